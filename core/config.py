@@ -1,0 +1,161 @@
+"""Objects as ``{"class_path", "init_args"}`` and back, in the words of the YAML files.
+
+A description is read off the object itself, by the rule that each constructor argument is kept
+under its own name: nobody writes, or forgets to update, a second list of hyperparameters.
+"""
+
+import dataclasses
+import importlib
+import inspect
+import types
+from collections.abc import Mapping
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from torch import nn
+
+from oneleap.core.errors import InputError, nearest
+
+OWN = "oneleap"
+"""The package whose classes a description may name; see ``trusted`` for more."""
+
+
+def to_config(value: object, where: str = "") -> Any:
+    """Describe a value in what JSON can say; :func:`from_config` is the way back.
+
+    Raises:
+        TypeError: If a class does not keep a constructor argument under its name, or keeps
+            something that no configuration can say, such as a function.
+    """
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, tuple | list):
+        return [to_config(item, f"{where}[{i}]") for i, item in enumerate(value)]
+    if isinstance(value, dict):
+        if "class_path" in value or not all(isinstance(key, str) for key in value):
+            raise TypeError(f"{where}: keys of a dictionary must be strings other than class_path")
+        return {key: to_config(item, f"{where}[{key!r}]") for key, item in value.items()}
+    cls = type(value)
+    if not _describable(cls):
+        raise TypeError(
+            f"{where or cls.__name__}: a {cls.__name__} cannot be written in a configuration"
+        )
+    arguments = {}
+    for name in _parameters(cls):
+        if not hasattr(value, name):
+            raise TypeError(f"{cls.__name__} does not keep its argument '{name}' under that name")
+        arguments[name] = to_config(getattr(value, name), f"{where or cls.__name__}.{name}")
+    return {"class_path": f"{cls.__module__}.{cls.__qualname__}", "init_args": arguments}
+
+
+def from_config(
+    config: object, hint: object = Any, *, trusted: tuple[str, ...] = (), where: str = "config"
+) -> Any:
+    """Build what :func:`to_config` described.
+
+    Only dataclasses and modules defined in oneleap (or a ``trusted`` package) are ever built: a
+    configuration from a stranger can choose among our classes, and run nothing else.
+
+    Args:
+        config: The description.
+        hint: Declared type of the value; JSON has no tuples, so it tells them from lists.
+        trusted: Further top-level packages.
+        where: Named by error messages.
+
+    Raises:
+        InputError: If a class or an argument is unknown, or a class is not allowed.
+    """
+    if isinstance(config, list):
+        kind, item_hints = _sequence_hint(hint, len(config))
+        built = (
+            from_config(item, item_hints[i], trusted=trusted, where=f"{where}[{i}]")
+            for i, item in enumerate(config)
+        )
+        return kind(built)
+    if not isinstance(config, dict):
+        return config
+    if "class_path" in config:
+        cls = _find_class(config["class_path"], trusted, where)
+        arguments, where = config.get("init_args", {}), f"{where}: {cls.__name__}"
+        _check_names(cls, arguments, where)
+        hints: dict[str, Any] = get_type_hints(cls.__init__)
+        build: type[Any] = cls
+    else:
+        arguments, build = config, dict
+        hints = dict.fromkeys(config, _value_hint(hint))
+    return build(
+        **{
+            name: from_config(item, hints.get(name, Any), trusted=trusted, where=f"{where}.{name}")
+            for name, item in arguments.items()
+        }
+    )
+
+
+def _check_names(cls: type, arguments: object, where: str) -> None:
+    """Refuse arguments that the constructor does not take, and the lack of one that it needs."""
+    if not isinstance(arguments, dict):
+        raise InputError(f"{where}: init_args must be a mapping")
+    parameters = _parameters(cls)
+    for name in arguments.keys() - parameters.keys():
+        raise InputError(f"{where} has no argument '{name}'{nearest(name, parameters)}")
+    for name, parameter in parameters.items():
+        if parameter.default is parameter.empty and name not in arguments:
+            raise InputError(f"{where} needs the argument '{name}'")
+
+
+def _describable(cls: type) -> bool:
+    return dataclasses.is_dataclass(cls) or issubclass(cls, nn.Module)
+
+
+def _parameters(cls: type) -> Mapping[str, inspect.Parameter]:
+    """Constructor arguments by name; ``*args`` and ``**kwargs`` cannot be described."""
+    parameters = inspect.signature(cls).parameters
+    for name, parameter in parameters.items():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            raise TypeError(f"the constructor of {cls.__name__} takes '{name}' without names")
+    return parameters
+
+
+def _members(hint: object) -> tuple[object, ...]:
+    """The alternatives of a union, or the hint alone."""
+    return get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+
+
+def _value_hint(hint: object) -> object:
+    """Declared type of the values of a dictionary."""
+    return next((get_args(m)[1] for m in _members(hint) if get_origin(m) is dict), Any)
+
+
+def _sequence_hint(hint: object, n: int) -> tuple[type, list[object]]:
+    """Whether an array of ``n`` items was a tuple or a list, and the types of its items."""
+    for member in _members(hint):
+        items = get_args(member)
+        if member is list or get_origin(member) is list:
+            return list, [*items, Any][:1] * n
+        if get_origin(member) is tuple and Ellipsis in items:
+            return tuple, [items[0]] * n
+        if get_origin(member) is tuple and len(items) == n:
+            return tuple, list(items)
+    return tuple, [Any] * n
+
+
+def _find_class(class_path: object, trusted: tuple[str, ...], where: str) -> type[Any]:
+    """Import a class that a configuration names, if it may be named.
+
+    Raises:
+        InputError: If there is none, or it is defined elsewhere, or is no dataclass or module.
+    """
+    module, _, name = str(class_path).rpartition(".")
+    if module.partition(".")[0] not in (OWN, *trusted):
+        raise InputError(
+            f"{where}: {class_path} is not a class of {OWN}: pass trusted=('package',) "
+            "to from_pretrained if you trust the code it comes from"
+        )
+    try:
+        cls = getattr(importlib.import_module(module), name, None)
+    except ModuleNotFoundError as error:
+        if not str(error.name).startswith(OWN):
+            raise  # an optional dependency: the command names the extra
+        cls = None
+    if not (isinstance(cls, type) and cls.__module__ == module and _describable(cls)):
+        raise InputError(f"{where}: there is no class {class_path}: was it renamed since?")
+    return cls

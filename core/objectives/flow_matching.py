@@ -1,0 +1,48 @@
+"""Flow matching (Lipman et al. 2023, arXiv 2210.02747; rectified flow, Liu et al. 2022)."""
+
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from oneleap.core.path import LinearPath
+from oneleap.core.reduce import Metric, SquaredError, masked_mean
+from oneleap.core.times import Times, Uniform
+from oneleap.core.types import Bound, Draw, Loss, Objective, noise_like
+
+
+@dataclass(frozen=True)
+class FlowMatching(Objective):
+    """Regress the instantaneous velocity: ``u(z_t, t, t) -> v = e - x``.
+
+    The multi-step reference of every other objective, and the teacher of those that need one.
+    Cost: 1 forward and backward pass.
+
+    Attributes:
+        times: Distribution of ``t``.
+        metric: Distance between field and velocity.
+    """
+
+    times: Times = field(default_factory=Uniform)
+    metric: Metric = field(default_factory=SquaredError)
+
+    def draw(
+        self,
+        x: Float[Tensor, "b *d"],
+        generator: torch.Generator | None = None,
+        progress: float = 0.0,
+    ) -> Draw:
+        """Noise and ``r = t``."""
+        e = noise_like(x, generator)
+        t = self.times.sample((len(x),), x, generator)
+        return Draw(e, t, t)
+
+    def loss(self, bound: Bound, draw: Draw) -> Loss:
+        """``|| u(z_t, t, t) - (e - x) ||^2``."""
+        path = LinearPath()
+        z = path.point(bound.x, draw.e, draw.t)
+        v = path.velocity(bound.x, draw.e)
+        u = bound.field(z, draw.t, draw.t)
+        error = masked_mean((u - v).detach().square(), bound.mask).mean()
+        return Loss(self.metric(u, v, bound.mask), {"velocity_error": error})

@@ -1,0 +1,76 @@
+"""SplitMeanFlow (Guo et al. 2025, arXiv 2507.16884): average velocity by splitting."""
+
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from oneleap.core.path import LinearPath, expand, jump
+from oneleap.core.reduce import Metric, SquaredError, masked_mean
+from oneleap.core.times import TimePairs, Uniform
+from oneleap.core.types import Bound, Draw, Loss, Objective, noise_like, rows
+
+
+@dataclass(frozen=True)
+class SplitMeanFlow(Objective):
+    """Train ``u`` on the additivity of displacement over ``r <= s <= t``, without a JVP.
+
+    ``(t - r) u(z_t, r, t) = (s - r) u(z_s, r, s) + (t - s) u(z_t, s, t)``, whose limit ``s -> t``
+    is MeanFlow's identity. The right side is taken without gradient, from the moving average when
+    the domain keeps one. Where ``r = t``, ``u`` regresses the velocity: of the data, or of the
+    frozen teacher when there is one (its guidance is then baked in). The boundary must hold at
+    least half the batch, or training collapses. Cost: 1 forward and backward pass, and 2 forward
+    passes for the share ``1 - p_equal``; with a teacher, its pass for the share ``p_equal``.
+
+    Attributes:
+        times: Distribution of ``(r, t)`` and the share of rows with ``r = t``.
+        metric: Distance between ``u`` and its target.
+    """
+
+    times: TimePairs = field(default_factory=lambda: TimePairs(Uniform(), p_equal=0.5))
+    metric: Metric = field(default_factory=SquaredError)
+
+    def draw(
+        self,
+        x: Float[Tensor, "b *d"],
+        generator: torch.Generator | None = None,
+        progress: float = 0.0,
+    ) -> Draw:
+        """Noise, ``r <= t`` with the equal rows first, and ``s`` uniform between them."""
+        e = noise_like(x, generator)
+        r, t = self.times.sample(len(x), x, generator)
+        s = t - Uniform().sample((len(x),), x, generator) * (t - r)
+        return Draw(e, r, t, s)
+
+    def loss(self, bound: Bound, draw: Draw) -> Loss:
+        """``|| u(z_t, r, t) - sg(target) ||^2``."""
+        z = LinearPath().point(bound.x, draw.e, draw.t)
+        n = self.times.n_equal(len(z))
+        with torch.no_grad():
+            target = torch.cat(
+                [self._velocity(bound, draw, z, slice(0, n)), self._split(bound, draw, z, n)]
+            )
+        u = bound.field(z, draw.r, draw.t)
+        error = masked_mean((u - target).detach().square(), bound.mask)
+        logs = {"boundary_error": error[:n].mean(), "split_error": error[n:].mean()}
+        return Loss(self.metric(u, target, bound.mask), logs)
+
+    def _velocity(self, bound: Bound, draw: Draw, z: Tensor, part: slice) -> Tensor:
+        """The instantaneous velocity of the teacher, or of the data."""
+        if bound.teacher is None:
+            return LinearPath().velocity(bound.x[part], draw.e[part])
+        t = draw.t[part]
+        return rows(bound.teacher, part)(z[part], t, t)
+
+    def _split(self, bound: Bound, draw: Draw, z: Tensor, first: int) -> Tensor:
+        """``[(s - r) u(z_s, r, s) + (t - s) u(z_t, s, t)] / (t - r)``."""
+        if draw.s is None:
+            raise ValueError("SplitMeanFlow needs the times s of its own draw()")
+        part = slice(first, None)
+        z, r, s, t = z[part], draw.r[part], draw.s[part], draw.t[part]
+        u = rows(bound.field if bound.target is None else bound.target, part)
+        late = u(z, s, t)
+        early = u(jump(z, late, s, t), r, s)
+        share = expand((t - s) / (t - r).clamp(min=1e-6), z)
+        return (1 - share) * early + share * late

@@ -1,0 +1,67 @@
+"""Optimiser and learning-rate schedule as one plain, serialisable description."""
+
+import functools
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import torch
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
+from torch import nn
+from torch.optim import AdamW
+from torch.optim.lr_scheduler import LambdaLR
+
+
+@dataclass(frozen=True)
+class Adam:
+    """Adam, or AdamW when ``weight_decay`` is positive, with warm-up and cosine decay.
+
+    Attributes:
+        lr: Peak learning rate.
+        betas: Decay of the two moments.
+        weight_decay: Decoupled, per step and unit of learning rate.
+        warmup_steps: Linear from 0 to ``lr``.
+        cosine: Whether to decay to 0 at the last step of the run.
+        clip: Largest gradient norm; ``None`` leaves gradients alone.
+    """
+
+    lr: float = 3e-4
+    betas: tuple[float, float] = (0.9, 0.999)
+    weight_decay: float = 0.0
+    warmup_steps: int = 0
+    cosine: bool = False
+    clip: float | None = None
+
+    def factor(self, step: int, total_steps: int) -> float:
+        """The learning rate at ``step`` of ``total_steps``, as a share of ``lr``."""
+        if step < self.warmup_steps:
+            return (step + 1) / self.warmup_steps
+        if not self.cosine:
+            return 1.0
+        done = (step - self.warmup_steps) / max(1, total_steps - self.warmup_steps)
+        return 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+
+    def clip_(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Clip gradients in place, without a host sync."""
+        if self.clip is not None:
+            torch.nn.utils.clip_grad_norm_(parameters, self.clip)
+
+
+def build_optimizer(
+    *parts: tuple[Adam, Iterable[nn.Parameter]], total_steps: int
+) -> OptimizerLRSchedulerConfig:
+    """One fused optimiser over all parts of a model, each with its own description and schedule.
+
+    In the form Lightning's ``configure_optimizers`` returns; the schedule is stepped once per
+    gradient step.
+    """
+    groups = [
+        {"params": list(p), "lr": a.lr, "betas": a.betas, "weight_decay": a.weight_decay}
+        for a, p in parts
+    ]
+    optimizer = AdamW(groups, fused=True)
+    factors: list[Callable[[int], float]] = [
+        functools.partial(a.factor, total_steps=total_steps) for a, _ in parts
+    ]
+    scheduler = LambdaLR(optimizer, factors)
+    return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}

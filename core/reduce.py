@@ -1,0 +1,80 @@
+"""From an error shaped like the data to one number a sample: the metrics of the objectives."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+
+def masked_sum(
+    values: Float[Tensor, "b *d"], mask: Bool[Tensor, "b *#d"] | None = None
+) -> Float[Tensor, "b"]:
+    """Sum over all axes but the first, padding left out."""
+    if mask is not None:
+        values = values.masked_fill(~mask, 0.0)
+    return values.unsqueeze(-1).flatten(1).sum(1)  # so that a batch of scalars is one, too
+
+
+def masked_mean(
+    values: Float[Tensor, "b *d"], mask: Bool[Tensor, "b *#d"] | None = None
+) -> Float[Tensor, "b"]:
+    """Mean over all axes but the first, padding left out; 0 for a sample that is all padding."""
+    if mask is None:
+        return values.unsqueeze(-1).flatten(1).mean(1)
+    count = mask.expand_as(values).unsqueeze(-1).flatten(1).sum(1)
+    return masked_sum(values, mask) / count.clamp(min=1)
+
+
+class Metric(ABC):
+    """A distance between prediction and target; subclasses are frozen dataclasses."""
+
+    @abstractmethod
+    def __call__(
+        self,
+        prediction: Float[Tensor, "b *d"],
+        target: Float[Tensor, "b *d"],
+        mask: Bool[Tensor, "b *#d"] | None = None,
+    ) -> Float[Tensor, "b"]:
+        """One distance per sample; gradients flow through ``prediction`` only by the caller."""
+
+
+@dataclass(frozen=True)
+class SquaredError(Metric):
+    """Mean squared error over the dimensions of a sample."""
+
+    def __call__(
+        self,
+        prediction: Float[Tensor, "b *d"],
+        target: Float[Tensor, "b *d"],
+        mask: Bool[Tensor, "b *#d"] | None = None,
+    ) -> Float[Tensor, "b"]:
+        """See :meth:`Metric.__call__`."""
+        return masked_mean((prediction - target).square(), mask)
+
+
+@dataclass(frozen=True)
+class AdaptiveSquaredError(Metric):
+    """Adaptively weighted squared error, MeanFlow (arXiv 2505.13447) Eq. (22).
+
+    With ``L`` the squared error *summed* over dimensions, the loss is ``sg(1 / (L + c)^power) L``.
+    Its value says little (about 1 everywhere for ``power = 1``): watch the logged raw error.
+
+    Attributes:
+        power: 0 is the plain sum, 0.5 close to pseudo-Huber, 1 MeanFlow's default.
+        c: Keeps the weight finite; in units of the summed error.
+    """
+
+    power: float = 1.0
+    c: float = 1e-2
+
+    def __call__(
+        self,
+        prediction: Float[Tensor, "b *d"],
+        target: Float[Tensor, "b *d"],
+        mask: Bool[Tensor, "b *#d"] | None = None,
+    ) -> Float[Tensor, "b"]:
+        """See :meth:`Metric.__call__`."""
+        error = masked_sum((prediction - target).square(), mask)
+        weight = (error.detach() + self.c).pow(-self.power)
+        return weight * error

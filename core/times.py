@@ -1,0 +1,95 @@
+"""Where on [0, 1] an objective looks: distributions of single times and of pairs ``r <= t``."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+class Times(ABC):
+    """A distribution over [0, 1]; subclasses are frozen dataclasses."""
+
+    @abstractmethod
+    def sample(
+        self, shape: tuple[int, ...], like: Tensor, generator: torch.Generator | None = None
+    ) -> Tensor:
+        """Independent times of the given shape, with the dtype and device of ``like``."""
+
+
+@dataclass(frozen=True)
+class Uniform(Times):
+    """Uniform on [0, 1]."""
+
+    def sample(
+        self, shape: tuple[int, ...], like: Tensor, generator: torch.Generator | None = None
+    ) -> Tensor:
+        """See :meth:`Times.sample`."""
+        return torch.rand(shape, generator=generator, dtype=like.dtype, device=like.device)
+
+
+@dataclass(frozen=True)
+class LogitNormal(Times):
+    """``sigmoid(N(mean, std^2))``, Esser et al. 2024; MeanFlow's default is (-0.4, 1).
+
+    Attributes:
+        mean: Of the logit; negative leans towards data.
+        std: Of the logit.
+    """
+
+    mean: float = -0.4
+    std: float = 1.0
+
+    def sample(
+        self, shape: tuple[int, ...], like: Tensor, generator: torch.Generator | None = None
+    ) -> Tensor:
+        """See :meth:`Times.sample`."""
+        z = torch.randn(shape, generator=generator, dtype=like.dtype, device=like.device)
+        return torch.sigmoid(self.mean + self.std * z)
+
+
+@dataclass(frozen=True)
+class TimePairs:
+    """Pairs ``r <= t``: two draws sorted, then ``r = t`` for the first rows of the batch.
+
+    Which rows are equal is fixed, not random: the rows of a shuffled batch are exchangeable, and
+    a fixed split lets an objective skip the work that equal rows do not need (their Jacobian
+    term is multiplied by zero) without a shape that depends on data.
+
+    Attributes:
+        times: Distribution of both draws.
+        p_equal: Share of rows with ``r = t``, where a mean velocity is an instantaneous one.
+    """
+
+    times: Times = field(default_factory=LogitNormal)
+    p_equal: float = 0.5
+
+    def __post_init__(self) -> None:
+        """Refuse shares outside [0, 1]."""
+        if not 0 <= self.p_equal <= 1:
+            raise ValueError(f"p_equal is a share between 0 and 1, not {self.p_equal}")
+
+    def n_equal(self, n: int) -> int:
+        """How many leading rows of a batch of ``n`` have ``r = t``.
+
+        Raises:
+            ValueError: If the batch is too small to hold both kinds of rows.
+        """
+        equal = round(n * self.p_equal)
+        if 0 < self.p_equal < 1 and equal in (0, n):
+            raise ValueError(
+                f"a batch of {n} cannot hold a share p_equal={self.p_equal} of rows with r = t: "
+                "take a larger batch"
+            )
+        return equal
+
+    def sample(
+        self, n: int, like: Tensor, generator: torch.Generator | None = None
+    ) -> tuple[Float[Tensor, "n"], Float[Tensor, "n"]]:
+        """Draw ``(r, t)``, the rows with ``r = t`` first."""
+        both = self.times.sample((2, n), like, generator)
+        r, t = both.amin(0), both.amax(0)
+        equal = self.n_equal(n)
+        r[:equal] = t[:equal]
+        return r, t

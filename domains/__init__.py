@@ -1,0 +1,1 @@
+"""Packages of one field each, built on the core."""

@@ -1,0 +1,123 @@
+"""A generative policy: one network call from noise to an action, numpy in and numpy out."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
+
+from oneleap.core.lit import GenerativeModule
+from oneleap.core.nets.mlp import MLP
+from oneleap.core.optim import Adam
+from oneleap.core.sampling import sample
+from oneleap.core.types import Bound, Conditioned, Objective
+from oneleap.domains.rl.dataset import Transitions
+from oneleap.domains.rl.task import Spec
+
+
+class Policy(GenerativeModule):
+    """Behaviour cloning by any objective of the core: actions generated given observations.
+
+    With ``FlowMatching`` this is the multi-step clone, with ``MeanFlow`` or ``SplitMeanFlow`` the
+    one-step one. Algorithms that also learn a value build on it.
+
+    Args:
+        spec: Sizes, ranges and statistics of the data.
+        objective: How the policy imitates.
+        width: Units per hidden layer.
+        depth: Hidden layers.
+        time_dim: Size of each set of time features.
+        optimizer: Optimiser, schedule and gradient clip.
+        ema: Decay of the moving average that acts.
+        seed: Of initial weights and of all draws of training.
+        compile_loss: Run the loss through ``torch.compile``.
+    """
+
+    def __init__(
+        self,
+        spec: Spec,
+        objective: Objective,
+        *,
+        width: int = 256,
+        depth: int = 3,
+        time_dim: int = 64,
+        optimizer: Adam = Adam(),  # noqa: B008  (frozen)
+        ema: float = 0.995,
+        seed: int = 0,
+        compile_loss: bool = True,
+    ) -> None:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            net = MLP(spec.act_dim, spec.obs_dim, width, depth, time_dim)
+        super().__init__(
+            net, objective, optimizer=optimizer, ema=ema, seed=seed, compile_loss=compile_loss
+        )
+        self.spec, self.width, self.depth, self.time_dim = spec, width, depth, time_dim
+        self.obs_mean: Tensor
+        self.obs_std: Tensor
+        self.act_centre: Tensor
+        self.act_half: Tensor
+        low, high = torch.tensor(spec.act_low), torch.tensor(spec.act_high)
+        self.register_buffer("obs_mean", torch.tensor(spec.obs_mean), persistent=False)
+        self.register_buffer("obs_std", torch.tensor(spec.obs_std), persistent=False)
+        self.register_buffer("act_centre", (low + high) / 2, persistent=False)
+        self.register_buffer("act_half", (high - low) / 2, persistent=False)
+
+    def observe(self, obs: Float[Tensor, "b o"]) -> Float[Tensor, "b o"]:
+        """Normalise observations."""
+        return (obs - self.obs_mean) / self.obs_std
+
+    def data(self, batch: Transitions) -> Float[Tensor, "b a"]:
+        """Actions of the data on [-1, 1]."""
+        scaled: Tensor = (batch.act - self.act_centre) / self.act_half
+        return scaled
+
+    def bind(self, batch: Transitions, net: Callable[..., Tensor] | None = None) -> Bound:
+        """Actions given observations."""
+        cond = (self.observe(batch.obs),)
+        return Bound(
+            field=Conditioned(net or self.net, cond),
+            x=self.data(batch),
+            target=Conditioned(self.average, cond),
+        )
+
+    @torch.inference_mode()
+    def act(
+        self,
+        obs: NDArray[Any],
+        *,
+        steps: int = 1,
+        candidates: int = 1,
+        generator: torch.Generator | None = None,
+    ) -> NDArray[np.float32]:
+        """Actions for one observation (o,) or a batch (n, o), in the environment's range.
+
+        Args:
+            obs: As the environment gives them.
+            steps: Network calls from noise to action.
+            candidates: Actions proposed for each observation; :meth:`choose` keeps one.
+            generator: Of noise and choice.
+        """
+        seen = torch.as_tensor(obs, dtype=torch.float32, device=self.device)
+        s = self.observe(seen if seen.ndim == 2 else seen.unsqueeze(0))
+        if candidates > 1:
+            s = s.repeat_interleave(candidates, dim=0)
+        noise = torch.randn((len(s), self.spec.act_dim), generator=generator, device=self.device)
+        a = sample(Conditioned(self.average, (s,)), noise, steps=steps).clamp(-1, 1)
+        if candidates > 1:
+            a = self.choose(s, a, candidates, generator)
+        a = a * self.act_half + self.act_centre
+        return (a if seen.ndim == 2 else a[0]).cpu().numpy()
+
+    def choose(
+        self,
+        s: Float[Tensor, "nk o"],
+        a: Float[Tensor, "nk a"],
+        candidates: int,
+        generator: torch.Generator | None,
+    ) -> Float[Tensor, "n a"]:
+        """One of each observation's candidates; a clone without a value takes the first."""
+        return a[::candidates]
