@@ -138,6 +138,10 @@ def _sequence_hint(hint: object, n: int) -> tuple[type, list[object]]:
     return tuple, [Any] * n
 
 
+def _allowed(module: str, trusted: tuple[str, ...]) -> bool:
+    return module.partition(".")[0] in (OWN, *trusted)
+
+
 def _find_class(class_path: object, trusted: tuple[str, ...], where: str) -> type[Any]:
     """Import a class that a configuration names, if it may be named.
 
@@ -145,7 +149,7 @@ def _find_class(class_path: object, trusted: tuple[str, ...], where: str) -> typ
         InputError: If there is none, or it is defined elsewhere, or is no dataclass or module.
     """
     module, _, name = str(class_path).rpartition(".")
-    if module.partition(".")[0] not in (OWN, *trusted):
+    if not _allowed(module, trusted):
         raise InputError(
             f"{where}: {class_path} is not a class of {OWN}: pass trusted=('package',) "
             "to from_pretrained if you trust the code it comes from"
@@ -156,6 +160,6 @@ def _find_class(class_path: object, trusted: tuple[str, ...], where: str) -> typ
         if not str(error.name).startswith(OWN):
             raise  # an optional dependency: the command names the extra
         cls = None
-    if not (isinstance(cls, type) and cls.__module__ == module and _describable(cls)):
+    if not (isinstance(cls, type) and _allowed(cls.__module__, trusted) and _describable(cls)):
         raise InputError(f"{where}: there is no class {class_path}: was it renamed since?")
     return cls

@@ -9,7 +9,7 @@ import json
 import os
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, TypeVar
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_model, save_model
@@ -19,6 +19,7 @@ from oneleap.core.config import from_config, to_config
 from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
 
+P = TypeVar("P", bound="Pretrained")
 WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
 
 
@@ -47,12 +48,12 @@ class Pretrained:
 
     @classmethod
     def from_pretrained(
-        cls,
+        cls: type[P],
         path_or_repo_id: str | os.PathLike[str],
         *,
         revision: str | None = None,
         trusted: tuple[str, ...] = (),
-    ) -> Self:
+    ) -> P:
         """Load a model of this class, on the CPU and in evaluation mode.
 
         Args:

@@ -3,8 +3,11 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
+
+from oneleap.core.errors import InputError
 
 
 def masked_sum(
@@ -51,6 +54,50 @@ class SquaredError(Metric):
     ) -> Float[Tensor, "b"]:
         """See :meth:`Metric.__call__`."""
         return masked_mean((prediction - target).square(), mask)
+
+
+@dataclass(frozen=True)
+class AbsoluteError(Metric):
+    """Mean absolute error over the dimensions of a sample."""
+
+    def __call__(
+        self,
+        prediction: Float[Tensor, "b *d"],
+        target: Float[Tensor, "b *d"],
+        mask: Bool[Tensor, "b *#d"] | None = None,
+    ) -> Float[Tensor, "b"]:
+        """See :meth:`Metric.__call__`."""
+        return masked_mean((prediction - target).abs(), mask)
+
+
+@dataclass(frozen=True)
+class PseudoHuber(Metric):
+    """``sqrt(||prediction - target||^2 + C^2) - C`` with ``C = c sqrt(D)``, iCT Sec. 3.3.
+
+    The norm is that of the whole sample, and ``D`` counts its dimensions, padding left out: its
+    square near 0, its length far away. arXiv 2310.14189.
+
+    Attributes:
+        c: Where the one gives way to the other, in root-mean-square error.
+    """
+
+    c: float = 0.00054
+
+    def __post_init__(self) -> None:
+        """Refuse a constant of 0: the root has no gradient at an error of 0."""
+        if self.c <= 0:
+            raise InputError(f"the constant c of PseudoHuber is positive, not {self.c}")
+
+    def __call__(
+        self,
+        prediction: Float[Tensor, "b *d"],
+        target: Float[Tensor, "b *d"],
+        mask: Bool[Tensor, "b *#d"] | None = None,
+    ) -> Float[Tensor, "b"]:
+        """See :meth:`Metric.__call__`."""
+        error = masked_sum((prediction - target).square(), mask)
+        square = self.c**2 * masked_sum(torch.ones_like(prediction), mask).clamp(min=1)
+        return (error + square).sqrt() - square.sqrt()
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from oneleap.core.errors import InputError
+
 
 class Times(ABC):
     """A distribution over [0, 1]; subclasses are frozen dataclasses."""
@@ -68,17 +70,17 @@ class TimePairs:
     def __post_init__(self) -> None:
         """Refuse shares outside [0, 1]."""
         if not 0 <= self.p_equal <= 1:
-            raise ValueError(f"p_equal is a share between 0 and 1, not {self.p_equal}")
+            raise InputError(f"p_equal is a share between 0 and 1, not {self.p_equal}")
 
     def n_equal(self, n: int) -> int:
         """How many leading rows of a batch of ``n`` have ``r = t``.
 
         Raises:
-            ValueError: If the batch is too small to hold both kinds of rows.
+            InputError: If the batch is too small to hold both kinds of rows.
         """
         equal = round(n * self.p_equal)
         if 0 < self.p_equal < 1 and equal in (0, n):
-            raise ValueError(
+            raise InputError(
                 f"a batch of {n} cannot hold a share p_equal={self.p_equal} of rows with r = t: "
                 "take a larger batch"
             )

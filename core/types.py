@@ -28,15 +28,24 @@ class Conditioned:
         net: Called as ``net(z, r, t, *cond)``.
         cond: Tensors with the batch as their first axis.
         null: What stands for each condition when it is dropped; same shapes, or broadcastable.
+        guidance: Guidance scale per row, (b,), for a network that takes it as an input:
+            ``net(z, r, t, *cond, guidance=guidance)``. ``None`` is not passed.
     """
 
     net: Callable[..., Tensor]
     cond: tuple[Tensor, ...] = ()
     null: tuple[Tensor, ...] | None = None
+    guidance: Tensor | None = None
 
     def __call__(self, z: Tensor, r: Tensor, t: Tensor) -> Tensor:
         """Mean velocity of ``z`` over ``[r, t]``."""
-        return self.net(z, r, t, *self.cond)
+        if self.guidance is None:
+            return self.net(z, r, t, *self.cond)
+        return self.net(z, r, t, *self.cond, guidance=self.guidance)
+
+    def at(self, guidance: Float[Tensor, "b"]) -> "Conditioned":
+        """The same field at a guidance scale per row."""
+        return Conditioned(self.net, self.cond, self.null, guidance)
 
     def rows(self, index: slice) -> "Conditioned":
         """The same field for a part of the batch."""
@@ -45,7 +54,8 @@ class Conditioned:
             if self.null is None
             else tuple(n.expand_as(c)[index] for n, c in zip(self.null, self.cond, strict=True))
         )
-        return Conditioned(self.net, tuple(c[index] for c in self.cond), null)
+        guidance = None if self.guidance is None else self.guidance[index]
+        return Conditioned(self.net, tuple(c[index] for c in self.cond), null, guidance)
 
     def drop(self, dropped: Bool[Tensor, "b"]) -> "Conditioned":
         """The same field with the conditions of some rows dropped.
@@ -58,7 +68,7 @@ class Conditioned:
         cond = tuple(
             torch.where(expand(dropped, c), n, c) for n, c in zip(self.null, self.cond, strict=True)
         )
-        return Conditioned(self.net, cond, self.null)
+        return Conditioned(self.net, cond, self.null, self.guidance)
 
 
 def rows(field: Field, index: slice) -> Field:
@@ -102,12 +112,17 @@ class Draw:
         t: Current times, (b,), ``r <= t``.
         s: Times between, (b,), ``r <= s <= t``, for objectives that split the interval or compare
             neighbouring times.
+        w: Guidance scales, (b,), for a network that takes them as an input.
+        ramp: Shares in [0, 1] of a term that is warmed up, (b,): a tensor, for a number that
+            changes each step would be compiled anew.
     """
 
     e: Float[Tensor, "b *d"]
     r: Float[Tensor, "b"]
     t: Float[Tensor, "b"]
     s: Float[Tensor, "b"] | None = None
+    w: Float[Tensor, "b"] | None = None
+    ramp: Float[Tensor, "b"] | None = None
 
 
 @dataclass(frozen=True)

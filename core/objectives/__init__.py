@@ -1,5 +1,19 @@
 """Training objectives: each sees a field ``u(z, r, t)`` and data, and fits any domain."""
 
+from oneleap.core.objectives.consistency_distillation import (
+    ConsistencyDistillation as ConsistencyDistillation,
+)
+from oneleap.core.objectives.consistency_training import (
+    ConsistencyTraining as ConsistencyTraining,
+)
+from oneleap.core.objectives.consistency_training import (
+    ImprovedConsistencyTraining as ImprovedConsistencyTraining,
+)
+from oneleap.core.objectives.ctm import ConsistencyTrajectory as ConsistencyTrajectory
+from oneleap.core.objectives.denoising import Denoising as Denoising
+from oneleap.core.objectives.denoising import NoisePrediction as NoisePrediction
+from oneleap.core.objectives.ect import EasyConsistencyTuning as EasyConsistencyTuning
 from oneleap.core.objectives.flow_matching import FlowMatching as FlowMatching
 from oneleap.core.objectives.meanflow import MeanFlow as MeanFlow
+from oneleap.core.objectives.scm import ContinuousConsistency as ContinuousConsistency
 from oneleap.core.objectives.splitmeanflow import SplitMeanFlow as SplitMeanFlow

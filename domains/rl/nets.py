@@ -6,6 +6,7 @@ import math
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.nn.functional import layer_norm
 
 from oneleap.core.nets.activation import mish
 
@@ -21,14 +22,24 @@ class Critic(nn.Module):
         width: Units per hidden layer.
         depth: Hidden layers.
         members: Size of the ensemble.
+        layer_norm: Normalise each hidden layer before its activation (no learnt scale), which
+            keeps values of actions outside the data from running away (Ball et al. 2023,
+            arXiv 2302.02948).
     """
 
     def __init__(
-        self, obs_dim: int, act_dim: int, width: int = 256, depth: int = 3, members: int = 2
+        self,
+        obs_dim: int,
+        act_dim: int,
+        width: int = 256,
+        depth: int = 3,
+        members: int = 2,
+        layer_norm: bool = False,
     ) -> None:
         super().__init__()
         self.obs_dim, self.act_dim = obs_dim, act_dim
         self.width, self.depth, self.members = width, depth, members
+        self.layer_norm = layer_norm
         sizes = [obs_dim + act_dim] + [width] * depth + [1]
         self.weights, self.biases = nn.ParameterList(), nn.ParameterList()
         for fan_in, fan_out in itertools.pairwise(sizes):
@@ -51,7 +62,8 @@ class Critic(nn.Module):
         ]
         h = torch.cat([obs, act], dim=1).expand(len(layers[0][0]), -1, -1)
         for weight, bias in layers[:-1]:
-            h = mish(torch.bmm(h, weight) + bias)  # the sum fuses with mish; baddbmm's does not
+            h = torch.bmm(h, weight) + bias  # a sum that fuses with mish; baddbmm's does not
+            h = mish(layer_norm(h, (self.width,)) if self.layer_norm else h)
         weight, bias = layers[-1]
         # A product with one column is slower than a sum over rows.
         q: Tensor = (h * weight.transpose(1, 2)).sum(2) + bias.squeeze(2)

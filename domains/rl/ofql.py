@@ -33,6 +33,8 @@ class StepDraw(NamedTuple):
     noise: Float[Tensor, "b a"]
     judge: Int[Tensor, "1"]
     """Which critic's value the actor climbs; the other scales it."""
+    eta: Float[Tensor, ""]
+    """Weight of the value at this step."""
 
 
 class OFQL(Policy):
@@ -51,7 +53,9 @@ class OFQL(Policy):
         spec: Sizes, ranges and statistics of the data.
         objective: How the policy imitates.
         eta: Weight of the value against imitation; the paper's grid is 0.001 to 0.5, per task.
-        gamma: Discount.
+        critic_warmup: Gradient steps of imitation alone, while the critics learn the values of the
+            data's behaviour. Where one action changes the value little (PointMaze) and ``eta`` must
+            be large, an actor that climbs untrained critics settles where their first guess leads.
         tau: Rate of the target critics, every step.
         max_q_backup: Back up the best of ``backup_actions`` next actions (AntMaze).
         backup_actions: Next actions per state under the max-Q backup.
@@ -60,6 +64,7 @@ class OFQL(Policy):
         time_dim: Size of each set of time features.
         optimizer: Of the actor.
         critic_optimizer: Of the critics.
+        layer_norm: In the critics; not in the paper.
         ema: Decay of the policy's moving average, which acts and proposes next actions.
         ema_every: Gradient steps between its updates.
         ema_start: Until this step the average is a plain copy.
@@ -74,7 +79,7 @@ class OFQL(Policy):
         objective: Objective,
         *,
         eta: float = 0.1,
-        gamma: float = 0.99,
+        critic_warmup: int = 0,
         tau: float = 0.005,
         max_q_backup: bool = False,
         backup_actions: int = 10,
@@ -83,6 +88,7 @@ class OFQL(Policy):
         time_dim: int = 64,
         optimizer: Adam = Adam(),  # noqa: B008  (frozen)
         critic_optimizer: Adam = Adam(),  # noqa: B008  (frozen)
+        layer_norm: bool = False,
         ema: float = 0.995,
         ema_every: int = 5,
         ema_start: int = 1000,
@@ -102,24 +108,27 @@ class OFQL(Policy):
             compile_loss=compile_loss,
         )
         self.automatic_optimization = False
-        self.eta, self.gamma, self.tau = eta, gamma, tau
+        self.eta, self.critic_warmup, self.tau = eta, critic_warmup, tau
         self.max_q_backup, self.backup_actions = max_q_backup, backup_actions
         self.critic_optimizer, self.temperature = critic_optimizer, temperature
         self.ema_every, self.ema_start = ema_every, ema_start
+        self.layer_norm = layer_norm
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed + 1)
-            self.critic = Critic(spec.obs_dim, spec.act_dim, width, depth)
+            self.critic = Critic(
+                spec.obs_dim, spec.act_dim, width, depth, layer_norm=layer_norm
+            )
         self.target_critic = frozen_copy(self.critic)
         self._gradients: Callable[[Transitions, StepDraw], tuple[Any, ...]] = self.gradients
 
     def critic_loss(
         self, critic: Weights, batch: Transitions, draw: StepDraw
     ) -> tuple[Float[Tensor, ""], dict[str, Tensor]]:
-        """``sum_i E (Q_i(s, a) - [r + gamma (1 - done) min_j Q'_j(s', a')])^2``."""
+        """``sum_i E (Q_i(s, a) - [r + discount min_j Q'_j(s', a')])^2``."""
         with torch.no_grad():
             s2 = self.observe(batch.next_obs)
             value = self.next_value(s2, draw.next_noise)
-            target = batch.reward + self.gamma * (1 - batch.terminal) * value
+            target = batch.reward + batch.discount * value
         s, a = self.observe(batch.obs), self.data(batch)
         q = functional_call(self.critic, critic, (s, a))
         loss = (q - target).square().mean(1).sum()
@@ -150,7 +159,7 @@ class OFQL(Policy):
         s = self.observe(batch.obs)
         value = self.critic(s, action, draw.judge).mean()
         scale = self.critic(s, action.detach(), 1 - draw.judge).detach().abs().mean()
-        loss = imitation.per_sample.mean() - self.eta * value / scale
+        loss = imitation.per_sample.mean() - draw.eta * value / scale
         logs = {"actor_loss": loss.detach(), "q_policy": value.detach(), **imitation.logs}
         return loss, logs
 
@@ -173,6 +182,7 @@ class OFQL(Policy):
             torch.randn((size[0] * k, size[1]), generator=generator, device=device),
             torch.randn(size, generator=generator, device=device),
             torch.randint(2, (1,), generator=generator, device=device),
+            torch.tensor(self.eta if self.global_step >= self.critic_warmup else 0.0),
         )
 
     def on_fit_start(self) -> None:

@@ -56,19 +56,20 @@ class Policy(GenerativeModule):
             net, objective, optimizer=optimizer, ema=ema, seed=seed, compile_loss=compile_loss
         )
         self.spec, self.width, self.depth, self.time_dim = spec, width, depth, time_dim
-        self.obs_mean: Tensor
-        self.obs_std: Tensor
+        self.obs_shift: Tensor
+        self.obs_scale: Tensor
         self.act_centre: Tensor
         self.act_half: Tensor
+        mean, std = torch.tensor(spec.obs_mean), torch.tensor(spec.obs_std)
         low, high = torch.tensor(spec.act_low), torch.tensor(spec.act_high)
-        self.register_buffer("obs_mean", torch.tensor(spec.obs_mean), persistent=False)
-        self.register_buffer("obs_std", torch.tensor(spec.obs_std), persistent=False)
+        self.register_buffer("obs_shift", -mean / std, persistent=False)
+        self.register_buffer("obs_scale", 1 / std, persistent=False)
         self.register_buffer("act_centre", (low + high) / 2, persistent=False)
         self.register_buffer("act_half", (high - low) / 2, persistent=False)
 
     def observe(self, obs: Float[Tensor, "b o"]) -> Float[Tensor, "b o"]:
         """Normalise observations."""
-        return (obs - self.obs_mean) / self.obs_std
+        return torch.addcmul(self.obs_shift, obs, self.obs_scale)
 
     def data(self, batch: Transitions) -> Float[Tensor, "b a"]:
         """Actions of the data on [-1, 1]."""
@@ -109,7 +110,7 @@ class Policy(GenerativeModule):
         a = sample(Conditioned(self.average, (s,)), noise, steps=steps).clamp(-1, 1)
         if candidates > 1:
             a = self.choose(s, a, candidates, generator)
-        a = a * self.act_half + self.act_centre
+        a = torch.addcmul(self.act_centre, a, self.act_half)
         return (a if seen.ndim == 2 else a[0]).cpu().numpy()
 
     def choose(

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from oneleap.core.errors import InputError
+
 if TYPE_CHECKING:
     import gymnasium
 
@@ -23,19 +25,42 @@ class Task:
     """
 
     env: str
-    env_kwargs: dict[str, str | int | float | bool] = field(default_factory=dict)
+    env_kwargs: dict[str, Any] = field(default_factory=dict)
     ref_min: float = 0.0
     ref_max: float = 1.0
     reference: str = "none"
 
     def make(self, **kwargs: object) -> "gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]":
-        """The environment; ``kwargs`` (``render_mode``, say) are added to ``env_kwargs``."""
+        """The environment; ``kwargs`` (``render_mode``, say) are added to ``env_kwargs``.
+
+        Raises:
+            InputError: There is no such environment, or it does not take the arguments.
+        """
         import gymnasium
 
         import oneleap.domains.rl.pointmaze  # noqa: F401  (registers its environments)
 
         every: dict[str, Any] = {**self.env_kwargs, **kwargs}
-        return gymnasium.make(self.env, **every)
+        try:
+            return gymnasium.make(self.env, **every)
+        except (gymnasium.error.Error, ImportError, TypeError) as error:
+            reason = " ".join(str(error).split())
+            raise InputError(f"environment {self.env}: {reason}") from None
+
+    def action_bounds(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Least and greatest action of the environment.
+
+        Raises:
+            InputError: Its actions are no bounded vectors.
+        """
+        from gymnasium.spaces import Box
+
+        env = self.make()
+        space = env.action_space
+        env.close()
+        if not (isinstance(space, Box) and len(space.shape) == 1 and space.is_bounded()):
+            raise InputError(f"environment {self.env}: its actions are {space}, no bounded vector")
+        return space.low.astype(np.float32), space.high.astype(np.float32)
 
     def score(self, returns: NDArray[np.float64]) -> NDArray[np.float64]:
         """Returns on the scale where ``ref_min`` is 0 and ``ref_max`` is 100."""

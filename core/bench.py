@@ -1,0 +1,49 @@
+"""Timing against the machine itself: what a product of matrices costs in the same process."""
+
+import json
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from oneleap.core.files import replacing
+
+
+def median_ms(function: Callable[[], object], *, calls: int, warmup: int = 10) -> float:
+    """Median milliseconds of one call, each call timed alone."""
+    for _ in range(warmup):
+        function()
+    times = []
+    for _ in range(calls):
+        start = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - start)
+    return 1e3 * statistics.median(times)
+
+
+def gemm_peak() -> float:
+    """Greatest GFLOP/s of a square float32 product, over sizes from 256 to 2048."""
+    peaks = []
+    for n, calls in ((256, 200), (512, 50), (1024, 15), (2048, 5)):
+        a, b = torch.ones(n, n), torch.ones(n, n)
+        out = torch.empty(n, n)
+        product = lambda a=a, b=b, out=out: torch.mm(a, b, out=out)  # noqa: E731
+        peaks.append(2 * n**3 / median_ms(product, calls=calls, warmup=3) / 1e6)
+    return max(peaks)
+
+
+def report(title: str, figures: dict[str, float], path: Path | None) -> None:
+    """Print figures as a table and, if asked, write them as one flat JSON object."""
+    table = Table(title=title)
+    table.add_column("figure")
+    table.add_column("value", justify="right")
+    for name, value in figures.items():
+        table.add_row(name, f"{value:.4g}")
+    Console().print(table)
+    if path is not None:
+        with replacing(path) as temporary:
+            temporary.write_text(json.dumps(figures, indent=2) + "\n")

@@ -1,0 +1,240 @@
+"""What happens around training: checkpoints, a progress line, and the finished model's folder."""
+
+import os
+import time
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from lightning.fabric.plugins import TorchCheckpointIO
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import Checkpoint, ProgressBar
+from lightning.pytorch.utilities import rank_zero_only
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+from oneleap.core.card import hardware, model_card
+from oneleap.core.errors import InputError
+from oneleap.core.files import replacing
+from oneleap.core.hub import Pretrained
+from oneleap.core.runlog import RunLogger
+
+LAST, BEST = Path("checkpoints", "last.ckpt"), Path("checkpoints", "best.ckpt")
+MODEL, CONFIG = Path("model"), Path("config.yaml")
+"""Where things lie in a run's folder."""
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Writes checkpoints beside their place, then renames.
+
+    Lightning's own goes through the system's folder of temporary files, which is a copy, not a
+    rename, if that folder is another disk.
+    """
+
+    def save_checkpoint(
+        self,
+        checkpoint: dict[str, Any],
+        path: str | os.PathLike[str],
+        storage_options: object = None,
+    ) -> None:
+        """See Lightning's ``CheckpointIO``."""
+        with replacing(path) as temporary:
+            torch.save(checkpoint, temporary)
+
+
+class Checkpoints(Checkpoint):
+    """Keeps ``checkpoints/last.ckpt`` and ``checkpoints/best.ckpt`` in the run's folder.
+
+    Being a ``Checkpoint``, it runs after all other callbacks: what they logged at a step counts.
+
+    Args:
+        every_n_steps: Steps between two ``last.ckpt``; the last step always has one.
+        monitor: Figure whose greatest value makes ``best.ckpt``, if the module logs it.
+    """
+
+    def __init__(self, every_n_steps: int = 1000, monitor: str = "eval/score") -> None:
+        if every_n_steps < 1:
+            raise InputError(f"checkpoints.every_n_steps must be positive, not {every_n_steps}")
+        self.every_n_steps, self.monitor = every_n_steps, monitor
+        self.best: float | None = None
+        self.seconds, self.rows = 0.0, 0
+        self._since, self._saved = time.monotonic(), -1
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a continued run must know."""
+        seconds = self.seconds + time.monotonic() - self._since
+        return {"best": self.best, "seconds": seconds, "rows": self.rows}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """See :meth:`state_dict`."""
+        self.best, self.seconds = state_dict["best"], state_dict["seconds"]
+        self.rows = state_dict["rows"]
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the clock, and drop the figures that a continued run will log again."""
+        self._since, self._saved = time.monotonic(), trainer.global_step
+        if trainer.global_step > 0 and isinstance(trainer.logger, RunLogger):
+            batches = trainer.fit_loop.total_batch_idx + 1
+            trainer.logger.resume(min(trainer.global_step, batches), self.rows)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Save when it is time; Lightning resumes exactly from this point of a step."""
+        step = trainer.global_step
+        self._keep_best(trainer)
+        if step % self.every_n_steps == 0 or step == trainer.max_steps:
+            self._save(trainer, LAST)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save the best of a module that is scored by validation."""
+        if trainer.state.fn == "fit" and not trainer.sanity_checking:
+            self._keep_best(trainer)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save the last step."""
+        if trainer.global_step != self._saved:
+            self._save(trainer, LAST)
+
+    def _keep_best(self, trainer: Trainer) -> None:
+        score = trainer.callback_metrics.get(self.monitor)
+        if score is not None and (self.best is None or float(score) > self.best):
+            self.best = float(score)
+            self._save(trainer, BEST)
+
+    def _save(self, trainer: Trainer, name: Path) -> None:
+        if _rehearsal(trainer):
+            return
+        if name == LAST:
+            self._saved = trainer.global_step
+        if isinstance(trainer.logger, RunLogger):
+            self.rows = trainer.logger.rows
+        trainer.save_checkpoint(Path(trainer.default_root_dir) / name)
+
+
+class Progress(ProgressBar):
+    """One line on the standard error, refreshed by the clock so that steps cost nothing.
+
+    Args:
+        every_s: Seconds between two refreshes on a terminal; a log file gets a line every
+            30 times that.
+        shown: Most figures shown.
+    """
+
+    def __init__(self, every_s: float = 1.0, shown: int = 4) -> None:
+        super().__init__()
+        self.every_s, self.shown = every_s, shown
+        self._enabled, self._next = True, 0.0
+        self._bar: Bar | None = None
+
+    def disable(self) -> None:
+        """Lightning asks this of all processes but the first."""
+        self._enabled = False
+
+    def enable(self) -> None:
+        """See :meth:`disable`."""
+        self._enabled = True
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Open the line."""
+        if not self._enabled:
+            return
+        columns = (
+            TextColumn("fit"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(compact=True, elapsed_when_finished=True),
+            TextColumn("{task.fields[figures]}"),
+        )
+        console = Console(stderr=True)
+        off = not console.is_terminal
+        self._bar = Bar(*columns, console=console, auto_refresh=False, disable=off)
+        total = trainer.max_steps if trainer.max_steps > 0 else None
+        self._bar.add_task("fit", total=total, completed=trainer.global_step, figures="")
+        self._bar.start()
+        self._next = time.monotonic() + self.every_s
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Refresh if it is time."""
+        if time.monotonic() > self._next:
+            self._refresh(trainer)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Leave the line complete."""
+        self._refresh(trainer)
+        self._close()
+
+    def on_exception(
+        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
+    ) -> None:
+        """Do not write on over an error message."""
+        self._close()
+
+    def _refresh(self, trainer: Trainer) -> None:
+        if self._bar is None:
+            return
+        logged = sorted(trainer.callback_metrics.items(), key=lambda item: "eval/" not in item[0])
+        figures = " ".join(f"{name}={float(x):.4g}" for name, x in logged[: self.shown])
+        task, every = self._bar.task_ids[0], self.every_s
+        self._bar.update(task, completed=trainer.global_step, figures=figures, refresh=True)
+        if not self._bar.console.is_terminal:
+            every *= 30
+            self._bar.console.print(f"fit {trainer.global_step}/{trainer.max_steps} {figures}")
+        self._next = time.monotonic() + every
+
+    def _close(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+
+class Export(Callback):
+    """Writes the trained model to ``model/`` of the run's folder, with a model card.
+
+    Args:
+        weights: Those of the last step, or of ``best.ckpt`` if there is one. A score that picked
+            its own checkpoint is flattering: say so when you report it.
+    """
+
+    def __init__(self, weights: Literal["last", "best"] = "last") -> None:
+        self.weights = weights
+
+    @rank_zero_only
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the folder."""
+        run = Path(trainer.default_root_dir)
+        if _rehearsal(trainer) or not isinstance(pl_module, Pretrained):
+            return
+        best = self.weights == "best" and (run / BEST).is_file()
+        if best:
+            checkpoint = torch.load(run / BEST, map_location=pl_module.device, weights_only=True)
+            pl_module.load_state_dict(checkpoint["state_dict"])
+        config = (run / CONFIG).read_text(encoding="utf-8") if (run / CONFIG).is_file() else ""
+        figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        text = model_card(pl_module, facts=_facts(trainer, best), figures=figures, config=config)
+        pl_module.save_pretrained(run / MODEL, card=text)
+
+
+def _facts(trainer: Trainer, best: bool) -> dict[str, object]:
+    """What the model card says of the run."""
+    module = trainer.lightning_module
+    facts: dict[str, object] = {
+        "Weights": "best of those scored during training" if best else "last step",
+        "Gradient steps": trainer.global_step,
+        "Seed": getattr(module, "seed", "none"),
+        "Hardware": hardware(module.device),
+    }
+    for kept in trainer.checkpoint_callbacks:
+        if isinstance(kept, Checkpoints):
+            facts["Training time"] = f"{kept.state_dict()['seconds'] / 60:.1f} minutes"
+            if kept.best is not None:
+                facts[f"Best {kept.monitor} during training"] = f"{kept.best:.4g}"
+    return facts
+
+
+def _rehearsal(trainer: Trainer) -> bool:
+    """Whether this is ``--trainer.fast_dev_run``, which leaves no files."""
+    return bool(getattr(trainer, "fast_dev_run", False))

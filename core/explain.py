@@ -1,0 +1,100 @@
+"""jsonargparse's many-line complaints as one line: the field, what is wrong, the nearest match."""
+
+import dataclasses
+import importlib
+import inspect
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from typing import get_args, get_type_hints
+
+from oneleap.core.errors import nearest
+
+UNKNOWN = re.compile(
+    r"Option '([^']+)' is not accepted"
+    r"|(?:Group '([^']+)'|Subcommand '\w+') does not accept option '([^']+)'"
+    r"|[Uu]nrecognized arguments: -*([^\s=]+)"
+    r"|Key '([^']+)' is not expected"
+)
+MISSING = re.compile(r"arguments are required: (.+)")
+WRONG = re.compile(r"Expected (?:an? )?<class '(.+?)'>(?:\. Got value: (.*))?")
+CHOICE = re.compile(r"Literal\[(.+)\]\. Got value: (.*)")
+NO_CLASS = re.compile(r"module '(\S+)' has no attribute '(\w+)'|dot import path string: (\S+)")
+NOISE = re.compile(
+    r"Does not validate|Subtypes:|Errors:|Given value|Expected a path but|.*NoneType"
+)
+
+
+def explain(message: str, options: Iterable[str] = ()) -> str:
+    """One line for a message of several.
+
+    Args:
+        message: Of jsonargparse's ``ArgumentError``.
+        options: Names that the command itself accepts; those of classes are found out.
+    """
+    keys: list[str] = []
+    reasons: list[str] = []
+    known = list(options)
+    for line in (line.strip().removeprefix("- ") for line in message.splitlines()):
+        if NOISE.match(line):
+            continue
+        if found := re.match(r"Parser key \"?([^\"]+)\"?:(.*)", line):
+            keys.append(found[1])
+            line = found[2].strip()
+        elif found := re.match(r"Problem with given class_path '(.+)':", line):
+            known += [".".join((*keys, name)) for name in _arguments(found[1])]
+            line = ""
+        reasons += [line] if line else []
+    return _reason(reasons or [message], ".".join(keys), known)
+
+
+def unwrapped(error: BaseException) -> BaseException:
+    """What a constructor raised, before jsonargparse wrapped it in a complaint about types."""
+    while str(error).startswith("Does not validate") and error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
+def _reason(reasons: list[str], where: str, known: list[str]) -> str:
+    """Say what jsonargparse means about the field ``where``."""
+    first = reasons[0]
+    if found := UNKNOWN.search(first):
+        name = ".".join(part for part in (where, *found.groups()) if part)
+        return f"no option '{name}'{nearest(name, known)}"
+    at = f"{where}: " if where else ""
+    if found := MISSING.search(first):
+        names = [name.partition(".")[2] or name for name in found[1].split(", ")]
+        return f"{at}{', '.join(names)} is missing"
+    if found := WRONG.search(first):
+        return f"{at}expected {found[1]}" + (f", not '{found[2]}'" if found[2] else "")
+    if found := CHOICE.search(first):
+        choices = found[1].replace("'", "").split(", ")
+        return f"{at}expected {' or '.join(choices)}, not '{found[2]}'{nearest(found[2], choices)}"
+    if found := NO_CLASS.search(first):
+        name = (found[2] or found[3]).rpartition(".")[2]
+        return f"{at}no class '{name}'{nearest(name, _classes())}"
+    return at + (" ".join(reasons) if first.startswith("Problems parsing") else first)
+
+
+def _arguments(class_path: str) -> Iterator[str]:
+    """Dotted names of a class's arguments, and of the fields of dataclasses among them."""
+    module, _, name = class_path.rpartition(".")
+    try:
+        cls = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError):
+        return
+    hints = get_type_hints(cls.__init__)
+    for argument in inspect.signature(cls).parameters:
+        yield argument
+        hint = hints.get(argument)
+        for kind in (hint, *get_args(hint)):
+            if isinstance(kind, type) and dataclasses.is_dataclass(kind):
+                path = f"{kind.__module__}.{kind.__qualname__}"
+                yield from (f"{argument}.{inner}" for inner in _arguments(path))
+
+
+def _classes() -> list[str]:
+    """Names of all classes of ours imported so far."""
+    modules = [m for n, m in sys.modules.items() if n.startswith("oneleap.")]
+    classes = [c for m in modules for c in vars(m).values() if inspect.isclass(c)]
+    return sorted({c.__name__ for c in classes if c.__module__.startswith("oneleap.")})

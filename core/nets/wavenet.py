@@ -1,0 +1,129 @@
+"""The non-causal WaveNet that denoises spectrograms in DiffWave, DiffSinger and CoMoSVC."""
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from oneleap.core.nets.layers import keep, zeroed
+from oneleap.core.nets.sequence import SequenceNet
+
+
+class Gate(nn.Module):
+    """Dilated convolution plus condition, halved into ``sigmoid(gate) tanh(filter)``.
+
+    Args:
+        width: Channels.
+        sequence_dim: Channels of the condition per frame; 0 for none.
+        dilation: Frames between the three taps.
+    """
+
+    def __init__(self, width: int, sequence_dim: int, dilation: int) -> None:
+        super().__init__()
+        self.width, self.sequence_dim, self.dilation = width, sequence_dim, dilation
+        self.dilated = nn.Conv1d(width, 2 * width, 3, padding=dilation, dilation=dilation)
+        self.condition = nn.Conv1d(sequence_dim, 2 * width, 1) if sequence_dim else None
+
+    def forward(
+        self,
+        x: Float[Tensor, "b c n"],
+        sequence: Float[Tensor, "b s n"] | None,
+        mask: Bool[Tensor, "b 1 n"] | None,
+    ) -> Float[Tensor, "b c n"]:
+        """The gated activation, zero at padding."""
+        h: Tensor = self.dilated(keep(x, mask))
+        if self.condition is not None:
+            h = h + self.condition(sequence)
+        gate, value = h.chunk(2, dim=1)
+        return keep(gate.sigmoid() * value.tanh(), mask)
+
+
+class WaveNetBlock(nn.Module):
+    """A gate, and what it adds to the residual stream and to the skip connection.
+
+    Args:
+        width: Channels.
+        sequence_dim: Channels of the condition per frame; 0 for none.
+        dilation: Frames between the three taps.
+    """
+
+    def __init__(self, width: int, sequence_dim: int, dilation: int) -> None:
+        super().__init__()
+        self.width, self.sequence_dim, self.dilation = width, sequence_dim, dilation
+        self.step = nn.Linear(width, width)
+        self.gate = Gate(width, sequence_dim, dilation)
+        self.outward = nn.Conv1d(width, 2 * width, 1)
+
+    def forward(
+        self,
+        x: Float[Tensor, "b c n"],
+        context: Float[Tensor, "b c"],
+        sequence: Float[Tensor, "b s n"] | None,
+        mask: Bool[Tensor, "b 1 n"] | None,
+    ) -> tuple[Float[Tensor, "b c n"], Float[Tensor, "b c n"]]:
+        """The next residual stream, and the skip."""
+        h = self.gate(x + self.step(context).unsqueeze(2), sequence, mask)
+        residual, skip = self.outward(h).chunk(2, dim=1)
+        return (x + residual) * 0.5**0.5, skip
+
+
+class WaveNet(SequenceNet):
+    """DiffSinger's denoiser (arXiv 2105.02446, ``usr/diff/net.py``) with two times.
+
+    Every block sees the condition of each frame afresh. Convolutions start Kaiming-normal, the
+    output layer at zero: a fresh network is 0 everywhere. It sees ``sum(dilations)`` frames to
+    either side, 75 by default.
+
+    ``WaveNet(80, sequence_dim=256)`` has 16 M weights.
+
+    Hidden layers: ``blocks.0.gate`` ... (b, width, n).
+
+    Args:
+        dim: Channels of the data.
+        sequence_dim: Channels of the condition per frame; 0 for none.
+        cond_dim: Size of the condition vector; 0 for none.
+        width: Channels inside.
+        depth: Blocks.
+        dilation_cycle: Dilations run 1, 2, 4 ... over this many blocks, then start again.
+        guided: Takes a guidance scale per row, ``guidance=w``.
+        time_dim: Size of each set of time features.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        sequence_dim: int = 0,
+        cond_dim: int = 0,
+        width: int = 256,
+        depth: int = 20,
+        dilation_cycle: int = 4,
+        guided: bool = False,
+        time_dim: int = 64,
+    ) -> None:
+        super().__init__(dim, sequence_dim, cond_dim, width, guided, time_dim)
+        self.width, self.depth, self.dilation_cycle = width, depth, dilation_cycle
+        self.inward = nn.Conv1d(dim, width, 1)
+        self.blocks = nn.ModuleList(
+            WaveNetBlock(width, sequence_dim, 2 ** (k % dilation_cycle)) for k in range(depth)
+        )
+        self.mix = nn.Conv1d(width, width, 1)
+        self.outward = nn.Conv1d(width, dim, 1)
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv1d):
+                nn.init.kaiming_normal_(layer.weight)
+        zeroed(self.outward)
+
+    def velocity(
+        self,
+        z: Float[Tensor, "b c n"],
+        context: Float[Tensor, "b g"],
+        sequence: Float[Tensor, "b s n"] | None,
+        mask: Bool[Tensor, "b 1 n"] | None,
+    ) -> Float[Tensor, "b c n"]:
+        """See :class:`SequenceNet`."""
+        x = torch.relu(self.inward(z))
+        total = torch.zeros_like(x)
+        for block in self.blocks:
+            x, skip = block(x, context, sequence, mask)
+            total = total + skip
+        u: Tensor = self.outward(torch.relu(self.mix(total * self.depth**-0.5)))
+        return u

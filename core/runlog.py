@@ -1,0 +1,122 @@
+"""The figures of a run: ``metrics.csv`` and TensorBoard events, in one folder, across restarts."""
+
+import csv
+from argparse import Namespace
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lightning.fabric.loggers.logger import rank_zero_experiment
+from lightning.pytorch.loggers import Logger
+from lightning.pytorch.utilities import rank_zero_only
+
+from oneleap.core.files import replacing
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
+METRICS = "metrics.csv"
+
+
+class RunLogger(Logger):
+    """Writes each row at once, and carries on where an interrupted run left off.
+
+    Lightning's own CSV logger deletes the file of a run that is continued.
+
+    Args:
+        folder: Of the run; made when the first figure arrives.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.folder = folder
+        self.rows = 0
+        self._columns: list[str] = []
+        self._resumed_at: int | None = None
+        self._writer: SummaryWriter | None = None
+
+    @property
+    def name(self) -> str:
+        """Lightning asks for one."""
+        return self.folder.name
+
+    @property
+    def version(self) -> str:
+        """Lightning asks for one."""
+        return ""
+
+    @property
+    def save_dir(self) -> str:
+        """The run's folder."""
+        return str(self.folder)
+
+    @property
+    @rank_zero_experiment
+    def writer(self) -> "SummaryWriter":
+        """TensorBoard's writer, for pictures and sounds: ``logger.writer.add_image(...)``."""
+        if self._writer is None:
+            from torch.utils.tensorboard import SummaryWriter
+
+            self._writer = SummaryWriter(str(self.folder), purge_step=self._resumed_at)
+        return self._writer
+
+    @rank_zero_only
+    def resume(self, step: int, rows: int) -> None:
+        """Drop what is about to be logged again.
+
+        Args:
+            step: Steps that were done when the checkpoint was written.
+            rows: Rows that there were; that step's own row may have come just after.
+        """
+        self._resumed_at = step
+        kept = [r for i, r in enumerate(self._read()) if i < rows or int(r["step"]) < step]
+        if kept:
+            self._rewrite(kept)
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Append one row; ``step`` counts from 0."""
+        step = 0 if step is None else step
+        row: dict[str, Any] = {"step": step, **metrics}
+        new = [name for name in row if name not in self._columns]
+        if new:
+            rows = self._read()
+            self._columns = [*self._columns, *(n for n in new if n not in self._columns)]
+            self._rewrite(rows)
+        with (self.folder / METRICS).open("a", newline="", encoding="utf-8") as file:
+            csv.DictWriter(file, self._columns).writerow(row)
+        self.rows += 1
+        for name, value in metrics.items():
+            self.writer.add_scalar(name, value, step)
+
+    @rank_zero_only
+    def log_hyperparams(self, params: dict[str, Any] | Namespace) -> None:
+        """Nothing: a run's configuration is in its ``config.yaml``."""
+
+    @rank_zero_only
+    def finalize(self, status: str) -> None:
+        """Write what TensorBoard's writer still holds."""
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    def _read(self) -> list[dict[str, str]]:
+        """All rows so far; a row cut short by a killed process is dropped."""
+        path = self.folder / METRICS
+        if not path.is_file():
+            return []
+        with path.open(newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            rows = [row for row in reader if None not in row.values()]
+        self._columns = list(reader.fieldnames or [])
+        return rows
+
+    def _rewrite(self, rows: list[dict[str, str]]) -> None:
+        with (
+            replacing(self.folder / METRICS) as path,
+            path.open("w", newline="", encoding="utf-8") as file,
+        ):
+            writer = csv.DictWriter(file, self._columns)
+            writer.writeheader()
+            writer.writerows(rows)
+        self.rows = len(rows)

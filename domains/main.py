@@ -1,0 +1,183 @@
+"""The command ``oneleap``. Nothing heavy is imported before it is known what is asked for."""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from oneleap.core.errors import InputError, nearest
+
+FUNCTIONS = {
+    "collect pointmaze": "oneleap.domains.rl.collect:pointmaze",
+    "demo": "oneleap.domains.rl.demo:demo",
+    "bench rl": "oneleap.domains.rl.bench:bench",
+}
+"""Commands that are plain functions: signature and docstring make the options and the help.
+
+The docstring has a line ``Example: oneleap ...``.
+"""
+
+EVALUATORS = {"rl": "oneleap.domains.rl.evaluate:command"}
+"""How the models of each domain are evaluated; the first argument is the run's folder."""
+
+HELP = {
+    "fit": "train a model: oneleap fit --config rl/ofql_pointmaze-umaze",
+    "validate": "validation of a checkpoint, by Lightning",
+    "test": "test of a checkpoint, by Lightning",
+    "predict": "predictions of a checkpoint, by Lightning",
+    "collect": "make a dataset in a simulator: oneleap collect pointmaze --maze umaze",
+    "evaluate": "score the model of a run: oneleap evaluate runs/CONFIG/TIME",
+    "demo": "collect, train and evaluate a one-step policy, in minutes",
+    "bench": "time this machine: oneleap bench rl",
+    "configs": "list the configurations that ship with oneleap",
+}
+
+EXTRAS = {
+    "rl": ("gymnasium", "gymnasium_robotics", "minari", "mujoco", "h5py", "imageio"),
+    "export": ("huggingface_hub", "onnx", "onnxruntime", "onnxscript"),
+}
+"""Which extra brings which module."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status: 2 for a mistake of the user, told in a line."""
+    argv = sys.argv[1:] if argv is None else list(argv)
+    try:
+        return _run(argv)
+    except InputError as error:
+        return _complain(str(error))
+    except ModuleNotFoundError as error:
+        name = str(error.name).partition(".")[0]
+        extra = next((extra for extra, modules in EXTRAS.items() if name in modules), None)
+        if extra is None:
+            raise
+        return _complain(f"{name} is not installed: pip install 'oneleap[{extra}]'")
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # oneleap configs | head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _run(argv: Sequence[str]) -> int:
+    if not argv or argv[0] in ("-h", "--help", "help"):
+        print(_help())
+        return 0
+    if argv[0] == "--version":
+        from importlib.metadata import version
+
+        print(f"oneleap {version('oneleap')}")
+        return 0
+    command, rest = argv[0], argv[1:]
+    if command in ("fit", "validate", "test", "predict"):
+        import oneleap.core.cli
+
+        oneleap.core.cli.main(command, rest)
+        return 0
+    if command == "configs":
+        return _configs(rest)
+    if command == "evaluate":
+        return _evaluate(rest)
+    if command in FUNCTIONS:
+        return _call(FUNCTIONS[command], command, rest)
+    subcommands = [name.partition(" ")[2] for name in FUNCTIONS if name.startswith(f"{command} ")]
+    if not subcommands:
+        raise InputError(f"no command '{command}'{nearest(command, HELP)} (oneleap --help)")
+    if not rest or rest[0] in ("-h", "--help"):
+        print(f"usage: oneleap {command} {{{','.join(subcommands)}}} ...\n\n  {HELP[command]}")
+        return 0 if rest else 2
+    if rest[0] not in subcommands:
+        close = nearest(rest[0], subcommands) or f": {', '.join(subcommands)}"
+        raise InputError(f"no command '{command} {rest[0]}'{close}")
+    name = f"{command} {rest[0]}"
+    return _call(FUNCTIONS[name], name, rest[1:])
+
+
+def _help() -> str:
+    lines = [f"  {name:<10}{text}" for name, text in HELP.items()]
+    return "\n".join(
+        ["usage: oneleap COMMAND ...", "", *lines, "", "oneleap COMMAND --help says more."]
+    )
+
+
+def _configs(argv: Sequence[str]) -> int:
+    """List the shipped configurations."""
+    from oneleap.core.recipes import first_line, shipped
+
+    if argv:
+        if argv[0] not in ("-h", "--help"):
+            raise InputError(f"oneleap configs takes no arguments, not '{argv[0]}'")
+        print(f"usage: oneleap configs\n\n{HELP['configs']}\n\nexample:\n  oneleap configs")
+        return 0
+    known = shipped()
+    width = max(map(len, known), default=0)
+    for name, path in known.items():
+        print(f"{name:<{width}}  {first_line(path)}")
+    print("next: oneleap fit --config NAME", file=sys.stderr)
+    return 0
+
+
+def _evaluate(argv: Sequence[str]) -> int:
+    """Find the domain of a run's model and leave the rest to it."""
+    if not argv or argv[0].startswith("-"):
+        if argv and argv[0] in ("-h", "--help"):
+            for domain, target in EVALUATORS.items():
+                print(f"--- models of the domain {domain}")
+                _call(target, "evaluate", argv)
+            return 0
+        raise InputError("name the run first: oneleap evaluate runs/CONFIG/TIME --episodes 100")
+    from oneleap.core.hub import read_config
+
+    run = Path(argv[0])
+    if not run.is_dir():
+        raise InputError(f"{run}: no such folder; runs lie in runs/CONFIG/TIME")
+    model = run if (run / "config.json").is_file() else run / "model"
+    if not model.is_dir():
+        raise InputError(
+            f"{run} has no model yet: finish it with oneleap fit ... --run {run} --ckpt_path last"
+        )
+    class_path = read_config(model)["class_path"]
+    domain = class_path.removeprefix("oneleap.domains.").partition(".")[0]
+    if domain not in EVALUATORS:
+        raise InputError(f"{model}: no domain of oneleap evaluates a {class_path}")
+    return _call(EVALUATORS[domain], "evaluate", argv)
+
+
+def _call(target: str, command: str, argv: Sequence[str]) -> int:
+    """Turn a function into a command: arguments from its signature, help from its docstring."""
+    import inspect
+    import re
+    from argparse import ArgumentError
+
+    from jsonargparse import ArgumentParser
+
+    from oneleap.core.explain import explain
+
+    module, _, name = target.partition(":")
+    function: Callable[..., Any] = getattr(import_module(module), name)
+    example = re.search(r"^Example:.+", inspect.getdoc(function) or "", re.MULTILINE)
+    parser = ArgumentParser(
+        prog=f"oneleap {command}",
+        description=example and example[0],
+        exit_on_error=False,
+        allow_abbrev=False,
+    )
+    parser.add_function_arguments(function, as_positional=True)
+    try:
+        arguments = parser.parse_args(list(argv))
+    except ArgumentError as error:
+        options = parser.get_defaults(skip_validation=True).keys()
+        raise InputError(f"{explain(str(error), options)} (oneleap {command} --help)") from None
+    result = function(**parser.instantiate(arguments).as_dict())
+    return result if isinstance(result, int) else 0
+
+
+def _complain(message: str) -> int:
+    print(f"oneleap: {message}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,250 @@
+"""Collect PointMaze data by the procedure of D4RL's maze2d, as a Minari data set."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import gymnasium
+import numpy as np
+from minari.data_collector import EpisodeBuffer
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import Progress, TaskID
+from rich.table import Table
+
+from oneleap.core.errors import InputError
+from oneleap.domains.rl.minari_io import REFERENCES_KEY, dataset_folder, write
+from oneleap.domains.rl.pointmaze import ENV_ID, Array, Maze, Physics, maze_named
+
+LANES, LANE_STEPS = 100, 5000
+"""At most so many balls at once, each for at least so many steps: fixed, so that the data do not
+depend on the machine."""
+
+REFERENCE_EPISODES = 400
+
+
+class WaypointController:
+    """D4RL's waypoint controller for n balls: the shortest way over cells, a PD force.
+
+    It aims at the next cell of the way, up to 0.1 m beside its middle, until it is within 0.1 m of
+    that point; in the end at the goal itself. The force is ``10 (aim - position) - velocity``.
+
+    Args:
+        maze: Where.
+        state: Of the balls, (n, 4).
+        goal: Their goals, (n, 2).
+        rng: Of the points aimed at.
+    """
+
+    REACHED = 0.1
+
+    def __init__(self, maze: Maze, state: Array, goal: Array, rng: np.random.Generator) -> None:
+        self.maze, self.rng = maze, rng
+        self.goal, self.aim = goal.copy(), goal.copy()
+        self.goal_cell = maze.cell_of(goal)
+        self.cell = maze.cell_of(state[:, :2])
+        self._advance(np.ones(len(goal), bool))
+
+    def retarget(self, where: NDArray[np.bool_], state: Array, goal: Array) -> None:
+        """Give the balls ``where`` (n,) the goals in the same rows of ``goal``, (n, 2)."""
+        self.goal[where] = goal[where]
+        self.goal_cell[where] = self.maze.cell_of(goal[where])
+        self.cell[where] = self.maze.cell_of(state[where, :2])
+        self._advance(where)
+
+    def _advance(self, where: NDArray[np.bool_]) -> None:
+        """Aim at the next cell of the way."""
+        self.cell[where] = self.maze.onward[self.cell, self.goal_cell][where]
+        beside = self.maze.centres[self.cell] + self.rng.uniform(-0.1, 0.1, self.aim.shape)
+        last = self.cell == self.goal_cell
+        self.aim[where] = np.where(last[:, None], self.goal, beside)[where]
+
+    def act(self, state: Array) -> Array:
+        """Actions for states (n, 4), within [-1, 1]."""
+        there = np.linalg.norm(state[:, :2] - self.aim, axis=1) < self.REACHED
+        self._advance(there & (self.cell != self.goal_cell))
+        return np.clip(10 * (self.aim - state[:, :2]) - state[:, 2:], -1, 1)
+
+    def arrived(self, state: Array) -> NDArray[np.bool_]:
+        """Which balls are within 0.1 m of their goals."""
+        return np.asarray(np.linalg.norm(state[:, :2] - self.goal, axis=1) < self.REACHED)
+
+
+class Recording(NamedTuple):
+    """What n balls did, for t steps each; the ball is the first axis.
+
+    Attributes:
+        obs: (n, t + 1, 4).
+        act: (n, t, 2).
+        goal: Goal of the behaviour during each step, (n, t, 2).
+        cut: True on the last step before the goal moves, (n, t).
+        length: Steps of each ball that count, (n,).
+    """
+
+    obs: NDArray[np.float32]
+    act: NDArray[np.float32]
+    goal: NDArray[np.float32]
+    cut: NDArray[np.bool_]
+    length: NDArray[np.int64]
+
+
+def record(maze: str, steps: int, seed: int, progress: Progress, task: TaskID) -> Recording:
+    """Let balls run from goal to goal.
+
+    As in D4RL, the actions are the controller's plus noise of standard deviation 0.5, clipped; the
+    goal moves when it is reached or its horizon is over, and the ball is never put back. Unlike
+    D4RL, a new goal is never in the cell the ball is in, as in gymnasium-robotics, and the step on
+    which the goal moves is not recorded twice.
+    """
+    layout, rng = maze_named(maze), np.random.default_rng(seed)
+    n = int(np.clip(steps // LANE_STEPS, 1, LANES))
+    length = np.full(n, steps // n) + (np.arange(n) < steps % n)
+    t = int(length.max())
+    state = layout.starts(n, rng)
+    physics = Physics(maze)
+    controller = WaypointController(layout, state, _goals(layout, state, rng), rng)
+    out = Recording(
+        np.empty((n, t + 1, 4), np.float32),
+        np.empty((n, t, 2), np.float32),
+        np.empty((n, t, 2), np.float32),
+        np.zeros((n, t), bool),
+        np.asarray(length, np.int64),
+    )
+    out.obs[:, 0] = state
+    age = np.zeros(n, np.int64)
+    for k in range(t):
+        noisy = controller.act(state) + 0.5 * rng.standard_normal((n, 2))
+        out.act[:, k] = np.clip(noisy, -1, 1)
+        out.goal[:, k] = controller.goal
+        state = physics.step(state, out.act[:, k])
+        out.obs[:, k + 1] = state
+        age += 1
+        moved = controller.arrived(state) | (age >= layout.horizon)
+        if moved.any():
+            out.cut[:, k] = moved
+            age[moved] = 0
+            controller.retarget(moved, state, _goals(layout, state, rng))
+        progress.advance(task, n)
+    return out
+
+
+def _goals(layout: Maze, state: Array, rng: np.random.Generator) -> Array:
+    """A goal for each ball, in another cell than the ball's."""
+    n = len(state)
+    cell = rng.integers(len(layout.free) - 1, size=n)
+    cell += cell >= layout.cell_of(state[:, :2])
+    goals: Array = layout.centres[cell] + rng.uniform(-0.1, 0.1, (n, 2))
+    return goals
+
+
+def episodes(maze: str, recording: Recording) -> Iterator[EpisodeBuffer]:
+    """Cut a recording where the goal moved; each piece ends by truncation, none by termination.
+
+    The reward is the dense one of the fixed-goal task. The goal the ball was sent to is kept among
+    the options of its episode; observations do not tell it.
+    """
+    layout = maze_named(maze)
+    for i, length in enumerate(recording.length):
+        stops = [*(np.flatnonzero(recording.cut[i, : length - 1]) + 1), length]
+        start = 0
+        for stop in stops:
+            obs, truncated = recording.obs[i, start : stop + 1], np.zeros(stop - start, bool)
+            truncated[-1] = True
+            yield EpisodeBuffer(
+                options={"goal": recording.goal[i, start]},
+                observations=obs,
+                actions=recording.act[i, start:stop],
+                rewards=layout.reward(obs[1:, :2].astype(np.float64), dense=True),
+                terminations=np.zeros(stop - start, bool),
+                truncations=truncated,
+            )
+            start = stop
+
+
+def play(maze: str, controlled: bool, n: int, seed: int) -> Array:
+    """Positions (horizon, n, 2) in n episodes of the controller, or of random actions."""
+    layout, rng = maze_named(maze), np.random.default_rng(seed)
+    physics, state = Physics(maze), layout.starts(n, rng)
+    controller = WaypointController(layout, state, np.tile(np.array(layout.goal), (n, 1)), rng)
+    positions = np.empty((layout.horizon, n, 2))
+    for k in range(layout.horizon):
+        action = controller.act(state) if controlled else rng.uniform(-1, 1, (n, 2))
+        state = physics.step(state, action)
+        positions[k] = state[:, :2]
+    return positions
+
+
+def measure(maze: str, n: int = REFERENCE_EPISODES, seed: int = 0) -> dict[str, float]:
+    """Mean returns over n episodes of random actions and of the controller, for both rewards.
+
+    Returns:
+        ``dense_random``, ``dense_controller``, ``sparse_random`` and ``sparse_controller``.
+    """
+    layout, found = maze_named(maze), dict[str, float]()
+    for who, controlled in (("random", False), ("controller", True)):
+        positions = play(maze, controlled, n, seed).reshape(-1, 2)
+        for kind, dense in (("dense", True), ("sparse", False)):
+            found[f"{kind}_{who}"] = float(layout.reward(positions, dense).sum() / n)
+    return found
+
+
+def pointmaze(
+    maze: Literal["umaze", "medium", "large"] = "umaze",
+    steps: int = 1_000_000,
+    seed: int = 0,
+    dataset_id: str | None = None,
+    out: Path | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Collect a PointMaze data set by D4RL's maze2d procedure, and measure its reference scores.
+
+    Args:
+        maze: Which maze.
+        steps: Steps to record.
+        seed: Of everything; the data do not depend on the machine's number of processors.
+        dataset_id: Minari id; by default oneleap/pointmaze-MAZE-v0.
+        out: Folder to write to, in place of Minari's own (see MINARI_DATASETS_PATH).
+        overwrite: Replace a data set of that name.
+
+    Raises:
+        InputError: The data set exists, or ``steps`` is not positive.
+    """
+    if steps < 1:
+        raise InputError(f"steps: {steps} is not positive")
+    dataset_id = dataset_id or f"oneleap/pointmaze-{maze}-v0"
+    folder = dataset_folder(dataset_id, out, overwrite)
+    with Progress(console=Console(stderr=True)) as progress:
+        task = progress.add_task("collecting", total=steps)
+        recording = record(maze, steps, seed, progress, task)
+        references = measure(maze)
+        pieces = list(episodes(maze, recording))
+        write(
+            folder,
+            dataset_id,
+            progress.track(pieces, description="writing"),
+            gymnasium.make(ENV_ID, maze=maze),
+            {
+                "algorithm_name": "waypoint controller of D4RL's maze2d, noise 0.5",
+                "description": f"PointMaze {maze}, {steps} steps, seed {seed}. Rewards: dense, for "
+                "the fixed goal. Episodes are truncated where the goal of the behaviour moves.",
+                "ref_min_score": references["dense_random"],
+                "ref_max_score": references["dense_controller"],
+                REFERENCES_KEY: references,
+            },
+        )
+    _report(folder, steps, len(pieces), references)
+    default = out is None and dataset_id == f"oneleap/pointmaze-{maze}-v0"
+    path = "" if default else f" --data.path {out or dataset_id}"
+    print(f"next: oneleap fit --config rl/ofql_pointmaze-{maze}{path}")
+
+
+def _report(folder: Path, steps: int, count: int, references: dict[str, float]) -> None:
+    """Print what was written."""
+    table = Table(title=f"{folder}: {steps} steps in {count} episodes")
+    table.add_column("mean return, fixed goal")
+    table.add_column("random actions (score 0)", justify="right")
+    table.add_column("controller (score 100)", justify="right")
+    for kind in ("dense", "sparse"):
+        scores = (references[f"{kind}_{who}"] for who in ("random", "controller"))
+        table.add_row(f"{kind} reward", *(f"{score:.1f}" for score in scores))
+    Console().print(table)

@@ -1,0 +1,121 @@
+"""``oneleap demo``: from no data to a one-step policy that beats its demonstrator's data."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from oneleap.core import cli
+from oneleap.core.bench import median_ms
+from oneleap.domains.rl import collect
+from oneleap.domains.rl.datamodule import OfflineData
+from oneleap.domains.rl.dataset import GoalDistance
+from oneleap.domains.rl.evaluate import Evaluation, evaluate
+from oneleap.domains.rl.pictures import draw
+from oneleap.domains.rl.pointmaze import MAZES
+from oneleap.domains.rl.policy import Policy
+from oneleap.domains.rl.report import draw_curves, png, write_report
+
+CURVES = {
+    "eval/score": "score in the simulator",
+    "train/q": "value of the data (Q)",
+    "train/meanflow_error": "imitation error",
+}
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A trained policy and what it achieved."""
+
+    label: str
+    run: Path
+    result: Evaluation
+    act_ms: float
+
+
+def demo(
+    run: Path = Path("runs/demo"),
+    collect_steps: int = 200_000,
+    bc_steps: int = 5_000,
+    ofql_steps: int = 12_000,
+    episodes: int = 50,
+    seed: int = 0,
+) -> None:
+    """Collect PointMaze data, train two policies on them, compare them in the simulator.
+
+    Example: oneleap demo
+
+    Args:
+        run: Folder of data, runs and report; data that are there already are used again.
+        collect_steps: Steps of the demonstrator.
+        bc_steps: Gradient steps of behaviour cloning.
+        ofql_steps: Gradient steps of OFQL.
+        episodes: Played by each policy at the end.
+        seed: Of everything.
+    """
+    start, console = time.monotonic(), Console()
+    data = run / f"umaze-{collect_steps}-{seed}"
+    if not data.exists():
+        collect.pointmaze("umaze", collect_steps, seed, out=data)
+    common = [f"--data.path={data}", f"--model.seed={seed}", f"--data.seed={seed}"]
+    recipes = {
+        "BC flow, 1 step": ("rl/bc-flow_pointmaze-umaze", "bc-flow", bc_steps),
+        "OFQL, 1 step": ("rl/ofql_pointmaze-umaze", "ofql", ofql_steps),
+    }
+    contestants = []
+    for label, (config, name, steps) in recipes.items():
+        console.print(f"\n{label}: {steps} gradient steps")
+        folder = run / time.strftime("%Y%m%d-%H%M%S") / name
+        where = [f"--config={config}", f"--run={folder}", f"--trainer.max_steps={steps}"]
+        cli.main("fit", [*where, *common])
+        contestants.append(_play(label, folder, episodes, seed))
+    rows = [_behaviour(data, contestants[0].result), *map(_row, contestants)]
+    header = ("policy", "score", "success", "ms per action")
+    table = Table(*header, title=f"PointMaze umaze, {episodes} episodes")
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+    minutes = (time.monotonic() - start) / 60
+    text = (
+        f"Scores: 0 is random actions, 100 the waypoint controller that made the data with noise "
+        f"and for other goals. {collect_steps:,} steps of data, seed {seed}, "
+        f"{torch.get_num_threads()} threads, {minutes:.1f} minutes in all."
+    )
+    curves = png(draw_curves({c.label: c.run for c in contestants}, CURVES))
+    pictures = {"Learning curves": curves}
+    pictures |= {f"Ways of {c.label}": (c.run / "trails.png").read_bytes() for c in contestants}
+    report = run / "report.html"
+    write_report(report, "One network call per action", text, header, rows, pictures)
+    console.print(f"report: {report} ({minutes:.1f} minutes in all)")
+    console.print(f"next: oneleap evaluate {contestants[-1].run} --candidates 50")
+
+
+def _play(label: str, run: Path, episodes: int, seed: int) -> Contestant:
+    """Evaluate a finished run with one network call per action."""
+    policy = Policy.from_pretrained(run / "model")
+    task = policy.spec.task
+    assert task is not None
+    noise = torch.Generator().manual_seed(seed)
+    result = evaluate(lambda obs: policy.act(obs, generator=noise), task, episodes, seed)
+    draw("umaze", result.trails, run / "trails.png", f"{label}: score {result.score:.0f}")
+    obs = np.zeros(policy.spec.obs_dim, np.float32)
+    return Contestant(label, run, result, median_ms(lambda: policy.act(obs), calls=500))
+
+
+def _row(c: Contestant) -> tuple[str, ...]:
+    figures = c.result.flat()
+    score = f"{figures['score']:.1f} ± {figures['score_se']:.1f}"
+    return c.label, score, f"{100 * figures['success']:.0f} %", f"{c.act_ms:.2f}"
+
+
+def _behaviour(data: Path, result: Evaluation) -> tuple[str, ...]:
+    """The score of the data themselves: their mean reward over an episode's length."""
+    goal = MAZES["umaze"].goal
+    reward = GoalDistance((float(goal[0]), float(goal[1])))
+    rewards = OfflineData(str(data), reward=reward).dataset.reward
+    mean = rewards.double().mean().item() * MAZES["umaze"].horizon
+    return "behaviour (the data)", f"{result.task.score(np.array([mean]))[0]:.1f}", "-", "-"

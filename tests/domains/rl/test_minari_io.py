@@ -1,0 +1,249 @@
+"""Minari data sets: reading what Minari wrote, and telling what is wrong."""
+
+import json
+import shutil
+import warnings
+from dataclasses import fields
+
+import gymnasium
+import h5py
+import minari
+import numpy as np
+import pytest
+import torch
+from gymnasium import spaces
+from gymnasium.envs.registration import EnvSpec
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from minari.data_collector import EpisodeBuffer
+from minari.dataset._storages.hdf5_storage import HDF5Storage
+
+from oneleap.core.errors import InputError
+from oneleap.domains.rl import minari_io
+from oneleap.domains.rl.minari_io import read
+from oneleap.domains.rl.pointmaze import MAZES, MEASURED
+
+BOX = spaces.Box(-1, 1, (2,), np.float32)
+VECTOR = spaces.Box(-np.inf, np.inf, (3,), np.float64)
+GOALS = spaces.Dict({"observation": VECTOR, "achieved_goal": BOX, "desired_goal": BOX})
+
+
+@pytest.fixture(autouse=True)
+def root(tmp_path, monkeypatch):
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path))
+    return tmp_path
+
+
+def buffers(lengths=(4, 1, 6), keyed=False, ends="tTt"):
+    """Episodes that end by termination (t), truncation (T), or because recording stopped (-)."""
+    rng, out = np.random.default_rng(0), []
+    for n, end in zip(lengths, ends, strict=True):
+        obs = rng.normal(size=(n + 1, 3))
+        goal = np.zeros((n + 1, 2), np.float32)
+        last = np.arange(n) == n - 1
+        out.append(
+            EpisodeBuffer(
+                observations={"observation": obs, "achieved_goal": goal, "desired_goal": goal}
+                if keyed
+                else obs,
+                actions=rng.uniform(-1, 1, (n, 2)).astype(np.float32),
+                rewards=rng.normal(size=n),
+                terminations=last & (end == "t"),
+                truncations=last & (end == "T"),
+            )
+        )
+    return out
+
+
+def create(name, episodes, obs=VECTOR, act=BOX, **more):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of authors and code that are not given
+        minari.create_dataset_from_buffers(
+            name, episodes, observation_space=obs, action_space=act, **more
+        )
+    return name
+
+
+@given(
+    lengths=st.lists(st.integers(1, 6), min_size=1, max_size=4),
+    ends=st.text("tT-", min_size=4, max_size=4),
+    keyed=st.booleans(),
+)
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_episodes_come_back_as_minari_has_them(root, lengths, ends, keyed):
+    episodes = buffers(lengths, keyed, ends[: len(lengths)])
+    shutil.rmtree(root / "it-v0", ignore_errors=True)
+    data = read(create("it-v0", episodes, GOALS if keyed else VECTOR)).data
+    stored = list(minari.load_dataset("it-v0"))
+    obs = [e.observations["observation"] if keyed else e.observations for e in stored]
+    np.testing.assert_array_equal(data.obs, np.concatenate([o[:-1] for o in obs]).astype("f4"))
+    np.testing.assert_array_equal(data.next_obs, np.concatenate([o[1:] for o in obs]).astype("f4"))
+    np.testing.assert_array_equal(data.act, np.concatenate([e.actions for e in stored]))
+    np.testing.assert_allclose(data.reward, np.concatenate([e.rewards for e in stored]), rtol=1e-6)
+    assert data.bounds.tolist() == [0, *np.cumsum(lengths)]
+    for start, stop, end in zip(data.bounds[:-1], data.bounds[1:], ends, strict=False):
+        assert data.terminal[start:stop].tolist() == [0] * (stop - start - 1) + [end == "t"]
+        assert data.timeout[start:stop].tolist() == [0] * (stop - start - 1) + [end != "t"]
+
+
+def test_the_folder_will_do_for_the_name(root):
+    create("me/it-v0", buffers())
+    for path in (root / "me/it-v0", root / "me/it-v0/data"):
+        assert len(read(str(path)).data) == 11
+
+
+def test_environment_bounds_and_references_are_read_back(root):
+    space = spaces.Box(*np.float32([[-2, -np.inf], [2, np.inf]]))
+    episodes = buffers()
+    spec = EnvSpec("Some-v3", entry_point="somewhere:Some", kwargs={"level": 2})
+    name = create("it-v0", episodes, act=space)
+    path = root / "it-v0/data/metadata.json"
+    meta = json.loads(path.read_text())
+    meta |= {"env_spec": spec.to_json(), "ref_min_score": -3.0, "ref_max_score": 7.0}
+    path.write_text(json.dumps(meta))
+    loaded = read(name)
+    second = np.concatenate([e.actions[:, 1] for e in episodes])
+    assert loaded.act_low.tolist() == [-2, second.min()]
+    assert loaded.act_high.tolist() == [2, second.max()]
+    assert (loaded.task.env, loaded.task.env_kwargs) == ("Some-v3", {"level": 2})
+    assert loaded.task.score(np.array([-3.0, 7.0])).tolist() == [0, 100]
+    assert loaded.task.reference == "Minari it-v0"
+
+
+@pytest.mark.parametrize("maze", MAZES)
+def test_minaris_own_pointmaze_is_played_with_the_fixed_goal(root, maze):
+    spec = gymnasium.spec("PointMaze_UMaze-v3")
+    spec.kwargs = {"maze_map": MAZES[maze].cells, "reward_type": "sparse"}
+    name = create("it-v0", buffers(keyed=True), GOALS)
+    path = root / "it-v0/data/metadata.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"env_spec": spec.to_json()}))
+    loaded = read(name)
+    assert loaded.moving_goal
+    assert loaded.task.env_kwargs == {"maze": maze, "dense": True}
+    assert loaded.sparse_task.env_kwargs == {"maze": maze, "dense": False}
+    assert loaded.sparse_task.ref_max == MEASURED[maze]["sparse_controller"]
+
+
+def test_without_environment_there_is_no_task():
+    assert read(create("it-v0", buffers())).task is None
+
+
+def test_actions_out_of_the_space_are_told_or_clipped():
+    episodes = buffers()
+    episodes[2].actions[3, 0] = 1.25
+    create("it-v0", episodes)
+    with pytest.raises(InputError, match=r"1.25 in row 8, column 0 .* clip_actions: true"):
+        read("it-v0")
+    assert read("it-v0", clip=True).data.act[8, 0] == 1
+
+
+@pytest.mark.parametrize(
+    ("obs", "act", "what"),
+    [
+        (spaces.Discrete(3), BOX, "observations are Discrete"),
+        (VECTOR, spaces.Discrete(3), "actions are Discrete"),
+        (spaces.Box(0, 255, (40, 40, 3), np.uint8), BOX, "observations are Box"),
+    ],
+)
+def test_spaces_that_are_no_vectors_are_told(obs, act, what):
+    with pytest.raises(InputError, match=f"^it-v0: {what}"):
+        read(create("it-v0", [], obs, act))
+
+
+def test_names_that_are_nothing_are_told():
+    with pytest.raises(InputError, match="no such file or folder, and no Minari id such as"):
+        read("nothing")
+
+
+def test_a_failed_download_is_one_line(monkeypatch):
+    def fail(name):
+        raise ConnectionError("no\nroute")
+
+    monkeypatch.setattr(minari, "download_dataset", fail)
+    with pytest.raises(InputError, match=r"not in .*, and cannot be downloaded: no route$"):
+        read("D4RL/hopper/medium-v2")
+
+
+def test_a_download_is_read(root, monkeypatch):
+    create("other-v0", buffers())
+    monkeypatch.setattr(
+        minari, "download_dataset", lambda name: (root / "other-v0").rename(root / name)
+    )
+    assert len(read("it-v0").data) == 11
+
+
+def damage(file, what):
+    with h5py.File(file, "a") as stored:
+        if what == "field":
+            del stored["episode_1/rewards"]
+        elif what == "episode":
+            del stored["episode_1"]
+        elif what == "length":
+            del stored["episode_1/rewards"]
+            stored["episode_1/rewards"] = np.zeros(9)
+        elif what == "width":
+            del stored["episode_1/actions"]
+            stored["episode_1/actions"] = np.zeros((1, 5))
+        elif what == "nan":
+            stored["episode_2/rewards"][3] = np.nan
+        elif what == "text":
+            for k in range(3):
+                n = len(stored[f"episode_{k}/rewards"])
+                del stored[f"episode_{k}/rewards"]
+                stored[f"episode_{k}/rewards"] = [b"x"] * n
+
+
+@pytest.mark.parametrize(
+    ("what", "message"),
+    [
+        ("field", "episode 1 has no field rewards"),
+        ("episode", "damaged, or no Minari data set"),
+        ("length", "episode 1 has observations 2, actions 1, rewards 9"),
+        ("width", "damaged, or no Minari data set"),
+        ("nan", "rewards: nan in row 8"),
+        ("text", "rewards: holds .*, not numbers"),
+    ],
+)
+def test_damage_is_told_in_one_line(root, what, message):
+    create("it-v0", buffers())
+    damage(root / "it-v0/data/main_data.hdf5", what)
+    with pytest.raises(InputError, match=message) as error:
+        read("it-v0")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["main_data.hdf5", "metadata.json"])
+def test_truncated_files_are_told_in_one_line(root, name):
+    create("it-v0", buffers())
+    file = root / "it-v0/data" / name
+    file.write_bytes(file.read_bytes()[:200])
+    with pytest.raises(InputError, match=r"^it-v0: damaged, or no Minari data set") as error:
+        read("it-v0")
+    assert "\n" not in str(error.value)
+
+
+def test_an_empty_data_set_is_told():
+    with pytest.raises(InputError, match="no steps in it"):
+        read(create("it-v0", []))
+
+
+def test_other_formats_are_read_by_minari_itself(monkeypatch):
+    create("it-v0", buffers(keyed=True), GOALS)
+    fast = read("it-v0").data
+    monkeypatch.setattr(minari_io, "_hdf5", None)
+    monkeypatch.setattr(HDF5Storage, "FORMAT", "parquet")
+    slow = read("it-v0").data
+    for field in fields(fast):
+        assert torch.equal(getattr(fast, field.name), getattr(slow, field.name))
+
+
+@pytest.mark.parametrize("kind", ["arrow", "parquet"])
+def test_arrow_and_parquet_are_read(kind):
+    pytest.importorskip("pyarrow", exc_type=ImportError)  # the newest asks for numpy 2
+    episodes = buffers(keyed=True)
+    data = read(create("it-v0", episodes, GOALS, data_format=kind)).data
+    obs = np.concatenate([e.observations["observation"][:-1] for e in episodes])
+    np.testing.assert_array_equal(data.obs, obs.astype(np.float32))
+    np.testing.assert_array_equal(data.act, np.concatenate([e.actions for e in episodes]))
+    assert data.terminal.nonzero().flatten().tolist() == [3, 10]
+    assert data.bounds.tolist() == [0, 4, 5, 11]
