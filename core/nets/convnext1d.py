@@ -47,7 +47,7 @@ class ConvNeXt1d(SequenceNet):
     conditions are stacked onto the data. It sees ``3 (depth + 1)`` frames to either side. The
     output layer starts at zero: a fresh network is 0 everywhere.
 
-    ``ConvNeXt1d(80, sequence_dim=80)`` has 18 M weights (Vocos' 13 M and 4 M for the times).
+    ``ConvNeXt1d(80, sequence_dim=80)`` has 19 M weights (Vocos' 13.5 M, and 5 M for the times).
 
     Hidden layers: ``blocks.0`` ... (b, n, width).
 

@@ -101,7 +101,7 @@ class UNet1d(SequenceNet):
     there, context is added up rather than stacked, FiLM scales by ``1 + s``, per-frame conditions
     join the data, and the full-rate skip is used too, by the last layers.
 
-    ``UNet1d(7, cond_dim=64)`` has 66 M weights, with ``widths=(128, 256, 512)`` 17 M.
+    ``UNet1d(7, cond_dim=64)`` has 65 M weights, with ``widths=(128, 256, 512)`` 17 M.
 
     Hidden layers: ``down.0`` ..., ``mid``, ``up.0`` ..., and the two blocks within each,
     ``mid.0`` and ``mid.1``; (b, width of the level, frames of the level).

@@ -73,7 +73,7 @@ class WaveNet(SequenceNet):
     output layer at zero: a fresh network is 0 everywhere. It sees ``sum(dilations)`` frames to
     either side, 75 by default.
 
-    ``WaveNet(80, sequence_dim=256)`` has 16 M weights.
+    ``WaveNet(80, sequence_dim=256)`` has 15 M weights.
 
     Hidden layers: ``blocks.0.gate`` ... (b, width, n).
 
