@@ -23,7 +23,10 @@ def jvp(
     Two things differ from ``torch.func.jvp``, within this call only. Attention runs on the MATH
     kernel, the one that has a forward derivative. And autocast is off, its half-precision primals
     and tangents widened: a derivative in bfloat16 is mostly rounding. Both hold under
-    ``torch.compile`` as well. Gradients flow through both results.
+    ``torch.compile`` as well.
+
+    Gradients flow through the value; the derivative is detached. torch's own gradient of a
+    derivative is wrong, and silently so, through layer norm (pytorch issue 196700).
     """
     device = primals[0].device.type
     if torch.is_autocast_enabled(device):
@@ -31,7 +34,7 @@ def jvp(
     primals = tuple(p.clone() for p in primals)  # a view as primal trips torch.compile
     with torch.autocast(device, enabled=False), sdpa_kernel(SDPBackend.MATH):
         value, derivative, *_ = torch.func.jvp(function, primals, tangents)
-    return value, derivative
+    return value, derivative.detach()
 
 
 def total_derivative(
@@ -47,8 +50,7 @@ def total_derivative(
     masks agree by construction.
     """
     tangents = (v.detach().clone(), torch.zeros_like(r), torch.ones_like(t))
-    u, dudt = jvp(field, (z, r, t), tangents)
-    return u, dudt.detach()
+    return jvp(field, (z, r, t), tangents)
 
 
 def _widened(tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:

@@ -74,7 +74,7 @@ class RunLogger(Logger):
             self._rewrite(kept)
 
     @rank_zero_only
-    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+    def log_metrics(self, metrics: Mapping[str, float | int], step: int | None = None) -> None:
         """Append one row; ``step`` counts from 0."""
         step = 0 if step is None else step
         row: dict[str, Any] = {"step": step, **metrics}

@@ -65,9 +65,9 @@ class Shrink(Pretrained, L.LightningModule):
     def __init__(
         self,
         spec: Spec,
-        objective: Objective = FlowMatching(),
+        objective: Objective = FlowMatching(),  # noqa: B008  (frozen)
         *,
-        optimizer: Adam = Adam(lr=0.01),
+        optimizer: Adam = Adam(lr=0.01),  # noqa: B008  (frozen)
         score_every: int = 10,
         kill_at: int = -1,
         seed: int = 3,

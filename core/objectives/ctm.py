@@ -1,4 +1,7 @@
-"""Consistency trajectory models (Kim et al. 2024, arXiv 2310.02279), without the GAN; CTD."""
+"""Consistency trajectory models (Kim et al. 2024, arXiv 2310.02279), without the GAN.
+
+DITTO-2 (arXiv 2405.20289) calls such distillation CTD.
+"""
 
 from dataclasses import dataclass, field
 
@@ -30,10 +33,10 @@ class ConsistencyTrajectory(Objective):
     With ``guidance`` the student takes the scale as an input, drawn anew for each row, and the
     teacher, which must be unguided and droppable, is guided at that scale (twice the cost).
 
-    Deviations: no GAN, squared error instead of LPIPS (as DITTO-2, arXiv 2405.20289, distils); a
-    constant weight of the denoising term instead of one by ratio of gradients; at most
-    ``solver_steps`` intervals between ``t`` and ``s`` instead of 17 or 39; the denoising term
-    takes the times of the leaps; the grid is over [0, 1], see :class:`oneleap.core.edm.Karras`.
+    Deviations: no GAN; squared error instead of LPIPS; a constant weight of the denoising term
+    instead of a ratio of gradients; at most ``solver_steps`` intervals between ``t`` and ``s``
+    instead of 17 or 39; the denoising term takes the times of the leaps; the grid runs over
+    [0, 1], see :class:`oneleap.core.edm.Karras`; Heun's step is taken in ``t``.
 
     Attributes:
         grid: Noise levels.
@@ -74,7 +77,7 @@ class ConsistencyTrajectory(Objective):
         r, s, t = draw.r, neighbours(draw, "ConsistencyTrajectory"), draw.t
         student = at(bound.field, draw.w)
         average = None if bound.target is None else at(bound.target, draw.w)
-        teacher = None if bound.teacher is None else guided(bound.teacher, draw.w)
+        teacher = bound.teacher if draw.w is None else guided(bound.teacher, draw.w)
         z = LinearPath().point(bound.x, draw.e, t)
         with torch.no_grad():
             if teacher is None:
@@ -110,14 +113,12 @@ def at(field: Field, w: Float[Tensor, "b"] | None) -> Field:
     return field.at(w)
 
 
-def guided(teacher: Field, w: Float[Tensor, "b"] | None) -> Field:
-    """A teacher under classifier-free guidance of a scale per row, or as it is.
+def guided(teacher: Field | None, w: Float[Tensor, "b"]) -> Field:
+    """A teacher under classifier-free guidance of a scale per row.
 
     Raises:
-        InputError: If the teacher's conditions cannot be dropped.
+        InputError: If there is none, or its conditions cannot be dropped.
     """
-    if w is None:
-        return teacher
     if not isinstance(teacher, Conditioned) or teacher.null is None:
         raise InputError("guidance as an input needs an unguided teacher with droppable conditions")
     null = teacher.drop(torch.ones_like(w, dtype=torch.bool))

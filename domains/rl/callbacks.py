@@ -53,6 +53,6 @@ class EvaluatePolicy(L.Callback):
             self.seed,
         )
         figures = {"eval/score": result.score, "eval/return": result.mean}
-        pl_module.log_dict(figures)
+        pl_module.log_dict(figures, logger=False)  # for the best checkpoint; logged once, below
         for logger in trainer.loggers:
             logger.log_metrics(figures, step)

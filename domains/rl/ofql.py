@@ -115,9 +115,7 @@ class OFQL(Policy):
         self.layer_norm = layer_norm
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed + 1)
-            self.critic = Critic(
-                spec.obs_dim, spec.act_dim, width, depth, layer_norm=layer_norm
-            )
+            self.critic = Critic(spec.obs_dim, spec.act_dim, width, depth, layer_norm=layer_norm)
         self.target_critic = frozen_copy(self.critic)
         self._gradients: Callable[[Transitions, StepDraw], tuple[Any, ...]] = self.gradients
 

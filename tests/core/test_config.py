@@ -104,7 +104,7 @@ class Greedy(nn.Module):
         (Net((), len), r"Net\.times: .*builtin"),
         (Leaf({1: 2}), "keys of a dictionary"),
         (Leaf({"class_path": "os.system"}), "other than class_path"),
-        (object(), "describe a object"),
+        (object(), "a object cannot be written"),
     ],
     ids=lambda v: v if isinstance(v, str) else type(v).__name__,
 )

@@ -206,6 +206,37 @@ def test_the_gradient_is_that_of_a_constant_target(objective: Any_) -> None:
         torch.testing.assert_close(mine, gradients(constant, net))
 
 
+# The distance of iCT.
+
+
+def test_pseudo_huber_is_of_the_whole_vector_a_square_near_and_a_length_far() -> None:
+    x, y = randn(5, 4, 3), randn(5, 4, 3, seed=1)
+    c, length = 0.00054 * 12**0.5, (x - y).square().sum((1, 2)).sqrt()
+    torch.testing.assert_close(PseudoHuber()(x, y), (length**2 + c**2).sqrt() - c)
+    torch.testing.assert_close(PseudoHuber()(x, y), length, rtol=0, atol=c)
+    near = x + 1e-6 * (y - x)
+    torch.testing.assert_close(
+        PseudoHuber()(x, near), (1e-6 * length) ** 2 / (2 * c), rtol=1e-3, atol=0
+    )
+
+
+def test_pseudo_huber_counts_no_padding_and_is_smooth_at_zero() -> None:
+    x, y = randn(4, 6, 3).requires_grad_(), randn(4, 6, 3, seed=1)
+    mask = (torch.arange(6) < torch.tensor([[6], [4], [1], [0]])).unsqueeze(2)
+    masked = PseudoHuber(0.5)(x, torch.where(mask, y, 99.0), mask)
+    for k, length in enumerate((6, 4, 1)):
+        alone = PseudoHuber(0.5)(x[k : k + 1, :length], y[k : k + 1, :length])
+        torch.testing.assert_close(masked[k], alone[0])
+    assert masked[3] == 0
+    (slope,) = torch.autograd.grad(masked.sum(), x)
+    assert slope.isfinite().all()
+    assert (slope[~mask.expand_as(slope)] == 0).all()
+    (flat,) = torch.autograd.grad(PseudoHuber()(x, x.detach()).sum(), x)
+    assert (flat == 0).all()
+    with pytest.raises(InputError, match="constant c of PseudoHuber is positive"):
+        PseudoHuber(0.0)
+
+
 # Grids, laws and curricula.
 
 

@@ -183,8 +183,9 @@ def test_guidance_as_an_input_needs_fields_that_can_take_it() -> None:
         objective(Bound(field=Gaussian(), x=x), seeded())
     with pytest.raises(InputError, match="unguided teacher with droppable conditions"):
         objective(Bound(field=student, x=x, teacher=Gaussian()), seeded())
-    with pytest.raises(InputError, match="unguided teacher with droppable conditions"):
-        objective(Bound(field=student, x=x, teacher=student), seeded())
+    for teacher in (student, None):
+        with pytest.raises(InputError, match="unguided teacher with droppable conditions"):
+            objective(Bound(field=student, x=x, teacher=teacher), seeded())
 
 
 def test_a_field_at_a_scale_keeps_it_by_rows_and_by_dropping() -> None:

@@ -128,12 +128,14 @@ def test_mistakes_are_named(folder: Path, name: str) -> None:
 
 
 def test_another_class_is_refused(folder: Path) -> None:
-    with pytest.raises(InputError, match=r"holds a Shrink, not a Tied: use Shrink\.from_pretrained"):
+    with pytest.raises(
+        InputError, match=r"holds a Shrink, not a Tied: use Shrink\.from_pretrained"
+    ):
         Tied.from_pretrained(folder, trusted=TRUST)
 
 
 def test_a_run_is_not_its_model(folder: Path) -> None:
-    with pytest.raises(InputError, match="a run keeps its model in .*model"):
+    with pytest.raises(InputError, match=r"a run keeps its model in .*model"):
         load_pretrained(folder.parent)
 
 
@@ -169,7 +171,9 @@ def test_no_way_to_the_hub(error: Exception, monkeypatch: pytest.MonkeyPatch) ->
 
     fake = SimpleNamespace(snapshot_download=snapshot_download)
     monkeypatch.setitem(sys.modules, "huggingface_hub", fake)
-    with pytest.raises(InputError, match=r"^who/what: no such folder, and not on the Hub \([^\n]+\)$"):
+    with pytest.raises(
+        InputError, match=r"^who/what: no such folder, and not on the Hub \([^\n]+\)$"
+    ):
         load_pretrained("who/what")
 
 
@@ -182,5 +186,5 @@ def test_the_hub_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("path", ["nowhere", "./no/where", "/no/where/at/all", "../nowhere"])
 def test_a_path_is_never_looked_for_on_the_hub(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    with pytest.raises(InputError, match="no such folder$"):
+    with pytest.raises(InputError, match=r"no such folder$"):
         load_pretrained(path)

@@ -3,7 +3,7 @@
 import h5py
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oneleap.core.errors import InputError
@@ -43,6 +43,7 @@ def test_stored_next_observations_are_kept_and_so_is_every_row(tmp_path):
     assert loaded.data.bounds.tolist() == [0, 5, 8, 10]
 
 
+@settings(deadline=None)
 @given(flags=st.lists(st.sampled_from("-tT"), min_size=2, max_size=25))
 def test_derived_next_observations_follow_d4rls_rule(flags):
     """Row by row: the last row and timed-out rows go, all others get the row that follows."""

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -107,6 +107,7 @@ def test_sound_fields_pass_as_float32():
     assert checked("x", raw | {"rewards": raw["rewards"][:, None]})["rewards"].shape == (12,)
 
 
+@settings(deadline=None)
 @given(name=st.sampled_from(list(DIMENSIONS)))
 def test_a_missing_field_is_named(name):
     raw = fields()
@@ -117,6 +118,7 @@ def test_a_missing_field_is_named(name):
         assert name not in checked("data.hdf5", raw, optional=(name,))
 
 
+@settings(deadline=None)
 @given(
     name=st.sampled_from(["observations", "actions", "rewards", "next_observations"]),
     row=st.integers(0, 11),
@@ -130,6 +132,7 @@ def test_a_number_that_is_none_is_named_with_its_row(name, row, value):
     assert "\n" not in str(error.value)
 
 
+@settings(deadline=None)
 @given(
     name=st.sampled_from(list(DIMENSIONS)),
     dtype=st.sampled_from(["S3", "U2", "O", "M8[s]", "c8"]),
@@ -141,6 +144,7 @@ def test_a_field_that_holds_no_numbers_is_named(name, dtype):
         checked("data.hdf5", raw)
 
 
+@settings(deadline=None)
 @given(name=st.sampled_from(list(DIMENSIONS)), cut=st.integers(1, 12))
 def test_lengths_that_differ_are_told(name, cut):
     raw = fields()
@@ -149,6 +153,7 @@ def test_lengths_that_differ_are_told(name, cut):
         checked("data.hdf5", raw)
 
 
+@settings(deadline=None)
 @given(name=st.sampled_from(list(DIMENSIONS)), shape=hnp.array_shapes(min_dims=3, max_dims=4))
 def test_shapes_that_do_not_fit_are_told(name, shape):
     with pytest.raises(InputError, match=f"^data.hdf5: {name}: has shape"):
@@ -162,6 +167,7 @@ def test_empty_files_and_unequal_observations_are_told():
         checked("data.hdf5", fields() | {"next_observations": np.zeros((12, 2))})
 
 
+@settings(deadline=None)
 @given(row=st.integers(0, 11), column=st.integers(0, 1), sign=st.sampled_from([-1, 1]))
 def test_actions_out_of_bounds_are_told_or_clipped(row, column, sign):
     act = fields()["actions"].astype(np.float32)
@@ -181,6 +187,7 @@ def test_rounding_is_no_offence_and_a_wrong_number_of_bounds_is():
         bounded("x", act, -np.ones(3, np.float32), np.ones(3, np.float32), False)
 
 
+@settings(deadline=None)
 @given(hnp.arrays(bool, st.integers(1, 30)))
 def test_episode_bounds_cut_after_each_end(ends):
     bounds = episode_bounds(ends)

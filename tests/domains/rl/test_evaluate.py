@@ -146,7 +146,7 @@ def test_the_measured_references_are_what_evaluation_gives():
     """Random actions in the environment itself, not in the simulation of many balls."""
     rng = np.random.default_rng(0)
     task = pointmaze_task("umaze", True, MEASURED["umaze"])
-    found = evaluate(lambda obs: rng.uniform(-1, 1, (len(obs), 2)), task, 60)
+    found = evaluate(lambda obs: rng.uniform(-1, 1, (len(obs), 2)), task, 16)
     assert abs(found.score) < 4 * found.flat()["score_se"]
 
 

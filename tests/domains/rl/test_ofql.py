@@ -148,7 +148,7 @@ def test_a_step_moves_everything_at_its_own_rate(
 ) -> None:
     policy = small_ofql(spec, tau=0.25, ema=0.5, ema_every=1, ema_start=1)
     target = [p.clone() for p in policy.target_critic.parameters()]
-    trainer(1, tmp_path).fit(policy, [batch])
+    trainer(1, tmp_path).fit(policy, itertools.repeat(batch))
     moved = policy.critic.parameters()
     for new, old, online in zip(policy.target_critic.parameters(), target, moved, strict=True):
         torch.testing.assert_close(new, 0.75 * old + 0.25 * online)
@@ -156,7 +156,7 @@ def test_a_step_moves_everything_at_its_own_rate(
         assert torch.equal(mine, theirs), "before ema_start the average is a copy"
     before = [p.clone() for p in policy.average.parameters()]
     policy.ema_start = 0
-    trainer(1, tmp_path).fit(policy, [batch])
+    trainer(1, tmp_path).fit(policy, itertools.repeat(batch))
     for new, old, online in zip(
         policy.average.parameters(), before, policy.net.parameters(), strict=True
     ):
@@ -179,19 +179,26 @@ def bandit(n: int = 256) -> Iterator[Transitions]:
 def test_value_draws_the_policy_to_better_actions(
     spec: Spec, objective: object, tmp_path: object
 ) -> None:
-    fast = Adam(lr=3e-3)
-    common = {**SMALL, "width": 64, "optimizer": fast, "ema": 0.9}
+    fast = Adam(lr=5e-3)
+    common = {**SMALL, "width": 32, "optimizer": fast, "ema": 0.9}
     clone = Policy(spec, objective, **common)
     greedy = OFQL(
-        spec, objective, eta=5.0, critic_optimizer=fast, ema_every=1, ema_start=0, **common
+        spec,
+        objective,
+        eta=0.5,
+        critic_warmup=60,
+        critic_optimizer=fast,
+        ema_every=1,
+        ema_start=0,
+        **common,
     )
     obs = np.zeros((512, 3), np.float32)
     means = []
     for policy in (clone, greedy):
-        trainer(300, tmp_path).fit(policy, bandit())
+        trainer(200, tmp_path).fit(policy, bandit())
         act = policy.act(obs, generator=torch.Generator().manual_seed(0))
         means.append(np.abs(act[:, 1] - 2.5).mean())
-    assert means[1] < 0.6 * means[0], means
+    assert means[1] < 0.8 * means[0], means
 
 
 def test_choice_prefers_valued_candidates(spec: Spec) -> None:

@@ -1,0 +1,345 @@
+"""The command: help at once, mistakes in a line, runs in a folder that can be gone on with."""
+
+import csv
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file
+from tiny import CONFIG, Shrink, Spec
+
+from oneleap.core.hub import load_pretrained
+from oneleap.core.objectives import MeanFlow, SplitMeanFlow
+from oneleap.domains import main as command
+from oneleap.domains.main import EVALUATORS, FUNCTIONS, HELP, main
+
+TESTS = Path(__file__).parent
+ENV = {**os.environ, "PYTHONPATH": str(TESTS), "OMP_NUM_THREADS": "1"}
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tiny.yaml").write_text(CONFIG)
+    return tmp_path
+
+
+def complain(capsys: pytest.CaptureFixture[str], line: str) -> str:
+    """Run a command that is wrong; its one line of complaint."""
+    assert main(shlex.split(line)) == 2
+    printed = capsys.readouterr()
+    assert printed.err.startswith("oneleap: ")
+    assert printed.err.count("\n") == 1
+    return printed.err.removeprefix("oneleap: ").strip()
+
+
+def fit(*options: str) -> None:
+    assert main(["fit", "--config", "tiny.yaml", *options]) == 0
+
+
+def metrics(run: Path) -> list[dict[str, str]]:
+    with (run / "metrics.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+# Help
+
+
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    text = capsys.readouterr().out
+    assert all(f"\n  {name} " in text for name in HELP)
+    assert {name.partition(" ")[0] for name in FUNCTIONS} < set(HELP)
+    assert main([]) == 0
+    assert capsys.readouterr().out == text
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys\n"
+        "from oneleap.domains.main import main\n"
+        "main(['--help']), main(['configs'])\n"
+        "heavy = {'torch', 'numpy', 'lightning', 'jsonargparse', 'gymnasium', 'yaml'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+
+
+@pytest.mark.parametrize("name", [*FUNCTIONS, "evaluate", "fit", "validate", "test", "predict"])
+def test_every_command_helps_with_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("gymnasium")
+    with pytest.raises(SystemExit) as done:
+        main([*name.split(), "--help"])
+    assert done.value.code == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert f"Example: oneleap {name}" in text
+
+
+@pytest.mark.parametrize("group", ["collect", "bench"])
+def test_a_group_lists_its_commands(group: str, capsys: pytest.CaptureFixture[str]) -> None:
+    names = [name.partition(" ")[2] for name in FUNCTIONS if name.startswith(f"{group} ")]
+    assert main([group, "--help"]) == 0
+    assert all(name in capsys.readouterr().out for name in names)
+    assert main([group]) == 2
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == "oneleap 0.1.0\n"
+
+
+# Mistakes
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("fitt", "no command 'fitt'; did you mean 'fit'?"),
+        ("colect pointmaze", "did you mean 'collect'?"),
+        ("collect pointmace", "no command 'collect pointmace'; did you mean 'pointmaze'?"),
+        ("bench zzz", "no command 'bench zzz': rl"),
+        ("xyzzy", "no command 'xyzzy' (oneleap --help)"),
+        ("configs rl", "takes no arguments, not 'rl'"),
+        ("evaluate", "name the run first"),
+        ("evaluate nowhere", "nowhere: no such folder"),
+        ("evaluate .", ". has no model yet: finish it with oneleap fit"),
+        ("fit --config rl/ofql_pointmace-umaze", "did you mean 'rl/ofql_pointmaze-umaze'?"),
+        ("fit", "data, model is missing: --config NAME has it"),
+        ("fit --config tiny.yaml --data.pth x", "no option 'data.pth'; did you mean 'data.path'?"),
+        ("fit --config tiny.yaml --data.path nowhere", "nowhere: no such data"),
+        ("fit --config tiny.yaml --trainer.max_steps=-1", "how long? --trainer.max_steps N"),
+        ("fit --config tiny.yaml --trainer.max_step=3", "did you mean 'trainer.max_steps'?"),
+        ("fit --config tiny.yaml --trainer.accelerator=abacus", "trainer: You selected an invalid"),
+        ("fit --config tiny.yaml --model.objective=MenFlow", "did you mean 'MeanFlow'?"),
+        ("fit --config tiny.yaml --checkpoints.every_n_steps=0", "every_n_steps must be positive"),
+        (
+            "fit --config tiny.yaml --ckpt_path last",
+            "no run in runs/tiny has checkpoints/last.ckpt",
+        ),
+        ("fit --config tiny.yaml --ckpt_path a.ckpt", "nothing to resume: a.ckpt is missing"),
+        ("fit --config tiny.yaml --ckpt_path last --run x", "x/checkpoints/last.ckpt is missing"),
+    ],
+)
+def test_a_mistake_is_told_in_a_line(
+    line: str, complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert complaint in complain(capsys, line)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ("path: here", "pth: here", "no option 'data.pth'; did you mean 'data.path'?"),
+        ("max_steps: 40", "max_steps: forty", "trainer.max_steps: expected int, not 'forty'"),
+        ("max_steps", "max_stepz", "no option 'trainer.max_stepz'; did you mean"),
+        ("tiny.Shrink", "tiny.Shrank", "model: no class 'Shrank'"),
+        ("{max", "{{max", "Problems parsing config: "),
+    ],
+)
+def test_a_bad_file_is_named(
+    old: str, new: str, complaint: str, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "tiny.yaml").write_text(CONFIG.replace(old, new))
+    line = complain(capsys, "fit --config tiny.yaml")
+    assert line.startswith("tiny.yaml: ")
+    assert complaint in line
+
+
+def needy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str) -> None:
+    """Make ``oneleap demo`` a function with the given body."""
+    (tmp_path / "needy_command.py").write_text(
+        'def run(n: int = 1) -> int | None:\n    """Do.\n\n    Example: oneleap demo\n    """\n'
+        f"    {body}\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "needy_command", raising=False)
+    monkeypatch.setitem(command.FUNCTIONS, "demo", "needy_command:run")
+
+
+@pytest.mark.parametrize(
+    ("module", "extra"),
+    [("gymnasium", "rl"), ("h5py", "rl"), ("minari.storage", "rl"), ("onnx", "export")],
+)
+def test_a_missing_dependency_names_its_extra(
+    module: str,
+    extra: str,
+    here: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    needy(here, monkeypatch, f"raise ModuleNotFoundError(name={module!r})")
+    top = module.partition(".")[0]
+    assert complain(capsys, "demo") == f"{top} is not installed: pip install 'oneleap[{extra}]'"
+
+
+def test_a_missing_module_of_nobody_is_a_bug(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    needy(here, monkeypatch, "raise ModuleNotFoundError(name='oneleap.core.nothing')")
+    with pytest.raises(ModuleNotFoundError):
+        main(["demo"])
+
+
+def test_functions_get_their_options(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    needy(here, monkeypatch, "return 40 + n")
+    assert main(["demo", "--n", "2"]) == 42
+    assert "no option 'm'" in complain(capsys, "demo --m 2")
+    assert "n: expected int, not 'x'" in complain(capsys, "demo --n x")
+    needy(here, monkeypatch, "raise KeyboardInterrupt")
+    assert main(["demo"]) == 130
+
+
+def test_evaluate_asks_the_domain_of_the_model(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    needy(here, monkeypatch, "")
+    (here / "needy_command.py").write_text(
+        "from pathlib import Path\n"
+        "def run(run: Path, episodes: int = 1) -> int:\n"
+        '    """Do."""\n'
+        "    return 10 * episodes + (run / 'model').is_dir()\n"
+    )
+    monkeypatch.setitem(command.EVALUATORS, "rl", "needy_command:run")
+    model = here / "some" / "model"
+    model.mkdir(parents=True)
+    (model / "config.json").write_text(json.dumps({"class_path": "oneleap.domains.rl.ofql.OFQL"}))
+    assert main(["evaluate", "some", "--episodes", "4"]) == 41
+    assert main(["evaluate", "some/model", "--episodes", "4"]) == 40
+    (model / "config.json").write_text(json.dumps({"class_path": "elsewhere.Model"}))
+    assert "no domain of oneleap evaluates a elsewhere.Model" in complain(capsys, "evaluate some")
+    assert set(EVALUATORS) == {"rl"}
+
+
+# Runs
+
+
+def test_a_run_is_one_folder(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fit("--model.objective=SplitMeanFlow", "--data.size", "5", "--model.optimizer.lr", "0.5")
+    (run,) = (here / "runs" / "tiny").iterdir()
+    files = {str(path.relative_to(run)) for path in run.rglob("*") if path.is_file()}
+    events = {name for name in files if name.startswith("events.out.tfevents")}
+    assert len(events) == 1
+    assert files - events == {
+        "config.yaml",
+        "metrics.csv",
+        "checkpoints/last.ckpt",
+        "checkpoints/best.ckpt",
+        "model/config.json",
+        "model/model.safetensors",
+        "model/README.md",
+    }
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    assert config["data"]["init_args"] == {"path": "here", "size": 5}
+    assert config["model"]["init_args"]["optimizer"]["lr"] == 0.5
+    assert not {"run", "runs", "ckpt_path", "config"} & set(config)
+    model = load_pretrained(run / "model", trusted=("tiny",))
+    assert isinstance(model, Shrink)
+    assert model.objective == SplitMeanFlow()
+    assert model.spec == Spec(3, (0.5, 0.0, 0.0), ["x", "y", "z"])  # of the data
+    losses = [row for row in metrics(run) if row["train/loss"]]
+    assert [int(row["step"]) for row in losses] == list(range(4, 40, 5))
+    assert float(losses[-1]["train/loss"]) < float(losses[0]["train/loss"])
+    assert capsys.readouterr().out == f"next: oneleap evaluate {run.relative_to(here)}\n"
+
+
+def test_the_resolved_configuration_repeats_the_run(here: Path) -> None:
+    fit("--run", "a", "--model.objective=MeanFlow", "--model.objective.times.p_equal", "0.25")
+    assert main(["fit", "--config", "a/config.yaml", "--run", "b"]) == 0
+    a, b = ((here / name / "model" / "model.safetensors") for name in "ab")
+    assert a.read_bytes() == b.read_bytes()
+    again = load_pretrained(here / "b" / "model", trusted=("tiny",))
+    assert isinstance(again, Shrink)
+    assert isinstance(again.objective, MeanFlow)
+    assert again.objective.times.p_equal == 0.25
+    assert (here / "a" / "config.yaml").read_text() == (here / "b" / "config.yaml").read_text()
+
+
+def test_other_commands_of_lightning(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fit("--run", "a")
+    before = sorted(here.rglob("*"))
+    options = ["--config", "a/config.yaml", "--ckpt_path", "a/checkpoints/best.ckpt"]
+    assert main(["validate", *options]) == 0
+    assert "eval/size" in capsys.readouterr().out
+    assert sorted(here.rglob("*")) == before
+
+
+def test_arguments_win_wherever_they_stand(here: Path) -> None:
+    assert main(["fit", "--data.size=5", "--config=tiny.yaml", "--run=a"]) == 0
+    config = yaml.safe_load((here / "a" / "config.yaml").read_text())
+    assert config["data"]["init_args"] == {"path": "here", "size": 5}
+
+
+def test_a_finished_run_is_not_overwritten(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fit("--run", "a")
+    capsys.readouterr()
+    before = (here / "a" / "metrics.csv").read_text()
+    assert main(["fit", "--config", "tiny.yaml", "--run", "a"]) == 2
+    assert "a holds a run already" in capsys.readouterr().err
+    assert (here / "a" / "metrics.csv").read_text() == before
+
+
+def test_a_killed_run_ends_as_if_it_had_not_been(here: Path) -> None:
+    """Same weights to the bit, same checkpoints, same figures, one folder."""
+    fit("--run", "whole")
+    code = "import sys; from oneleap.domains.main import main; sys.exit(main(sys.argv[1:]))"
+    argv = ["fit", "--config", "tiny.yaml", "--model.kill_at", "33"]
+    done = subprocess.run([sys.executable, "-c", code, *argv], env=ENV, check=False)
+    assert done.returncode == -signal.SIGKILL
+    (run,) = (here / "runs" / "tiny").iterdir()
+    assert torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["global_step"] == 30
+    fit("--ckpt_path", "last")
+    assert list((here / "runs" / "tiny").iterdir()) == [run]
+    for name in ("last.ckpt", "best.ckpt"):
+        one, two = (
+            torch.load(folder / "checkpoints" / name, weights_only=True)
+            for folder in (here / "whole", run)
+        )
+        torch.testing.assert_close(one["state_dict"], two["state_dict"], rtol=0, atol=0)
+        torch.testing.assert_close(one["optimizer_states"], two["optimizer_states"], rtol=0, atol=0)
+        assert one["global_step"] == two["global_step"]
+    weights = [load_file(f / "model" / "model.safetensors") for f in (here / "whole", run)]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+    assert metrics(run) == metrics(here / "whole")
+
+
+def test_last_is_the_newest_and_may_be_made_longer(here: Path) -> None:
+    for name in ("2026-01-01", "2026-01-03", "2026-01-02"):
+        fit("--run", f"runs/tiny/{name}", "--trainer.max_steps", "20")
+    (here / "runs" / "tiny" / "2026-01-04").mkdir()  # has no checkpoint
+    fit("--ckpt_path", "last")
+    lengths = {run.parent.name: len(metrics(run.parent)) for run in here.rglob("metrics.csv")}
+    assert lengths == {"2026-01-01": 6, "2026-01-02": 6, "2026-01-03": 12}
+    fit("--run", "whole")
+    longer, whole = (
+        (here / name / "model" / "model.safetensors").read_bytes()
+        for name in ("runs/tiny/2026-01-03", "whole")
+    )
+    assert longer == whole
+
+
+def test_an_interrupted_run_says_how_to_go_on(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        assert main(["fit", "--config=tiny.yaml", "--run=a", "--model.kill_at=-15"]) == 130
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    assert "to go on: --run a --ckpt_path last" in capsys.readouterr().err
+    fit("--run", "a", "--ckpt_path", "last")
+    fit("--run", "whole")
+    assert metrics(here / "a") == metrics(here / "whole")
+
+
+def test_a_file_may_be_named_for_its_stem_only(here: Path) -> None:
+    (here / "deep").mkdir()
+    (here / "deep" / "other.yaml").write_text(CONFIG)
+    assert main(["fit", "-c", "deep/other.yaml", "--runs", "all", "--trainer.max_steps=1"]) == 0
+    assert len(list((here / "all" / "other").iterdir())) == 1
