@@ -1,4 +1,4 @@
-"""``oneleap bench rl``: OFQL's training step and action, against matrix products and the bare net."""
+"""``oneleap bench rl``: OFQL's step and action against matrix products and the bare net."""
 
 import time
 from collections.abc import Iterator

@@ -41,7 +41,7 @@ def demo(
     run: Path = Path("runs/demo"),
     collect_steps: int = 200_000,
     bc_steps: int = 5_000,
-    ofql_steps: int = 24_000,
+    ofql_steps: int = 12_000,
     episodes: int = 50,
     seed: int = 0,
 ) -> None:

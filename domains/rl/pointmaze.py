@@ -140,7 +140,7 @@ class Physics:
         self._rollout = Rollout(nthread=0)
 
     def step(self, state: Array, action: Array | NDArray[np.float32]) -> Array:
-        """States (n, 4) one step of 0.01 s after taking actions (n, 2), clipped to [-1, 1]."""
+        """States (n, 4) one step of 0.01 s after actions (n, 2), which MuJoCo clips to [-1, 1]."""
         n = len(state)
         full = np.empty((n, 5))
         full[:, 0] = 0.0  # time
@@ -151,7 +151,7 @@ class Physics:
             [self._model] * n,
             [self._data],
             full,
-            np.clip(action, -1, 1).astype(np.float64).reshape(n, 1, 2),
+            np.asarray(action, np.float64).reshape(n, 1, 2),
             nstep=1,
             initial_warmstart=np.zeros((n, 2)),
             state=after,

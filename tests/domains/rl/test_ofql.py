@@ -180,13 +180,13 @@ def test_value_draws_the_policy_to_better_actions(
     spec: Spec, objective: object, tmp_path: object
 ) -> None:
     fast = Adam(lr=5e-3)
-    common = {**SMALL, "width": 32, "optimizer": fast, "ema": 0.9}
+    common = {**SMALL, "width": 64, "optimizer": fast, "ema": 0.9}
     clone = Policy(spec, objective, **common)
     greedy = OFQL(
         spec,
         objective,
-        eta=0.5,
-        critic_warmup=60,
+        eta=0.2,
+        critic_warmup=200,
         critic_optimizer=fast,
         ema_every=1,
         ema_start=0,
@@ -195,7 +195,7 @@ def test_value_draws_the_policy_to_better_actions(
     obs = np.zeros((512, 3), np.float32)
     means = []
     for policy in (clone, greedy):
-        trainer(200, tmp_path).fit(policy, bandit())
+        trainer(400, tmp_path).fit(policy, bandit())
         act = policy.act(obs, generator=torch.Generator().manual_seed(0))
         means.append(np.abs(act[:, 1] - 2.5).mean())
     assert means[1] < 0.8 * means[0], means
