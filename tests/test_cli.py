@@ -111,7 +111,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ("evaluate nowhere", "nowhere: no such folder"),
         ("evaluate .", ". has no model yet: finish it with oneleap fit"),
         ("fit --config rl/ofql_pointmace-umaze", "did you mean 'rl/ofql_pointmaze-umaze'?"),
-        ("fit", "data, model is missing: --config NAME has it"),
+        ("fit", "data, model is missing; a configuration has it: --config NAME"),
         ("fit --config tiny.yaml --data.pth x", "no option 'data.pth'; did you mean 'data.path'?"),
         ("fit --config tiny.yaml --data.path nowhere", "nowhere: no such data"),
         ("fit --config tiny.yaml --trainer.max_steps=-1", "how long? --trainer.max_steps N"),
@@ -250,14 +250,14 @@ def test_a_run_is_one_folder(here: Path, capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_the_resolved_configuration_repeats_the_run(here: Path) -> None:
-    fit("--run", "a", "--model.objective=MeanFlow", "--model.objective.times.p_equal", "0.25")
+    fit("--run", "a", "--model.objective=MeanFlow", "--model.objective.pairs.p_equal", "0.25")
     assert main(["fit", "--config", "a/config.yaml", "--run", "b"]) == 0
     a, b = ((here / name / "model" / "model.safetensors") for name in "ab")
     assert a.read_bytes() == b.read_bytes()
     again = load_pretrained(here / "b" / "model", trusted=("tiny",))
     assert isinstance(again, Shrink)
     assert isinstance(again.objective, MeanFlow)
-    assert again.objective.times.p_equal == 0.25
+    assert again.objective.pairs.p_equal == 0.25
     assert (here / "a" / "config.yaml").read_text() == (here / "b" / "config.yaml").read_text()
 
 

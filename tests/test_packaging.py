@@ -15,17 +15,15 @@ ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 SOURCES = ("core", "domains", "configs")
 MODULES = sorted(path for name in SOURCES for path in (ROOT / name).rglob("*.py"))
+# Not librosa and onnxruntime: Lightning's torchmetrics imports them where they are installed.
 OF_DOMAINS = (
     "gymnasium",
     "gymnasium_robotics",
     "h5py",
     "huggingface_hub",
     "imageio",
-    "librosa",
     "minari",
     "mujoco",
-    "onnx",
-    "onnxruntime",
     "robomimic",
     "robosuite",
     "soundfile",

@@ -23,12 +23,12 @@ class MeanFlow(Objective):
     tangent for the share ``1 - p_equal`` of the batch.
 
     Attributes:
-        times: Distribution of ``(r, t)`` and the share of rows with ``r = t``.
+        pairs: Distribution of ``(r, t)`` and the share of rows with ``r = t``.
         metric: Distance between ``u`` and its target; the paper's is ``AdaptiveSquaredError``,
             plain ``SquaredError`` serves low-dimensional actions better (OFQL, DM1).
     """
 
-    times: TimePairs = field(default_factory=TimePairs)
+    pairs: TimePairs = field(default_factory=TimePairs)
     metric: Metric = field(default_factory=SquaredError)
 
     def draw(
@@ -39,7 +39,7 @@ class MeanFlow(Objective):
     ) -> Draw:
         """Noise and ``r <= t``, the rows with ``r = t`` first."""
         e = noise_like(x, generator)
-        r, t = self.times.sample(len(x), x, generator)
+        r, t = self.pairs.sample(len(x), x, generator)
         return Draw(e, r, t)
 
     def loss(self, bound: Bound, draw: Draw) -> Loss:
@@ -47,7 +47,7 @@ class MeanFlow(Objective):
         path, r, t = LinearPath(), draw.r, draw.t
         z = path.point(bound.x, draw.e, t)
         v = path.velocity(bound.x, draw.e)
-        n = self.times.n_equal(len(z))
+        n = self.pairs.n_equal(len(z))
         equal, apart = slice(0, n), slice(n, None)
         parts, targets = [], []
         if n > 0:

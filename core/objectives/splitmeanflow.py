@@ -24,11 +24,11 @@ class SplitMeanFlow(Objective):
     passes for the share ``1 - p_equal``; with a teacher, its pass for the share ``p_equal``.
 
     Attributes:
-        times: Distribution of ``(r, t)`` and the share of rows with ``r = t``.
+        pairs: Distribution of ``(r, t)`` and the share of rows with ``r = t``.
         metric: Distance between ``u`` and its target.
     """
 
-    times: TimePairs = field(default_factory=lambda: TimePairs(Uniform(), p_equal=0.5))
+    pairs: TimePairs = field(default_factory=lambda: TimePairs(Uniform(), p_equal=0.5))
     metric: Metric = field(default_factory=SquaredError)
 
     def draw(
@@ -39,14 +39,14 @@ class SplitMeanFlow(Objective):
     ) -> Draw:
         """Noise, ``r <= t`` with the equal rows first, and ``s`` uniform between them."""
         e = noise_like(x, generator)
-        r, t = self.times.sample(len(x), x, generator)
+        r, t = self.pairs.sample(len(x), x, generator)
         s = t - Uniform().sample((len(x),), x, generator) * (t - r)
         return Draw(e, r, t, s)
 
     def loss(self, bound: Bound, draw: Draw) -> Loss:
         """``|| u(z_t, r, t) - sg(target) ||^2``."""
         z = LinearPath().point(bound.x, draw.e, draw.t)
-        n = self.times.n_equal(len(z))
+        n = self.pairs.n_equal(len(z))
         with torch.no_grad():
             target = torch.cat(
                 [self._velocity(bound, draw, z, slice(0, n)), self._split(bound, draw, z, n)]

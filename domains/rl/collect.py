@@ -198,6 +198,8 @@ def pointmaze(
 ) -> None:
     """Collect a PointMaze data set by D4RL's maze2d procedure, and measure its reference scores.
 
+    Example: oneleap collect pointmaze --maze umaze --steps 1000000 --seed 0
+
     Args:
         maze: Which maze.
         steps: Steps to record.

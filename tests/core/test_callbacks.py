@@ -136,6 +136,7 @@ def test_a_rehearsal_leaves_no_files(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.filterwarnings("ignore:You passed in a `val_dataloader`")
 def test_a_model_that_cannot_be_saved_is_not_exported(tmp_path: Path) -> None:
     class Plain(L.LightningModule):
         """No Pretrained."""

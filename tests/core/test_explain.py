@@ -56,7 +56,7 @@ OBJECTIVE, SIZE = "--model.objective=MeanFlow", "--model.size=3"
         ),
         (
             [OBJECTIVE, SIZE, "--model.objective.p_equal=1"],
-            "no option 'model.objective.p_equal'; did you mean 'model.objective.times.p_equal'?",
+            "no option 'model.objective.p_equal'; did you mean 'model.objective.pairs.p_equal'?",
         ),
     ],
     ids=lambda value: value if isinstance(value, str) else " ".join(value),

@@ -61,7 +61,7 @@ LOSS = """
 net, seen = tiny(kind).float(), []
 weights = list(net.parameters())
 layer = {"unet": "mid.0", "wavenet": "blocks.1.gate"}.get(kind, "blocks.0")
-objective = MeanFlow(times=TimePairs(p_equal=0.5))
+objective = MeanFlow(pairs=TimePairs(p_equal=0.5))
 draw = objective.draw(x.z)
 
 def loss(z, draw):

@@ -238,7 +238,7 @@ def test_conditions_follow_their_rows_through_both_branches() -> None:
             row, one = slice(k, k + 1), u.rows(slice(k, k + 1))
             assert draw.s is None or isinstance(draw.s, Tensor)
             s = None if draw.s is None else draw.s[row]
-            alone = replace(objective, times=replace(PAIRS, p_equal=float(k < 6)))
+            alone = replace(objective, pairs=replace(PAIRS, p_equal=float(k < 6)))
             bound = Bound(field=one, x=x[row], target=one, teacher=one)
             part = alone.loss(bound, Draw(draw.e[row], draw.r[row], draw.t[row], s))
             torch.testing.assert_close(part.per_sample[0], whole[k])
