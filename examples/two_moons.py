@@ -69,10 +69,10 @@ def train(name: str, objective: Objective, steps: int, teacher: nn.Module | None
 
 def main(out: Path, steps: int, n: int = 10_000) -> None:
     """Train all four, print their distances to the data, and draw what they generate."""
-    held, again = moons(n, step_generator(1, 0)), moons(n, step_generator(1, 1))
+    held = moons(n, step_generator(1, 0))
     noise = torch.randn(n, 2, generator=step_generator(1, 2))
     table = Table("sliced Wasserstein distance to data", *map(str, SHOWN), "training")
-    figure, axes = plt.subplots(4, 4, figsize=(10, 9), sharex=True, sharey=True, layout="tight")
+    _, axes = plt.subplots(4, 4, figsize=(10, 9), sharex=True, sharey=True, layout="tight")
     nets: list[nn.Module] = []
     for (name, (objective, sampler, taught)), row in zip(METHODS.items(), axes, strict=True):
         start = time.perf_counter()
