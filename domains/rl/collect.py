@@ -13,6 +13,7 @@ from rich.progress import Progress, TaskID
 from rich.table import Table
 
 from oneleap.core.errors import InputError
+from oneleap.core.recipes import shipped
 from oneleap.domains.rl.minari_io import REFERENCES_KEY, dataset_folder, write
 from oneleap.domains.rl.pointmaze import ENV_ID, Array, Maze, Physics, maze_named
 
@@ -20,7 +21,7 @@ LANES, LANE_STEPS = 100, 5000
 """At most so many balls at once, each for at least so many steps: fixed, so that the data do not
 depend on the machine."""
 
-REFERENCE_EPISODES = 400
+REFERENCE_EPISODES = 1000
 
 
 class WaypointController:
@@ -235,9 +236,19 @@ def pointmaze(
             },
         )
     _report(folder, steps, len(pieces), references)
-    default = out is None and dataset_id == f"oneleap/pointmaze-{maze}-v0"
-    path = "" if default else f" --data.path {out or dataset_id}"
-    print(f"next: oneleap fit --config rl/ofql_pointmaze-{maze}{path}")
+    print(f"next: {_next_command(maze, str(out or dataset_id))}")
+
+
+def _next_command(maze: str, path: str) -> str:
+    """How to train on the data: by the maze's own configuration, else by that of umaze."""
+    own = f"rl/ofql_pointmaze-{maze}" in shipped()
+    words = ["oneleap fit --config", f"rl/ofql_pointmaze-{maze if own else 'umaze'}"]
+    if not own or path != f"oneleap/pointmaze-{maze}-v0":
+        words.append(f"--data.path {path}")
+    if not own:
+        x, y = maze_named(maze).goal
+        words.append(f"'--data.reward.goal=[{x}, {y}]'")
+    return " ".join(words)
 
 
 def _report(folder: Path, steps: int, count: int, references: dict[str, float]) -> None:

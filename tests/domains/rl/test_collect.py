@@ -164,13 +164,27 @@ def test_an_interrupted_collection_leaves_what_was_there(root, monkeypatch):
 def test_a_data_set_is_replaced_only_if_asked(root, capsys):
     collect.pointmaze("umaze", 100, dataset_id="me/mine-v3")
     assert "--data.path me/mine-v3" in capsys.readouterr().out
-    with pytest.raises(InputError, match="is there already: overwrite: true replaces it"):
+    with pytest.raises(InputError, match="is there already: --overwrite true replaces it"):
         collect.pointmaze("umaze", 200, dataset_id="me/mine-v3")
     assert len(minari_io.read("me/mine-v3").data) == 100
     collect.pointmaze("umaze", 200, dataset_id="me/mine-v3", overwrite=True)
     assert len(minari_io.read("me/mine-v3").data) == 200
     names = sorted(path.name for path in (root / "me").iterdir())
     assert names == ["mine-v3", "namespace_metadata.json"]
+
+
+def test_the_next_command_names_a_configuration_that_ships(root, monkeypatch, capsys):
+    for known, expected in (
+        (["rl/ofql_pointmaze-large"], "rl/ofql_pointmaze-large"),
+        (
+            [],
+            "rl/ofql_pointmaze-umaze --data.path oneleap/pointmaze-large-v0 "
+            "'--data.reward.goal=[3.5, -3.0]'",
+        ),
+    ):
+        monkeypatch.setattr(collect, "shipped", lambda known=known: known)
+        collect.pointmaze("large", 100, overwrite=True)
+        assert f"next: oneleap fit --config {expected}\n" in capsys.readouterr().out
 
 
 def test_wrong_settings_are_told():

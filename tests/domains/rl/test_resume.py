@@ -1,0 +1,63 @@
+"""A run of OFQL that is killed and gone on with ends with the weights of one that was not."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import torch
+from safetensors.torch import load_file
+
+from oneleap.domains.main import main
+
+STEPS, PATIENCE_S = 150, 120
+COMMAND = (
+    "fit --config rl/ofql_d4rl --data.path hopper.hdf5 --data.env none --data.batch_size 16 "
+    f"--trainer.max_steps {STEPS} --model.width 16 --model.compile_loss false "
+    "--model.ema_start 20 --model.ema_every 2 --model.optimizer.cosine true"
+).split()
+
+
+def write(path: Path, n: int = 300) -> None:
+    g = np.random.default_rng(0)
+    with h5py.File(path, "w") as file:
+        file["observations"] = g.normal(size=(n, 11)).astype(np.float32)
+        file["actions"] = g.uniform(-1, 1, (n, 3)).astype(np.float32)
+        file["rewards"] = g.normal(size=n).astype(np.float32)
+        file["terminals"] = np.arange(n) % 50 == 49
+        file["timeouts"] = np.zeros(n, bool)
+
+
+def test_a_killed_run_goes_on_to_the_same_weights(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "hopper.hdf5")
+    every = ["--checkpoints.every_n_steps", "10"]
+    code = "import sys; from oneleap.domains.main import main; sys.exit(main(sys.argv[1:]))"
+    argv = [sys.executable, "-c", code, *COMMAND, *every, "--run", "killed"]
+    kept = tmp_path / "killed" / "checkpoints" / "last.ckpt"
+    with subprocess.Popen(argv, env={**os.environ, "OMP_NUM_THREADS": "1"}) as process:
+        deadline = time.monotonic() + PATIENCE_S
+        while not kept.exists() and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
+    done = torch.load(kept, weights_only=True)["global_step"]
+    assert 0 < done < STEPS
+
+    assert main([*COMMAND, *every, "--run", "killed", "--ckpt_path", "last"]) == 0
+    assert main([*COMMAND, *every, "--run", "whole"]) == 0
+    one, two = (
+        torch.load(tmp_path / run / "checkpoints" / "last.ckpt", weights_only=True)
+        for run in ("killed", "whole")
+    )
+    assert one["global_step"] == two["global_step"] == STEPS
+    torch.testing.assert_close(one["state_dict"], two["state_dict"], rtol=0, atol=0)
+    torch.testing.assert_close(one["optimizer_states"], two["optimizer_states"], rtol=0, atol=0)
+    models = [
+        load_file(tmp_path / run / "model" / "model.safetensors") for run in ("killed", "whole")
+    ]
+    assert all(torch.equal(models[0][name], models[1][name]) for name in models[0])
