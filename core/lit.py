@@ -11,11 +11,13 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from oneleap.core.compile import compiled
-from oneleap.core.ema import ema_update, frozen_copy
-from oneleap.core.hub import Pretrained
+from oneleap.core.ema import PowerEMA, ema_update, frozen_copy
+from oneleap.core.errors import InputError
+from oneleap.core.hidden import Watches
+from oneleap.core.hub import Pretrained, load_pretrained
 from oneleap.core.optim import Adam, build_optimizer
 from oneleap.core.seed import step_generator
-from oneleap.core.types import Bound, Draw, Loss, Objective
+from oneleap.core.types import Bound, Draw, Field, Loss, Objective
 
 
 class GenerativeModule(Pretrained, L.LightningModule):
@@ -25,9 +27,10 @@ class GenerativeModule(Pretrained, L.LightningModule):
         net: Called as ``net(z, r, t, *cond)``.
         objective: Any objective of the core.
         optimizer: Optimiser, schedule and gradient clip.
-        ema: Decay per step of the moving average that samples are drawn from.
+        ema: Decay per step of the moving average that samples are drawn from, or a schedule.
         seed: Of all draws of a training run.
         compile_loss: Run the loss through ``torch.compile``.
+        teacher: Folder or repository of a trained model to distil, see :meth:`load_teacher`.
     """
 
     average: nn.Module
@@ -38,14 +41,19 @@ class GenerativeModule(Pretrained, L.LightningModule):
         objective: Objective,
         *,
         optimizer: Adam,
-        ema: float = 0.999,
+        ema: float | PowerEMA = 0.999,
         seed: int = 0,
         compile_loss: bool = False,
+        teacher: str | None = None,
     ) -> None:
         super().__init__()
         self.net, self.objective, self.optimizer = net, objective, optimizer
         self.ema, self.seed, self.compile_loss = ema, seed, compile_loss
+        self.teacher = teacher
+        self._teacher: list[GenerativeModule] = []  # in a list it is no part of the weights
         self.average = frozen_copy(net)
+        if isinstance(objective, Watches):
+            objective.watch(net)
         self._total_steps = 1
         self._loss: Callable[[Any, Draw], Loss] = self.loss
 
@@ -61,6 +69,30 @@ class GenerativeModule(Pretrained, L.LightningModule):
         """The objective on one batch, for given randomness."""
         return self.objective.loss(self.bind(batch), draw)
 
+    def load_teacher(self) -> "GenerativeModule":
+        """Load the model named ``teacher``, frozen; done when training starts.
+
+        Not when a model is built: a student that was saved acts without its teacher.
+
+        Raises:
+            InputError: If there is no such model, or it is of another kind.
+        """
+        if self.teacher is None:
+            raise InputError("no teacher was named")
+        model = load_pretrained(self.teacher)
+        if not isinstance(model, GenerativeModule):
+            kind = type(model).__name__
+            raise InputError(f"teacher: {self.teacher} holds a {kind}, which cannot teach")
+        self._teacher = [model.requires_grad_(False).to(self.device)]
+        return model
+
+    def taught(self, batch: Any) -> Field | None:
+        """The teacher's field under a batch's conditions, as it normalises them, or ``None``.
+
+        The weights are the teacher's average, from which it samples.
+        """
+        return next((m.bind(batch, m.average).field for m in self._teacher), None)
+
     def generator(self, stream: int = 0) -> torch.Generator:
         """The randomness of this gradient step, on this process."""
         return step_generator(
@@ -73,7 +105,9 @@ class GenerativeModule(Pretrained, L.LightningModule):
         return min(1.0, self.global_step / self._total_steps)
 
     def on_fit_start(self) -> None:
-        """Compile once the weights are on their device."""
+        """Fetch the teacher and compile, once the weights are on their device."""
+        if self.teacher is not None:
+            self.load_teacher()
         self._total_steps = max(1, int(self.trainer.estimated_stepping_batches))
         if self.compile_loss:
             self._loss = compiled(self.loss)
@@ -109,5 +143,6 @@ class GenerativeModule(Pretrained, L.LightningModule):
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         """One optimiser step, then one of the moving average."""
+        step = self.global_step  # Lightning counts the step when this returns
         super().optimizer_step(*args, **kwargs)
-        ema_update(self.average, self.net, self.ema)
+        ema_update(self.average, self.net, self.ema, step)

@@ -59,18 +59,33 @@ class TimePairs:
     a fixed split lets an objective skip the work that equal rows do not need (their Jacobian
     term is multiplied by zero) without a shape that depends on data.
 
+    A random interval is almost never the one the model is used on, which is [0, 1] for one step.
+    ``deployed`` pins the last rows of the batch to intervals that a sampler will ask for.
+
     Attributes:
         times: Distribution of both draws.
         p_equal: Share of rows with ``r = t``, where a mean velocity is an instantaneous one.
+        deployed: Numbers of steps to sample with; (1, 2) pins to [0, 1], [0, 1/2] and [1/2, 1],
+            each as likely as the others. None of them by default.
+        p_deployed: Share of the batch that is pinned, if ``deployed`` names any steps.
     """
 
     times: Times = field(default_factory=LogitNormal)
     p_equal: float = 0.5
+    deployed: tuple[int, ...] = ()
+    p_deployed: float = 0.1
 
     def __post_init__(self) -> None:
-        """Refuse shares outside [0, 1]."""
+        """Refuse shares outside [0, 1], and steps that no sampler takes."""
         if not 0 <= self.p_equal <= 1:
             raise InputError(f"p_equal is a share between 0 and 1, not {self.p_equal}")
+        if any(steps < 1 for steps in self.deployed):
+            raise InputError(f"deployed lists numbers of steps from 1 up, not {self.deployed}")
+        if self.deployed and not 0 < self.p_deployed <= 1 - self.p_equal + 1e-9:  # rounding
+            raise InputError(
+                f"p_deployed is a share above 0 of the rows that p_equal={self.p_equal} leaves, "
+                f"not {self.p_deployed}"
+            )
 
     def n_equal(self, n: int) -> int:
         """How many leading rows of a batch of ``n`` have ``r = t``.
@@ -86,6 +101,20 @@ class TimePairs:
             )
         return equal
 
+    def n_deployed(self, n: int) -> int:
+        """How many of the last rows of a batch of ``n`` are pinned to deployed intervals.
+
+        Raises:
+            InputError: If the batch is too small to hold any.
+        """
+        pinned = round(n * self.p_deployed) if self.deployed else 0
+        if self.deployed and pinned == 0:
+            raise InputError(
+                f"a batch of {n} cannot hold a share p_deployed={self.p_deployed} of rows on "
+                "deployed intervals: take a larger batch"
+            )
+        return min(pinned, n - self.n_equal(n))
+
     def sample(
         self, n: int, like: Tensor, generator: torch.Generator | None = None
     ) -> tuple[Float[Tensor, "n"], Float[Tensor, "n"]]:
@@ -94,4 +123,16 @@ class TimePairs:
         r, t = both.amin(0), both.amax(0)
         equal = self.n_equal(n)
         r[:equal] = t[:equal]
+        if self.deployed:
+            pinned = slice(n - self.n_deployed(n), None)
+            r[pinned], t[pinned] = self._intervals(len(t[pinned]), like, generator)
+        return r, t
+
+    def _intervals(
+        self, n: int, like: Tensor, generator: torch.Generator | None
+    ) -> tuple[Float[Tensor, "n"], Float[Tensor, "n"]]:
+        """Intervals of a sampler's grids, at random."""
+        ends = [(k / steps, (k + 1) / steps) for steps in self.deployed for k in range(steps)]
+        chosen = torch.randint(len(ends), (n,), generator=generator, device=like.device)
+        r, t = torch.tensor(ends, dtype=like.dtype, device=like.device)[chosen].unbind(1)
         return r, t

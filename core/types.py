@@ -115,6 +115,7 @@ class Draw:
         w: Guidance scales, (b,), for a network that takes them as an input.
         ramp: Shares in [0, 1] of a term that is warmed up, (b,): a tensor, for a number that
             changes each step would be compiled anew.
+        dropped: Rows whose conditions are dropped, (b,), for guidance inside a target.
     """
 
     e: Float[Tensor, "b *d"]
@@ -123,6 +124,7 @@ class Draw:
     s: Float[Tensor, "b"] | None = None
     w: Float[Tensor, "b"] | None = None
     ramp: Float[Tensor, "b"] | None = None
+    dropped: Bool[Tensor, "b"] | None = None
 
 
 @dataclass(frozen=True)

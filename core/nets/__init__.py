@@ -32,7 +32,8 @@ sample of nothing but padding. No ``n`` needs to be a multiple of anything.
 
 **Times.** Except for :class:`MLP`, a fresh network does not depend on ``r``, nor does one trained
 at ``r = t`` only: loaded into a student, it starts as its own teacher
-(:class:`~oneleap.core.nets.embed.Context`). Fresh DiT, ConvNeXt and WaveNet are 0 everywhere.
+(:class:`~oneleap.core.nets.embed.Context`). :func:`~oneleap.core.nets.embed.forget_interval` makes
+it so for any weights and any of these networks. Fresh DiT, ConvNeXt and WaveNet are 0 everywhere.
 
 **Precision.** The result has the dtype of ``z``; conditions are converted to it. Under autocast,
 times are embedded in full precision, and :func:`oneleap.core.jvp.jvp` leaves autocast altogether.

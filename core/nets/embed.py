@@ -1,6 +1,7 @@
 """How networks are told the two times of a mean velocity, and one vector about the whole sample."""
 
 import math
+from typing import Protocol, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -8,6 +9,16 @@ from torch import Tensor, nn
 
 from oneleap.core.nets.activation import mish
 from oneleap.core.nets.layers import zeroed
+
+Net = TypeVar("Net", bound=nn.Module)
+
+
+@runtime_checkable
+class ForgetsInterval(Protocol):
+    """A part of a network that reads ``t - r`` and can be made blind to it."""
+
+    def forget_interval(self) -> None:
+        """Make the result at every ``r`` that at ``r = t``."""
 
 
 class TimeFeatures(nn.Module):
@@ -112,3 +123,26 @@ class Context(nn.Module):
     def rising(self, gap: Float[Tensor, "b"]) -> Float[Tensor, "b dim"]:
         """Features that vanish at 0."""
         return self.times.of(gap) - self.times.of(torch.zeros_like(gap))
+
+    @torch.no_grad()
+    def forget_interval(self) -> None:
+        """See :func:`forget_interval`."""
+        nn.init.zeros_(self.interval.weight)
+
+
+def forget_interval(net: Net) -> Net:
+    """Set ``u(z, r, t)`` to ``u(z, t, t)`` at every ``r``, in place, and return the network.
+
+    So a student starts as exactly its teacher, a network of flow matching that was only ever
+    asked at ``r = t``: load the teacher's weights, then forget the interval. Weights that read
+    the interval become zero, not fixed: training takes them up at once.
+
+    Raises:
+        ValueError: If no part of the network knows how to forget.
+    """
+    parts = [m for m in net.modules() if isinstance(m, ForgetsInterval)]
+    if not parts:
+        raise ValueError(f"{type(net).__name__} has no part that reads the interval in a known way")
+    for part in parts:
+        part.forget_interval()
+    return net

@@ -50,6 +50,20 @@ class MLP(nn.Module):
         u: Tensor = self.layers(torch.cat([z, self.times(r, t), *cond], dim=1))
         return u
 
+    @torch.no_grad()
+    def forget_interval(self) -> None:
+        """See :func:`oneleap.core.nets.embed.forget_interval`.
+
+        At ``r = t`` the sines of the interval are 0 and its cosines 1: the latter's weights are
+        part of the bias.
+        """
+        weight, bias, *_ = self.layers.parameters()
+        sines = slice(self.dim + self.time_dim // 2, self.dim + self.time_dim)
+        cosines = slice(sines.start + self.time_dim, sines.stop + self.time_dim)
+        bias.add_(weight[:, cosines].sum(1))
+        weight[:, sines] = 0
+        weight[:, cosines] = 0
+
 
 class ResidualBlock(nn.Module):
     """``x + linear(mish(linear(mish(x))))``.

@@ -1,5 +1,6 @@
 """Training objectives: each sees a field ``u(z, r, t)`` and data, and fits any domain."""
 
+from oneleap.core.objectives.alphaflow import AlphaFlow as AlphaFlow
 from oneleap.core.objectives.consistency_distillation import (
     ConsistencyDistillation as ConsistencyDistillation,
 )
@@ -12,8 +13,13 @@ from oneleap.core.objectives.consistency_training import (
 from oneleap.core.objectives.ctm import ConsistencyTrajectory as ConsistencyTrajectory
 from oneleap.core.objectives.denoising import Denoising as Denoising
 from oneleap.core.objectives.denoising import NoisePrediction as NoisePrediction
+from oneleap.core.objectives.direct_distillation import DirectDistillation as DirectDistillation
+from oneleap.core.objectives.dispersed import Dispersed as Dispersed
 from oneleap.core.objectives.ect import EasyConsistencyTuning as EasyConsistencyTuning
 from oneleap.core.objectives.flow_matching import FlowMatching as FlowMatching
+from oneleap.core.objectives.improved_meanflow import ImprovedMeanFlow as ImprovedMeanFlow
 from oneleap.core.objectives.meanflow import MeanFlow as MeanFlow
+from oneleap.core.objectives.reflow import Reflow as Reflow
 from oneleap.core.objectives.scm import ContinuousConsistency as ContinuousConsistency
+from oneleap.core.objectives.shortcut import Shortcut as Shortcut
 from oneleap.core.objectives.splitmeanflow import SplitMeanFlow as SplitMeanFlow

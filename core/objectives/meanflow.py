@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from oneleap.core.guidance import TargetGuidance
 from oneleap.core.jvp import total_derivative
 from oneleap.core.path import LinearPath, expand
 from oneleap.core.reduce import Metric, SquaredError, masked_mean
@@ -19,17 +20,25 @@ class MeanFlow(Objective):
 
     ``du/dt = v . d_z u + d_t u`` is one Jacobian-vector product with tangents ``(v, 0, 1)`` in
     ``(z, r, t)``, Eq. (8); the target carries no gradient, Eq. (10). Where ``r = t`` the identity
-    is flow matching, and no product is taken. Cost: 1 forward and backward pass, and a forward
-    tangent for the share ``1 - p_equal`` of the batch.
+    is flow matching, and no product is taken. With ``guidance``, ``v`` is the guided velocity
+    wherever it occurs, and one step samples the guided model. Cost: 1 forward and backward pass,
+    and a forward tangent for the share ``1 - p_equal`` of the batch; guidance adds 1 or 2 forward
+    passes.
+
+    Traps: the target contains the network, so the loss need not fall while samples improve.
+    The derivative wants float32 and low frequencies of the time features. Attention runs on its
+    plain kernel there, of memory quadratic in length, see :func:`oneleap.core.jvp.jvp`.
 
     Attributes:
         pairs: Distribution of ``(r, t)`` and the share of rows with ``r = t``.
         metric: Distance between ``u`` and its target; the paper's is ``AdaptiveSquaredError``,
             plain ``SquaredError`` serves low-dimensional actions better (OFQL, DM1).
+        guidance: Classifier-free guidance of the target, Sec. 4.2; ``None`` for none.
     """
 
     pairs: TimePairs = field(default_factory=TimePairs)
     metric: Metric = field(default_factory=SquaredError)
+    guidance: TargetGuidance | None = None
 
     def draw(
         self,
@@ -40,23 +49,24 @@ class MeanFlow(Objective):
         """Noise and ``r <= t``, the rows with ``r = t`` first."""
         e = noise_like(x, generator)
         r, t = self.pairs.sample(len(x), x, generator)
-        return Draw(e, r, t)
+        draw = Draw(e, r, t)
+        return draw if self.guidance is None else self.guidance.draw(draw, generator)
 
     def loss(self, bound: Bound, draw: Draw) -> Loss:
         """``|| u - sg(v - (t - r) du/dt) ||^2``."""
         path, r, t = LinearPath(), draw.r, draw.t
         z = path.point(bound.x, draw.e, t)
-        v = path.velocity(bound.x, draw.e)
+        u_of, v = bound.field, path.velocity(bound.x, draw.e)
+        if self.guidance is not None:
+            u_of, v = self.guidance(u_of, z, v, draw)
         n = self.pairs.n_equal(len(z))
         equal, apart = slice(0, n), slice(n, None)
         parts, targets = [], []
         if n > 0:
-            parts.append(rows(bound.field, equal)(z[equal], t[equal], t[equal]))
+            parts.append(rows(u_of, equal)(z[equal], t[equal], t[equal]))
             targets.append(v[equal])
         if n < len(z):
-            u, dudt = total_derivative(
-                rows(bound.field, apart), z[apart], r[apart], t[apart], v[apart]
-            )
+            u, dudt = total_derivative(rows(u_of, apart), z[apart], r[apart], t[apart], v[apart])
             parts.append(u)
             targets.append(v[apart] - expand(t[apart] - r[apart], u) * dudt)
         u, target = torch.cat(parts), torch.cat(targets).detach()

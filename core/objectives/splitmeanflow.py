@@ -6,8 +6,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from oneleap.core.errors import InputError
+from oneleap.core.guidance import unconditional
 from oneleap.core.path import LinearPath, expand, jump
 from oneleap.core.reduce import Metric, SquaredError, masked_mean
+from oneleap.core.sampling import Guided
 from oneleap.core.times import TimePairs, Uniform
 from oneleap.core.types import Bound, Draw, Loss, Objective, noise_like, rows
 
@@ -19,17 +22,28 @@ class SplitMeanFlow(Objective):
     ``(t - r) u(z_t, r, t) = (s - r) u(z_s, r, s) + (t - s) u(z_t, s, t)``, whose limit ``s -> t``
     is MeanFlow's identity. The right side is taken without gradient, from the moving average when
     the domain keeps one. Where ``r = t``, ``u`` regresses the velocity: of the data, or of the
-    frozen teacher when there is one (its guidance is then baked in). The boundary must hold at
-    least half the batch, or training collapses. Cost: 1 forward and backward pass, and 2 forward
-    passes for the share ``1 - p_equal``; with a teacher, its pass for the share ``p_equal``.
+    frozen teacher when there is one (its guidance is then baked in). Cost: 1 forward and backward
+    pass, and 2 forward passes for the share ``1 - p_equal``; with a teacher, its pass for the
+    share ``p_equal``, twice that if it is guided.
+
+    Traps: ``u = 0`` splits perfectly: the boundary must hold at least half the batch, or training
+    collapses. A student must start as its teacher at every interval, not only at ``r = t``, see
+    :func:`oneleap.core.nets.embed.forget_interval`, and needs no dropped conditions. The longest
+    intervals are the rarest and learn last: pin some rows to them, ``pairs.deployed``.
+
+    Deviation: the paper writes the right side with the student's own weights; so it is here for a
+    domain that keeps no moving average.
 
     Attributes:
         pairs: Distribution of ``(r, t)`` and the share of rows with ``r = t``.
         metric: Distance between ``u`` and its target.
+        guidance: Scale at which the teacher, a network whose conditions can be dropped, is
+            guided; ``None`` takes the teacher as it is.
     """
 
     pairs: TimePairs = field(default_factory=lambda: TimePairs(Uniform(), p_equal=0.5))
     metric: Metric = field(default_factory=SquaredError)
+    guidance: float | None = None
 
     def draw(
         self,
@@ -62,9 +76,16 @@ class SplitMeanFlow(Objective):
     def _velocity(self, bound: Bound, draw: Draw, z: Tensor, part: slice) -> Tensor:
         """The instantaneous velocity of the teacher, or of the data."""
         if bound.teacher is None:
+            if self.guidance is not None:
+                raise InputError(
+                    "guidance of SplitMeanFlow is its teacher's: set the model's teacher, "
+                    "or leave guidance out"
+                )
             return LinearPath().velocity(bound.x[part], draw.e[part])
-        t = draw.t[part]
-        return rows(bound.teacher, part)(z[part], t, t)
+        teacher, t = rows(bound.teacher, part), draw.t[part]
+        if self.guidance is not None:
+            teacher = Guided(teacher, unconditional(teacher, t), self.guidance)
+        return teacher(z[part], t, t)
 
     def _split(self, bound: Bound, draw: Draw, z: Tensor, first: int) -> Tensor:
         """``[(s - r) u(z_s, r, s) + (t - s) u(z_t, s, t)] / (t - r)``."""

@@ -23,6 +23,9 @@ depend on the machine."""
 
 REFERENCE_EPISODES = 1000
 
+GOAL_NOISE = 0.25
+"""Metres that a goal of the data may lie beside the middle of its cell, along each axis."""
+
 
 class WaypointController:
     """D4RL's waypoint controller for n balls: the shortest way over cells, a PD force.
@@ -93,9 +96,10 @@ def record(maze: str, steps: int, seed: int, progress: Progress, task: TaskID) -
     """Let balls run from goal to goal.
 
     As in D4RL, the actions are the controller's plus noise of standard deviation 0.5, clipped; the
-    goal moves when it is reached or its horizon is over, and the ball is never put back. Unlike
-    D4RL, a new goal is never in the cell the ball is in, as in gymnasium-robotics, and the step on
-    which the goal moves is not recorded twice.
+    goal moves when it is reached or its horizon is over, and the ball is never put back. Goals lie
+    up to 0.25 m beside the middle of their cell, gymnasium-robotics' own noise, so that the data
+    fill the cells; D4RL's 0.1 m leaves a tube. The step on which the goal moves is not recorded
+    twice, as it is in D4RL.
     """
     layout, rng = maze_named(maze), np.random.default_rng(seed)
     n = int(np.clip(steps // LANE_STEPS, 1, LANES))
@@ -130,11 +134,10 @@ def record(maze: str, steps: int, seed: int, progress: Progress, task: TaskID) -
 
 
 def _goals(layout: Maze, state: Array, rng: np.random.Generator) -> Array:
-    """A goal for each ball, in another cell than the ball's."""
+    """A goal for each ball, in any cell, its own included."""
     n = len(state)
-    cell = rng.integers(len(layout.free) - 1, size=n)
-    cell += cell >= layout.cell_of(state[:, :2])
-    goals: Array = layout.centres[cell] + rng.uniform(-0.1, 0.1, (n, 2))
+    cell = rng.integers(len(layout.free), size=n)
+    goals: Array = layout.centres[cell] + rng.uniform(-GOAL_NOISE, GOAL_NOISE, (n, 2))
     return goals
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
@@ -23,8 +24,11 @@ from oneleap.domains.rl.report import draw_curves, png, write_report
 CURVES = {
     "eval/score": "score in the simulator",
     "train/q": "value of the data (Q)",
-    "train/meanflow_error": "imitation error",
+    "train/boundary_error": "imitation error",
 }
+
+UNSEEN = 1_000_000
+"""Added to the seed of the last evaluation: its episodes are not those of training."""
 
 
 @dataclass(frozen=True)
@@ -33,13 +37,14 @@ class Contestant:
 
     label: str
     run: Path
+    trails: Path
     result: Evaluation
     act_ms: float
 
 
 def demo(
     run: Path = Path("runs/demo"),
-    collect_steps: int = 200_000,
+    collect_steps: int = 1_000_000,
     bc_steps: int = 5_000,
     ofql_steps: int = 12_000,
     episodes: int = 50,
@@ -66,13 +71,15 @@ def demo(
         "BC flow, 1 step": ("rl/bc-flow_pointmaze-umaze", "bc-flow", bc_steps),
         "OFQL, 1 step": ("rl/ofql_pointmaze-umaze", "ofql", ofql_steps),
     }
-    contestants = []
+    contestants, when = [], time.strftime("%Y%m%d-%H%M%S")
     for label, (config, name, steps) in recipes.items():
         console.print(f"\n{label}: {steps} gradient steps")
-        folder = run / time.strftime("%Y%m%d-%H%M%S") / name
+        folder = run / when / name
         where = [f"--config={config}", f"--run={folder}", f"--trainer.max_steps={steps}"]
         cli.main("fit", [*where, *common])
         contestants.append(_play(label, folder, episodes, seed))
+    best = contestants[-1].run
+    contestants.append(_play("OFQL, 1 step, best of 50 by Q", best, episodes, seed, candidates=50))
     rows = [_behaviour(data, contestants[0].result), *map(_row, contestants)]
     header = ("policy", "score", "success", "ms per action")
     table = Table(*header, title=f"PointMaze umaze, {episodes} episodes")
@@ -85,25 +92,30 @@ def demo(
         f"and for other goals. {collect_steps:,} steps of data, seed {seed}, "
         f"{torch.get_num_threads()} threads, {minutes:.1f} minutes in all."
     )
-    curves = png(draw_curves({c.label: c.run for c in contestants}, CURVES))
+    curves = png(draw_curves({c.label: c.run for c in contestants[:-1]}, CURVES))
     pictures = {"Learning curves": curves}
-    pictures |= {f"Ways of {c.label}": (c.run / "trails.png").read_bytes() for c in contestants}
+    pictures |= {f"Ways of {c.label}": c.trails.read_bytes() for c in contestants}
     report = run / "report.html"
     write_report(report, "One network call per action", text, header, rows, pictures)
     console.print(f"report: {report} ({minutes:.1f} minutes in all)")
     console.print(f"next: oneleap evaluate {contestants[-1].run} --candidates 50")
 
 
-def _play(label: str, run: Path, episodes: int, seed: int) -> Contestant:
-    """Evaluate a finished run with one network call per action."""
+def _play(label: str, run: Path, episodes: int, seed: int, candidates: int = 1) -> Contestant:
+    """Evaluate a finished run with one network call per action, on episodes of their own."""
     policy = Policy.from_pretrained(run / "model")
     task = policy.spec.task
     assert task is not None
     noise = torch.Generator().manual_seed(seed)
-    result = evaluate(lambda obs: policy.act(obs, generator=noise), task, episodes, seed)
-    draw("umaze", result.trails, run / "trails.png", f"{label}: score {result.score:.0f}")
+
+    def act(obs: NDArray[np.float32]) -> NDArray[np.float32]:
+        return policy.act(obs, candidates=candidates, generator=noise)
+
+    result = evaluate(act, task, episodes, seed + UNSEEN)
+    trails = run / f"trails-{candidates}.png"
+    draw("umaze", result.trails, trails, f"{label}: score {result.score:.0f}")
     obs = np.zeros(policy.spec.obs_dim, np.float32)
-    return Contestant(label, run, result, median_ms(lambda: policy.act(obs), calls=500))
+    return Contestant(label, run, trails, result, median_ms(lambda: act(obs), calls=500))
 
 
 def _row(c: Contestant) -> tuple[str, ...]:

@@ -32,7 +32,7 @@ class StepDraw(NamedTuple):
     next_noise: Float[Tensor, "kb a"]
     noise: Float[Tensor, "b a"]
     judge: Int[Tensor, "1"]
-    """Which critic's value the actor climbs; the other scales it."""
+    """Which critic's value the actor climbs; the other's scales it."""
     eta: Float[Tensor, ""]
     """Weight of the value at this step."""
 
@@ -45,9 +45,9 @@ class OFQL(Policy):
     for the actor's action, one (``backup_actions`` with the max-Q backup) for the target's.
 
     Deviations: actor and critic gradients are taken at the same weights, so that one compiled
-    graph holds the step (Diffusion-QL updates the critic first); the normaliser ``E|Q|`` is taken
-    over policy actions of the other critic, as in Diffusion-QL's code, the paper's formula has
-    dataset actions.
+    graph holds the step (Diffusion-QL updates the critic first). The normaliser ``E|Q|`` is the
+    other critic's over dataset actions, as in the paper's formula, where Diffusion-QL's code has
+    policy actions: those values are there already.
 
     Args:
         spec: Sizes, ranges and statistics of the data.
@@ -71,6 +71,7 @@ class OFQL(Policy):
         temperature: Softmax temperature over Q when one of several candidates is chosen.
         seed: Of initial weights and of all draws of training.
         compile_loss: Run the step's gradients through ``torch.compile``.
+        teacher: Model folder of a policy to distil, by an objective that does so.
     """
 
     def __init__(
@@ -95,6 +96,7 @@ class OFQL(Policy):
         temperature: float = 1.0,
         seed: int = 0,
         compile_loss: bool = True,
+        teacher: str | None = None,
     ) -> None:
         super().__init__(
             spec,
@@ -106,6 +108,7 @@ class OFQL(Policy):
             ema=ema,
             seed=seed,
             compile_loss=compile_loss,
+            teacher=teacher,
         )
         self.automatic_optimization = False
         self.eta, self.critic_warmup, self.tau = eta, critic_warmup, tau
@@ -121,16 +124,15 @@ class OFQL(Policy):
 
     def critic_loss(
         self, critic: Weights, batch: Transitions, draw: StepDraw
-    ) -> tuple[Float[Tensor, ""], dict[str, Tensor]]:
-        """``sum_i E (Q_i(s, a) - [r + discount min_j Q'_j(s', a')])^2``."""
+    ) -> tuple[Float[Tensor, ""], Float[Tensor, "m b"]]:
+        """``sum_i E (Q_i(s, a) - [r + discount min_j Q'_j(s', a')])^2``, and the ``Q_i(s, a)``."""
         with torch.no_grad():
             s2 = self.observe(batch.next_obs)
             value = self.next_value(s2, draw.next_noise)
             target = batch.reward + batch.discount * value
         s, a = self.observe(batch.obs), self.data(batch)
         q = functional_call(self.critic, critic, (s, a))
-        loss = (q - target).square().mean(1).sum()
-        return loss, {"critic_loss": loss.detach(), "q": q.detach().mean()}
+        return (q - target).square().mean(1).sum(), q.detach()
 
     def next_value(
         self, s2: Float[Tensor, "b o"], noise: Float[Tensor, "kb a"]
@@ -143,9 +145,9 @@ class OFQL(Policy):
         return rearrange(q, "m (b k) -> m b k", k=k).amax(2).amin(0)
 
     def actor_loss(
-        self, actor: Weights, batch: Transitions, draw: StepDraw
+        self, actor: Weights, batch: Transitions, draw: StepDraw, scale: Float[Tensor, ""]
     ) -> tuple[Float[Tensor, ""], dict[str, Tensor]]:
-        """Imitation minus the scaled value of the policy's own action."""
+        """Imitation minus the value of the policy's own action in units of ``scale``."""
 
         def net(z: Tensor, r: Tensor, t: Tensor, s: Tensor) -> Tensor:
             out: Tensor = functional_call(self.net, actor, (z, r, t, s))
@@ -154,9 +156,7 @@ class OFQL(Policy):
         bound = self.bind(batch, net)
         imitation = self.objective.loss(bound, draw.imitation)
         action = sample(bound.field, draw.noise).clamp(-1, 1)
-        s = self.observe(batch.obs)
-        value = self.critic(s, action, draw.judge).mean()
-        scale = self.critic(s, action.detach(), 1 - draw.judge).detach().abs().mean()
+        value = self.critic(self.observe(batch.obs), action, draw.judge).mean()
         loss = imitation.per_sample.mean() - draw.eta * value / scale
         logs = {"actor_loss": loss.detach(), "q_policy": value.detach(), **imitation.logs}
         return loss, logs
@@ -167,9 +167,10 @@ class OFQL(Policy):
         """Gradients of both losses at the present weights, and figures worth logging."""
         actor: Weights = dict(self.net.named_parameters())
         critic: Weights = dict(self.critic.named_parameters())
-        dactor, (_, logs) = grad_and_value(self.actor_loss, has_aux=True)(actor, batch, draw)
-        dcritic, (_, more) = grad_and_value(self.critic_loss, has_aux=True)(critic, batch, draw)
-        return dactor, dcritic, {**logs, **more}
+        dcritic, (loss, q) = grad_and_value(self.critic_loss, has_aux=True)(critic, batch, draw)
+        scale = q.index_select(0, 1 - draw.judge).abs().mean()
+        dactor, (_, logs) = grad_and_value(self.actor_loss, has_aux=True)(actor, batch, draw, scale)
+        return dactor, dcritic, {**logs, "critic_loss": loss.detach(), "q": q.mean()}
 
     def draw(self, batch: Transitions, generator: torch.Generator) -> StepDraw:
         """Draw the randomness of one step."""

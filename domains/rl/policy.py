@@ -9,6 +9,8 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
+from oneleap.core.ema import PowerEMA
+from oneleap.core.errors import InputError
 from oneleap.core.lit import GenerativeModule
 from oneleap.core.nets.mlp import MLP
 from oneleap.core.optim import Adam
@@ -31,9 +33,10 @@ class Policy(GenerativeModule):
         depth: Hidden layers.
         time_dim: Size of each set of time features.
         optimizer: Optimiser, schedule and gradient clip.
-        ema: Decay of the moving average that acts.
+        ema: Decay of the moving average that acts, or a schedule.
         seed: Of initial weights and of all draws of training.
         compile_loss: Run the loss through ``torch.compile``.
+        teacher: Model folder of a policy to distil, by an objective that does so.
     """
 
     def __init__(
@@ -45,15 +48,22 @@ class Policy(GenerativeModule):
         depth: int = 3,
         time_dim: int = 64,
         optimizer: Adam = Adam(),  # noqa: B008  (frozen)
-        ema: float = 0.995,
+        ema: float | PowerEMA = 0.995,
         seed: int = 0,
         compile_loss: bool = True,
+        teacher: str | None = None,
     ) -> None:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             net = MLP(spec.act_dim, spec.obs_dim, width, depth, time_dim)
         super().__init__(
-            net, objective, optimizer=optimizer, ema=ema, seed=seed, compile_loss=compile_loss
+            net,
+            objective,
+            optimizer=optimizer,
+            ema=ema,
+            seed=seed,
+            compile_loss=compile_loss,
+            teacher=teacher,
         )
         self.spec, self.width, self.depth, self.time_dim = spec, width, depth, time_dim
         self.obs_shift: Tensor
@@ -83,7 +93,22 @@ class Policy(GenerativeModule):
             field=Conditioned(net or self.net, cond),
             x=self.data(batch),
             target=Conditioned(self.average, cond),
+            teacher=self.taught(batch),
         )
+
+    def load_teacher(self) -> GenerativeModule:
+        """See :meth:`GenerativeModule.load_teacher`.
+
+        Raises:
+            InputError: If it is no policy for the same observations and actions.
+        """
+        model = super().load_teacher()
+        spec = getattr(model, "spec", None)
+        for name in ("obs_dim", "act_dim", "act_low", "act_high"):
+            theirs, ours = (getattr(s, name, None) for s in (spec, self.spec))
+            if theirs != ours:
+                raise InputError(f"teacher: {self.teacher} has {name} {theirs}, the data {ours}")
+        return model
 
     @torch.inference_mode()
     def act(

@@ -6,6 +6,7 @@ rebound, or with a field that does what a mistaken call would.
 
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 
 import pytest
 import torch
@@ -15,25 +16,39 @@ from torch import Tensor
 from oneleap.core import sampling
 from oneleap.core.jvp import total_derivative
 from oneleap.core.nets.mlp import MLP
-from oneleap.core.objectives import meanflow, splitmeanflow
+from oneleap.core.objectives import alphaflow, improved_meanflow, meanflow, shortcut, splitmeanflow
+from oneleap.core.objectives.alphaflow import AlphaFlow
 from oneleap.core.objectives.flow_matching import FlowMatching
+from oneleap.core.objectives.improved_meanflow import ImprovedMeanFlow
 from oneleap.core.objectives.meanflow import MeanFlow
+from oneleap.core.objectives.shortcut import Shortcut
 from oneleap.core.objectives.splitmeanflow import SplitMeanFlow
 from oneleap.core.path import LinearPath, expand, jump
 from oneleap.core.times import TimePairs, Uniform
-from oneleap.core.types import Bound, Field, Objective
+from oneleap.core.types import Bound, Draw, Field, Objective
 
 Patch = pytest.MonkeyPatch
 TRUTH = Gaussian(0.7, 0.5)
 PAIRS = TimePairs(Uniform(), p_equal=0.5)
 FM, MF, SMF = FlowMatching(), MeanFlow(PAIRS), SplitMeanFlow(PAIRS)
+IMF, ALPHA = ImprovedMeanFlow(PAIRS), AlphaFlow(PAIRS)
+SHORT = Shortcut(PAIRS, steps=2**36)
 
 
-def loss_at_the_truth(objective: Objective, field: Field = TRUTH) -> float:
-    """What test_objectives.py demands to be below 1e-20."""
+def drawn(objective: Objective, x: Tensor) -> Draw:
+    """Long intervals for Shortcut: only the very shortest, which are Euler's, have an error."""
+    source = replace(objective, steps=16) if isinstance(objective, Shortcut) else objective
+    return source.draw(x, seeded(), progress=0.52)
+
+
+def loss_at_the_truth(objective: Objective, field: Field | None = None) -> float:
+    """What test_objectives.py and test_average_velocity.py demand to be below 1e-20."""
+    truth = Gaussian(0.7, 0.0) if objective is ALPHA else TRUTH  # exact on straight paths alone
     z = torch.randn(64, 3, generator=seeded(), dtype=torch.float64)
-    x, draw = on_trajectory(TRUTH, z, objective.draw(z, seeded()))
-    return objective.loss(Bound(field=field, x=x), draw).per_sample.mean().item()
+    draw = drawn(objective, z)
+    x, at = on_trajectory(truth, z, draw)
+    bound = Bound(field=field or truth, x=x)
+    return objective.loss(bound, replace(draw, e=at.e)).per_sample.mean().item()
 
 
 # Mistakes of the path, shared by all objectives.
@@ -49,10 +64,17 @@ def data_at_time_one(patch: Patch) -> None:
 
 
 # Mistakes of MeanFlow: the tangents (v, 0, 1) of Eq. (8), and the sign and factor of Eq. (6).
+# iMF has the same in another place.
 
 
 def derivative(patch: Patch, mutant: Callable[..., tuple[Tensor, Tensor]]) -> None:
     patch.setattr(meanflow, "total_derivative", mutant)
+    patch.setattr(improved_meanflow, "total_derivative", mutant)
+
+
+def factor(patch: Patch, mutant: Callable[[Tensor, Tensor], Tensor]) -> None:
+    patch.setattr(meanflow, "expand", mutant)
+    patch.setattr(improved_meanflow, "expand", mutant)
 
 
 def tangent_in_r_for_t(patch: Patch) -> None:
@@ -85,50 +107,75 @@ def tangent_of_the_wrong_sign(patch: Patch) -> None:
 
 
 def correction_added(patch: Patch) -> None:
-    patch.setattr(meanflow, "expand", lambda h, like: -expand(h, like))
+    factor(patch, lambda h, like: -expand(h, like))
 
 
 def correction_without_its_factor(patch: Patch) -> None:
-    patch.setattr(meanflow, "expand", lambda h, like: torch.ones_like(expand(h, like)))
+    factor(patch, lambda h, like: torch.ones_like(expand(h, like)))
 
 
 def correction_left_out(patch: Patch) -> None:
-    patch.setattr(meanflow, "expand", lambda h, like: 0 * expand(h, like))
+    factor(patch, lambda h, like: 0 * expand(h, like))
 
 
-# Mistakes of SplitMeanFlow: the weights of the two parts, and the jump between them.
+# Mistakes of SplitMeanFlow: the weights of the two parts, and the jump between them. The jump is
+# Shortcut's and alpha-Flow's, too; for the weights of the latter see test_average_velocity.py.
 
 
 def weights_swapped(patch: Patch) -> None:
     patch.setattr(splitmeanflow, "expand", lambda share, like: 1 - expand(share, like))
 
 
+def leap(patch: Patch, mutant: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]) -> None:
+    for file in (splitmeanflow, shortcut, alphaflow):
+        patch.setattr(file, "jump", mutant)
+
+
 def jump_towards_noise(patch: Patch) -> None:
-    patch.setattr(splitmeanflow, "jump", lambda z, u, r, t: jump(z, u, t, r))
+    leap(patch, lambda z, u, r, t: jump(z, u, t, r))
 
 
 def jump_left_out(patch: Patch) -> None:
-    patch.setattr(splitmeanflow, "jump", lambda z, u, r, t: z)
+    leap(patch, lambda z, u, r, t: z)
 
 
 def jump_to_the_end(patch: Patch) -> None:
-    patch.setattr(splitmeanflow, "jump", lambda z, u, r, t: jump(z, u, torch.zeros_like(r), t))
+    leap(patch, lambda z, u, r, t: jump(z, u, torch.zeros_like(r), t))
 
 
+def times_of_the_draw_swapped(patch: Patch) -> None:
+    draw = Shortcut.draw
+    patch.setattr(Shortcut, "draw", lambda *a, **k: swapped(draw(*a, **k)))
+
+
+def swapped(draw: Draw) -> Draw:
+    return replace(draw, r=draw.t, t=draw.r)
+
+
+def halves_of_the_wrong_length(patch: Patch) -> None:
+    """The finest level's rule, to ask at ``d = 0``, everywhere."""
+    patch.setattr(torch, "where", lambda finest, zero, half: zero)
+
+
+EACH: list[Objective] = [FM, MF, SMF, IMF, SHORT, ALPHA]
+OF_THE_DERIVATIVE = [
+    tangent_in_r_for_t,
+    tangent_in_r_and_t,
+    tangent_without_time,
+    tangent_without_velocity,
+    tangent_of_the_wrong_sign,
+    correction_added,
+    correction_without_its_factor,
+    correction_left_out,
+]
 MUTANTS: list[tuple[Objective, Callable[[Patch], None]]] = [
-    *[(o, m) for o in (FM, MF, SMF) for m in (velocity_from_noise_to_data, data_at_time_one)],
-    (MF, tangent_in_r_for_t),
-    (MF, tangent_in_r_and_t),
-    (MF, tangent_without_time),
-    (MF, tangent_without_velocity),
-    (MF, tangent_of_the_wrong_sign),
-    (MF, correction_added),
-    (MF, correction_without_its_factor),
-    (MF, correction_left_out),
+    *[(o, m) for o in EACH for m in (velocity_from_noise_to_data, data_at_time_one)],
+    *[(o, m) for o in (MF, IMF) for m in OF_THE_DERIVATIVE],
+    *[(o, m) for o in (SMF, SHORT, ALPHA) for m in (jump_towards_noise, jump_left_out)],
+    *[(o, jump_to_the_end) for o in (SMF, SHORT, ALPHA)],
     (SMF, weights_swapped),
-    (SMF, jump_towards_noise),
-    (SMF, jump_left_out),
-    (SMF, jump_to_the_end),
+    (SHORT, times_of_the_draw_swapped),
+    (SHORT, halves_of_the_wrong_length),
 ]
 
 
@@ -143,7 +190,7 @@ def test_the_exact_field_has_a_loss_under_a_mutant(
     assert loss_at_the_truth(objective) > 1e-3
 
 
-@pytest.mark.parametrize("objective", [MF, SMF], ids=lambda o: type(o).__name__)
+@pytest.mark.parametrize("objective", [MF, SMF, IMF, SHORT], ids=lambda o: type(o).__name__)
 @pytest.mark.parametrize(
     "field",
     [
@@ -161,7 +208,7 @@ def test_a_field_called_wrongly_has_a_loss(objective: Objective, field: Field) -
 
 def gradient(objective: Objective, net: MLP) -> Tensor:
     x = TRUTH.sample((16, 3), seeded())
-    loss = objective(Bound(field=net, x=x), seeded()).per_sample.mean()
+    loss = objective.loss(Bound(field=net, x=x), drawn(objective, x)).per_sample.mean()
     return torch.cat([g.flatten() for g in torch.autograd.grad(loss, list(net.parameters()))])
 
 
@@ -175,8 +222,14 @@ def stop_gradient_of_the_block_left_out(patch: Patch) -> None:
 
 @pytest.mark.parametrize(
     ("objective", "mutate"),
-    [(MF, stop_gradient_of_tensors_left_out), (SMF, stop_gradient_of_the_block_left_out)],
-    ids=["MeanFlow", "SplitMeanFlow"],
+    [
+        (MF, stop_gradient_of_tensors_left_out),
+        (IMF, stop_gradient_of_tensors_left_out),
+        (SMF, stop_gradient_of_the_block_left_out),
+        (SHORT, stop_gradient_of_the_block_left_out),
+        (ALPHA, stop_gradient_of_the_block_left_out),
+    ],
+    ids=lambda a: getattr(a, "__name__", type(a).__name__),
 )
 def test_a_missing_stop_gradient_changes_the_gradient(
     monkeypatch: Patch, objective: Objective, mutate: Callable[[Patch], None]

@@ -1,16 +1,19 @@
 """The parts networks are made of, against their definitions."""
 
+import copy
+
 import pytest
 import torch
 from exact import seeded
 from hypothesis import given
 from hypothesis import strategies as st
+from tiny_nets import KINDS, batch, tiny
 from torch import Tensor
 
 from oneleap.core.nets.attention import SelfAttention, rotary_angles, rotate
-from oneleap.core.nets.embed import Context
+from oneleap.core.nets.embed import Context, forget_interval
 from oneleap.core.nets.layers import AdaNorm
-from oneleap.core.nets.mlp import ResidualMLP
+from oneleap.core.nets.mlp import MLP, ResidualMLP
 
 
 def noise(*shape: int, seed: int = 0) -> Tensor:
@@ -75,6 +78,35 @@ def test_the_context_hears_of_the_interval_only_where_there_is_one() -> None:
     fresh.load_state_dict({**context.state_dict(), "interval.weight": torch.zeros(5, 6)})
     assert torch.equal(context(t, t), fresh(t, t))
     assert (context(0 * t, t) != fresh(0 * t, t)).all()
+
+
+@pytest.mark.parametrize("kind", ["mlp", "residual", *KINDS])
+def test_a_student_that_forgets_the_interval_starts_as_its_teacher(kind: str) -> None:
+    inputs = batch()
+    z, r, t, cond = inputs.z, inputs.r, inputs.t, inputs.cond
+    if kind in KINDS:
+        net: torch.nn.Module = tiny(kind)
+    else:
+        z, cond = inputs.z[..., 0], (inputs.vector,)
+        net = {"mlp": MLP, "residual": ResidualMLP}[kind](3, cond_dim=4, width=16, time_dim=6)
+        for weight in net.double().parameters():
+            torch.nn.init.normal_(weight, std=0.5, generator=seeded())
+    student = forget_interval(copy.deepcopy(net))
+    wanted = net(z, t, t, *cond)
+    assert (net(z, r, t, *cond) - wanted).abs().max() > 1e-3  # its weights know of intervals
+    torch.testing.assert_close(student(z, r, t, *cond), wanted)
+    torch.testing.assert_close(student(z, 0 * t, t, *cond), wanted)
+    student(z, r, t, *cond).square().sum().backward()  # and it can learn of them again
+    with torch.no_grad():
+        for weight in student.parameters():
+            weight -= 1e-3 * weight.grad
+    changed = student(z, r, t, *cond) - student(z, t, t, *cond)
+    assert changed.abs().max() > 1e-5
+
+
+def test_a_network_that_cannot_forget_the_interval_says_so() -> None:
+    with pytest.raises(ValueError, match="Linear has no part that reads the interval"):
+        forget_interval(torch.nn.Linear(2, 2))
 
 
 def test_vectors_and_times_count_in_the_residual_mlp() -> None:

@@ -251,6 +251,33 @@ def test_samples_keep_the_dtype_of_the_noise(sampler: Sampler, calls: int) -> No
     assert sampler(TRUTH, e, steps=calls - 1).dtype == torch.float32
 
 
+@pytest.mark.parametrize(("sampler", "calls"), ALL)
+def test_samplers_leave_the_noise_alone(sampler: Sampler, calls: int) -> None:
+    e = randn(4, 2)
+    sampler(TRUTH, e, steps=calls - 1)
+    assert torch.equal(e, randn(4, 2))
+
+
+@pytest.mark.parametrize(
+    ("sampler", "options"),
+    [
+        (consistency, {}),
+        (gamma_sampling, {"gamma": 0.6}),
+        (diffusion(ddim), {"eta": 1.0}),
+        (diffusion(ddpm), {}),
+    ],
+)
+def test_noise_that_is_handed_in_replaces_every_draw(
+    sampler: Sampler, options: dict[str, float]
+) -> None:
+    e, noises = randn(4, 2), randn(5, 4, 2, seed=1)
+    once, again = (
+        sampler(TRUTH, e, steps=5, noises=noises, generator=seeded(k), **options) for k in (1, 2)
+    )
+    assert torch.equal(once, again)
+    assert not torch.allclose(once, sampler(TRUTH, e, steps=5, noises=-noises, **options))
+
+
 @pytest.mark.parametrize("sampler", [gamma_sampling, diffusion(ddim), diffusion(plms), edm])
 def test_deterministic_samples_survive_single_precision(sampler: Sampler) -> None:
     e = torch.randn(40, 2, generator=seeded())

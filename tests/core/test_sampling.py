@@ -9,6 +9,7 @@ from exact import Gaussian, seeded
 from torch import Tensor
 
 from oneleap.core.errors import InputError
+from oneleap.core.jvp import total_derivative
 from oneleap.core.sampling import Guided, euler, heun, sample, time_grid
 from oneleap.core.types import Field
 
@@ -103,6 +104,59 @@ def test_guidance_extrapolates_from_null_to_condition(scale: float) -> None:
     z, r, t = noise(6, 2), torch.rand(6).double() / 2, torch.rand(6).double() / 2 + 0.5
     wanted = (1 - scale) * null(z, r, t) + scale * cond(z, r, t)
     torch.testing.assert_close(Guided(cond, null, scale)(z, r, t), wanted)
+
+
+def test_guidance_in_an_interval_goes_by_the_time_where_a_leap_starts() -> None:
+    cond, null = Gaussian(1.0, 0.5), Gaussian(-1.0, 0.8)
+    t = torch.tensor([0.1, 0.3, 0.5, 0.7, 0.9], dtype=torch.float64)
+    z, r = noise(5, 2), t - 0.1
+    some = Guided(cond, null, 3.0, (0.3, 0.7))
+    inside = torch.tensor([False, True, True, True, False])
+    wanted = torch.where(
+        inside.unsqueeze(1), Guided(cond, null, 3.0)(z, r, t), Guided(cond, null, 1.0)(z, r, t)
+    )
+    torch.testing.assert_close(some(z, r, t), wanted)
+    assert torch.equal(some(z, r, t)[~inside], cond(z, r, t)[~inside])
+    part = slice(2, 5)
+    assert torch.equal(some.rows(part)(z[part], r[part], t[part]), some(z, r, t)[part])
+
+
+def test_a_sampler_is_guided_on_its_way_through_the_interval_only() -> None:
+    cond, null, e = Gaussian(1.0, 0.5), Gaussian(-1.0, 0.8), noise(6, 2)
+    z = euler(Guided(cond, null, 3.0, (0.4, 0.6)), e, steps=10)
+    plain = e
+    for k in range(10):
+        t = torch.full((6,), 1 - k / 10, dtype=torch.float64)
+        scale = 3.0 if k in (4, 5, 6) else 1.0
+        plain = plain - Guided(cond, null, scale)(plain, t, t) / 10
+    torch.testing.assert_close(z, plain)
+
+
+def test_an_interval_has_a_forward_derivative() -> None:
+    some = Guided(Gaussian(1.0, 0.5), Gaussian(-1.0, 0.8), 3.0, (0.2, 0.8))
+    z, v = noise(4, 2), noise(4, 2).cos()
+    r, t = torch.zeros(4).double(), torch.tensor([0.1, 0.4, 0.6, 0.9]).double()
+    u, slope = total_derivative(some, z, r, t, v)
+    after, before = some(z + 1e-5 * v, r, t + 1e-5), some(z - 1e-5 * v, r, t - 1e-5)
+    torch.testing.assert_close(u, some(z, r, t))
+    torch.testing.assert_close(slope, (after - before) / 2e-5, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("interval", [(0.6, 0.4), (-0.1, 0.5), (0.5, 1.1)])
+def test_what_is_no_interval_is_refused(interval: tuple[float, float]) -> None:
+    with pytest.raises(InputError, match="interval is two times in order"):
+        Guided(Gaussian(), Gaussian(), 2.0, interval)
+
+
+@pytest.mark.parametrize("sampler", [sample, euler, heun])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_samplers_leave_the_noise_alone_and_keep_its_dtype(
+    sampler: Callable[..., Tensor], dtype: torch.dtype
+) -> None:
+    e = noise(6, 2).to(dtype)
+    before = e.clone()
+    assert sampler(Gaussian(), e, steps=3).dtype == dtype
+    assert torch.equal(e, before)
 
 
 def test_guidance_of_two_equal_fields_changes_nothing() -> None:

@@ -1,6 +1,7 @@
 """Times lie where they should, in the shares they should."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -50,6 +51,56 @@ def test_a_batch_too_small_for_both_kinds_of_rows_is_refused(n: int, p_equal: fl
 def test_a_share_outside_the_unit_interval_is_refused(p_equal: float) -> None:
     with pytest.raises(InputError, match="p_equal is a share"):
         TimePairs(p_equal=p_equal)
+
+
+@given(st.lists(st.integers(1, 6), min_size=1, max_size=3), st.integers(10, 200), st.booleans())
+def test_the_last_rows_are_pinned_to_intervals_of_deployed_samplers(
+    deployed: list[int], n: int, some_equal: bool
+) -> None:
+    p_equal = 0.5 * some_equal
+    plain = TimePairs(Uniform(), p_equal)
+    pairs = TimePairs(Uniform(), p_equal, tuple(deployed), p_deployed=0.3)
+    (r, t), (r0, t0) = (p.sample(n, torch.empty(0).double(), seeded()) for p in (pairs, plain))
+    free = n - pairs.n_deployed(n)
+    assert n - free == round(0.3 * n)
+    assert torch.equal(r[:free], r0[:free])
+    assert torch.equal(t[:free], t0[:free])
+    grids = {(k / m, (k + 1) / m) for m in deployed for k in range(m)}
+    assert {*zip(r[free:].tolist(), t[free:].tolist(), strict=True)} <= grids
+
+
+def test_all_deployed_intervals_are_equally_likely() -> None:
+    pairs = TimePairs(Uniform(), 0.5, deployed=(1, 2), p_deployed=0.5)
+    r, t = pairs.sample(12_000, torch.empty(0).double(), seeded())
+    for ends in ((0.0, 1.0), (0.0, 0.5), (0.5, 1.0)):
+        count = int(((r == ends[0]) & (t == ends[1])).sum())
+        assert abs(count - 2000) < 200
+
+
+def test_rounding_never_pins_rows_that_have_equal_times() -> None:
+    pairs = TimePairs(Uniform(), 0.5, deployed=(1,), p_deployed=0.5)
+    assert (pairs.n_equal(3), pairs.n_deployed(3)) == (2, 1)
+    assert TimePairs(Uniform(), 0.9, deployed=(1,), p_deployed=0.1).n_deployed(20) == 2
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"deployed": (0,)}, "numbers of steps from 1 up"),
+        ({"deployed": (1,), "p_deployed": 0.6}, "p_deployed is a share"),
+        ({"deployed": (1,), "p_deployed": 0.0}, "p_deployed is a share"),
+    ],
+)
+def test_intervals_no_sampler_has_and_shares_there_is_no_room_for_are_refused(
+    setting: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        TimePairs(**setting)
+
+
+def test_a_batch_too_small_for_deployed_intervals_is_refused() -> None:
+    with pytest.raises(InputError, match=r"batch of 4 .*p_deployed=0.1.*larger batch"):
+        TimePairs(deployed=(1,)).n_deployed(4)
 
 
 @given(st.floats(-2, 2), st.floats(0.1, 2))

@@ -59,7 +59,7 @@ def test_critic_loss_is_clipped_double_q(spec: Spec, batch: Transitions, max_q: 
     scrambled(policy.target_critic, 1)
     scrambled(policy.average, 2)
     draw = policy.draw(batch, torch.Generator().manual_seed(0))
-    loss, _ = policy.critic_loss(dict(policy.critic.named_parameters()), batch, draw)
+    loss, q = policy.critic_loss(dict(policy.critic.named_parameters()), batch, draw)
 
     s = (batch.obs - torch.tensor(spec.obs_mean)) / torch.tensor(spec.obs_std)
     s2 = (batch.next_obs - torch.tensor(spec.obs_mean)) / torch.tensor(spec.obs_std)
@@ -75,6 +75,8 @@ def test_critic_loss_is_clipped_double_q(spec: Spec, batch: Transitions, max_q: 
             values.append(q_of(policy.target_critic, member, s2, a2))
         best.append(torch.stack(values).amax(0))
     y = batch.reward + batch.discount * torch.minimum(*best)
+    assert not q.requires_grad
+    torch.testing.assert_close(q[1], q_of(policy.critic, 1, s, a))
     expected = sum((q_of(policy.critic, i, s, a) - y).square().mean() for i in range(2))
     torch.testing.assert_close(loss, expected)
 
@@ -87,13 +89,13 @@ def test_actor_loss_is_imitation_minus_scaled_value(
     draw = policy.draw(batch, torch.Generator().manual_seed(0))._replace(
         judge=torch.tensor([judge])
     )
-    loss, _ = policy.actor_loss(dict(policy.net.named_parameters()), batch, draw)
+    scale = torch.tensor(3.0)
+    loss, _ = policy.actor_loss(dict(policy.net.named_parameters()), batch, draw, scale)
     s = policy.observe(batch.obs)
     imitation = policy.objective.loss(policy.bind(batch), draw.imitation).per_sample.mean()
     zero, one = torch.zeros(len(s)), torch.ones(len(s))
     a = (draw.noise - policy.net(draw.noise, zero, one, s)).clamp(-1, 1)
     value = q_of(policy.critic, judge, s, a).mean()
-    scale = q_of(policy.critic, 1 - judge, s, a).abs().mean()
     torch.testing.assert_close(loss, imitation - 0.7 * value / scale)
 
 
@@ -107,10 +109,10 @@ def test_gradients_are_those_of_the_formulas(spec: Spec, batch: Transitions) -> 
     actor = dict(policy.net.named_parameters())
     s = policy.observe(batch.obs)
     with torch.no_grad():
-        action = policy.actor_loss(actor, batch, draw)[1]["q_policy"]
-        zero, one = torch.zeros(len(s)), torch.ones(len(s))
-        a = (draw.noise - policy.net(draw.noise, zero, one, s)).clamp(-1, 1)
-        scale = policy.critic(s, a, 1 - draw.judge).abs().mean()
+        judge = int(draw.judge)
+        scale = q_of(policy.critic, 1 - judge, s, policy.data(batch)).abs().mean()
+        action = policy.actor_loss(actor, batch, draw, scale)[1]["q_policy"]
+    zero, one = torch.zeros(len(s)), torch.ones(len(s))
     imitation = policy.objective.loss(policy.bind(batch), draw.imitation).per_sample.mean()
     a = (draw.noise - policy.net(draw.noise, zero, one, s)).clamp(-1, 1)
     value = policy.critic(s, a, draw.judge).mean()

@@ -1,0 +1,114 @@
+"""alpha-Flow (Zhang et al. 2025, arXiv 2510.20771): from flow matching to MeanFlow by degrees."""
+
+import math
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from oneleap.core.errors import InputError
+from oneleap.core.guidance import TargetGuidance
+from oneleap.core.objectives.meanflow import MeanFlow
+from oneleap.core.path import LinearPath, expand, jump
+from oneleap.core.reduce import Metric, SquaredError, masked_mean
+from oneleap.core.times import TimePairs
+from oneleap.core.types import Bound, Draw, Loss, Objective, noise_like, rows
+
+
+@dataclass(frozen=True)
+class AlphaFlow(Objective):
+    """Draw ``u(z_t, r, t)`` to ``alpha v + (1 - alpha) u(z_s, r, s)``, and let alpha fall.
+
+    The sample's own velocity leads to ``z_s = z_t - (t - s) v`` at ``s = t - alpha (t - r)``, and
+    the right side carries no gradient. ``alpha = 1`` regresses ``v`` at every ``r`` (trajectory
+    flow matching), ``alpha -> 0`` is MeanFlow, with no Jacobian product on the way. MeanFlow's loss
+    is the sum of both, and their gradients conflict; the curriculum takes one after the other:
+    ``alpha = 1 - sigmoid(gamma (p - middle) / (end - start))`` at the share ``p`` of the run.
+    Cost: 1 forward and backward pass, and 1 forward pass for the share ``1 - p_equal``, or
+    MeanFlow's cost where alpha is 0.
+
+    The paper weights the squared error by ``1 / alpha``, as its gradient shrinks like alpha. Here
+    the target is scaled instead, for any metric and the same gradient:
+    ``v - (1 - alpha) (t - r) du/dt`` with the difference quotient
+    ``(u(z_t, r, t) - u(z_s, r, s)) / (t - s)`` for ``du/dt``. So the logged error is MeanFlow's.
+
+    Traps: the quotient divides by alpha: below 0.1 it is rounding noise under bfloat16 autocast.
+    For ``0 < alpha < 1`` the exact field is not a minimum where trajectories curve: let alpha
+    fall. Where ``progress`` is not passed on, alpha stays at 1 and one step gives the mean.
+
+    Deviations: ``AdaptiveSquaredError`` weights by ``alpha / (L + c alpha^2)``, not ``alpha /
+    (L + c)``, which would fade out the rows with ``r < t`` as alpha falls. The target is not
+    clamped (the authors' is, to 4 in their latent units).
+
+    Attributes:
+        pairs: Distribution of ``(r, t)`` and the share of rows with ``r = t``.
+        metric: Distance between ``u`` and its target; the paper's is ``AdaptiveSquaredError``.
+        start: Share of the run up to which alpha is 1.
+        end: Share of the run from which on alpha is 0.
+        gamma: Steepness of the sigmoid between them.
+        snap: Alpha this close to 0 or 1 is 0 or 1.
+        jvp: End with MeanFlow's product, at alpha 0; False keeps alpha at ``snap`` instead, for
+            networks without a forward derivative.
+        guidance: Classifier-free guidance of ``v``; ``None`` for none.
+    """
+
+    pairs: TimePairs = field(default_factory=TimePairs)
+    metric: Metric = field(default_factory=SquaredError)
+    start: float = 0.0
+    end: float = 1.0
+    gamma: float = 25.0
+    snap: float = 0.005
+    jvp: bool = True
+    guidance: TargetGuidance | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a curriculum that ends before it starts, and an alpha of 0 to divide by."""
+        if not 0 <= self.start < self.end:
+            raise InputError(f"alpha falls from start={self.start} on: set end after it")
+        if self.gamma < 0:
+            raise InputError(f"gamma is the steepness of a fall, 0 or more, not {self.gamma}")
+        if not 0 < self.snap < 0.5:
+            raise InputError(f"snap is a distance between 0 and 0.5, not {self.snap}")
+
+    def alpha(self, progress: float) -> float:
+        """Alpha at a share of the training run."""
+        share = (progress - self.start) / (self.end - self.start)
+        alpha = (1 - math.tanh(self.gamma * (share - 0.5) / 2)) / 2  # 1 - sigmoid
+        if share <= 0 or alpha > 1 - self.snap:
+            return 1.0
+        if share >= 1 or alpha < self.snap:
+            return 0.0 if self.jvp else self.snap
+        return alpha
+
+    def draw(
+        self,
+        x: Float[Tensor, "b *d"],
+        generator: torch.Generator | None = None,
+        progress: float = 0.0,
+    ) -> Draw:
+        """Noise, ``r <= t`` with the equal rows first, and alpha as ``ramp``, none for 0."""
+        e, alpha = noise_like(x, generator), self.alpha(progress)
+        r, t = self.pairs.sample(len(x), x, generator)
+        draw = Draw(e, r, t, ramp=torch.full_like(t, alpha) if alpha > 0 else None)
+        return draw if self.guidance is None else self.guidance.draw(draw, generator)
+
+    def loss(self, bound: Bound, draw: Draw) -> Loss:
+        """``|| u - sg(v - (1 - alpha) (u(z_t, r, t) - u(z_s, r, s)) / alpha) ||^2``."""
+        if draw.ramp is None:
+            return MeanFlow(self.pairs, self.metric, self.guidance).loss(bound, draw)
+        path, apart = LinearPath(), slice(self.pairs.n_equal(len(draw.t)), None)
+        z = path.point(bound.x, draw.e, draw.t)
+        u_of, v = bound.field, path.velocity(bound.x, draw.e)
+        if self.guidance is not None:
+            u_of, v = self.guidance(u_of, z, v, draw)
+        u = u_of(z, draw.r, draw.t)
+        r, t, alpha = draw.r[apart], draw.t[apart], draw.ramp[apart]
+        s, share = r + (1 - alpha) * (t - r), expand(alpha, u[apart])
+        with torch.no_grad():
+            later = rows(u_of, apart)(jump(z[apart], v[apart], s, t), r, s)
+            change = (1 - share) / share * (u[apart] - later)
+            target = torch.cat([v[: apart.start], v[apart] - change])
+        error = masked_mean((u - target).detach().square(), bound.mask).mean()
+        logs = {"alphaflow_error": error, "alpha": draw.ramp.mean()}
+        return Loss(self.metric(u, target, bound.mask), logs)

@@ -1,0 +1,244 @@
+"""Every objective trains in every domain from YAML alone: one line is all that changes."""
+
+import csv
+import inspect
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from oneleap.core import objectives
+from oneleap.core.config import from_config, to_config
+from oneleap.core.dispersive import Hinge
+from oneleap.core.ema import PowerEMA
+from oneleap.core.errors import InputError
+from oneleap.core.hub import load_pretrained
+from oneleap.core.lit import GenerativeModule
+from oneleap.core.objectives import Dispersed, Shortcut
+from oneleap.core.types import Bound, Objective
+from oneleap.domains.main import main
+
+Capture = pytest.CaptureFixture[str]
+STEPS = 3
+OBJECTIVES: dict[str, type[Objective]] = {
+    name: cls
+    for name, cls in inspect.getmembers(objectives, inspect.isclass)
+    if issubclass(cls, Objective)
+}
+
+
+def needs_a_teacher(cls: type[Objective]) -> bool:
+    """Whether it says so when there is none."""
+    objective, x = cls(), torch.randn(8, 2)
+    try:
+        objective(Bound(field=lambda z, r, t: z, x=x))
+    except InputError as error:
+        return "distils a teacher and was given none" in str(error)
+    return False
+
+
+TAUGHT = sorted(name for name, cls in OBJECTIVES.items() if needs_a_teacher(cls))
+
+# A domain is a function that writes a little of its data into a folder, and the models that train
+# on them. A new domain adds its line to DOMAINS.
+
+
+def write_transitions(folder: Path) -> str:
+    """Offline reinforcement learning: a file of D4RL's layout. Returns the section ``data``."""
+    h5py = pytest.importorskip("h5py")
+    pytest.importorskip("gymnasium")
+    g, n = np.random.default_rng(0), 120
+    with h5py.File(folder / "tiny.hdf5", "w") as file:
+        file["observations"] = g.normal(size=(n, 4)).astype(np.float32)
+        file["actions"] = g.uniform(-1, 1, (n, 2)).astype(np.float32)
+        file["rewards"] = g.normal(size=n).astype(np.float32)
+        file["terminals"] = np.arange(n) % 40 == 39
+        file["timeouts"] = np.zeros(n, bool)
+    return """
+  class_path: oneleap.domains.rl.datamodule.OfflineData
+  init_args: {path: tiny.hdf5, env: none, batch_size: 16}"""
+
+
+DOMAINS: dict[str, tuple[Callable[[Path], str], str]] = {
+    "oneleap.domains.rl.policy.Policy": (write_transitions, "width: 16"),
+    "oneleap.domains.rl.ofql.OFQL": (write_transitions, "width: 16"),
+}
+
+CONFIG = """# Three steps.
+model:
+  class_path: {model}
+  init_args:
+    objective:
+      class_path: oneleap.core.objectives.{objective}
+    compile_loss: false
+    {settings}
+data: {data}
+trainer: {{max_steps: {steps}, log_every_n_steps: 1, accelerator: cpu}}
+"""
+
+
+def config(folder: Path, model: str, objective: str) -> str:
+    """Write a configuration, and what data it needs; its path."""
+    data, settings = DOMAINS[model]
+    filled = CONFIG.format(
+        model=model, objective=objective, data=data(folder), settings=settings, steps=STEPS
+    )
+    (folder / "tiny.yaml").write_text(filled)
+    return str(folder / "tiny.yaml")
+
+
+def metrics(run: Path) -> list[dict[str, str]]:
+    with (run / "metrics.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(params=DOMAINS)
+def model(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A model's class path, in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def teachers(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
+    """The folder of a model trained by flow matching; one of each kind will do."""
+    folder, known = tmp_path_factory.mktemp("teachers"), dict[str, str]()
+
+    def teacher(model: str) -> str:
+        if model not in known:
+            known[model] = str(folder / model)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.chdir(folder)
+                fit(config(folder, model, "FlowMatching"), "--run", known[model])
+        return f"{known[model]}/model"
+
+    return teacher
+
+
+def fit(configuration: str, *argv: str) -> None:
+    assert main(["fit", "--config", configuration, *argv]) == 0
+
+
+def trained(run: str = "run") -> GenerativeModule:
+    model = load_pretrained(f"{run}/model")
+    assert isinstance(model, GenerativeModule)
+    return model
+
+
+def test_none_is_forgotten() -> None:
+    assert {"FlowMatching", "MeanFlow", "SplitMeanFlow", "Reflow", "Dispersed"} <= set(OBJECTIVES)
+    assert {"ConsistencyDistillation", "DirectDistillation", "Reflow"} == set(TAUGHT)
+    files = {path.stem for path in Path(inspect.getfile(objectives)).parent.glob("[a-z]*.py")}
+    assert {cls.__module__.rpartition(".")[2] for cls in OBJECTIVES.values()} == files
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_every_objective_trains_every_model(
+    objective: str, model: str, tmp_path: Path, teachers: Callable[[str], str]
+) -> None:
+    taught = ["--model.teacher", teachers(model)] if objective in TAUGHT else []
+    fit(config(tmp_path, model, objective), "--run", "run", *taught)
+    result, fresh = trained(), OBJECTIVES[objective]()
+    assert result.objective == fresh
+    assert all(weight.isfinite().all() for weight in result.parameters())
+    moved = [not torch.equal(*pair) for pair in zip(*weights(result), strict=True)]
+    assert all(moved)
+    rows = metrics(Path("run"))
+    assert len(rows) == STEPS
+    assert len(rows[0]) > 2
+    assert all(np.isfinite(float(x)) for row in rows for x in row.values())
+
+
+def weights(model: GenerativeModule) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+    """A trained network's, and those it started from."""
+    start = from_config(to_config(model))
+    return list(model.net.parameters()), list(start.net.parameters())
+
+
+@pytest.mark.parametrize("objective", TAUGHT)
+def test_a_teacher_that_is_missing_is_told_in_a_line(
+    objective: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = config(tmp_path, next(iter(DOMAINS)), objective)
+    assert main(["fit", "--config", path]) == 2
+    assert f"{objective} distils a teacher and was given none" in last_line(capsys)
+    assert main(["fit", "--config", path, "--model.teacher", "nowhere"]) == 2
+    assert "nowhere: no such folder" in last_line(capsys)
+
+
+def last_line(capsys: Capture) -> str:
+    return capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_student_acts_where_its_teacher_is_not(
+    model: str, tmp_path: Path, teachers: Callable[[str], str]
+) -> None:
+    shutil.copytree(teachers(model), tmp_path / "teacher")
+    path = config(tmp_path, model, "Reflow")
+    fit(path, "--run", "run", "--model.teacher", "teacher")
+    assert not any("teacher" in name for name in trained().state_dict())
+    shutil.rmtree(tmp_path / "teacher")
+    student: Any = trained()
+    assert student.teacher == "teacher"
+    assert np.isfinite(student.act(np.zeros(4, np.float32))).all()
+
+
+def test_a_teacher_of_other_data_is_refused(
+    model: str, tmp_path: Path, teachers: Callable[[str], str], capsys: Capture
+) -> None:
+    if "rl" not in model:
+        pytest.skip("no such pair of data")
+    shutil.copytree(teachers(model), tmp_path / "teacher")
+    file = tmp_path / "teacher" / "config.json"
+    file.write_text(file.read_text().replace("-1.0", "-2.0"))
+    path = config(tmp_path, model, "Reflow")
+    assert main(["fit", "--config", path, "--model.teacher", "teacher"]) == 2
+    assert "teacher: teacher has act_low (-2.0, -2.0), the data (-1.0, -1.0)" in last_line(capsys)
+
+
+@pytest.mark.parametrize(
+    "ema",
+    [
+        "{class_path: oneleap.core.ema.PowerEMA, init_args: {sigma_rel: 0.1}}",
+        "{sigma_rel: 0.1}",
+        "0.9",
+    ],
+)
+def test_the_average_has_a_schedule_or_a_decay(
+    ema: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = config(tmp_path, next(iter(DOMAINS)), "FlowMatching")
+    fit(path, "--run", "run", "--model.ema", ema)
+    assert trained().ema == (0.9 if ema == "0.9" else PowerEMA(0.1))
+    again = Path("run/config.yaml").read_text()  # what was resolved can be run again
+    (tmp_path / "again.yaml").write_text(again)
+    fit("again.yaml", "--run", "again")
+    assert trained("again").ema == trained().ema
+    for mine, theirs in zip(trained().parameters(), trained("again").parameters(), strict=True):
+        assert torch.equal(mine, theirs)
+
+
+def test_hidden_layers_and_dispersion_are_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = Path(config(tmp_path, next(iter(DOMAINS)), "Dispersed"))
+    settings = yaml.safe_load(path.read_text())
+    settings["model"]["init_args"]["objective"]["init_args"] = {
+        "objective": {"class_path": "Shortcut", "init_args": {"steps": 8}},
+        "dispersion": {"class_path": "oneleap.core.dispersive.Hinge", "init_args": {"margin": 2}},
+        "layers": ["layers.1", "layers.3"],
+        "weight": 0.1,
+    }
+    path.write_text(yaml.safe_dump(settings))
+    fit(str(path), "--run", "run")
+    wanted = Dispersed(Shortcut(steps=8), Hinge(2.0), ("layers.1", "layers.3"), 0.1)
+    assert trained().objective == wanted  # nothing of the default objective is left
+    assert "train/dispersion" in metrics(Path("run"))[0]
