@@ -12,6 +12,7 @@ from oneleap.core.errors import InputError, nearest
 FUNCTIONS = {
     "collect pointmaze": "oneleap.domains.rl.collect:pointmaze",
     "demo": "oneleap.domains.rl.demo:demo",
+    "bench core": "oneleap.core.bench_core:bench",
     "bench rl": "oneleap.domains.rl.bench:bench",
 }
 """Commands that are plain functions: signature and docstring make the options and the help.
@@ -30,7 +31,7 @@ HELP = {
     "collect": "make a dataset in a simulator: oneleap collect pointmaze --maze umaze",
     "evaluate": "score the model of a run: oneleap evaluate runs/CONFIG/TIME",
     "demo": "collect, train and evaluate a one-step policy, in minutes",
-    "bench": "time this machine: oneleap bench rl",
+    "bench": "time this machine, or compare all methods: oneleap bench rl",
     "configs": "list the configurations that ship with oneleap",
 }
 
