@@ -172,6 +172,7 @@ class Trial:
 def train(name: str, where: str, budget: int, teacher: Weights | None) -> Outcome:
     """One method on one set, on one thread, for the compute of ``budget`` flow-matching steps."""
     torch.set_num_threads(1)
+    torch.compiler.reset()  # a worker's earlier methods count as compilations of this one
     method, draws = METHODS[name], SETS[where]
     trial = Trial(method, teacher)
     x = draws(BATCH, step_generator(0, 0))

@@ -69,6 +69,9 @@ DOMAINS: dict[str, tuple[Callable[[Path], str], str]] = {
     "oneleap.domains.rl.ofql.OFQL": (write_transitions, "width: 16"),
 }
 
+POLICY = next(iter(DOMAINS))
+"""What is tried with one model only."""
+
 CONFIG = """# Three steps.
 model:
   class_path: {model}
@@ -132,7 +135,7 @@ def trained(run: str = "run") -> GenerativeModule:
 
 def test_none_is_forgotten() -> None:
     assert {"FlowMatching", "MeanFlow", "SplitMeanFlow", "Reflow", "Dispersed"} <= set(OBJECTIVES)
-    assert {"ConsistencyDistillation", "DirectDistillation", "Reflow"} == set(TAUGHT)
+    assert {"ConsistencyDistillation", "DirectDistillation", "Reflow"} <= set(TAUGHT)
     files = {path.stem for path in Path(inspect.getfile(objectives)).parent.glob("[a-z]*.py")}
     assert {cls.__module__.rpartition(".")[2] for cls in OBJECTIVES.values()} == files
 
@@ -165,11 +168,9 @@ def test_a_teacher_that_is_missing_is_told_in_a_line(
     objective: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    path = config(tmp_path, next(iter(DOMAINS)), objective)
+    path = config(tmp_path, POLICY, objective)
     assert main(["fit", "--config", path]) == 2
     assert f"{objective} distils a teacher and was given none" in last_line(capsys)
-    assert main(["fit", "--config", path, "--model.teacher", "nowhere"]) == 2
-    assert "nowhere: no such folder" in last_line(capsys)
 
 
 def last_line(capsys: Capture) -> str:
@@ -177,29 +178,34 @@ def last_line(capsys: Capture) -> str:
 
 
 def test_a_student_acts_where_its_teacher_is_not(
-    model: str, tmp_path: Path, teachers: Callable[[str], str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, teachers: Callable[[str], str]
 ) -> None:
-    shutil.copytree(teachers(model), tmp_path / "teacher")
-    path = config(tmp_path, model, "Reflow")
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(teachers(POLICY), "teacher")
+    path = config(tmp_path, POLICY, "Reflow")
     fit(path, "--run", "run", "--model.teacher", "teacher")
     assert not any("teacher" in name for name in trained().state_dict())
-    shutil.rmtree(tmp_path / "teacher")
+    shutil.rmtree("teacher")
     student: Any = trained()
     assert student.teacher == "teacher"
     assert np.isfinite(student.act(np.zeros(4, np.float32))).all()
 
 
-def test_a_teacher_of_other_data_is_refused(
-    model: str, tmp_path: Path, teachers: Callable[[str], str], capsys: Capture
+def test_a_teacher_that_does_not_fit_is_told_in_a_line(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    teachers: Callable[[str], str],
+    capsys: Capture,
 ) -> None:
-    if "rl" not in model:
-        pytest.skip("no such pair of data")
-    shutil.copytree(teachers(model), tmp_path / "teacher")
-    file = tmp_path / "teacher" / "config.json"
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(teachers(POLICY), "teacher")
+    file = Path("teacher/config.json")
     file.write_text(file.read_text().replace("-1.0", "-2.0"))
-    path = config(tmp_path, model, "Reflow")
+    path = config(tmp_path, POLICY, "Reflow")
     assert main(["fit", "--config", path, "--model.teacher", "teacher"]) == 2
     assert "teacher: teacher has act_low (-2.0, -2.0), the data (-1.0, -1.0)" in last_line(capsys)
+    assert main(["fit", "--config", path, "--model.teacher", "nowhere"]) == 2
+    assert "nowhere: no such folder" in last_line(capsys)
 
 
 @pytest.mark.parametrize(
@@ -214,9 +220,11 @@ def test_the_average_has_a_schedule_or_a_decay(
     ema: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    path = config(tmp_path, next(iter(DOMAINS)), "FlowMatching")
+    path = config(tmp_path, POLICY, "FlowMatching")
     fit(path, "--run", "run", "--model.ema", ema)
     assert trained().ema == (0.9 if ema == "0.9" else PowerEMA(0.1))
+    if ema != "{sigma_rel: 0.1}":
+        return
     again = Path("run/config.yaml").read_text()  # what was resolved can be run again
     (tmp_path / "again.yaml").write_text(again)
     fit("again.yaml", "--run", "again")
@@ -229,7 +237,7 @@ def test_hidden_layers_and_dispersion_are_settings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    path = Path(config(tmp_path, next(iter(DOMAINS)), "Dispersed"))
+    path = Path(config(tmp_path, POLICY, "Dispersed"))
     settings = yaml.safe_load(path.read_text())
     settings["model"]["init_args"]["objective"]["init_args"] = {
         "objective": {"class_path": "Shortcut", "init_args": {"steps": 8}},

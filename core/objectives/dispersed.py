@@ -49,12 +49,13 @@ class Dispersed(Objective):
     layers: tuple[str, ...] = ()
     weight: float = 0.5
     frames: int | None = None
+    _default: Objective = field(default_factory=MeanFlow, init=False, repr=False, compare=False)
     _hidden: Hidden = field(default_factory=Hidden, init=False, repr=False, compare=False)
 
     @property
     def inner(self) -> Objective:
         """The objective that is dispersed."""
-        return self.objective or MeanFlow()
+        return self._default if self.objective is None else self.objective
 
     def watch(self, net: nn.Module) -> None:
         """Put hooks on the layers of the network being trained; its average needs none.

@@ -397,14 +397,16 @@ import copy, torch
 from tiny_nets import batch, tiny
 from oneleap.core.dispersive import Covariance, Hinge, InfoNCECosine, InfoNCEL2
 from oneleap.core.nets import MLP
-from oneleap.core.objectives import ConsistencyTrajectory, Dispersed, MeanFlow, SplitMeanFlow
+from oneleap.core.objectives import (
+    ConsistencyTrajectory, Dispersed, FlowMatching, SplitMeanFlow,
+)
 from oneleap.core.types import Bound, Conditioned
 
 torch.manual_seed(0)
 b = batch(dtype=torch.float32)
 for objective, dispersion, frames in (
-    (MeanFlow(), InfoNCEL2(), 1), (SplitMeanFlow(), Hinge(), None),
-    (MeanFlow(), Covariance(), None), (ConsistencyTrajectory(), InfoNCECosine(), None),
+    (FlowMatching(), InfoNCEL2(), 1), (None, Covariance(), None),
+    (SplitMeanFlow(), Hinge(), None), (ConsistencyTrajectory(), InfoNCECosine(), None),
 ):
     net, x, cond, mask = MLP(4, 4, 8, 1, 8), b.vector, (b.vector.cos(),), None
     if frames is not None:
