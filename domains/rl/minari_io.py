@@ -250,6 +250,7 @@ def write(
         env: Played in; recorded with the data.
         metadata: Further entries.
     """
+    folder = folder.absolute()  # Minari's own code loses its way in relative ones
     namespace = parse_dataset_id(dataset_id)[0]
     if folder == get_dataset_path(dataset_id) and namespace not in (None, *list_local_namespaces()):
         create_namespace(namespace)

@@ -1,6 +1,7 @@
 """Collection: the same data from the same seed, whole or not at all."""
 
-from itertools import pairwise
+from itertools from pathlib import Path
+import pairwise
 
 import minari
 import numpy as np
@@ -162,6 +163,12 @@ def test_an_interrupted_collection_leaves_what_was_there(root, monkeypatch):
     assert [path.name for path in root.iterdir()] == ["a"]
     assert (root / "a/data/metadata.json").read_text() == before
     assert len(minari_io.read(str(root / "a")).data) == 100
+
+
+def test_a_folder_may_be_relative(root, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    collect.pointmaze("umaze", 100, out=Path("some/where"))
+    assert len(minari_io.read("some/where").data) == 100
 
 
 def test_a_data_set_is_replaced_only_if_asked(root, capsys):
