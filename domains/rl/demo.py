@@ -45,8 +45,8 @@ class Contestant:
 def demo(
     run: Path = Path("runs/demo"),
     collect_steps: int = 1_000_000,
-    bc_steps: int = 5_000,
-    ofql_steps: int = 12_000,
+    bc_steps: int = 3_000,
+    ofql_steps: int = 10_000,
     episodes: int = 50,
     seed: int = 0,
 ) -> None:

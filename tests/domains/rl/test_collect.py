@@ -1,7 +1,7 @@
 """Collection: the same data from the same seed, whole or not at all."""
 
-from itertools from pathlib import Path
-import pairwise
+from itertools import pairwise
+from pathlib import Path
 
 import minari
 import numpy as np
