@@ -17,7 +17,10 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
     same results, several times slower. ``function`` must have no side effects, since the failed
     first call is repeated.
     """
-    fast = torch.compile(function, fullgraph=True, dynamic=False)
+    # On a CPU the kernels of a small network are so short that Python between them shows.
+    options: dict[str, str | int | bool | Callable[..., object]]
+    options = {"cpp_wrapper": not torch.cuda.is_available()}
+    fast = torch.compile(function, fullgraph=True, dynamic=False, options=options)
     chosen: list[Callable[P, R]] = []
 
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
