@@ -1,7 +1,8 @@
-"""``oneleap bench rl``: OFQL's step and action against matrix products and the bare net."""
+"""``oneleap bench rl``: steps and actions of OFQL and its peers, against products and bare nets."""
 
+import functools
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
 
@@ -13,11 +14,18 @@ from torch.utils.flop_counter import FlopCounterMode
 from oneleap.core.bench import gemm_peak, median_ms, report
 from oneleap.core.objectives import MeanFlow
 from oneleap.core.seed import step_generator
+from oneleap.domains.rl.actor_critic import ActorCritic
+from oneleap.domains.rl.bfq import Bootstrap
 from oneleap.domains.rl.dataset import Transitions
+from oneleap.domains.rl.dql import DQL
+from oneleap.domains.rl.fql import FQL
 from oneleap.domains.rl.ofql import OFQL
 from oneleap.domains.rl.task import Spec
 
 OBS, ACT, BATCH = 11, 3, 256  # Hopper's sizes, the paper's batch
+MANY = 2500  # observations at once, as the paper times actions: 50 environments, 50 candidates
+WIDTH, DEPTH = 256, 3
+TURNS = 5
 
 
 class StepTimer(L.Callback):
@@ -38,25 +46,27 @@ def batches(size: int = 100_000) -> Iterator[Transitions]:
     data = Transitions(obs, act, torch.randn(size, generator=g), obs, torch.full((size,), 0.99))
     step = 0
     while True:
-        rows = torch.randint(size, (BATCH,), generator=step_generator(0, step))
-        yield Transitions(*(column[rows] for column in data))
+        yield data.sample(BATCH, step_generator(0, step))
         step += 1
 
 
-def bench(steps: int = 300, json: Path | None = None) -> None:
-    """Time OFQL at batch 256, networks 3x256 and Hopper's sizes.
-
-    Example: oneleap bench rl --json rl.json
-
-    Args:
-        steps: Training steps timed, after 50 to warm up and compile.
-        json: Also write the figures to this file.
-    """
+def contenders(dql: tuple[int, ...]) -> dict[str, ActorCritic]:
+    """Algorithms by the names of their figures, on networks of one size."""
     limit = (-1.0,) * ACT, (1.0,) * ACT
-    policy = OFQL(Spec(OBS, ACT, (0.0,) * OBS, (1.0,) * OBS, *limit), MeanFlow())
+    spec = Spec(OBS, ACT, (0.0,) * OBS, (1.0,) * OBS, *limit)
+    found: dict[str, ActorCritic] = {
+        "ofql": OFQL(spec, MeanFlow(), width=WIDTH, depth=DEPTH),
+        "bfq": OFQL(spec, Bootstrap(), width=WIDTH, depth=DEPTH),
+        "fql": FQL(spec, width=WIDTH, depth=DEPTH),
+    }
+    return found | {f"dql{n}": DQL(spec, steps=n, width=WIDTH, depth=DEPTH) for n in dql}
+
+
+def step_ms(policy: ActorCritic, steps: int, warmup: int) -> float:
+    """Median milliseconds of a training step, Lightning's loop included."""
     timer = StepTimer()
     trainer = L.Trainer(
-        max_steps=steps + 50,
+        max_steps=steps + warmup,
         accelerator="cpu",
         callbacks=[timer],
         logger=False,
@@ -65,24 +75,75 @@ def bench(steps: int = 300, json: Path | None = None) -> None:
         enable_model_summary=False,
     )
     trainer.fit(policy, batches())
-    peak = gemm_peak()
-    step_ms = 1e3 * median(np.diff(timer.ends)[50:])
+    return 1e3 * float(median(np.diff(timer.ends)[-steps:]))
+
+
+def bench(
+    steps: int = 300,
+    warmup: int = 50,
+    dql: tuple[int, ...] = (5, 10, 20, 50),
+    json: Path | None = None,
+) -> None:
+    """Time OFQL, BFQ, FQL and Diffusion-QL at batch 256, networks 3x256 and Hopper's sizes.
+
+    ``<name>_step_ms`` is one training step, ``<name>_action_ms`` one action, one candidate, and
+    ``<name>_action2500_ms`` 2500 of them at once. Ratios of actions are those of one action, unless
+    they are named 2500.
+
+    Example: oneleap bench rl --json rl.json
+
+    Args:
+        steps: Training steps timed; fewer of a chain longer than 5.
+        warmup: Steps before, the first of which compiles.
+        dql: Numbers of denoising steps of Diffusion-QL; 50 take minutes to compile.
+        json: Also write the figures to this file.
+    """
+    policies = contenders(dql)
+    figures = {"gemm_gflops": gemm_peak()}
+    for name, policy in policies.items():
+        few = max(10, 5 * steps // max(5, policy.steps))  # a chain takes as many times as long
+        figures[f"{name}_step_ms"] = step_ms(policy, few, min(warmup, few))
+    figures |= _against_gemm(policies["ofql"], figures)
+    figures |= _actions(policies, calls=steps)
+    figures["ofql_action_over_net"] = figures["ofql_action_ms"] / figures["net_ms"]
+    for what in ("step", "action", "action2500"):
+        for name in (f"dql{n}" for n in dql):
+            ratio = figures[f"{name}_{what}_ms"] / figures[f"ofql_{what}_ms"]
+            figures[f"{name}_over_ofql_{what}"] = ratio
+    report(f"RL on {torch.get_num_threads()} threads, torch {torch.__version__}", figures, json)
+
+
+def _against_gemm(policy: ActorCritic, figures: dict[str, float]) -> dict[str, float]:
+    """A step's products, and its time against theirs at the machine's peak."""
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         batch = next(batches())
         policy.gradients(batch, policy.draw(batch, torch.Generator()))
     gflop = counter.get_total_flops() / 1e9
-    obs = np.zeros(OBS, np.float32)
-    z, s, t = torch.zeros(1, ACT), torch.zeros(1, OBS), torch.ones(1)
-    with torch.inference_mode():
-        net_ms = median_ms(lambda: policy.average(z, t, t, s), calls=2000)
-    act_ms = median_ms(lambda: policy.act(obs), calls=2000)
-    figures = {
-        "gemm_gflops": peak,
+    ideal_ms = 1e3 * gflop / figures["gemm_gflops"]
+    return {
         "ofql_step_gflop": gflop,
-        "ofql_step_ms": step_ms,
-        "ofql_step_over_gemm": step_ms / (1e3 * gflop / peak),
-        "net_ms": net_ms,
-        "ofql_action_ms": act_ms,
-        "ofql_action_over_net": act_ms / net_ms,
+        "ofql_step_over_gemm": figures["ofql_step_ms"] / ideal_ms,
     }
-    report(f"OFQL on {torch.get_num_threads()} threads, torch {torch.__version__}", figures, json)
+
+
+def _actions(policies: dict[str, ActorCritic], calls: int) -> dict[str, float]:
+    """Milliseconds of a call of ``act``, for one observation and for many, and of the bare net.
+
+    In turns, a fifth of the calls each: whatever else the machine does meets all of them alike.
+    """
+    one, many = np.zeros(OBS, np.float32), np.zeros((MANY, OBS), np.float32)
+    z, s, t = torch.zeros(1, ACT), torch.zeros(1, OBS), torch.ones(1)
+    net = torch.inference_mode()(policies["ofql"].average.forward)
+    jobs: dict[str, tuple[Callable[[], object], int]] = {
+        "net_ms": (lambda: net(z, t, t, s), 5 * calls)
+    }
+    for name, policy in policies.items():
+        act = functools.partial(policy.act, candidates=1)
+        few = calls // policy.steps
+        jobs[f"{name}_action_ms"] = functools.partial(act, one), 5 * few
+        jobs[f"{name}_action2500_ms"] = functools.partial(act, many), few // 5
+    found: dict[str, list[float]] = {name: [] for name in jobs}
+    for _ in range(TURNS):
+        for name, (job, n) in jobs.items():
+            found[name].append(median_ms(job, calls=max(2, n // TURNS), warmup=1))
+    return {name: median(times) for name, times in found.items()}

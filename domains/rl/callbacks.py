@@ -18,8 +18,9 @@ class EvaluatePolicy(L.Callback):
     Args:
         every: Gradient steps between two evaluations.
         episodes: Played each time.
-        steps: Network calls per action.
-        candidates: Actions proposed for each observation, one chosen by value.
+        steps: Network calls per action; by default the policy's own number.
+        candidates: Actions proposed for each observation, one chosen by value; by default the
+            policy's own number, 1 for most.
         seed: Of the episodes and of the policy's noise.
     """
 
@@ -27,8 +28,8 @@ class EvaluatePolicy(L.Callback):
         self,
         every: int = 50_000,
         episodes: int = 20,
-        steps: int = 1,
-        candidates: int = 1,
+        steps: int | None = None,
+        candidates: int | None = None,
         seed: int = 0,
     ) -> None:
         if every < 1 or episodes < 1:

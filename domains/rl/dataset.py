@@ -30,6 +30,8 @@ class Transitions(NamedTuple):
         next_obs: After it, or after the last of several.
         discount: What the value of ``next_obs`` counts: ``gamma`` to the number of steps, and 0
             where the task ended; a time limit is no such end.
+        next_act: What the data did after ``next_obs``; NaN where the recording ends with it. For
+            penalties on the value of next actions alone, and unknown to most sources of steps.
     """
 
     obs: Float[Tensor, "n o"]
@@ -37,11 +39,15 @@ class Transitions(NamedTuple):
     reward: Float[Tensor, "n"]
     next_obs: Float[Tensor, "n o"]
     discount: Float[Tensor, "n"]
+    next_act: Float[Tensor, "n a"] | None = None
 
     def sample(self, n: int, generator: torch.Generator) -> "Transitions":
         """Draw ``n`` rows uniformly, with replacement; ``generator`` is on the data's device."""
         rows = torch.randint(len(self.obs), (n,), generator=generator, device=self.obs.device)
-        return Transitions(*(column.index_select(0, rows) for column in self))
+        chosen = Transitions(*(column.index_select(0, rows) for column in self[:5]))
+        if self.next_act is None:
+            return chosen
+        return chosen._replace(next_act=self.next_act.index_select(0, rows))
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +99,9 @@ class OfflineDataset:
             reward += torch.where(inside, gamma**i * self.reward[(here + i).clamp(max=final)], 0)
         last = (here + n_step - 1).clamp(max=final)
         discount = gamma ** (last - here + 1).float() * (1 - self.terminal[last])
-        return Transitions(self.obs, self.act, reward, self.next_obs[last], discount)
+        follows = self.act[(last + 1).clamp(max=final)]
+        next_act = follows.masked_fill((last == final).unsqueeze(1), torch.nan)
+        return Transitions(self.obs, self.act, reward, self.next_obs[last], discount, next_act)
 
     def moments(self, eps: float = 1e-3) -> tuple[Float[Tensor, "o"], Float[Tensor, "o"]]:
         """Mean and standard deviation of ``obs``; ``eps`` is added to the latter, as in TD3+BC."""

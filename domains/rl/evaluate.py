@@ -214,8 +214,8 @@ def _wave(act: Act, task: Task, seeds: list[int], bar: Progress, advance: TaskID
 def command(
     run: Path,
     episodes: int = 100,
-    candidates: int = 1,
-    steps: int = 1,
+    candidates: int | None = None,
+    steps: int | None = None,
     seed: int = 0,
     json: Path | None = None,
     video: bool = True,
@@ -227,8 +227,9 @@ def command(
     Args:
         run: Folder of the run; ``evaluation.json`` and pictures are written there.
         episodes: How many.
-        candidates: Actions proposed per observation, of which the value chooses one.
-        steps: Network calls per action.
+        candidates: Actions proposed per observation, of which the value chooses one; by default
+            the policy's own number, 1 for most.
+        steps: Network calls per action; by default the policy's own number.
         seed: Of environments and policy.
         json: Also write the figures to this file, name -> number.
         video: Write ``rollout.mp4`` if the environment can draw itself.
@@ -240,6 +241,8 @@ def command(
     if not isinstance(policy, Policy):
         raise InputError(f"{run / 'model'} holds a {type(policy).__name__}, not a policy")
     task = _fitting(policy.spec, run)
+    candidates = policy.candidates if candidates is None else candidates
+    steps = policy.steps if steps is None else steps
     generator = step_generator(seed, 0, stream=2, device=policy.device)
 
     def act(obs: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -68,3 +68,51 @@ class Critic(nn.Module):
         # A product with one column is slower than a sum over rows.
         q: Tensor = (h * weight.transpose(1, 2)).sum(2) + bias.squeeze(2)
         return q
+
+
+class StateValue(nn.Module):
+    """Value of states: a :class:`Critic` of one member that sees no action.
+
+    Args:
+        obs_dim: Size of an observation.
+        width: Units per hidden layer.
+        depth: Hidden layers.
+        layer_norm: See :class:`Critic`.
+    """
+
+    def __init__(
+        self, obs_dim: int, width: int = 256, depth: int = 3, layer_norm: bool = False
+    ) -> None:
+        super().__init__()
+        self.obs_dim, self.width, self.depth, self.layer_norm = obs_dim, width, depth, layer_norm
+        self.critic = Critic(obs_dim, 0, width, depth, 1, layer_norm)
+
+    def forward(self, obs: Float[Tensor, "b o"]) -> Float[Tensor, "b"]:
+        """Value of each state."""
+        v: Tensor = self.critic(obs, obs[:, :0])
+        return v[0]
+
+
+class ImplicitCritic(Critic):
+    """The Q functions of :class:`Critic` and, beside them, a value of states.
+
+    Args:
+        obs_dim: Size of an observation.
+        act_dim: Size of an action.
+        width: Units per hidden layer.
+        depth: Hidden layers.
+        members: Number of Q functions.
+        layer_norm: See :class:`Critic`.
+    """
+
+    def __init__(
+        self,
+        obs_dim: int,
+        act_dim: int,
+        width: int = 256,
+        depth: int = 3,
+        members: int = 2,
+        layer_norm: bool = False,
+    ) -> None:
+        super().__init__(obs_dim, act_dim, width, depth, members, layer_norm)
+        self.value = StateValue(obs_dim, width, depth, layer_norm)

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from oneleap.core.ema import PowerEMA
 from oneleap.core.errors import InputError
@@ -15,7 +15,7 @@ from oneleap.core.lit import GenerativeModule
 from oneleap.core.nets.mlp import MLP
 from oneleap.core.optim import Adam
 from oneleap.core.sampling import sample
-from oneleap.core.types import Bound, Conditioned, Objective
+from oneleap.core.types import Bound, Conditioned, Field, Objective
 from oneleap.domains.rl.dataset import Transitions
 from oneleap.domains.rl.task import Spec
 
@@ -39,6 +39,12 @@ class Policy(GenerativeModule):
         teacher: Model folder of a policy to distil, by an objective that does so.
     """
 
+    steps: int = 1
+    """Network calls from noise to action, where :meth:`act` is not told otherwise."""
+
+    candidates: int = 1
+    """Actions proposed for each observation, likewise."""
+
     def __init__(
         self,
         spec: Spec,
@@ -55,7 +61,7 @@ class Policy(GenerativeModule):
     ) -> None:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            net = MLP(spec.act_dim, spec.obs_dim, width, depth, time_dim)
+            net = self.build(spec, width, depth, time_dim)
         super().__init__(
             net,
             objective,
@@ -76,6 +82,11 @@ class Policy(GenerativeModule):
         self.register_buffer("obs_scale", 1 / std, persistent=False)
         self.register_buffer("act_centre", (low + high) / 2, persistent=False)
         self.register_buffer("act_half", (high - low) / 2, persistent=False)
+
+    @staticmethod
+    def build(spec: Spec, width: int, depth: int, time_dim: int) -> nn.Module:
+        """The network, a field of actions given observations."""
+        return MLP(spec.act_dim, spec.obs_dim, width, depth, time_dim)
 
     def observe(self, obs: Float[Tensor, "b o"]) -> Float[Tensor, "b o"]:
         """Normalise observations."""
@@ -110,29 +121,43 @@ class Policy(GenerativeModule):
                 raise InputError(f"teacher: {self.teacher} has {name} {theirs}, the data {ours}")
         return model
 
+    def noise(
+        self, n: int, generator: torch.Generator | None = None
+    ) -> Float[Tensor, "*k n_actions a"]:
+        """What :meth:`generate` makes ``n`` actions of."""
+        return torch.randn((n, self.spec.act_dim), generator=generator, device=self.device)
+
+    def generate(
+        self, field: Field, noise: Float[Tensor, "*k b a"], steps: int | None = None
+    ) -> Float[Tensor, "b a"]:
+        """Actions on [-1, 1], differentiable in the field."""
+        return sample(field, noise, steps=self.steps if steps is None else steps).clamp(-1, 1)
+
     @torch.inference_mode()
     def act(
         self,
         obs: NDArray[Any],
         *,
-        steps: int = 1,
-        candidates: int = 1,
+        steps: int | None = None,
+        candidates: int | None = None,
         generator: torch.Generator | None = None,
     ) -> NDArray[np.float32]:
         """Actions for one observation (o,) or a batch (n, o), in the environment's range.
 
         Args:
             obs: As the environment gives them.
-            steps: Network calls from noise to action.
-            candidates: Actions proposed for each observation; :meth:`choose` keeps one.
+            steps: Network calls from noise to action; by default the policy's own number.
+            candidates: Actions proposed for each observation, of which :meth:`choose` keeps one;
+                by default the policy's own number.
             generator: Of noise and choice.
         """
         seen = torch.as_tensor(obs, dtype=torch.float32, device=self.device)
         s = self.observe(seen if seen.ndim == 2 else seen.unsqueeze(0))
+        candidates = self.candidates if candidates is None else candidates
         if candidates > 1:
             s = s.repeat_interleave(candidates, dim=0)
-        noise = torch.randn((len(s), self.spec.act_dim), generator=generator, device=self.device)
-        a = sample(Conditioned(self.average, (s,)), noise, steps=steps).clamp(-1, 1)
+        noise = self.noise(len(s), generator)
+        a = self.generate(Conditioned(self.average, (s,)), noise, steps)
         if candidates > 1:
             a = self.choose(s, a, candidates, generator)
         a = torch.addcmul(self.act_centre, a, self.act_half)

@@ -54,6 +54,20 @@ def test_a_sample_keeps_the_columns_of_a_step_together():
     assert torch.equal(again.obs, batch.obs)
 
 
+@pytest.mark.parametrize("n_step", [1, 3])
+def test_next_actions_are_those_of_the_episode_and_unknown_at_its_end(n_step):
+    data = dataset(torch.zeros(7), [0, 4, 7])
+    data.act[:, 0] = torch.arange(7.0)
+    steps = data.transitions(gamma=0.9, n_step=n_step)
+    expected = [1, 2, 3, None, 5, 6, None] if n_step == 1 else [3, None, None, None] + [None] * 3
+    found = [None if math.isnan(a) else a for a in steps.next_act[:, 0].tolist()]
+    assert found == expected
+    batch = steps.sample(200, torch.Generator().manual_seed(0))
+    row = (batch.obs[:, 0] / 2).long()
+    torch.testing.assert_close(batch.next_act, steps.next_act[row], equal_nan=True)
+    assert steps._replace(next_act=None).sample(5, torch.Generator()).next_act is None
+
+
 def test_moments_are_those_of_numpy_and_a_constant_column_divides_by_eps():
     obs = np.random.default_rng(0).normal(3, 2, (1000, 2)).astype(np.float32)
     obs[:, 1] = 5

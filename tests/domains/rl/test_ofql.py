@@ -1,13 +1,11 @@
 """OFQL's losses against their formulas written out once more, and what must not carry gradient."""
 
 import itertools
-from collections.abc import Iterator
 
-import lightning as L
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from tiny_rl import bandit, q_of, scrambled, trainer
 
 from oneleap.core.objectives import FlowMatching, MeanFlow, SplitMeanFlow
 from oneleap.core.optim import Adam
@@ -22,24 +20,6 @@ SMALL = {"width": 16, "depth": 2, "time_dim": 8, "compile_loss": False}
 
 def small_ofql(spec: Spec, **kwargs: object) -> OFQL:
     return OFQL(spec, MeanFlow(), **{**SMALL, **kwargs})
-
-
-def scrambled(module: torch.nn.Module, seed: int) -> None:
-    """Give a target network weights of its own, so that mixing them up shows."""
-    g = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for p in module.parameters():
-            p.add_(0.3 * torch.randn(p.shape, generator=g))
-
-
-def q_of(critic: Critic, member: int, s: Tensor, a: Tensor) -> Tensor:
-    """One member, layer by layer."""
-    h = torch.cat([s, a], 1)
-    for k, (w, b) in enumerate(zip(critic.weights, critic.biases, strict=True)):
-        h = h @ w[member] + b[member]
-        if k < critic.depth:
-            h = torch.nn.functional.mish(h)
-    return h[:, 0]
 
 
 def test_critic_members_are_separate_networks(spec: Spec, batch: Transitions) -> None:
@@ -132,25 +112,11 @@ def test_gradients_are_those_of_the_formulas(spec: Spec, batch: Transitions) -> 
         torch.testing.assert_close(dcritic[name], gradient, atol=1e-6, rtol=1e-4)
 
 
-def trainer(steps: int, tmp_path: object) -> L.Trainer:
-    return L.Trainer(
-        max_steps=steps,
-        accelerator="cpu",
-        logger=False,
-        default_root_dir=str(tmp_path),
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
-
-
 @pytest.mark.filterwarnings("ignore:The 'train_dataloader' does not have many workers")
-def test_a_step_moves_everything_at_its_own_rate(
-    spec: Spec, batch: Transitions, tmp_path: object
-) -> None:
+def test_a_step_moves_everything_at_its_own_rate(spec: Spec, batch: Transitions) -> None:
     policy = small_ofql(spec, tau=0.25, ema=0.5, ema_every=1, ema_start=1)
     target = [p.clone() for p in policy.target_critic.parameters()]
-    trainer(1, tmp_path).fit(policy, itertools.repeat(batch))
+    trainer(1).fit(policy, itertools.repeat(batch))
     moved = policy.critic.parameters()
     for new, old, online in zip(policy.target_critic.parameters(), target, moved, strict=True):
         torch.testing.assert_close(new, 0.75 * old + 0.25 * online)
@@ -158,29 +124,16 @@ def test_a_step_moves_everything_at_its_own_rate(
         assert torch.equal(mine, theirs), "before ema_start the average is a copy"
     before = [p.clone() for p in policy.average.parameters()]
     policy.ema_start = 0
-    trainer(1, tmp_path).fit(policy, itertools.repeat(batch))
+    trainer(1).fit(policy, itertools.repeat(batch))
     for new, old, online in zip(
         policy.average.parameters(), before, policy.net.parameters(), strict=True
     ):
         torch.testing.assert_close(new, 0.5 * old + 0.5 * online)
 
 
-def bandit(n: int = 256) -> Iterator[Transitions]:
-    """One-step episodes; the reward is higher the nearer the second action is to 2.5 (of -2..4)."""
-    for k in itertools.count():
-        g = torch.Generator().manual_seed(k)
-        low, high = torch.tensor([-1.0, -2.0]), torch.tensor([1.0, 4.0])
-        act = low + (high - low) * torch.rand(n, 2, generator=g)
-        obs = torch.randn(n, 3, generator=g)
-        reward = 5 - (act[:, 1] - 2.5).abs()
-        yield Transitions(obs, act, reward, obs, torch.zeros(n))
-
-
 @pytest.mark.filterwarnings("ignore:The 'train_dataloader' does not have many workers")
 @pytest.mark.parametrize("objective", [MeanFlow(), SplitMeanFlow(), FlowMatching()])
-def test_value_draws_the_policy_to_better_actions(
-    spec: Spec, objective: object, tmp_path: object
-) -> None:
+def test_value_draws_the_policy_to_better_actions(spec: Spec, objective: object) -> None:
     fast = Adam(lr=5e-3)
     common = {**SMALL, "width": 64, "optimizer": fast, "ema": 0.9}
     clone = Policy(spec, objective, **common)
@@ -197,7 +150,7 @@ def test_value_draws_the_policy_to_better_actions(
     obs = np.zeros((512, 3), np.float32)
     means = []
     for policy in (clone, greedy):
-        trainer(400, tmp_path).fit(policy, bandit())
+        trainer(400).fit(policy, bandit(256))
         act = policy.act(obs, generator=torch.Generator().manual_seed(0))
         means.append(np.abs(act[:, 1] - 2.5).mean())
     assert means[1] < 0.8 * means[0], means

@@ -1,0 +1,137 @@
+"""What holds for every algorithm: one compiled graph, a folder that acts the same, evaluation."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from tiny_rl import ALGORITHMS, TIMED, TINY, bandit, seeded
+
+from oneleap.core.hub import load_pretrained
+from oneleap.core.objectives import FlowMatching
+from oneleap.core.recipes import shipped
+from oneleap.domains.main import main
+from oneleap.domains.rl import evaluate as evaluation
+from oneleap.domains.rl.dql import DQL
+from oneleap.domains.rl.idql import IDQL
+from oneleap.domains.rl.iql import IQL
+from oneleap.domains.rl.pointmaze import MEASURED, pointmaze_task
+from oneleap.domains.rl.policy import Policy
+from oneleap.domains.rl.task import Spec
+
+every = pytest.mark.parametrize("name", ALGORITHMS)
+
+
+# In a process of its own: the checks of shapes that this test run switches on do not compile.
+COMPILED = """
+import torch
+from tiny_rl import ALGORITHMS, SPEC, bandit, seeded
+
+torch.set_num_threads(1)
+for name, build in ALGORITHMS.items():
+    torch._dynamo.reset()
+    policy, batches = build(SPEC), bandit(16)
+    graph = torch.compile(policy.gradients, backend="{backend}", fullgraph=True, dynamic=False)
+    for k in range(2):
+        batch, draw = next(batches), policy.draw(next(batches), seeded(k))
+        with torch.no_grad(), torch._dynamo.config.patch(error_on_recompile=k > 0):
+            found, plain = graph(batch, draw, True), policy.gradients(batch, draw, True)
+        for mine, theirs in zip(found, plain, strict=True):
+            torch.testing.assert_close(mine, theirs, rtol=1e-3, atol=1e-4, msg=name)
+"""
+
+
+@pytest.mark.parametrize("backend", ["eager", pytest.param("inductor", marks=pytest.mark.slow)])
+def test_every_step_s_gradients_compile_as_one_graph_and_once(backend: str) -> None:
+    paths = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
+    script, env = COMPILED.replace("{backend}", backend), {**os.environ, "PYTHONPATH": paths}
+    subprocess.run([sys.executable, "-c", script], env=env, check=True, timeout=1200)
+
+
+@every
+def test_without_its_actor_a_step_has_the_same_critics(name: str, spec: Spec) -> None:
+    policy, batch = ALGORITHMS[name](spec), next(bandit(16))
+    draw = policy.draw(batch, seeded())
+    whole, part = policy.gradients(batch, draw), policy.gradients(batch, draw, False)
+    assert part[0] == {}
+    assert whole[0].keys() == dict(policy.net.named_parameters()).keys()
+    for mine, theirs in zip(part[1:], whole[1:], strict=True):
+        torch.testing.assert_close(mine, {name: theirs[name] for name in mine})
+
+
+@every
+def test_a_saved_policy_acts_the_same(name: str, spec: Spec, tmp_path: Path) -> None:
+    policy = ALGORITHMS[name](spec)
+    policy.save_pretrained(tmp_path)
+    again = load_pretrained(tmp_path)
+    assert isinstance(again, Policy)
+    assert type(again) is type(policy)
+    obs = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
+    for options in ({}, {"candidates": 4}, {"steps": 1}):
+        one, two = (p.act(obs, generator=seeded(), **options) for p in (policy, again))
+        np.testing.assert_array_equal(one, two)
+        assert one.shape == (5, 2)
+        assert (one >= [-1, -2]).all()
+        assert (one <= [1, 4]).all()
+    assert policy.act(obs[0], generator=seeded()).shape == (2,)
+
+
+@every
+def test_the_draws_are_the_generator_s(name: str, spec: Spec) -> None:
+    policy, batch = ALGORITHMS[name](spec), next(bandit(16))
+    one, two, other = (policy.draw(batch, seeded(k)) for k in (0, 0, 1))
+    assert torch.equal(one.noise, two.noise)
+    assert torch.equal(one.next_noise, two.next_noise)
+    assert not torch.equal(one.noise, other.noise)
+    assert not torch.equal(one.noise, one.next_noise)
+    assert policy.net is not policy.average
+
+
+@pytest.mark.parametrize(
+    ("policy", "candidates", "steps"),
+    [
+        (lambda spec: DQL(spec, steps=3, candidates=6, **TIMED), 6, 3),
+        (lambda spec: IDQL(spec, steps=2, candidates=4, **TIMED), 4, 2),
+        (lambda spec: IQL(spec, **TINY), 1, 1),
+        (lambda spec: Policy(spec, FlowMatching(), **TIMED), 1, 1),
+    ],
+)
+def test_the_command_evaluates_a_policy_its_own_way(
+    policy: Callable[[Spec], Policy], candidates: int, steps: int, tmp_path: Path
+) -> None:
+    task = pointmaze_task("umaze", True, MEASURED["umaze"])
+    task.env_kwargs["horizon"] = 4
+    plain = (0.0,) * 4, (1.0,) * 4, (-1.0,) * 2, (1.0,) * 2
+    policy(Spec(4, 2, *plain, task)).save_pretrained(tmp_path / "model")
+    evaluation.command(tmp_path, episodes=2, video=False)
+    found = json.loads((tmp_path / "evaluation.json").read_text())
+    assert (found["candidates"], found["steps"]) == (candidates, steps)
+    evaluation.command(tmp_path, episodes=2, video=False, candidates=2, steps=1)
+    found = json.loads((tmp_path / "evaluation.json").read_text())
+    assert (found["candidates"], found["steps"]) == (2, 1)
+
+
+@pytest.mark.parametrize("config", [name for name in shipped() if name.endswith("_d4rl")])
+def test_its_configuration_trains(
+    config: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    g = np.random.default_rng(0)
+    with h5py.File("hopper.hdf5", "w") as file:
+        file["observations"] = g.normal(size=(200, 11)).astype(np.float32)
+        file["actions"] = g.uniform(-1, 1, (200, 3)).astype(np.float32)
+        file["rewards"] = g.normal(size=200).astype(np.float32)
+        file["terminals"] = np.arange(200) % 50 == 49
+        file["timeouts"] = np.zeros(200, bool)
+    small = "--model.width 8 --model.compile_loss false --data.batch_size 16 --trainer.max_steps 2"
+    data = "--data.path hopper.hdf5 --data.env none --run run"
+    assert main(["fit", "--config", config, *small.split(), *data.split()]) == 0
+    policy = load_pretrained("run/model")
+    assert isinstance(policy, Policy)
+    assert policy.act(np.zeros((2, 11), np.float32)).shape == (2, 3)
