@@ -11,7 +11,8 @@ import sys
 import time
 import warnings
 from argparse import ArgumentError
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -249,11 +250,18 @@ def main(command: str, argv: Sequence[str]) -> None:
     Raises:
         InputError: If an argument or a configuration is wrong.
     """
+    with hushed():
+        CLI(command, argv)
+
+
+@contextmanager
+def hushed() -> Iterator[None]:
+    """Keep Lightning's tips, and what hardware is absent, from the screen."""
     for name in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.WARNING)  # tips, and what hardware is absent
+        logging.getLogger(name).setLevel(logging.WARNING)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)
-        CLI(command, argv)
+        yield
 
 
 def _split_configs(argv: Sequence[str]) -> tuple[list[str], list[str]]:

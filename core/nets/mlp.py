@@ -1,6 +1,7 @@
 """Multilayer perceptrons over flat vectors: actions, states, toy data."""
 
 import itertools
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
@@ -8,6 +9,28 @@ from torch import Tensor, nn
 
 from oneleap.core.nets.activation import Mish, mish
 from oneleap.core.nets.embed import Context, TimeFeatures
+
+
+@dataclass(frozen=True)
+class AtFixedTimes:
+    """An :class:`MLP` at one interval: whatever ``r`` and ``t`` it is called with, it leaps that.
+
+    The weights are the network's own, but for the first layer's, a copy.
+
+    Attributes:
+        first: Weight (width, dim + cond) and bias of the first layer.
+        layers: Those of the rest.
+    """
+
+    first: tuple[Tensor, Tensor]
+    layers: tuple[tuple[Tensor, Tensor], ...]
+
+    def __call__(self, z: Tensor, r: Tensor, t: Tensor, *cond: Tensor) -> Tensor:
+        """Mean velocity, in half the time of one call of the network for one row."""
+        h = nn.functional.linear(torch.cat([z, *cond], dim=1), *self.first)
+        for weight, bias in self.layers:
+            h = nn.functional.linear(mish(h), weight, bias)
+        return h
 
 
 class MLP(nn.Module):
@@ -49,6 +72,16 @@ class MLP(nn.Module):
         """Mean velocity of ``z`` over ``[r, t]``."""
         u: Tensor = self.layers(torch.cat([z, self.times(r, t), *cond], dim=1))
         return u
+
+    @torch.no_grad()
+    def at(self, r: float, t: float) -> AtFixedTimes:
+        """The network at one interval, whose features become part of the first bias."""
+        first, *rest = (m for m in self.layers if isinstance(m, nn.Linear))
+        parts = [self.dim, 2 * self.time_dim, self.cond_dim]
+        weight, times, cond = first.weight.split(parts, dim=1)
+        features = self.times(weight.new_tensor([r]), weight.new_tensor([t]))[0]
+        folded = torch.cat([weight, cond], dim=1), first.bias + times @ features
+        return AtFixedTimes(folded, tuple((m.weight, m.bias) for m in rest))
 
     @torch.no_grad()
     def forget_interval(self) -> None:

@@ -8,7 +8,7 @@ from einops import rearrange
 from jaxtyping import Float, Int
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
-from torch import Tensor
+from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value
 from torch.optim.lr_scheduler import LRScheduler
 
@@ -129,6 +129,7 @@ class ActorCritic(Policy):
             self.critic = self.build_critic(spec, width, depth, layer_norm)
         self.target_critic = frozen_copy(self.critic)
         self._gradients: Callable[..., tuple[Any, ...]] = self.gradients
+        self._weights: list[dict[str, nn.Parameter]] = []
 
     @staticmethod
     def build_critic(spec: Spec, width: int, depth: int, layer_norm: bool) -> Critic:
@@ -228,6 +229,8 @@ class ActorCritic(Policy):
     def on_fit_start(self) -> None:
         """Compile both losses and their gradients as one graph."""
         super().on_fit_start()
+        # Walking the modules for them takes longer than the optimiser.
+        self._weights = [dict(m.named_parameters()) for m in (self.net, self.critic)]
         if self.compile_loss:
             self._gradients = compiled(self.gradients)
 
@@ -238,8 +241,8 @@ class ActorCritic(Policy):
         with torch.no_grad():
             draw = self.draw(batch, self.generator())
             dactor, dcritic, logs = self._gradients(batch, draw, whole)
-        for module, gradients in ((self.net, dactor), (self.critic, dcritic)):
-            for name, parameter in module.named_parameters():
+        for weights, gradients in zip(self._weights, (dactor, dcritic), strict=True):
+            for name, parameter in weights.items():
                 parameter.grad = gradients.get(name)
         self.optimizer.clip_(self.net.parameters())
         self.critic_optimizer.clip_(self.critic.parameters())

@@ -12,6 +12,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from oneleap.core.bench import gemm_peak, median_ms, report
+from oneleap.core.cli import hushed
 from oneleap.core.objectives import MeanFlow
 from oneleap.core.seed import step_generator
 from oneleap.domains.rl.actor_critic import ActorCritic
@@ -65,16 +66,17 @@ def contenders(dql: tuple[int, ...]) -> dict[str, ActorCritic]:
 def step_ms(policy: ActorCritic, steps: int, warmup: int) -> float:
     """Median milliseconds of a training step, Lightning's loop included."""
     timer = StepTimer()
-    trainer = L.Trainer(
-        max_steps=steps + warmup,
-        accelerator="cpu",
-        callbacks=[timer],
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
-    trainer.fit(policy, batches())
+    with hushed():
+        trainer = L.Trainer(
+            max_steps=steps + warmup,
+            accelerator="cpu",
+            callbacks=[timer],
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+        trainer.fit(policy, batches())
     return 1e3 * float(median(np.diff(timer.ends)[-steps:]))
 
 

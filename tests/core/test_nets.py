@@ -100,3 +100,12 @@ def test_mish_has_a_forward_derivative_equal_to_its_backward_one() -> None:
     )
     (backward,) = torch.autograd.grad(mish(x).sum(), x)
     torch.testing.assert_close(forward, backward)
+
+
+def test_an_mlp_at_fixed_times_is_the_mlp_there() -> None:
+    net = MLP(3, 2, width=16).double()
+    z, s = torch.randn(5, 3, dtype=torch.float64), torch.randn(5, 2, dtype=torch.float64)
+    r, t = torch.full((5,), 0.2, dtype=torch.float64), torch.full((5,), 0.7, dtype=torch.float64)
+    fixed = net.at(0.2, 0.7)
+    torch.testing.assert_close(fixed(z, t, r, s), net(z, r, t, s))
+    assert not torch.allclose(fixed(z, r, t, s), net(z, r, r, s))

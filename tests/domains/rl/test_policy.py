@@ -79,3 +79,23 @@ def test_saved_policy_acts_the_same(spec: Spec, tmp_path: Path) -> None:
             for p in (policy, again)
         ]
         np.testing.assert_array_equal(*acts)
+
+
+def test_a_folded_leap_is_the_network_s_and_follows_its_weights(spec: Spec) -> None:
+    policy = Policy(spec, MeanFlow(), width=16)
+    s, e, obs = torch.zeros(1, 3), torch.randn(1, 2), np.asarray(spec.obs_mean, np.float32)
+
+    def network() -> torch.Tensor:
+        return policy.average(e, torch.zeros(1), torch.ones(1), s)
+
+    with torch.no_grad():
+        torch.testing.assert_close(policy.leap()(e, s[:, 0], s[:, 0], s), network())
+        first = policy.act(obs, generator=torch.Generator().manual_seed(0))
+        for average, net in zip(policy.average.parameters(), policy.net.parameters(), strict=True):
+            net.normal_(generator=torch.Generator().manual_seed(1))
+            torch._foreach_lerp_([average], [net], weight=0.5)
+        torch.testing.assert_close(policy.leap()(e, s[:, 0], s[:, 0], s), network())
+    assert (policy.act(obs, generator=torch.Generator().manual_seed(0)) != first).any()
+    policy.load_state_dict({k: 2 * v for k, v in policy.state_dict().items()})
+    with torch.no_grad():
+        torch.testing.assert_close(policy.leap()(e, s[:, 0], s[:, 0], s), network())

@@ -1,0 +1,92 @@
+"""Products with zeros leave a graph, and nothing else does."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch import fx
+
+from oneleap.core.compile import DropZeroProducts
+
+aten = torch.ops.aten
+
+# The graph of the test below, as torch.compile makes it; in a process of its own, for the checks of
+# shapes that this test run switches on do not compile.
+SCRIPT = """
+import torch
+from oneleap.core.compile import DropZeroProducts
+from oneleap.core.jvp import total_derivative
+from oneleap.core.nets import MLP
+
+net, s = MLP(3, 2, width=16), torch.randn(8, 2)
+z, v, t = torch.randn(8, 3), torch.randn(8, 3), torch.rand(8)
+
+def loss(weights, z):
+    field = lambda *at: torch.func.functional_call(net, weights, (*at, s))
+    u, dudt = total_derivative(field, z, t / 2, t, v)
+    return (u - (v - t.unsqueeze(1) * dudt).detach()).square().mean()
+
+class Counting(DropZeroProducts):
+    left = None
+    def __call__(self, graph):
+        super().__call__(graph)
+        products = (torch.ops.aten.mm.default, torch.ops.aten.addmm.default)
+        Counting.left = sum(n.target in products for n in graph.nodes)
+    def uuid(self):
+        return None
+
+function = torch.func.grad_and_value(loss)
+weights = {k: p.detach() for k, p in net.named_parameters()}
+options = {"joint_custom_pre_pass": Counting()}
+fast = torch.compile(function, fullgraph=True, dynamic=False, options=options)
+mine, theirs = fast(weights, z), function(weights, z)
+torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-6)
+# Four layers, forward and tangent; backward, their weights' gradients and three layers' inputs'.
+assert Counting.left == 4 + 4 + 4 + 3, Counting.left
+"""
+
+
+def test_a_jacobian_product_multiplies_by_no_zeros() -> None:
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    subprocess.run([sys.executable, "-c", SCRIPT], check=True, timeout=600, env=env)
+
+
+def graph_of(value: float, convolve: bool = False, bias: bool = False) -> fx.GraphModule:
+    """``x + x @ full(value)``, or the same with a convolution."""
+    graph = fx.Graph()
+    shape = (1, 2, 3) if convolve else (4, 4)
+    x = graph.placeholder("x")
+    b = graph.placeholder("b") if bias else None
+    weight = (2, 2, 1) if convolve else (4, 1)
+    y = graph.call_function(aten.full.default, (list(weight), value))
+    if convolve:
+        args = (x, y, b, [1], [0], [1], False, [0], 1)
+        product = graph.call_function(aten.convolution.default, args)
+    else:
+        y = graph.call_function(aten.expand.default, (y, [4, 4]))
+        product = graph.call_function(aten.mm.default, (x, y))
+    product.meta["val"] = torch.empty(shape)
+    graph.output(graph.call_function(aten.add.Tensor, (x, product)))
+    DropZeroProducts()(graph)
+    graph.lint()
+    return fx.GraphModule({}, graph)
+
+
+@pytest.mark.parametrize("convolve", [False, True])
+@pytest.mark.parametrize("value", [0.0, 0.5])
+def test_only_products_with_zeros_go(value: float, convolve: bool) -> None:
+    module = graph_of(value, convolve)
+    targets = {node.target for node in module.graph.nodes}
+    kept = bool(targets & {aten.mm.default, aten.convolution.default})
+    assert kept == (value != 0)
+    x = torch.arange(6.0).reshape(1, 2, 3) if convolve else torch.eye(4)
+    product = value * (x.sum(1, keepdim=True) if convolve else torch.ones(4, 4))
+    torch.testing.assert_close(module(x), x + product)
+
+
+def test_a_convolution_with_zeros_keeps_its_bias() -> None:
+    module = graph_of(0.0, convolve=True, bias=True)
+    x, b = torch.ones(1, 2, 3), torch.tensor([1.0, 2.0])
+    torch.testing.assert_close(module(x, b), x + b.reshape(1, 2, 1))
