@@ -15,6 +15,7 @@ from oneleap.core.ema import PowerEMA, ema_update, frozen_copy
 from oneleap.core.errors import InputError
 from oneleap.core.hidden import Watches
 from oneleap.core.hub import Pretrained, load_pretrained
+from oneleap.core.nets.embed import forget_interval
 from oneleap.core.optim import Adam, build_optimizer
 from oneleap.core.seed import step_generator
 from oneleap.core.types import Bound, Draw, Field, Loss, Objective
@@ -31,6 +32,8 @@ class GenerativeModule(Pretrained, L.LightningModule):
         seed: Of all draws of a training run.
         compile_loss: Run the loss through ``torch.compile``.
         teacher: Folder or repository of a trained model to distil, see :meth:`load_teacher`.
+        from_teacher: Start from the teacher's weights, as a field that at every interval is the
+            teacher's instantaneous velocity.
     """
 
     average: nn.Module
@@ -45,11 +48,14 @@ class GenerativeModule(Pretrained, L.LightningModule):
         seed: int = 0,
         compile_loss: bool = False,
         teacher: str | None = None,
+        from_teacher: bool = False,
     ) -> None:
         super().__init__()
         self.net, self.objective, self.optimizer = net, objective, optimizer
         self.ema, self.seed, self.compile_loss = ema, seed, compile_loss
-        self.teacher = teacher
+        self.teacher, self.from_teacher = teacher, from_teacher
+        if from_teacher and teacher is None:
+            raise InputError("from_teacher: no teacher was named")
         self._teacher: list[GenerativeModule] = []  # in a list it is no part of the weights
         self.average = frozen_copy(net)
         if isinstance(objective, Watches):
@@ -111,6 +117,21 @@ class GenerativeModule(Pretrained, L.LightningModule):
         self._total_steps = max(1, int(self.trainer.estimated_stepping_batches))
         if self.compile_loss:
             self._loss = compiled(self.loss)
+
+    def on_train_start(self) -> None:
+        """Take the teacher's weights, where that is asked for, unless the run is resumed.
+
+        Raises:
+            InputError: If the teacher's network has another shape.
+        """
+        if not self.from_teacher or self.global_step > 0:
+            return
+        try:
+            self.net.load_state_dict(self._teacher[0].average.state_dict())
+        except RuntimeError as error:
+            reason = str(error).splitlines()[-1].strip()
+            raise InputError(f"teacher: {self.teacher} has another network: {reason}") from None
+        self.average.load_state_dict(forget_interval(self.net).state_dict())
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor | None:
         """Mean loss of one batch."""

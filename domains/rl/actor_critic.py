@@ -71,6 +71,7 @@ class ActorCritic(Policy):
         seed: Of initial weights and of all draws of training.
         compile_loss: Run the step's gradients through ``torch.compile``.
         teacher: Model folder of a policy to distil, by an objective that does so.
+        from_teacher: Start from the teacher's weights.
     """
 
     alpha: float = 1.0
@@ -105,6 +106,7 @@ class ActorCritic(Policy):
         seed: int = 0,
         compile_loss: bool = True,
         teacher: str | None = None,
+        from_teacher: bool = False,
     ) -> None:
         super().__init__(
             spec,
@@ -117,6 +119,7 @@ class ActorCritic(Policy):
             seed=seed,
             compile_loss=compile_loss,
             teacher=teacher,
+            from_teacher=from_teacher,
         )
         self.automatic_optimization = False
         self.eta, self.critic_warmup, self.tau = eta, critic_warmup, tau

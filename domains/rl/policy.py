@@ -53,6 +53,7 @@ class Policy(GenerativeModule):
         seed: Of initial weights and of all draws of training.
         compile_loss: Run the loss through ``torch.compile``.
         teacher: Model folder of a policy to distil, by an objective that does so.
+        from_teacher: Start from the teacher's weights.
     """
 
     steps: int = 1
@@ -74,6 +75,7 @@ class Policy(GenerativeModule):
         seed: int = 0,
         compile_loss: bool = True,
         teacher: str | None = None,
+        from_teacher: bool = False,
     ) -> None:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -86,6 +88,7 @@ class Policy(GenerativeModule):
             seed=seed,
             compile_loss=compile_loss,
             teacher=teacher,
+            from_teacher=from_teacher,
         )
         self.spec, self.width, self.depth, self.time_dim = spec, width, depth, time_dim
         self.obs_shift: Tensor

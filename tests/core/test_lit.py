@@ -4,13 +4,14 @@ import lightning as L
 import pytest
 import torch
 from tiny import Shrink, Spec
-from tiny_generative import Endless, Toy, batch, trainer
+from tiny_generative import COND, DIM, Endless, Toy, batch, trainer
 from torch import Tensor, nn
 
 from oneleap.core import lit
 from oneleap.core.ema import PowerEMA
 from oneleap.core.errors import InputError
 from oneleap.core.jvp import total_derivative
+from oneleap.core.nets import MLP
 from oneleap.core.objectives import Dispersed, FlowMatching, MeanFlow, SplitMeanFlow
 from oneleap.core.types import Conditioned
 
@@ -93,6 +94,37 @@ def test_what_cannot_teach_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         trainer(1).fit(Toy(SplitMeanFlow(), teacher="folder"), Endless(batch()))
     with pytest.raises(InputError, match="no teacher was named"):
         Toy(SplitMeanFlow()).load_teacher()
+
+
+def test_a_student_starts_as_its_teacher_at_every_interval(teacher: Toy) -> None:
+    started = []
+
+    class Before(L.Callback):
+        def on_train_start(self, trainer: L.Trainer, pl_module: Toy) -> None:
+            pl_module.on_train_start()  # Lightning asks callbacks first
+            started.append((pl_module.net, pl_module.average))
+            z, s, t = torch.randn(4, 2), torch.randn(4, 3), torch.rand(4)
+            for net in started[-1]:
+                torch.testing.assert_close(net(z, t / 3, t, s), teacher.average(z, t, t, s))
+
+    student = Toy(SplitMeanFlow(), teacher="folder", from_teacher=True)
+    trainer(1, callbacks=[Before()]).fit(student, Endless(batch()))
+    assert len(started) == 1
+    trained = flat(student.net)
+    student.on_train_start()  # of a run that is resumed
+    assert torch.equal(flat(student.net), trained)
+    plain = Toy(SplitMeanFlow(), teacher="folder")
+    trainer(1).fit(plain, Endless(batch()))
+    assert not torch.allclose(flat(plain.net), flat(student.net), atol=0.05)
+
+
+def test_a_start_from_no_teacher_or_another_shape_is_refused(teacher: Toy) -> None:
+    with pytest.raises(InputError, match="from_teacher: no teacher was named"):
+        Toy(SplitMeanFlow(), from_teacher=True)
+    teacher.average = MLP(DIM, COND, 8, 2, 8)
+    with pytest.raises(InputError, match="teacher: folder has another network: size mismatch"):
+        student = Toy(SplitMeanFlow(), teacher="folder", from_teacher=True)
+        trainer(1).fit(student, Endless(batch()))
 
 
 # Hidden layers.
