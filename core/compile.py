@@ -74,7 +74,10 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
         "cpp_wrapper": not torch.cuda.is_available(),
         "joint_custom_pre_pass": DropZeroProducts(),
     }
-    fast = torch.compile(function, fullgraph=True, dynamic=False, options=options)
+    # What else in this process was compiled from the same code is none of this function's business.
+    fast = torch.compile(
+        function, fullgraph=True, dynamic=False, options=options, isolate_recompiles=True
+    )
     chosen: list[Callable[P, R]] = []
 
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
