@@ -36,8 +36,16 @@ def gemm_peak() -> float:
     return max(peaks)
 
 
-def report(title: str, figures: dict[str, float], path: Path | None) -> None:
-    """Print figures as a table and, if asked, write them as one flat JSON object."""
+def report(
+    title: str,
+    figures: dict[str, float],
+    path: Path | None,
+    unshown: dict[str, float] | None = None,
+) -> None:
+    """Print figures as a table and, if asked, write them as one flat JSON object.
+
+    ``unshown`` are further figures for the file alone.
+    """
     table = Table(title=title)
     table.add_column("figure")
     table.add_column("value", justify="right")
@@ -46,4 +54,4 @@ def report(title: str, figures: dict[str, float], path: Path | None) -> None:
     Console().print(table)
     if path is not None:
         with replacing(path) as temporary:
-            temporary.write_text(json.dumps(figures, indent=2) + "\n")
+            temporary.write_text(json.dumps(figures | (unshown or {}), indent=2) + "\n")

@@ -18,6 +18,9 @@ from oneleap.core.files import replacing
 from oneleap.core.seed import step_generator
 from oneleap.core.toy import SETS
 
+WIDTH = 110
+"""Columns the table takes, where the output is no terminal."""
+
 Outcomes = dict[tuple[str, str], Outcome]
 """By method and set."""
 
@@ -41,12 +44,16 @@ def bench(
     if budget < 1 or workers < 0:
         raise InputError(f"budget {budget} must be positive, workers {workers} not negative")
     outcomes = run(budget, workers or os.cpu_count() or 1)
-    figures = step_ratios()
-    for (name, where), found in outcomes.items():
-        for k, distance in found.distances.items():
-            figures[f"{where}, {name}, {k} steps"] = distance
-    Console().print(table(outcomes))
-    report(f"{budget} steps of flow matching each, batch {BATCH}", figures, json)
+    distances = {
+        f"{where}, {name}, {k} steps": distance
+        for (name, where), found in outcomes.items()
+        for k, distance in found.distances.items()
+    }
+    console = Console()
+    console.width = max(WIDTH, console.width)
+    console.print(table(outcomes))
+    title = f"{budget} steps of flow matching each, batch {BATCH}"
+    report(title, step_ratios(), json, unshown=distances)
     with replacing(picture) as path:
         draw(outcomes, path)
     print(f"picture: {picture}")
@@ -99,22 +106,18 @@ def step_ratios(width: int = 256, rounds: int = 30) -> dict[str, float]:
 
 def table(outcomes: Outcomes) -> Table:
     """Distances, and what they cost."""
-    found = Table(title="sliced Wasserstein distance to held-out data")
-    found.add_column("method")
-    for where in SETS:
-        for k in STEPS:
-            found.add_column(f"{where}, {k}" if k == 1 else str(k), justify="right")
-    for title in ("ms a step", "cost", "MiB"):
-        found.add_column(title, justify="right")
+    steps = " ".join(map(str, STEPS))
+    found = Table(title=f"sliced Wasserstein distance to held-out data after {steps} steps")
+    for title in ("method", *SETS, "ms a step", "cost", "MiB"):
+        found.add_column(title, justify="left" if title == "method" else "right", no_wrap=True)
     for name in METHODS:
         rows = [outcomes[name, where] for where in SETS]
-        cells = [f"{row.distances[k]:.3f}" for row in rows for k in STEPS]
+        cells = [" ".join(f"{row.distances[k]:.3f}" for k in STEPS) for row in rows]
         first = rows[0]
-        cost = (f"{median(row.step_ms for row in rows):.2f}", f"{first.cost:.2f}")
+        cost = (f"{median(row.step_ms for row in rows):.1f}", f"{first.cost:.2f}")
         found.add_row(name, *cells, *cost, f"{first.saved_mib:.1f}")
     best = [f"{outcomes[TEACHER, where].distances[100]:.3f}" for where in SETS]
-    cells = [cell for distance in best for cell in (distance, "", "")]
-    found.add_row(f"{TEACHER}, 100 steps", *cells, "", "", "")
+    found.add_row(f"{TEACHER}, 100", *best, "", "", "")
     return found
 
 

@@ -1,5 +1,6 @@
 """``torch.compile`` where it works, plain PyTorch where it does not."""
 
+import logging
 import warnings
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
@@ -74,6 +75,8 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
         "cpp_wrapper": not torch.cuda.is_available(),
         "joint_custom_pre_pass": DropZeroProducts(),
     }
+    # "No CUDA runtime is found": no news to whom has no GPU.
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     # What else in this process was compiled from the same code is none of this function's business.
     fast = torch.compile(
         function, fullgraph=True, dynamic=False, options=options, isolate_recompiles=True
