@@ -108,7 +108,7 @@ def test_each_measures_what_it_says() -> None:
     torch.testing.assert_close(Covariance()(h * 4 + 1), Covariance()(h), rtol=1e-5, atol=0)
     assert Hinge(1.0)(10 * torch.eye(6).double()) == 0
     signs = torch.tensor([[1, 1], [1, -1], [-1, 1], [-1, -1]]).double()
-    assert Covariance()(signs) == 0
+    assert Covariance()(signs) < 1e-30  # not 0 where a product of matrices rounds otherwise
     assert Covariance()(signs[:, [0, 0]]) == pytest.approx(1.0, rel=1e-5)
     assert InfoNCEL2()(h) != InfoNCEL2(0.1)(h)
 
