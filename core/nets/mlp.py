@@ -78,7 +78,7 @@ class MLP(nn.Module):
         """The network at one interval, whose features become part of the first bias."""
         first, *rest = (m for m in self.layers if isinstance(m, nn.Linear))
         parts = [self.dim, 2 * self.time_dim, self.cond_dim]
-        weight, times, cond = first.weight.split(parts, dim=1)
+        weight, times, cond = first.weight.split_with_sizes(parts, dim=1)
         features = self.times(weight.new_tensor([r]), weight.new_tensor([t]))[0]
         folded = torch.cat([weight, cond], dim=1), first.bias + times @ features
         return AtFixedTimes(folded, tuple((m.weight, m.bias) for m in rest))
