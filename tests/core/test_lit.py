@@ -122,8 +122,8 @@ def test_a_start_from_no_teacher_or_another_shape_is_refused(teacher: Toy) -> No
     with pytest.raises(InputError, match="from_teacher: no teacher was named"):
         Toy(SplitMeanFlow(), from_teacher=True)
     teacher.average = MLP(DIM, COND, 8, 2, 8)
+    student = Toy(SplitMeanFlow(), teacher="folder", from_teacher=True)
     with pytest.raises(InputError, match="teacher: folder has another network: size mismatch"):
-        student = Toy(SplitMeanFlow(), teacher="folder", from_teacher=True)
         trainer(1).fit(student, Endless(batch()))
 
 
