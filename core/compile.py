@@ -24,7 +24,7 @@ SAME_NUMBERS = (
 )
 
 
-class DropZeroProducts(CustomGraphPass):  # type: ignore[misc]  # torch does not type it
+class DropZeroProducts(CustomGraphPass):
     """Take products with zeros out of a graph.
 
     A weight is constant under a JVP over data and times, yet the traced rule for a product
@@ -59,7 +59,7 @@ def _is_zeros(node: object) -> bool:
     if not isinstance(node, fx.Node):
         return False
     if node.target is aten.full.default:
-        return node.args[1] == 0
+        return bool(node.args[1] == 0)
     return node.target in (aten.zeros.default, aten.zeros_like.default)
 
 
@@ -77,8 +77,9 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
     }
     # "No CUDA runtime is found": no news to whom has no GPU.
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
+    compile_: Callable[..., Callable[P, R]] = torch.compile  # its overloads lack the last argument
     # What else in this process was compiled from the same code is none of this function's business.
-    fast = torch.compile(
+    fast = compile_(
         function, fullgraph=True, dynamic=False, options=options, isolate_recompiles=True
     )
     chosen: list[Callable[P, R]] = []
