@@ -179,7 +179,7 @@ def train(name: str, where: str, budget: int, teacher: Weights | None) -> Outcom
     flops, saved = trial.price(x)
     cost = flops / Trial(METHODS[TEACHER]).price(x)[0]
     steps = max(1, round(budget / cost))
-    adam = Adam(lr=6e-3, warmup_steps=steps // 20, cosine=True, clip=1.0)
+    adam = Adam(lr=2e-3, warmup_steps=steps // 20, cosine=True, clip=1.0)
     optimizer = AdamW(trial.net.parameters(), lr=adam.lr, weight_decay=0.0, fused=True)
     scheduler = LambdaLR(optimizer, partial(adam.factor, total_steps=steps))
     evaluate, times = compiled(trial.loss), []
