@@ -73,7 +73,7 @@ def read(path: str, env: str | None = None, clip: bool = False) -> Loaded:
     Raises:
         InputError: The file is damaged, a field is missing or wrong, or the environment unknown.
     """
-    raw, stored = _open(path)
+    raw, stored = opened(path)
     found = checked(path, raw, optional=("next_observations",))
     task, domain = _task(path, env, stored)
     width = found["observations"].shape[1]
@@ -82,7 +82,7 @@ def read(path: str, env: str | None = None, clip: bool = False) -> Loaded:
             f"{path}: {width} observations a step, {task.env} gives {domain.obs_dim}; name the "
             "environment of these data in env, or none to train without evaluation"
         )
-    low, high = _limits(found["actions"], task, domain)
+    low, high = limits(found["actions"], task, domain)
     found["actions"] = bounded(path, found["actions"], low, high, clip)
     if "next_observations" in found:
         ends = (found["terminals"] + found["timeouts"]) > 0
@@ -109,7 +109,7 @@ def derived(path: str, found: dict[str, NDArray[np.float32]]) -> OfflineDataset:
     return assemble(columns, episode_bounds(ends))
 
 
-def _open(path: str) -> tuple[dict[str, NDArray[Any]], str]:
+def opened(path: str) -> tuple[dict[str, NDArray[Any]], str]:
     """The known fields of a file and its attribute ``env_id``."""
     if not Path(path).is_file():
         raise InputError(f"{path}: no such file")
@@ -128,7 +128,9 @@ def _open(path: str) -> tuple[dict[str, NDArray[Any]], str]:
                 names = ", ".join(sorted(file)) or "nothing"
                 raise InputError(f"{path}: none of D4RL's fields in it, but {names}")
             return raw, str(file.attrs.get("env_id", ""))
-    except (OSError, RuntimeError, TypeError, KeyError) as error:
+    except InputError:
+        raise
+    except (OSError, RuntimeError, TypeError, KeyError, ValueError, MemoryError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{path}: damaged, or no HDF5 file: {reason}") from None
 
@@ -156,7 +158,7 @@ def _task(path: str, env: str | None, stored: str) -> tuple[Task | None, Domain 
     return Task(name, {}, domain.low, domain.high, f"D4RL {key}"), domain
 
 
-def _limits(
+def limits(
     act: NDArray[np.float32], task: Task | None, domain: Domain | None
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """D4RL's bounds, else the environment's, else the range of the data."""

@@ -48,23 +48,23 @@ def read(path: str, clip: bool = False) -> Loaded:
     Raises:
         InputError: There is no such data set, it cannot be downloaded, or it is damaged.
     """
-    with _blamed(path):
-        storage = MinariStorage.read(_find(path))
+    with blamed(path):
+        storage = MinariStorage.read(find(path))
         meta = storage.metadata
     key = _vector_key(path, storage.observation_space)
     space = storage.action_space
     if not (isinstance(space, spaces.Box) and len(space.shape) == 1):
         raise InputError(f"{path}: actions are {space}; vectors of numbers are needed")
-    with _blamed(path):
-        episodes = [e for e in _episodes(storage, meta, key) if len(e[1])]
-    found, bounds = _joined(path, episodes)
-    low, high = _limits(space, found["actions"])
+    with blamed(path):
+        episodes = [e for e in episodes_of(storage, meta, key) if len(e[1])]
+    found, bounds = joined(path, episodes)
+    low, high = limits(space, found["actions"])
     found["actions"] = bounded(path, found["actions"], low, high, clip)
-    return Loaded(assemble(found, bounds), low, high, **_tasks(meta))
+    return Loaded(assemble(found, bounds), low, high, **tasks(meta))
 
 
 @contextmanager
-def _blamed(path: str) -> Iterator[None]:
+def blamed(path: str) -> Iterator[None]:
     """Turn what Minari and HDF5 raise on a damaged data set into one line."""
     try:
         yield
@@ -75,7 +75,7 @@ def _blamed(path: str) -> Iterator[None]:
         raise InputError(f"{path}: damaged, or no Minari data set: {reason}") from None
 
 
-def _find(path: str) -> Path:
+def find(path: str) -> Path:
     """The folder with the data, downloaded if need be."""
     if Path(path).is_dir():
         inner = Path(path) / "data"
@@ -108,7 +108,7 @@ def _vector_key(path: str, space: gymnasium.Space[Any]) -> str:
     return key
 
 
-def _episodes(storage: MinariStorage, meta: Mapping[str, Any], key: str) -> Iterator[Episode]:
+def episodes_of(storage: MinariStorage, meta: Mapping[str, Any], key: str) -> Iterator[Episode]:
     """All episodes; from HDF5 past Minari's own reader, which takes four times as long."""
     count = int(meta["total_episodes"])
     if storage.FORMAT != "hdf5":
@@ -138,7 +138,7 @@ def _hdf5(file: h5py.File, count: int, names: list[str]) -> Iterator[Episode]:
         yield tuple(arrays)
 
 
-def _joined(
+def joined(
     path: str, episodes: list[Episode]
 ) -> tuple[dict[str, NDArray[np.float32]], NDArray[np.int64]]:
     """Checked columns of all steps, and the bounds of the episodes."""
@@ -156,7 +156,7 @@ def _joined(
         raise InputError(
             f"{path}: episode {odd[0]} has {sizes}; one observation more than of the others is due"
         )
-    with _blamed(path):
+    with blamed(path):
         obs, following = ([o[s] for o in columns[0]] for s in (slice(-1), slice(1, None)))
         act, reward, terminal, timeout = (np.concatenate(column) for column in columns[1:])
         raw = {
@@ -174,7 +174,7 @@ def _joined(
     return found, bounds
 
 
-def _limits(
+def limits(
     space: spaces.Box, act: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Bounds of the action space; where it has none, the range of the data."""
@@ -185,7 +185,7 @@ def _limits(
     return low, high
 
 
-def _tasks(meta: Mapping[str, Any]) -> dict[str, Any]:
+def tasks(meta: Mapping[str, Any]) -> dict[str, Any]:
     """Fields of :class:`Loaded` about the environment."""
     text = meta.get("eval_env_spec") or meta.get("env_spec")
     if not text:

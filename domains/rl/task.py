@@ -38,7 +38,8 @@ class Task:
         """
         import gymnasium
 
-        import oneleap.domains.rl.pointmaze  # noqa: F401  (registers its environments)
+        import oneleap.domains.rl.pixelmaze
+        import oneleap.domains.rl.pointmaze  # noqa: F401
 
         every: dict[str, Any] = {**self.env_kwargs, **kwargs}
         try:
@@ -79,6 +80,7 @@ class Spec:
         act_low: Least action per dimension; the network works on [-1, 1].
         act_high: Greatest action per dimension.
         task: Where to evaluate; ``None`` if unknown.
+        image: Height, width and channels, of observations that are flat images.
     """
 
     obs_dim: int
@@ -88,3 +90,4 @@ class Spec:
     act_low: tuple[float, ...]
     act_high: tuple[float, ...]
     task: Task | None = None
+    image: tuple[int, int, int] | None = None

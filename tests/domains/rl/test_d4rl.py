@@ -184,3 +184,68 @@ def test_a_missing_field_is_named(tmp_path):
     del raw["timeouts"]
     with pytest.raises(InputError, match=r"hopper.hdf5: no field 'timeouts'"):
         read(write(tmp_path / "hopper.hdf5", raw))
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A sound file, its bytes, and a place for a damaged one."""
+    folder = tmp_path_factory.mktemp("damage")
+    path = write(folder / "hopper.hdf5", columns(n=40, ends=(9, 19, 29), timeouts=(39,)))
+    return path, (folder / "hopper.hdf5").read_bytes(), folder / "hopper-damaged.hdf5"
+
+
+def refused_in_a_line(path):
+    with pytest.raises(InputError) as error:
+        read(str(path))
+    assert str(error.value).startswith(str(path))
+    assert "\n" not in str(error.value)
+
+
+@settings(deadline=None, max_examples=60)
+@given(data=st.data())
+def test_a_file_cut_anywhere_is_refused_in_one_line(whole, data):
+    _, content, path = whole
+    path.write_bytes(content[: data.draw(st.integers(0, len(content) - 1))])
+    refused_in_a_line(path)
+
+
+@settings(deadline=None, max_examples=60)
+@given(data=st.data())
+def test_a_file_with_a_wrong_number_anywhere_is_refused_in_one_line(whole, data):
+    """NaN, infinity, or an action out of bounds: the file's name, the field and the row."""
+    _, _, path = whole
+    raw = columns(n=40, ends=(9, 19, 29), timeouts=(39,))
+    name = data.draw(st.sampled_from(["observations", "actions", "rewards"]))
+    bad = [np.nan, np.inf, -np.inf] + ([1.5, -30.0] if name == "actions" else [])
+    row = data.draw(st.integers(0, 39))
+    raw[name][row] = data.draw(st.sampled_from(bad))
+    with pytest.raises(InputError, match=rf"{name}: .* in row {row}[;,]") as error:
+        read(write(path, raw))
+    assert "\n" not in str(error.value)
+
+
+@settings(deadline=None, max_examples=60)
+@given(data=st.data())
+def test_a_file_with_a_wrong_byte_is_read_or_refused_in_one_line(whole, data):
+    _, content, path = whole
+    damaged = bytearray(content)
+    for _ in range(data.draw(st.integers(1, 4))):
+        damaged[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    path.write_bytes(damaged)
+    found = ""
+    try:
+        read(str(path))
+    except InputError as error:  # and no other
+        found = str(error)
+    assert "\n" not in found
+
+
+@pytest.mark.parametrize("field", ["terminals", "timeouts"])
+@pytest.mark.parametrize("array", [None, np.zeros(39, bool), np.full(40, b"no"), np.zeros((40, 2))])
+def test_episode_bounds_that_are_missing_or_none_are_refused(whole, field, array):
+    _, _, path = whole
+    raw = columns(n=40)
+    del raw[field]
+    with pytest.raises(InputError, match=field) as error:
+        read(write(path, raw if array is None else raw | {field: array}))
+    assert "\n" not in str(error.value)

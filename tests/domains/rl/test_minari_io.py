@@ -230,9 +230,9 @@ def test_an_empty_data_set_is_told():
 def test_our_reader_of_hdf5_agrees_with_minaris(root):
     create("it-v0", buffers(keyed=True), GOALS)
     storage = HDF5Storage.read(root / "it-v0/data")
-    fast = list(minari_io._episodes(storage, storage.metadata, "observation"))
+    fast = list(minari_io.episodes_of(storage, storage.metadata, "observation"))
     storage.FORMAT = "another"
-    slow = list(minari_io._episodes(storage, storage.metadata, "observation"))
+    slow = list(minari_io.episodes_of(storage, storage.metadata, "observation"))
     for ours, theirs in zip(fast, slow, strict=True):
         for one, other in zip(ours, theirs, strict=True):
             np.testing.assert_array_equal(one, other)
