@@ -1,0 +1,51 @@
+"""Sound from a log-mel spectrogram without a trained vocoder."""
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from oneleap.domains.audio.mel import Mel, magnitudes, triangles
+from oneleap.domains.audio.stft import istft, stft
+
+
+class GriffinLim(nn.Module):
+    """Fast Griffin-Lim (Perraudin et al. 2013): phases that the magnitudes agree with.
+
+    Stands in where no vocoder is at hand: it needs no training, and sounds like it.
+
+    Args:
+        mel: The contract.
+        iterations: Of projecting onto sounds.
+        momentum: Of the iterations, below 1.
+        seed: Of the first phases.
+    """
+
+    def __init__(
+        self, mel: Mel, iterations: int = 32, momentum: float = 0.99, seed: int = 0
+    ) -> None:
+        super().__init__()
+        self.spec, self.iterations, self.momentum, self.seed = mel, iterations, momentum, seed
+        self.inverse: Tensor
+        inverse = np.linalg.pinv(triangles(mel)).astype(np.float32)
+        self.register_buffer("inverse", torch.from_numpy(inverse), persistent=False)
+
+    @torch.no_grad()
+    def forward(
+        self,
+        mel: Float[Tensor, "b mels frames"],
+        mask: Tensor | None = None,
+    ) -> Float[Tensor, "b samples"]:
+        """Samples, ``frames * hop`` of them; ``mask`` is for vocoders and has no use here."""
+        spec = self.spec
+        target = (self.inverse @ magnitudes(mel, spec)).clamp(min=0)
+        generator = torch.Generator().manual_seed(self.seed)
+        angle = 2 * torch.pi * torch.rand(target.shape, generator=generator)
+        phase = torch.polar(torch.ones_like(angle), angle).to(target.device)
+        sizes = (spec.n_fft, spec.hop, spec.window)
+        before = torch.zeros_like(phase)
+        for _ in range(self.iterations):
+            now = stft(istft(target * phase, *sizes), *sizes)[..., : target.shape[-1]]
+            ahead = now + self.momentum * (now - before)
+            phase, before = ahead / ahead.abs().clamp(min=1e-12), now
+        return istft(target * phase, *sizes)

@@ -1,0 +1,81 @@
+"""Short-time Fourier transform whose frames tile the sound: ``n`` frames are ``n hop`` samples."""
+
+from functools import lru_cache
+
+import torch
+from jaxtyping import Bool, Complex, Float
+from torch import Tensor
+
+
+@lru_cache(maxsize=32)
+def hann(length: int, n_fft: int, dtype: torch.dtype, device: torch.device) -> Float[Tensor, "n"]:
+    """Periodic Hann window of ``length`` samples, in the middle of ``n_fft``."""
+    window = torch.hann_window(length, dtype=torch.float64).to(device, dtype)
+    left = (n_fft - length) // 2
+    return torch.nn.functional.pad(window, (left, n_fft - length - left))
+
+
+def stft(
+    wave: Float[Tensor, "b n"], n_fft: int, hop: int, window: int, *, center: bool = False
+) -> Complex[Tensor, "b bins frames"]:
+    """Spectra of overlapping frames, the ends mirrored.
+
+    Frame ``k`` is about the middle of samples ``[k hop, (k + 1) hop)``, and there are
+    ``n // hop``; with ``center`` it is about sample ``k hop``, and there is one more. Sounds
+    shorter than the mirror are lengthened by zeros first.
+
+    Args:
+        wave: Samples.
+        n_fft: Samples of a frame.
+        hop: Samples between frames; ``n_fft - hop`` is even.
+        window: Samples of the Hann window.
+        center: Which of the two layouts.
+    """
+    pad = n_fft // 2 if center else (n_fft - hop) // 2
+    short = max(pad + 1, hop) - wave.shape[-1]
+    if short > 0:
+        wave = torch.nn.functional.pad(wave, (0, short))
+    wave = torch.nn.functional.pad(wave, (pad, pad), mode="reflect")
+    return torch.stft(
+        wave,
+        n_fft,
+        hop,
+        n_fft,
+        hann(window, n_fft, wave.dtype, wave.device),
+        center=False,
+        return_complex=True,
+    )
+
+
+def istft(
+    spectrum: Complex[Tensor, "b bins frames"],
+    n_fft: int,
+    hop: int,
+    window: int,
+    mask: Bool[Tensor, "b 1 frames"] | None = None,
+) -> Float[Tensor, "b samples"]:
+    """Inverse of :func:`stft` without ``center``: windowed frames added up, over their windows.
+
+    Exact but for the ends, where the mirror is not known. Unlike ``torch.istft`` it needs no
+    extra frame, so that sound can be made piece by piece: a sample depends on the frames within
+    ``n_fft / hop / 2`` of its own.
+
+    Args:
+        spectrum: Frames.
+        n_fft: Samples of a frame.
+        hop: Samples between frames.
+        window: Samples of the Hann window.
+        mask: False at padded frames: they add nothing, and nothing is divided by them.
+    """
+    frames = torch.fft.irfft(spectrum.mT, n_fft)
+    weight = hann(window, n_fft, frames.dtype, frames.device)
+    frames = frames * weight
+    if mask is not None:
+        frames = frames.masked_fill(~mask.mT, 0.0)
+    b, n = frames.shape[:2]
+    length = (n - 1) * hop + n_fft
+    fold = torch.nn.functional.fold(frames.mT, (1, length), (1, n_fft), stride=(1, hop))
+    real = frames.new_ones(b, 1, n) if mask is None else mask.to(frames.dtype)
+    total = torch.nn.functional.conv_transpose1d(real, weight.square()[None, None], stride=hop)
+    cut = slice((n_fft - hop) // 2, (n_fft - hop) // 2 + n * hop)
+    return fold[:, 0, 0, cut] / total[:, 0, cut].clamp(min=1e-8)

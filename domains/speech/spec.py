@@ -1,0 +1,71 @@
+"""What a model must know of a voice's data, and what a batch of it is."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from oneleap.domains.audio.mel import Mel
+from oneleap.domains.speech.symbols import SYMBOLS
+
+
+@dataclass(frozen=True)
+class Spec:
+    """Contract and alphabet; stored with the weights.
+
+    Attributes:
+        mel: Contract of the spectrograms.
+        symbols: What texts are made of.
+        speakers: Names.
+        language: Of espeak-ng.
+    """
+
+    mel: Mel = field(default_factory=Mel)
+    symbols: tuple[str, ...] = SYMBOLS
+    speakers: tuple[str, ...] = ("speaker",)
+    language: str = "en-us"
+
+
+class Utterances(NamedTuple):
+    """Recordings and their texts, padded.
+
+    Attributes:
+        tokens: Numbers of symbols, 0 at padding.
+        lengths: Tokens of each.
+        mel: Normalised spectrograms.
+        frames: Frames of each, never fewer than its tokens.
+        speaker: Number of who speaks.
+    """
+
+    tokens: Int[Tensor, "b l"]
+    lengths: Int[Tensor, "b"]
+    mel: Float[Tensor, "b mels n"]
+    frames: Int[Tensor, "b"]
+    speaker: Int[Tensor, "b"]
+
+
+class Aligned(NamedTuple):
+    """Recordings whose frames are told which token they belong to, and a crop of each.
+
+    Attributes:
+        tokens: Numbers of symbols, (b, l).
+        token_mask: True at real tokens.
+        speaker: Number of who speaks.
+        durations: Frames of each token, 0 at padding.
+        means: Mean spectrum of each token's frames, 0 at padding.
+        x: Spectrograms of the crops.
+        owner: Token of each frame of the crops.
+        mask: True at real frames of the crops.
+        dropped: Rows whose text the decoder is not to see.
+    """
+
+    tokens: Int[Tensor, "b l"]
+    token_mask: Bool[Tensor, "b l"]
+    speaker: Int[Tensor, "b"]
+    durations: Int[Tensor, "b l"]
+    means: Float[Tensor, "b mels l"]
+    x: Float[Tensor, "b mels n"]
+    owner: Int[Tensor, "b n"]
+    mask: Bool[Tensor, "b 1 n"]
+    dropped: Bool[Tensor, "b"]
