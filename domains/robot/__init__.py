@@ -1,0 +1,1 @@
+"""One-step visuomotor policies for robot arms."""

@@ -1,0 +1,58 @@
+"""The least demonstrations there can be: a hand that goes to an object and closes."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from oneleap.domains.robot.layout import Episode, write
+from oneleap.domains.robot.task import Spec, Task
+
+ENV_ARGS = json.dumps({"env_name": "Lift", "env_version": "1.5.2", "type": 1, "env_kwargs": {}})
+KEYS = ("hand", "object")
+EYE = "eye_image"
+
+
+def spec(**given: object) -> Spec:
+    """Of the data below, with chunks of 4; any field may be another."""
+    fields: dict[str, object] = {
+        "obs_keys": KEYS,
+        "obs_sizes": (3, 2),
+        "obs_steps": 1,
+        "act_dim": 7,
+        "chunk": 4,
+        "obs_shift": (0.5, -1.0, 0.0, 0.0, 2.0),
+        "obs_scale": (2.0, 1.0, 1.0, 0.5, 1.0),
+        "act_shift": (0.0, 0.5, 0.0, 0.0, 0.0, 0.0, 0.0),
+        "act_scale": (1.0, 0.5, 1.0, 1.0, 1.0, 1.0, 1.0),
+        "task": Task(ENV_ARGS, 20),
+    }
+    return Spec(**{**fields, **given})  # type: ignore[arg-type]
+
+
+def episode(n: int, seed: int, images: tuple[int, int] | None = None) -> Episode:
+    """A demonstration of ``n`` steps, in which column 0 of actions counts them."""
+    g = np.random.default_rng(seed)
+    actions = g.uniform(-1, 1, (n, 7))
+    actions[:, 0] = np.arange(n) / n
+    actions[:, 6] = np.where(np.arange(n) < n // 2, -1.0, 1.0)
+    obs = {"hand": g.normal(size=(n + 1, 3)), "object": g.normal(size=(n + 1, 2))}
+    if images is not None:
+        obs[EYE] = g.integers(0, 256, (n + 1, *images, 3), dtype=np.uint8)
+    return Episode(
+        states=g.normal(size=(n, 5)),
+        actions=actions,
+        actions_abs=g.uniform(-1, 1, (n, 7)),
+        rewards=np.zeros(n),
+        obs=obs,
+        model="<mujoco/>",
+    )
+
+
+def demonstrations(
+    path: Path, lengths: tuple[int, ...] = (12, 9, 15), images: tuple[int, int] | None = None
+) -> list[Episode]:
+    """Write a file of them, the last under the filter key ``valid``; what is in it."""
+    episodes = [episode(n, seed, images) for seed, n in enumerate(lengths)]
+    write(path, ENV_ARGS, episodes, valid=1 / len(lengths))
+    return episodes
