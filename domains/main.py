@@ -11,17 +11,38 @@ from oneleap.core.errors import InputError, nearest
 
 FUNCTIONS = {
     "collect pointmaze": "oneleap.domains.rl.collect:pointmaze",
+    "collect mujoco": "oneleap.domains.rl.collect_mujoco:mujoco",
+    "collect robosuite": "oneleap.domains.robot.collect:robosuite",
+    "collect pixels": "oneleap.domains.rl.pixelmaze:pixels",
+    "sweep": "oneleap.domains.rl.sweep:sweep",
     "demo": "oneleap.domains.rl.demo:demo",
     "bench core": "oneleap.core.bench_core:bench",
     "bench rl": "oneleap.domains.rl.bench:bench",
+    "bench robot": "oneleap.domains.robot.bench:bench",
+    "bench speech": "oneleap.domains.speech.bench:bench",
+    "voice": "oneleap.domains.speech.command:pack",
 }
 """Commands that are plain functions: signature and docstring make the options and the help.
 
 The docstring has a line ``Example: oneleap ...``.
 """
 
-EVALUATORS = {"rl": "oneleap.domains.rl.evaluate:command"}
+OWN_ARGUMENTS = {"speak": "oneleap.domains.speech.command:main"}
+"""Commands that read their arguments themselves, having short or optional ones."""
+
+EVALUATORS = {
+    "rl": "oneleap.domains.rl.evaluate:command",
+    "robot": "oneleap.domains.robot.evaluate:command",
+}
 """How the models of each domain are evaluated; the first argument is the run's folder."""
+
+EXPORTERS = {
+    "rl": "oneleap.domains.rl.deploy:export",
+    "robot": "oneleap.domains.robot.deploy:export",
+}
+"""How they are written as graphs that run without oneleap, likewise."""
+
+OF_RUNS = {"evaluate": EVALUATORS, "export": EXPORTERS}
 
 HELP = {
     "fit": "train a model: oneleap fit --config rl/ofql_pointmaze-umaze",
@@ -30,6 +51,10 @@ HELP = {
     "predict": "predictions of a checkpoint, by Lightning",
     "collect": "make a dataset in a simulator: oneleap collect pointmaze --maze umaze",
     "evaluate": "score the model of a run: oneleap evaluate runs/CONFIG/TIME",
+    "export": "a policy as one ONNX or TorchScript graph: oneleap export runs/CONFIG/TIME",
+    "sweep": "train values of a setting, and seeds: oneleap sweep rl/ofql_hopper-medium",
+    "speak": "say a text: oneleap speak 'Hello.' -o hello.wav",
+    "voice": "an acoustic model and its vocoder in one folder: oneleap voice RUN RUN FOLDER",
     "demo": "collect, train and evaluate a one-step policy, in minutes",
     "bench": "time this machine, or compare all methods: oneleap bench rl",
     "configs": "list the configurations that ship with oneleap",
@@ -37,6 +62,11 @@ HELP = {
 
 EXTRAS = {
     "rl": ("gymnasium", "gymnasium_robotics", "minari", "mujoco", "h5py", "imageio"),
+    "rl-collect": ("stable_baselines3",),
+    "robot": ("robosuite", "robomimic"),
+    "sweep": ("ray",),
+    "speech": ("espeakng_loader", "num2words", "phonemizer"),
+    "audio": ("librosa", "numba", "pyworld", "soundfile", "soxr", "torchaudio"),
     "export": ("huggingface_hub", "onnx", "onnxruntime", "onnxscript"),
 }
 """Which extra brings which module."""
@@ -79,8 +109,12 @@ def _run(argv: Sequence[str]) -> int:
         return 0
     if command == "configs":
         return _configs(rest)
-    if command == "evaluate":
-        return _evaluate(rest)
+    if command in OF_RUNS:
+        return _of_run(command, rest)
+    if command in OWN_ARGUMENTS:
+        module, _, name = OWN_ARGUMENTS[command].partition(":")
+        status: int = getattr(import_module(module), name)(rest)
+        return status
     if command in FUNCTIONS:
         return _call(FUNCTIONS[command], command, rest)
     subcommands = [name.partition(" ")[2] for name in FUNCTIONS if name.startswith(f"{command} ")]
@@ -120,15 +154,18 @@ def _configs(argv: Sequence[str]) -> int:
     return 0
 
 
-def _evaluate(argv: Sequence[str]) -> int:
+def _of_run(command: str, argv: Sequence[str]) -> int:
     """Find the domain of a run's model and leave the rest to it."""
+    targets = OF_RUNS[command]
     if not argv or argv[0].startswith("-"):
         if argv and argv[0] in ("-h", "--help"):
-            for domain, target in EVALUATORS.items():
+            for domain, target in targets.items():
                 print(f"--- models of the domain {domain}")
-                _call(target, "evaluate", argv)
+                _call(target, command, argv)
             return 0
-        raise InputError("name the run first: oneleap evaluate runs/CONFIG/TIME --episodes 100")
+        raise InputError(
+            f"name the run first: oneleap {command} runs/CONFIG/TIME (--help: options)"
+        )
     from oneleap.core.hub import read_config
 
     run = Path(argv[0])
@@ -141,9 +178,9 @@ def _evaluate(argv: Sequence[str]) -> int:
         )
     class_path = read_config(model)["class_path"]
     domain = class_path.removeprefix("oneleap.domains.").partition(".")[0]
-    if domain not in EVALUATORS:
-        raise InputError(f"{model}: no domain of oneleap evaluates a {class_path}")
-    return _call(EVALUATORS[domain], "evaluate", argv)
+    if domain not in targets:
+        raise InputError(f"{model}: no domain of oneleap {command}s a {class_path}")
+    return _call(targets[domain], command, argv)
 
 
 def _call(target: str, command: str, argv: Sequence[str]) -> int:

@@ -1,6 +1,8 @@
 """Every configuration that ships is parsed and built, on data that are not there."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import lightning as L
 import pytest
@@ -9,7 +11,8 @@ from jsonargparse import ArgumentParser
 
 import oneleap.core.objectives  # noqa: F401  (bare names)
 from oneleap.core.errors import InputError
-from oneleap.core.hub import Pretrained
+from oneleap.core.hub import Pretrained, load_pretrained
+from oneleap.core.lit import GenerativeModule
 from oneleap.core.recipes import find, first_line, run_name, shipped
 from oneleap.domains.main import main
 
@@ -27,9 +30,18 @@ def parser(*, skip: set[str]) -> ArgumentParser:
 
 def fake_spec(model: str) -> object:
     """What the data would say, for a model of the given module."""
-    from oneleap.domains.rl.task import Spec
+    import tiny_robot
 
-    specs = {"rl": Spec(3, 2, (0.0,) * 3, (1.0,) * 3, (-1.0,) * 2, (1.0,) * 2)}
+    from oneleap.domains.audio.mel import Mel
+    from oneleap.domains.rl.task import Spec
+    from oneleap.domains.speech.spec import Spec as Speech
+
+    specs = {
+        "audio": Mel(),
+        "speech": Speech(),
+        "rl": Spec(3, 2, (0.0,) * 3, (1.0,) * 3, (-1.0,) * 2, (1.0,) * 2),
+        "robot": tiny_robot.spec(),
+    }
     return specs[model.split(".")[2]]
 
 
@@ -42,9 +54,16 @@ def test_it_parses_and_its_model_is_built_and_saved(name: str, tmp_path: Path) -
     pytest.importorskip("gymnasium")
     settings = yaml.safe_load(CONFIGS[name].read_text())
     settings = {key: settings[key] for key in ("model", "data", "trainer")}
+    settings["data"]["init_args"].setdefault("path", "given with --data.path")
+    if settings["data"]["class_path"].endswith("OnlineData"):
+        settings["data"]["init_args"]["run"] = "given with --data.run"
     parsed = parser(skip={"spec"}).parse_object(settings)
     assert parsed.trainer.max_steps > 0
     spec = fake_spec(parsed.model.class_path)
+    if "pixels" in parsed.model.class_path:
+        spec = replace(spec, obs_dim=768, obs_mean=(), obs_std=(), image=(16, 16, 3))
+    if cameras := settings["data"]["init_args"].get("cameras"):
+        spec = replace(spec, cameras=tuple(cameras), image_size=(24, 24))
     built = parser(skip={"spec"}).instantiate(
         parsed,
         instantiators=[
@@ -54,9 +73,83 @@ def test_it_parses_and_its_model_is_built_and_saved(name: str, tmp_path: Path) -
     )
     assert isinstance(built.model, Pretrained)
     built.model.save_pretrained(tmp_path)
-    again = type(built.model).from_pretrained(tmp_path)
+    again: Any = load_pretrained(tmp_path)
     assert again.spec == spec
-    assert again.objective == built.model.objective
+    if isinstance(built.model, GenerativeModule):
+        assert isinstance(again, type(built.model))
+        assert again.objective == built.model.objective
+
+
+# Learning rate, clip, max-Q backup and eta of Diffusion-QL's code, for the tasks it has.
+PUBLISHED = {
+    "halfcheetah-medium": (3e-4, 9, False, 1.0),
+    "hopper-medium": (3e-4, 9, False, 1.0),
+    "walker2d-medium": (3e-4, 1, False, 1.0),
+    "halfcheetah-medium-replay": (3e-4, 2, False, 1.0),
+    "hopper-medium-replay": (3e-4, 4, False, 1.0),
+    "walker2d-medium-replay": (3e-4, 4, False, 1.0),
+    "halfcheetah-medium-expert": (3e-4, 7, False, 1.0),
+    "hopper-medium-expert": (3e-4, 5, False, 1.0),
+    "walker2d-medium-expert": (3e-4, 5, False, 1.0),
+    "antmaze-umaze": (3e-4, 2, False, 0.5),
+    "antmaze-umaze-diverse": (3e-4, 3, True, 2.0),
+    "antmaze-medium-play": (1e-3, 2, True, 2.0),
+    "antmaze-medium-diverse": (3e-4, 1, True, 3.0),
+    "antmaze-large-play": (3e-4, 10, True, 4.5),
+    "antmaze-large-diverse": (3e-4, 7, True, 3.5),
+    "pen-human": (3e-5, 7, False, 0.15),
+    "pen-cloned": (3e-5, 8, False, 0.1),
+    "kitchen-complete": (3e-4, 9, False, 0.005),
+    "kitchen-partial": (3e-4, 10, False, 0.005),
+    "kitchen-mixed": (3e-4, 10, False, 0.005),
+}
+PEERS = ["bfq", "dql", "fbrac", "fql", "idql", "iql", "rebrac"]
+MAZES = [f"pointmaze-{m}{kind}" for m in ("umaze", "medium", "large") for kind in ("", "-sparse")]
+
+
+@pytest.mark.parametrize("task", PUBLISHED)
+def test_tasks_have_the_published_settings(task: str) -> None:
+    settings = yaml.safe_load(CONFIGS[f"rl/ofql_{task}"].read_text())
+    lr, clip, max_q, eta = PUBLISHED[task]
+    model = settings["model"]["init_args"]
+    for name in ("optimizer", "critic_optimizer"):
+        assert model[name] == {"lr": lr, "cosine": True, "clip": clip}
+    assert model.get("max_q_backup", False) is max_q
+    assert model["eta"] in (0.001, 0.01, 0.1, 0.3, 0.5)
+    text = CONFIGS[f"rl/ofql_{task}"].read_text()
+    prose = text.replace("\n# ", " ")
+    assert f"--config rl/ofql_{task} --config rl/dql_d4rl --model.eta {eta}\n" in text
+    assert "not comparable" in prose or "Minari has no such data" in prose
+
+
+def test_every_task_of_the_domain_is_there() -> None:
+    assert {f"rl/ofql_{task}" for task in [*PUBLISHED, "door-human", "door-cloned", *MAZES]} <= set(
+        CONFIGS
+    )
+    goals = {task: yaml.safe_load(CONFIGS[f"rl/ofql_{task}"].read_text())["data"] for task in MAZES}
+    from oneleap.domains.rl.pointmaze import MAZES as LAYOUTS
+
+    for task, data in goals.items():
+        reward = data["init_args"]["reward"]["init_args"]
+        assert tuple(reward["goal"]) == LAYOUTS[task.split("-")[1]].goal
+        assert reward["dense"] is not task.endswith("-sparse")
+
+
+@pytest.mark.parametrize("peer", PEERS)
+def test_a_peer_laid_over_a_task_takes_its_data(peer: str) -> None:
+    """And of its settings what the peer's authors have per task: Diffusion-QL, and nobody else."""
+    pytest.importorskip("gymnasium")
+    merged = parser(skip={"spec"})
+    merged.add_argument("--config", action="config")
+    names = ("rl/ofql_antmaze-large-play", f"rl/{peer}_d4rl")
+    parsed = merged.parse_args([f"--config={CONFIGS[name]}" for name in names])
+    assert parsed.data.init_args.path == "antmaze-large-play.hdf5"
+    assert parsed.data.init_args.env == "none"
+    given = parsed.model.init_args
+    family = peer in ("bfq", "dql")
+    assert given.optimizer.clip == given.critic_optimizer.clip == (10.0 if family else None)
+    assert given.get("max_q_backup", False) is family
+    assert given.critic_optimizer.cosine is family
 
 
 @pytest.mark.parametrize("name", CONFIGS)
