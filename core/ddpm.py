@@ -40,11 +40,16 @@ class DDPM(GaussianPath):
         kept = np.cumprod(1 - self.betas(), dtype=np.float64)
         return np.concatenate([np.ones(1), kept])
 
+    @cached_property
+    def kept(self) -> tuple[float, ...]:
+        """The same as plain numbers: once asked for, traced code holds them for constants."""
+        return tuple(self.alpha_bar.tolist())
+
     def scales(self, tau: Float[Tensor, "b"]) -> tuple[Float[Tensor, "b"], Float[Tensor, "b"]]:
         """``sqrt(abar)`` and ``sqrt(1 - abar)``."""
-        table = torch.from_numpy(self.alpha_bar)
+        table = torch.tensor(self.kept, dtype=torch.float64, device=tau.device)
         k = tau.round().long()
-        a, b = (c.sqrt().to(tau)[k] for c in (table, 1 - table))
+        a, b = (c.sqrt().to(tau.dtype)[k] for c in (table, 1 - table))
         return a, b
 
     def rates(self, tau: Float[Tensor, "b"]) -> tuple[Float[Tensor, "b"], Float[Tensor, "b"]]:

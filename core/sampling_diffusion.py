@@ -70,7 +70,7 @@ def ddim(
         data, e = schedule.ends(field, x, tau)
         if clip is not None:
             data, e = schedule.from_data(data.clamp(-clip, clip), x, tau)
-        now, left = schedule.alpha_bar[k], schedule.alpha_bar[then]
+        now, left = schedule.kept[k], schedule.kept[then]
         variance = eta**2 * (1 - left) / (1 - now) * (1 - now / left)
         x = math.sqrt(left) * data + math.sqrt(max(0.0, 1 - left - variance)) * e
         if variance > 0:
@@ -135,7 +135,7 @@ def plms(
         return schedule.ends(field, x, x.new_full((len(x),), k))[1]
 
     def transfer(x: Tensor, e: Tensor, k: int, then: int) -> Tensor:
-        now, left = (float(schedule.alpha_bar[i]) for i in (k, then))
+        now, left = schedule.kept[k], schedule.kept[then]
         return math.sqrt(left) * (x - math.sqrt(1 - now) * e) / math.sqrt(now) + (
             math.sqrt(1 - left) * e
         )

@@ -37,7 +37,7 @@ def links(schedule: DDPM, steps: int | None = None) -> tuple[Link, ...]:
     """
     found = []
     for k, then in itertools.pairwise(nodes(schedule, steps)):
-        now, left = (float(schedule.alpha_bar[i]) for i in (k, then))
+        now, left = schedule.kept[k], schedule.kept[then]
         a, b = math.sqrt(now), math.sqrt(1 - now)
         variance = (1 - left) / (1 - now) * (1 - now / left)
         state = math.sqrt(max(0.0, 1 - left - variance)) / b

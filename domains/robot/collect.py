@@ -35,6 +35,9 @@ CAMERAS = ("agentview_image", "robot0_eye_in_hand_image")
 LONGEST = 300
 """Steps after which an attempt is given up."""
 
+STUMBLES = 0.5
+"""Share of the demonstrations that begin after a mistake, which is not recorded."""
+
 AFTERWARDS = 8
 """Steps that are recorded after success, so that chunks of actions reach beyond it."""
 
@@ -78,10 +81,16 @@ class Attempts:
 
 def demonstrate(env: RobotEnv, seed: int, rng: np.random.Generator) -> Episode | None:
     """Play the demonstrator in the episode of a seed; ``None`` if it fails."""
-    from oneleap.domains.robot.demonstrator import Demonstrator
+    from oneleap.domains.robot.demonstrator import Demonstrator, recover, stumble
 
-    obs = env.reset(seed)
-    who, model = Demonstrator(env.task.name, obs, rng), env.model_xml()
+    obs, task, phases = env.reset(seed), env.task.name, None
+    if rng.random() < STUMBLES:
+        who = Demonstrator(task, obs, rng, stumble(task, obs, rng))
+        while not who.over:
+            obs, _ = env.step(who.act(obs), pictures=False)
+        obs = env.observe()
+        phases = recover(task, obs, rng)
+    who, model = Demonstrator(task, obs, rng, phases), env.model_xml()
     seen, rewards = [obs], list[float]()
     states, actions, poses = (list[NDArray[np.float64]]() for _ in range(3))
     left = None

@@ -63,10 +63,17 @@ class Demonstrator:
         task: Name of the environment, one of :data:`TASKS`.
         obs: First observation.
         rng: Of manner and noise.
+        phases: What is done, in place of what solves the task from its beginning.
     """
 
-    def __init__(self, task: str, obs: Observation, rng: np.random.Generator) -> None:
-        self.phases, self.rng = TASKS[task](obs, rng), rng
+    def __init__(
+        self,
+        task: str,
+        obs: Observation,
+        rng: np.random.Generator,
+        phases: list[Phase] | None = None,
+    ) -> None:
+        self.phases, self.rng = TASKS[task](obs, rng) if phases is None else phases, rng
         self.unsteadiness = rng.uniform(0.0, 0.15)
         self.tremor = np.zeros(6)
         self.index, self.age = 0, 0
@@ -130,11 +137,40 @@ def _by(key: str, offset: Array) -> Callable[[Observation, Array], Array]:
     return lambda obs, start: obs[key] + offset
 
 
+def stumble(task: str, obs: Observation, rng: np.random.Generator) -> list[Phase]:
+    """Go somewhere near the object, the hand open or closed: where a policy's mistakes lead.
+
+    Demonstrations that begin there show how to get out of them. None shows how to get in.
+    """
+    where = np.array([*rng.uniform(-0.15, 0.15, 2), rng.uniform(0.0, 0.22)])
+    target = obs[OBJECTS[task]] + where
+    yaw, gripper = rng.uniform(-1.2, 1.2), rng.choice([OPEN, CLOSED])
+    return [Phase(lambda obs, start: target, yaw, gripper, int(rng.integers(8, 30)))]
+
+
+def recover(task: str, obs: Observation, rng: np.random.Generator) -> list[Phase]:
+    """Solve a task from where a mistake led: rise, and approach from there.
+
+    Another detour to one of the object's sides would contradict the demonstrations without
+    mistakes, which are past theirs when they come by.
+    """
+    first, *rest = TASKS[task](obs, rng)
+    x, y, z = obs["robot0_eef_pos"]
+    up = np.array([x, y, max(z, obs[OBJECTS[task]][2] + 0.09)])
+    return [Phase(lambda obs, start: up, first.yaw, OPEN, first.limit, first.near, 7.0), *rest]
+
+
+def _either(yaws: Array, now: float, rng: np.random.Generator) -> float:
+    """One of several angles that serve as well; rather one that takes little turning."""
+    ease = np.exp(-np.abs(yaws - now))
+    return float(rng.choice(yaws, p=ease / ease.sum()))
+
+
 def lift(obs: Observation, rng: np.random.Generator) -> list[Phase]:
     """Grasp the cube at either pair of its faces, and lift it."""
-    yaw = wrapped(heading(from_quaternion(obs["cube_quat"])), pi / 2)
-    if rng.random() < 0.5:
-        yaw -= np.copysign(pi / 2, yaw)
+    face = wrapped(heading(from_quaternion(obs["cube_quat"])), pi / 2)
+    faces = np.array([face, face - np.copysign(pi / 2, face)])
+    yaw = _either(faces, heading(from_quaternion(obs["robot0_eef_quat"])), rng)
     aside = _aside(rng, 0.05, 0.06, 0.09)
     return [
         Phase(_by("cube_pos", aside), yaw, OPEN, 40, 0.02),
@@ -147,7 +183,8 @@ def lift(obs: Observation, rng: np.random.Generator) -> list[Phase]:
 
 def can(obs: Observation, rng: np.random.Generator) -> list[Phase]:
     """Grasp the can from above at one of three angles, and put it into its quarter of the bin."""
-    yaw = rng.choice([-pi / 4, 0.0, pi / 4]) + rng.uniform(-0.2, 0.2)
+    now = heading(from_quaternion(obs["robot0_eef_quat"]))
+    yaw = _either(np.array([-pi / 4, 0.0, pi / 4]), now, rng) + rng.uniform(-0.2, 0.2)
     aside = _aside(rng, 0.04, 0.10, 0.13)
     goal = CAN_GOAL + np.append(rng.uniform(-0.03, 0.03, 2), 0.0)
     return [
@@ -212,3 +249,6 @@ def square(obs: Observation, rng: np.random.Generator) -> list[Phase]:
 
 TASKS = {"Lift": lift, "PickPlaceCan": can, "NutAssemblySquare": square}
 """Who can demonstrate what."""
+
+OBJECTS = {"Lift": "cube_pos", "PickPlaceCan": "Can_pos", "NutAssemblySquare": "SquareNut_pos"}
+"""Key of the place of what is grasped."""

@@ -10,7 +10,7 @@ from oneleap.core.errors import InputError
 from oneleap.core.export import Format, Graph, export_graphs
 from oneleap.core.hub import load_pretrained
 from oneleap.domains.robot.policy import RobotPolicy
-from oneleap.domains.robot.samplers import Consistency, Euler, Leap
+from oneleap.domains.robot.samplers import Consistency, Euler, Implicit, Leap
 
 
 class OneChunk(nn.Module):
@@ -46,11 +46,11 @@ def graph_of(policy: RobotPolicy, seed: int = 0) -> Graph:
     """The policy as a graph ``policy(obs, noise[, images]) -> action``.
 
     Raises:
-        InputError: Its sampler draws noise in each step, or goes by a table of noise levels.
+        InputError: Its sampler draws noise in each step.
     """
     spec, sampler = policy.spec, policy.sampler
     once = isinstance(sampler, Consistency) and sampler.steps == 1
-    if not (once or isinstance(sampler, Leap | Euler)):
+    if not (once or isinstance(sampler, Leap | Euler | Implicit)):
         raise InputError(
             f"a {type(sampler).__name__} sampler of {sampler.steps} steps cannot be put into a "
             "graph: distil the policy, or train one of few steps"

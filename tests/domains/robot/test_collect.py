@@ -78,6 +78,18 @@ def test_most_attempts_succeed(task: str) -> None:
     assert sum(episode is not None for episode in found) >= 10
 
 
+def test_half_of_them_begin_after_a_mistake(env: RobotEnv) -> None:
+    start = env.reset(3)["robot0_eef_pos"]
+    starts = []
+    for k in range(8):
+        episode = collect.demonstrate(env, 3, np.random.default_rng(k))
+        assert episode is not None
+        starts.append(np.linalg.norm(episode.obs["robot0_eef_pos"][0] - start))
+    stumbled = [np.random.default_rng(k).random() < collect.STUMBLES for k in range(8)]
+    assert [away > 1e-3 for away in starts] == stumbled
+    assert 0 < sum(stumbled) < 8
+
+
 def test_it_comes_to_an_end(env: RobotEnv) -> None:
     who = Demonstrator("Lift", env.reset(0), np.random.default_rng(0))
     obs = env.observe()

@@ -18,7 +18,7 @@ from oneleap.domains.main import main
 from oneleap.domains.robot.deploy import graph_of
 from oneleap.domains.robot.nets import MLPHead
 from oneleap.domains.robot.policy import RobotPolicy
-from oneleap.domains.robot.samplers import Ancestral, Consistency, Implicit
+from oneleap.domains.robot.samplers import Ancestral, Consistency
 
 SCRIPT = f"""
 import sys, warnings
@@ -27,17 +27,18 @@ import numpy as np
 import torch
 from tiny_robot import spec
 from oneleap.core import export
-from oneleap.core.objectives import MeanFlow
+from oneleap.core.objectives import MeanFlow, NoisePrediction
 from oneleap.domains.main import main
 from oneleap.domains.robot.nets import MLPHead, UNetHead
 from oneleap.domains.robot.policy import RobotPolicy
-from oneleap.domains.robot.samplers import Euler
+from oneleap.domains.robot.samplers import Euler, Implicit
 
 head, unet = MLPHead(16), UNetHead((8, 16), context_dim=8)
 seeing = spec(cameras=("{EYE}",), image_size=(24, 24), obs_steps=2)
 policies = {{
     "state": RobotPolicy(spec(), MeanFlow(), head=head, execute=3, gripper="threshold"),
     "euler": RobotPolicy(spec(), MeanFlow(), head=unet, sampler=Euler(steps=2)),
+    "ddim": RobotPolicy(spec(), NoisePrediction(), head=head, sampler=Implicit(steps=3)),
     "image": RobotPolicy(seeing, MeanFlow(), head=head),
 }}
 for name, policy in policies.items():
@@ -81,11 +82,11 @@ def test_a_graph_does_what_the_policy_does(format: str, tmp_path: Path) -> None:
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("agrees") == 3
+    assert done.stdout.count("agrees") == 4
 
 
 def test_samplers_that_are_no_graphs_are_refused() -> None:
-    for sampler in (Ancestral(), Implicit(), Consistency(2)):
+    for sampler in (Ancestral(), Consistency(2)):
         policy = RobotPolicy(spec(), NoisePrediction(), head=MLPHead(8), sampler=sampler)
         with pytest.raises(InputError, match="cannot be put into a graph: distil"):
             graph_of(policy)

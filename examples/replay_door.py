@@ -1,0 +1,77 @@
+"""Do the recorded actions of D4RL's door-human open the door in the simulator used here?
+
+    python examples/replay_door.py door-human.hdf5
+
+Each demonstration's first observation gives the state it began in: joints and latch as they are,
+the door's place by its handle, the arm's reach (the one joint observations leave out) by the palm.
+Its actions are then played in AdroitHandDoor-v1, and the returns compared. Needs the extra `rl`.
+"""
+
+import sys
+import warnings
+from typing import Any
+
+import gymnasium as gym
+import gymnasium_robotics
+import h5py
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+JOINTS, LATCH, HINGE, PALM, HANDLE = slice(0, 27), 27, 28, slice(29, 32), slice(32, 35)
+
+
+def begin(env: Any, first: np.ndarray) -> None:
+    """Put the simulation where the demonstration began, at rest."""
+    env.reset(seed=0)
+    state = {k: np.array(env.get_env_state()[k]) for k in ("qpos", "qvel", "door_body_pos")}
+    door = state["door_body_pos"] + first[HANDLE] - env._get_obs()[HANDLE]
+    reach = 0.0
+    for _ in range(3):  # the palm moves along one axis, as far as the arm reaches
+        palms = []
+        for extra in (0.0, 1e-3):
+            joints = np.array([reach + extra, *first[JOINTS], first[HINGE], first[LATCH]])
+            env.set_env_state(
+                {"qpos": joints, "qvel": np.zeros_like(state["qvel"]), "door_body_pos": door}
+            )
+            palms.append(env._get_obs()[PALM])
+        axis = (palms[1] - palms[0]) / 1e-3
+        reach += float(axis @ (first[PALM] - palms[0]) / (axis @ axis))
+    joints[0] = reach
+    env.set_env_state({"qpos": joints, "qvel": np.zeros_like(state["qvel"]), "door_body_pos": door})
+
+
+def main(path: str) -> None:
+    """Replay every demonstration, and print recorded and replayed returns."""
+    with h5py.File(path) as file:
+        obs, actions, rewards, last = (
+            file[name][:] for name in ("observations", "actions", "rewards", "timeouts")
+        )
+    gym.register_envs(gymnasium_robotics)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the newer version of the task
+        env = gym.make("AdroitHandDoor-v1", max_episode_steps=1000).unwrapped
+    ends = np.flatnonzero(last) + 1
+    table = Table("demonstration", "steps", "return", "replayed", "first observation off by")
+    sums = []
+    for k, (start, end) in enumerate(zip([0, *ends[:-1]], ends, strict=True)):
+        begin(env, obs[start].astype(np.float64))
+        off = np.abs(env._get_obs() - obs[start]).max()
+        replayed = sum(env.step(action)[1] for action in actions[start:end])
+        sums.append((rewards[start:end].sum(), replayed))
+        table.add_row(
+            str(k), str(end - start), f"{sums[-1][0]:.1f}", f"{replayed:.1f}", f"{off:.4f}"
+        )
+    recorded, replayed = np.mean(sums, 0)
+    table.add_section()
+    change = 100 * (replayed / recorded - 1)
+    table.add_row("mean", "", f"{recorded:.1f}", f"{replayed:.1f} ({change:+.1f} %)", "")
+    Console().print(table)
+    near = sum(abs(b - a) <= 0.1 * abs(a) for a, b in sums)
+    print(f"{near} of {len(sums)} within 10 % of the recorded return")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    main(sys.argv[1])
