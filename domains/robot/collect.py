@@ -81,15 +81,16 @@ class Attempts:
 
 def demonstrate(env: RobotEnv, seed: int, rng: np.random.Generator) -> Episode | None:
     """Play the demonstrator in the episode of a seed; ``None`` if it fails."""
-    from oneleap.domains.robot.demonstrator import Demonstrator, recover, stumble
+    from oneleap.domains.robot.demonstrator import Demonstrator, stumble
 
     obs, task, phases = env.reset(seed), env.task.name, None
     if rng.random() < STUMBLES:
-        who = Demonstrator(task, obs, rng, stumble(task, obs, rng))
+        mistake, recovery = stumble(task, obs, rng)
+        who = Demonstrator(task, obs, rng, mistake)
         while not who.over:
             obs, _ = env.step(who.act(obs), pictures=False)
         obs = env.observe()
-        phases = recover(task, obs, rng)
+        phases = recovery(obs)
     who, model = Demonstrator(task, obs, rng, phases), env.model_xml()
     seen, rewards = [obs], list[float]()
     states, actions, poses = (list[NDArray[np.float64]]() for _ in range(3))

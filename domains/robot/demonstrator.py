@@ -137,19 +137,40 @@ def _by(key: str, offset: Array) -> Callable[[Observation, Array], Array]:
     return lambda obs, start: obs[key] + offset
 
 
-def stumble(task: str, obs: Observation, rng: np.random.Generator) -> list[Phase]:
-    """Go somewhere near the object, the hand open or closed: where a policy's mistakes lead.
+def stumble(
+    task: str, obs: Observation, rng: np.random.Generator
+) -> tuple[list[Phase], Callable[[Observation], list[Phase]]]:
+    """A mistake, and how to go on from where it led.
 
-    Demonstrations that begin there show how to get out of them. None shows how to get in.
+    Either the hand strays near the object before it has grasped it, open or closed, or it strays
+    with the object on its way. Demonstrations that begin after a mistake show how to get out of
+    one. None shows how to get in.
+
+    Returns:
+        What is done wrong, and what solves the task from there, given what is seen then.
     """
+    if task in GRASPED and rng.random() < 0.5:
+        phases = TASKS[task](obs, rng)
+        held, rest = phases[: GRASPED[task]], phases[GRASPED[task] :]
+        share, aside = rng.uniform(0.0, 1.1), rng.uniform([-0.15, -0.15, -0.1], [0.15, 0.15, 0.25])
+        way = rest[0].target(obs, obs["robot0_eef_pos"])
+
+        def astray(obs: Observation, start: Array) -> Array:
+            there: Array = start + share * (way - start) * [1, 1, 0] + aside
+            return there
+
+        yaw = held[-1].yaw + rng.uniform(-0.5, 0.5)
+        return [*held, Phase(astray, yaw, CLOSED, int(rng.integers(8, 40)))], lambda obs: rest
+
     where = np.array([*rng.uniform(-0.15, 0.15, 2), rng.uniform(0.0, 0.22)])
     target = obs[OBJECTS[task]] + where
     yaw, gripper = rng.uniform(-1.2, 1.2), rng.choice([OPEN, CLOSED])
-    return [Phase(lambda obs, start: target, yaw, gripper, int(rng.integers(8, 30)))]
+    wrong = Phase(lambda obs, start: target, yaw, gripper, int(rng.integers(8, 30)))
+    return [wrong], lambda obs: recover(task, obs, rng)
 
 
 def recover(task: str, obs: Observation, rng: np.random.Generator) -> list[Phase]:
-    """Solve a task from where a mistake led: rise, and approach from there.
+    """Solve a task from where the empty hand strayed to: rise, and approach from there.
 
     Another detour to one of the object's sides would contradict the demonstrations without
     mistakes, which are past theirs when they come by.
@@ -252,3 +273,6 @@ TASKS = {"Lift": lift, "PickPlaceCan": can, "NutAssemblySquare": square}
 
 OBJECTS = {"Lift": "cube_pos", "PickPlaceCan": "Can_pos", "NutAssemblySquare": "SquareNut_pos"}
 """Key of the place of what is grasped."""
+
+GRASPED = {"PickPlaceCan": 5, "NutAssemblySquare": 6}
+"""After so many phases the object is held and up, with a way still to go."""
