@@ -7,7 +7,7 @@ import torch
 from exact import seeded
 from torch import Tensor, nn
 
-from oneleap.core.nets import ConvNeXt1d, DiT1d, UNet1d, WaveNet
+from oneleap.core.nets import ConvNeXt1d, DiT1d, LYNXNet, UNet1d, WaveNet
 from oneleap.core.nets.sequence import SequenceNet
 
 C, S, G = 3, 2, 4  # channels of data, of the sequence condition, size of the vector
@@ -18,6 +18,7 @@ KINDS: dict[str, Callable[[int, int, bool], SequenceNet]] = {
     "dit": lambda s, g, w: DiT1d(C, s, g, width=8, depth=2, heads=2, guided=w, time_dim=8),
     "convnext": lambda s, g, w: ConvNeXt1d(C, s, g, width=8, depth=2, guided=w, time_dim=8),
     "wavenet": lambda s, g, w: WaveNet(C, s, g, width=8, depth=3, guided=w, time_dim=8),
+    "lynxnet": lambda s, g, w: LYNXNet(C, s, g, 8, 2, kernel=5, guided=w, time_dim=8),
 }
 
 

@@ -9,6 +9,7 @@ class                  data        conditions                                   
 :class:`DiT1d`         (b, c, n)   sequence, vector, mask                          ``blocks.0``
 :class:`ConvNeXt1d`    (b, c, n)   sequence, vector, mask                          ``blocks.0``
 :class:`WaveNet`       (b, c, n)   sequence, vector, mask                          ``blocks.0.gate``
+:class:`LYNXNet`       (b, c, n)   sequence, vector, mask                          ``blocks.0``
 =====================  ==========  ==============================================  ==============
 
 **Calling.** ``r`` and ``t`` are (b,). Networks over vectors take any number of conditions (b, _),
@@ -33,7 +34,8 @@ sample of nothing but padding. No ``n`` needs to be a multiple of anything.
 **Times.** Except for :class:`MLP`, a fresh network does not depend on ``r``, nor does one trained
 at ``r = t`` only: loaded into a student, it starts as its own teacher
 (:class:`~oneleap.core.nets.embed.Context`). :func:`~oneleap.core.nets.embed.forget_interval` makes
-it so for any weights and any of these networks. Fresh DiT, ConvNeXt and WaveNet are 0 everywhere.
+it so for any weights and any of these networks. Fresh DiT, ConvNeXt, WaveNet and LYNXNet are 0
+everywhere.
 
 **Precision.** The result has the dtype of ``z``; conditions are converted to it. Under autocast,
 times are embedded in full precision, and :func:`oneleap.core.jvp.jvp` leaves autocast altogether.
@@ -59,6 +61,7 @@ copy of a network, such as its moving average, has the same hooks.
 
 from oneleap.core.nets.convnext1d import ConvNeXt1d as ConvNeXt1d
 from oneleap.core.nets.dit1d import DiT1d as DiT1d
+from oneleap.core.nets.lynxnet import LYNXNet as LYNXNet
 from oneleap.core.nets.mlp import MLP as MLP
 from oneleap.core.nets.mlp import ResidualMLP as ResidualMLP
 from oneleap.core.nets.unet1d import UNet1d as UNet1d

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from oneleap.core.edm import Karras
 from oneleap.core.flow_map import follow, needed_teacher, neighbours, to_data
+from oneleap.core.objectives.ctm import at, guided
 from oneleap.core.path import LinearPath
 from oneleap.core.reduce import Metric, SquaredError, masked_mean
 from oneleap.core.types import Bound, Draw, Loss, Objective, noise_like
@@ -22,6 +23,10 @@ class ConsistencyDistillation(Objective):
     moving average's where the domain keeps one: CM and CoMoSpeech average at a decay of 0.95.
     Cost: 1 forward and backward pass, 1 forward pass, and the teacher's 1 (2 with Heun).
 
+    With ``guidance`` the student takes the scale as an input, drawn anew for each row, and the
+    teacher, which must be unguided and droppable, is guided at that scale (twice its cost), as
+    DITTO-2 does (arXiv 2405.20289).
+
     Traps: only ``u(z, 0, t)`` is trained, so take several steps by
     :func:`oneleap.core.sampling_consistency.consistency`, not by ``sample``. Start the student
     from the teacher's weights. Dropout falls differently on the two sides: leave it out.
@@ -34,12 +39,14 @@ class ConsistencyDistillation(Objective):
         nodes: How many: CM 18 or 40, CoMoSpeech 50.
         heun: Heun's step, or else Euler's (CoMoSpeech).
         metric: Distance between the two ends.
+        guidance: Least and greatest guidance scale; ``None`` for a network without that input.
     """
 
     grid: Karras = field(default_factory=Karras)
     nodes: int = 40
     heun: bool = True
     metric: Metric = field(default_factory=SquaredError)
+    guidance: tuple[float, float] | None = None
 
     def draw(
         self,
@@ -47,20 +54,27 @@ class ConsistencyDistillation(Objective):
         generator: torch.Generator | None = None,
         progress: float = 0.0,
     ) -> Draw:
-        """Noise, a node ``t`` and the next node ``s`` towards the data; ``r = 0``."""
+        """Noise, a node ``t``, the next ``s`` towards the data, perhaps a scale; ``r = 0``."""
         e = noise_like(x, generator)
         nodes = self.grid.times(self.nodes, x)
         i = torch.randint(1, self.nodes, (len(x),), generator=generator, device=x.device)
-        return Draw(e, torch.zeros_like(nodes[i]), nodes[i], nodes[i - 1])
+        w = None
+        if self.guidance is not None:
+            low, high = self.guidance
+            share = torch.rand(len(x), generator=generator, device=x.device, dtype=torch.float32)
+            w = (low + (high - low) * share).to(x.dtype)
+        return Draw(e, torch.zeros_like(nodes[i]), nodes[i], nodes[i - 1], w)
 
     def loss(self, bound: Bound, draw: Draw) -> Loss:
         """``d( f(z_t, t), sg f(z_s, s) )``, ``z_s`` by the teacher."""
         s, t = neighbours(draw, "ConsistencyDistillation"), draw.t
         teacher = needed_teacher(bound, "ConsistencyDistillation", "ImprovedConsistencyTraining")
-        source = bound.field if bound.target is None else bound.target
+        teacher = teacher if draw.w is None else guided(teacher, draw.w)
+        student = at(bound.field, draw.w)
+        source = student if bound.target is None else at(bound.target, draw.w)
         z = LinearPath().point(bound.x, draw.e, t)
         with torch.no_grad():
             target = to_data(source, follow(teacher, z, s, t, heun=self.heun), s)
-        prediction = to_data(bound.field, z, t)
+        prediction = to_data(student, z, t)
         error = masked_mean((prediction - target).detach().square(), bound.mask).mean()
         return Loss(self.metric(prediction, target, bound.mask), {"consistency_error": error})

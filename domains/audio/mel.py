@@ -107,7 +107,8 @@ def refuse_mismatch(ours: Mel, theirs: Mel, who: str, whose: str) -> None:
 def log_mel(wave: Float[Tensor, "b n"], mel: Mel) -> Float[Tensor, "b mels frames"]:
     """Normalised log-mel spectrogram of samples on [-1, 1]; differentiable."""
     magnitude = stft(wave, mel.n_fft, mel.hop, mel.window, center=mel.center).abs()
-    bands = filterbank(mel, wave.dtype, wave.device) @ magnitude
+    with torch.autocast(wave.device.type, enabled=False):
+        bands = filterbank(mel, wave.dtype, wave.device) @ magnitude
     log = bands.clamp(min=mel.floor).log()
     if mel.log_base == "10":
         log = log / math.log(10)

@@ -7,7 +7,7 @@ import lightning as L
 import torch
 from jaxtyping import Float
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from oneleap.core.ema import ema_update, frozen_copy
@@ -16,6 +16,7 @@ from oneleap.core.optim import Adam, build_optimizer
 from oneleap.domains.audio.discriminators import Discriminator, Period, Resolution
 from oneleap.domains.audio.losses import fooled, judged, matched, mel_distance, stft_distance
 from oneleap.domains.audio.mel import Mel, log_mel
+from oneleap.domains.audio.nsf import NSF
 from oneleap.domains.audio.vocos import Vocos
 
 
@@ -68,7 +69,7 @@ class VocoderTraining(Pretrained, L.LightningModule):
         super().__init__()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.vocoder = Vocos(spec, width, hidden, depth)
+            self.vocoder = self.build(spec, width, hidden, depth)
             self.by_period: Discriminator = Period(tuple(periods), period_width)
             self.by_window: Discriminator = Resolution(tuple(windows), window_width)
         self.average = frozen_copy(self.vocoder)
@@ -79,13 +80,23 @@ class VocoderTraining(Pretrained, L.LightningModule):
         self.window_weight, self.ema, self.seed = window_weight, ema, seed
         self.optimizer, self.judge_optimizer = optimizer, judge_optimizer
 
+    @staticmethod
+    def build(spec: Mel, width: int, hidden: int, depth: int) -> Vocos | NSF:
+        """An untrained vocoder."""
+        return Vocos(spec, width, hidden, depth)
+
     def save_pretrained(self, folder: str | os.PathLike[str], *, card: str | None = None) -> None:
         """Save the averaged vocoder, which is what is used; discriminators stay behind."""
         self.average.save_pretrained(folder, card=card)
 
-    def training_step(self, real: Float[Tensor, "b n"], batch_idx: int) -> Tensor:
+    def remade(self, vocoder: nn.Module, batch: Any, step: int) -> tuple[Tensor, Tensor]:
+        """A batch of samples, and what a vocoder makes of their spectrograms, (b, n) each."""
+        real: Tensor = batch
+        return real, vocoder(log_mel(real, self.spec))
+
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Loss of a batch of samples, ``n`` a multiple of the hop."""
-        fake = self.vocoder(log_mel(real, self.spec))
+        real, fake = self.remade(self.vocoder, batch, self.global_step)
         mel, spectral = mel_distance(fake, real, self.spec), stft_distance(fake, real)
         loss = self.mel_weight * mel + self.stft_weight * spectral
         logs = {"mel": mel, "stft": spectral}
@@ -113,9 +124,10 @@ class VocoderTraining(Pretrained, L.LightningModule):
             logs |= {f"{name}_fools": fools, f"{name}_judges": loss, f"{name}_features": matches}
         return total, logs
 
-    def validation_step(self, real: Float[Tensor, "b n"], batch_idx: int) -> None:
+    def validation_step(self, batch: Any, batch_idx: int) -> None:
         """Mel distance of whole recordings, ``n`` a multiple of the hop."""
-        gap = mel_distance(self.average(log_mel(real, self.spec)), real, self.spec)
+        real, fake = self.remade(self.average, batch, batch_idx)
+        gap = mel_distance(fake, real, self.spec)
         self.log("val/mel", gap, on_epoch=True, batch_size=len(real))
         self.log("eval/score", -gap, on_epoch=True, logger=False, batch_size=len(real))
 
@@ -141,5 +153,7 @@ class VocoderTraining(Pretrained, L.LightningModule):
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         """One optimiser step, then one of the moving average."""
+        step = self.global_step  # Lightning counts the step when this returns
         super().optimizer_step(*args, **kwargs)
-        ema_update(self.average, self.vocoder, self.ema)
+        # Short runs too: else the first weights are a fifth of the average after 1,500 steps.
+        ema_update(self.average, self.vocoder, min(self.ema, (1 + step) / (10 + step)))

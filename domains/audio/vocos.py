@@ -88,7 +88,8 @@ class Vocos(Pretrained, nn.Module):
         x = self.norm(self.inward(x).mT)
         for block in self.blocks:
             x = block(x if keep is None else x.masked_fill(~keep, 0.0))
-        log, phase = self.outward(self.last(x)).mT.chunk(2, dim=1)
+        # In full precision whatever the layers ran in: the inverse transform knows no bfloat16.
+        log, phase = self.outward(self.last(x)).float().mT.chunk(2, dim=1)
         magnitude = log.exp().clamp(max=self.LARGEST)
         return magnitude * phase.cos(), magnitude * phase.sin()
 

@@ -34,11 +34,13 @@ class Clip(NamedTuple):
         tokens: Numbers of symbols.
         mel: Normalised spectrogram, (mels, frames).
         speaker: Number of who speaks.
+        recording: Where it is from.
     """
 
     tokens: list[int]
     mel: Float[Tensor, "mels n"]
     speaker: int
+    recording: Recording
 
 
 class Speech(L.LightningDataModule):
@@ -127,7 +129,7 @@ class Speech(L.LightningDataModule):
         frames = mel.shape[1]
         if frames > self.longest_s * self.mel.frame_rate or frames < len(tokens):
             return None
-        return Clip(tokens, mel, speaker)
+        return Clip(tokens, mel, speaker, recording)
 
     def _features(self, path: Path) -> Float[Tensor, "mels n"]:
         """From the cache, or computed, and then put there."""

@@ -13,6 +13,7 @@ from oneleap.core.nets.sequence import SequenceNet
 from oneleap.core.types import Conditioned
 from oneleap.domains.speech.align import spread
 from oneleap.domains.speech.encoder import DurationPredictor, TextEncoder
+from oneleap.domains.speech.folded import Folded
 from oneleap.domains.speech.spec import Spec
 
 
@@ -32,15 +33,20 @@ class ConvNeXt(Decoder):
         width: Channels.
         depth: Blocks.
         expansion: Hidden channels of a block, in widths.
+        fold: Frames that are seen as one; 2 halves the cost.
     """
 
     width: int = 224
     depth: int = 8
     expansion: int = 3
+    fold: int = 1
 
     def build(self, mels: int, speaker_dim: int) -> SequenceNet:
         """See :meth:`Decoder.build`."""
-        return ConvNeXt1d(mels, mels, speaker_dim, self.width, self.depth, self.expansion)
+        sizes = self.width, self.depth, self.expansion
+        if self.fold == 1:
+            return ConvNeXt1d(mels, mels, speaker_dim, *sizes)
+        return Folded(mels, mels, speaker_dim, *sizes, self.fold)
 
 
 @dataclass(frozen=True)

@@ -162,7 +162,7 @@ class Voice:
         flat = [sentence for parts in said for sentence in parts]
         seeds = [seed + i for parts in said for i in range(len(parts))]
         tokens = [ids(sentence, self.acoustic.spec.symbols) for sentence in flat]
-        who, speed = self._who(speaker), _positive("speed", speed)
+        who, speed = self.who(speaker), _positive("speed", speed)
         made: dict[int, Wave] = {}
         for places in _batches([len(t) for t in tokens], speed):
             mels = self.acoustic.synthesise(
@@ -173,7 +173,7 @@ class Voice:
                 seeds=[seeds[i] for i in places],
                 temperature=_positive("temperature", temperature),
             )
-            made |= dict(zip(places, self._sound(mels), strict=True))
+            made |= dict(zip(places, self.sound(mels), strict=True))
         waves, at = [], 0
         for parts in said:
             waves.append(joined([made[at + i] for i in range(len(parts))], PAUSE_S))
@@ -206,7 +206,7 @@ class Voice:
             temperature: Of the noise.
             frames: Of the pieces of a sentence; Griffin-Lim makes sentences whole.
         """
-        who, mel = self._who(speaker), self.acoustic.spec
+        who, mel = self.who(speaker), self.acoustic.spec
         for i, sentence in enumerate(self.reader(ipa).sentences(text)):
             if i:
                 yield Wave(
@@ -221,14 +221,14 @@ class Voice:
                 temperature=_positive("temperature", temperature),
             )
             if not isinstance(self.vocoder, Vocos):
-                yield self._sound([features])[0]
+                yield self.sound([features])[0]
                 continue
             for piece in self.vocoder.stream(features.unsqueeze(0), frames):
                 yield Wave(piece[0].cpu().numpy(), self.sample_rate)
 
     @torch.inference_mode()
-    def _sound(self, mels: Sequence[Float[Tensor, "mels _"]]) -> list[Wave]:
-        """Spectrograms to sound, in one batch."""
+    def sound(self, mels: Sequence[Float[Tensor, "mels _"]]) -> list[Wave]:
+        """Normalised spectrograms to sound, in one batch."""
         frames = torch.tensor([mel.shape[1] for mel in mels], device=mels[0].device)
         padded = torch.nn.utils.rnn.pad_sequence([mel.T for mel in mels], batch_first=True).mT
         if len(mels) == 1:
@@ -246,7 +246,12 @@ class Voice:
         spec = self.acoustic.spec
         return FrontEnd(spec.language, spec.symbols, self.lexicon, ipa)
 
-    def _who(self, name: str | None) -> int:
+    def who(self, name: str | None) -> int:
+        """Number of a speaker; the first, if none is named.
+
+        Raises:
+            InputError: If there is none of that name.
+        """
         names = self.acoustic.spec.speakers
         if name is not None and name not in names:
             raise InputError(f"speaker: no '{name}'{nearest(name, names)} ({', '.join(names)})")

@@ -1,0 +1,37 @@
+"""Spectrograms one above the other, for the eye."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from oneleap.core.files import replacing
+from oneleap.domains.audio.mel import Mel
+
+
+def spectrograms(found: Mapping[str, Float[Tensor, "mels _"]], mel: Mel, path: Path) -> None:
+    """Write a picture of normalised spectrograms, all in the same colours.
+
+    Args:
+        found: By title, from top to bottom.
+        mel: Their contract.
+        path: Of the picture, ``.png``.
+    """
+    longest = max(x.shape[1] for x in found.values()) / mel.frame_rate
+    low = min(float(np.quantile(x.cpu().numpy(), 0.02)) for x in found.values())
+    high = max(float(x.max()) for x in found.values())
+    figure = Figure(figsize=(8, 1.6 * len(found) + 0.4), layout="constrained")
+    panels = figure.subplots(len(found), 1, squeeze=False, sharex=True)[:, 0]
+    for panel, (title, x) in zip(panels, found.items(), strict=True):
+        box = (0, x.shape[1] / mel.frame_rate, 0, mel.n_mels)
+        panel.imshow(
+            x.cpu().numpy(), origin="lower", aspect="auto", extent=box, vmin=low, vmax=high
+        )
+        panel.set_title(title, fontsize=9, loc="left")
+        panel.set(xlim=(0, longest), ylabel="band")
+    panels[-1].set_xlabel("seconds")
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=110, format="png")

@@ -1,0 +1,105 @@
+"""Speak with exported graphs: ONNX Runtime, numpy and espeak-ng, no torch and no oneleap.
+
+    oneleap export voices/mine
+    python examples/speak_onnx.py voices/mine "Hello." -o hello.wav
+
+Numbers and abbreviations are read as espeak-ng reads them; `oneleap speak` knows more of those.
+"""
+
+import argparse
+import json
+import logging
+import re
+import time
+import unicodedata
+import wave
+from pathlib import Path
+
+import espeakng_loader
+import numpy as np
+import onnxruntime
+from phonemizer.backend import EspeakBackend
+from phonemizer.backend.espeak.wrapper import EspeakWrapper
+
+SAME = {"g": "ɡ", "\u0361": "", "\u035c": "", "ʦ": "ts"}
+
+
+def phonemes(text: str, language: str) -> str:
+    """What is said, in the phonetic alphabet; punctuation stays."""
+    EspeakWrapper.set_library(espeakng_loader.get_library_path())
+    EspeakWrapper.set_data_path(espeakng_loader.get_data_path())
+    backend = EspeakBackend(
+        language,
+        preserve_punctuation=True,
+        with_stress=True,
+        language_switch="remove-flags",
+        logger=logging.getLogger("quiet"),
+    )
+    said = unicodedata.normalize("NFD", backend.phonemize([text], strip=True)[0])
+    return "".join(SAME.get(c, c) for c in said.replace("c\u0327", "ç"))
+
+
+class Speaker:
+    """Graphs of a voice, and the words of its configuration."""
+
+    def __init__(self, folder: Path) -> None:
+        config = folder / "acoustic" / "config.json"
+        config = config if config.is_file() else folder / "config.json"
+        spec = json.loads(config.read_text(encoding="utf-8"))["init_args"]["spec"]["init_args"]
+        self.symbols, self.language = spec["symbols"], spec["language"]
+        self.rate = spec["mel"]["init_args"]["sample_rate"]
+        self.graphs = {
+            name: onnxruntime.InferenceSession(
+                folder / f"{name}.onnx", providers=["CPUExecutionProvider"]
+            )
+            for name in ("text", "decoder", "vocoder")
+        }
+
+    def run(self, name: str, *inputs: np.ndarray) -> np.ndarray:
+        """One graph."""
+        graph = self.graphs[name]
+        names = [given.name for given in graph.get_inputs()]
+        return graph.run(None, dict(zip(names, inputs, strict=True)))[0]
+
+    def say(self, ipa: str, speed: float, rng: np.random.Generator) -> np.ndarray:
+        """Samples on [-1, 1] of one sentence."""
+        known = [c for c in ipa if c in self.symbols]
+        tokens = np.array([self.symbols.index(c) for c in ("^", *known, "$")])
+        text = self.run("text", tokens)
+        ends = np.cumsum(np.exp(text[:, -1]) / speed).round().astype(int)
+        frames = np.maximum(np.diff(ends, prepend=0), 1)
+        means = np.repeat(text[:, :-1], frames, axis=0)
+        noise = rng.standard_normal(means.shape, np.float32)
+        mel = self.run("decoder", self.grouped(means), self.grouped(noise))
+        return self.run("vocoder", mel.reshape(-1, means.shape[1])[: len(means)]).ravel()
+
+    def grouped(self, x: np.ndarray) -> np.ndarray:
+        """Frames in groups that the decoder sees as one; zeros fill the last."""
+        _, fold, mels = self.graphs["decoder"].get_inputs()[0].shape
+        return np.pad(x, ((0, -len(x) % fold), (0, 0))).reshape(-1, fold, mels)
+
+
+def main() -> None:
+    """Say a text."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path, help="what oneleap export wrote to")
+    parser.add_argument("text")
+    parser.add_argument("-o", "--out", type=Path, default=Path("speech.wav"))
+    parser.add_argument("--speed", type=float, default=1.0)
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+    speaker, rng = Speaker(given.folder), np.random.default_rng(given.seed)
+    start, sounds = time.perf_counter(), []
+    for sentence in re.split(r"(?<=[.!?])\s+", given.text.strip()):
+        sounds += [speaker.say(phonemes(sentence, speaker.language), given.speed, rng)]
+        sounds += [np.zeros(speaker.rate // 5, np.float32)]
+    samples = np.concatenate(sounds[:-1])
+    took = time.perf_counter() - start
+    with wave.open(str(given.out), "wb") as file:
+        file.setparams((1, 2, speaker.rate, 0, "NONE", ""))
+        file.writeframes((samples.clip(-1, 1) * 32767).astype("<i2").tobytes())
+    print(f"{given.out}: {len(samples) / speaker.rate:.1f} s of speech in {took:.2f} s")
+
+
+if __name__ == "__main__":
+    main()
