@@ -1,0 +1,189 @@
+"""Sung phrases with their scores: ``wavs/`` and ``transcriptions.csv``, openvpi's layout."""
+
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+
+import lightning as L
+import numpy as np
+from numpy.typing import NDArray
+
+from oneleap.core.errors import InputError
+from oneleap.domains.audio.clips import Fixed, set_aside
+from oneleap.domains.audio.mel import Mel
+from oneleap.domains.singing.corpus import Recording, recordings
+from oneleap.domains.singing.features import take
+from oneleap.domains.singing.prepare import Row, Take, collate, row
+from oneleap.domains.singing.segment import PAUSES, Segment
+from oneleap.domains.singing.spec import SINGING, Songs, Spec
+
+Clip = tuple[Row, Take]
+
+
+def song_of(name: str) -> str:
+    """The song that a phrase is of: its name without the number after the last underscore."""
+    return name.rpartition("_")[0] or name
+
+
+class Singing(L.LightningDataModule):
+    """Recordings with phonemes, their durations and notes, in batches of like lengths.
+
+    Whole songs are set aside, never single phrases of a song that is trained on. Features are
+    computed when first asked for and kept in memory. Pitch is read from ``f0/`` where that is
+    there; to find it takes a quarter of real time, and it is kept in a ``cache`` if one is named.
+
+    Args:
+        path: Folders with ``wavs``, ``transcriptions.csv`` and perhaps ``f0``.
+        mel: Contract of the spectrograms; recordings are resampled to its rate.
+        curves: Measure energy and breathiness too.
+        longest_s: Longer phrases are left out.
+        batch_size: Phrases per batch.
+        cache: Folder in which pitch is kept.
+        validation: Share of the songs that is set aside, at least one.
+        seed: Of the order, and of what is set aside.
+    """
+
+    def __init__(
+        self,
+        path: tuple[str, ...],
+        *,
+        mel: Mel = SINGING,
+        curves: bool = False,
+        longest_s: float = 20.0,
+        batch_size: int = 16,
+        cache: str | None = None,
+        validation: float = 0.05,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if batch_size < 1:
+            raise InputError(f"batch_size: {batch_size} is not positive")
+        if not 0 < validation < 1:
+            raise InputError(f"validation: a share between 0 and 1, not {validation}")
+        self.path, self.mel, self.curves = tuple(path), mel, curves
+        self.longest_s, self.batch_size, self.cache = longest_s, batch_size, cache
+        self.validation, self.seed = validation, seed
+
+    @cached_property
+    def phrases(self) -> list[Recording]:
+        """All phrases that are not too long."""
+        found = [
+            recording
+            for folder in self.path
+            for recording in recordings(folder)
+            if recording.segment.seconds <= self.longest_s
+        ]
+        if not found:
+            raise InputError(f"{self.path[0]}: no phrase of at most longest_s {self.longest_s:g} s")
+        return found
+
+    @cached_property
+    def spec(self) -> Spec:
+        """Contract, alphabet and range; reads no sound."""
+        phonemes = {phoneme for _, s in self.phrases for phoneme in s.ph_seq} | PAUSES
+        notes = [midi for _, s in self.phrases for midi in s.note_midi if midi is not None]
+        if not notes:
+            raise InputError(f"{self.path[0]}: note_seq is missing, or all of it is rest")
+        return Spec(self.mel, tuple(sorted(phonemes)), min(notes), max(notes))
+
+    def held(self) -> set[str]:
+        """Names of the songs that are set aside."""
+        songs = sorted({song_of(s.name) for _, s in self.phrases})
+        if len(songs) < 2:
+            raise InputError(
+                f"{self.path[0]}: one song is too few, for one is set aside (a phrase's song is "
+                "its name up to the last underscore)"
+            )
+        return {songs[i] for i in set_aside(len(songs), self.validation, self.seed)}
+
+    @cached_property
+    def clips(self) -> tuple[list[Clip], list[Clip]]:
+        """Phrases to train on, and those set aside."""
+        held = self.held()
+        both: tuple[list[Clip], list[Clip]] = ([], [])
+        for path, segment in self.phrases:
+            both[song_of(segment.name) in held].append(self.clip(path, segment))
+        return both
+
+    def clip(self, path: Path, segment: Segment) -> Clip:
+        """Score and features of one phrase.
+
+        Raises:
+            InputError: If the recording is not as long as its phonemes.
+        """
+        taken = take(path, self.mel, curves=self.curves, cache=self.cache)
+        frames = taken.mel.shape[1]
+        if abs(frames / self.mel.frame_rate - segment.seconds) > 0.25:
+            raise InputError(
+                f"{path}: lasts {frames / self.mel.frame_rate:.2f} s, its ph_dur "
+                f"{segment.seconds:.2f} s: cut one of them"
+            )
+        try:
+            return row(segment, self.spec, frames), taken
+        except InputError as error:
+            raise InputError(f"{path.name}: {error}") from None
+
+    def train_dataloader(self) -> "Buckets":
+        """Endless batches, a function of the seed and the gradient step alone."""
+        return Buckets(self)
+
+    def val_dataloader(self) -> Fixed[Songs]:
+        """Phrases of the songs set aside, in full batches of like lengths.
+
+        The last is filled by the first: an objective may have shares of a batch.
+        """
+        aside = sorted(self.clips[1], key=lambda clip: clip[1].mel.shape[1])
+        n = self.batch_size
+        filled = [aside[i % len(aside)] for i in range(-(-len(aside) // n) * n)]
+        return Fixed([batched(filled[i : i + n], self.mel) for i in range(0, len(filled), n)])
+
+
+class Buckets:
+    """Endless batches of like lengths; epoch k is shuffled by (seed, k).
+
+    A run that was killed and resumed sees the very batches it would have seen.
+
+    Args:
+        data: Where they come from.
+    """
+
+    JITTER = 0.1
+    """Lengths are taken for this much more or less, so that batches differ between epochs."""
+
+    def __init__(self, data: Singing) -> None:
+        self.data = data
+
+    def order(self, epoch: int, rank: int = 0) -> list[NDArray[np.int64]]:
+        """The batches of an epoch, as places in the list of clips."""
+        clips, size = self.data.clips[0], self.data.batch_size
+        rng = np.random.default_rng((self.data.seed, epoch, rank))
+        lengths = np.array([clip[1].mel.shape[1] for clip in clips])
+        place = rng.permutation(len(clips))
+        noise = rng.uniform(1 - self.JITTER, 1 + self.JITTER, len(clips))
+        place = place[np.argsort((lengths * noise)[place], kind="stable")]
+        place = np.resize(place, -(-len(place) // size) * size)  # the last is filled by the first
+        batches = rng.permuted(place.reshape(-1, size), axis=1)  # objectives go by a row's place
+        return list(batches[rng.permutation(len(batches))])
+
+    def __iter__(self) -> Iterator[Songs]:
+        trainer = self.data.trainer
+        step = trainer.global_step * trainer.accumulate_grad_batches if trainer else 0
+        rank = trainer.global_rank if trainer else 0
+        size = len(self.order(0))
+        while True:
+            epoch, first = divmod(step, size)
+            for where in self.order(epoch, rank)[first:]:
+                yield batched([self.data.clips[0][i] for i in where], self.data.mel)
+                step += 1
+
+    def state_dict(self) -> dict[str, int]:
+        """Nothing: the trainer's step is the state. Lightning asks, to know it can resume."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Nothing to restore."""
+
+
+def batched(clips: list[Clip], mel: Mel) -> Songs:
+    """A padded batch."""
+    return collate([c[0] for c in clips], [c[1] for c in clips], mel)

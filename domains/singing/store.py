@@ -1,0 +1,65 @@
+"""Where singers lie: those that ship with oneleap, folders of singers, runs."""
+
+import os
+from importlib.resources import files
+from pathlib import Path
+from typing import TypeVar
+
+from oneleap.core.errors import InputError, nearest
+from oneleap.core.hub import CONFIG, Pretrained
+from oneleap.core.slim import load_slim
+
+DEFAULT = "song070"
+"""The singer that sings if none is named."""
+
+ACOUSTIC, DURATIONS, PITCH, VOCODER, VARIANCE = (
+    "acoustic",
+    "durations",
+    "pitch",
+    "vocoder",
+    "variance",
+)
+"""Folders of a singer; beside them lies its card."""
+
+M = TypeVar("M", bound=Pretrained)
+
+
+def shipped() -> dict[str, Path]:
+    """Folders of the singers that come with oneleap, by name."""
+    root = Path(str(files("oneleap.domains.singing"))) / "voices"
+    found = sorted(path.parent.parent for path in root.glob(f"*/{ACOUSTIC}/{CONFIG}"))
+    return {path.name: path for path in found}
+
+
+def find(name: str | os.PathLike[str]) -> Path:
+    """The folder of a shipped singer, or the folder itself.
+
+    Raises:
+        InputError: If it is neither.
+    """
+    known = shipped()
+    folder = known.get(str(name), Path(name))
+    if not folder.is_dir():
+        names = f"shipped: {', '.join(known)}" if known else "none is shipped"
+        raise InputError(
+            f"voice: no '{name}'{nearest(str(name), known)} ({names}; or name a folder)"
+        )
+    return folder
+
+
+def load_part(folder: Path, part: str, kind: type[M]) -> M:
+    """One model of a singer; also from the folder of a run, or of the model itself.
+
+    Raises:
+        InputError: If there is none, or it is of another kind.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{part}: {folder}: no such folder")
+    inner = folder / part if (folder / part).is_dir() else folder
+    inner = inner if (inner / CONFIG).is_file() else inner / "model"
+    if not (inner / CONFIG).is_file():
+        raise InputError(f"{folder} holds no {part}: pack a singer with oneleap singer")
+    model = load_slim(inner)
+    if not isinstance(model, kind):
+        raise InputError(f"{part}: {inner} holds a {type(model).__name__}, not a {kind.__name__}")
+    return model

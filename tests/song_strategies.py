@@ -1,0 +1,109 @@
+"""Random segments and scores, for property tests.
+
+What is drawn is a function that builds them: types are checked in tests by a random sample of each
+tuple, and Hypothesis allows no other randomness than its own while it draws.
+"""
+
+from collections.abc import Callable
+from fractions import Fraction
+from functools import partial
+
+import numpy as np
+from hypothesis import strategies as st
+
+from oneleap.domains.singing.score import Note, Score, even_bars
+from oneleap.domains.singing.segment import Curve, Segment
+
+VOWELS = ("a", "i", "u", "e", "o")
+LYRICS = ("さ", "く", "ら", "きゃ", "ん", "っ", "かん", "la", "shi", "あ い", "<&>\"'")
+
+seconds = st.integers(1, 3000).map(lambda ms: ms / 1000)
+pitches = st.one_of(st.none(), st.integers(0, 12_700).map(lambda cents: cents / 100))
+numbers = st.floats(-1e6, 1e6, allow_nan=False)
+
+
+def curves() -> st.SearchStrategy[Curve]:
+    values = st.lists(numbers, min_size=1, max_size=6).map(lambda v: np.array(v, np.float64))
+    return st.builds(Curve, values, st.floats(1e-4, 1.0))
+
+
+@st.composite
+def segments(draw: st.DrawFn) -> Callable[[], Segment]:
+    """With everything a segment can have."""
+    words = draw(st.integers(1, 5))
+    ph_num = [draw(st.integers(1, 3)) for _ in range(words)]
+    names = st.sampled_from(("SP", "AP", "ja/k", *VOWELS, "s", "N"))
+    midi, dur, slur = list[float | None](), list[float](), list[bool]()
+    for _ in range(words):
+        midi.append(draw(pitches))
+        slurs = draw(st.integers(0, 2)) if midi[-1] is not None else 0
+        midi += [draw(pitches.filter(lambda m: m is not None)) for _ in range(slurs)]
+        slur += [k > 0 for k in range(slurs + 1)]
+        dur += [draw(seconds) for _ in range(slurs + 1)]
+    maybe = st.one_of(st.none(), curves())
+    either = st.one_of(st.none(), curves(), numbers)
+    return partial(
+        Segment,
+        ph_seq=tuple(draw(names) for _ in range(sum(ph_num))),
+        ph_num=tuple(ph_num),
+        ph_dur=tuple(draw(seconds) for _ in range(sum(ph_num))) if draw(st.booleans()) else (),
+        note_midi=tuple(midi),
+        note_dur=tuple(dur),
+        note_slur=tuple(slur),
+        offset=draw(numbers),
+        text=draw(st.text(max_size=5)),
+        f0=draw(maybe),
+        energy=draw(maybe),
+        breathiness=draw(maybe),
+        voicing=draw(maybe),
+        tension=draw(maybe),
+        gender=draw(either),
+        velocity=draw(either),
+        lang=draw(st.sampled_from((None, "ja"))),
+        more={"seed": draw(st.integers()), "spk_mix": {"a": "0.5 1"}}
+        if draw(st.booleans())
+        else {},
+    )
+
+
+@st.composite
+def scores(draw: st.DrawFn, *, whole: bool = False, even: bool = False) -> Callable[[], Score]:
+    """Scores; in whole semitones, with bars that MIDI would count alike, if asked for."""
+    beats = st.sampled_from([Fraction(n, d) for d in (1, 2, 3, 4, 6) for n in (1, 2, 3, 7)])
+    notes: list[Note] = []
+    for _ in range(draw(st.integers(1, 8))):
+        resting = bool(notes) and notes[-1].midi is None
+        kind = draw(st.sampled_from(("sung", "rest", "slur")))
+        if kind == "rest" and not resting:
+            notes.append(Note(draw(beats), None))
+            continue
+        cents = draw(st.integers(3600, 9600))
+        midi = float(cents // 100) if whole else cents / 100
+        slur = kind == "slur" and bool(notes) and not resting
+        lyric = "" if slur else draw(st.sampled_from(LYRICS))
+        notes.append(Note(draw(beats), midi, lyric, slur, draw(st.booleans())))
+    if all(note.midi is None for note in notes):
+        notes.append(Note(Fraction(1), 60.0, "あ"))
+    total = sum((n.beats for n in notes), Fraction(0))
+    metre = draw(st.sampled_from(((4, 4), (3, 4), (6, 8), (5, 4))))
+    length = Fraction(4 * metre[0], metre[1])
+    missing = -total % length
+    if even and missing:
+        if notes[-1].midi is None:
+            notes[-1] = Note(notes[-1].beats + missing, None)
+        else:
+            notes.append(Note(missing, None))
+        total += missing
+    pickup = Fraction(0) if even else draw(st.sampled_from((Fraction(0), Fraction(1, 2))))
+    tempo = st.integers(30, 240).map(float)
+    changes = {Fraction(0): draw(tempo)}
+    if draw(st.booleans()):
+        changes[draw(st.sampled_from([Fraction(n, 4) for n in range(1, 9)]))] = draw(tempo)
+    tempos = tuple(sorted((b, t) for b, t in changes.items() if b < total))
+    title, part = draw(st.sampled_from(("", "Sakura", "a < b"))), draw(st.sampled_from(("", "V")))
+
+    def build() -> Score:
+        bars = even_bars(total, metre, min(pickup, total))
+        return Score(tuple(notes), bars, tempos, title, part)
+
+    return build
