@@ -14,31 +14,51 @@ FUNCTIONS = {
     "collect mujoco": "oneleap.domains.rl.collect_mujoco:mujoco",
     "collect robosuite": "oneleap.domains.robot.collect:robosuite",
     "collect pixels": "oneleap.domains.rl.pixelmaze:pixels",
+    "collect singing": "oneleap.domains.singing.collect:singing",
+    "collect labels": "oneleap.domains.singing.labels:labels",
+    "collect music": "oneleap.domains.music.collect:music",
     "sweep": "oneleap.domains.rl.sweep:sweep",
     "demo": "oneleap.domains.rl.demo:demo",
     "bench core": "oneleap.core.bench_core:bench",
     "bench rl": "oneleap.domains.rl.bench:bench",
     "bench robot": "oneleap.domains.robot.bench:bench",
     "bench speech": "oneleap.domains.speech.bench:bench",
+    "bench music": "oneleap.domains.music.bench:bench",
+    "bench singing": "oneleap.domains.singing.bench:bench",
     "voice": "oneleap.domains.speech.command:pack",
+    "singer": "oneleap.domains.singing.command:pack",
+    "boundary": "oneleap.domains.singing.boundary:boundary",
+    "composer": "oneleap.domains.music.pack:pack",
 }
 """Commands that are plain functions: signature and docstring make the options and the help.
 
 The docstring has a line ``Example: oneleap ...``.
 """
 
-OWN_ARGUMENTS = {"speak": "oneleap.domains.speech.command:main"}
+OWN_ARGUMENTS = {
+    "speak": "oneleap.domains.speech.command:main",
+    "sing": "oneleap.domains.singing.command:main",
+    "compose": "oneleap.domains.music.command:main",
+}
 """Commands that read their arguments themselves, having short or optional ones."""
 
 EVALUATORS = {
+    "music": "oneleap.domains.music.evaluate:command",
     "rl": "oneleap.domains.rl.evaluate:command",
     "robot": "oneleap.domains.robot.evaluate:command",
+    "singing": "oneleap.domains.singing.evaluate:command",
+    "speech": "oneleap.domains.speech.evaluate:command",
+    "audio": "oneleap.domains.audio.evaluate:command",
 }
 """How the models of each domain are evaluated; the first argument is the run's folder."""
 
 EXPORTERS = {
+    "music": "oneleap.domains.music.deploy:export",
     "rl": "oneleap.domains.rl.deploy:export",
     "robot": "oneleap.domains.robot.deploy:export",
+    "singing": "oneleap.domains.singing.deploy:export",
+    "speech": "oneleap.domains.speech.deploy:export",
+    "audio": "oneleap.domains.audio.deploy:export",
 }
 """How they are written as graphs that run without oneleap, likewise."""
 
@@ -55,6 +75,11 @@ HELP = {
     "sweep": "train values of a setting, and seeds: oneleap sweep rl/ofql_hopper-medium",
     "speak": "say a text: oneleap speak 'Hello.' -o hello.wav",
     "voice": "an acoustic model and its vocoder in one folder: oneleap voice RUN RUN FOLDER",
+    "composer": "a base model, student and vocoder in one folder: oneleap composer RUN RUN RUN OUT",
+    "compose": "music under control: oneleap compose --intensity rise -o out.wav",
+    "sing": "sing a score: oneleap sing song.musicxml -o song.wav",
+    "singer": "the models of a singer in one folder: oneleap singer RUN RUN RUN RUN FOLDER",
+    "boundary": "where a diffusion of song may start: oneleap boundary runs/CONFIG/TIME",
     "demo": "collect, train and evaluate a one-step policy, in minutes",
     "bench": "time this machine, or compare all methods: oneleap bench rl",
     "configs": "list the configurations that ship with oneleap",
@@ -66,8 +91,12 @@ EXTRAS = {
     "robot": ("robosuite", "robomimic"),
     "sweep": ("ray",),
     "speech": ("espeakng_loader", "num2words", "phonemizer"),
+    "music": ("mido",),
+    "singing": ("defusedxml", "pyopenjtalk"),
+    "singing-data": ("music21", "pysinsy"),
     "audio": ("librosa", "numba", "pyworld", "soundfile", "soxr", "torchaudio"),
     "export": ("huggingface_hub", "onnx", "onnxruntime", "onnxscript"),
+    "eval": ("faster_whisper", "speechmos"),
 }
 """Which extra brings which module."""
 
@@ -172,6 +201,8 @@ def _of_run(command: str, argv: Sequence[str]) -> int:
     if not run.is_dir():
         raise InputError(f"{run}: no such folder; runs lie in runs/CONFIG/TIME")
     model = run if (run / "config.json").is_file() else run / "model"
+    if not model.is_dir() and (run / "acoustic").is_dir():
+        model = run / "acoustic"  # a voice
     if not model.is_dir():
         raise InputError(
             f"{run} has no model yet: finish it with oneleap fit ... --run {run} --ckpt_path last"

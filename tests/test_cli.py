@@ -215,7 +215,7 @@ def test_evaluate_asks_the_domain_of_the_model(
     assert main(["evaluate", "some/model", "--episodes", "4"]) == 40
     (model / "config.json").write_text(json.dumps({"class_path": "elsewhere.Model"}))
     assert "no domain of oneleap evaluates a elsewhere.Model" in complain(capsys, "evaluate some")
-    assert set(EVALUATORS) == {"rl", "robot"}
+    assert set(EVALUATORS) == {"audio", "music", "rl", "robot", "singing", "speech"}
 
 
 # Runs

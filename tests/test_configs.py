@@ -33,12 +33,16 @@ def fake_spec(model: str) -> object:
     import tiny_robot
 
     from oneleap.domains.audio.mel import Mel
+    from oneleap.domains.music.spec import Spec as Music
     from oneleap.domains.rl.task import Spec
+    from oneleap.domains.singing.spec import Spec as Song
     from oneleap.domains.speech.spec import Spec as Speech
 
     specs = {
         "audio": Mel(),
+        "music": Music(tags=("calm", "fast")),
         "speech": Speech(),
+        "singing": Song(),
         "rl": Spec(3, 2, (0.0,) * 3, (1.0,) * 3, (-1.0,) * 2, (1.0,) * 2),
         "robot": tiny_robot.spec(),
     }

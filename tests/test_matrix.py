@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from tiny_music import write_pieces
 from tiny_robot import demonstrations
+from tiny_singing import write_corpus as write_songs_corpus
 from tiny_speech import write_corpus
 
 from oneleap.core import objectives
@@ -91,12 +93,63 @@ def write_speech(folder: Path) -> str:
     mel: {sample_rate: 8000, n_fft: 256, hop: 128, window: 256, n_mels: 10, fmax: 4000.0}"""
 
 
+def write_music(folder: Path) -> str:
+    """Music: two folders of pieces, each a tag. Returns the section ``data``."""
+    for name in ("soundfile", "soxr"):
+        pytest.importorskip(name)
+    if not (folder / "songs").exists():
+        write_pieces(folder / "songs")
+    return """
+  class_path: oneleap.domains.music.datamodule.Music
+  init_args:
+    path: [songs]
+    frames: 16
+    batch_size: 16
+    mel: {sample_rate: 8000, n_fft: 256, hop: 128, window: 256, n_mels: 10, fmax: 4000.0}"""
+
+
+def write_songs(folder: Path) -> str:
+    """Singing: recordings in openvpi's layout. Returns the section ``data``."""
+    for name in ("soundfile", "soxr", "pyworld"):
+        pytest.importorskip(name)
+    if not (folder / "songs").exists():
+        write_songs_corpus(folder / "songs")
+    return """
+  class_path: oneleap.domains.singing.datamodule.Singing
+  init_args:
+    path: [songs]
+    validation: 0.25
+    batch_size: 16
+    mel: {sample_rate: 8000, n_fft: 256, hop: 128, window: 256, n_mels: 10, fmax: 4000.0}"""
+
+
 DOMAINS: dict[str, tuple[Callable[[Path], str], str]] = {
     "oneleap.domains.rl.policy.Policy": (write_transitions, "width: 16"),
     "oneleap.domains.rl.ofql.OFQL": (write_transitions, "width: 16"),
     "oneleap.domains.robot.policy.RobotPolicy": (
         write_chunks,
         "head: {class_path: oneleap.domains.robot.nets.MLPHead, init_args: {width: 16}}",
+    ),
+    "oneleap.domains.singing.acoustic.Acoustic": (
+        write_songs,
+        """encoder: {width: 16, depth: 1, heads: 2, hidden: 16}
+    aux: {width: 8, hidden: 8, depth: 1}
+    crop_s: 0.2
+    depth: 0.6
+    optimizer: {lr: 1.0e-2, clip: 1.0}
+    decoder:
+      class_path: oneleap.domains.singing.net.LYNX
+      init_args: {width: 16, depth: 1, kernel: 3}""",
+    ),
+    "oneleap.domains.singing.curves.Curves": (
+        write_songs,
+        """encoder: {width: 16, depth: 1, heads: 2, hidden: 16}
+    melody: {width: 16, depth: 1, heads: 2, hidden: 16}
+    bins: 2
+    optimizer: {lr: 1.0e-2, clip: 1.0}
+    decoder:
+      class_path: oneleap.domains.singing.net.LYNX
+      init_args: {width: 16, depth: 1, kernel: 3}""",
     ),
     "oneleap.domains.speech.acoustic.Acoustic": (
         write_speech,
@@ -107,11 +160,21 @@ DOMAINS: dict[str, tuple[Callable[[Path], str], str]] = {
       class_path: oneleap.domains.speech.net.ConvNeXt
       init_args: {width: 16, depth: 1}""",
     ),
+    "oneleap.domains.music.model.MusicModel": (
+        write_music,
+        """optimizer: {lr: 1.0e-2, clip: 1.0}
+    backbone:
+      class_path: oneleap.domains.music.nets.UNet
+      init_args: {widths: [8, 16], context_dim: 16, patch: 2}""",
+    ),
 }
 
 DISPERSED = {
     "oneleap.domains.robot.policy.RobotPolicy": "{layers: [head.net.inward]}",
+    "oneleap.domains.singing.acoustic.Acoustic": "{layers: [decoder.blocks.0], frames: 1}",
+    "oneleap.domains.singing.curves.Curves": "{layers: [decoder.blocks.0], frames: 1}",
     "oneleap.domains.speech.acoustic.Acoustic": "{layers: [decoder.blocks.0], frames: 1}",
+    "oneleap.domains.music.model.MusicModel": "{layers: [inner.mid]}",
 }
 """Settings of ``Dispersed`` for networks within networks, and for data that are padded."""
 

@@ -1,0 +1,98 @@
+"""The least music there can be: tones for pieces, and models of a few weights."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from oneleap.core.objectives import FlowMatching
+from oneleap.core.types import Objective
+from oneleap.domains.audio.mel import Mel
+from oneleap.domains.audio.vocos import Vocos
+from oneleap.domains.music.composer import Composer
+from oneleap.domains.music.model import MusicModel
+from oneleap.domains.music.nets import Backbone, DiT
+from oneleap.domains.music.spec import Batch, Spec
+
+RATE = 8_000
+MEL = Mel(
+    sample_rate=RATE,
+    n_fft=256,
+    hop=128,
+    window=256,
+    n_mels=10,
+    fmax=4000.0,
+    floor=1e-3,
+    mean=-4.5,
+    std=2.0,
+)
+SPEC = Spec(
+    MEL,
+    ("calm", "fast"),
+    frames=32,
+    mean=tuple(0.1 * k for k in range(10)),
+    std=tuple(1 + 0.05 * k for k in range(10)),
+)
+BACKBONE = DiT(width=16, depth=1, heads=2, patch=4)
+
+
+def chord(seconds: float, hz: float, rate: int = RATE) -> NDArray[np.float32]:
+    """A major triad that swells, peak about 0.5."""
+    t = np.arange(round(seconds * rate)) / rate
+    wave = sum(np.sin(2 * np.pi * hz * ratio * t) for ratio in (1, 5 / 4, 3 / 2))
+    return np.asarray(0.17 * wave * (0.3 + 0.7 * t / seconds), np.float32)
+
+
+def write_pieces(folder: Path, each: int = 3, seconds: float = 2.0, rate: int = RATE) -> Path:
+    """Two folders of pieces, one a tag."""
+    import soundfile
+
+    for tag, low in (("calm", 110.0), ("fast", 220.0)):
+        (folder / tag).mkdir(parents=True)
+        for i in range(each):
+            wave = chord(seconds, low * 2 ** (i / 12), rate)
+            soundfile.write(folder / tag / f"{tag}{i}.wav", wave, rate)
+    return folder
+
+
+def model(
+    objective: Objective | None = None,
+    spec: Spec = SPEC,
+    backbone: Backbone = BACKBONE,
+    seed: int = 3,
+) -> MusicModel:
+    """A model whose every weight matters."""
+    made = MusicModel(spec, objective or FlowMatching(), backbone=backbone)
+    g = torch.Generator().manual_seed(seed)
+    for net in (made.net, made.average):
+        for weight in net.parameters():
+            torch.nn.init.normal_(weight, std=0.2, generator=g)
+    return made.eval()
+
+
+def vocoder(mel: Mel = MEL) -> Vocos:
+    """Likewise."""
+    made = Vocos(mel, width=16, hidden=16, depth=2)
+    g = torch.Generator().manual_seed(0)
+    for weight in made.parameters():
+        torch.nn.init.normal_(weight, std=0.2, generator=g)
+    return made.eval()
+
+
+def composer(student: Objective | None = None) -> Composer:
+    """A base model, a student of another seed, a vocoder."""
+    return Composer.of(model(), model(student, seed=4), vocoder(), guidance=2.0)
+
+
+def batch(rows: int = 4, frames: int = 32, seed: int = 0) -> Batch:
+    """Noise for clips, tags at random."""
+    g = torch.Generator().manual_seed(seed)
+    tags = torch.randint(0, 2, (rows, len(SPEC.tags)), generator=g).float()
+    return Batch(torch.randn(rows, MEL.n_mels, frames, generator=g), tags)
+
+
+def untagged(spec: Spec = SPEC) -> Spec:
+    """The same without tags."""
+    return replace(spec, tags=())
