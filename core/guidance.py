@@ -35,6 +35,36 @@ def unconditional(field: Field, like: Float[Tensor, "b"]) -> Conditioned:
     return droppable(field).drop(torch.ones_like(like, dtype=torch.bool))
 
 
+def at(field: Field, w: Float[Tensor, "b"] | None) -> Field:
+    """``field`` at guidance scales that are its input, or as it is if there are none.
+
+    Raises:
+        InputError: If the field is no network under conditions.
+    """
+    if w is None:
+        return field
+    if not isinstance(field, Conditioned):
+        raise InputError("guidance as an input needs a network that takes the keyword 'guidance'")
+    return field.at(w)
+
+
+def guided_by(teacher: Field | None, w: Float[Tensor, "b"]) -> Field:
+    """A teacher under classifier-free guidance of a scale per row; 2 network evaluations.
+
+    Raises:
+        InputError: If there is none, or its conditions cannot be dropped.
+    """
+    if not isinstance(teacher, Conditioned) or teacher.null is None:
+        raise InputError("guidance as an input needs an unguided teacher with droppable conditions")
+    null = unconditional(teacher, w)
+
+    def field(z: Tensor, r: Tensor, t: Tensor) -> Tensor:
+        base = null(z, r, t)
+        return base + expand(w, z) * (teacher(z, r, t) - base)
+
+    return field
+
+
 @dataclass(frozen=True)
 class TargetGuidance:
     """The guided velocity of MeanFlow (arXiv 2505.13447), Sec. 4.2 and appendix.

@@ -7,13 +7,13 @@ import torch
 from numpy.typing import NDArray
 
 from oneleap.core.objectives import FlowMatching
+from oneleap.core.samplers import Leap, Sampler
 from oneleap.core.types import Objective
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.audio.vocos import Vocos
 from oneleap.domains.speech.acoustic import Acoustic
 from oneleap.domains.speech.align import aligned
 from oneleap.domains.speech.net import ConvNeXt, Text
-from oneleap.domains.speech.samplers import Leap, Sampler
 from oneleap.domains.speech.spec import Aligned, Spec, Utterances
 
 RATE = 8_000

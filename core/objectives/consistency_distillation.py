@@ -8,7 +8,7 @@ from torch import Tensor
 
 from oneleap.core.edm import Karras
 from oneleap.core.flow_map import follow, needed_teacher, neighbours, to_data
-from oneleap.core.objectives.ctm import at, guided
+from oneleap.core.guidance import at, guided_by
 from oneleap.core.path import LinearPath
 from oneleap.core.reduce import Metric, SquaredError, masked_mean
 from oneleap.core.types import Bound, Draw, Loss, Objective, noise_like
@@ -69,7 +69,7 @@ class ConsistencyDistillation(Objective):
         """``d( f(z_t, t), sg f(z_s, s) )``, ``z_s`` by the teacher."""
         s, t = neighbours(draw, "ConsistencyDistillation"), draw.t
         teacher = needed_teacher(bound, "ConsistencyDistillation", "ImprovedConsistencyTraining")
-        teacher = teacher if draw.w is None else guided(teacher, draw.w)
+        teacher = teacher if draw.w is None else guided_by(teacher, draw.w)
         student = at(bound.field, draw.w)
         source = student if bound.target is None else at(bound.target, draw.w)
         z = LinearPath().point(bound.x, draw.e, t)

@@ -10,11 +10,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from oneleap.core.edm import Karras
-from oneleap.core.errors import InputError
 from oneleap.core.flow_map import follow, neighbours, to_data, travel
-from oneleap.core.path import LinearPath, expand
+from oneleap.core.guidance import at, guided_by
+from oneleap.core.path import LinearPath
 from oneleap.core.reduce import Metric, SquaredError, masked_mean
-from oneleap.core.types import Bound, Conditioned, Draw, Field, Loss, Objective, noise_like
+from oneleap.core.types import Bound, Draw, Loss, Objective, noise_like
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class ConsistencyTrajectory(Objective):
         r, s, t = draw.r, neighbours(draw, "ConsistencyTrajectory"), draw.t
         student = at(bound.field, draw.w)
         average = None if bound.target is None else at(bound.target, draw.w)
-        teacher = bound.teacher if draw.w is None else guided(bound.teacher, draw.w)
+        teacher = bound.teacher if draw.w is None else guided_by(bound.teacher, draw.w)
         z = LinearPath().point(bound.x, draw.e, t)
         with torch.no_grad():
             if teacher is None:
@@ -98,33 +98,3 @@ class ConsistencyTrajectory(Objective):
             "velocity_error": masked_mean((u - v).detach().square(), bound.mask).mean(),
         }
         return Loss(consistency + self.denoising * denoising, logs)
-
-
-def at(field: Field, w: Float[Tensor, "b"] | None) -> Field:
-    """``field`` at guidance scales, or as it is if there are none.
-
-    Raises:
-        InputError: If the field is no network under conditions.
-    """
-    if w is None:
-        return field
-    if not isinstance(field, Conditioned):
-        raise InputError("guidance as an input needs a network that takes the keyword 'guidance'")
-    return field.at(w)
-
-
-def guided(teacher: Field | None, w: Float[Tensor, "b"]) -> Field:
-    """A teacher under classifier-free guidance of a scale per row.
-
-    Raises:
-        InputError: If there is none, or its conditions cannot be dropped.
-    """
-    if not isinstance(teacher, Conditioned) or teacher.null is None:
-        raise InputError("guidance as an input needs an unguided teacher with droppable conditions")
-    null = teacher.drop(torch.ones_like(w, dtype=torch.bool))
-
-    def field(z: Tensor, r: Tensor, t: Tensor) -> Tensor:
-        base = null(z, r, t)
-        return base + expand(w, z) * (teacher(z, r, t) - base)
-
-    return field

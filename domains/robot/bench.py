@@ -11,11 +11,11 @@ import torch
 from oneleap.core.bench import median_ms, report
 from oneleap.core.errors import InputError
 from oneleap.core.objectives import MeanFlow
+from oneleap.core.samplers import Ancestral, Euler, Implicit, Leap, Sampler
 from oneleap.domains.robot.collect import env_args
 from oneleap.domains.robot.env import RobotEnv, with_gl
 from oneleap.domains.robot.policy import RobotPolicy
 from oneleap.domains.robot.rollout import play
-from oneleap.domains.robot.samplers import Ancestral, Euler, Implicit, Leap, Sampler
 from oneleap.domains.robot.task import Spec, Task
 
 TURNS = 5

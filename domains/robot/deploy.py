@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from oneleap.core.errors import InputError
 from oneleap.core.export import Format, Graph, export_graphs
 from oneleap.core.hub import load_pretrained
+from oneleap.core.samplers import Consistency, Euler, Implicit, Leap
 from oneleap.domains.robot.policy import RobotPolicy
-from oneleap.domains.robot.samplers import Consistency, Euler, Implicit, Leap
 
 
 class OneChunk(nn.Module):

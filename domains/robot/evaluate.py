@@ -14,10 +14,10 @@ from rich.table import Table
 from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
 from oneleap.core.hub import load_pretrained
+from oneleap.core.samplers import Sampler
 from oneleap.domains.robot.pictures import contact_sheet, film
 from oneleap.domains.robot.policy import RobotPolicy
 from oneleap.domains.robot.rollout import Episodes, Rollout
-from oneleap.domains.robot.samplers import Sampler
 from oneleap.domains.robot.workers import each
 
 FILMED = 3
@@ -103,7 +103,7 @@ def command(
         rollouts: Episodes.
         execute: Actions of each chunk, by default the policy's own number.
         sampler: How the policy acts, by default as it was trained to; DDIM is
-            --sampler oneleap.domains.robot.samplers.Implicit --sampler.steps 10.
+            --sampler oneleap.core.samplers.Implicit --sampler.steps 10.
         horizon: Steps after which an episode has failed, by default those of the data.
         seed: Of the episodes and of the policy's noise.
         workers: Processes.

@@ -13,11 +13,11 @@ from oneleap.core.ema import PowerEMA
 from oneleap.core.errors import InputError
 from oneleap.core.lit import GenerativeModule
 from oneleap.core.optim import Adam
+from oneleap.core.samplers import Leap, Sampler
 from oneleap.core.types import Bound, Conditioned, Objective
 from oneleap.domains.robot.demos import Batch
 from oneleap.domains.robot.nets import Head, MLPHead, PolicyNet, Vision
 from oneleap.domains.robot.rotation import pose_from_network
-from oneleap.domains.robot.samplers import Leap, Sampler
 from oneleap.domains.robot.task import Spec
 from oneleap.domains.robot.vision import shifted
 

@@ -10,8 +10,8 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from oneleap.core.samplers import Sampler
 from oneleap.domains.robot.env import Observation, RobotEnv, with_gl, without_gl
-from oneleap.domains.robot.samplers import Sampler
 from oneleap.domains.robot.task import Spec
 
 PICTURE = (128, 128)

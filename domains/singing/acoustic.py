@@ -271,17 +271,3 @@ def needs_rough(sampler: Sampler) -> bool:
     if isinstance(sampler, FromDepth):
         return sampler.depth < 1
     return getattr(sampler, "boundary", 0) is not None
-
-
-def with_steps(sampler: Sampler, steps: int | None) -> Sampler:
-    """The sampler with another number of steps.
-
-    Raises:
-        InputError: If it is not positive.
-    """
-    if steps is None:
-        return sampler
-    if steps < 1:
-        raise InputError(f"steps: at least 1, not {steps}")
-    assert dataclasses.is_dataclass(sampler)
-    return replace(sampler, steps=steps)

@@ -25,9 +25,11 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("score", type=Path, help="MusicXML or MIDI with lyrics, .ds, or HTS labels")
     p.add_argument("-o", "--out", type=Path, help="sound file (the score's name, .wav)")
     p.add_argument("--voice", default=None, help="name of a shipped singer, or a folder")
-    p.add_argument("--steps", type=int, default=1, help="network calls for the spectrogram (1)")
+    p.add_argument("--steps", type=int, help="of the spectrogram's sampler (the voice's own: 1)")
     p.add_argument("--key", type=float, default=0.0, help="semitones up or down: +2, -3 (0)")
     p.add_argument("--tempo", type=float, default=1.0, help="2 is twice as fast (1)")
+    p.add_argument("--dictionary", type=Path, help="of syllables, if the lyrics aren't Japanese")
+    p.add_argument("--verse", type=int, default=1, help="of a score that has several (1)")
     p.add_argument("--seed", type=int, default=0, help="of the noise (0)")
     return p
 
@@ -39,13 +41,15 @@ def main(argv: Sequence[str]) -> int:
         InputError: If the score or the voice is not as it should be.
     """
     given = parser().parse_args(argv)
-    if given.steps < 1:
+    if given.steps is not None and given.steps < 1:
         raise InputError(f"steps: at least 1, not {given.steps}")
+    from oneleap.domains.singing.phonemes import read_dictionary
     from oneleap.domains.singing.read import read_score
     from oneleap.domains.singing.singer import Singer
     from oneleap.domains.singing.store import DEFAULT
 
-    segments = read_score(given.score)
+    said = None if given.dictionary is None else read_dictionary(given.dictionary)
+    segments = read_score(given.score, said, verse=given.verse)
     singer = Singer.load(given.voice or DEFAULT)
     start = time.perf_counter()
     try:

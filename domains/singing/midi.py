@@ -75,7 +75,7 @@ def _opened(path: Path) -> Any:
 
 
 def _score(file: Any) -> Score:
-    if file.ticks_per_beat < 1 or file.type == 2:
+    if file.ticks_per_beat < 1 or file.type == 2 or not file.tracks:
         raise InputError("is of a kind that is no score: save it as format 1, with ticks a beat")
     tracks = [_track(track) for track in file.tracks]
     tempos, metres = _conductor(file)

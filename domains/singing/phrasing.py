@@ -1,6 +1,7 @@
 """A score to segments: beats to seconds, lyrics to phonemes, phrases between rests."""
 
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from itertools import accumulate
 
 from oneleap.core.errors import InputError
@@ -16,7 +17,6 @@ SPLIT_S = 1.0
 
 BREATH_S, BREATH_SHARE = 0.3, 0.35
 """Length of a breath, and the most that it takes of the note before it."""
-
 
 LONGEST_S = 8.0
 """Seconds of a phrase after which a breath, or a shorter rest, parts it too."""
@@ -87,10 +87,8 @@ def segments(
 def _words(score: Score, phonemes: Phonemes) -> list[_Word]:
     """All words; leading consonants are with the word before, the first word is silence."""
     words = [_Word([SILENCE], [None], [0.0])]
-    beat = score.notes[0].beats * 0 if score.notes else None
+    beat = Fraction(0)
     for i, note in enumerate(score.notes):
-        if beat is None:
-            break
         lasts = score.seconds(beat + note.beats) - score.seconds(beat)
         beat += note.beats
         if note.midi is None:

@@ -12,6 +12,7 @@ from torch import Tensor
 from oneleap.core.errors import InputError, nearest
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.singing import timing
+from oneleap.domains.singing.phonemes import CARRIERS
 from oneleap.domains.singing.segment import Segment, bound_to_words
 from oneleap.domains.singing.spec import Songs, Spec
 
@@ -58,13 +59,16 @@ def tokens(segment: Segment, spec: Spec) -> Int[Tensor, "l"]:
     """Numbers of phonemes.
 
     Raises:
-        InputError: If the model does not know one.
+        InputError: If the model does not know one; naming bar and note where they are known.
     """
     known = {phoneme: i + 1 for i, phoneme in enumerate(spec.phonemes)}
     for i, phoneme in enumerate(segment.ph_seq):
         if phoneme not in known:
+            where = "ph_seq"
+            if segment.places:
+                where = segment.place(timing.phoneme_notes(segment, CARRIERS)[i])
             raise InputError(
-                f"ph_seq: phoneme {i + 1} is '{phoneme}', which this voice does not sing"
+                f"{where}: phoneme {i + 1} is '{phoneme}', which this voice does not sing"
                 f"{nearest(phoneme, known)} (it sings {' '.join(spec.phonemes)})"
             )
     return torch.tensor([known[phoneme] for phoneme in segment.ph_seq])

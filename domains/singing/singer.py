@@ -13,13 +13,14 @@ from torch import Tensor
 from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
 from oneleap.core.hub import CARD
+from oneleap.core.samplers import with_steps
 from oneleap.core.seed import step_generator
 from oneleap.core.slim import save_slim
 from oneleap.domains.audio.mel import refuse_mismatch
 from oneleap.domains.audio.nsf import NSF
 from oneleap.domains.audio.wave import Wave
 from oneleap.domains.singing import store, timing
-from oneleap.domains.singing.acoustic import Acoustic, with_steps
+from oneleap.domains.singing.acoustic import Acoustic
 from oneleap.domains.singing.curves import Curves, hertz
 from oneleap.domains.singing.durations import Durations
 from oneleap.domains.singing.prepare import Take, collate, refuse_range, row
@@ -109,7 +110,7 @@ class Singer:
         self,
         segments: Sequence[Segment],
         *,
-        steps: int | None = 1,
+        steps: int | None = None,
         key: float = 0.0,
         tempo: float = 1.0,
         seed: int = 0,
@@ -120,7 +121,7 @@ class Singer:
 
         Args:
             segments: With words and notes.
-            steps: Of the acoustic model's sampler; ``None`` is its own number.
+            steps: Of the acoustic model's sampler; its own number if left out, 1 for students.
             key: Semitones by which all is moved.
             tempo: 2 is twice as fast.
             seed: Of the noise; the same seed sings the same.

@@ -1,6 +1,5 @@
 """The acoustic model: text to mel spectrograms under any objective of the core."""
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -13,13 +12,13 @@ from oneleap.core.errors import InputError
 from oneleap.core.lit import GenerativeModule
 from oneleap.core.optim import Adam
 from oneleap.core.reduce import masked_mean
+from oneleap.core.samplers import Leap, Sampler, with_steps
 from oneleap.core.seed import step_generator
 from oneleap.core.types import Bound, Draw, Loss, Objective
 from oneleap.domains.audio.mel import refuse_mismatch
 from oneleap.domains.speech.align import aligned, durations, owners, real
 from oneleap.domains.speech.encoder import whole_frames
 from oneleap.domains.speech.net import AcousticNet, ConvNeXt, Decoder, Encoded, Text
-from oneleap.domains.speech.samplers import Leap, Sampler
 from oneleap.domains.speech.spec import Aligned, Spec, Utterances
 
 
@@ -268,17 +267,3 @@ class Acoustic(GenerativeModule):
         field = self.average.field(encoded, owner, frame_mask.unsqueeze(1))
         generator = step_generator(self.seed, 0, 3, self.device)
         return with_steps(self.sampler, steps)(field, noise, generator)
-
-
-def with_steps(sampler: Sampler, steps: int | None) -> Sampler:
-    """The sampler with another number of steps.
-
-    Raises:
-        InputError: If it is not positive.
-    """
-    if steps is None:
-        return sampler
-    if steps < 1:
-        raise InputError(f"steps: at least 1, not {steps}")
-    assert dataclasses.is_dataclass(sampler)
-    return replace(sampler, steps=steps)

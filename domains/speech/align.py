@@ -70,7 +70,7 @@ def durations(
         lengths: Tokens of each.
         frames: Frames of each, at least as many.
     """
-    with torch.no_grad():
+    with torch.no_grad(), torch.autocast(mel.device.type, enabled=False):
         score = means.mT @ mel - 0.5 * means.square().sum(1).unsqueeze(2)
     sizes = (lengths.cpu().numpy(), frames.cpu().numpy())
     found = _compiled()(score.float().cpu().contiguous().numpy(), *sizes)

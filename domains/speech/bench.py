@@ -9,12 +9,12 @@ import torch
 from oneleap.core.bench import median_ms, report
 from oneleap.core.errors import InputError
 from oneleap.core.objectives import FlowMatching
+from oneleap.core.samplers import EDMSolver, Euler, Leap, Sampler
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.audio.vocos import Vocos
 from oneleap.domains.speech.acoustic import Acoustic
 from oneleap.domains.speech.align import real
 from oneleap.domains.speech.encoder import whole_frames
-from oneleap.domains.speech.samplers import EDMSolver, Euler, Leap, Sampler
 from oneleap.domains.speech.spec import Spec
 from oneleap.domains.speech.store import shipped
 from oneleap.domains.speech.symbols import ids

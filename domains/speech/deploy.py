@@ -8,12 +8,12 @@ from torch import Tensor, nn
 
 from oneleap.core.errors import InputError
 from oneleap.core.export import Format, Graph, export_graphs
+from oneleap.core.samplers import Consistency, Euler, Leap, Sampler, with_steps
 from oneleap.core.types import Conditioned
 from oneleap.domains.audio.deploy import graph_of as vocoder_graph
 from oneleap.domains.audio.vocos import Vocos
-from oneleap.domains.speech.acoustic import Acoustic, with_steps
+from oneleap.domains.speech.acoustic import Acoustic
 from oneleap.domains.speech.folded import Folded
-from oneleap.domains.speech.samplers import Consistency, Euler, Leap, Sampler
 from oneleap.domains.speech.store import ACOUSTIC
 from oneleap.domains.speech.voice import Voice
 

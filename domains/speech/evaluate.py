@@ -13,13 +13,12 @@ from rich.table import Table
 
 from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
+from oneleap.core.samplers import Leap, with_steps
 from oneleap.domains.audio.judge import dnsmos
 from oneleap.domains.audio.pictures import spectrograms
 from oneleap.domains.audio.wave import Wave, joined
-from oneleap.domains.speech.acoustic import with_steps
 from oneleap.domains.speech.held import Held, held_out
 from oneleap.domains.speech.recognise import Recogniser, error_rate
-from oneleap.domains.speech.samplers import Leap
 from oneleap.domains.speech.symbols import ids
 from oneleap.domains.speech.voice import PAUSE_S, Voice
 

@@ -9,10 +9,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from oneleap.core.errors import InputError
+from oneleap.core.samplers import with_steps
 from oneleap.core.seed import step_generator
 from oneleap.domains.audio.evaluate import arguments
 from oneleap.domains.audio.wave import Wave, read, trimmed
-from oneleap.domains.speech.acoustic import Acoustic, with_steps
+from oneleap.domains.speech.acoustic import Acoustic
 from oneleap.domains.speech.datamodule import Clip, Speech, collate
 
 

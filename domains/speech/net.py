@@ -149,8 +149,10 @@ class AcousticNet(nn.Module):
         """Means and durations; the durations' gradient stops at the encoder."""
         who = None if self.speakers is None else self.speakers(speaker)
         hidden = self.encoder(tokens, mask, who)
-        means: Tensor = self.mean(hidden).mT
-        return Encoded(means, self.duration(hidden.detach(), mask), who)
+        # At the weights' precision, whatever the layers ran in: durations are summed and searched.
+        exact = self.mean.weight.dtype
+        means: Tensor = self.mean(hidden).mT.to(exact)
+        return Encoded(means, self.duration(hidden.detach(), mask).to(exact), who)
 
     def field(
         self,

@@ -7,9 +7,9 @@ from pathlib import Path
 from oneleap.core.errors import InputError, nearest
 from oneleap.core.files import replacing
 from oneleap.core.hub import CARD, CONFIG
+from oneleap.core.slim import load_slim
 from oneleap.domains.audio.vocos import Vocos
 from oneleap.domains.speech.acoustic import Acoustic
-from oneleap.domains.speech.slim import load_slim
 
 DEFAULT = "allison"
 """The voice that speaks if none is named."""

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from oneleap.core.errors import InputError, nearest
+from oneleap.core.slim import save_slim
 from oneleap.domains.audio.griffin_lim import GriffinLim
 from oneleap.domains.audio.mel import refuse_mismatch
 from oneleap.domains.audio.vocos import Vocos
@@ -20,7 +21,6 @@ from oneleap.domains.speech.acoustic import Acoustic
 from oneleap.domains.speech.align import real
 from oneleap.domains.speech.frontend import FrontEnd
 from oneleap.domains.speech.lexicon import read_lexicon
-from oneleap.domains.speech.slim import save_slim
 from oneleap.domains.speech.store import (
     ACOUSTIC,
     DEFAULT,

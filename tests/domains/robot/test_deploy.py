@@ -14,11 +14,11 @@ from tiny_robot import EYE, spec
 
 from oneleap.core.errors import InputError
 from oneleap.core.objectives import MeanFlow, NoisePrediction
+from oneleap.core.samplers import Ancestral, Consistency
 from oneleap.domains.main import main
 from oneleap.domains.robot.deploy import graph_of
 from oneleap.domains.robot.nets import MLPHead
 from oneleap.domains.robot.policy import RobotPolicy
-from oneleap.domains.robot.samplers import Ancestral, Consistency
 
 SCRIPT = f"""
 import sys, warnings
@@ -31,7 +31,7 @@ from oneleap.core.objectives import MeanFlow, NoisePrediction
 from oneleap.domains.main import main
 from oneleap.domains.robot.nets import MLPHead, UNetHead
 from oneleap.domains.robot.policy import RobotPolicy
-from oneleap.domains.robot.samplers import Euler, Implicit
+from oneleap.core.samplers import Euler, Implicit
 
 head, unet = MLPHead(16), UNetHead((8, 16), context_dim=8)
 seeing = spec(cameras=("{EYE}",), image_size=(24, 24), obs_steps=2)

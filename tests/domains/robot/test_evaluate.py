@@ -8,13 +8,13 @@ from tiny_robot import EYE, spec
 
 from oneleap.core.errors import InputError
 from oneleap.core.objectives import MeanFlow
+from oneleap.core.samplers import Implicit
 from oneleap.domains.main import main
 from oneleap.domains.robot import evaluate
 from oneleap.domains.robot.env import RobotEnv
 from oneleap.domains.robot.nets import MLPHead
 from oneleap.domains.robot.policy import RobotPolicy
 from oneleap.domains.robot.rollout import Episodes, History, Rollout, episode_seed, play
-from oneleap.domains.robot.samplers import Implicit
 from oneleap.domains.robot.task import Spec
 
 
@@ -162,7 +162,7 @@ def test_another_sampler_is_handed_to_the_processes(
         return pretend(episodes, numbers, workers)
 
     monkeypatch.setattr(evaluate, "each", spy)
-    ddim = ["--sampler", "oneleap.domains.robot.samplers.Implicit", "--sampler.steps", "5"]
+    ddim = ["--sampler", "oneleap.core.samplers.Implicit", "--sampler.steps", "5"]
     assert main(["evaluate", str(run), "--rollouts", "2", "--video", "false", *ddim]) == 0
     assert handed[0].sampler == Implicit(steps=5)
     assert handed[0].horizon == 20

@@ -10,12 +10,12 @@ from torch import Tensor
 from oneleap.core.errors import InputError
 from oneleap.core.hub import load_pretrained
 from oneleap.core.objectives import FlowMatching, MeanFlow, NoisePrediction
+from oneleap.core.samplers import Ancestral
 from oneleap.domains.robot.demos import Batch
 from oneleap.domains.robot.dm1 import DM1
 from oneleap.domains.robot.nets import MLPHead, UNetHead
 from oneleap.domains.robot.policy import RobotPolicy
 from oneleap.domains.robot.rotation import from_rotvec
-from oneleap.domains.robot.samplers import Ancestral
 from oneleap.domains.robot.vision import shifted
 
 OBS = np.random.default_rng(0).normal(size=(3, 1, 5)).astype(np.float32)

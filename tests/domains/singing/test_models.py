@@ -20,8 +20,9 @@ from tiny_singing import (
 from oneleap.core.errors import InputError
 from oneleap.core.objectives import FlowMatching, NoisePrediction, SplitMeanFlow
 from oneleap.core.reduce import AbsoluteError
+from oneleap.core.samplers import with_steps
 from oneleap.core.sampling import sample
-from oneleap.domains.singing.acoustic import Acoustic, needs_rough, with_steps
+from oneleap.domains.singing.acoustic import Acoustic, needs_rough
 from oneleap.domains.singing.curves import Curves, hertz, semitones
 from oneleap.domains.singing.net import Aux, ConvNeXt, Decoder, Wave
 from oneleap.domains.singing.samplers import (

@@ -310,7 +310,14 @@ def test_bad_midi_is_named(
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"MThd", b"RIFF" * 9, b"MThd\0\0\0\6\0\1\0\1\0\0MTrk\0\0\0\1"]
+    "data",
+    [
+        b"",
+        b"MThd",
+        b"RIFF" * 9,
+        b"MThd\0\0\0\6\0\1\0\1\0\0MTrk\0\0\0\1",
+        b"MThd\0\0\0\6\0\1\0\0\1\xe0",  # no track
+    ],
 )
 def test_no_midi(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "a.mid").write_bytes(data)

@@ -1,6 +1,8 @@
 """A singer: from a score to sound, saved and loaded, in another key and tempo; its commands."""
 
+import re
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +27,11 @@ from oneleap.domains.audio.nsf import NSF
 from oneleap.domains.main import main
 from oneleap.domains.singing import Singer
 from oneleap.domains.singing.ds import write_ds
+from oneleap.domains.singing.musicxml_write import musicxml
+from oneleap.domains.singing.phonemes import Phonemes
+from oneleap.domains.singing.phrasing import segments
 from oneleap.domains.singing.samplers import Leap
+from oneleap.domains.singing.score import Note, Score, even_bars
 from oneleap.domains.singing.segment import Curve
 
 TWO = [SCORE, replace(SCORE, offset=1.5)]
@@ -87,6 +93,21 @@ def test_what_cannot_be_sung_is_told(
         singer.sing([replace(SCORE, **change)], **settings)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="no phrases"):
         singer.sing([])
+
+
+def test_an_unknown_phoneme_of_a_score_is_told_by_bar_and_note(singer: Singer) -> None:
+    lyrics = ("か", "に", "ばん", "に")
+    notes = tuple(Note(Fraction(2), 60.0, lyric) for lyric in lyrics)
+    score = Score(notes, even_bars(Fraction(8)))
+    with pytest.raises(InputError, match="phrase 1: bar 2, note 1: phoneme 6 is 'b'"):
+        singer.sing(segments(score, Phonemes()))
+
+
+def test_a_voice_takes_its_own_number_of_steps(singer: Singer) -> None:
+    one, three = (singer.sing([SCORE], steps=n).samples for n in (1, 3))
+    own = replace(singer, acoustic=acoustic(sampler=Leap(3))).sing([SCORE]).samples
+    assert np.array_equal(own, three)
+    assert not np.allclose(own, one)
 
 
 def test_saved_and_loaded_it_sings_the_same(singer: Singer, tmp_path: Path) -> None:
@@ -167,6 +188,25 @@ class TestCommand:
         assert np.abs(read("a.wav", RATE).samples - wanted).max() < 1e-4
         assert main(["sing", "song.ds", "--voice", "mine"]) == 0
         assert Path("song.wav").is_file()
+
+    def test_other_languages_and_verses(
+        self, singer: Singer, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        pytest.importorskip("defusedxml")
+        singer.save("mine")
+        score = Score((Note(Fraction(2), 60.0, "ni"),), even_bars(Fraction(2)))
+        words = ("kan", "ni")
+        verses = "".join(
+            f'<lyric number="{k}"><text>{word}</text></lyric>' for k, word in enumerate(words, 1)
+        )
+        text = re.sub("<lyric.*</lyric>", verses, musicxml(score))
+        Path("song.musicxml").write_text(text)
+        Path("words.txt").write_text("kan\tk a n\n")
+        argv = ["sing", "song.musicxml", "--voice", "mine", "--dictionary", "words.txt"]
+        assert main([*argv, "-o", "a.wav"]) == 0
+        assert main([*argv, "--verse", "2"]) == 2
+        error = capsys.readouterr().err
+        assert "bar 1, note 1: 'ni' is not in the dictionary" in error
 
     @pytest.mark.parametrize(
         ("argv", "message"),

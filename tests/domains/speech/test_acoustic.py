@@ -9,13 +9,13 @@ from tiny_speech import DECODER, MEL, SPEC, TEXT, acoustic, batch, utterances
 
 from oneleap.core.errors import InputError
 from oneleap.core.objectives import FlowMatching, MeanFlow, SplitMeanFlow
+from oneleap.core.samplers import Consistency, EDMSolver, Euler, Leap, Sampler, guided
 from oneleap.core.sampling import sample
 from oneleap.core.types import Conditioned
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.speech.acoustic import Acoustic
 from oneleap.domains.speech.encoder import DurationPredictor, whole_frames
 from oneleap.domains.speech.net import AcousticNet, ConvNeXt, DiT, Text, UNet
-from oneleap.domains.speech.samplers import Consistency, EDMSolver, Euler, Leap, Sampler, guided
 from oneleap.domains.speech.spec import Aligned, Spec
 
 TWO = replace(SPEC, speakers=("a", "b"))
@@ -184,8 +184,8 @@ def test_guidance_is_none_at_one_and_straight() -> None:
     model, rows = acoustic(), batch()
     encoded = model.net.encode(rows.tokens, rows.token_mask, rows.speaker)
     field, t = model.net.field(encoded, rows.owner, rows.mask), torch.full((3,), 0.5)
-    assert guided(field, 1.0) is field
-    a, b, c = (guided(field, w)(rows.x, t, t) for w in (1.0, 2.0, 3.0))
+    assert guided(field, 1.0, rows.x) is field
+    a, b, c = (guided(field, w, rows.x)(rows.x, t, t) for w in (1.0, 2.0, 3.0))
     torch.testing.assert_close(c - b, b - a)
     assert not torch.allclose(a, b)
     assert isinstance(field, Conditioned)

@@ -14,11 +14,11 @@ import torch
 from tiny_speech import MEL, acoustic, vocoder
 
 from oneleap.core.errors import InputError
+from oneleap.core.samplers import Consistency, Euler, Sampler
 from oneleap.domains.audio.deploy import Samples
 from oneleap.domains.audio.deploy import graph_of as vocoder_graph
 from oneleap.domains.speech.acoustic import Acoustic
 from oneleap.domains.speech.deploy import graphs_of
-from oneleap.domains.speech.samplers import Consistency, Euler, Sampler
 from oneleap.domains.speech.spec import Spec
 
 TESTS = Path(__file__).parents[2]

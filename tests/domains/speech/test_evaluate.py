@@ -7,13 +7,13 @@ import pytest
 from tiny_speech import MEL, acoustic, vocoder, write_corpus
 
 from oneleap.core.files import replacing
+from oneleap.core.samplers import Euler, Leap
 from oneleap.domains.audio.wave import Wave
 from oneleap.domains.main import main
 from oneleap.domains.speech import Voice, evaluate
 from oneleap.domains.speech.evaluate import HARVARD
 from oneleap.domains.speech.held import held_out
 from oneleap.domains.speech.recognise import Recogniser
-from oneleap.domains.speech.samplers import Euler, Leap
 from oneleap.domains.speech.spec import Spec
 
 CONFIG = """

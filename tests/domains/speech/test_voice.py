@@ -9,11 +9,11 @@ import torch
 from tiny_speech import MEL, RATE, acoustic, vocoder
 
 from oneleap.core.errors import InputError
+from oneleap.core.samplers import Leap
 from oneleap.domains.audio.griffin_lim import GriffinLim
 from oneleap.domains.audio.vocos import Vocos
 from oneleap.domains.main import main
 from oneleap.domains.speech import Voice
-from oneleap.domains.speech.samplers import Leap
 from oneleap.domains.speech.voice import PAUSE_S
 
 TEXT = "həlˈoʊ. wˈɜːld! tˈɛst, tˈɛst."

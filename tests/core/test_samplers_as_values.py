@@ -2,7 +2,7 @@ import pytest
 import torch
 from exact import Gaussian, seeded
 
-from oneleap.domains.robot.samplers import Ancestral, Consistency, Euler, Implicit, Leap, Sampler
+from oneleap.core.samplers import Ancestral, Consistency, Euler, Implicit, Leap, Sampler
 
 TRUTH = Gaussian(mean=0.3, std=0.2)
 
