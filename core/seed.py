@@ -20,3 +20,17 @@ def step_generator(
     """
     word = int(np.random.SeedSequence((seed, step, stream)).generate_state(1)[0])
     return torch.Generator(device=device).manual_seed(word)
+
+
+def batch_generator(
+    seed: int, step: int, rank: int = 0, device: torch.device | str = "cpu"
+) -> torch.Generator:
+    """The generator of a step's batch: another on each process, and none of the loss's.
+
+    Args:
+        seed: Of the data.
+        step: Batch, from 0.
+        rank: Of the process.
+        device: Where the draws happen.
+    """
+    return step_generator(seed, step, 1 + 1000 * rank, device)

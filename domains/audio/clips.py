@@ -1,8 +1,6 @@
 """Sounds to train a vocoder on: all files of some folders, cut into pieces."""
 
-from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import Generic, TypeVar
 
 import lightning as L
 import numpy as np
@@ -12,11 +10,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from oneleap.core.errors import InputError
-from oneleap.core.seed import step_generator
+from oneleap.core.loaders import Endless, Fixed
+from oneleap.core.seed import batch_generator
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.audio.wave import SILENCE, files_in, read
-
-B = TypeVar("B")
 
 
 class Clips(L.LightningDataModule):
@@ -107,11 +104,11 @@ class Clips(L.LightningDataModule):
                 rows.append(torch.nn.functional.pad(piece * gain, (0, self.piece - len(piece))))
         return torch.stack(rows).clamp(-1, 1).to(self._device)
 
-    def train_dataloader(self) -> "Pieces":
+    def train_dataloader(self) -> Endless[Float[Tensor, "b n"]]:
         """Endless batches, a function of the seed and the gradient step alone."""
-        return Pieces(self)
+        return Endless(self, lambda step, rank: self.batch(batch_generator(self.seed, step, rank)))
 
-    def val_dataloader(self) -> "Fixed[Float[Tensor, '1 n']]":
+    def val_dataloader(self) -> Fixed[Float[Tensor, "1 n"]]:
         """Beginnings of the recordings set aside, at most eight seconds, one by one."""
         most = 8 * self.mel.sample_rate
         return Fixed(
@@ -121,49 +118,6 @@ class Clips(L.LightningDataModule):
                 if len(clip) >= self.mel.n_fft
             ]
         )
-
-
-class Pieces:
-    """Endless batches; batch k is drawn from (seed, k) and k starts at the trainer's step.
-
-    Args:
-        data: Where they come from.
-    """
-
-    def __init__(self, data: Clips) -> None:
-        self.data = data
-
-    def __iter__(self) -> Iterator[Float[Tensor, "b n"]]:
-        trainer = self.data.trainer
-        step = trainer.global_step * trainer.accumulate_grad_batches if trainer else 0
-        stream = 1 + 1000 * (trainer.global_rank if trainer else 0)
-        while True:
-            yield self.data.batch(step_generator(self.data.seed, step, stream))
-            step += 1
-
-    def state_dict(self) -> dict[str, int]:
-        """Nothing: the trainer's step is the state. Lightning asks, to know it can resume."""
-        return {}
-
-    def load_state_dict(self, state: dict[str, int]) -> None:
-        """Nothing to restore."""
-
-
-class Fixed(Generic[B]):
-    """The same batches each time; Lightning takes a bare list for many loaders.
-
-    Args:
-        batches: In order.
-    """
-
-    def __init__(self, batches: Sequence[B]) -> None:
-        self.batches = batches
-
-    def __iter__(self) -> Iterator[B]:
-        return iter(self.batches)
-
-    def __len__(self) -> int:
-        return len(self.batches)
 
 
 def set_aside(n: int, share: float, seed: int) -> list[int]:

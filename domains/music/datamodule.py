@@ -1,6 +1,5 @@
 """Folders of music, for training: random crops of spectrograms, and their tags."""
 
-from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
@@ -12,8 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from oneleap.core.errors import InputError
-from oneleap.core.seed import step_generator
-from oneleap.domains.audio.clips import Fixed, set_aside
+from oneleap.core.loaders import Endless, Fixed
+from oneleap.core.seed import batch_generator
+from oneleap.domains.audio.clips import set_aside
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.audio.wave import files_in
 from oneleap.domains.music.library import Facts, Piece, load
@@ -164,9 +164,9 @@ class Music(L.LightningDataModule):
             mel = louder(mel, gain, self.mel)
         return Batch(mel.to(self._device), self._vectors[places].to(self._device))
 
-    def train_dataloader(self) -> "Crops":
+    def train_dataloader(self) -> Endless[Batch]:
         """Endless batches, a function of the seed and the gradient step alone."""
-        return Crops(self)
+        return Endless(self, lambda step, rank: self.batch(batch_generator(self.seed, step, rank)))
 
     def val_dataloader(self) -> Fixed[Batch]:
         """Clips of the recordings set aside, end to end, at most 8 of each."""
@@ -185,32 +185,6 @@ class Music(L.LightningDataModule):
                 for some in (rows[k : k + n] for k in range(0, len(rows), n))
             ]
         )
-
-
-class Crops:
-    """Endless batches; batch k is drawn from (seed, k) and k starts at the trainer's step.
-
-    Args:
-        data: Where they come from.
-    """
-
-    def __init__(self, data: Music) -> None:
-        self.data = data
-
-    def __iter__(self) -> Iterator[Batch]:
-        trainer = self.data.trainer
-        step = trainer.global_step * trainer.accumulate_grad_batches if trainer else 0
-        stream = 1 + 1000 * (trainer.global_rank if trainer else 0)
-        while True:
-            yield self.data.batch(step_generator(self.data.seed, step, stream))
-            step += 1
-
-    def state_dict(self) -> dict[str, int]:
-        """Nothing: the trainer's step is the state. Lightning asks, to know it can resume."""
-        return {}
-
-    def load_state_dict(self, state: dict[str, int]) -> None:
-        """Nothing to restore."""
 
 
 def louder(

@@ -1,6 +1,5 @@
 """Offline data for training: one reader, one in-memory copy on the training device."""
 
-from collections.abc import Iterator
 from functools import cached_property
 
 import lightning as L
@@ -8,7 +7,8 @@ import numpy as np
 import torch
 
 from oneleap.core.errors import InputError
-from oneleap.core.seed import step_generator
+from oneleap.core.loaders import Endless
+from oneleap.core.seed import batch_generator
 from oneleap.domains.rl import d4rl, minari_io
 from oneleap.domains.rl.dataset import (
     AsStored,
@@ -134,35 +134,12 @@ class OfflineData(L.LightningDataModule):
         if self.trainer is not None:
             self._device = self.trainer.strategy.root_device
 
-    def train_dataloader(self) -> "Batches":
+    def train_dataloader(self) -> Endless[Transitions]:
         """Endless batches, a function of the seed and the gradient step alone."""
-        return Batches(self)
+        return Endless(self, self.batch)
 
-
-class Batches:
-    """Endless batches; batch k is drawn from (seed, k) and k starts at the trainer's step.
-
-    A run that was killed and resumed therefore sees the very batches it would have seen.
-
-    Args:
-        data: Where they come from.
-    """
-
-    def __init__(self, data: OfflineData) -> None:
-        self.data = data
-
-    def __iter__(self) -> Iterator[Transitions]:
-        trainer, table = self.data.trainer, self.data.transitions
-        step = trainer.global_step * trainer.accumulate_grad_batches if trainer else 0
-        stream = 1 + 1000 * (trainer.global_rank if trainer else 0)
-        while True:
-            generator = step_generator(self.data.seed, step, stream, table.obs.device)
-            yield table.sample(self.data.batch_size, generator)
-            step += 1
-
-    def state_dict(self) -> dict[str, int]:
-        """Nothing: the trainer's step is the state. Lightning asks, to know it can resume."""
-        return {}
-
-    def load_state_dict(self, state: dict[str, int]) -> None:
-        """Nothing to restore."""
+    def batch(self, step: int, rank: int = 0) -> Transitions:
+        """The batch of a gradient step on the process of a rank."""
+        table = self.transitions
+        generator = batch_generator(self.seed, step, rank, table.obs.device)
+        return table.sample(self.batch_size, generator)

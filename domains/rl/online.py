@@ -8,8 +8,9 @@ from typing import Any
 import torch
 
 from oneleap.core.errors import InputError
-from oneleap.core.seed import step_generator
-from oneleap.domains.rl.datamodule import Batches, OfflineData
+from oneleap.core.loaders import Endless
+from oneleap.core.seed import batch_generator
+from oneleap.domains.rl.datamodule import OfflineData
 from oneleap.domains.rl.dataset import AsStored, GoalDistance, Reward, Transitions
 from oneleap.domains.rl.policy import Policy
 from oneleap.domains.rl.replay import Array, Collector, Replay
@@ -158,17 +159,19 @@ class OnlineData(OfflineData):
         vars(self).pop("replay", None)
 
 
-class OnlineBatches(Batches):
+class OnlineBatches(Endless[Transitions]):
     """Plays, then draws; see :class:`OnlineData`.
 
     Args:
         data: Whose policy plays.
     """
 
-    data: OnlineData
+    def __init__(self, data: OnlineData) -> None:
+        super().__init__(data, data.batch)
+        self.online = data
 
     def __iter__(self) -> Iterator[Transitions]:
-        data, trainer = self.data, self.data.trainer
+        data, trainer = self.online, self.online.trainer
         assert trainer is not None
         policy, old, fresh, task = (
             trainer.lightning_module,
@@ -184,7 +187,7 @@ class OnlineBatches(Batches):
         step, device = trainer.global_step, old.obs.device
         n_old = round(data.offline_share * data.batch_size)
         while True:
-            generator = step_generator(data.seed, step, 1, device)
+            generator = batch_generator(data.seed, step, 0, device)
 
             def act(obs: Array, generator: torch.Generator = generator) -> Array:
                 return policy.act(obs, candidates=1, generator=generator)

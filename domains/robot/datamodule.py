@@ -1,15 +1,14 @@
 """Demonstrations for training: one reader, one copy in memory on the training device."""
 
 import warnings
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 
 import lightning as L
 import torch
 
 from oneleap.core.errors import InputError
-from oneleap.core.seed import step_generator
+from oneleap.core.loaders import Endless
+from oneleap.core.seed import batch_generator
 from oneleap.domains.robot.demos import Batch, Chunks, chunks
 from oneleap.domains.robot.reader import Loaded, Wanted, read
 from oneleap.domains.robot.scaling import MinMax, Scaling
@@ -121,55 +120,18 @@ class Demonstrations(L.LightningDataModule):
         if self.trainer is not None:
             self._device = self.trainer.strategy.root_device
 
-    def train_dataloader(self) -> "Batches":
-        """Endless batches, a function of the seed and the gradient step alone."""
-        return Batches(self)
+    def train_dataloader(self) -> Endless[Batch]:
+        """Endless batches, a function of the seed and the gradient step alone.
 
+        Images are decoded by threads, some batches ahead.
+        """
+        return Endless(self, self.batch, self.workers if self.cameras else 0)
 
-class Batches:
-    """Endless batches; batch k is drawn from (seed, k) and k starts at the trainer's step.
-
-    A run that was killed and resumed therefore sees the very batches it would have seen. Images
-    are decoded by threads, some batches ahead.
-
-    Args:
-        data: Where they come from.
-    """
-
-    def __init__(self, data: Demonstrations) -> None:
-        self.data = data
-
-    def batch(self, step: int) -> Batch:
-        """The batch of a gradient step, on this process."""
-        data, table = self.data, self.data.chunks
-        trainer = data.trainer
-        stream = 1 + 1000 * (trainer.global_rank if trainer else 0)
-        generator = step_generator(data.seed, step, stream, table.start.device)
-        return table.batch(table.draw(data.batch_size, generator))
-
-    def __iter__(self) -> Iterator[Batch]:
-        trainer, workers = self.data.trainer, self.data.workers
-        step = trainer.global_step * trainer.accumulate_grad_batches if trainer else 0
-        if not self.data.cameras:
-            while True:
-                yield self.batch(step)
-                step += 1
-        pool = ThreadPoolExecutor(workers)
-        try:
-            coming = [pool.submit(self.batch, step + k) for k in range(2 * workers)]
-            while True:
-                coming.append(pool.submit(self.batch, step + len(coming)))
-                yield coming.pop(0).result()
-                step += 1
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-
-    def state_dict(self) -> dict[str, int]:
-        """Nothing: the trainer's step is the state. Lightning asks, to know it can resume."""
-        return {}
-
-    def load_state_dict(self, state: dict[str, int]) -> None:
-        """Nothing to restore."""
+    def batch(self, step: int, rank: int = 0) -> Batch:
+        """The batch of a gradient step on the process of a rank."""
+        table = self.chunks
+        generator = batch_generator(self.seed, step, rank, table.start.device)
+        return table.batch(table.draw(self.batch_size, generator))
 
 
 def other_version(where: str, task: Task) -> str | None:

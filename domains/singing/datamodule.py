@@ -1,15 +1,14 @@
 """Sung phrases with their scores: ``wavs/`` and ``transcriptions.csv``, openvpi's layout."""
 
-from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
 import lightning as L
-import numpy as np
-from numpy.typing import NDArray
 
 from oneleap.core.errors import InputError
-from oneleap.domains.audio.clips import Fixed, set_aside
+from oneleap.core.loaders import Endless, Fixed
+from oneleap.domains.audio.buckets import Buckets
+from oneleap.domains.audio.clips import set_aside
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.singing.corpus import Recording, recordings
 from oneleap.domains.singing.features import take
@@ -123,9 +122,13 @@ class Singing(L.LightningDataModule):
         except InputError as error:
             raise InputError(f"{path.name}: {error}") from None
 
-    def train_dataloader(self) -> "Buckets":
+    def train_dataloader(self) -> Endless[Songs]:
         """Endless batches, a function of the seed and the gradient step alone."""
-        return Buckets(self)
+        clips = self.clips[0]
+        chosen = Buckets([clip[1].mel.shape[1] for clip in clips], self.batch_size, self.seed)
+        return Endless(
+            self, lambda step, rank: batched([clips[i] for i in chosen(step, rank)], self.mel)
+        )
 
     def val_dataloader(self) -> Fixed[Songs]:
         """Phrases of the songs set aside, in full batches of like lengths.
@@ -136,52 +139,6 @@ class Singing(L.LightningDataModule):
         n = self.batch_size
         filled = [aside[i % len(aside)] for i in range(-(-len(aside) // n) * n)]
         return Fixed([batched(filled[i : i + n], self.mel) for i in range(0, len(filled), n)])
-
-
-class Buckets:
-    """Endless batches of like lengths; epoch k is shuffled by (seed, k).
-
-    A run that was killed and resumed sees the very batches it would have seen.
-
-    Args:
-        data: Where they come from.
-    """
-
-    JITTER = 0.1
-    """Lengths are taken for this much more or less, so that batches differ between epochs."""
-
-    def __init__(self, data: Singing) -> None:
-        self.data = data
-
-    def order(self, epoch: int, rank: int = 0) -> list[NDArray[np.int64]]:
-        """The batches of an epoch, as places in the list of clips."""
-        clips, size = self.data.clips[0], self.data.batch_size
-        rng = np.random.default_rng((self.data.seed, epoch, rank))
-        lengths = np.array([clip[1].mel.shape[1] for clip in clips])
-        place = rng.permutation(len(clips))
-        noise = rng.uniform(1 - self.JITTER, 1 + self.JITTER, len(clips))
-        place = place[np.argsort((lengths * noise)[place], kind="stable")]
-        place = np.resize(place, -(-len(place) // size) * size)  # the last is filled by the first
-        batches = rng.permuted(place.reshape(-1, size), axis=1)  # objectives go by a row's place
-        return list(batches[rng.permutation(len(batches))])
-
-    def __iter__(self) -> Iterator[Songs]:
-        trainer = self.data.trainer
-        step = trainer.global_step * trainer.accumulate_grad_batches if trainer else 0
-        rank = trainer.global_rank if trainer else 0
-        size = len(self.order(0))
-        while True:
-            epoch, first = divmod(step, size)
-            for where in self.order(epoch, rank)[first:]:
-                yield batched([self.data.clips[0][i] for i in where], self.data.mel)
-                step += 1
-
-    def state_dict(self) -> dict[str, int]:
-        """Nothing: the trainer's step is the state. Lightning asks, to know it can resume."""
-        return {}
-
-    def load_state_dict(self, state: dict[str, int]) -> None:
-        """Nothing to restore."""
 
 
 def batched(clips: list[Clip], mel: Mel) -> Songs:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
@@ -12,12 +12,13 @@ import lightning as L
 import numpy as np
 import torch
 from jaxtyping import Float
-from numpy.typing import NDArray
 from torch import Tensor
 
 from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
-from oneleap.domains.audio.clips import Fixed, set_aside
+from oneleap.core.loaders import Endless, Fixed
+from oneleap.domains.audio.buckets import Buckets
+from oneleap.domains.audio.clips import set_aside
 from oneleap.domains.audio.mel import Mel, log_mel
 from oneleap.domains.audio.wave import read, trimmed
 from oneleap.domains.speech.frontend import FrontEnd
@@ -151,61 +152,19 @@ class Speech(L.LightningDataModule):
             wave = trimmed(wave, self.trim_db)
         return log_mel(torch.from_numpy(wave.samples).unsqueeze(0), self.mel)[0]
 
-    def train_dataloader(self) -> "Buckets":
+    def train_dataloader(self) -> Endless[Utterances]:
         """Endless batches, a function of the seed and the gradient step alone."""
-        return Buckets(self)
+        clips = self.clips[0]
+        chosen = Buckets([clip.mel.shape[1] for clip in clips], self.batch_size, self.seed)
+        return Endless(
+            self, lambda step, rank: collate([clips[i] for i in chosen(step, rank)], self.mel)
+        )
 
     def val_dataloader(self) -> Fixed[Utterances]:
         """What was set aside, in batches of like lengths."""
         aside = sorted(self.clips[1], key=lambda clip: clip.mel.shape[1])
         n = self.batch_size
         return Fixed([collate(aside[i : i + n], self.mel) for i in range(0, len(aside), n)])
-
-
-class Buckets:
-    """Endless batches of like lengths; epoch k is shuffled by (seed, k).
-
-    A run that was killed and resumed sees the very batches it would have seen.
-
-    Args:
-        data: Where they come from.
-    """
-
-    JITTER = 0.1
-    """Lengths are taken for this much more or less, so that batches differ between epochs."""
-
-    def __init__(self, data: Speech) -> None:
-        self.data = data
-
-    def order(self, epoch: int, rank: int = 0) -> list[NDArray[np.int64]]:
-        """The batches of an epoch, as places in the list of clips."""
-        clips, size = self.data.clips[0], self.data.batch_size
-        rng = np.random.default_rng((self.data.seed, epoch, rank))
-        lengths = np.array([clip.mel.shape[1] for clip in clips])
-        place = rng.permutation(len(clips))
-        noise = rng.uniform(1 - self.JITTER, 1 + self.JITTER, len(clips))
-        place = place[np.argsort((lengths * noise)[place], kind="stable")]
-        place = np.resize(place, -(-len(place) // size) * size)  # the last is filled by the first
-        batches = rng.permuted(place.reshape(-1, size), axis=1)  # objectives go by a row's place
-        return list(batches[rng.permutation(len(batches))])
-
-    def __iter__(self) -> Iterator[Utterances]:
-        trainer = self.data.trainer
-        step = trainer.global_step * trainer.accumulate_grad_batches if trainer else 0
-        rank = trainer.global_rank if trainer else 0
-        size = len(self.order(0))
-        while True:
-            epoch, first = divmod(step, size)
-            for places in self.order(epoch, rank)[first:]:
-                yield collate([self.data.clips[0][i] for i in places], self.data.mel)
-                step += 1
-
-    def state_dict(self) -> dict[str, int]:
-        """Nothing: the trainer's step is the state. Lightning asks, to know it can resume."""
-        return {}
-
-    def load_state_dict(self, state: dict[str, int]) -> None:
-        """Nothing to restore."""
 
 
 def collate(clips: Sequence[Clip], mel: Mel) -> Utterances:

@@ -11,7 +11,7 @@ from tiny_robot import EYE, demonstrations
 
 from oneleap.core.hub import load_pretrained
 from oneleap.domains.main import main
-from oneleap.domains.robot.datamodule import Batches, Demonstrations
+from oneleap.domains.robot.datamodule import Demonstrations
 from oneleap.domains.robot.policy import RobotPolicy
 
 pytest.importorskip("h5py")
@@ -129,7 +129,7 @@ def data(**given: object) -> Demonstrations:
 
 def test_batches_are_a_function_of_seed_and_step() -> None:
     demonstrations(Path("demos.hdf5"))
-    one, same, other = (Batches(data(seed=seed)) for seed in (0, 0, 1))
+    one, same, other = (data(seed=seed) for seed in (0, 0, 1))
     assert torch.equal(one.batch(3).act, same.batch(3).act)
     assert not torch.equal(one.batch(3).act, one.batch(4).act)
     assert not torch.equal(one.batch(3).act, other.batch(3).act)
@@ -138,7 +138,7 @@ def test_batches_are_a_function_of_seed_and_step() -> None:
 def test_threads_hand_out_images_in_order() -> None:
     demonstrations(Path("demos.hdf5"), images=(8, 8))
     module = data(cameras=(EYE,), workers=3)
-    batches = Batches(module)
+    batches = module.train_dataloader()
     for step, batch in zip(range(9), batches, strict=False):
         wanted = batches.batch(step)
         assert torch.equal(batch.act, wanted.act)
