@@ -3,12 +3,12 @@
 import json
 import math
 import os
-from importlib.resources import files
 from pathlib import Path
 
-from oneleap.core.errors import InputError, nearest
+from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
 from oneleap.core.hub import CONFIG, read_config
+from oneleap.core.shelf import find_on, model_folder, shelf
 from oneleap.core.slim import load_slim
 from oneleap.domains.audio.vocos import Vocos
 from oneleap.domains.music.model import MusicModel
@@ -24,8 +24,7 @@ CLASS = "oneleap.domains.music.composer.Composer"
 
 def shipped() -> dict[str, Path]:
     """Folders of the composers that come with oneleap, by name."""
-    root = Path(str(files("oneleap.domains.music"))) / "composers"
-    return {path.parent.name: path.parent for path in sorted(root.glob(f"*/{CONFIG}"))}
+    return shelf("oneleap.domains.music", "composers")
 
 
 def find(name: str | os.PathLike[str]) -> Path:
@@ -34,14 +33,7 @@ def find(name: str | os.PathLike[str]) -> Path:
     Raises:
         InputError: If it is neither.
     """
-    known = shipped()
-    folder = known.get(str(name), Path(name))
-    if not folder.is_dir():
-        names = f"shipped: {', '.join(known)}" if known else "none is shipped"
-        raise InputError(
-            f"composer: no '{name}'{nearest(str(name), known)} ({names}; or name a folder)"
-        )
-    return folder
+    return find_on("composer", name, shipped())
 
 
 def load_model(folder: Path) -> MusicModel:
@@ -101,4 +93,4 @@ def _of_run(folder: Path) -> Path:
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder")
-    return folder if (folder / CONFIG).is_file() else folder / "model"
+    return model_folder(folder)

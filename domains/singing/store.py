@@ -1,12 +1,12 @@
 """Where singers lie: those that ship with oneleap, folders of singers, runs."""
 
 import os
-from importlib.resources import files
 from pathlib import Path
 from typing import TypeVar
 
-from oneleap.core.errors import InputError, nearest
+from oneleap.core.errors import InputError
 from oneleap.core.hub import CONFIG, Pretrained
+from oneleap.core.shelf import find_on, model_folder, shelf
 from oneleap.core.slim import load_slim
 
 DEFAULT = "song070"
@@ -26,9 +26,7 @@ M = TypeVar("M", bound=Pretrained)
 
 def shipped() -> dict[str, Path]:
     """Folders of the singers that come with oneleap, by name."""
-    root = Path(str(files("oneleap.domains.singing"))) / "voices"
-    found = sorted(path.parent.parent for path in root.glob(f"*/{ACOUSTIC}/{CONFIG}"))
-    return {path.name: path for path in found}
+    return shelf("oneleap.domains.singing", "voices", ACOUSTIC)
 
 
 def find(name: str | os.PathLike[str]) -> Path:
@@ -37,14 +35,7 @@ def find(name: str | os.PathLike[str]) -> Path:
     Raises:
         InputError: If it is neither.
     """
-    known = shipped()
-    folder = known.get(str(name), Path(name))
-    if not folder.is_dir():
-        names = f"shipped: {', '.join(known)}" if known else "none is shipped"
-        raise InputError(
-            f"voice: no '{name}'{nearest(str(name), known)} ({names}; or name a folder)"
-        )
-    return folder
+    return find_on("voice", name, shipped())
 
 
 def load_part(folder: Path, part: str, kind: type[M]) -> M:
@@ -56,7 +47,7 @@ def load_part(folder: Path, part: str, kind: type[M]) -> M:
     if not folder.is_dir():
         raise InputError(f"{part}: {folder}: no such folder")
     inner = folder / part if (folder / part).is_dir() else folder
-    inner = inner if (inner / CONFIG).is_file() else inner / "model"
+    inner = model_folder(inner)
     if not (inner / CONFIG).is_file():
         raise InputError(f"{folder} holds no {part}: pack a singer with oneleap singer")
     model = load_slim(inner)

@@ -1,12 +1,12 @@
 """Where voices lie: those that ship with oneleap, folders of voices, runs."""
 
 import os
-from importlib.resources import files
 from pathlib import Path
 
-from oneleap.core.errors import InputError, nearest
+from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
-from oneleap.core.hub import CARD, CONFIG
+from oneleap.core.hub import CARD
+from oneleap.core.shelf import find_on, model_folder, shelf
 from oneleap.core.slim import load_slim
 from oneleap.domains.audio.vocos import Vocos
 from oneleap.domains.speech.acoustic import Acoustic
@@ -20,9 +20,7 @@ ACOUSTIC, VOCODER = "acoustic", "vocoder"
 
 def shipped() -> dict[str, Path]:
     """Folders of the voices that come with oneleap, by name."""
-    root = Path(str(files("oneleap.domains.speech"))) / "voices"
-    found = sorted(path.parent.parent for path in root.glob(f"*/{ACOUSTIC}/{CONFIG}"))
-    return {path.name: path for path in found}
+    return shelf("oneleap.domains.speech", "voices", ACOUSTIC)
 
 
 def find(name: str | os.PathLike[str]) -> Path:
@@ -31,14 +29,7 @@ def find(name: str | os.PathLike[str]) -> Path:
     Raises:
         InputError: If it is neither.
     """
-    known = shipped()
-    folder = known.get(str(name), Path(name))
-    if not folder.is_dir():
-        names = f"shipped: {', '.join(known)}" if known else "none is shipped"
-        raise InputError(
-            f"voice: no '{name}'{nearest(str(name), known)} ({names}; or name a folder)"
-        )
-    return folder
+    return find_on("voice", name, shipped())
 
 
 def load_acoustic(folder: Path) -> Acoustic:
@@ -47,7 +38,7 @@ def load_acoustic(folder: Path) -> Acoustic:
     Raises:
         InputError: If there is none.
     """
-    folder = _of_run(folder / ACOUSTIC if (folder / ACOUSTIC).is_dir() else folder)
+    folder = model_folder(folder / ACOUSTIC if (folder / ACOUSTIC).is_dir() else folder)
     model = load_slim(folder)
     if not isinstance(model, Acoustic):
         raise InputError(f"{folder} holds a {type(model).__name__}, which does not read text")
@@ -62,7 +53,7 @@ def load_vocoder(folder: Path) -> Vocos:
     """
     if not folder.is_dir():
         raise InputError(f"vocoder: {folder}: no such folder; griffin-lim needs none")
-    folder = _of_run(folder / VOCODER if (folder / VOCODER).is_dir() else folder)
+    folder = model_folder(folder / VOCODER if (folder / VOCODER).is_dir() else folder)
     model = load_slim(folder)
     if not isinstance(model, Vocos):
         raise InputError(f"vocoder: {folder} holds a {type(model).__name__}, which makes no sound")
@@ -73,8 +64,3 @@ def write_card(folder: Path, card: str) -> None:
     """Write what a voice is, beside its models."""
     with replacing(folder / CARD) as path:
         path.write_text(card, encoding="utf-8")
-
-
-def _of_run(folder: Path) -> Path:
-    """A model's folder, or that of a run's model."""
-    return folder if (folder / CONFIG).is_file() else folder / "model"
