@@ -7,6 +7,7 @@ from math import sqrt
 from pathlib import Path
 
 import numpy as np
+import torch
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
@@ -15,6 +16,8 @@ from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
 from oneleap.core.hub import load_pretrained
 from oneleap.core.samplers import Sampler
+from oneleap.domains.robot.datamodule import Demonstrations
+from oneleap.domains.robot.dm1 import effective_rank
 from oneleap.domains.robot.pictures import contact_sheet, film
 from oneleap.domains.robot.policy import RobotPolicy
 from oneleap.domains.robot.rollout import Episodes, Rollout
@@ -89,6 +92,7 @@ def command(
     json: Path | None = None,
     video: bool = True,
     camera: str = "agentview",
+    held: str | None = None,
 ) -> None:
     """Play a trained policy in its simulator, and print its success and its latencies.
 
@@ -110,6 +114,8 @@ def command(
         json: Also write the figures to this file, name -> number.
         video: Play some successes and failures again with a camera.
         camera: That films.
+        held: HDF5 file with demonstrations under the filter key ``valid`` that training left out:
+            the effective rank of the policy's condition on them is told too.
 
     Raises:
         InputError: There is no such policy in ``run``, or it does not fit its environment.
@@ -125,6 +131,7 @@ def command(
     for name, number in {"rollouts": rollouts, "horizon": horizon, "execute": execute or 1}.items():
         if number < 1:
             raise InputError(f"{name}: {number} is not positive")
+    ranks = {} if held is None else {"condition_rank": condition_rank(policy, held)}
     episodes = Episodes(model.resolve(), execute, horizon, seed, camera=camera, sampler=sampler)
     played = dict[int, Rollout]()
     with Progress(console=Console(stderr=True)) as bar:
@@ -136,13 +143,40 @@ def command(
     calls = (sampler or policy.sampler).steps
     shown = table(task.name, found)
     shown.add_row("network calls", f"{calls} a decision")
+    for rank in ranks.values():
+        shown.add_row("rank of condition", f"{rank:.1f} on {held}")
     Console().print(shown)
-    found |= {"steps": float(calls), "seed": float(seed)}
+    found |= {"steps": float(calls), "seed": float(seed), **ranks}
     for path in filter(None, (run / "evaluation.json", json)):
         with replacing(path) as temporary:
             temporary.write_text(dumps(found, indent=2) + "\n", encoding="utf-8")
     if video:
         draw(episodes, played, run, workers)
+
+
+@torch.inference_mode()
+def condition_rank(policy: RobotPolicy, path: str, most: int = 1024) -> float:
+    """Effective rank of what a policy's network is given, on demonstrations it has not seen.
+
+    Args:
+        policy: Whose average is asked.
+        path: HDF5 file; its filter key ``valid`` is taken.
+        most: Observations at most, evenly spread.
+
+    Raises:
+        InputError: The file lacks the key, or what the policy observes.
+    """
+    spec = policy.spec
+    held = Demonstrations(
+        path,
+        obs=spec.obs_keys,
+        cameras=spec.cameras,
+        filter_key="valid",
+        obs_steps=spec.obs_steps,
+        chunk=1,
+    ).chunks
+    batch = held.batch(torch.linspace(0, len(held) - 1, min(most, len(held))).round().long())
+    return effective_rank(policy.average.encode(policy.observe(batch.obs), batch.images))
 
 
 def outcomes(

@@ -4,13 +4,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tiny_robot import EYE, spec
+import torch
+from tiny_robot import EYE, KEYS, demonstrations, spec
 
 from oneleap.core.errors import InputError
 from oneleap.core.objectives import MeanFlow
 from oneleap.core.samplers import Implicit
 from oneleap.domains.main import main
 from oneleap.domains.robot import evaluate
+from oneleap.domains.robot.dm1 import effective_rank
 from oneleap.domains.robot.env import RobotEnv
 from oneleap.domains.robot.nets import MLPHead
 from oneleap.domains.robot.policy import RobotPolicy
@@ -167,6 +169,24 @@ def test_another_sampler_is_handed_to_the_processes(
     assert handed[0].sampler == Implicit(steps=5)
     assert handed[0].horizon == 20
     assert json.loads((run / "evaluation.json").read_text())["steps"] == 5
+
+
+def test_the_rank_of_the_condition_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A state policy's condition is the normalised observations themselves."""
+    pytest.importorskip("h5py")
+    monkeypatch.setattr(evaluate, "each", pretend)
+    policy = RobotPolicy(spec(), MeanFlow(), head=MLPHead(8))
+    policy.save_pretrained(tmp_path / "model")
+    *_, last = demonstrations(tmp_path / "held.hdf5")
+    options = ["--rollouts", "2", "--video", "false", "--held", str(tmp_path / "held.hdf5")]
+    assert main(["evaluate", str(tmp_path), *options]) == 0
+    rows = np.concatenate([last.obs[key][:-1] for key in KEYS], axis=1)
+    wanted = effective_rank(policy.observe(torch.from_numpy(rows).float().unsqueeze(1)))
+    found = json.loads((tmp_path / "evaluation.json").read_text())["condition_rank"]
+    assert found == pytest.approx(wanted, rel=1e-4)
+    assert f"{found:.1f} on" in capsys.readouterr().out
 
 
 def test_what_cannot_be_drawn_is_told(
