@@ -97,12 +97,12 @@ def write_music(folder: Path) -> str:
     """Music: two folders of pieces, each a tag. Returns the section ``data``."""
     for name in ("soundfile", "soxr"):
         pytest.importorskip(name)
-    if not (folder / "songs").exists():
-        write_pieces(folder / "songs")
+    if not (folder / "pieces").exists():
+        write_pieces(folder / "pieces")
     return """
   class_path: oneleap.domains.music.datamodule.Music
   init_args:
-    path: [songs]
+    path: [pieces]
     frames: 16
     batch_size: 16
     mel: {sample_rate: 8000, n_fft: 256, hop: 128, window: 256, n_mels: 10, fmax: 4000.0}"""
