@@ -27,9 +27,10 @@ def song_of(name: str) -> str:
 class Singing(L.LightningDataModule):
     """Recordings with phonemes, their durations and notes, in batches of like lengths.
 
-    Whole songs are set aside, never single phrases of a song that is trained on. Features are
-    computed when first asked for and kept in memory. Pitch is read from ``f0/`` where that is
-    there; to find it takes a quarter of real time, and it is kept in a ``cache`` if one is named.
+    Whole songs are set aside, never single phrases of a song that is trained on, unless there is
+    only one: a phrase's song is its name up to the last underscore. Features are computed when
+    first asked for and kept in memory. Pitch is read from ``f0/`` where that is there; to find it
+    takes a quarter of real time, and it is kept in a ``cache`` if one is named.
 
     Args:
         path: Folders with ``wavs``, ``transcriptions.csv`` and perhaps ``f0``.
@@ -85,23 +86,28 @@ class Singing(L.LightningDataModule):
             raise InputError(f"{self.path[0]}: note_seq is missing, or all of it is rest")
         return Spec(self.mel, tuple(sorted(phonemes)), min(notes), max(notes))
 
-    def held(self) -> set[str]:
-        """Names of the songs that are set aside."""
-        songs = sorted({song_of(s.name) for _, s in self.phrases})
-        if len(songs) < 2:
-            raise InputError(
-                f"{self.path[0]}: one song is too few, for one is set aside (a phrase's song is "
-                "its name up to the last underscore)"
-            )
-        return {songs[i] for i in set_aside(len(songs), self.validation, self.seed)}
+    @cached_property
+    def held(self) -> frozenset[str]:
+        """Names of the phrases that are set aside.
+
+        Raises:
+            InputError: If there is only one phrase.
+        """
+        names = [s.name for _, s in self.phrases]
+        songs = sorted({song_of(name) for name in names})
+        if len(songs) > 1:
+            chosen = {songs[i] for i in set_aside(len(songs), self.validation, self.seed)}
+            return frozenset(name for name in names if song_of(name) in chosen)
+        if len(names) < 2:
+            raise InputError(f"{self.path[0]}: one phrase is too few, for one is set aside")
+        return frozenset(names[i] for i in set_aside(len(names), self.validation, self.seed))
 
     @cached_property
     def clips(self) -> tuple[list[Clip], list[Clip]]:
         """Phrases to train on, and those set aside."""
-        held = self.held()
         both: tuple[list[Clip], list[Clip]] = ([], [])
         for path, segment in self.phrases:
-            both[song_of(segment.name) in held].append(self.clip(path, segment))
+            both[segment.name in self.held].append(self.clip(path, segment))
         return both
 
     def clip(self, path: Path, segment: Segment) -> Clip:

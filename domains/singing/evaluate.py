@@ -27,7 +27,7 @@ from oneleap.domains.audio.wave import Wave
 from oneleap.domains.singing import store
 from oneleap.domains.singing.acoustic import Acoustic
 from oneleap.domains.singing.curves import Curves
-from oneleap.domains.singing.datamodule import Clip, Singing, song_of
+from oneleap.domains.singing.datamodule import Clip, Singing
 from oneleap.domains.singing.durations import Durations
 from oneleap.domains.singing.features import HIGHEST_HZ, LOWEST_HZ
 from oneleap.domains.singing.measures import (
@@ -93,8 +93,7 @@ def set_aside(run: Path) -> Singing:
 
 def held_out(data: Singing, most: int) -> list[tuple[Segment, Clip]]:
     """Phrases of the songs that were set aside, their features computed."""
-    held = data.held()
-    chosen = [r for r in data.phrases if song_of(r.segment.name) in held][:most]
+    chosen = [r for r in data.phrases if r.segment.name in data.held][:most]
     return [(r.segment, data.clip(r.path, r.segment)) for r in chosen]
 
 

@@ -1,9 +1,10 @@
 """A melody with its lyrics, in beats: what a score file says of the voice that sings."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cached_property
 from itertools import accumulate
 from math import isfinite
 
@@ -82,14 +83,18 @@ class Score:
             if not (isfinite(tempo) and tempo > 0):
                 raise InputError(f"beat {float(beat):g}: tempo {tempo} a minute")
 
+    @cached_property
+    def starts(self) -> tuple[list[Fraction], list[Fraction]]:
+        """The beats that notes and bars begin at."""
+        return onsets(self.notes), onsets(self.bars)
+
     def place(self, index: int) -> str:
         """``bar 3, note 2``: of a note; notes are counted as they begin in the bar, with rests."""
-        onset = sum((note.beats for note in self.notes[:index]), Fraction(0))
-        starts = onsets(self.bars)
-        bar = bisect_right(starts, onset) - 1
-        inside = [o for o in onsets(self.notes[: index + 1]) if o >= (starts[bar] if starts else 0)]
+        notes, bars = self.starts
+        bar = bisect_right(bars, notes[index]) - 1
+        first = bisect_left(notes, bars[bar], hi=index) if bars else 0
         number = self.bars[bar].number if self.bars else "1"
-        return f"bar {number}, note {len(inside)}"
+        return f"bar {number}, note {index - first + 1}"
 
     def seconds(self, beat: Fraction) -> float:
         """When a beat comes."""
