@@ -1,5 +1,6 @@
 """Folders of music, for training: random crops of spectrograms, and their tags."""
 
+import warnings
 from functools import cached_property
 from pathlib import Path
 
@@ -71,7 +72,7 @@ class Music(L.LightningDataModule):
 
     @cached_property
     def pieces(self) -> list[tuple[Piece, frozenset[str]]]:
-        """All recordings and their tags, in order."""
+        """All recordings of a clip's length or more, and their tags, in order."""
         if not self.path:
             raise InputError("path: name a folder of music")
         found = list[tuple[Piece, frozenset[str]]]()
@@ -80,15 +81,18 @@ class Music(L.LightningDataModule):
             files = files_in(folder)
             tags = tags_of(folder, files)
             found += zip(load(files, self.mel, cache), tags, strict=True)
-        if len(found) < 2:
-            raise InputError(f"{self.path[0]}: one recording is too few, for one is set aside")
-        for piece, _ in found:
-            if piece.mel.shape[1] < self.frames:
-                raise InputError(
-                    f"{piece.path}: {piece.facts.seconds:.1f} s is shorter than a clip of frames "
-                    f"{self.frames}, {self.frames / self.mel.frame_rate:.1f} s"
-                )
-        return found
+        clip = f"a clip of frames {self.frames}, {self.frames / self.mel.frame_rate:.1f} s"
+        short = [piece.path.name for piece, _ in found if piece.mel.shape[1] < self.frames]
+        if len(found) - len(short) < 2:
+            why = f" ({len(short)} shorter than {clip})" if short else ""
+            raise InputError(
+                f"{self.path[0]}: {len(found) - len(short)} recordings are too few, for one is "
+                f"set aside{why}"
+            )
+        if short:
+            few = ", ".join(short[:5]) + ", ..." * (len(short) > 5)
+            warnings.warn(f"shorter than {clip}, left out: {few}", stacklevel=2)
+        return [(piece, tags) for piece, tags in found if piece.mel.shape[1] >= self.frames]
 
     @cached_property
     def parts(self) -> tuple[list[int], list[int]]:

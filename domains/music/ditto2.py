@@ -78,7 +78,7 @@ def choose_steps(
         controls: What is asked for.
         noise: As it was found through one step.
         steps: Numbers to try.
-        tolerance: Share of the least loss, and of a middling loss, that may be lost.
+        tolerance: Share of the least loss that may be added to it.
 
     Raises:
         InputError: If there is no number to try.
