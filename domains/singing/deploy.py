@@ -123,7 +123,7 @@ def drawn(graph: Graph, singer: Singer, size: tuple[int, int, int], seed: int) -
         "pitch": lambda: 60 + 5 * torch.rand(1, frames, generator=g),
         "retake": lambda: torch.rand(1, frames, generator=g) < 0.8,
         "encoder_out": lambda: torch.randn(1, phonemes, width, generator=g),
-        "x_masks": lambda: torch.ones(1, phonemes, dtype=torch.bool),
+        "x_masks": lambda: torch.zeros(1, phonemes, dtype=torch.bool),
         "mel": lambda: -5 + torch.randn(1, frames, spec.mel.n_mels, generator=g),
         "depth": lambda: torch.tensor(0.5),
         "steps": lambda: torch.tensor(3),
@@ -196,7 +196,8 @@ def export(run: Path, out: Path | None = None) -> None:
     ``dsconfig.yaml``, ``phonemes.json`` and the acoustic graph lie in the folder, durations in
     ``dsdur``, pitch in ``dspitch``, the vocoder in ``dsvocoder``. Names, shapes and types are those
     of openvpi/DiffSinger's exporters; each graph is compared with its model. Noise is a table in
-    the graph, so that a result can be repeated. The opset is 18, where openvpi has 17.
+    the graph, so that a result can be repeated. The opset is 18, where openvpi has 17. A voice that
+    heeds energy and breathiness takes them as inputs; the model that makes them is not written.
 
     Example: oneleap export singers/mine/acoustic --out dsvoice
 

@@ -13,9 +13,12 @@ from oneleap.core.ema import ema_update, frozen_copy
 from oneleap.core.hub import Pretrained
 from oneleap.core.nets.layers import keep
 from oneleap.core.optim import Adam, build_optimizer
+from oneleap.domains.singing import timing
 from oneleap.domains.singing.encoder import FFTEncoder
 from oneleap.domains.singing.frames import word_sums
 from oneleap.domains.singing.net import Encoder
+from oneleap.domains.singing.prepare import unsung
+from oneleap.domains.singing.segment import Segment
 from oneleap.domains.singing.spec import Songs, Spec
 
 WEIGHTS = (0.3, 1.0, 3.0)
@@ -171,6 +174,17 @@ class Durations(Pretrained, L.LightningModule):
         midi = batch.ph_midi.round().long()
         frames: Tensor = chosen(batch.tokens, batch.onset, batch.word_dur, midi)
         return frames
+
+    @torch.no_grad()
+    def timed(self, segment: Segment) -> Segment:
+        """A phrase with durations of phonemes, rescaled inside each word to its notes.
+
+        Raises:
+            InputError: If a phoneme is unknown, or words and notes are missing.
+        """
+        batch = Songs(*(x.to(self.device) for x in unsung(segment, self.spec)))
+        seconds = self.predict(batch)[0].cpu().double() / self.spec.mel.frame_rate
+        return timing.fitted(segment, seconds.tolist())
 
     def training_step(self, batch: Songs, batch_idx: int) -> Tensor:
         """See the class."""

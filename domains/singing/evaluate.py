@@ -18,6 +18,7 @@ from torch import Tensor
 
 from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
+from oneleap.core.hub import read_config
 from oneleap.core.seed import step_generator
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.audio.nsf import NSF
@@ -158,8 +159,6 @@ def command(
 
 
 def _kind(run: Path) -> type[Acoustic | Durations | Curves]:
-    from oneleap.core.hub import read_config
-
     name = read_config(run / "model")["class_path"].rpartition(".")[2]
     kinds = {"Acoustic": Acoustic, "Durations": Durations, "Curves": Curves}
     if name not in kinds:
@@ -184,21 +183,8 @@ def _as_in_training(model: Acoustic | Durations | Curves, data: Singing, most: i
             made = model.generate(sheet, noise)
             tally.add("error", float((made - model.averaged(sheet.x)).abs().mean()))
         elif isinstance(model, Durations):
-            tally.add("error", timing_error_ms(_timed(model, segment), segment))
+            tally.add("error", timing_error_ms(model.timed(words_as_sung(segment)), segment))
     return tally.figures()["error"]
-
-
-def _timed(model: Durations, segment: Segment) -> Segment:
-    """A phrase whose words are as long as they were sung, phonemes by the model."""
-    from oneleap.domains.singing import timing
-    from oneleap.domains.singing.prepare import Take, row
-
-    score = words_as_sung(segment)
-    one = row(score, model.spec)
-    n = len(one.base)
-    take = Take(torch.zeros(model.spec.mel.n_mels, n), *(torch.zeros(n),) * 3)
-    frames = model.predict(collate([one], [take], model.spec.mel))[0]
-    return timing.fitted(score, (frames.double() / model.spec.mel.frame_rate).tolist())
 
 
 @torch.inference_mode()
@@ -222,9 +208,9 @@ def _measure(
         made = dict(_spectrograms(models, songs, i, tallies))
         for name, mel in made.items():
             gap = (mel - songs.mel).abs().mean() * spec.std
-            tallies[name].add("mel_l1", float(gap), mel.shape[2])
+            tallies[name].add("mel_l1", float(gap), float(mel.shape[2]))
             worse = cepstral_distortion(mel, songs.mel, spec).mean()
-            tallies[name].add("mcd_db", float(worse), mel.shape[2])
+            tallies[name].add("mcd_db", float(worse), float(mel.shape[2]))
         if i == 0:
             picture = {RECORDING: take.mel} | {name: mel[0] for name, mel in made.items()}
         if vocoder is None:
@@ -235,7 +221,7 @@ def _measure(
             tallies[name].pitch(sung_pitch(_pitch(wave, spec), wanted))
         if singer is not None:
             score = words_as_sung(segment)
-            timed = _timed(singer.durations, segment)
+            timed = singer.durations.timed(score)
             tallies[SUNG].add("timing_ms", timing_error_ms(timed, segment))
             start = time.perf_counter()
             wave = singer.sing([score], steps=None, seed=i).samples

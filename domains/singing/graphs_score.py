@@ -30,12 +30,12 @@ class WordLinguistic(nn.Module):
         word_div: Int[Tensor, "1 w"],
         word_dur: Int[Tensor, "1 w"],
     ) -> tuple[Float[Tensor, "1 l c"], Bool[Tensor, "1 l"]]:
-        """What is known of each phoneme, and True."""
+        """What is known of each phoneme, and where there is padding, as openvpi has it."""
         word = owners(word_div, tokens.shape[1])
         place = torch.arange(tokens.shape[1])
         start = (word_div.cumsum(1) - word_div).gather(1, word)
         frames = word_dur.gather(1, word).to(torch.float32)
-        return self.linguistic(tokens, place == start, frames), tokens > 0
+        return self.linguistic(tokens, place == start, frames), tokens == 0
 
 
 class Duration(nn.Module):
@@ -56,7 +56,7 @@ class Duration(nn.Module):
         ph_midi: Int[Tensor, "1 l"],
     ) -> Float[Tensor, "1 l"]:
         """Frames, not yet rescaled to words."""
-        return self.net.predict(encoder_out, ph_midi, x_masks)
+        return self.net.predict(encoder_out, ph_midi, ~x_masks)
 
 
 class PhonemeLinguistic(nn.Module):
@@ -73,10 +73,10 @@ class PhonemeLinguistic(nn.Module):
     def forward(
         self, tokens: Int[Tensor, "1 l"], ph_dur: Int[Tensor, "1 l"]
     ) -> tuple[Float[Tensor, "1 l c"], Bool[Tensor, "1 l"]]:
-        """What is known of each phoneme, and True."""
+        """What is known of each phoneme, and where there is padding."""
         x = self.net.phoneme(tokens)
         x = x + self.net.duration(ph_dur.unsqueeze(2).to(x.dtype).log1p())
-        return self.net.encoder(x, tokens > 0), tokens > 0
+        return self.net.encoder(x, tokens > 0), tokens == 0
 
 
 class PitchStart(nn.Module):

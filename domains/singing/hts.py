@@ -17,9 +17,10 @@ TICKS_S = 10_000_000
 
 _PHONEME = re.compile(r"-(.*?)\+")
 _NOTE = re.compile(r"/E:(.*?)(?=/F:|$)")
+_PROLONGED = re.compile(r"/B:[^/]*\|1/C:")
 _SILENT = {"pau": SILENCE, "sil": SILENCE, "br": BREATH}
 SLUR = "xx"
-"""Sinsy's phoneme for a note that goes on with the vowel before."""
+"""Sinsy's phoneme for a note without a lyric, which goes on with the vowel before."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,11 @@ class Label:
         """Pitch of its note, e1, in semitones; ``None`` in a rest."""
         name = self.note.partition("]")[0]
         return None if name in ("", "xx") else midi_of(name)
+
+    @property
+    def prolonged(self) -> bool:
+        """Whether its syllable has the mark of a long vowel, b5: it repeats the vowel before."""
+        return bool(_PROLONGED.search(self.context))
 
     @property
     def line(self) -> str:
@@ -110,7 +116,8 @@ def segment_of(labels: Sequence[Label], vowels: frozenset[str]) -> Segment:
     """All labels as one segment, its words and notes beginning where their vowels do.
 
     The notes of a score begin with the consonant in Sinsy's labels, with the vowel here: a note
-    lasts from its first vowel to the next note's. A slur lasts as labelled.
+    lasts from its first vowel to the next note's. A slur lasts as labelled: a note without a lyric,
+    or the vowel before once more, prolonged.
 
     Args:
         labels: With times, one after the other.
@@ -127,9 +134,11 @@ def segment_of(labels: Sequence[Label], vowels: frozenset[str]) -> Segment:
     for label in labels:
         name = _SILENT.get(label.phoneme, label.phoneme)
         lasts = (label.end - label.start) / TICKS_S
-        if label.note != note or name in PAUSES or name == SLUR:
+        again = label.prolonged and label.note != note and phonemes[-1:] == [name]
+        slur = name == SLUR or again
+        if label.note != note or name in PAUSES or slur:
             note, begun = label.note, False
-        if name == SLUR:
+        if slur:
             if not phonemes or phonemes[-1] in PAUSES:
                 raise InputError("a slur follows no syllable")
             seconds[-1] += lasts

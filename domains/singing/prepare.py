@@ -215,3 +215,15 @@ def collate(rows: Sequence[Row], takes: Sequence[Take], mel: Mel) -> Songs:
         breathiness=padded([t.breathiness for t in takes], -96.0),
         frames=frames,
     )
+
+
+def unsung(segment: Segment, spec: Spec) -> Songs:
+    """A phrase as a batch of one; what would be recorded of it is zeros.
+
+    Raises:
+        InputError: See :func:`row`.
+    """
+    one = row(segment, spec)
+    n = max(1, len(one.base))
+    silent = torch.zeros(n)
+    return collate([one], [Take(torch.zeros(spec.mel.n_mels, n), silent, silent, silent)], spec.mel)

@@ -20,6 +20,9 @@ FFT = 2048
 SMOOTH_S = 0.08
 """Seconds over which a correction changes from one note to the next."""
 
+BEND = 0.3
+"""Semitones that pitch may leave the median of its note; what is more is bent back."""
+
 
 def power(mel_cepstra: Numbers, n_fft: int = FFT) -> Array:
     """Power spectra, (frames, n_fft / 2 + 1), of mel-cepstra, (frames, order).
@@ -49,9 +52,10 @@ def aperiodicity(low_pass: Numbers, n_fft: int = FFT) -> Array:
 def tuned(f0_hz: Array, labels: Sequence[Label], step_s: float, vowels: frozenset[str]) -> Array:
     """Pitch moved so that the median of each note's vowels is the note, Hz, (frames,).
 
-    The voice regresses to the middle of its range, and is off by a third at its ends. The shape
-    within a note, and what is unvoiced, stay as they are. A note without voice is corrected as its
-    neighbours are.
+    The voice regresses to the middle of its range, and is off by a third at its ends; within a long
+    note it steps by up to two semitones. Distances from the median are therefore bent,
+    ``B tanh(d / B)``: small ones, and what is unvoiced, stay as they are. A note without voice is
+    corrected as its neighbours are.
 
     Args:
         f0_hz: Of the take, 0 without voice, (frames,).
@@ -73,8 +77,10 @@ def tuned(f0_hz: Array, labels: Sequence[Label], step_s: float, vowels: frozense
         return f0_hz.astype(np.float64)
     wrong = np.interp(np.arange(len(notes)), known, wrong[known])
     offset = np.zeros(len(f0_hz))
-    for (first, last, _, _), off in zip(notes, wrong, strict=True):
-        offset[first:last] = off
+    for (first, last, midi, _), off in zip(notes, wrong, strict=True):
+        far = np.zeros(last - first) if midi is None else semitones[first:last] - midi - off
+        bent = far - BEND * np.tanh(far / BEND)
+        offset[first:last] = off + np.where(voiced[first:last], bent, 0.0)
     width = 2 * round(SMOOTH_S / step_s / 2) + 1
     window = np.hanning(width + 2)[1:-1]
     padded = np.pad(offset, width // 2, mode="edge")

@@ -18,12 +18,13 @@ from oneleap.core.seed import step_generator
 from oneleap.core.slim import save_slim
 from oneleap.domains.audio.mel import refuse_mismatch
 from oneleap.domains.audio.nsf import NSF
+from oneleap.domains.audio.sung import carried_on
 from oneleap.domains.audio.wave import Wave
 from oneleap.domains.singing import store, timing
 from oneleap.domains.singing.acoustic import Acoustic
 from oneleap.domains.singing.curves import Curves, hertz
 from oneleap.domains.singing.durations import Durations
-from oneleap.domains.singing.prepare import Take, collate, refuse_range, row
+from oneleap.domains.singing.prepare import refuse_range, row, unsung
 from oneleap.domains.singing.segment import Segment
 from oneleap.domains.singing.spec import Songs
 
@@ -172,31 +173,17 @@ class Singer:
 
     def timed(self, segment: Segment) -> Songs:
         """The numbers of a phrase, its phonemes timed."""
-        spec = self.acoustic.spec
-        if not segment.ph_dur:
-            songs = self.batch(segment)
-            frames = self.durations.predict(songs)[0]
-            seconds = (frames.cpu().double() / spec.mel.frame_rate).tolist()
-            segment = timing.fitted(segment, seconds)
-        return self.batch(segment)
+        return self.batch(segment if segment.ph_dur else self.durations.timed(segment))
 
     def batch(self, segment: Segment) -> Songs:
         """A phrase as a batch of one; what was never recorded is zeros."""
-        spec = self.acoustic.spec
-        one = row(segment, spec)
-        n = max(1, len(one.base))
-        silent = torch.zeros(n)
-        songs = collate(
-            [one], [Take(torch.zeros(spec.mel.n_mels, n), silent, silent, silent)], spec.mel
-        )
+        songs = unsung(segment, self.acoustic.spec)
         return Songs(*(x.to(self.acoustic.device) for x in songs))
 
     def pitched(self, songs: Songs, segment: Segment, seed: int) -> Float[Tensor, "1 n"]:
         """Pitch of each frame, Hz: the segment's own, or the model's."""
         n = songs.base.shape[1]
         if segment.f0 is not None:
-            from oneleap.domains.audio.sung import carried_on
-
             middle = (np.arange(n) + 0.5) / self.acoustic.spec.mel.frame_rate
             known = replace(segment.f0, values=carried_on(segment.f0.values)).at(middle)
             return torch.from_numpy(known).float().to(songs.base).unsqueeze(0)

@@ -17,7 +17,7 @@ import numpy as np
 from oneleap.core.errors import InputError
 from oneleap.domains.audio.wave import Wave
 from oneleap.domains.singing.hts import read_labels, segment_of
-from oneleap.domains.singing.mora import VOWELS
+from oneleap.domains.singing.mora import LONG, VOWELS
 from oneleap.domains.singing.musicxml_write import write_musicxml
 from oneleap.domains.singing.phonemes import CARRIERS
 from oneleap.domains.singing.retune import aperiodicity, power, synthesised, tuned
@@ -96,6 +96,7 @@ class Sinsy:
     def labels(self, score: Score) -> tuple[str, ...]:
         """Lines of the score's labels, with times left open inside notes.
 
+        A slur is handed over as a long vowel: to a note without a lyric the voice has no sound.
         Not to be called from two threads at a time.
 
         Raises:
@@ -103,7 +104,7 @@ class Sinsy:
         """
         with tempfile.TemporaryDirectory() as name, _quiet():
             path = Path(name, "score.xml")
-            write_musicxml(path, score)
+            write_musicxml(path, prolonged(score))
             self._engine.loadScoreFromMusicXML(str(path))
             lines = tuple(str(line) for line in self._engine.createLabelData(False, 1, 2).getData())
             self._engine.clearScore()
@@ -143,9 +144,15 @@ class Sinsy:
         f0 = tuned(f0, made, STEP_S, frozenset(VOWELS)) * 2.0 ** (semitones / 12)
         noise = aperiodicity(lpf.reshape(frames, -1)[0])
         samples = synthesised(f0, power(mgc.reshape(frames, -1)), noise, STEP_S, RATE)
-        segment = shifted(segment_of(made, CARRIERS), semitones)
+        segment = shifted(segment_of(made, CARRIERS), float(semitones))
         wave = Wave(samples.clip(-1, 1).astype(np.float32), RATE)
         return Take(replace(segment, f0=Curve(f0, STEP_S)), wave)
+
+
+def prolonged(score: Score) -> Score:
+    """A score whose slurs have the lyric of a long vowel."""
+    notes = (replace(n, slur=False, lyric=LONG) if n.slur else n for n in score.notes)
+    return replace(score, notes=tuple(notes))
 
 
 def comfortable(score: Score) -> int:

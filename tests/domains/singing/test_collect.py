@@ -1,5 +1,6 @@
 """Collections: melodies, words, pitch that is moved onto notes, folders that grow."""
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
@@ -19,7 +20,6 @@ from oneleap.domains.singing.melodies import HIGHEST, LOWEST, WIDEST, Melody, in
 from oneleap.domains.singing.musicxml import read_musicxml
 from oneleap.domains.singing.phonemes import CARRIERS, Phonemes
 from oneleap.domains.singing.phrasing import segments
-from oneleap.domains.singing.retune import aperiodicity, power, synthesised, tuned
 from oneleap.domains.singing.score import Note, Score, even_bars
 from oneleap.domains.singing.segment import Curve, Segment
 from oneleap.domains.singing.timing import fitted, score_f0
@@ -27,8 +27,6 @@ from oneleap.domains.singing.words import sung
 
 for module in ("soundfile", "pyworld", "defusedxml"):
     pytest.importorskip(module)
-
-VOWELS = frozenset("aiueo")
 
 
 def songs(count: int) -> list[Score]:
@@ -91,53 +89,26 @@ def test_the_same_seed_makes_the_same_song() -> None:
     assert len(shifts) > 10
 
 
-def test_power_of_a_cepstrum() -> None:
-    # c_0 alone is a flat spectrum; c_1 is cos of the warped frequency, +1 at 0 and -1 at the end.
-    flat = power(np.array([[np.log(32768.0), 0.0]], np.float32), 64)
-    np.testing.assert_allclose(flat, 1.0, rtol=1e-4)
-    tilted = power(np.array([[np.log(32768.0), 0.5]], np.float32), 64)[0]
-    assert tilted[0] == pytest.approx(np.e, rel=1e-4)
-    assert tilted[-1] == pytest.approx(1 / np.e, rel=1e-4)
-    assert (np.diff(tilted) < 0).all()
+def test_slurs_are_handed_to_the_voice_as_long_vowels() -> None:
+    notes = (Note(Fraction(1), 69.0, "さ"), Note(Fraction(1), 71.0, slur=True))
+    score = sinsy.prolonged(Score(notes, even_bars(Fraction(2))))
+    assert [(n.lyric, n.slur) for n in score.notes] == [("さ", False), ("ー", False)]
 
 
-def test_noise_is_what_the_low_pass_stops() -> None:
-    moving = np.full(8, 1 / 8, np.float32)
-    noise = aperiodicity(moving, 64)
-    assert noise[0] == pytest.approx(1e-3)
-    assert noise[8] == pytest.approx(1 - 1e-3)  # a zero of the moving average
-
-
-def line(start: int, end: int, phoneme: str, note: str) -> Label:
-    return Label(start * 50_000, end * 50_000, f"x@a^a-{phoneme}+a=a_x/E:{note}]x/F:x")
-
-
-def test_pitch_is_moved_onto_the_notes() -> None:
-    takes = (line(0, 40, "pau", "xx"), line(40, 60, "s", "A4"), line(60, 200, "a", "A4"))
-    takes += (line(200, 360, "a", "C5"), line(360, 400, "pau", "xx"))
-    hertz = np.zeros(400)
-    hertz[60:200] = 440 * 2 ** (-1 / 12)  # a semitone flat
-    hertz[200:360] = 440 * 2 ** (1.5 / 12)  # half of the step too low
-    found = tuned(hertz, takes, 0.005, VOWELS)
-    assert (found[:60] == 0).all()
-    np.testing.assert_allclose(found[80:180], 440, rtol=1e-6)
-    np.testing.assert_allclose(found[220:340], 440 * 2 ** (3 / 12), rtol=1e-6)
-    between = found[190:210]
-    assert (np.diff(between) > 0).any()
-    assert between.max() < 560
-    silent = np.zeros(400)
-    assert (tuned(silent, takes, 0.005, VOWELS) == 0).all()
-
-
-def test_the_sound_has_the_pitch_and_the_level() -> None:
-    rate, frames = 16_000, 200
-    f0 = np.full(frames, 200.0)
-    spectra = np.full((frames, 513), 1e-4)
-    sound = synthesised(f0, spectra, np.full(513, 1e-3), 0.005, rate)
-    assert len(sound) == 16_000
-    spectrum = np.abs(np.fft.rfft(sound))
-    assert spectrum[200] > 20 * spectrum[150]  # 1 Hz a bin
-    assert np.sqrt(np.mean(sound**2)) == pytest.approx(1e-2, rel=0.2)
+def test_the_voice_sings_slurs() -> None:
+    pytest.importorskip("pysinsy")
+    if shutil.which("hts_engine") is None:
+        pytest.skip("hts_engine is not installed")
+    rest = Note(Fraction(2), None)
+    notes = (Note(Fraction(2), 69.0, "さ"), Note(Fraction(2), 72.0, slur=True))
+    score = Score((rest, *notes, rest), even_bars(Fraction(8)))
+    segment = sinsy.Sinsy().sing(score).segment
+    assert segment.ph_seq == ("SP", "s", "a", "SP")
+    assert segment.note_slur == (False, False, True, False)
+    assert segment.f0 is not None
+    first = round(sum(segment.note_dur[:2]) / segment.f0.step_s)
+    slur = segment.f0.values[first + 20 : first + round(segment.note_dur[2] / 0.005) - 20]
+    assert np.abs(12 * np.log2(slur / 440) - 3).max() < 0.5
 
 
 class Mime:
@@ -268,7 +239,7 @@ def test_recordings_with_labels(tmp_path: Path) -> None:
 
 def test_labels_longer_than_the_sound(tmp_path: Path) -> None:
     hummed(1.5, 220.0, 16_000).save(tmp_path / "in" / "one.wav")
-    write_labels(tmp_path / "in" / "one.lab", [line(0, 400, "pau", "xx")])
+    write_labels(tmp_path / "in" / "one.lab", [Label(0, 20_000_000, "x@a^a-pau+a=a_x/E:xx]x/F:x")])
     with pytest.raises(InputError, match=r"labels last 2\.00 s, the sound 1\.50 s"):
         labels.labels(tmp_path / "in", tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -4,6 +4,7 @@ import json
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -207,6 +208,30 @@ def test_sinsys_labels() -> None:
     assert found.note_slur == (False, False, True, False, False, False)
     # Notes begin with their vowels: a consonant's time is the note's before.
     assert found.note_dur == pytest.approx((0.5, 0.3, 0.15, 0.45, 0.1, 0.5))
+
+
+def test_a_prolonged_vowel_is_a_slur() -> None:
+    """ーっ on a note of its own: the vowel goes on, the stop is its end."""
+    ends = (0, 4, 5, 8, 10, 11)
+    rows = (
+        ("pau", "xx]xx", "1_1_1@xx|xx"),
+        ("s", "A4]9", "2_1_1@JPN|0"),
+        ("o", "A4]9", "2_1_1@JPN|0"),
+        ("o", "C5]0", "2_1_1@JPN|1"),
+        ("cl", "C5]0", "2_1_1@JPN|1"),
+    )
+    lines = [
+        f"{a}000000 {b}000000 x@x^x-{name}+x=x_x/A:x/B:{flag}/C:x/E:{note}^0/F:x"
+        for (a, b), (name, note, flag) in zip(pairwise(ends), rows, strict=True)
+    ]
+    found = sung(parse_labels(lines), CARRIERS)
+    assert found.ph_seq == ("SP", "s", "o", "cl")
+    assert found.ph_dur == pytest.approx((0.4, 0.1, 0.5, 0.1))
+    assert found.note_midi == (None, 69.0, 72.0)
+    assert found.note_slur == (False, False, True)
+    assert found.note_dur == pytest.approx((0.5, 0.3, 0.3))
+    other = [line.replace("C5]0", "A4]9") for line in lines]  # ああ on one note is two vowels
+    assert sung(parse_labels(other), CARRIERS).ph_seq == ("SP", "s", "o", "o", "cl")
 
 
 def test_labels_are_written_and_read_verbatim(tmp_path: Path) -> None:

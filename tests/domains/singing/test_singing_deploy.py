@@ -91,7 +91,7 @@ def test_word_graphs_are_the_duration_model() -> None:
     division = torch.tensor([[2, 2, 1, 1]])
     length = r.word_dur[torch.tensor([0, 2, 4, 5])].round().long()[None]
     hidden, mask = graphs_score.WordLinguistic(found.durations)(r.tokens[None], division, length)
-    assert mask.all()
+    assert not mask.any()  # openvpi's masks are of padding
     frames = graphs_score.Duration(found.durations)(hidden, mask, r.ph_midi[None].long())
     rounded = batch._replace(word_dur=length.gather(1, batch.word[:1]).float().expand(3, -1))
     torch.testing.assert_close(frames, found.durations.predict(rounded)[:1])
