@@ -83,6 +83,8 @@ def main(argv: Sequence[str]) -> int:
 
     if given.method not in ("ditto2", "ditto"):
         raise InputError(f"method: ditto2 or ditto, not '{given.method}'")
+    if given.seed < 0 or (given.decode is not None and given.decode < 1):
+        raise InputError(f"seed from 0, decode from 1: not {given.seed}, {given.decode}")
     wishes = wishes_of(given)
     settings = Settings(
         method=given.method,

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from oneleap.core.errors import InputError
 from oneleap.core.seed import step_generator
+from oneleap.domains.audio.vocos import Vocos
 from oneleap.domains.audio.wave import Wave
 from oneleap.domains.music.composer import Composer
 from oneleap.domains.music.controls import Control, Weighted
@@ -81,6 +82,8 @@ class Session:
         composer.condition(tags)  # refuses unknown ones before anything is read
         self.clip = composer.frames(composer.spec.frames / self.mel.frame_rate)
         self.overlap = min(round(OVERLAP_S * self.mel.frame_rate), self.clip // 4)
+        if (wishes.hear or wishes.words) and not isinstance(composer.vocoder, Vocos):
+            raise InputError("hear, words: no gradient comes through Griffin-Lim: train a vocoder")
         self.listeners = listeners(wishes, composer.vocode, self.mel.sample_rate)
 
     def make(self) -> Piece:
@@ -155,14 +158,13 @@ class Session:
         noise = self._noise(frames + overlap)
         n = noise.shape[2]
         loop = self.wishes.weighted(Loop(overlap, n - frames - overlap))
-        asked = window(self.asked(frames), 0, n)
-        made = self._steer([*asked, loop], noise)
+        asked = self.asked(frames)
+        made = self._steer([*window(asked, 0, n), loop], noise)
         whole = made.mel[..., : frames + overlap]
         mel = closed(whole, overlap)
         samples = wrapped(self.composer.vocode, mel, self.mel)
-        return self._finish(
-            mel, [*self.asked(frames), self.wishes.weighted(Loop(overlap))], (made,), whole, samples
-        )
+        shown = [*window(asked, 0, frames + overlap), self.wishes.weighted(Loop(overlap))]
+        return self._finish(mel, shown, (made,), whole, samples)
 
     def _long(self, frames: int) -> Piece:
         asked = self.asked(frames)

@@ -13,9 +13,10 @@ from torch import Tensor
 from oneleap.core.errors import InputError
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.audio.pitch import f0_hz
-from oneleap.domains.audio.wave import SUFFIXES, read
+from oneleap.domains.audio.wave import SUFFIXES
 from oneleap.domains.music.chroma import SILENT
 from oneleap.domains.music.midi import Sung, read_melody
+from oneleap.domains.music.targets import read_whole
 
 SCORES = (".mid", ".midi")
 
@@ -60,7 +61,9 @@ def hummed(f0: NDArray[np.float64], spec: Mel) -> tuple[Sung, ...]:
 
 
 def read_tune(path: str | os.PathLike[str], spec: Mel) -> tuple[Sung, ...]:
-    """The melody of a MIDI file, or of a recording that someone hums or whistles.
+    """The melody of a MIDI file, or of a recording of someone humming.
+
+    A whistle has no harmonics, by which the pitch is found.
 
     Raises:
         InputError: If the file cannot be read, or has no melody.
@@ -71,9 +74,9 @@ def read_tune(path: str | os.PathLike[str], spec: Mel) -> tuple[Sung, ...]:
     if path.suffix.lower() not in SUFFIXES:
         known = ", ".join((*SCORES, *SUFFIXES))
         raise InputError(f"melody: {path}: a score or a recording has one of {known}")
-    notes = hummed(f0_hz(read(path, spec.sample_rate), spec, high=1200.0), spec)
+    notes = hummed(f0_hz(read_whole(path, spec.sample_rate), spec, high=1200.0), spec)
     if not notes:
-        raise InputError(f"melody: {path}: no pitch was found: hum or whistle closer and longer")
+        raise InputError(f"melody: {path}: no pitch was found: hum closer and longer")
     return notes
 
 

@@ -74,6 +74,8 @@ def _panel(axis: Axes, figure: Figure, control: Control, mel: Tensor, seconds: f
     axis.plot(time, target, style, label="target", linewidth=3, alpha=0.5)
     axis.plot(time, result, style, label="result", markersize=3)
     axis.set(ylabel=shown.unit, xlabel="s" if len(target) == n else "number")
+    if len(target) == n:
+        axis.set_xlim(0, seconds)
     if control.name == "melody":
         axis.set(yticks=range(12), yticklabels=CLASSES, ylim=(-0.5, 11.5))
     axis.legend()

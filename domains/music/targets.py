@@ -135,13 +135,49 @@ def read_pattern(text: str) -> str:
     return letters
 
 
+def read_whole(path: str | os.PathLike[str], sample_rate: int) -> Wave:
+    """A sound, as :func:`oneleap.domains.audio.wave.read`, but not one that breaks off.
+
+    A WAV file says how long its samples are, and most MP3 files do; an Ogg file does not.
+
+    Raises:
+        InputError: If it cannot be read, or holds less than it says.
+    """
+    import soundfile
+
+    wave = read(path, sample_rate)
+    promised, held = soundfile.info(path).duration, wave.seconds
+    if Path(path).suffix.lower() == ".wav":
+        promised *= _missing(Path(path))
+    if held < 0.98 * promised:
+        raise InputError(f"{path} is cut off: {held:.1f} of {promised:.1f} s are there")
+    return wave
+
+
+def _missing(path: Path) -> float:
+    """How many times longer the samples of a WAV file are by its header than in fact, or 1.
+
+    Programs that write into a pipe leave the length at 0 or at its greatest.
+    """
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        at = file.seek(12)
+        while len(head := file.read(8)) == 8:
+            length = int.from_bytes(head[4:], "little")
+            if head[:4] == b"data":
+                there = size - at - 8
+                return length / there if there < length < 0xFFFFF000 else 1.0
+            at = file.seek(at + 8 + length + length % 2)
+    return 1.0
+
+
 def read_clip(path: str | os.PathLike[str], spec: Mel, what: str) -> Wave:
     """A sound to go on from, at the contract's sample rate, of two frames' length at least.
 
     Raises:
         InputError: If it cannot be read, is silent, or is cut off too early.
     """
-    wave = read(path, spec.sample_rate)
+    wave = read_whole(path, spec.sample_rate)
     if len(wave.samples) < 2 * spec.n_fft:
         raise InputError(f"{what}: {path} lasts {wave.seconds:.2f} s: too short to go on from")
     return wave

@@ -1,5 +1,6 @@
 """What a person asks of a piece, and the controls that it becomes."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -88,17 +89,30 @@ class Wishes:
         several = [name for name in ("inpaint", "outpaint", "loop") if getattr(self, name)]
         if len(several) > 1:
             raise InputError(f"{several[0]} and {several[1]}: one at a time")
-        if self.hear and self.tagger is None:
-            raise InputError("hear: musicnn's weights are not part of oneleap: name a --tagger")
+        if self.inpaint is not None and self.seconds is not None:
+            raise InputError("seconds: a recording with a gap keeps its length: leave it out")
+        if bool(self.hear) != (self.tagger is not None):
+            raise InputError(
+                "hear: tags, and musicnn's weights, which are no part of oneleap: "
+                "--hear piano --tagger FILE"
+            )
         if (self.words is None) != (self.clap is None):
             raise InputError("words: a CLAP hears them, which is no part of oneleap: name a --clap")
-        if self.quiet_db >= self.loud_db:
-            raise InputError(f"quiet_db {self.quiet_db:g} is below loud_db {self.loud_db:g}")
+        if not -math.inf < self.quiet_db < self.loud_db < math.inf:
+            raise InputError(f"quiet_db is below loud_db: not {self.quiet_db:g}, {self.loud_db:g}")
         for name in self.weights:
             if name not in NAMES:
                 raise InputError(
                     f"weight: no control '{name}'{nearest(name, NAMES)} ({', '.join(NAMES)})"
                 )
+            if name not in self.asked:
+                raise InputError(f"weight: {name} is not asked for")
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """Names of the controls that are wanted; a long piece goes on from itself."""
+        given = {"tags": self.hear, "clap": self.words, "outpaint": True}
+        return tuple(name for name in NAMES if given.get(name, getattr(self, name, None)))
 
     def weighted(self, control: Control) -> Weighted:
         """A control with the weight that is asked for."""

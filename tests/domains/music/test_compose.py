@@ -9,6 +9,7 @@ from torch import Tensor
 from oneleap.core.errors import InputError
 from oneleap.domains.main import main
 from oneleap.domains.music.compose import Session
+from oneleap.domains.music.composer import Composer
 from oneleap.domains.music.controls import Intensity, Melody
 from oneleap.domains.music.long import grow, measure_seams
 from oneleap.domains.music.splice import fades, patched, spliced, wrapped
@@ -225,17 +226,45 @@ def test_the_command_writes_a_sound_and_a_picture(
         assert name in told
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--seconds", "0.7", "--loop", "--structure", "AB"],
+        ["--inpaint", "song.wav", "--from", "0.9", "--to", "1.2"],
+        ["--outpaint", "song.wav", "--seconds", "3"],
+        ["--seconds", "3"],
+    ],
+    ids=["loop", "inpaint", "outpaint", "long"],
+)
+def test_every_kind_of_piece_has_its_picture(
+    words: list[str], folder: Path, song: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    asked = ["--intensity", "hill", "--weight", "intensity=2", "--steps", "1", "-o", "out.wav"]
+    assert run("--model", str(folder), *words, *asked) == 0
+    assert Path("out.png").stat().st_size > 1000
+
+
 MISTAKES = {
     "model": (["--model", "nowhere"], "no 'nowhere'"),
     "format": (["-o", "out.txt"], "name the sound .wav"),
     "gap": (["--inpaint", "song.wav"], "--from 2 --to 4"),
     "gap of nothing": (["--from", "1", "--to", "2"], "--from 2 --to 4"),
     "two": (["--loop", "--outpaint", "song.wav"], "one at a time"),
-    "tagger": (["--hear", "piano"], "name a --tagger"),
+    "tagger": (["--hear", "piano"], "--hear piano --tagger FILE"),
+    "nothing to hear": (["--tagger", "none.npz"], "--hear piano --tagger FILE"),
     "no weights": (["--hear", "piano", "--tagger", "none.npz"], "none.npz: no such file"),
     "words": (["--words", "calm piano"], "name a --clap"),
     "weight": (["--weight", "melody"], "NAME=NUMBER"),
     "weight of what": (["--weight", "melodie=2"], "did you mean 'melody'"),
+    "weight of nothing": (["--weight", "melody=2"], "melody is not asked for"),
+    "seed": (["--seed", "-1"], "seed from 0"),
+    "decode": (["--decode", "0"], "decode from 1"),
+    "a gap and a length": (
+        ["--inpaint", "song.wav", "--from", "1", "--to", "1.5", "--seconds", "3"],
+        "keeps its length",
+    ),
+    "no level": (["--intensity", "rise", "--loud-db", "nan"], "is below loud_db"),
     "method": (["--method", "magic"], "ditto2 or ditto"),
     "tags": (["--tags", "clam"], "did you mean 'calm'"),
     "levels": (["--quiet-db", "-10", "--loud-db", "-20"], "is below loud_db"),
@@ -269,6 +298,13 @@ def test_mistakes_are_one_line(
     assert told in error
     assert "\n" not in error
     assert sorted(path.name for path in tmp_path.iterdir()) == ["song.wav", "tune.mid"]
+
+
+def test_nothing_listens_to_griffin_lim() -> None:
+    mute = Composer.of(tiny_music.model(), tiny_music.model(seed=4))
+    for wishes in (Wishes(hear=("piano",), tagger=Path("x")), Wishes(words="calm", clap="x")):
+        with pytest.raises(InputError, match="no gradient comes through Griffin-Lim"):
+            Session(mute, wishes)
 
 
 def test_an_end_of_silence_is_told(folder: Path, tmp_path: Path) -> None:

@@ -162,6 +162,17 @@ def test_sounds_to_go_on_from(tmp_path: Path) -> None:
     soundfile.write(path, 0 * tone, RATE)
     with pytest.raises(InputError, match="is silent"):
         read_clip(path, MUSIC, "outpaint")
+    for suffix in ("wav", "mp3"):
+        cut = tmp_path / f"cut.{suffix}"
+        soundfile.write(cut, tone, RATE)
+        assert read_clip(cut, MUSIC, "outpaint").seconds == pytest.approx(4.0, abs=0.1)
+        cut.write_bytes(cut.read_bytes()[: cut.stat().st_size // 2])
+        with pytest.raises(InputError, match=rf"cut\.{suffix} is cut off: \d\.\d of 4\.\d s"):
+            read_clip(cut, MUSIC, "outpaint")
+    piped = bytearray((tmp_path / "cut.wav").read_bytes())
+    piped[40:44] = b"\xff" * 4  # a length that was never filled in
+    (tmp_path / "cut.wav").write_bytes(piped)
+    assert read_clip(tmp_path / "cut.wav", MUSIC, "outpaint").seconds == pytest.approx(2.0, abs=0.1)
     with path.open("wb") as file:
         file.write(b"RIFF\x10\x00")
     with pytest.raises(InputError, match="not a sound that can be read"):
