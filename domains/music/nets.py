@@ -1,9 +1,8 @@
-"""The network of a music model: a backbone over frames put together, preconditioned as in EDM."""
+"""The network of a music model: a backbone over frames put together, which says the data."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
-import torch
 from einops import rearrange
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
@@ -11,6 +10,9 @@ from torch import Tensor, nn
 from oneleap.core.nets import DiT1d, UNet1d
 from oneleap.core.nets.sequence import SequenceNet
 from oneleap.core.path import expand
+
+NEAREST = 0.05
+"""Least time that the distance to the data is divided by; errors there would count for too much."""
 
 
 class Backbone(ABC):
@@ -70,14 +72,16 @@ class UNet(Backbone):
 class MusicNet(nn.Module):
     """``u(z, r, t)`` of normalised spectrograms, ``patch`` frames at a time.
 
-    EDM's preconditioning (arXiv 2206.00364, Table 1) for data of unit variance, written on the
-    linear path, where ``N^2 = t^2 + (1 - t)^2`` is the variance of ``z``:
+    What the backbone says is the data (Li and He 2025, arXiv 2511.13720); what it sees has unit
+    variance, ``N^2 = t^2 + (1 - t)^2`` being that of ``z``:
 
-    ``u = (2t - 1) / N^2 z - F(z / N, r, t) / N``
+    ``u = (z - F(z / N, r, t)) / max(t, 0.05)``
 
-    ``F`` has unit variance at every ``t``, and at ``t = 1`` it is the data: one step is ``F``
-    itself, which need not copy the noise through a narrow layer. ``F = 0`` is the best linear
-    answer for white data. Fresh DiTs have ``F = 0``.
+    A token is 1,024 numbers of a spectrogram, of which a narrow network says a few hundred. That is
+    enough for music (256 directions hold 99 % of the variance of rendered tunes), and not for
+    noise: under EDM's preconditioning, where ``F`` becomes noise as ``t`` goes to 0, the rest of
+    the noise stays in the result. One step, ``z - u`` at ``t = 1``, is ``F`` itself. Fresh DiTs
+    have ``F = 0``, the mean of the data.
 
     Args:
         backbone: Kind of the network.
@@ -109,5 +113,5 @@ class MusicNet(nn.Module):
         else:
             f = self.inner(tokens, r, t, *cond, guidance=guidance)
         f = rearrange(f, "b (p c) n -> b c (n p)", p=p)[..., :n]
-        u: Tensor = torch.addcmul(-f / norm, expand(2 * t - 1, z), z / norm.square())
+        u: Tensor = (z - f) / expand(t.clamp(min=NEAREST), z)
         return u

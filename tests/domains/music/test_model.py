@@ -1,4 +1,4 @@
-"""A music model: its preconditioning is EDM's, its guidance an input, its teacher its start."""
+"""A music model: its network says the data, its guidance an input, its teacher its start."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import torch
 from tiny_music import BACKBONE, MEL, SPEC, batch, model
+from torch import Tensor
 
-from oneleap.core.edm import EDM
 from oneleap.core.errors import InputError
 from oneleap.core.guidance import TargetGuidance
 from oneleap.core.objectives import (
@@ -19,7 +19,8 @@ from oneleap.core.objectives import (
     MeanFlow,
     SplitMeanFlow,
 )
-from oneleap.core.path import LinearPath, expand
+from oneleap.core.path import expand
+from oneleap.core.sampling import euler
 from oneleap.core.types import Bound, Conditioned, Objective
 from oneleap.domains.music.model import MusicModel, draws_scales
 from oneleap.domains.music.nets import DiT, MusicNet, UNet
@@ -46,19 +47,20 @@ def test_a_clip_of_any_length_goes_in_and_out(backbone: Any, frames: int) -> Non
     assert u.isfinite().all()
 
 
-def test_the_preconditioning_is_edms_for_data_of_unit_variance() -> None:
+def test_the_backbone_says_the_data_and_sees_unit_variance() -> None:
     made = model().double().net
-    z, t = torch.randn(4, 10, 16, dtype=torch.float64), torch.tensor([0.1, 0.4, 0.8, 0.99]).double()
+    z, t = torch.randn(4, 10, 16, dtype=torch.float64), torch.tensor([0.1, 0.4, 0.8, 1.0]).double()
     tags = torch.zeros(4, 2, dtype=torch.float64)
-    u = made(z, t, t, tags)
-    data = z - expand(t, z) * u
-    point, sigma = EDM(sigma_data=1.0).from_linear(z, t)
-    f = EDM(sigma_data=1.0).network(data, point, sigma)
+    said = z - expand(t, z) * made(z, t / 2, t, tags)
     p = BACKBONE.patch
-    scaled = point * expand(EDM(sigma_data=1.0).precondition(sigma).inner, z)
-    tokens = scaled.reshape(4, 10, 4, p).permute(0, 3, 1, 2).reshape(4, 10 * p, 4)
-    wanted = made.inner(tokens, t, t, tags).reshape(4, p, 10, 4).permute(0, 2, 3, 1)
-    assert torch.allclose(f, wanted.reshape(4, 10, 16), atol=1e-9)
+    tokens = (
+        (z / expand((t**2 + (1 - t) ** 2).sqrt(), z))
+        .reshape(4, 10, 4, p)
+        .permute(0, 3, 1, 2)
+        .reshape(4, 10 * p, 4)
+    )
+    wanted = made.inner(tokens, t / 2, t, tags).reshape(4, p, 10, 4).permute(0, 2, 3, 1)
+    assert torch.allclose(said, wanted.reshape(4, 10, 16), atol=1e-9)
 
 
 def test_at_pure_noise_one_step_is_the_network_itself_and_at_data_nothing_is_infinite() -> None:
@@ -66,18 +68,30 @@ def test_at_pure_noise_one_step_is_the_network_itself_and_at_data_nothing_is_inf
     e = torch.randn(2, 10, 16, generator=draws())
     one, zero = torch.ones(2), torch.zeros(2)
     assert torch.equal(e - made(e, zero, one), torch.zeros_like(e))
-    assert torch.equal(made(e, zero, zero), -e)  # noise of what is taken for data: none known
+    assert torch.allclose(made(e, zero, zero), 20 * e)
 
 
-def test_an_answer_of_zero_is_the_best_linear_one_for_white_data() -> None:
-    made, g = MusicNet(DiT(16, 1, 2), 10), draws(1)
-    x, e = torch.randn(2, 500, 10, 16, generator=g)
-    t = torch.full((500,), 0.3)
-    z, v = LinearPath().point(x, e, t), LinearPath().velocity(x, e)
-    u = made(z, t, t)
-    best = (z * v).mean() / (z * z).mean()  # least squares
-    assert torch.allclose(u, (2 * 0.3 - 1) / (0.3**2 + 0.7**2) * z)
-    assert abs(float(best) - (2 * 0.3 - 1) / (0.3**2 + 0.7**2)) < 0.02
+def test_a_network_narrower_than_its_tokens_leaves_no_noise_in_what_it_makes() -> None:
+    """Data of one direction out of forty, and a backbone that says that direction and no other."""
+    made = MusicNet(DiT(16, 1, 2, patch=4), 10).double()
+    direction = torch.randn(40, generator=draws(1), dtype=torch.float64)
+    direction /= direction.norm()
+
+    class Narrow(torch.nn.Module):
+        def forward(self, tokens: Tensor, r: Tensor, t: Tensor) -> Tensor:
+            seen = torch.einsum("c,bcn->bn", direction, tokens)
+            s = t[:, None]  # the best that is known of data of unit variance there
+            share = (1 - s) / (s.square() + (1 - s).square()).sqrt()
+            return torch.einsum("c,bn->bcn", direction, share * seen)
+
+    made.inner = Narrow()  # type: ignore[assignment]
+    e = torch.randn(3, 10, 16, generator=draws(), dtype=torch.float64)
+    found = euler(made, e, steps=40)
+    tokens = found.reshape(3, 10, 4, 4).permute(0, 3, 1, 2).reshape(3, 40, 4)
+    along = torch.einsum("c,bcn->bn", direction, tokens)
+    rest = tokens - torch.einsum("c,bn->bcn", direction, along)
+    assert rest.square().mean() < 1e-3
+    assert along.square().mean() > 0.3
 
 
 def test_the_data_are_normalised_band_by_band() -> None:
