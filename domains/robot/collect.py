@@ -81,7 +81,8 @@ class Attempts:
 
 def demonstrate(env: RobotEnv, seed: int, rng: np.random.Generator) -> Episode | None:
     """Play the demonstrator in the episode of a seed; ``None`` if it fails."""
-    from oneleap.domains.robot.demonstrator import Demonstrator, stumble
+    from oneleap.domains.robot.demonstrator import Demonstrator
+    from oneleap.domains.robot.mistakes import stumble
 
     obs, task, phases = env.reset(seed), env.task.name, None
     if rng.random() < STUMBLES:
