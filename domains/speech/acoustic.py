@@ -14,7 +14,7 @@ from oneleap.core.optim import Adam
 from oneleap.core.reduce import masked_mean
 from oneleap.core.samplers import Leap, Sampler, with_steps
 from oneleap.core.seed import step_generator
-from oneleap.core.types import Bound, Draw, Loss, Objective
+from oneleap.core.types import Bound, Conditioned, Draw, Loss, Objective
 from oneleap.domains.audio.mel import refuse_mismatch
 from oneleap.domains.speech.align import aligned, durations, owners, real
 from oneleap.domains.speech.encoder import whole_frames
@@ -53,6 +53,8 @@ class Acoustic(GenerativeModule):
         decoder: Kind of the decoder.
         crop_s: Seconds of each recording that the decoder sees in a step; ``None``, all of it.
         drop: Probability that a row's text is dropped, for guidance; 0 in a student.
+        temperature: Standard deviation of the noise that it speaks of; a small model is understood
+            better below 1 (Matcha-TTS: 0.667).
         optimizer: Optimiser, schedule and gradient clip.
         ema: Decay of the moving average that speaks, or a schedule.
         seed: Of initial weights and of all draws of training.
@@ -74,6 +76,7 @@ class Acoustic(GenerativeModule):
         decoder: Decoder = ConvNeXt(),  # noqa: B008  (frozen)
         crop_s: float | None = 2.0,
         drop: float = 0.0,
+        temperature: float = 1.0,
         optimizer: Adam = Adam(clip=1.0),  # noqa: B008  (frozen)
         ema: float | PowerEMA = 0.999,
         seed: int = 0,
@@ -85,6 +88,8 @@ class Acoustic(GenerativeModule):
             raise InputError(f"crop_s: {crop_s} s is less than a frame")
         if not 0 <= drop < 1:
             raise InputError(f"drop: a share of rows in [0, 1), not {drop}")
+        if not 0.1 <= temperature <= 10:
+            raise InputError(f"temperature: between 0.1 and 10, not {temperature:g}")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             net = AcousticNet(spec, text, decoder)
@@ -99,7 +104,7 @@ class Acoustic(GenerativeModule):
             from_teacher=from_teacher,
         )
         self.spec, self.sampler, self.text, self.decoder = spec, sampler, text, decoder
-        self.crop_s, self.drop = crop_s, drop
+        self.crop_s, self.drop, self.temperature = crop_s, drop, temperature
         if from_teacher:
             self.net.requires_grad_(False)
             self.net.decoder.requires_grad_(True)
@@ -147,8 +152,20 @@ class Acoustic(GenerativeModule):
         if training and self.drop:
             field, late = field.drop(batch.dropped), late.drop(batch.dropped)
         return Bound(
-            field=field, x=batch.x, mask=batch.mask, target=late, teacher=self.taught(batch)
+            field=field,
+            x=batch.x,
+            mask=batch.mask,
+            target=late,
+            teacher=self.lesson(batch, encoded) if self.from_teacher else self.taught(batch),
         )
+
+    def lesson(self, batch: Aligned, encoded: Encoded) -> Conditioned | None:
+        """The teacher's field, by what the student's copy of its encoder has made already."""
+        net = next((m.average for m in self._teacher), None)
+        if net is None:
+            return None
+        assert isinstance(net, AcousticNet)
+        return self.net.field(encoded, batch.owner, batch.mask, net.decoder)
 
     def loss(self, batch: Aligned, draw: Draw) -> Loss:
         """The objective's, and unless the encoder is a teacher's, prior and durations."""
@@ -185,7 +202,7 @@ class Acoustic(GenerativeModule):
         prior, duration = self.text_losses(batch, encoded)
         noise = torch.randn(batch.x.shape, generator=generator, device=self.device)
         field = self.average.field(encoded, batch.owner, batch.mask)
-        made = self.sampler(field, noise, generator)
+        made = self.sampler(field, self.temperature * noise, generator)
         figures = {
             "loss": self.objective.loss(bound, draw).per_sample,
             "prior": prior,
@@ -222,7 +239,7 @@ class Acoustic(GenerativeModule):
         steps: int | None = None,
         speed: float = 1.0,
         seeds: Sequence[int] | None = None,
-        temperature: float = 1.0,
+        temperature: float | None = None,
     ) -> list[Float[Tensor, "mels _"]]:
         """Normalised spectrograms of texts, in one batch.
 
@@ -234,7 +251,7 @@ class Acoustic(GenerativeModule):
             steps: Of the sampler; by default the model's own number.
             speed: 2 is twice as fast.
             seeds: Of each text's noise; by default 0, 1, 2 ...
-            temperature: Standard deviation of the noise.
+            temperature: Standard deviation of the noise; by default the model's own.
         """
         lengths = torch.tensor([len(text) for text in tokens], device=self.device)
         rows = [torch.tensor(text) for text in tokens]
@@ -245,7 +262,8 @@ class Acoustic(GenerativeModule):
         each = whole_frames(encoded.log_frames, mask, speed)
         frames = each.sum(1)
         noise = self.noise(frames.tolist(), range(len(rows)) if seeds is None else seeds)
-        made = self.generate(encoded, each, temperature * noise, steps)
+        scale = self.temperature if temperature is None else temperature
+        made = self.generate(encoded, each, scale * noise, steps)
         return [mel[:, :n] for mel, n in zip(made, frames.tolist(), strict=True)]
 
     def noise(self, frames: Sequence[int], seeds: Sequence[int]) -> Float[Tensor, "b mels n"]:

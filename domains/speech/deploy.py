@@ -50,6 +50,7 @@ class Make(nn.Module):
     def __init__(self, acoustic: Acoustic, speaker: int, sampler: Sampler) -> None:
         super().__init__()
         self.decoder, self.sampler = acoustic.average.decoder, sampler
+        self.temperature = acoustic.temperature
         table = acoustic.average.speakers
         who = torch.zeros(0) if table is None else table.weight[speaker].detach().clone()
         self.register_buffer("who", who)
@@ -61,7 +62,7 @@ class Make(nn.Module):
         who, mu = self.get_buffer("who").unsqueeze(0), means.flatten(0, 1).T.unsqueeze(0)
         cond = (mu, who) if who.shape[1] else (mu,)
         field = Conditioned(self.decoder, cond, tuple(torch.zeros_like(c) for c in cond))
-        mel = self.sampler(field, noise.flatten(0, 1).T.unsqueeze(0))[0].T
+        mel = self.sampler(field, self.temperature * noise.flatten(0, 1).T.unsqueeze(0))[0].T
         return mel.reshape(means.shape)
 
 
@@ -105,7 +106,8 @@ def graphs_of(
             some = net.encode(torch.ones_like(owner), mask[0], torch.tensor([speaker]))
             flat = means.flatten(0, 1).T[None]
             field = net.field(some._replace(means=flat), owner, mask)
-            wanted = sampler(field, noise.flatten(0, 1).T[None])[0].T.reshape(means.shape)
+            some_noise = acoustic.temperature * noise.flatten(0, 1).T[None]
+            wanted = sampler(field, some_noise)[0].T.reshape(means.shape)
         return (means, noise), wanted
 
     return [

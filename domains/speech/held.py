@@ -58,7 +58,7 @@ class Held:
             encoded = model.average.encode(batch.tokens, batch.token_mask, batch.speaker)
             field = model.average.field(encoded, batch.owner, batch.mask)
             generator = step_generator(0, i)
-            noise = torch.randn(batch.x.shape, generator=generator)
+            noise = model.temperature * torch.randn(batch.x.shape, generator=generator)
             made.append(sampler(field, noise, generator)[0])
         return made
 

@@ -115,7 +115,7 @@ class Voice:
         seed: int = 0,
         speaker: str | None = None,
         ipa: bool = False,
-        temperature: float = 1.0,
+        temperature: float | None = None,
     ) -> Wave:
         """Say a text of any length.
 
@@ -126,7 +126,7 @@ class Voice:
             seed: Of the noise; the same seed says the same.
             speaker: Name, where there are several.
             ipa: The whole text is phonetic.
-            temperature: Standard deviation of the noise.
+            temperature: Standard deviation of the noise; by default the model's own.
 
         Raises:
             InputError: If there is nothing to say, or an argument is out of range.
@@ -150,7 +150,7 @@ class Voice:
         seed: int = 0,
         speaker: str | None = None,
         ipa: bool = False,
-        temperature: float = 1.0,
+        temperature: float | None = None,
     ) -> list[Wave]:
         """Say several texts, sentences of like lengths in one batch; see :meth:`speak`."""
         reader = self.reader(ipa)
@@ -171,7 +171,7 @@ class Voice:
                 steps=steps,
                 speed=speed,
                 seeds=[seeds[i] for i in places],
-                temperature=_positive("temperature", temperature),
+                temperature=_temperature(temperature),
             )
             made |= dict(zip(places, self.sound(mels), strict=True))
         waves, at = [], 0
@@ -189,7 +189,7 @@ class Voice:
         seed: int = 0,
         speaker: str | None = None,
         ipa: bool = False,
-        temperature: float = 1.0,
+        temperature: float | None = None,
         frames: int = 128,
     ) -> Iterator[Wave]:
         """Say a text piece by piece, the first as soon as it is made.
@@ -218,7 +218,7 @@ class Voice:
                 steps=steps,
                 speed=_positive("speed", speed),
                 seeds=[seed + i],
-                temperature=_positive("temperature", temperature),
+                temperature=_temperature(temperature),
             )
             if not isinstance(self.vocoder, Vocos):
                 yield self.sound([features])[0]
@@ -275,6 +275,10 @@ def _positive(name: str, value: float) -> float:
     if not 0.1 <= value <= 10:
         raise InputError(f"{name}: between 0.1 and 10, not {value:g}")
     return value
+
+
+def _temperature(value: float | None) -> float | None:
+    return None if value is None else _positive("temperature", value)
 
 
 def _batches(lengths: Sequence[int], speed: float) -> Iterator[list[int]]:

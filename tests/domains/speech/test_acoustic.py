@@ -226,6 +226,31 @@ def test_a_student_trains_its_decoder_alone() -> None:
     assert trained == {"decoder"}
 
 
+def test_a_student_asks_its_teacher_by_its_own_copy_of_the_encoder() -> None:
+    model, teacher, rows = acoustic(), acoustic(), batch()
+    model.from_teacher, model._teacher = True, [teacher]
+    model.net.load_state_dict(teacher.average.state_dict())
+    for weight in teacher.average.decoder.parameters():
+        torch.nn.init.normal_(weight, std=0.1, generator=torch.Generator().manual_seed(5))
+    long, short = model.taught(rows), model.bind(rows).teacher
+    assert long is not None
+    assert short is not None
+    z, t = torch.randn(rows.x.shape), torch.full((3,), 0.6)
+    torch.testing.assert_close(short(z, t, t), long(z, t, t))
+    assert not torch.allclose(short(z, t, t), model.bind(rows).field(z, t, t))
+
+
+def test_a_model_speaks_at_its_own_temperature() -> None:
+    model, texts = acoustic(), [[1, 20, 30, 2]]
+    warm = model.synthesise(texts)[0]
+    model.temperature = 0.5
+    torch.testing.assert_close(
+        model.synthesise(texts)[0], model.synthesise(texts, temperature=0.5)[0]
+    )
+    torch.testing.assert_close(model.synthesise(texts, temperature=1.0)[0], warm)
+    assert not torch.allclose(model.synthesise(texts)[0], warm)
+
+
 def test_a_teacher_of_another_contract_is_refused(tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("teacher")
     acoustic().save_pretrained(folder)
@@ -241,7 +266,9 @@ def test_a_teacher_of_another_contract_is_refused(tmp_path_factory: pytest.TempP
             model.load_teacher()
 
 
-@pytest.mark.parametrize(("name", "value"), [("crop_s", 0.001), ("drop", 1.0)])
+@pytest.mark.parametrize(
+    ("name", "value"), [("crop_s", 0.001), ("drop", 1.0), ("temperature", 0.0)]
+)
 def test_bad_settings_are_told(name: str, value: float) -> None:
     settings: dict[str, float] = {name: value}
     with pytest.raises(InputError, match=name):

@@ -18,7 +18,7 @@ from oneleap.core.samplers import Consistency, Euler, Sampler
 from oneleap.domains.audio.deploy import Samples
 from oneleap.domains.audio.deploy import graph_of as vocoder_graph
 from oneleap.domains.speech.acoustic import Acoustic
-from oneleap.domains.speech.deploy import graphs_of
+from oneleap.domains.speech.deploy import Make, graphs_of
 from oneleap.domains.speech.spec import Spec
 
 TESTS = Path(__file__).parents[2]
@@ -85,6 +85,15 @@ def test_text_and_decoder_are_those_of_the_model(sampler: Sampler | None, speake
         inputs, wanted = graph.draw(11)
         with torch.no_grad():
             torch.testing.assert_close(graph.module(*inputs), wanted, atol=1e-6, rtol=1e-6)
+
+
+def test_a_graph_takes_standard_noise_whatever_the_temperature() -> None:
+    voice = acoustic()
+    means, noise = torch.randn(2, 12, 1, MEL.n_mels)
+    with torch.no_grad():
+        cool = Make(voice, 0, voice.sampler)(means, 0.5 * noise)
+        voice.temperature = 0.5
+        torch.testing.assert_close(Make(voice, 0, voice.sampler)(means, noise), cool)
 
 
 def test_speakers_differ() -> None:
