@@ -46,8 +46,13 @@ def main(argv: Sequence[str]) -> int:
     from oneleap.domains.singing.phonemes import read_dictionary
     from oneleap.domains.singing.read import read_score
     from oneleap.domains.singing.singer import Singer
-    from oneleap.domains.singing.store import DEFAULT
+    from oneleap.domains.singing.store import DEFAULT, shipped
 
+    if given.voice is None and DEFAULT not in shipped():
+        raise InputError(
+            "no singer ships here: train its four models (oneleap configs), pack them by "
+            "oneleap singer, and name the folder by --voice"
+        )
     said = None if given.dictionary is None else read_dictionary(given.dictionary)
     segments = read_score(given.score, said, verse=given.verse)
     singer = Singer.load(given.voice or DEFAULT)

@@ -25,7 +25,7 @@ from tiny_singing import (
 from oneleap.core.errors import InputError
 from oneleap.domains.audio.nsf import NSF
 from oneleap.domains.main import main
-from oneleap.domains.singing import Singer
+from oneleap.domains.singing import Singer, store
 from oneleap.domains.singing.ds import write_ds
 from oneleap.domains.singing.musicxml_write import musicxml
 from oneleap.domains.singing.phonemes import Phonemes
@@ -188,6 +188,13 @@ class TestCommand:
         assert np.abs(read("a.wav", RATE).samples - wanted).max() < 1e-4
         assert main(["sing", "song.ds", "--voice", "mine"]) == 0
         assert Path("song.wav").is_file()
+
+    def test_without_a_shipped_voice_one_is_to_be_named(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setattr(store, "shipped", dict)
+        assert main(["sing", "song.ds"]) == 2
+        assert "name the folder by --voice" in capsys.readouterr().err
 
     def test_other_languages_and_verses(
         self, singer: Singer, capsys: pytest.CaptureFixture[str]
