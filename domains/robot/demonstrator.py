@@ -29,6 +29,7 @@ CAN_GOAL = np.array([0.17, 0.36, 0.8])
 """In the can's quarter of the bin, clear of its walls and within the arm's reach."""
 
 PEG = np.array([0.23, 0.1, 0.85])
+TURNING = np.array([0.03, 0.11, 1.0])
 HANDLE = np.array([0.054, 0.0, 0.0])
 """From the nut's middle to that of its handle, in the nut's frame."""
 
@@ -46,6 +47,7 @@ class Phase:
         limit: Steps at most.
         near: Metres from the target that count as there; 0 waits the time out.
         turned: Radians likewise.
+        noise: Share of the usual noise; precise work is done steadily.
     """
 
     target: Callable[[Observation, Array], Array]
@@ -54,6 +56,7 @@ class Phase:
     limit: int
     near: float = 0.0
     turned: float = 0.08
+    noise: float = 1.0
 
 
 class Demonstrator:
@@ -96,7 +99,7 @@ class Demonstrator:
         self.age += 1
         if there or self.age >= phase.limit:
             self.index, self.age = self.index + 1, 0
-        careful = 0.4 if 0 < phase.near < 0.01 else 1.0
+        careful = phase.noise * (0.4 if 0 < phase.near < 0.01 else 1.0)
         steps = np.concatenate(
             [np.clip(1.5 * away / METRES, -1, 1), np.clip(turn / RADIANS, -1, 1)]
         )
@@ -155,8 +158,8 @@ def _onto(
     def target(obs: Observation, start: Array) -> Array:
         there = place(obs)
         aside = float(np.linalg.norm((there - obs["robot0_eef_pos"])[:2]))
-        height = low + min(most, slope * max(0.0, aside - in_line))
-        return there + np.array([0, 0, height])
+        up: Array = np.array([0, 0, low + min(most, slope * max(0.0, aside - in_line))])
+        return there + up
 
     return target
 
@@ -228,24 +231,30 @@ def square(obs: Observation, rng: np.random.Generator) -> list[Phase]:
     def beside(metres: Array) -> Callable[[Observation, Array], Array]:
         return lambda obs, start: handle(obs) + metres
 
-    def at_peg(obs: Observation) -> Array:
-        lead = (obs["robot0_eef_pos"] - obs["SquareNut_pos"])[:2]
-        return np.append(PEG[:2] + lead, 0.0)
+    def half_way(obs: Observation, start: Array) -> Array:
+        """Only to turn: once turned, going there would contradict those on their way on."""
+        now = heading(from_quaternion(obs["robot0_eef_quat"]))
+        there: Array = obs["robot0_eef_pos"] if abs(wrapped(end - now)) < 0.3 else TURNING
+        return there
 
     def over_peg(height: float) -> Callable[[Observation, Array], Array]:
-        return lambda obs, start: at_peg(obs) + np.array([0, 0, height])
+        def target(obs: Observation, start: Array) -> Array:
+            lead = (obs["robot0_eef_pos"] - obs["SquareNut_pos"])[:2]
+            return np.append(PEG[:2] + lead, height)
+
+        return target
 
     return [
         Phase(beside(aside), yaw, OPEN, 60, 0.025),
         Phase(beside(np.array([0, 0, 0.04])), yaw, OPEN, 40, 0.015),
-        Phase(_onto(handle, -0.003, 0.006, 2.0, 0.06), yaw, OPEN, 60, 0.008),
+        Phase(_onto(handle, -0.003, 0.008, 2.0, 0.06), yaw, OPEN, 60, 0.008, noise=0.5),
         Phase(_hold, yaw, CLOSED, 10),  # a hasty lift loses the nut
         Phase(_above(0.03), yaw, CLOSED, 20, 0.015),
         Phase(_above(0.1), yaw, CLOSED, 60, 0.04),
-        Phase(lambda obs, start: np.array([0.03, 0.11, 1.0]), end, CLOSED, 80, 0.05, 0.3),
+        Phase(half_way, end, CLOSED, 80, 0.05, 0.3),
         Phase(over_peg(1.02), end, CLOSED, 80, 0.03),
-        Phase(over_peg(1.0), end, CLOSED, 80, 0.004),
-        Phase(_onto(at_peg, 0.87, 0.006, 10.0, 0.13), end, CLOSED, 40, 0.03),
+        Phase(over_peg(1.0), end, CLOSED, 80, 0.004, noise=0.5),
+        Phase(over_peg(0.87), end, CLOSED, 40, 0.03, noise=0.2),
         Phase(_hold, end, OPEN, 4),
         Phase(_above(0.1), end, OPEN, 30, 0.02),
     ]
@@ -259,3 +268,6 @@ OBJECTS = {"Lift": "cube_pos", "PickPlaceCan": "Can_pos", "NutAssemblySquare": "
 
 GRASPED = {"PickPlaceCan": 5, "NutAssemblySquare": 6}
 """After so many phases the object is held and up, with a way still to go."""
+
+GOALS = {"PickPlaceCan": CAN_GOAL, "NutAssemblySquare": PEG - HANDLE}
+"""Where the hand goes with it, metres; the height is another."""

@@ -6,6 +6,7 @@ import numpy as np
 
 from oneleap.domains.robot.demonstrator import (
     CLOSED,
+    GOALS,
     GRASPED,
     OBJECTS,
     OPEN,
@@ -32,10 +33,10 @@ def stumble(
         phases = TASKS[task](obs, rng)
         held, rest = phases[: GRASPED[task]], phases[GRASPED[task] :]
         share, aside = rng.uniform(0.0, 1.1), rng.uniform([-0.15, -0.15, -0.1], [0.15, 0.15, 0.25])
-        way = rest[0].target(obs, obs["robot0_eef_pos"])
+        goal = GOALS[task]
 
         def astray(obs: Observation, start: Array) -> Array:
-            there: Array = start + share * (way - start) * [1, 1, 0] + aside
+            there: Array = start + share * (goal - start) * [1, 1, 0] + aside
             return there
 
         yaw = held[-1].yaw + rng.uniform(-0.5, 0.5)
