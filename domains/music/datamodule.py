@@ -91,7 +91,7 @@ class Music(L.LightningDataModule):
             )
         if short:
             few = ", ".join(short[:5]) + ", ..." * (len(short) > 5)
-            warnings.warn(f"shorter than {clip}, left out: {few}", stacklevel=2)
+            warnings.warn(f"shorter than {clip}, left out: {few}", stacklevel=3)
         return [(piece, tags) for piece, tags in found if piece.mel.shape[1] >= self.frames]
 
     @cached_property

@@ -16,12 +16,14 @@ from torch import Tensor
 from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
 from oneleap.domains.audio.mel import log_mel
+from oneleap.domains.audio.vocos import Vocos
 from oneleap.domains.audio.wave import files_in, read
 from oneleap.domains.music.composer import Composer
 from oneleap.domains.music.frechet import embed, frechet, gaussian
 from oneleap.domains.music.judge import METHODS, Judge, Row, append_row, read_rows
+from oneleap.domains.music.listening import Tags
 from oneleap.domains.music.musicnn import Tagger
-from oneleap.domains.music.trials import trials
+from oneleap.domains.music.trials import HEARD, Trial, trials
 
 
 def command(
@@ -44,10 +46,11 @@ def command(
     """Measure control: DITTO-2 against DITTO with the same base model, and against no control.
 
     ``error`` is each control's own figure (intensity dB^2, melody accuracy, structure MSE,
-    inpainting MSE), of the spectrogram, and ``heard`` the same of the sound after the vocoder.
-    ``frechet`` is the squared Frechet distance of musicnn embeddings to held-out music, with
-    that between two sets of real music of the same sizes beside it: what is left of the bias.
-    ``seconds`` is the time of a clip, several seeds at once.
+    inpainting MSE, the probability of a tag that musicnn is to hear), of the spectrogram, and
+    ``heard`` the same of the sound after the vocoder. ``frechet`` is the squared Frechet distance
+    of musicnn embeddings to held-out music, with that between two sets of real music of the same
+    sizes beside it: what is left of the bias. ``seconds`` is the time of a clip, several seeds at
+    once.
 
     Example: oneleap evaluate composers/mine held-out --tagger musicnn_mtt.npz
 
@@ -55,7 +58,7 @@ def command(
         run: Folder of a composer.
         music: Folder of music that training has not seen.
         tagger: File of musicnn's weights; without it there are no Frechet distances.
-        controls: Which controls.
+        controls: Which controls; tags takes a tagger and a trained vocoder.
         methods: Which methods; free is no control.
         targets: Targets of each control.
         ditto_targets: Fewer for DITTO, which is slow; its figures are of the first ones.
@@ -83,7 +86,7 @@ def command(
     jobs = [
         (name, method, k, trial)
         for name in controls
-        for k, trial in enumerate(trials(name, composer.spec.mel, clips[0].shape[2], clips, seed))
+        for k, trial in enumerate(targets_of(name, composer, clips, ear, seed))
         for method in methods
         if method != "ditto" or k < (targets if ditto_targets is None else ditto_targets)
     ]
@@ -99,6 +102,27 @@ def command(
     if json is not None:
         with replacing(json) as temporary:
             temporary.write_text(json_format.dumps(found, indent=2) + "\n", encoding="utf-8")
+
+
+def targets_of(
+    name: str,
+    composer: Composer,
+    clips: Sequence[Float[Tensor, "1 mels n"]],
+    ear: Tagger | None,
+    seed: int,
+) -> list[Trial]:
+    """A target of a control for each clip.
+
+    Raises:
+        InputError: If there is no such control, or nobody can hear tags.
+    """
+    mel = composer.spec.mel
+    if name != "tags":
+        return trials(name, mel, clips[0].shape[2], clips, seed)
+    if ear is None or not isinstance(composer.vocoder, Vocos):
+        raise InputError("controls: tags takes a --tagger, and a composer with a trained vocoder")
+    words = (HEARD[k % len(HEARD)] for k in range(len(clips)))
+    return [Trial(Tags(ear, composer.vocode, mel.sample_rate, (word,))) for word in words]
 
 
 @dataclass(frozen=True, eq=False)

@@ -27,6 +27,10 @@ STEPS = {"melody": 150, "structure": 150}
 """Steps of the optimiser; 70 for other controls. DITTO's numbers."""
 
 
+HEARD = ("piano", "guitar", "strings", "flute", "choir", "harpsichord", "drums", "synth", "techno")
+"""What musicnn is to hear: the text that DITTO-2 steers by, in the words there are without CLAP."""
+
+
 class Trial(NamedTuple):
     """One target.
 

@@ -9,12 +9,14 @@ import torch
 
 from oneleap.core.errors import InputError
 from oneleap.domains.main import main
-from oneleap.domains.music.evaluate import Reference, figures
-from oneleap.domains.music.judge import Row
+from oneleap.domains.music.composer import Composer
+from oneleap.domains.music.evaluate import Reference, figures, targets_of
+from oneleap.domains.music.judge import Judge, Row
 from oneleap.domains.music.midi import Sung
+from oneleap.domains.music.musicnn import Tagger
 from oneleap.domains.music.picture import draw
 from oneleap.domains.music.spec import MUSIC
-from oneleap.domains.music.trials import MAKERS, STEPS, sung, trials
+from oneleap.domains.music.trials import HEARD, MAKERS, STEPS, Trial, sung, trials
 from oneleap.domains.music.tunes import compose_tune
 
 
@@ -99,6 +101,7 @@ def test_the_command_measures_and_goes_on_where_it_stopped(
         (["--targets", "0"], "positive"),
         (["--methods", '["magic"]'], "no 'magic'"),
         (["--controls", '["tempo"]', "--targets", "2"], "no 'tempo'"),
+        (["--controls", '["tags"]', "--targets", "2"], "tags takes a --tagger"),
         (["--tagger", "none.npz"], "none.npz: no such file"),
     ):
         assert main([*words, *wrong]) == 2
@@ -106,3 +109,15 @@ def test_the_command_measures_and_goes_on_where_it_stopped(
     rows.write_text("{}\n")
     assert main([*words, *controls, "--targets", "2"]) == 2
     assert "line 1 is none of this command's" in capsys.readouterr().err
+
+
+def test_tags_that_an_ear_is_to_hear() -> None:
+    composer, ear = tiny_music.composer(), Tagger()
+    clips = [torch.zeros(1, tiny_music.MEL.n_mels, 32)] * (len(HEARD) + 1)
+    made = [trial.control for trial in targets_of("tags", composer, clips, ear, 0)]
+    assert [control.wanted for control in made] == [(word,) for word in (*HEARD, HEARD[0])]
+    with pytest.raises(InputError, match="tags takes a --tagger"):
+        targets_of("tags", Composer.of(composer.base, composer.student), clips, ear, 0)
+    row = Judge(composer, ear, 2, 0.5, 0.02, 2, (), 0)("tags", "ditto2", 0, Trial(made[0]))
+    assert len(row.metric) == len(row.heard) == 2
+    assert all(0 < p < 1 for p in row.metric)
