@@ -86,6 +86,7 @@ def command(
     rollouts: int = 200,
     execute: int | None = None,
     sampler: Sampler | None = None,
+    temperature: float | None = None,
     horizon: int | None = None,
     seed: int = 0,
     workers: int = 2,
@@ -108,6 +109,7 @@ def command(
         execute: Actions of each chunk, by default the policy's own number.
         sampler: How the policy acts, by default as it was trained to; DDIM is
             --sampler oneleap.core.samplers.Implicit --sampler.steps 10.
+        temperature: Deviation of the policy's noise, by default the policy's own.
         horizon: Steps after which an episode has failed, by default those of the data.
         seed: Of the episodes and of the policy's noise.
         workers: Processes.
@@ -132,7 +134,17 @@ def command(
         if number < 1:
             raise InputError(f"{name}: {number} is not positive")
     ranks = {} if held is None else {"condition_rank": condition_rank(policy, held)}
-    episodes = Episodes(model.resolve(), execute, horizon, seed, camera=camera, sampler=sampler)
+    if temperature is not None and temperature < 0:
+        raise InputError(f"temperature: {temperature} is negative")
+    episodes = Episodes(
+        model.resolve(),
+        execute,
+        horizon,
+        seed,
+        camera=camera,
+        sampler=sampler,
+        temperature=temperature,
+    )
     played = dict[int, Rollout]()
     with Progress(console=Console(stderr=True)) as bar:
         advance = bar.add_task(f"evaluating {task.name}", total=rollouts)

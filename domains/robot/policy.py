@@ -41,6 +41,8 @@ class RobotPolicy(GenerativeModule):
         execute: Actions of a chunk that are executed before the next is drawn (receding horizon);
             all of them if ``None``.
         gripper: Hand the last action out as it is, or its sign.
+        temperature: Deviation of the noise that chunks are made of. Below 1 they keep to what is
+            usual, above it they vary more; one step errs most far out.
         augment: Greatest shift of images, pixels.
         augment_when: In training, or when acting as well, as DM1's released evaluation does.
         optimizer: Optimiser, schedule and gradient clip.
@@ -64,6 +66,7 @@ class RobotPolicy(GenerativeModule):
         vision: Vision = Vision(),  # noqa: B008  (frozen)
         execute: int | None = None,
         gripper: Literal["continuous", "threshold"] = "continuous",
+        temperature: float = 1.0,
         augment: int = 4,
         augment_when: Literal["training", "always"] = "training",
         optimizer: Adam = Adam(),  # noqa: B008  (frozen)
@@ -75,6 +78,8 @@ class RobotPolicy(GenerativeModule):
     ) -> None:
         if execute is not None and not 1 <= execute <= spec.chunk:
             raise InputError(f"execute: {execute} actions of a chunk of {spec.chunk}")
+        if temperature < 0:
+            raise InputError(f"temperature: {temperature} is negative")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             net = PolicyNet(spec, head, vision)
@@ -89,7 +94,7 @@ class RobotPolicy(GenerativeModule):
             from_teacher=from_teacher,
         )
         self.spec, self.sampler, self.head, self.vision = spec, sampler, head, vision
-        self.execute, self.gripper = execute, gripper
+        self.execute, self.gripper, self.temperature = execute, gripper, temperature
         self.augment, self.augment_when = augment, augment_when
         for name in ("obs_shift", "obs_scale", "act_shift", "act_scale"):
             self.register_buffer(name, torch.tensor(getattr(spec, name)), persistent=False)
@@ -156,9 +161,9 @@ class RobotPolicy(GenerativeModule):
         noise: Float[Tensor, "b a n"],
         generator: torch.Generator | None = None,
     ) -> Float[Tensor, "b n a"]:
-        """Chunks in the data's units, from noise."""
+        """Chunks in the data's units, from standard normal noise."""
         cond = self.average.encode(self.observe(obs), images)
-        x = self.sampler(Conditioned(self.average, (cond,)), noise, generator)
+        x = self.sampler(Conditioned(self.average, (cond,)), self.temperature * noise, generator)
         return x.transpose(1, 2) * self.act_scale + self.act_shift
 
     @torch.inference_mode()

@@ -129,6 +129,7 @@ class Episodes:
         filmed: Numbers of the episodes that are filmed.
         camera: By which camera.
         sampler: How the policy acts, in place of its own.
+        temperature: Of its noise, in place of its own.
     """
 
     model: Path
@@ -138,6 +139,7 @@ class Episodes:
     filmed: frozenset[int] = field(default_factory=frozenset)
     camera: str = "agentview"
     sampler: Sampler | None = None
+    temperature: float | None = None
 
     def __call__(self) -> Callable[[int], Rollout]:
         """Load policy and simulation."""
@@ -155,6 +157,8 @@ class Episodes:
         torch.set_num_threads(1)
         policy = load_pretrained(self.model)
         policy.sampler = self.sampler or policy.sampler
+        if self.temperature is not None:
+            policy.temperature = self.temperature
         spec: Spec = policy.spec
         assert spec.task is not None
         env = RobotEnv(

@@ -167,8 +167,12 @@ def test_another_sampler_is_handed_to_the_processes(
     ddim = ["--sampler", "oneleap.core.samplers.Implicit", "--sampler.steps", "5"]
     assert main(["evaluate", str(run), "--rollouts", "2", "--video", "false", *ddim]) == 0
     assert handed[0].sampler == Implicit(steps=5)
+    assert handed[0].temperature is None
     assert handed[0].horizon == 20
     assert json.loads((run / "evaluation.json").read_text())["steps"] == 5
+    cool = ["--video", "false", "--temperature", "0.5"]
+    assert main(["evaluate", str(run), "--rollouts", "2", *cool]) == 0
+    assert handed[1].temperature == 0.5
 
 
 def test_the_rank_of_the_condition_is_told(
@@ -205,6 +209,8 @@ def test_what_cannot_be_drawn_is_told(
 def test_mistakes_are_told_in_a_line(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["evaluate", str(run), "--rollouts", "0"]) == 2
     assert "rollouts: 0 is not positive" in capsys.readouterr().err
+    assert main(["evaluate", str(run), "--temperature", "-1"]) == 2
+    assert "temperature: -1.0 is negative" in capsys.readouterr().err
     RobotPolicy(spec(task=None), MeanFlow(), head=MLPHead(8)).save_pretrained(run / "model")
     assert main(["evaluate", str(run)]) == 2
     assert "trained without an environment" in capsys.readouterr().err

@@ -49,6 +49,22 @@ def test_an_action_is_one_leap_of_the_average_in_the_datas_units() -> None:
     np.testing.assert_allclose(chunk, wanted.detach().numpy(), rtol=1e-4, atol=1e-5)
 
 
+def test_the_temperature_is_of_the_noise() -> None:
+    cool, plain = moved(policy(temperature=0.25)), moved(policy())
+    seen = torch.tensor(OBS)
+    e = cool.noise(3, seeded())
+    assert float(e.std()) == pytest.approx(1.0, abs=0.2)  # who hands noise in need not know
+    torch.testing.assert_close(
+        cool.generate(seen, None, e), plain.generate(seen, None, 0.25 * e), rtol=0, atol=0
+    )
+    frozen = moved(policy(temperature=0.0))
+    np.testing.assert_array_equal(
+        frozen.act(OBS, generator=seeded(1)), frozen.act(OBS, generator=seeded(2))
+    )
+    with pytest.raises(InputError, match=r"temperature: -1\.0 is negative"):
+        policy(temperature=-1.0)
+
+
 def test_normalisation_is_undone_exactly() -> None:
     model = policy()
     act = torch.randn(3, 7, 4, generator=seeded())
