@@ -55,6 +55,19 @@ def test_what_stands_at_padding_has_no_influence() -> None:
     assert not together[0, 13 * MEL.hop :].any()
 
 
+def test_it_trains_in_half_precision() -> None:
+    model, wave = vocoder(), torch.from_numpy(tone(0.5)).unsqueeze(0)
+    exact = log_mel(wave, MEL)
+    with torch.autocast("cpu", torch.bfloat16):
+        mel = log_mel(wave, MEL)
+        made = model(mel)
+        loss = mel_distance(made, wave[:, : made.shape[1]], MEL)
+    loss.backward()
+    torch.testing.assert_close(mel, exact)
+    assert made.dtype == torch.float32
+    assert all(weight.grad is not None for weight in model.parameters())
+
+
 def test_sizes_and_layouts() -> None:
     assert abs(sum(p.numel() for p in Vocos(Mel()).parameters()) - 1.65e6) < 0.01e6
     with pytest.raises(InputError, match="center false"):
