@@ -109,11 +109,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except InputError as error:
         return _complain(str(error))
     except ModuleNotFoundError as error:
-        name = str(error.name).partition(".")[0]
-        extra = next((extra for extra, modules in EXTRAS.items() if name in modules), None)
-        if extra is None:
-            raise
-        return _complain(f"{name} is not installed: pip install 'oneleap[{extra}]'")
+        return _complain(_missing(error))
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:  # oneleap configs | head
@@ -190,7 +186,12 @@ def _of_run(command: str, argv: Sequence[str]) -> int:
         if argv and argv[0] in ("-h", "--help"):
             for domain, target in targets.items():
                 print(f"--- models of the domain {domain}")
-                _call(target, command, argv)
+                try:
+                    _call(target, command, argv)
+                except SystemExit:  # argparse ends the program after its help
+                    pass
+                except ModuleNotFoundError as error:
+                    print(_missing(error))
             return 0
         raise InputError(
             f"name the run first: oneleap {command} runs/CONFIG/TIME (--help: options)"
@@ -241,6 +242,15 @@ def _call(target: str, command: str, argv: Sequence[str]) -> int:
         raise InputError(f"{explain(str(error), options)} (oneleap {command} --help)") from None
     result = function(**parser.instantiate(arguments).as_dict())
     return result if isinstance(result, int) else 0
+
+
+def _missing(error: ModuleNotFoundError) -> str:
+    """Which extra brings a module; raises the error again if none does."""
+    name = str(error.name).partition(".")[0]
+    extra = next((extra for extra, modules in EXTRAS.items() if name in modules), None)
+    if extra is None:
+        raise error
+    return f"{name} is not installed: pip install 'oneleap[{extra}]'"
 
 
 def _complain(message: str) -> int:

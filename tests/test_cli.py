@@ -72,7 +72,7 @@ def test_help_imports_nothing_heavy() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
 
 
-@pytest.mark.parametrize("name", [*FUNCTIONS, "evaluate", "fit", "validate", "test", "predict"])
+@pytest.mark.parametrize("name", [*FUNCTIONS, "fit", "validate", "test", "predict"])
 def test_every_command_helps_with_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("gymnasium")
     with pytest.raises(SystemExit) as done:
@@ -80,6 +80,17 @@ def test_every_command_helps_with_an_example(name: str, capsys: pytest.CaptureFi
     assert done.value.code == 0
     text = " ".join(capsys.readouterr().out.split())
     assert f"Example: oneleap {name}" in text
+
+
+@pytest.mark.parametrize("name", ["evaluate", "export"])
+def test_what_runs_are_asked_has_the_help_of_every_domain(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([name, "--help"]) == 0
+    helps = capsys.readouterr().out.split("--- models of the domain ")[1:]
+    assert [text.split()[0] for text in helps] == list(EVALUATORS)
+    for text in helps:
+        assert f"Example: oneleap {name} " in text or "is not installed: pip install" in text
 
 
 @pytest.mark.parametrize("group", ["collect", "bench"])

@@ -122,6 +122,7 @@ def magnitudes(features: Float[Tensor, "b mels frames"], mel: Mel) -> Float[Tens
 
 
 @lru_cache(maxsize=32)
+@torch.inference_mode(False)  # kept: what is made while speaking is trained through later
 def filterbank(mel: Mel, dtype: torch.dtype, device: torch.device) -> Float[Tensor, "mels bins"]:
     """Triangles between neighbouring points that are evenly spaced in pitch."""
     return torch.from_numpy(triangles(mel)).to(device, dtype)

@@ -8,6 +8,7 @@ from torch import Tensor
 
 
 @lru_cache(maxsize=32)
+@torch.inference_mode(False)  # kept: what is made while speaking is trained through later
 def hann(length: int, n_fft: int, dtype: torch.dtype, device: torch.device) -> Float[Tensor, "n"]:
     """Periodic Hann window of ``length`` samples, in the middle of ``n_fft``."""
     window = torch.hann_window(length, dtype=torch.float64).to(device, dtype)

@@ -46,6 +46,7 @@ def chroma_filters(
 
 
 @lru_cache(maxsize=16)
+@torch.inference_mode(False)  # kept: what is made while speaking is trained through later
 def chroma_matrix(
     spec: Mel, dtype: torch.dtype, device: torch.device
 ) -> tuple[Float[Tensor, "bins mels"], Float[Tensor, "12 bins"]]:

@@ -32,6 +32,7 @@ def centres(spec: Mel) -> NDArray[np.float64]:
 
 
 @lru_cache(maxsize=16)
+@torch.inference_mode(False)  # kept: what is made while speaking is trained through later
 def power_weights(
     spec: Mel, weighting: str, dtype: torch.dtype, device: torch.device
 ) -> Float[Tensor, "mels"]:
@@ -82,6 +83,7 @@ def loudness_db(mel: Float[Tensor, "b mels n"], spec: Mel) -> Float[Tensor, "b n
 
 
 @lru_cache(maxsize=16)
+@torch.inference_mode(False)  # kept: what is made while speaking is trained through later
 def savgol_kernel(window: int, order: int) -> Float[Tensor, "w"]:
     """Weights by which a polynomial, fitted over a window, is read off in its middle.
 
@@ -120,6 +122,7 @@ def odd_window(seconds: float, spec: Mel) -> int:
 
 
 @lru_cache(maxsize=16)
+@torch.inference_mode(False)  # kept: what is made while speaking is trained through later
 def dct_matrix(
     mels: int, coefficients: int, dtype: torch.dtype, device: torch.device
 ) -> Float[Tensor, "k mels"]:

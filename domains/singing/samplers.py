@@ -15,8 +15,10 @@ from oneleap.core.sampling_diffusion import ddpm, plms
 from oneleap.core.types import Conditioned
 from oneleap.domains.singing.shallow import FirstBetas, blend, scaled
 
-DIFFSINGER = LinearBetas(steps=100, first=1e-4, last=0.06)
-"""The schedule of DiffSinger's hundred steps."""
+
+def diffsinger() -> DDPM:
+    """The schedule of DiffSinger's hundred steps; a fresh one, for it keeps what it computes."""
+    return LinearBetas(steps=100, first=1e-4, last=0.06)
 
 
 class Sampler(ABC):
@@ -158,7 +160,7 @@ class Ancestral(Diffusion):
     """
 
     steps: int = 100
-    schedule: DDPM = field(default_factory=lambda: DIFFSINGER)
+    schedule: DDPM = field(default_factory=diffsinger)
     boundary: int | None = None
 
     def __call__(
@@ -185,7 +187,7 @@ class PLMS(Diffusion):
     """
 
     steps: int = 10
-    schedule: DDPM = field(default_factory=lambda: DIFFSINGER)
+    schedule: DDPM = field(default_factory=diffsinger)
     boundary: int | None = None
 
     def __call__(

@@ -326,7 +326,7 @@ def test_nested_wrappers_watch_too_and_none_at_all_is_told() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_padding_is_no_feature(kind: str) -> None:
     """Neither what is in it nor how much of it there is."""
-    frames = 1 if kind in ("dit", "convnext") else 2
+    frames = 1 if kind in ("dit", "convnext", "lynxnet") else 2
     net, b = tiny(kind), batch()
     dispersed = Dispersed(FlowMatching(), InfoNCEL2(0.1), weight=1.0, frames=frames)
     dispersed.watch(net)

@@ -28,7 +28,6 @@ from oneleap.domains.singing.measures import (
 )
 from oneleap.domains.singing.prepare import base_pitch, refuse_range, row, smoothed, tokens
 from oneleap.domains.singing.samplers import (
-    DIFFSINGER,
     PLMS,
     Ancestral,
     Consistency,
@@ -36,6 +35,7 @@ from oneleap.domains.singing.samplers import (
     Leap,
     Rough,
     Sampler,
+    diffsinger,
 )
 from oneleap.domains.singing.segment import Segment
 from oneleap.domains.singing.shallow import FirstBetas, blend, scaled
@@ -140,17 +140,17 @@ def test_shallow_starts_begin_between_the_rough_and_noise() -> None:
     assert times == pytest.approx([0.6, 0.48, 0.36, 0.24, 0.12])
     seen.clear()
     PLMS(4, boundary=54)(Conditioned(watch), NOISE, ROUGH)
-    abar = float(DIFFSINGER.alpha_bar[54])
+    abar = float(diffsinger().alpha_bar[54])
     a, b = math.sqrt(abar), math.sqrt(1 - abar)
     torch.testing.assert_close(seen[0][0], (a * ROUGH + b * NOISE) / (a + b))
     assert float(seen[0][1][0]) == pytest.approx(b / (a + b))
 
 
 def test_the_schedule_is_diffsingers_and_its_beginning_is_its_beginning() -> None:
-    betas = DIFFSINGER.betas()
+    betas = diffsinger().betas()
     assert (betas[0], betas[99]) == pytest.approx((1e-4, 0.06))
-    part = FirstBetas(DIFFSINGER, 54)
-    assert part.alpha_bar == pytest.approx(DIFFSINGER.alpha_bar[:55])
+    part = FirstBetas(diffsinger(), 54)
+    assert part.alpha_bar == pytest.approx(diffsinger().alpha_bar[:55])
     with pytest.raises(InputError, match="boundary: a step from 1 to 100"):
         Ancestral(boundary=101)(line(DATA), NOISE, ROUGH)
     with pytest.raises(InputError, match="depth"):
@@ -261,7 +261,7 @@ def test_the_boundary_is_where_the_classifier_gives_up() -> None:
     gaps[70] = gaps[80] = 0.5  # two of 47 may differ
     assert first_indistinct(gaps) == 54
     assert first_indistinct([0.9] * 100) == 100
-    assert LinearBetas(100, 1e-4, 0.06) == DIFFSINGER
+    assert LinearBetas(100, 1e-4, 0.06) == diffsinger()
 
 
 def test_the_classifier_learns_to_tell_and_the_boundary_follows_the_gap() -> None:

@@ -26,13 +26,13 @@ from oneleap.domains.singing.acoustic import Acoustic, needs_rough
 from oneleap.domains.singing.curves import Curves, hertz, semitones
 from oneleap.domains.singing.net import Aux, ConvNeXt, Decoder, Wave
 from oneleap.domains.singing.samplers import (
-    DIFFSINGER,
     PLMS,
     Ancestral,
     Consistency,
     Euler,
     Leap,
     Rough,
+    diffsinger,
 )
 
 
@@ -84,7 +84,7 @@ def test_the_aux_loss_reaches_the_encoder_by_a_tenth() -> None:
 
 @pytest.mark.parametrize("decoder", [Wave(8, 2), ConvNeXt(8, 1, 1), DECODER])
 def test_diffsinger_learns_a_few_frames(decoder: Decoder) -> None:
-    objective = NoisePrediction(DIFFSINGER, AbsoluteError())
+    objective = NoisePrediction(diffsinger(), AbsoluteError())
     model = Acoustic(SPEC, objective, encoder=SMALL, aux=Aux(8, 8, 1), decoder=decoder)
     batch = model.framed(songs(), crop=10, generator=seeded(0))
     optimizer, losses = torch.optim.Adam(model.net.parameters(), 5e-3), []
