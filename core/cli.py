@@ -53,12 +53,22 @@ PER_RUN = ("config", "run", "runs", "ckpt_path", "weights_only")
 
 
 class SaveConfig(SaveConfigCallback):
-    """Writes the resolved configuration into the run's folder, fit to be used as ``--config``."""
+    """Writes the resolved configuration into the run's folder, fit to be used as ``--config``.
+
+    When training begins, not before: a run that is refused leaves nothing behind.
+    """
+
+    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        """Too early: data and teacher may yet be refused."""
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Write it, and say where."""
+        super().setup(trainer, pl_module, "fit")
+        if trainer.is_global_zero:
+            print(f"run: {trainer.default_root_dir}", file=sys.stderr)
 
     def save_config(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         """See Lightning's ``SaveConfigCallback``."""
-        if stage != "fit":
-            return
         config = self.config.clone()
         for name in PER_RUN:
             config.pop(name, None)
@@ -233,7 +243,6 @@ class CLI(LightningCLI):
 
     def fit(self, **kwargs: Any) -> None:
         """Train; say how to go on."""
-        print(f"run: {self.folder}", file=sys.stderr)
         try:
             self.trainer.fit(**{"weights_only": True, **kwargs})
         except SystemExit:

@@ -56,6 +56,8 @@ class GenerativeModule(Pretrained, L.LightningModule):
         self.teacher, self.from_teacher = teacher, from_teacher
         if from_teacher and teacher is None:
             raise InputError("from_teacher: no teacher was named")
+        if isinstance(ema, float | int) and not 0 <= ema < 1:
+            raise InputError(f"ema: {ema} is not from 0 to below 1")
         self._teacher: list[GenerativeModule] = []  # in a list it is no part of the weights
         self.average = frozen_copy(net)
         if isinstance(objective, Watches):

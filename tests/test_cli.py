@@ -15,6 +15,7 @@ import yaml
 from safetensors.torch import load_file
 from tiny import CONFIG, Shrink, Spec
 
+from oneleap.core.errors import InputError
 from oneleap.core.hub import load_pretrained
 from oneleap.core.objectives import MeanFlow, SplitMeanFlow
 from oneleap.domains import main as command
@@ -295,6 +296,18 @@ def test_a_finished_run_is_not_overwritten(here: Path, capsys: pytest.CaptureFix
     assert main(["fit", "--config", "tiny.yaml", "--run", "a"]) == 2
     assert "a holds a run already" in capsys.readouterr().err
     assert (here / "a" / "metrics.csv").read_text() == before
+
+
+def test_a_refused_run_leaves_nothing_behind(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: Shrink, stage: str) -> None:
+        raise InputError("teacher: nowhere")
+
+    monkeypatch.setattr(Shrink, "setup", refuse)
+    before = sorted(here.rglob("*"))
+    assert complain(capsys, "fit --config tiny.yaml --run a") == "teacher: nowhere"
+    assert sorted(here.rglob("*")) == before
 
 
 def test_a_killed_run_ends_as_if_it_had_not_been(here: Path) -> None:

@@ -65,7 +65,7 @@ def read(path: str | os.PathLike[str], sample_rate: int) -> Wave:
     try:
         samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
     except (soundfile.SoundFileError, OSError) as error:
-        reason = str(error).rpartition(": ")[2].strip()
+        reason = str(error).rpartition(": ")[2].strip() or "it breaks off"
         raise InputError(f"{path}: not a sound that can be read ({reason})") from None
     mono: NDArray[np.float32] = samples.mean(axis=1)
     if len(mono) == 0:

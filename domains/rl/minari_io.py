@@ -80,6 +80,8 @@ def find(path: str) -> Path:
     if Path(path).is_dir():
         inner = Path(path) / "data"
         return inner if inner.is_dir() else Path(path)
+    if Path(path).is_file():
+        raise InputError(f"{path}: neither .hdf5 of D4RL's layout nor a folder of Minari's")
     try:
         parse_dataset_id(path)
     except (ValueError, TypeError):

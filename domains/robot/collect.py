@@ -80,16 +80,18 @@ class Attempts:
 
 
 def demonstrate(env: RobotEnv, seed: int, rng: np.random.Generator) -> Episode | None:
-    """Play the demonstrator in the episode of a seed; ``None`` if it fails."""
+    """Play the demonstrator in the episode of a seed; ``None`` if it fails to show anything."""
     from oneleap.domains.robot.demonstrator import Demonstrator
     from oneleap.domains.robot.mistakes import stumble
 
     obs, task, phases = env.reset(seed), env.task.name, None
     if rng.random() < STUMBLES:
         mistake, recovery = stumble(task, obs, rng)
-        who = Demonstrator(task, obs, rng, mistake)
-        while not who.over:
-            obs, _ = env.step(who.act(obs), pictures=False)
+        who, solved = Demonstrator(task, obs, rng, mistake), False
+        while not who.over and not solved:
+            obs, solved = env.step(who.act(obs), pictures=False)
+        if solved:  # what falls may fall into place
+            return None
         obs = env.observe()
         phases = recovery(obs)
     who, model = Demonstrator(task, obs, rng, phases), env.model_xml()

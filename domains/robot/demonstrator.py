@@ -186,16 +186,25 @@ def lift(obs: Observation, rng: np.random.Generator) -> list[Phase]:
 
 
 def can(obs: Observation, rng: np.random.Generator) -> list[Phase]:
-    """Grasp the can from above at one of three angles, and put it into its quarter of the bin."""
+    """Grasp the can from above at one of three angles, and put it into its quarter of the bin.
+
+    A can that lies is grasped across its length, either way round.
+    """
     now = heading(from_quaternion(obs["robot0_eef_quat"]))
-    yaw = _either(np.array([-pi / 4, 0.0, pi / 4]), now, rng) + rng.uniform(-0.2, 0.2)
+    yaws, low = np.array([-pi / 4, 0.0, pi / 4]), 0.01
+    axis = from_quaternion(obs["Can_quat"])[:, 2]
+    if abs(axis[2]) < 0.7:
+        along = wrapped(float(np.arctan2(axis[1], axis[0])), pi)
+        yaws = np.array([along - pi, along, along + pi])
+        yaws, low = yaws[(yaws > -1.7) & (yaws < 4.0)], -0.005  # above its middle it slips away
+    yaw = _either(yaws, now, rng) + rng.uniform(-0.2, 0.2)
     aside = _aside(rng, 0.04, 0.10, 0.13)
     goal = CAN_GOAL + np.append(rng.uniform(-0.01, 0.01, 2), 0.0)
     return [
         Phase(_by("Can_pos", aside), yaw, OPEN, 60, 0.025),
         # The fingers are past the can's top at 0.07: whoever comes from the side knocks it over.
         Phase(_by("Can_pos", np.array([0, 0, 0.09])), yaw, OPEN, 40, 0.015),
-        Phase(_onto(lambda obs: obs["Can_pos"], 0.01, 0.007, 8.0, 0.08), yaw, OPEN, 60, 0.008),
+        Phase(_onto(lambda obs: obs["Can_pos"], low, 0.007, 8.0, 0.08), yaw, OPEN, 60, 0.008),
         Phase(_hold, yaw, CLOSED, 6),
         Phase(_above(0.2), yaw, CLOSED, 60, 0.05),
         Phase(lambda obs, start: goal + np.array([0, 0, 0.25]), yaw, CLOSED, 80, 0.03),

@@ -52,6 +52,12 @@ def test_a_schedule_counts_the_steps_from_the_first() -> None:
     assert share.sum() == pytest.approx(1)  # the initial weights are forgotten
 
 
+@pytest.mark.parametrize("ema", [1.0, 1.5, -0.1])
+def test_a_decay_that_is_none_is_refused(ema: float) -> None:
+    with pytest.raises(InputError, match=f"ema: {ema} is not from 0 to below 1"):
+        Toy(FlowMatching(), ema=ema)
+
+
 # The teacher. That a folder is read is tested where there is a domain, with policies.
 
 

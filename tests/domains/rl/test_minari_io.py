@@ -155,6 +155,14 @@ def test_names_that_are_nothing_are_told():
         read("nothing")
 
 
+def test_a_file_of_another_kind_is_told(tmp_path):
+    (tmp_path / "notes.md").write_text("no data")
+    with pytest.raises(
+        InputError, match=r"notes\.md: neither \.hdf5 of D4RL's layout nor a folder"
+    ):
+        read(str(tmp_path / "notes.md"))
+
+
 def test_a_failed_download_is_one_line(monkeypatch):
     def fail(name):
         raise ConnectionError("no\nroute")

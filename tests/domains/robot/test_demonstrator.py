@@ -1,7 +1,18 @@
 import numpy as np
+import pytest
 
-from oneleap.domains.robot.demonstrator import GOALS, GRASPED, TASKS, TURNING, Phase
+from oneleap.domains.robot.demonstrator import (
+    CLOSED,
+    GOALS,
+    GRASPED,
+    OPEN,
+    TASKS,
+    TURNING,
+    Phase,
+)
 from oneleap.domains.robot.env import Observation
+from oneleap.domains.robot.mistakes import MISTAKES, lose, stumble
+from oneleap.domains.robot.rotation import about_z, to_quaternion, wrapped
 
 DOWN = np.array([1.0, 0.0, 0.0, 0.0])
 """Gripper pointing down, unturned: half a turn about x, as (x, y, z, w)."""
@@ -17,6 +28,9 @@ def seen(hand: tuple[float, float, float], quat: np.ndarray = DOWN) -> Observati
         "robot0_eef_pos": np.array(hand),
         "robot0_eef_quat": quat,
         "Can_pos": np.array([0.2, -0.3, 0.86]),
+        "Can_quat": UPRIGHT,
+        "cube_pos": np.array([0.0, 0.1, 0.82]),
+        "cube_quat": UPRIGHT,
         "SquareNut_pos": np.array([-0.1, 0.15, 0.83]),
         "SquareNut_quat": UPRIGHT,
     }
@@ -30,6 +44,16 @@ def test_the_hand_comes_down_on_the_can_only_in_line_with_it() -> None:
         np.testing.assert_allclose(target, [0.2, -0.3, 0.86 + height], atol=1e-9)
     low = down.target(seen((0.21, -0.3, 0.9)), np.zeros(3))[2] - 0.86
     assert 0.01 < low < 0.09
+
+
+@pytest.mark.parametrize("along", [-1.4, -0.3, 0.5, 1.5])
+def test_a_can_that_lies_is_grasped_across_its_length(along: float) -> None:
+    """The fingers move at a right angle to the hand's heading."""
+    upright = np.array([[0.0, 0.0, 1.0], [0.0, 1.0, 0.0], [-1.0, 0.0, 0.0]])  # the can's axis: x
+    lying = seen((0.0, 0.0, 1.0)) | {"Can_quat": to_quaternion(about_z(along) @ upright)}
+    yaws = [TASKS["PickPlaceCan"](lying, np.random.default_rng(k))[2].yaw for k in range(20)]
+    assert max(abs(wrapped(yaw - along, np.pi)) for yaw in yaws) <= 0.2
+    assert all(-1.9 < yaw < 4.2 for yaw in yaws)
 
 
 def test_the_nut_is_turned_half_way_and_only_if_it_must_be() -> None:
@@ -48,3 +72,27 @@ def held(yaw: float) -> Observation:
 def test_the_hand_holds_the_nut_behind_the_peg() -> None:
     assert GOALS["NutAssemblySquare"][0] < 0.2
     assert set(GOALS) == set(GRASPED)
+
+
+@pytest.mark.parametrize("task", MISTAKES)
+def test_every_mistake_ends_and_is_made_good_from_where_it_led(task: str) -> None:
+    obs = seen((0.0, 0.0, 1.0))
+    for k in range(30):
+        wrong, recovery = stumble(task, obs, np.random.default_rng(k))
+        assert sum(phase.limit for phase in wrong) < 400
+        assert recovery(obs)[-1].gripper == TASKS[task](obs, np.random.default_rng(0))[-1].gripper
+
+
+@pytest.mark.parametrize("task", GRASPED)
+def test_what_is_lost_is_let_go_of_and_fetched_again(task: str) -> None:
+    obs = seen((0.0, 0.0, 1.0))
+    wrong, recovery = lose(task, obs, np.random.default_rng(0))
+    grips = [phase.gripper for phase in wrong]
+    assert grips.index(CLOSED) < len(grips) - 2
+    assert grips[-2] == OPEN
+    low = seen((0.1, 0.1, 0.84))
+    rise, *rest = recovery(low)
+    np.testing.assert_allclose(rise.target(low, np.zeros(3))[:2], [0.1, 0.1])
+    assert rise.target(low, np.zeros(3))[2] > 0.9
+    assert rise.gripper == OPEN
+    assert len(rest) == len(TASKS[task](low, np.random.default_rng(0))) - 1
