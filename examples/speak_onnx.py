@@ -63,7 +63,8 @@ class Speaker:
 
     def say(self, ipa: str, speed: float, rng: np.random.Generator) -> np.ndarray:
         """Samples on [-1, 1] of one sentence."""
-        known = [c for c in ipa if c in self.symbols]
+        longest_first = sorted(self.symbols, key=len, reverse=True)
+        known = re.findall("|".join(map(re.escape, longest_first)), ipa)
         tokens = np.array([self.symbols.index(c) for c in ("^", *known, "$")])
         text = self.run("text", tokens)
         ends = np.cumsum(np.exp(text[:, -1]) / speed).round().astype(int)

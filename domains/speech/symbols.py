@@ -1,7 +1,8 @@
 """What an acoustic model reads: letters of the phonetic alphabet, marks, punctuation."""
 
+import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from oneleap.core.errors import InputError, nearest
 
@@ -12,9 +13,14 @@ PUNCTUATION = ",.?!;:…—-'\"()"
 """Kept, for it is heard: as pauses and as melody."""
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyzæçðøħŋœǀǁǂǃβθχᵻ" + "".join(map(chr, range(0x250, 0x2B0)))
+_VOWELS = "aeiouyæøœɐɑɒɔɘəɚɛɜɝɞɤɨɪ\u026fɵɶʉʊʌ\u028fᵻ"
 _MARKS = "ˈˌːˑʰʱʲʷʼʴˠˤ˞̩̯̪̃̊12345"  # the digits are tones
-SYMBOLS: tuple[str, ...] = (PAD, START, END, " ", *PUNCTUATION, *_LETTERS, *_MARKS)
-"""The alphabet of a new model; each model keeps its own."""
+_STRESSED = tuple(mark + vowel for mark in "ˈˌ" for vowel in _VOWELS)
+SYMBOLS: tuple[str, ...] = (PAD, START, END, " ", *PUNCTUATION, *_LETTERS, *_MARKS, *_STRESSED)
+"""The alphabet of a new model; each model keeps its own.
+
+A stressed vowel is one symbol: alignment would give a mark of its own most of the vowel's frames.
+"""
 
 _SAME = {"g": "ɡ", "͡": "", "͜": "", "ʦ": "ts", "\u2011": "-", "–": "—", "“": '"', "”": '"', "’": "'"}
 """Two ways to write one thing."""
@@ -51,7 +57,8 @@ def refuse_unknown(ipa: str, symbols: Sequence[str], where: str) -> None:
 
 
 def ids(ipa: str, symbols: Sequence[str]) -> list[int]:
-    """Numbers of the symbols, between start and end; unknown ones are left out."""
+    """Numbers of the symbols, the longest that fit, between start and end; unknown ones are out."""
     index = {symbol: i for i, symbol in enumerate(symbols)}
-    text: Iterable[str] = (START, *ipa, END)
-    return [index[symbol] for symbol in text if symbol in index]
+    longest_first = sorted(symbols, key=len, reverse=True)
+    found = re.findall("|".join(map(re.escape, longest_first)), ipa)
+    return [index[symbol] for symbol in (START, *found, END)]

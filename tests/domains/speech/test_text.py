@@ -112,6 +112,13 @@ def test_symbols_are_one_each_and_written_one_way() -> None:
     assert ids("ab", SYMBOLS) == [1, SYMBOLS.index("a"), SYMBOLS.index("b"), 2]
 
 
+def test_a_stressed_vowel_is_one_symbol_if_the_model_knows_it() -> None:
+    said = [SYMBOLS[i] for i in ids("hɐlˈoʊ ˌn̩", SYMBOLS)]
+    assert said == ["^", "h", "ɐ", "l", "ˈo", "ʊ", " ", "ˌ", "n", "̩", "$"]
+    old = tuple(symbol for symbol in SYMBOLS if len(symbol) == 1)
+    assert [old[i] for i in ids("lˈoж", old)] == ["^", "l", "ˈ", "o", "$"]
+
+
 def test_an_unknown_symbol_is_named() -> None:
     refuse_unknown("ˈæpəl.", SYMBOLS, "here")
     with pytest.raises(InputError, match=r"^here: 'ж' \(CYRILLIC SMALL LETTER ZHE, place 2\)"):
