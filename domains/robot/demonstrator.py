@@ -22,6 +22,9 @@ OPEN, CLOSED = -1.0, 1.0
 DOWN = np.diag([1.0, -1.0, -1.0])
 """Gripper pointing down, its fingers moving along the world's y."""
 
+TURNED = 1.15
+"""Middle of what the wrist can turn to, radians."""
+
 METRES, RADIANS = 0.05, 0.5
 """What an action of 1 asks of the controller ``OSC_POSE``."""
 
@@ -32,6 +35,8 @@ PEG = np.array([0.23, 0.1, 0.85])
 TURNING = np.array([0.03, 0.11, 1.0])
 HANDLE = np.array([0.054, 0.0, 0.0])
 """From the nut's middle to that of its handle, in the nut's frame."""
+ALONG = 0.01
+"""Metres beyond its middle that the handle may be held; nearer the nut the fingers stay apart."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +86,9 @@ class Demonstrator:
         self.tremor = np.zeros(6)
         self.index, self.age = 0, 0
         self.start = obs["robot0_eef_pos"].copy()
-        self.yaw = heading(from_quaternion(obs["robot0_eef_quat"]))
+        # The wrist turns from -1.7 to 4: of two ways to say where it is, this is where it is.
+        now = heading(from_quaternion(obs["robot0_eef_quat"]))
+        self.yaw = wrapped(now - TURNED) + TURNED
 
     @property
     def over(self) -> bool:
@@ -234,7 +241,11 @@ def square(obs: Observation, rng: np.random.Generator) -> list[Phase]:
     aside = _aside(rng, 0.04, 0.08, 0.11)
 
     def handle(obs: Observation) -> Array:
-        there: Array = obs["SquareNut_pos"] + from_quaternion(obs["SquareNut_quat"]) @ HANDLE
+        """Where it is nearest to the hand, of what may be held."""
+        lies = from_quaternion(obs["SquareNut_quat"])
+        middle = obs["SquareNut_pos"] + lies @ HANDLE
+        away = float((obs["robot0_eef_pos"] - middle) @ lies[:, 0])
+        there: Array = middle + np.clip(away, 0.0, ALONG) * lies[:, 0]
         return there
 
     def beside(metres: Array) -> Callable[[Observation, Array], Array]:
@@ -274,6 +285,9 @@ TASKS = {"Lift": lift, "PickPlaceCan": can, "NutAssemblySquare": square}
 
 OBJECTS = {"Lift": "cube_pos", "PickPlaceCan": "Can_pos", "NutAssemblySquare": "SquareNut_pos"}
 """Key of the place of what is grasped."""
+
+ABOVE = 2
+"""After so many phases the open hand is above the object, ready to come down on it."""
 
 GRASPED = {"PickPlaceCan": 5, "NutAssemblySquare": 6}
 """After so many phases the object is held and up, with a way still to go."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from oneleap.domains.robot.demonstrator import (
+    ABOVE,
     CLOSED,
     GOALS,
     GRASPED,
@@ -38,6 +39,24 @@ def miss(task: str, obs: Observation, rng: np.random.Generator) -> tuple[list[Ph
     yaw, gripper = rng.uniform(-1.2, 1.2), rng.choice([OPEN, CLOSED])
     wrong = Phase(lambda obs, start: target, yaw, gripper, int(rng.integers(8, 30)))
     return [wrong], lambda obs: recover(task, obs, rng)
+
+
+def fumble(task: str, obs: Observation, rng: np.random.Generator) -> tuple[list[Phase], Recovery]:
+    """The hand comes down on the object a little off and awry, and closes too soon."""
+    phases = TASKS[task](obs, rng)
+    above, rest = phases[:ABOVE], phases[ABOVE:]
+    off, yaw = rng.uniform([-0.02, -0.02, -0.045], [0.02, 0.02, -0.02]), rng.uniform(-0.7, 0.7)
+
+    def beside(obs: Observation, start: Array) -> Array:
+        there: Array = above[-1].target(obs, start) + off
+        return there
+
+    wrong = [
+        *above,
+        Phase(beside, rest[0].yaw + yaw, OPEN, int(rng.integers(6, 15))),
+        Phase(lambda obs, start: start, rest[0].yaw + yaw, CLOSED, int(rng.integers(1, 8))),
+    ]
+    return wrong, lambda obs: rest
 
 
 def stray(task: str, obs: Observation, rng: np.random.Generator) -> tuple[list[Phase], Recovery]:
@@ -107,6 +126,6 @@ def _astray(
 MISTAKES = {
     "Lift": (miss,),
     "PickPlaceCan": (miss, stray, lose, knock),
-    "NutAssemblySquare": (miss, stray, lose),
+    "NutAssemblySquare": (miss, stray, lose, fumble, fumble),
 }
-"""Of each task, equally likely."""
+"""Of each task, equally likely; twice what is twice there."""

@@ -2,12 +2,16 @@ import numpy as np
 import pytest
 
 from oneleap.domains.robot.demonstrator import (
+    ABOVE,
+    ALONG,
     CLOSED,
     GOALS,
     GRASPED,
+    HANDLE,
     OPEN,
     TASKS,
     TURNING,
+    Demonstrator,
     Phase,
 )
 from oneleap.domains.robot.env import Observation
@@ -62,6 +66,23 @@ def test_the_nut_is_turned_half_way_and_only_if_it_must_be() -> None:
         np.testing.assert_allclose(turn.target(held(yaw), np.zeros(3)), TURNING)
     for yaw in (turn.yaw + 0.2, turn.yaw - 0.2):
         np.testing.assert_allclose(turn.target(held(yaw), np.zeros(3)), [0.1, 0.1, 1.0])
+
+
+@pytest.mark.parametrize(("along", "there"), [(-0.03, 0.0), (0.005, 0.005), (0.05, ALONG)])
+def test_the_handle_may_be_held_beyond_its_middle(along: float, there: float) -> None:
+    """Not nearer the nut, whose width keeps the fingers apart."""
+    down = phases("NutAssemblySquare", seen((0.0, 0.0, 1.0)))[ABOVE]
+    x, y, z = np.array([-0.1, 0.15, 0.83]) + HANDLE
+    target = down.target(seen((x + along, y, z)), np.zeros(3))
+    np.testing.assert_allclose(target[:2], [x + there, y], atol=1e-9)
+
+
+def test_the_wrist_is_where_it_can_be() -> None:
+    """A heading of -3 is one of 3.28: from there the way to 3 is short."""
+    obs = seen((0.1, 0.1, 1.0), np.array([np.cos(-1.5), np.sin(-1.5), 0.0, 0.0]))
+    hold = Phase(lambda obs, start: start, 3.0, OPEN, 5)
+    action = Demonstrator("PickPlaceCan", obs, np.random.default_rng(0), [hold]).act(obs)
+    assert -1.0 < action[5] < 0.0
 
 
 def held(yaw: float) -> Observation:
