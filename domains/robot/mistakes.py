@@ -20,6 +20,12 @@ from oneleap.domains.robot.demonstrator import (
 )
 from oneleap.domains.robot.env import Observation
 
+EMPTY = 0.005
+"""Metres of a finger from the middle at which the closed hand holds nothing."""
+
+OVER_PEG = 8
+"""After so many phases the nut is over the peg, about to be brought in line with it."""
+
 Recovery = Callable[[Observation], list[Phase]]
 """What solves the task from where a mistake led, given what is seen there."""
 
@@ -42,10 +48,11 @@ def miss(task: str, obs: Observation, rng: np.random.Generator) -> tuple[list[Ph
 
 
 def fumble(task: str, obs: Observation, rng: np.random.Generator) -> tuple[list[Phase], Recovery]:
-    """The hand comes down on the object a little off and awry, and closes too soon."""
+    """The hand comes down on the object a little off and awry, closes too soon, and may rise."""
     phases = TASKS[task](obs, rng)
-    above, rest = phases[:ABOVE], phases[ABOVE:]
-    off, yaw = rng.uniform([-0.02, -0.02, -0.045], [0.02, 0.02, -0.02]), rng.uniform(-0.7, 0.7)
+    above, rest, lifting = phases[:ABOVE], phases[ABOVE:], phases[GRASPED[task] - 2 :]
+    off = rng.uniform([-0.025, -0.025, -0.045], [0.025, 0.025, -0.02])
+    yaw = rest[0].yaw + rng.uniform(-0.7, 0.7)
 
     def beside(obs: Observation, start: Array) -> Array:
         there: Array = above[-1].target(obs, start) + off
@@ -53,10 +60,34 @@ def fumble(task: str, obs: Observation, rng: np.random.Generator) -> tuple[list[
 
     wrong = [
         *above,
-        Phase(beside, rest[0].yaw + yaw, OPEN, int(rng.integers(6, 15))),
-        Phase(lambda obs, start: start, rest[0].yaw + yaw, CLOSED, int(rng.integers(1, 8))),
+        Phase(beside, yaw, OPEN, int(rng.integers(6, 15))),
+        Phase(lambda obs, start: start, yaw, CLOSED, int(rng.integers(1, 14))),
     ]
-    return wrong, lambda obs: rest
+    if rng.random() < 0.5:
+        up = np.array([0.0, 0.0, rng.uniform(0.02, 0.1)])
+        wrong += [
+            Phase(lambda obs, start: start, yaw, CLOSED, 10),
+            Phase(lambda obs, start: start + up, yaw, CLOSED, int(rng.integers(4, 15))),
+        ]
+
+    def recovery(obs: Observation) -> list[Phase]:
+        apart = obs["robot0_gripper_qpos"][0] > EMPTY
+        return lifting if apart and len(wrong) > ABOVE + 2 else rest
+
+    return wrong, recovery
+
+
+def perch(task: str, obs: Observation, rng: np.random.Generator) -> tuple[list[Phase], Recovery]:
+    """The nut comes down beside the peg and stands on it."""
+    phases = TASKS[task](obs, rng)
+    over, rest = phases[:OVER_PEG], phases[OVER_PEG:]
+    off = rng.uniform([-0.02, -0.02, 0.0], [0.02, 0.02, 0.1])
+
+    def beside(obs: Observation, start: Array) -> Array:
+        there: Array = rest[1].target(obs, start) + off
+        return there
+
+    return [*over, Phase(beside, over[-1].yaw, CLOSED, int(rng.integers(8, 30)))], lambda obs: rest
 
 
 def stray(task: str, obs: Observation, rng: np.random.Generator) -> tuple[list[Phase], Recovery]:
@@ -126,6 +157,6 @@ def _astray(
 MISTAKES = {
     "Lift": (miss,),
     "PickPlaceCan": (miss, stray, lose, knock),
-    "NutAssemblySquare": (miss, stray, lose, fumble, fumble),
+    "NutAssemblySquare": (miss, stray, lose, fumble, fumble, perch, perch),
 }
 """Of each task, equally likely; twice what is twice there."""

@@ -15,7 +15,7 @@ from oneleap.domains.robot.demonstrator import (
     Phase,
 )
 from oneleap.domains.robot.env import Observation
-from oneleap.domains.robot.mistakes import MISTAKES, lose, stumble
+from oneleap.domains.robot.mistakes import EMPTY, MISTAKES, fumble, lose, perch, stumble
 from oneleap.domains.robot.rotation import about_z, to_quaternion, wrapped
 
 DOWN = np.array([1.0, 0.0, 0.0, 0.0])
@@ -33,6 +33,7 @@ def seen(hand: tuple[float, float, float], quat: np.ndarray = DOWN) -> Observati
         "robot0_eef_quat": quat,
         "Can_pos": np.array([0.2, -0.3, 0.86]),
         "Can_quat": UPRIGHT,
+        "robot0_gripper_qpos": np.array([0.04, -0.04]),
         "cube_pos": np.array([0.0, 0.1, 0.82]),
         "cube_quat": UPRIGHT,
         "SquareNut_pos": np.array([-0.1, 0.15, 0.83]),
@@ -100,7 +101,7 @@ def test_every_mistake_ends_and_is_made_good_from_where_it_led(task: str) -> Non
     obs = seen((0.0, 0.0, 1.0))
     for k in range(30):
         wrong, recovery = stumble(task, obs, np.random.default_rng(k))
-        assert sum(phase.limit for phase in wrong) < 400
+        assert sum(phase.limit for phase in wrong) < 500
         assert recovery(obs)[-1].gripper == TASKS[task](obs, np.random.default_rng(0))[-1].gripper
 
 
@@ -117,3 +118,19 @@ def test_what_is_lost_is_let_go_of_and_fetched_again(task: str) -> None:
     assert rise.target(low, np.zeros(3))[2] > 0.9
     assert rise.gripper == OPEN
     assert len(rest) == len(TASKS[task](low, np.random.default_rng(0))) - 1
+
+
+@pytest.mark.parametrize(("finger", "grip"), [(EMPTY / 2, OPEN), (3 * EMPTY, CLOSED)])
+def test_who_has_grasped_lifts_and_who_holds_nothing_opens(finger: float, grip: float) -> None:
+    obs = seen((0.0, 0.0, 1.0)) | {"robot0_gripper_qpos": np.array([finger, -finger])}
+    risen = [fumble("NutAssemblySquare", obs, np.random.default_rng(k)) for k in range(20)]
+    first = {recovery(obs)[0].gripper for wrong, recovery in risen if len(wrong) == ABOVE + 4}
+    assert first == {grip}
+
+
+def test_a_nut_beside_the_peg_is_brought_in_line_again() -> None:
+    obs = seen((0.0, 0.0, 1.0))
+    wrong, recovery = perch("NutAssemblySquare", obs, np.random.default_rng(0))
+    again = recovery(obs)
+    assert wrong[-1].target(obs, np.zeros(3))[2] < again[0].target(obs, np.zeros(3))[2]
+    assert {phase.gripper for phase in (wrong[-1], again[0], again[1])} == {CLOSED}
