@@ -107,7 +107,14 @@ def acoustic(
 def curves(names: tuple[str, ...] = ("pitch",)) -> Curves:
     """Likewise."""
     model = Curves(
-        SPEC, FlowMatching(), names=names, encoder=SMALL, melody=SMALL, decoder=DECODER, bins=2
+        SPEC,
+        FlowMatching(),
+        names=names,
+        encoder=SMALL,
+        melody=SMALL,
+        decoder=DECODER,
+        bins=2,
+        temperature=0.5,
     )
     shaken(model.net)
     shaken(model.average)

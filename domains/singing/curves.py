@@ -137,6 +137,8 @@ class Curves(GenerativeModule):
         melody: Sizes of the encoder of notes.
         decoder: Kind of the decoder; openvpi has LYNXNet2 of 512 and 6.
         bins: Channels of each curve; openvpi has 64 for pitch.
+        temperature: Deviation of the noise that curves are made of. Below 1 they keep to what is
+            usual; one step errs most far out.
         optimizer: Optimiser, schedule and gradient clip.
         ema: Decay of the moving average that sings, or a schedule.
         seed: Of initial weights and of all draws of training.
@@ -159,6 +161,7 @@ class Curves(GenerativeModule):
         melody: Encoder = Encoder(64, 2, 2, 128),  # noqa: B008  (frozen)
         decoder: Decoder = LYNX(128, 4),  # noqa: B008  (frozen)
         bins: int = 16,
+        temperature: float = 1.0,
         optimizer: Adam = Adam(clip=1.0),  # noqa: B008  (frozen)
         ema: float | PowerEMA = 0.999,
         seed: int = 0,
@@ -168,6 +171,8 @@ class Curves(GenerativeModule):
     ) -> None:
         if not names or (unknown := set(names) - set(RANGES)):
             raise InputError(f"names: some of {', '.join(RANGES)}, not {names} {unknown}")
+        if temperature < 0:
+            raise InputError(f"temperature: {temperature} is negative")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             size = len(names) * bins
@@ -184,6 +189,7 @@ class Curves(GenerativeModule):
         )
         self.spec, self.names, self.sampler, self.encoder = spec, tuple(names), sampler, encoder
         self.melody, self.decoder, self.bins = melody, decoder, bins
+        self.temperature = temperature
 
     def training_step(self, batch: Songs, batch_idx: int) -> Tensor | None:
         """Scale the curves, then train."""
@@ -249,5 +255,6 @@ class Curves(GenerativeModule):
         sampler = self.sampler if sampler is None else sampler
         cond = self.average.encode(batch)
         field = self.average.field(cond, batch.mask)
-        made = self.averaged(sampler(field, noise, torch.zeros_like(noise), generator))
+        start = self.temperature * noise
+        made = self.averaged(sampler(field, start, torch.zeros_like(noise), generator))
         return made.clamp(-WIDEST, WIDEST) if self.names == ("pitch",) else made

@@ -89,7 +89,7 @@ class PitchStart(nn.Module):
 
     def __init__(self, model: Curves, seed: int) -> None:
         super().__init__()
-        self.net, self.bins = model.average, model.bins
+        self.net, self.bins, self.temperature = model.average, model.bins, model.temperature
         size = max(1, round(SMOOTH_S * model.spec.mel.frame_rate)) | 1
         kernel = torch.sin(math.pi * (torch.arange(size) + 0.5) / size)
         self.kernel: Tensor
@@ -114,7 +114,7 @@ class PitchStart(nn.Module):
             [steps[..., :1].expand(-1, -1, half), steps, steps[..., -1:].expand(-1, -1, half)], 2
         )
         base = nn.functional.conv1d(held, self.kernel)[:, 0]
-        noise = tiled(self.noise, n)
+        noise = self.temperature * tiled(self.noise, n)
         mask = torch.ones_like(pitch, dtype=torch.bool).unsqueeze(1)
         sheet = Sheet(ph_dur, ph_dur, note_midi, note_rest, note_dur, base, noise, mask)
         return self.net.frames(encoder_out, sheet, n), base, noise

@@ -204,6 +204,18 @@ def test_bad_settings_are_told(settings: dict[str, object], message: str) -> Non
         Acoustic(SPEC, FlowMatching(), **settings)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="names"):
         Curves(SPEC, FlowMatching(), names=("x",))
+    with pytest.raises(InputError, match=r"temperature: -0\.5 is negative"):
+        Curves(SPEC, FlowMatching(), temperature=-0.5)
+
+
+def test_the_temperature_of_curves_is_of_their_noise() -> None:
+    model = curves()
+    sheet = model.sheet(songs())
+    noise = torch.randn(sheet.x.shape, generator=torch.Generator().manual_seed(0))
+    cool = model.generate(sheet, 0.5 * noise)
+    model.temperature = 0.25
+    torch.testing.assert_close(model.generate(sheet, noise), cool)
+    assert not torch.allclose(model.generate(sheet, 2 * noise), cool)
 
 
 def test_curves_are_distances_from_the_score_and_back() -> None:
