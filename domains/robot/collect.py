@@ -16,7 +16,7 @@ from rich.progress import Progress
 from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
 from oneleap.core.recipes import shipped
-from oneleap.domains.robot.env import Observation, RobotEnv, installed, with_gl, without_gl
+from oneleap.domains.robot.env import RobotEnv, installed, with_gl, without_gl
 from oneleap.domains.robot.layout import Episode, write
 from oneleap.domains.robot.task import QUICK, ROBOSUITE, Task
 from oneleap.domains.robot.workers import each
@@ -117,13 +117,9 @@ def demonstrate(env: RobotEnv, seed: int, rng: np.random.Generator) -> Episode |
         actions=np.stack(actions),
         actions_abs=np.stack(poses),
         rewards=np.array(rewards),
-        obs={key: _stacked(seen, key) for key in keys},
+        obs={key: np.stack([obs[key] for obs in seen]) for key in keys},
         model=model,
     )
-
-
-def _stacked(seen: list[Observation], key: str) -> NDArray[Any]:
-    return np.stack([obs[key] for obs in seen])
 
 
 def attempt_path(folder: Path, attempt: int) -> Path:
