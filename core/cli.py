@@ -55,17 +55,19 @@ PER_RUN = ("config", "run", "runs", "ckpt_path", "weights_only")
 class SaveConfig(SaveConfigCallback):
     """Writes the resolved configuration into the run's folder, fit to be used as ``--config``.
 
-    When training begins, not before: a run that is refused leaves nothing behind.
+    After the first step, not before: a run that is refused leaves nothing behind.
     """
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
-        """Too early: data and teacher may yet be refused."""
+        """Too early: data, teacher and batch may yet be refused."""
 
-    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Write it, and say where."""
-        super().setup(trainer, pl_module, "fit")
-        if trainer.is_global_zero:
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, *_: object
+    ) -> None:
+        """Write it once, and say where."""
+        if not self.already_saved and trainer.is_global_zero:
             print(f"run: {trainer.default_root_dir}", file=sys.stderr)
+        super().setup(trainer, pl_module, "fit")
 
     def save_config(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         """See Lightning's ``SaveConfigCallback``."""

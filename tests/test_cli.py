@@ -298,13 +298,14 @@ def test_a_finished_run_is_not_overwritten(here: Path, capsys: pytest.CaptureFix
     assert (here / "a" / "metrics.csv").read_text() == before
 
 
+@pytest.mark.parametrize("hook", ["setup", "on_train_start", "training_step"])
 def test_a_refused_run_leaves_nothing_behind(
-    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    hook: str, here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(self: Shrink, stage: str) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise InputError("teacher: nowhere")
 
-    monkeypatch.setattr(Shrink, "setup", refuse)
+    monkeypatch.setattr(Shrink, hook, refuse)
     before = sorted(here.rglob("*"))
     assert complain(capsys, "fit --config tiny.yaml --run a") == "teacher: nowhere"
     assert sorted(here.rglob("*")) == before
