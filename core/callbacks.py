@@ -1,6 +1,7 @@
-"""What happens around training: checkpoints, a progress line, and the finished model's folder."""
+"""What happens around training: configuration, checkpoints, progress, the finished model."""
 
 import os
+import sys
 import time
 from pathlib import Path
 from typing import Any, Literal
@@ -9,6 +10,7 @@ import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint, ProgressBar
+from lightning.pytorch.cli import SaveConfigCallback
 from lightning.pytorch.utilities import rank_zero_only
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
@@ -23,6 +25,37 @@ from oneleap.core.runlog import RunLogger
 LAST, BEST = Path("checkpoints", "last.ckpt"), Path("checkpoints", "best.ckpt")
 MODEL, CONFIG = Path("model"), Path("config.yaml")
 """Where things lie in a run's folder."""
+
+
+PER_RUN = ("config", "run", "runs", "ckpt_path", "weights_only")
+"""Settings of one run rather than of an experiment, left out of its ``config.yaml``."""
+
+
+class SaveConfig(SaveConfigCallback):
+    """Writes the resolved configuration into the run's folder, fit to be used as ``--config``.
+
+    After the first step, not before: a run that is refused leaves nothing behind.
+    """
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Too early: data, teacher and batch may yet be refused."""
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: object) -> None:
+        """Write it once, and say where."""
+        if self.already_saved:
+            return
+        if trainer.is_global_zero:
+            print(f"run: {trainer.default_root_dir}", file=sys.stderr)
+        super().setup(trainer, pl_module, "fit")
+
+    def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """See Lightning's ``SaveConfigCallback``."""
+        config = self.config.clone()
+        for name in PER_RUN:
+            config.pop(name, None)
+        text = self.parser.dump(config, skip_validation=True)
+        with replacing(Path(trainer.default_root_dir) / CONFIG) as path:
+            path.write_text(text, encoding="utf-8")
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):

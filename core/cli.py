@@ -20,7 +20,7 @@ from typing import Any
 import lightning as L
 from jsonargparse import Namespace
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 import oneleap.core.objectives  # noqa: F401  (makes their bare names known to jsonargparse)
 from oneleap.core.callbacks import (
@@ -30,10 +30,10 @@ from oneleap.core.callbacks import (
     Checkpoints,
     Export,
     Progress,
+    SaveConfig,
 )
 from oneleap.core.errors import InputError
 from oneleap.core.explain import explain, unwrapped
-from oneleap.core.files import replacing
 from oneleap.core.recipes import find, run_name
 from oneleap.core.runlog import RunLogger
 
@@ -47,36 +47,6 @@ COMMANDS = {
 
 TRAINER = {"max_epochs": -1, "num_sanity_val_steps": 0, "enable_model_summary": False}
 """Where our defaults differ from Lightning's."""
-
-PER_RUN = ("config", "run", "runs", "ckpt_path", "weights_only")
-"""Settings of one run rather than of an experiment, left out of its ``config.yaml``."""
-
-
-class SaveConfig(SaveConfigCallback):
-    """Writes the resolved configuration into the run's folder, fit to be used as ``--config``.
-
-    After the first step, not before: a run that is refused leaves nothing behind.
-    """
-
-    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
-        """Too early: data, teacher and batch may yet be refused."""
-
-    def on_train_batch_end(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, *_: object
-    ) -> None:
-        """Write it once, and say where."""
-        if not self.already_saved and trainer.is_global_zero:
-            print(f"run: {trainer.default_root_dir}", file=sys.stderr)
-        super().setup(trainer, pl_module, "fit")
-
-    def save_config(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
-        """See Lightning's ``SaveConfigCallback``."""
-        config = self.config.clone()
-        for name in PER_RUN:
-            config.pop(name, None)
-        text = self.parser.dump(config, skip_validation=True)
-        with replacing(Path(trainer.default_root_dir) / CONFIG) as path:
-            path.write_text(text, encoding="utf-8")
 
 
 class CLI(LightningCLI):
