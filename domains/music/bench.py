@@ -81,7 +81,7 @@ def measured(composer: Composer, steps: int, calls: int) -> dict[str, float]:
     control = endless(composer)
     noise = composer.noise(1, SECONDS, torch.Generator().manual_seed(0))
     mel = composer.decode(noise, tags=tags)
-    settings = Settings(steps=steps, patience=None)
+    settings = Settings(steps=steps)
 
     def clip(method: Settings) -> None:
         found = steer(composer, [control], noise, method, tags=tags)

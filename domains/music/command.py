@@ -54,7 +54,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--tags", default="", help="what the composer was trained to be told: a,b")
     p.add_argument("--guidance", type=float, help="how strongly it obeys them; its own if left out")
     p.add_argument("--method", default="ditto2", help="ditto2, or ditto, some twenty times slower")
-    p.add_argument("--steps", type=int, default=70, help="of the search, at most (70)")
+    p.add_argument("--steps", type=int, help="of the search, at most (70; melody, structure 150)")
     p.add_argument("--lr", type=float, default=0.02, help="its learning rate (0.02)")
     p.add_argument("--candidates", type=int, default=1, help="draws to start from the best of (1)")
     p.add_argument("--decode", type=int, help="steps of the final sound; by default 1 to 8 tried")
@@ -78,7 +78,7 @@ def main(argv: Sequence[str]) -> int:
     from oneleap.domains.music.compose import Session
     from oneleap.domains.music.composer import Composer
     from oneleap.domains.music.ditto2 import STEPS
-    from oneleap.domains.music.steer import Settings
+    from oneleap.domains.music.steer import Settings, search_steps
     from oneleap.domains.music.store import DEFAULT
 
     if given.method not in ("ditto2", "ditto"):
@@ -86,9 +86,11 @@ def main(argv: Sequence[str]) -> int:
     if given.seed < 0 or (given.decode is not None and given.decode < 1):
         raise InputError(f"seed from 0, decode from 1: not {given.seed}, {given.decode}")
     wishes = wishes_of(given)
+    long = [name for name in ("melody", "structure") if getattr(wishes, name) is not None]
+    steps: int = search_steps(*long) if given.steps is None else given.steps
     settings = Settings(
         method=given.method,
-        steps=given.steps,
+        steps=steps,
         lr=given.lr,
         candidates=given.candidates,
         guidance=given.guidance,
@@ -96,7 +98,7 @@ def main(argv: Sequence[str]) -> int:
     )
     composer = Composer.load(given.model or DEFAULT)
     start = time.perf_counter()
-    with _progress(given.steps) as progress:
+    with _progress(steps) as progress:
         session = Session(
             composer,
             wishes,

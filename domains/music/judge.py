@@ -16,8 +16,15 @@ from oneleap.domains.music.composer import Composer
 from oneleap.domains.music.controls import Control
 from oneleap.domains.music.frechet import embed
 from oneleap.domains.music.musicnn import Tagger
-from oneleap.domains.music.steer import Settings, Steered, steer, unsteered, warm_noise
-from oneleap.domains.music.trials import STEPS, Trial
+from oneleap.domains.music.steer import (
+    Settings,
+    Steered,
+    search_steps,
+    steer,
+    unsteered,
+    warm_noise,
+)
+from oneleap.domains.music.trials import Trial
 
 METHODS = ("free", "ditto2", "ditto")
 """``free`` is the student without control, decoded alike."""
@@ -92,7 +99,7 @@ class Judge:
         )
 
     def _made(self, name: str, method: str, noise: Tensor, control: Control) -> Steered:
-        steps = STEPS.get(name, 70) if self.steps is None else self.steps
+        steps = search_steps(name) if self.steps is None else self.steps
         settings = Settings(steps=steps, lr=self.lr)
         if method == "free":
             return unsteered(self.composer, noise, settings, self.tags)

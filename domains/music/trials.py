@@ -23,10 +23,6 @@ UNSEEN = 900_000_000
 
 PATTERNS = ("AB", "ABA", "AAB", "ABB", "ABAB", "ABBA", "AABB", "ABC", "ABAC", "ABCA")
 
-STEPS = {"melody": 150, "structure": 150}
-"""Steps of the optimiser; 70 for other controls. DITTO's numbers."""
-
-
 HEARD = ("piano", "guitar", "strings", "flute", "choir", "harpsichord", "drums", "synth", "techno")
 """What musicnn is to hear: the text that DITTO-2 steers by, in the words there are without CLAP."""
 

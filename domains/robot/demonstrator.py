@@ -86,9 +86,7 @@ class Demonstrator:
         self.tremor = np.zeros(6)
         self.index, self.age = 0, 0
         self.start = obs["robot0_eef_pos"].copy()
-        # The wrist turns from -1.7 to 4: of two ways to say where it is, this is where it is.
-        now = heading(from_quaternion(obs["robot0_eef_quat"]))
-        self.yaw = wrapped(now - TURNED) + TURNED
+        self.yaw = _turned(obs)
 
     @property
     def over(self) -> bool:
@@ -125,6 +123,11 @@ class Demonstrator:
         self.tremor = 0.8 * self.tremor + 0.6 * self.unsteadiness * self.rng.standard_normal(6)
         noise: Array = self.tremor * np.array([1, 1, 1, 0.3, 0.3, 0.3])
         return noise
+
+
+def _turned(obs: Observation) -> float:
+    """Yaw of the gripper; the wrist turns from -1.7 to 4, which says which turn it is on."""
+    return wrapped(heading(from_quaternion(obs["robot0_eef_quat"])) - TURNED) + TURNED
 
 
 def _aside(rng: np.random.Generator, metres: float, low: float, high: float) -> Array:
@@ -171,9 +174,9 @@ def _onto(
     return target
 
 
-def _either(yaws: Array, now: float, rng: np.random.Generator) -> float:
-    """One of several angles that serve as well; rather one that takes little turning."""
-    ease = np.exp(-np.abs(yaws - now))
+def _either(yaws: Array, now: float, rng: np.random.Generator, sharp: float = 1.0) -> float:
+    """One of several angles that serve as well; the sharper, the rather the nearest one."""
+    ease = np.exp(-sharp * np.abs(yaws - now))
     return float(rng.choice(yaws, p=ease / ease.sum()))
 
 
@@ -237,7 +240,9 @@ def square(obs: Observation, rng: np.random.Generator) -> list[Phase]:
     ]
     least = min(abs(end - start) for start, end in ways)
     ways = [(start, end) for start, end in ways if abs(end - start) < least + 1.0]
-    yaw, end = ways[rng.integers(len(ways))]
+    # Half a turn lies between the two: whoever wavers between them gets nowhere.
+    yaw = _either(np.array([start for start, _ in ways]), _turned(obs), rng, sharp=4.0)
+    end = dict(ways)[yaw]
     aside = _aside(rng, 0.04, 0.08, 0.11)
 
     def handle(obs: Observation) -> Array:

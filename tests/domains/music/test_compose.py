@@ -13,7 +13,7 @@ from oneleap.domains.music.composer import Composer
 from oneleap.domains.music.controls import Intensity, Melody
 from oneleap.domains.music.long import grow, measure_seams
 from oneleap.domains.music.splice import fades, patched, spliced, wrapped
-from oneleap.domains.music.steer import Settings, steer
+from oneleap.domains.music.steer import Settings, search_steps, steer
 from oneleap.domains.music.targets import preset
 from oneleap.domains.music.wishes import Wishes, window
 
@@ -53,6 +53,11 @@ def tune(tmp_path: Path) -> Path:
 def make(seed: int = 0, settings: Settings = QUICK, **wishes: object) -> tuple[np.ndarray, Session]:
     session = Session(tiny_music.composer(), Wishes(**wishes), settings, seed=seed)  # type: ignore[arg-type]
     return session.make().wave.samples, session
+
+
+def test_melody_and_structure_are_looked_for_longer() -> None:
+    assert search_steps() == search_steps("intensity", "inpaint") == 70
+    assert search_steps("melody") == search_steps("intensity", "structure") == 150
 
 
 @pytest.mark.parametrize("method", ["ditto2", "ditto"])

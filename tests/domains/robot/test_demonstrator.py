@@ -78,6 +78,22 @@ def test_the_handle_may_be_held_beyond_its_middle(along: float, there: float) ->
     np.testing.assert_allclose(target[:2], [x + there, y], atol=1e-9)
 
 
+@pytest.mark.parametrize(("nut", "hand"), [(0.2, 0.3), (0.2, 2.9), (-0.3, 0.0), (-0.3, 2.5)])
+def test_the_handle_is_held_the_way_round_that_is_nearer(nut: float, hand: float) -> None:
+    """Half a turn lies between the two: a policy that wavers between them gets nowhere."""
+    obs = held(hand) | {"SquareNut_quat": to_quaternion(about_z(nut))}
+    yaws = [TASKS["NutAssemblySquare"](obs, np.random.default_rng(k))[0].yaw for k in range(50)]
+    ways = {0.2: (0.2, 0.2 + np.pi), -0.3: (-0.3, np.pi - 0.3)}[nut]
+    near = min(ways, key=lambda yaw: abs(yaw - hand))
+    assert sum(abs(yaw - near) < 1e-6 for yaw in yaws) >= 49
+
+
+def test_between_the_two_ways_either_is_taken() -> None:
+    obs = held(0.2 + np.pi / 2) | {"SquareNut_quat": to_quaternion(about_z(0.2))}
+    yaws = [TASKS["NutAssemblySquare"](obs, np.random.default_rng(k))[0].yaw for k in range(100)]
+    assert 25 < sum(yaw < 1.0 for yaw in yaws) < 75
+
+
 def test_the_wrist_is_where_it_can_be() -> None:
     """A heading of -3 is one of 3.28: from there the way to 3 is short."""
     obs = seen((0.1, 0.1, 1.0), np.array([np.cos(-1.5), np.sin(-1.5), 0.0, 0.0]))
