@@ -8,7 +8,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from oneleap.core.errors import InputError
+from oneleap.domains.audio.mel import Mel
 from oneleap.domains.music.controls import Control, Shown
+from oneleap.domains.music.features import seam_flux
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +94,41 @@ class Outpaint(Control):
         n = mel.shape[2] - len(level)
         silent = level.new_full((n,), torch.nan)
         return Shown(torch.cat([level, silent]), mel[0].mean(0), "mean of the bands")
+
+
+@dataclass(frozen=True, eq=False)
+class Seam(Control):
+    """No jump where what is new begins: the spectral flux there is no greater than elsewhere.
+
+    ``L = max(0, flux - 0.8 stop)^2`` of the five frames about the seam, dB^2; no paper's.
+
+    Attributes:
+        spec: The contract.
+        at: Frame of the seam, three or more from either end.
+        stop: Flux, dB.
+    """
+
+    name: ClassVar[str] = "seam"
+    unit: ClassVar[str] = "dB"
+
+    spec: Mel
+    at: int
+    stop: float
+
+    def loss(self, mel: Float[Tensor, "b mels n"]) -> Float[Tensor, "b"]:
+        """How far the flux is above a little less than what is allowed."""
+        return (self.metric(mel) - 0.8 * self.stop).clamp(min=0).square()
+
+    def metric(self, mel: Float[Tensor, "b mels n"]) -> Float[Tensor, "b"]:
+        """The flux."""
+        return seam_flux(mel[..., self.at - 3 : self.at + 3], self.spec)[:, 1]
+
+    def shown(self, mel: Float[Tensor, "1 mels n"]) -> Shown:
+        """What is allowed at the seam, and the flux of the whole."""
+        flux = seam_flux(mel, self.spec)[0]
+        allowed = torch.full_like(flux, torch.nan)
+        allowed[self.at - 2] = self.stop
+        return Shown(allowed, flux, "spectral flux, dB")
 
 
 @dataclass(frozen=True, eq=False)

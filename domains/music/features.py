@@ -161,3 +161,11 @@ def spectral_flux(mel: Float[Tensor, "b mels n"], spec: Mel) -> Float[Tensor, "b
     """
     level = decibels(mel, spec)
     return pad(level.diff(dim=2).clamp(min=0).mean(1), (1, 0))
+
+
+def seam_flux(mel: Float[Tensor, "b mels n"], spec: Mel) -> Float[Tensor, "b m"]:
+    """Mean spectral flux of each five frames in a row, dB; the first is about frame 2.
+
+    A seam has no one frame: the flux of one is the mean about it.
+    """
+    return torch.nn.functional.avg_pool1d(spectral_flux(mel, spec), 5, 1)

@@ -11,8 +11,8 @@ from oneleap.core.errors import InputError
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.music.composer import Composer
 from oneleap.domains.music.controls import Control, Weighted
-from oneleap.domains.music.edits import Outpaint, crossfade
-from oneleap.domains.music.features import spectral_flux
+from oneleap.domains.music.edits import Outpaint, Seam, crossfade
+from oneleap.domains.music.features import seam_flux
 from oneleap.domains.music.optimise import Progress
 from oneleap.domains.music.steer import Settings, Steered, steer, warm_noise
 
@@ -55,15 +55,16 @@ def grow(
 ) -> Grown:
     """Go on from a piece until it has ``frames`` frames, a clip at a time.
 
-    Each clip begins with the last ``overlap`` frames of what there is (:class:`Outpaint`) and is
-    crossfaded into it there.
+    Each clip begins with the last frames of what there is (:class:`Outpaint`), ``overlap`` or up
+    to twice as many: from where little changes. It is crossfaded into them, and where they end it
+    does not jump (:class:`Seam`): three in four moments of the piece may change more.
 
     Args:
         composer: Who composes.
         mel: The beginning, at least ``overlap`` frames.
         frames: Of the whole.
         clip: Frames made at a time.
-        overlap: Frames shared by neighbours.
+        overlap: Frames shared by neighbours, at least.
         asked: Further wishes, by the frames they are about.
         settings: Of each search.
         tags: Of each clip.
@@ -71,29 +72,40 @@ def grow(
         progress: Of each search.
 
     Raises:
-        InputError: If the beginning is shorter than the overlap, or the clip no longer.
+        InputError: If the beginning is shorter than the overlap, that than five frames, or the clip
+            not five frames longer.
     """
-    if not 0 < overlap < clip or mel.shape[2] < overlap:
+    if not 5 <= overlap < clip - 5 or mel.shape[2] < overlap:
         raise InputError(
             f"overlap: {overlap} frames, of a beginning of {mel.shape[2]} and clips of {clip}"
         )
     parts, seams = list[Steered](), list[tuple[int, int]]()
     seconds = clip / composer.spec.mel.frame_rate
     while mel.shape[2] < frames:
-        first = mel.shape[2] - overlap
+        flux = seam_flux(mel, composer.spec.mel)[0]
+        first = _quiet(flux, mel.shape[2], overlap, clip)
         last_frames = mel[0, :, first:]
+        shared = last_frames.shape[1]
         drawn = composer.noise(1, seconds, generator)[..., :clip]
-        given = torch.cat([mel[..., first:], mel.new_zeros(1, len(mel[0]), clip - overlap)], dim=2)
-        kept = torch.arange(clip) < overlap
+        given = torch.cat([mel[..., first:], mel.new_zeros(1, len(mel[0]), clip - shared)], dim=2)
+        kept = torch.arange(clip) < shared
         start = warm_noise(composer, given, kept, drawn, tags=tags)
-        controls = [Outpaint(last_frames), *asked(first, first + clip)]
+        seam = Seam(composer.spec.mel, shared, float(flux.quantile(0.75)))
+        controls = [Outpaint(last_frames), seam, *asked(first, first + clip)]
         made = steer(
             composer, controls, start, settings, tags=tags, generator=generator, progress=progress
         )
-        mel = crossfade(mel, made.mel, overlap)
+        mel = crossfade(mel, made.mel, shared)
         parts.append(made)
-        seams.append((first, first + overlap))
+        seams.append((first, first + shared))
     return Grown(mel[..., :frames], tuple(s for s in seams if s[1] <= frames), tuple(parts))
+
+
+def _quiet(flux: Float[Tensor, "m"], n: int, overlap: int, clip: int) -> int:
+    """Frame of the last ones, ``overlap`` to twice as many from the end, with the least flux."""
+    low = max(2, n - min(2 * overlap, clip // 2))
+    within = flux[low - 2 : n - overlap - 1]
+    return low + int(within.argmin()) if len(within) else n - overlap
 
 
 @dataclass(frozen=True)
@@ -126,10 +138,9 @@ def measure_seams(
     Raises:
         InputError: If the piece is shorter than five frames.
     """
-    flux = spectral_flux(mel, spec)
     if mel.shape[2] < 5:
         raise InputError("seams: of a piece of five frames or more")
-    means = torch.nn.functional.avg_pool1d(flux, 5, 1)[0]
+    means = seam_flux(mel, spec)[0]
     found = [
         max(float(means[min(max(0, edge - 2), len(means) - 1)]) for edge in seam) for seam in seams
     ]

@@ -158,10 +158,24 @@ def test_growing_keeps_the_beginning() -> None:
     grown = grow(composer, start, 70, clip=32, overlap=6, settings=QUICK, generator=g)
     assert grown.mel.shape[2] == 70
     n = start.shape[2]
-    assert torch.equal(grown.mel[..., : n - 6], start[..., : n - 6])
-    assert grown.seams[0] == (n - 6, n)
+    assert torch.equal(grown.mel[..., : n - 12], start[..., : n - 12])
+    first, last = grown.seams[0]
+    assert n - 12 <= first <= n - 6
+    assert last == n
+    for part in grown.parts:
+        assert set(part.metrics) == {"outpaint", "seam"}
     with pytest.raises(InputError, match="overlap"):
         grow(composer, start, 70, clip=6, overlap=6)
+
+
+def test_a_clip_begins_where_little_changes() -> None:
+    """On a level but for one moment of rest, five to ten frames before the end."""
+    composer = tiny_music.composer()
+    g = torch.Generator().manual_seed(0)
+    start = torch.randn(1, MEL.n_mels, 60, generator=g)
+    start[..., 49:55] = start[..., 49:50]
+    grown = grow(composer, start, 70, clip=32, overlap=6, settings=QUICK, generator=g)
+    assert grown.seams[0][0] in (51, 52)
 
 
 def test_a_cut_is_audible_and_its_absence_is_not() -> None:

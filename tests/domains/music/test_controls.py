@@ -10,7 +10,8 @@ from oneleap.core.errors import InputError
 from oneleap.domains.audio.mel import log_mel
 from oneleap.domains.music.chroma import SILENT
 from oneleap.domains.music.controls import Control, Intensity, Melody, weighted
-from oneleap.domains.music.edits import Inpaint, Loop, Outpaint, closed, crossfade
+from oneleap.domains.music.edits import Inpaint, Loop, Outpaint, Seam, closed, crossfade
+from oneleap.domains.music.features import decibels
 from oneleap.domains.music.optimise import optimize_noise
 from oneleap.domains.music.spec import MUSIC
 from oneleap.domains.music.timbre import Structure, Timbre, timbre_of
@@ -39,6 +40,7 @@ def every() -> list[Control]:
         Timbre(MUSIC, timbre_of(target[None], MUSIC)),
         Inpaint(target, torch.arange(N) % 30 < 20),
         Outpaint(target[:, :10]),
+        Seam(MUSIC, 10, 0.1),
         Loop(12),
         Loop(12, 4),
     ]
@@ -141,6 +143,20 @@ def test_inpainting_knows_nothing_of_the_gap() -> None:
     for wrong in (kept & False, kept | True):
         with pytest.raises(InputError, match="gap"):
             Inpaint(x[0], wrong)
+
+
+def test_a_seam_is_as_rough_as_the_flux_about_it() -> None:
+    mel = torch.zeros(2, MUSIC.n_mels, 30)
+    mel[1, :, 12:] = 1.0  # all at once
+    seam = Seam(MUSIC, 12, 0.5)
+    rough = seam.metric(mel)
+    jump = decibels(mel[1:, :, 11:13], MUSIC).diff(dim=2).mean()
+    torch.testing.assert_close(rough, torch.stack([jump * 0, jump / 5]))
+    assert seam.reached(rough).tolist() == [True, False]
+    assert seam.loss(mel)[0] == 0
+    torch.testing.assert_close(seam.loss(mel)[1], (jump / 5 - 0.4).square())
+    for at in (8, 16):  # elsewhere nothing is heard of it
+        assert Seam(MUSIC, at, 0.5).metric(mel)[1] == 0
 
 
 def test_outpainting_knows_the_beginning_alone() -> None:
