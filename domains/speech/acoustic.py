@@ -181,16 +181,22 @@ class Acoustic(GenerativeModule):
     def text_losses(
         self, batch: Aligned, encoded: Encoded
     ) -> tuple[Float[Tensor, "b"], Float[Tensor, "b"]]:
-        """Prior loss, Grad-TTS Eq. (14) less what no weight changes, and error of log durations.
+        """Prior loss, Grad-TTS Eq. (14) less what no weight changes, and deviance of durations.
 
         ``sum_j ||y_j - mu_i(j)||^2`` is ``sum_i d_i ||mean_i - mu_i||^2`` and a constant: the
         prior needs no frames, only each token's mean.
+
+        Both are means over frames. The deviance is Poisson's, ``d log(d / m) - d + m``, near
+        ``d (log d - log m)^2 / 2``: its best ``m`` is the mean duration. Squared error of
+        logarithms, which Grad-TTS has, learns the mean logarithm and speaks too fast.
         """
         d = batch.durations.to(encoded.means.dtype)
         gap = (batch.means - encoded.means).square().mean(1)
         prior = 0.5 * (d * gap).sum(1) / d.sum(1).clamp(min=1)
-        error = (encoded.log_frames - d.clamp(min=1).log()).square()
-        return prior, masked_mean(error, batch.token_mask)
+        said = encoded.log_frames.masked_fill(~batch.token_mask, 0.0)
+        deviance = d * (d.clamp(min=1).log() - said) - d + said.exp()
+        off = deviance.masked_fill(~batch.token_mask, 0.0).sum(1) / d.sum(1).clamp(min=1)
+        return prior, off
 
     def validation_step(self, rows: Utterances, batch_idx: int) -> None:
         """Losses at fixed draws, and the mean distance to the recording, timed as it was."""

@@ -43,14 +43,31 @@ def test_the_prior_is_the_distance_to_the_frames_less_a_constant() -> None:
     assert float(model.text_losses(rows, best)[0].abs().max()) == 0
 
 
-def test_durations_are_scored_by_their_logarithm() -> None:
+def test_durations_are_scored_by_their_deviance() -> None:
     model, rows = acoustic(), batch()
     encoded = model.net.encode(rows.tokens, rows.token_mask, rows.speaker)
     exact = rows.durations.clamp(min=1).float().log()
-    assert float(model.text_losses(rows, encoded._replace(log_frames=exact))[1].max()) == 0
+    right = model.text_losses(rows, encoded._replace(log_frames=exact))[1]
+    torch.testing.assert_close(right, torch.zeros(3), atol=1e-6, rtol=0)
     junk = torch.where(rows.token_mask, exact + 0.5, 99.0)
-    error = model.text_losses(rows, encoded._replace(log_frames=junk))[1]
-    torch.testing.assert_close(error, torch.full((3,), 0.25))
+    off = model.text_losses(rows, encoded._replace(log_frames=junk))[1]
+    torch.testing.assert_close(off, torch.full((3,), math.exp(0.5) - 1.5))
+
+
+def test_the_best_duration_of_tokens_alike_is_their_mean() -> None:
+    """The mean of logarithms, of 2 and 8 frames, would be 4 frames."""
+    model, rows = acoustic(), batch()
+    encoded = model.net.encode(rows.tokens, rows.token_mask, rows.speaker)
+    each = torch.where(torch.arange(rows.tokens.shape[1]) % 2 == 0, 2, 8) * rows.token_mask
+    mean = (each.sum() / rows.token_mask.sum()).log()
+    rows = rows._replace(durations=each)
+
+    def off(log_frames: torch.Tensor) -> float:
+        guess = log_frames.expand(each.shape)
+        found = model.text_losses(rows, encoded._replace(log_frames=guess))[1]
+        return float((found * each.sum(1)).sum())
+
+    assert off(mean) < min(off(mean - 0.05), off(mean + 0.05))
 
 
 def test_padding_and_company_change_no_loss() -> None:
