@@ -9,8 +9,8 @@ hours how words sound, from the few minutes whose voice it is.
     oneleap fit --config speech/flow_ljspeech --data.path '[joe, mine]'
 
 Slow speech is clearer: of 40 Harvard sentences by joe whisper-base mishears 13 % of the words at
-speed 1 and 8 % at 0.83. Files that are there already are kept: an interrupted run goes on. An hour takes ten minutes of
-one core.
+speed 1 and 8 % at 0.83. Files that are there already are kept: an interrupted run goes on. An hour
+takes ten minutes of one core.
 """
 
 import argparse
