@@ -72,8 +72,8 @@ def grow(
         progress: Of each search.
 
     Raises:
-        InputError: If the beginning is shorter than the overlap, that than five frames, or the clip
-            not five frames longer.
+        InputError: If the beginning is shorter than the overlap, the overlap than five frames, or
+            the clip not five frames longer.
     """
     if not 5 <= overlap < clip - 5 or mel.shape[2] < overlap:
         raise InputError(

@@ -27,7 +27,7 @@ class Settings:
         lr: Its learning rate.
         prior: Weight of the noise's norm.
         patience: Steps without progress after which a clip is given up; ``None`` is never. Adam's
-            first steps lead away from a good start: 20 gave up one inpainted clip in ten.
+            first steps lead away from a good start: 20 gave up one inpainted clip in twelve.
         candidates: Draws of which the best is the start.
         sampler_steps: Of DITTO's sampler.
         decode_steps: Numbers of the student's steps tried for the final sound.
