@@ -184,7 +184,7 @@ def lift(obs: Observation, rng: np.random.Generator) -> list[Phase]:
     """Grasp the cube at either pair of its faces, and lift it."""
     face = wrapped(heading(from_quaternion(obs["cube_quat"])), pi / 2)
     faces = np.array([face, face - np.copysign(pi / 2, face)])
-    yaw = _either(faces, heading(from_quaternion(obs["robot0_eef_quat"])), rng)
+    yaw = _either(faces, _turned(obs), rng)
     aside = _aside(rng, 0.05, 0.06, 0.09)
     return [
         Phase(_by("cube_pos", aside), yaw, OPEN, 40, 0.02),
@@ -200,14 +200,13 @@ def can(obs: Observation, rng: np.random.Generator) -> list[Phase]:
 
     A can that lies is grasped across its length, either way round.
     """
-    now = heading(from_quaternion(obs["robot0_eef_quat"]))
     yaws, low = np.array([-pi / 4, 0.0, pi / 4]), 0.01
     axis = from_quaternion(obs["Can_quat"])[:, 2]
     if abs(axis[2]) < 0.7:
         along = wrapped(float(np.arctan2(axis[1], axis[0])), pi)
         yaws = np.array([along - pi, along, along + pi])
         yaws, low = yaws[(yaws > -1.7) & (yaws < 4.0)], -0.005  # above its middle it slips away
-    yaw = _either(yaws, now, rng) + rng.uniform(-0.2, 0.2)
+    yaw = _either(yaws, _turned(obs), rng) + rng.uniform(-0.2, 0.2)
     aside = _aside(rng, 0.04, 0.10, 0.13)
     goal = CAN_GOAL + np.append(rng.uniform(-0.01, 0.01, 2), 0.0)
     return [
