@@ -1,6 +1,7 @@
 """Training of a vocoder: spectral losses first, then discriminators as well."""
 
 import os
+from pathlib import Path
 from typing import Any
 
 import lightning as L
@@ -11,11 +12,11 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from oneleap.core.ema import ema_update, frozen_copy
-from oneleap.core.hub import Pretrained
+from oneleap.core.hub import WEIGHTS, Pretrained, load_weights
 from oneleap.core.optim import Adam, build_optimizer
 from oneleap.domains.audio.discriminators import Discriminator, Period, Resolution
 from oneleap.domains.audio.losses import fooled, judged, matched, mel_distance, stft_distance
-from oneleap.domains.audio.mel import Mel, log_mel
+from oneleap.domains.audio.mel import Mel, log_mel, refuse_mismatch
 from oneleap.domains.audio.nsf import NSF
 from oneleap.domains.audio.vocos import Vocos
 
@@ -44,6 +45,10 @@ class VocoderTraining(Pretrained, L.LightningModule):
         judge_optimizer: Of the discriminators.
         ema: Decay of the average that is saved.
         seed: Of the first weights.
+        start: Folder of a vocoder to go on from, in place of first weights by chance.
+
+    Raises:
+        InputError: If that vocoder has another contract or other sizes.
     """
 
     def __init__(
@@ -65,11 +70,16 @@ class VocoderTraining(Pretrained, L.LightningModule):
         judge_optimizer: Adam = Adam(5e-4, (0.8, 0.9), cosine=True),  # noqa: B008  (frozen)
         ema: float = 0.999,
         seed: int = 0,
+        start: str | None = None,
     ) -> None:
         super().__init__()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.vocoder = self.build(spec, width, hidden, depth)
+            if start is not None:
+                begun = type(self.vocoder).from_pretrained(start)
+                refuse_mismatch(begun.spec, spec, f"start {start}", "the data")
+                load_weights(self.vocoder, Path(start) / WEIGHTS)
             self.by_period: Discriminator = Period(tuple(periods), period_width)
             self.by_window: Discriminator = Resolution(tuple(windows), window_width)
         self.average = frozen_copy(self.vocoder)
@@ -78,7 +88,7 @@ class VocoderTraining(Pretrained, L.LightningModule):
         self.windows, self.window_width = windows, window_width
         self.mel_weight, self.stft_weight = mel_weight, stft_weight
         self.window_weight, self.ema, self.seed = window_weight, ema, seed
-        self.optimizer, self.judge_optimizer = optimizer, judge_optimizer
+        self.optimizer, self.judge_optimizer, self.start = optimizer, judge_optimizer, start
 
     @staticmethod
     def build(spec: Mel, width: int, hidden: int, depth: int) -> Vocos | NSF:

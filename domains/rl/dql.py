@@ -37,6 +37,7 @@ class DQL(Denoises, ActorCritic):
         time_dim: Size of each set of time features.
         optimizer: Of the actor.
         critic_optimizer: Of the critics.
+        layer_norm: In the critics; not the authors'.
         ema: Decay of the policy's moving average, which acts and proposes next actions.
         ema_every: Gradient steps between its updates.
         ema_start: Until this step the average is a plain copy.
@@ -60,6 +61,7 @@ class DQL(Denoises, ActorCritic):
         time_dim: int = 64,
         optimizer: Adam = Adam(),  # noqa: B008  (frozen)
         critic_optimizer: Adam = Adam(),  # noqa: B008  (frozen)
+        layer_norm: bool = False,
         ema: float = 0.995,
         ema_every: int = 5,
         ema_start: int = 1000,
@@ -81,6 +83,7 @@ class DQL(Denoises, ActorCritic):
             time_dim=time_dim,
             optimizer=optimizer,
             critic_optimizer=critic_optimizer,
+            layer_norm=layer_norm,
             ema=ema,
             ema_every=ema_every,
             ema_start=ema_start,

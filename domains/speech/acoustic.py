@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from oneleap.core.ema import PowerEMA
 from oneleap.core.errors import InputError
@@ -19,7 +20,7 @@ from oneleap.domains.audio.mel import refuse_mismatch
 from oneleap.domains.speech.align import aligned, durations, owners, real
 from oneleap.domains.speech.encoder import whole_frames
 from oneleap.domains.speech.net import AcousticNet, ConvNeXt, Decoder, Encoded, Text
-from oneleap.domains.speech.spec import Aligned, Spec, Utterances
+from oneleap.domains.speech.spec import Aligned, Lean, Spec, Utterances, shares
 
 
 class Acoustic(GenerativeModule):
@@ -53,8 +54,8 @@ class Acoustic(GenerativeModule):
         decoder: Kind of the decoder.
         crop_s: Seconds of each recording that the decoder sees in a step; ``None``, all of it.
         drop: Probability that a row's text is dropped, for guidance; 0 in a student.
-        temperature: Standard deviation of the noise that it speaks of; a small model is understood
-            better below 1 (Matcha-TTS: 0.667).
+        temperature: Standard deviation of the noise it speaks of; small models are clearer below 1.
+        leans: Who leans on whose sounds when speaking; training is without.
         optimizer: Optimiser, schedule and gradient clip.
         ema: Decay of the moving average that speaks, or a schedule.
         seed: Of initial weights and of all draws of training.
@@ -77,6 +78,7 @@ class Acoustic(GenerativeModule):
         crop_s: float | None = 2.0,
         drop: float = 0.0,
         temperature: float = 1.0,
+        leans: tuple[Lean, ...] = (),
         optimizer: Adam = Adam(clip=1.0),  # noqa: B008  (frozen)
         ema: float | PowerEMA = 0.999,
         seed: int = 0,
@@ -105,11 +107,11 @@ class Acoustic(GenerativeModule):
         )
         self.spec, self.sampler, self.text, self.decoder = spec, sampler, text, decoder
         self.crop_s, self.drop, self.temperature = crop_s, drop, temperature
+        self.leans = leans
+        self.register_buffer("shares", shares(spec.speakers, leans), persistent=False)
         if from_teacher:
             self.net.requires_grad_(False)
             self.net.decoder.requires_grad_(True)
-
-    # Training
 
     def training_step(self, batch: Utterances, batch_idx: int) -> Tensor | None:
         """Align, crop and drop, then train: the loss itself is a pure function."""
@@ -209,14 +211,14 @@ class Acoustic(GenerativeModule):
         noise = torch.randn(batch.x.shape, generator=generator, device=self.device)
         field = self.average.field(encoded, batch.owner, batch.mask)
         made = self.sampler(field, self.temperature * noise, generator)
+        gap = masked_mean((made - batch.x).abs(), batch.mask)
         figures = {
-            "loss": self.objective.loss(bound, draw).per_sample,
-            "prior": prior,
-            "duration": duration,
-            "mel_l1": masked_mean((made - batch.x).abs(), batch.mask) * self.spec.mel.std,
+            "val/loss": self.objective.loss(bound, draw).per_sample.mean(),
+            "val/prior": prior.mean(),
+            "val/duration": duration.mean(),
+            "val/mel_l1": gap.mean() * self.spec.mel.std,
         }
-        rest = {f"val/{name}": value.mean() for name, value in figures.items()}
-        self.log_dict(rest, batch_size=len(batch.x))
+        self.log_dict(figures, batch_size=len(batch.x))
 
     def load_teacher(self) -> GenerativeModule:
         """See :meth:`GenerativeModule.load_teacher`.
@@ -234,7 +236,11 @@ class Acoustic(GenerativeModule):
                 raise InputError(f"teacher: {self.teacher} has {name} {theirs}, the data {ours}")
         return model
 
-    # Speaking
+    def speaking(
+        self, tokens: Int[Tensor, "b l"], mask: Bool[Tensor, "b l"], speaker: Int[Tensor, "b"]
+    ) -> Encoded:
+        """Means and durations of the averaged weights, speakers leaning as they shall."""
+        return self.average.encode(tokens, mask, speaker, self.get_buffer("shares"))
 
     @torch.inference_mode()
     def synthesise(
@@ -260,17 +266,15 @@ class Acoustic(GenerativeModule):
             temperature: Standard deviation of the noise; by default the model's own.
         """
         lengths = torch.tensor([len(text) for text in tokens], device=self.device)
-        rows = [torch.tensor(text) for text in tokens]
-        padded = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True).to(self.device)
+        padded = pad_sequence([torch.tensor(text) for text in tokens], True).to(self.device)
         mask = real(lengths, padded.shape[1])
-        who = torch.full_like(lengths, speaker)
-        encoded = self.average.encode(padded, mask, who)
+        encoded = self.speaking(padded, mask, torch.full_like(lengths, speaker))
         each = whole_frames(encoded.log_frames, mask, speed)
-        frames = each.sum(1)
-        noise = self.noise(frames.tolist(), range(len(rows)) if seeds is None else seeds)
+        frames = each.sum(1).tolist()
+        noise = self.noise(frames, range(len(tokens)) if seeds is None else seeds)
         scale = self.temperature if temperature is None else temperature
         made = self.generate(encoded, each, scale * noise, steps)
-        return [mel[:, :n] for mel, n in zip(made, frames.tolist(), strict=True)]
+        return [mel[:, :n] for mel, n in zip(made, frames, strict=True)]
 
     def noise(self, frames: Sequence[int], seeds: Sequence[int]) -> Float[Tensor, "b mels n"]:
         """What spectrograms of so many frames are made of, zero at padding."""

@@ -46,7 +46,7 @@ def acoustic_ms(
 
     @torch.inference_mode()
     def make(sampler: Sampler) -> None:
-        encoded = model.average.encode(tokens, mask, who)
+        encoded = model.speaking(tokens, mask, who)
         each = whole_frames(encoded.log_frames, mask)
         noise = model.noise([int(each.sum())], [0])
         owner_mask = torch.ones(1, 1, noise.shape[2], dtype=torch.bool)

@@ -29,12 +29,13 @@ class Read(nn.Module):
     def __init__(self, acoustic: Acoustic, speaker: int) -> None:
         super().__init__()
         self.net, self.speaker = acoustic.average, speaker
+        self.register_buffer("shares", acoustic.get_buffer("shares").clone())
 
     def forward(self, tokens: Int[Tensor, "l"]) -> Float[Tensor, "l _"]:
         """Means and, last, log frames."""
         mask = torch.ones_like(tokens, dtype=torch.bool).unsqueeze(0)
         who = torch.full((1,), self.speaker)
-        encoded = self.net.encode(tokens.unsqueeze(0), mask, who)
+        encoded = self.net.encode(tokens.unsqueeze(0), mask, who, self.get_buffer("shares"))
         return torch.cat([encoded.means[0].T, encoded.log_frames[0].unsqueeze(1)], dim=1)
 
 
@@ -94,7 +95,7 @@ def graphs_of(
         tokens = torch.randint(1, len(spec.symbols), (n,), generator=draws)
         who = torch.tensor([speaker])
         with torch.inference_mode():
-            encoded = net.encode(tokens[None], torch.ones(1, n, dtype=torch.bool), who)
+            encoded = acoustic.speaking(tokens[None], torch.ones(1, n, dtype=torch.bool), who)
             wanted = torch.cat([encoded.means[0].T, encoded.log_frames.T], 1)
         return (tokens,), wanted
 

@@ -69,34 +69,24 @@ class TextEncoder(nn.Module):
         depth: Transformer blocks.
         heads: Of attention.
         hidden: Channels between a block's convolutions.
-        speaker_dim: Size of a speaker's vector; 0 for none.
     """
 
-    def __init__(
-        self, symbols: int, width: int, depth: int, heads: int, hidden: int, speaker_dim: int
-    ) -> None:
+    def __init__(self, symbols: int, width: int, depth: int, heads: int, hidden: int) -> None:
         super().__init__()
         self.width, self.heads = width, heads
         self.embedding = nn.Embedding(symbols, width)
         nn.init.normal_(self.embedding.weight, std=width**-0.5)
-        self.speaker = nn.Linear(speaker_dim, width) if speaker_dim else None
         self.prenet = nn.ModuleList(ConvNorm(width, width, 5) for _ in range(2))
         self.bridge = zeroed(nn.Linear(width, width))
         self.blocks = nn.ModuleList(EncoderBlock(width, heads, hidden) for _ in range(depth))
         self.norm = nn.LayerNorm(width)
 
     def forward(
-        self,
-        tokens: Int[Tensor, "b l"],
-        mask: Bool[Tensor, "b l"],
-        speaker: Float[Tensor, "b g"] | None = None,
+        self, tokens: Int[Tensor, "b l"], mask: Bool[Tensor, "b l"]
     ) -> Float[Tensor, "b l c"]:
         """What is known of each token, zero at padding."""
         real = mask.unsqueeze(2)
-        x = self.embedding(tokens) * math.sqrt(self.width)
-        if self.speaker is not None and speaker is not None:
-            x = x + self.speaker(speaker).unsqueeze(1)
-        x = h = keep(x, real)
+        x = h = keep(self.embedding(tokens) * math.sqrt(self.width), real)
         for layer in self.prenet:
             h = layer(h, real)
         x = keep(x + self.bridge(h), real)
@@ -104,6 +94,31 @@ class TextEncoder(nn.Module):
         for block in self.blocks:
             x = block(x, rotation, real)
         return keep(self.norm(x), real)
+
+
+class Accent(nn.Module):
+    """What a speaker adds to what all speakers share: each channel's scale and shift, and a tempo.
+
+    It comes after the encoder, not before: a speaker of few recordings then has from the others
+    how words sound that they never said, and only their own colour is learnt of them.
+
+    Args:
+        speaker_dim: Size of a speaker's vector.
+        width: Channels.
+    """
+
+    def __init__(self, speaker_dim: int, width: int) -> None:
+        super().__init__()
+        self.film = zeroed(nn.Linear(speaker_dim, 2 * width))
+        self.tempo = zeroed(nn.Linear(speaker_dim, 1))
+
+    def forward(
+        self, x: Float[Tensor, "b l c"], speaker: Float[Tensor, "b g"]
+    ) -> Float[Tensor, "b l c"]:
+        """Tokens as the speaker says them."""
+        scale, shift = self.film(speaker).unsqueeze(1).chunk(2, dim=2)
+        said: Tensor = x * (1 + scale) + shift
+        return said
 
 
 class DurationPredictor(nn.Module):

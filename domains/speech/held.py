@@ -55,7 +55,7 @@ class Held:
         sampler, made = with_steps(model.sampler, steps), []
         for i, clip in enumerate(self.clips):
             batch = model.prepare(collate([clip], self.data.mel))
-            encoded = model.average.encode(batch.tokens, batch.token_mask, batch.speaker)
+            encoded = model.speaking(batch.tokens, batch.token_mask, batch.speaker)
             field = model.average.field(encoded, batch.owner, batch.mask)
             generator = step_generator(0, i)
             noise = model.temperature * torch.randn(batch.x.shape, generator=generator)

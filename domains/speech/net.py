@@ -12,7 +12,7 @@ from oneleap.core.nets import ConvNeXt1d, DiT1d, UNet1d
 from oneleap.core.nets.sequence import SequenceNet
 from oneleap.core.types import Conditioned
 from oneleap.domains.speech.align import spread
-from oneleap.domains.speech.encoder import DurationPredictor, TextEncoder
+from oneleap.domains.speech.encoder import Accent, DurationPredictor, TextEncoder
 from oneleap.domains.speech.folded import Folded
 from oneleap.domains.speech.spec import Spec
 
@@ -137,22 +137,39 @@ class AcousticNet(nn.Module):
         dim = text.speaker_dim if speakers > 1 else 0
         self.speakers = nn.Embedding(speakers, dim) if dim else None
         self.encoder = TextEncoder(
-            len(spec.symbols), text.width, text.depth, text.heads, text.hidden, dim
+            len(spec.symbols), text.width, text.depth, text.heads, text.hidden
         )
+        self.accent = Accent(dim, text.width) if dim else None
         self.mean = nn.Linear(text.width, mels)
         self.duration = DurationPredictor(text.width, text.duration_width)
         self.decoder = decoder.build(mels, dim)
 
     def encode(
-        self, tokens: Int[Tensor, "b l"], mask: Bool[Tensor, "b l"], speaker: Int[Tensor, "b"]
+        self,
+        tokens: Int[Tensor, "b l"],
+        mask: Bool[Tensor, "b l"],
+        speaker: Int[Tensor, "b"],
+        shares: Float[Tensor, "s s"] | None = None,
     ) -> Encoded:
-        """Means and durations; the durations' gradient stops at the encoder."""
-        who = None if self.speakers is None else self.speakers(speaker)
-        hidden = self.encoder(tokens, mask, who)
+        """Means and durations; the durations' gradient stops at the encoder.
+
+        Args:
+            tokens: Numbers of symbols.
+            mask: Which are real.
+            speaker: Numbers of who speaks.
+            shares: Whose means each speaker has, rows sum to 1; by default their own.
+        """
+        hidden = self.encoder(tokens, mask)
+        log_frames, who = self.duration(hidden.detach(), mask), None
+        if self.speakers is not None and self.accent is not None:
+            who = self.speakers(speaker)
+            log_frames = log_frames + self.accent.tempo(who.detach())
+            lent = who if shares is None else (shares @ self.speakers.weight)[speaker]
+            hidden = self.accent(hidden, lent)
         # At the weights' precision, whatever the layers ran in: durations are summed and searched.
         exact = self.mean.weight.dtype
         means: Tensor = self.mean(hidden).mT.to(exact)
-        return Encoded(means, self.duration(hidden.detach(), mask).to(exact), who)
+        return Encoded(means, log_frames.to(exact), who)
 
     def field(
         self,

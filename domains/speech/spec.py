@@ -1,11 +1,14 @@
 """What a model must know of a voice's data, and what a batch of it is."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from oneleap.core.errors import InputError, nearest
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.speech.symbols import SYMBOLS
 
@@ -25,6 +28,45 @@ class Spec:
     symbols: tuple[str, ...] = SYMBOLS
     speakers: tuple[str, ...] = ("speaker",)
     language: str = "en-us"
+
+
+@dataclass(frozen=True)
+class Lean:
+    """A speaker of few recordings whose sounds lean on those of one of many.
+
+    When it speaks, what its tokens sound like on average is by ``share`` the other's; durations and
+    the decoder's voice stay its own.
+
+    Attributes:
+        speaker: Who leans.
+        to: On whom.
+        share: 0 is not at all, 1 is all the other's.
+    """
+
+    speaker: str
+    to: str
+    share: float = 0.5
+
+
+def shares(speakers: Sequence[str], leans: Sequence[Lean]) -> Float[Tensor, "s s"]:
+    """Whose sounds each speaker has, by shares; rows sum to 1.
+
+    Raises:
+        InputError: If a name is none of the speakers', or a share is outside [0, 1].
+    """
+    rows = torch.eye(len(speakers))
+    for lean in leans:
+        for name in (lean.speaker, lean.to):
+            if name not in speakers:
+                raise InputError(
+                    f"leans: no speaker '{name}'{nearest(name, speakers)} ({', '.join(speakers)})"
+                )
+        if not 0 <= lean.share <= 1:
+            raise InputError(f"leans: a share between 0 and 1, not {lean.share:g}")
+        a, b = speakers.index(lean.speaker), speakers.index(lean.to)
+        rows[a] = (1 - lean.share) * torch.eye(len(speakers))[a]
+        rows[a, b] += lean.share
+    return rows
 
 
 class Utterances(NamedTuple):

@@ -1,6 +1,7 @@
 """The vocoder: piece by piece as at once, padding without influence, losses, a run."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -121,6 +122,19 @@ def test_the_vocoders_side_does_not_teach_the_judges() -> None:
     (pull,) = torch.autograd.grad(alone, fake, allow_unused=True, retain_graph=True)
     assert pull is None  # nor do the judges' losses teach the vocoder
     assert torch.autograd.grad(total, fake)[0].any()
+
+
+def test_a_training_goes_on_from_a_vocoder(tmp_path: Path) -> None:
+    begun = VocoderTraining(MEL, width=8, hidden=8, depth=1, seed=3)
+    begun.save_pretrained(tmp_path / "begun")
+    start = str(tmp_path / "begun")
+    model = VocoderTraining(MEL, width=8, hidden=8, depth=1, start=start)
+    for weights in (model.vocoder.state_dict(), model.average.state_dict()):
+        assert all(torch.equal(weights[name], w) for name, w in begun.average.state_dict().items())
+    with pytest.raises(InputError, match="size"):
+        VocoderTraining(MEL, width=16, hidden=8, depth=1, start=start)
+    with pytest.raises(InputError, match="floor"):
+        VocoderTraining(replace(MEL, floor=1e-3), width=8, hidden=8, depth=1, start=start)
 
 
 @pytest.mark.parametrize("n", [700, 1001])

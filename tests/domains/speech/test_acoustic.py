@@ -16,7 +16,7 @@ from oneleap.domains.audio.mel import Mel
 from oneleap.domains.speech.acoustic import Acoustic
 from oneleap.domains.speech.encoder import DurationPredictor, whole_frames
 from oneleap.domains.speech.net import AcousticNet, ConvNeXt, DiT, Text, UNet
-from oneleap.domains.speech.spec import Aligned, Spec
+from oneleap.domains.speech.spec import Aligned, Lean, Spec
 
 TWO = replace(SPEC, speakers=("a", "b"))
 
@@ -110,14 +110,57 @@ def test_dropped_rows_do_not_see_the_text() -> None:
     assert not torch.allclose(full[0], a[0])
 
 
-def test_the_speaker_matters() -> None:
+def test_speakers_differ_by_colour_and_tempo_alone() -> None:
+    """What sound follows which, and which is longer, is learnt of all speakers together."""
     model, rows = acoustic(spec=TWO), batch(speakers=2)
+    accent = model.net.accent
+    assert accent is not None
+    torch.nn.init.normal_(accent.film.weight)
+    torch.nn.init.normal_(accent.tempo.weight)
     a, b = (
-        model.net.encode(rows.tokens, rows.token_mask, who)
-        for who in (rows.speaker, 1 - rows.speaker)
+        model.net.encode(rows.tokens, rows.token_mask, torch.full_like(rows.speaker, k))
+        for k in (0, 1)
     )
     assert not torch.allclose(a.means, b.means)
-    assert not torch.allclose(a.log_frames, b.log_frames)
+    slower = (a.log_frames - b.log_frames).detach()[rows.token_mask]
+    assert abs(float(slower[0])) > 1e-3
+    torch.testing.assert_close(slower, slower[0].expand_as(slower))
+    shared = model.net.encoder(rows.tokens, rows.token_mask)
+    (scale, shift) = accent.film(model.net.speakers(torch.tensor(1))).chunk(2)
+    torch.testing.assert_close(b.means, model.net.mean(shared * (1 + scale) + shift).mT)
+
+
+def test_a_speaker_leans_on_anothers_sounds_when_it_speaks() -> None:
+    plain = acoustic(spec=TWO)
+    assert plain.average.accent is not None
+    torch.nn.init.normal_(plain.average.accent.film.weight)
+    torch.nn.init.normal_(plain.average.accent.tempo.weight)
+    model = Acoustic(
+        TWO, FlowMatching(), text=TEXT, decoder=DECODER, leans=(Lean("b", to="a", share=0.25),)
+    )
+    model.load_state_dict(plain.state_dict())
+    rows = batch(speakers=2)
+    a, b = (torch.full_like(rows.speaker, k) for k in (0, 1))
+    said, own, other = (
+        m.speaking(rows.tokens, rows.token_mask, who)
+        for m, who in ((model, b), (plain, b), (plain, a))
+    )
+    torch.testing.assert_close(said.means, 0.75 * own.means + 0.25 * other.means)
+    assert torch.equal(said.log_frames, own.log_frames)
+    assert said.speaker is not None
+    assert own.speaker is not None
+    assert torch.equal(said.speaker, own.speaker)
+    assert torch.equal(model.speaking(rows.tokens, rows.token_mask, a).means, other.means)
+    trained = model.net.encode(rows.tokens, rows.token_mask, b).means
+    assert torch.equal(trained, plain.net.encode(rows.tokens, rows.token_mask, b).means)
+
+
+@pytest.mark.parametrize(
+    ("lean", "what"), [(Lean("b", to="c"), "no speaker 'c'"), (Lean("b", "a", 1.5), "not 1.5")]
+)
+def test_a_lean_that_makes_no_sense_is_refused(lean: Lean, what: str) -> None:
+    with pytest.raises(InputError, match=what):
+        Acoustic(TWO, FlowMatching(), text=TEXT, decoder=DECODER, leans=(lean,))
 
 
 @pytest.mark.parametrize("decoder", [ConvNeXt(16, 1, 1), DiT(16, 1, 2), UNet((8, 16), 8)])
