@@ -142,6 +142,7 @@ def models(
     runs: Sequence[Path], steps: Sequence[int], vocoder: str | None, speaker: str | None
 ) -> Iterator[Row]:
     """All models at all their numbers of steps."""
+    names = told_apart(runs)
     for i, run in enumerate(runs):
         voice = Voice.load(run, vocoder=vocoder)
         model = voice.acoustic
@@ -150,7 +151,16 @@ def models(
         held = held_out(run, model, speaker)
         for k in steps if steps and not i else own:
             with_steps(model.sampler, k)
-            yield Row(run.resolve().name, voice, k, held)
+            yield Row(names[i], voice, k, held)
+
+
+def told_apart(folders: Sequence[Path]) -> list[str]:
+    """Names of folders, with so many folders above them that no two are the same."""
+    parts = [folder.resolve().parts for folder in folders]
+    n = 1
+    while len({p[-n:] for p in parts}) < len(set(parts)):
+        n += 1
+    return ["/".join(p[-n:]) for p in parts]
 
 
 def figures_of(

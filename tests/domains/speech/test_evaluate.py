@@ -11,7 +11,7 @@ from oneleap.core.samplers import Euler, Leap
 from oneleap.domains.audio.wave import Wave
 from oneleap.domains.main import main
 from oneleap.domains.speech import Voice, evaluate
-from oneleap.domains.speech.evaluate import HARVARD
+from oneleap.domains.speech.evaluate import HARVARD, told_apart
 from oneleap.domains.speech.held import held_out
 from oneleap.domains.speech.recognise import Recogniser
 from oneleap.domains.speech.spec import Spec
@@ -80,6 +80,12 @@ def test_models_stand_side_by_side_with_the_recordings(
     assert len(judges) == 2 * held + 3 * 2
     assert (run / "spectrograms.png").read_bytes().startswith(b"\x89PNG")
     assert "teacher, 3 steps" in capsys.readouterr().out
+
+
+def test_folders_of_one_name_are_told_apart() -> None:
+    assert told_apart([Path("runs/split/0"), Path("runs/flow/1")]) == ["0", "1"]
+    assert told_apart([Path("runs/split/0"), Path("runs/flow/0")]) == ["split/0", "flow/0"]
+    assert told_apart([Path("a/0"), Path("a/0")]) == ["0", "0"]
 
 
 def test_a_voice_is_evaluated_without_its_recordings(run: Path, judges: list[Wave]) -> None:
