@@ -114,12 +114,7 @@ def command(
         add(str(row), row.key, figures_of(row, said, listener, speaker, seed, most))
     Console().print(table)
     if held is not None:
-        drawn = {"recording": held.mels[0]}
-        drawn |= {
-            str(row): row.held.made(row.voice.acoustic, row.steps)[0] for row in rows if row.held
-        }
-        spectrograms(drawn, rows[0].voice.acoustic.spec.mel, run / "spectrograms.png")
-        print(f"picture: {run / 'spectrograms.png'}")
+        draw(rows, run / "spectrograms.png")
     for path in filter(None, (run / "evaluation.json", json)):
         with replacing(path) as temporary:
             temporary.write_text(dumps(found, indent=2) + "\n", encoding="utf-8")
