@@ -1,5 +1,6 @@
 """What every domain's Lightning module shares: objective, moving average, seeds, optimiser."""
 
+import os
 from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any
@@ -114,6 +115,9 @@ class GenerativeModule(Pretrained, L.LightningModule):
 
     def on_fit_start(self) -> None:
         """Fetch the teacher and compile, once the weights are on their device."""
+        if not torch.cuda.is_available():
+            # Optimisers ask for a GPU in every step, which looks for a driver anew: 0.7 ms.
+            os.environ["CUDA_VISIBLE_DEVICES"] = ""
         if self.teacher is not None:
             self.load_teacher()
         self._total_steps = max(1, int(self.trainer.estimated_stepping_batches))

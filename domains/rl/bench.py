@@ -9,6 +9,8 @@ from statistics import median
 import lightning as L
 import numpy as np
 import torch
+from rich.console import Console
+from rich.progress import track
 from torch.utils.flop_counter import FlopCounterMode
 
 from oneleap.core.bench import gemm_peak, median_ms, report
@@ -102,7 +104,8 @@ def bench(
     """
     policies = contenders(dql)
     figures = {"gemm_gflops": gemm_peak()}
-    for name, policy in policies.items():
+    console = Console(stderr=True)  # a long chain compiles for minutes
+    for name, policy in track(policies.items(), "compiling and timing steps", console=console):
         few = max(10, 5 * steps // max(5, policy.steps))  # a chain takes as many times as long
         figures[f"{name}_step_ms"] = step_ms(policy, few, min(warmup, few))
     figures |= _against_gemm(policies["ofql"], figures)

@@ -68,6 +68,16 @@ def test_times_are_those_of_the_paper() -> None:
     assert (draw.r >= 0).all()
 
 
+def test_rows_may_be_pinned_to_the_interval_that_acts() -> None:
+    pairs = TimePairs(Uniform(), p_equal=0.5, deployed=(1,), p_deployed=0.25)
+    draw = Bootstrap(pairs=pairs).draw(torch.zeros(100, 1), seeded())
+    assert draw.s is not None
+    assert (draw.r[75:] == 0).all() and (draw.t[75:] == 1).all()
+    assert ((draw.s[75:] > 0) & (draw.s[75:] < 1)).all()
+    assert (draw.t[:75] < 1).all()
+    assert (draw.t - draw.r)[:50].max() < 1.001e-3
+
+
 def test_the_exact_field_has_no_loss() -> None:
     truth, objective = Gaussian(0.7, 0.5), Bootstrap(offset=0.0)
     z = torch.randn(64, 3, generator=seeded()).double()
