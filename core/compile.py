@@ -63,16 +63,21 @@ def _is_zeros(node: object) -> bool:
     return node.target in (aten.zeros.default, aten.zeros_like.default)
 
 
-def compiled(function: Callable[P, R]) -> Callable[P, R]:
+def compiled(function: Callable[P, R], *, native: bool = True) -> Callable[P, R]:
     """Compile ``function`` as one graph at its first call.
 
     A machine without a C++ compiler or Python's headers gets a warning and the plain function:
     same results, several times slower. ``function`` must have no side effects, since the failed
     first call is repeated.
+
+    Args:
+        function: To compile.
+        native: On a CPU, call the kernels from C++: those of a small network are so short that
+            Python between them shows. A C++ compiler takes this for one function, and a quarter
+            of an hour for it where the graph is that of a long chain.
     """
     options: dict[str, str | int | bool | Callable[..., object]] = {
-        # On a CPU the kernels of a small network are so short that Python between them shows.
-        "cpp_wrapper": not torch.cuda.is_available(),
+        "cpp_wrapper": native and not torch.cuda.is_available(),
         "joint_custom_pre_pass": DropZeroProducts(),
     }
     # "No CUDA runtime is found": no news to whom has no GPU.

@@ -23,6 +23,9 @@ from oneleap.domains.rl.task import Spec
 
 Weights = dict[str, Tensor]
 
+LONG = 10
+"""Steps of a chain of actions beyond which its compiled step is called from Python."""
+
 
 class StepDraw(NamedTuple):
     """The randomness of one step; noise is what :meth:`Policy.generate` takes."""
@@ -235,7 +238,7 @@ class ActorCritic(Policy):
         # Walking the modules for them takes longer than the optimiser.
         self._weights = [dict(m.named_parameters()) for m in (self.net, self.critic)]
         if self.compile_loss:
-            self._gradients = compiled(self.gradients)
+            self._gradients = compiled(self.gradients, native=self.steps <= LONG)
 
     def training_step(self, batch: Transitions, batch_idx: int) -> None:
         """One gradient step of actor and critics, then of their averages."""

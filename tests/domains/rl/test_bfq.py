@@ -72,7 +72,8 @@ def test_rows_may_be_pinned_to_the_interval_that_acts() -> None:
     pairs = TimePairs(Uniform(), p_equal=0.5, deployed=(1,), p_deployed=0.25)
     draw = Bootstrap(pairs=pairs).draw(torch.zeros(100, 1), seeded())
     assert draw.s is not None
-    assert (draw.r[75:] == 0).all() and (draw.t[75:] == 1).all()
+    assert (draw.r[75:] == 0).all()
+    assert (draw.t[75:] == 1).all()
     assert ((draw.s[75:] > 0) & (draw.s[75:] < 1)).all()
     assert (draw.t[:75] < 1).all()
     assert (draw.t - draw.r)[:50].max() < 1.001e-3
