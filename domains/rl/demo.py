@@ -68,7 +68,7 @@ def demo(
         collect.pointmaze("umaze", collect_steps, seed, out=data)
     common = [f"--data.path={data}", f"--model.seed={seed}", f"--data.seed={seed}"]
     recipes = {
-        "BC flow, 1 step": ("rl/bc-flow_pointmaze-umaze", "bc-flow", bc_steps),
+        "BC flow, 10 steps": ("rl/bc-flow_pointmaze-umaze", "bc-flow", bc_steps),
         "OFQL, 1 step": ("rl/ofql_pointmaze-umaze", "ofql", ofql_steps),
     }
     contestants, when = [], time.strftime("%Y%m%d-%H%M%S")

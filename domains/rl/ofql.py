@@ -16,5 +16,3 @@ class OFQL(ActorCritic):
     dataset actions, as in the paper's formula, where Diffusion-QL's code has policy actions: those
     values are there already. ``critic_warmup`` and ``layer_norm`` are not in the paper.
     """
-
-    steps = 1

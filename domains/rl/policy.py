@@ -50,14 +50,12 @@ class Policy(GenerativeModule):
         time_dim: Size of each set of time features.
         optimizer: Optimiser, schedule and gradient clip.
         ema: Decay of the moving average that acts, or a schedule.
+        steps: Network calls from noise to action, where :meth:`act` is not told otherwise.
         seed: Of initial weights and of all draws of training.
         compile_loss: Run the loss through ``torch.compile``.
         teacher: Model folder of a policy to distil, by an objective that does so.
         from_teacher: Start from the teacher's weights.
     """
-
-    steps: int = 1
-    """Network calls from noise to action, where :meth:`act` is not told otherwise."""
 
     candidates: int = 1
     """Actions proposed for each observation, likewise."""
@@ -72,6 +70,7 @@ class Policy(GenerativeModule):
         time_dim: int = 64,
         optimizer: Adam = Adam(),  # noqa: B008  (frozen)
         ema: float | PowerEMA = 0.995,
+        steps: int = 1,
         seed: int = 0,
         compile_loss: bool = True,
         teacher: str | None = None,
@@ -90,7 +89,10 @@ class Policy(GenerativeModule):
             teacher=teacher,
             from_teacher=from_teacher,
         )
+        if steps < 1:
+            raise InputError(f"steps: {steps} is not positive")
         self.spec, self.width, self.depth, self.time_dim = spec, width, depth, time_dim
+        self.steps = steps
         self.obs_shift: Tensor
         self.obs_scale: Tensor
         self.act_centre: Tensor

@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
+from oneleap.core.errors import InputError
 from oneleap.core.objectives import FlowMatching, MeanFlow
 from oneleap.domains.rl.dataset import Transitions
 from oneleap.domains.rl.ofql import OFQL
@@ -36,6 +38,21 @@ def test_act_is_one_jump_of_the_average(spec: Spec) -> None:
     a = (e - policy.average(e, torch.zeros(1), torch.ones(1), s)).clamp(-1, 1)
     expected = a * torch.tensor([1.0, 3.0]) + torch.tensor([0.0, 1.0])
     np.testing.assert_allclose(act, expected.detach().numpy(), rtol=1e-5)
+
+
+def test_a_multi_step_clone_acts_by_its_own_number_of_steps(spec: Spec, tmp_path: Path) -> None:
+    policy = Policy(spec, FlowMatching(), width=16, steps=10)
+    obs = np.random.default_rng(0).normal(size=(8, 3))
+
+    def act(policy: Policy, steps: int | None = None) -> np.ndarray:
+        return policy.act(obs, steps=steps, generator=torch.Generator().manual_seed(1))
+
+    np.testing.assert_array_equal(act(policy), act(policy, steps=10))
+    assert np.abs(act(policy) - act(policy, steps=1)).max() > 1e-3
+    policy.save_pretrained(tmp_path)
+    np.testing.assert_array_equal(act(Policy.from_pretrained(tmp_path)), act(policy))
+    with pytest.raises(InputError, match="steps: 0"):
+        Policy(spec, FlowMatching(), steps=0)
 
 
 def test_seed_reproduces_weights_and_actions(spec: Spec) -> None:
