@@ -73,8 +73,8 @@ def compiled(function: Callable[P, R], *, native: bool = True) -> Callable[P, R]
     Args:
         function: To compile.
         native: On a CPU, call the kernels from C++: those of a small network are so short that
-            Python between them shows. A C++ compiler takes this for one function, and a quarter
-            of an hour for it where the graph is that of a long chain.
+            Python between them shows. A C++ compiler takes this for one function, and many
+            minutes for it where the graph is that of a long chain.
     """
     options: dict[str, str | int | bool | Callable[..., object]] = {
         "cpp_wrapper": native and not torch.cuda.is_available(),
