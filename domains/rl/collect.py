@@ -1,4 +1,4 @@
-"""Collect PointMaze data by the procedure of D4RL's maze2d, as a Minari data set."""
+"""Collect PointMaze data much as D4RL's maze2d was, as a Minari data set."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +16,7 @@ from oneleap.core.errors import InputError
 from oneleap.core.recipes import shipped
 from oneleap.domains.rl.minari_io import REFERENCES_KEY, dataset_folder, write
 from oneleap.domains.rl.pointmaze import ENV_ID, Array, Maze, Physics, maze_named
+from oneleap.domains.rl.waypoints import Strays, WaypointController
 
 LANES, LANE_STEPS = 100, 5000
 """At most so many balls at once, each for at least so many steps: fixed, so that the data do not
@@ -25,53 +26,6 @@ REFERENCE_EPISODES = 1000
 
 GOAL_NOISE = 0.25
 """Metres that a goal of the data may lie beside the middle of its cell, along each axis."""
-
-
-class WaypointController:
-    """D4RL's waypoint controller for n balls: the shortest way over cells, a PD force.
-
-    It aims at the next cell of the way, up to 0.1 m beside its middle, until it is within 0.1 m of
-    that point; in the end at the goal itself. The force is ``10 (aim - position) - velocity``.
-
-    Args:
-        maze: Where.
-        state: Of the balls, (n, 4).
-        goal: Their goals, (n, 2).
-        rng: Of the points aimed at.
-    """
-
-    REACHED = 0.1
-
-    def __init__(self, maze: Maze, state: Array, goal: Array, rng: np.random.Generator) -> None:
-        self.maze, self.rng = maze, rng
-        self.goal, self.aim = goal.copy(), goal.copy()
-        self.goal_cell = maze.cell_of(goal)
-        self.cell = maze.cell_of(state[:, :2])
-        self._advance(np.ones(len(goal), bool))
-
-    def retarget(self, where: NDArray[np.bool_], state: Array, goal: Array) -> None:
-        """Give the balls ``where`` (n,) the goals in the same rows of ``goal``, (n, 2)."""
-        self.goal[where] = goal[where]
-        self.goal_cell[where] = self.maze.cell_of(goal[where])
-        self.cell[where] = self.maze.cell_of(state[where, :2])
-        self._advance(where)
-
-    def _advance(self, where: NDArray[np.bool_]) -> None:
-        """Aim at the next cell of the way."""
-        self.cell[where] = self.maze.onward[self.cell, self.goal_cell][where]
-        beside = self.maze.centres[self.cell] + self.rng.uniform(-0.1, 0.1, self.aim.shape)
-        last = self.cell == self.goal_cell
-        self.aim[where] = np.where(last[:, None], self.goal, beside)[where]
-
-    def act(self, state: Array) -> Array:
-        """Actions for states (n, 4), within [-1, 1]."""
-        there = np.linalg.norm(state[:, :2] - self.aim, axis=1) < self.REACHED
-        self._advance(there & (self.cell != self.goal_cell))
-        return np.clip(10 * (self.aim - state[:, :2]) - state[:, 2:], -1, 1)
-
-    def arrived(self, state: Array) -> NDArray[np.bool_]:
-        """Which balls are within 0.1 m of their goals."""
-        return np.asarray(np.linalg.norm(state[:, :2] - self.goal, axis=1) < self.REACHED)
 
 
 class Recording(NamedTuple):
@@ -92,21 +46,23 @@ class Recording(NamedTuple):
     length: NDArray[np.int64]
 
 
-def record(maze: str, steps: int, seed: int, progress: Progress, task: TaskID) -> Recording:
-    """Let balls run from goal to goal.
+def record(
+    maze: str, steps: int, seed: int, stray: float, progress: Progress, task: TaskID
+) -> Recording:
+    """Let balls run from goal to goal, and be pushed off their way for a share ``stray`` of it.
 
     As in D4RL, the actions are the controller's plus noise of standard deviation 0.5, clipped; the
     goal moves when it is reached or its horizon is over, and the ball is never put back. Goals lie
     up to 0.25 m beside the middle of their cell, gymnasium-robotics' own noise, so that the data
-    fill the cells; D4RL's 0.1 m leaves a tube. The step on which the goal moves is not recorded
-    twice, as it is in D4RL.
+    fill the cells; D4RL's 0.1 m leaves a tube. D4RL has no pushes either. The step on which the
+    goal moves is not recorded twice, as it is in D4RL.
     """
     layout, rng = maze_named(maze), np.random.default_rng(seed)
     n = int(np.clip(steps // LANE_STEPS, 1, LANES))
     length = np.full(n, steps // n) + (np.arange(n) < steps % n)
     t = int(length.max())
     state = layout.starts(n, rng)
-    physics = Physics(maze)
+    physics, strays = Physics(maze), Strays(n, stray, rng)
     controller = WaypointController(layout, state, _goals(layout, state, rng), rng)
     out = Recording(
         np.empty((n, t + 1, 4), np.float32),
@@ -118,7 +74,8 @@ def record(maze: str, steps: int, seed: int, progress: Progress, task: TaskID) -
     out.obs[:, 0] = state
     age = np.zeros(n, np.int64)
     for k in range(t):
-        noisy = controller.act(state) + 0.5 * rng.standard_normal((n, 2))
+        pushed, back = strays.push(controller.act(state))
+        noisy = pushed + 0.5 * rng.standard_normal((n, 2))
         out.act[:, k] = np.clip(noisy, -1, 1)
         out.goal[:, k] = controller.goal
         state = physics.step(state, out.act[:, k])
@@ -129,6 +86,8 @@ def record(maze: str, steps: int, seed: int, progress: Progress, task: TaskID) -
             out.cut[:, k] = moved
             age[moved] = 0
             controller.retarget(moved, state, _goals(layout, state, rng))
+        if back.any():
+            controller.retarget(back, state, controller.goal)
         progress.advance(task, n)
     return out
 
@@ -196,11 +155,12 @@ def pointmaze(
     maze: Literal["umaze", "medium", "large"] = "umaze",
     steps: int = 1_000_000,
     seed: int = 0,
+    stray: float | None = None,
     dataset_id: str | None = None,
     out: Path | None = None,
     overwrite: bool = False,
 ) -> None:
-    """Collect a PointMaze data set by D4RL's maze2d procedure, and measure its reference scores.
+    """Collect a PointMaze data set much as D4RL's maze2d was, and measure its reference scores.
 
     Example: oneleap collect pointmaze --maze umaze --steps 1000000 --seed 0
 
@@ -208,6 +168,9 @@ def pointmaze(
         maze: Which maze.
         steps: Steps to record.
         seed: Of everything; the data do not depend on the machine's number of processors.
+        stray: Share of the time that a ball is pushed off its way by one random force, 0.1 to 0.6 s
+            long, so that the data know corners and walls. 0 is D4RL's, and the default in umaze;
+            in medium and large it is 0.25.
         dataset_id: Minari id; by default oneleap/pointmaze-MAZE-v0.
         out: Folder to write to, in place of Minari's own (see MINARI_DATASETS_PATH).
         overwrite: Replace a data set of that name.
@@ -217,11 +180,14 @@ def pointmaze(
     """
     if steps < 1:
         raise InputError(f"steps: {steps} is not positive")
+    stray = maze_named(maze).stray if stray is None else stray
+    if not 0 <= stray < 1:
+        raise InputError(f"stray: {stray} is not a share of at least 0 and below 1")
     dataset_id = dataset_id or f"oneleap/pointmaze-{maze}-v0"
     folder = dataset_folder(dataset_id, out, overwrite)
     with Progress(console=Console(stderr=True)) as progress:
         task = progress.add_task("collecting", total=steps)
-        recording = record(maze, steps, seed, progress, task)
+        recording = record(maze, steps, seed, stray, progress, task)
         references = measure(maze)
         pieces = list(episodes(maze, recording))
         write(
@@ -230,7 +196,8 @@ def pointmaze(
             progress.track(pieces, description="writing"),
             gymnasium.make(ENV_ID, maze=maze),
             {
-                "algorithm_name": "waypoint controller of D4RL's maze2d, noise 0.5",
+                "algorithm_name": "waypoint controller of D4RL's maze2d, noise 0.5, astray for "
+                f"{100 * stray:g} % of the time",
                 "description": f"PointMaze {maze}, {steps} steps, seed {seed}. Rewards: dense, for "
                 "the fixed goal. Episodes are truncated where the goal of the behaviour moves.",
                 "ref_min_score": references["dense_random"],

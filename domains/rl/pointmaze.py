@@ -41,11 +41,13 @@ class Maze:
         cells: Rows of 1 (wall) and 0 (free).
         goal_cell: Row and column of the fixed goal.
         horizon: Steps of an episode, D4RL's.
+        stray: Share of the time that balls are pushed off their way where data are collected.
     """
 
     cells: list[list[int | str]]
     goal_cell: tuple[int, int]
     horizon: int
+    stray: float = 0.0
 
     @cached_property
     def free(self) -> NDArray[np.int64]:
@@ -103,8 +105,8 @@ class Maze:
 
 MAZES = {
     "umaze": Maze(maps.U_MAZE, (1, 1), 300),
-    "medium": Maze(maps.MEDIUM_MAZE, (6, 6), 600),
-    "large": Maze(maps.LARGE_MAZE, (7, 9), 800),
+    "medium": Maze(maps.MEDIUM_MAZE, (6, 6), 600, stray=0.25),
+    "large": Maze(maps.LARGE_MAZE, (7, 9), 800, stray=0.25),
 }
 
 

@@ -11,9 +11,10 @@ from rich.progress import Progress
 
 from oneleap.core.errors import InputError
 from oneleap.domains.rl import collect, minari_io
-from oneleap.domains.rl.collect import WaypointController, episodes, measure, play, record
+from oneleap.domains.rl.collect import episodes, measure, play, record
 from oneleap.domains.rl.dataset import GoalDistance
 from oneleap.domains.rl.pointmaze import MAZES, MEASURED, Physics
+from oneleap.domains.rl.waypoints import PUSH_STEPS, Strays, WaypointController
 
 
 @pytest.fixture(autouse=True)
@@ -24,9 +25,9 @@ def root(tmp_path, monkeypatch):
     return tmp_path
 
 
-def recorded(steps=1000, seed=0, maze="umaze"):
+def recorded(steps=1000, seed=0, maze="umaze", stray=0.0):
     with Progress(disable=True) as progress:
-        return record(maze, steps, seed, progress, progress.add_task(""))
+        return record(maze, steps, seed, stray, progress, progress.add_task(""))
 
 
 @pytest.mark.parametrize("maze", MAZES)
@@ -43,8 +44,9 @@ def test_the_controller_reaches_every_goal(maze):
     assert np.linalg.norm(state[:, :2] - goal, axis=1).max() < 0.1  # and stays
 
 
-def test_recording_is_one_way_without_jumps():
-    out = recorded()
+@pytest.mark.parametrize("stray", [0.0, 0.25])
+def test_recording_is_one_way_without_jumps(stray):
+    out = recorded(stray=stray)
     assert out.length.tolist() == [500, 500]
     before = out.obs[:, :-1].reshape(-1, 4).astype(np.float64)
     after = Physics("umaze").step(before, out.act.reshape(-1, 2)).reshape(2, 500, 4)
@@ -53,8 +55,9 @@ def test_recording_is_one_way_without_jumps():
     assert error.max() < 0.01  # float32 at the very edge of a wall
 
 
-def test_goals_move_when_reached_to_anywhere_in_the_middle_of_a_cell():
-    out, layout = recorded(10_000), MAZES["umaze"]
+@pytest.mark.parametrize("stray", [0.0, 0.25])
+def test_goals_move_when_reached_to_anywhere_in_the_middle_of_a_cell(stray):
+    out, layout = recorded(10_000, stray=stray), MAZES["umaze"]
     assert len(out.length) == 20
     for obs, goal, cut in zip(out.obs, out.goal, out.cut, strict=True):
         distance = np.linalg.norm(obs[1:, :2] - goal, axis=1)
@@ -81,8 +84,38 @@ def test_noise_has_the_standard_deviation_of_one_half():
     assert 0.35 < np.diff(out.act, axis=1)[both].std() / np.sqrt(2) < 0.55
 
 
-def test_the_data_follow_from_the_seed():
-    first, again, other = recorded(), recorded(), recorded(seed=1)
+@pytest.mark.parametrize("share", [0.1, 0.25, 0.7])
+def test_balls_stray_for_that_share_of_the_time_each_push_one_force(share):
+    n, steps = 50, 4000
+    strays, wish = Strays(n, share, np.random.default_rng(0)), np.full((n, 2), np.nan)
+    forces, ends = map(np.array, zip(*(strays.push(wish) for _ in range(steps)), strict=True))
+    astray = ~np.isnan(forces[:, :, 0])
+    assert astray.mean() == pytest.approx(share, rel=0.1)
+    assert np.nanmax(np.abs(forces)) == 1
+    assert not ends[~astray].any()
+    going_on = astray[1:] & astray[:-1] & ~ends[:-1]
+    np.testing.assert_array_equal(forces[1:][going_on], forces[:-1][going_on])
+    assert (astray[1:] | ends[:-1] | ~astray[:-1]).all()  # none breaks off before its end
+    for ball in range(n):
+        low, high = PUSH_STEPS
+        stops = np.flatnonzero(ends[:, ball])
+        starts = np.flatnonzero(astray[:, ball] & np.r_[True, (~astray | ends)[:-1, ball]])
+        lengths = stops - starts[: len(stops)] + 1
+        assert low <= lengths.min()
+        assert lengths.max() <= high
+
+
+def test_without_strays_no_ball_rests_in_a_corner_with_them_some_do():
+    for stray, expected in ((0.0, False), (0.25, True)):
+        obs = recorded(40_000, stray=stray).obs.reshape(-1, 4).astype(float)
+        beside = np.abs(obs[:, :2] - MAZES["umaze"].centres[MAZES["umaze"].cell_of(obs[:, :2])])
+        resting = np.linalg.norm(obs[:, 2:], axis=1) < 0.1
+        assert ((beside > 0.35).all(1) & resting).any() == expected
+
+
+@pytest.mark.parametrize("stray", [0.0, 0.25])
+def test_the_data_follow_from_the_seed(stray):
+    first, again, other = (recorded(seed=seed, stray=stray) for seed in (0, 0, 1))
     for a, b in zip(first, again, strict=True):
         np.testing.assert_array_equal(a, b)
     assert not np.array_equal(first.obs, other.obs)
@@ -137,6 +170,14 @@ def test_the_command_writes_a_whole_minari_data_set(root, capsys):
     assert not loaded.moving_goal
     env = minari.load_dataset("oneleap/pointmaze-umaze-v0").recover_environment()
     assert env.unwrapped.maze == "umaze"
+
+
+@pytest.mark.parametrize("maze", MAZES)
+def test_balls_stray_by_default_in_the_larger_mazes(maze, root):
+    collect.pointmaze(maze, 500)
+    expected = recorded(500, maze=maze, stray=0.0 if maze == "umaze" else 0.25)
+    loaded = minari_io.read(f"oneleap/pointmaze-{maze}-v0")
+    np.testing.assert_array_equal(loaded.data.act, expected.act[0])
 
 
 def test_an_interrupted_collection_leaves_what_was_there(root, monkeypatch):
@@ -200,5 +241,7 @@ def test_the_next_command_names_a_configuration_that_ships(root, monkeypatch, ca
 def test_wrong_settings_are_told():
     with pytest.raises(InputError, match="steps: 0 is not positive"):
         collect.pointmaze("umaze", 0)
+    with pytest.raises(InputError, match=r"stray: 1\.0 is not a share"):
+        collect.pointmaze("umaze", 10, stray=1.0)
     with pytest.raises(InputError, match="must be namespace/name-vNUMBER"):
         collect.pointmaze("umaze", 10, dataset_id="no version")
