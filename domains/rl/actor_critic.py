@@ -66,6 +66,8 @@ class ActorCritic(Policy):
         optimizer: Of the actor.
         critic_optimizer: Of the critics.
         layer_norm: In the critics.
+        frequencies: Random Fourier features of the observation that the critics see beside it. In
+            a maze, a plain critic sees through walls, and its policy presses against them.
         ema: Decay of the policy's moving average, which acts and proposes next actions.
         ema_every: Gradient steps between its updates.
         ema_start: Until this step the average is a plain copy.
@@ -102,6 +104,7 @@ class ActorCritic(Policy):
         optimizer: Adam = Adam(),  # noqa: B008  (frozen)
         critic_optimizer: Adam = Adam(),  # noqa: B008  (frozen)
         layer_norm: bool = False,
+        frequencies: int = 0,
         ema: float = 0.995,
         ema_every: int = 5,
         ema_start: int = 1000,
@@ -129,18 +132,20 @@ class ActorCritic(Policy):
         self.max_q_backup, self.backup_actions = max_q_backup, backup_actions
         self.critic_optimizer, self.temperature = critic_optimizer, temperature
         self.ema_every, self.ema_start = ema_every, ema_start
-        self.layer_norm = layer_norm
+        self.layer_norm, self.frequencies = layer_norm, frequencies
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed + 1)
-            self.critic = self.build_critic(spec, width, depth, layer_norm)
+            self.critic = self.build_critic(spec, width, depth, layer_norm, frequencies)
         self.target_critic = frozen_copy(self.critic)
         self._gradients: Callable[..., tuple[Any, ...]] = self.gradients
         self._weights: list[dict[str, nn.Parameter]] = []
 
     @staticmethod
-    def build_critic(spec: Spec, width: int, depth: int, layer_norm: bool) -> Critic:
+    def build_critic(
+        spec: Spec, width: int, depth: int, layer_norm: bool, frequencies: int
+    ) -> Critic:
         """The critics."""
-        return Critic(spec.obs_dim, spec.act_dim, width, depth, layer_norm=layer_norm)
+        return Critic(spec.obs_dim, spec.act_dim, width, depth, 2, layer_norm, frequencies)
 
     def critic_loss(
         self, critic: Weights, batch: Transitions, draw: StepDraw

@@ -26,9 +26,11 @@ class ImplicitQ(ActorCritic):
     expectile: float
 
     @staticmethod
-    def build_critic(spec: Spec, width: int, depth: int, layer_norm: bool) -> ImplicitCritic:
+    def build_critic(
+        spec: Spec, width: int, depth: int, layer_norm: bool, frequencies: int
+    ) -> ImplicitCritic:
         """Two Q functions and a value."""
-        return ImplicitCritic(spec.obs_dim, spec.act_dim, width, depth, layer_norm=layer_norm)
+        return ImplicitCritic(spec.obs_dim, spec.act_dim, width, depth, 2, layer_norm, frequencies)
 
     def critic_loss(
         self, critic: Weights, batch: Transitions, draw: StepDraw

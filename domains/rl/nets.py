@@ -10,6 +10,9 @@ from torch.nn.functional import layer_norm
 
 from oneleap.core.nets.activation import mish
 
+BANDWIDTH = 0.5
+"""Standard deviation of a random frequency, in periods per standard deviation of an observation."""
+
 
 class Critic(nn.Module):
     """An ensemble of Q functions, each layer of all members one batched product.
@@ -25,7 +28,12 @@ class Critic(nn.Module):
         layer_norm: Normalise each hidden layer before its activation (no learnt scale), which
             keeps values of actions outside the data from running away (Ball et al. 2023,
             arXiv 2302.02948).
+        frequencies: Random Fourier features of the observation beside it, drawn once (Tancik et
+            al. 2020, arXiv 2006.10739): as many sines and cosines. A plain network is too smooth
+            for a value that jumps, as from one side of a maze's wall to the other.
     """
+
+    bands: Tensor | None
 
     def __init__(
         self,
@@ -35,12 +43,15 @@ class Critic(nn.Module):
         depth: int = 3,
         members: int = 2,
         layer_norm: bool = False,
+        frequencies: int = 0,
     ) -> None:
         super().__init__()
         self.obs_dim, self.act_dim = obs_dim, act_dim
         self.width, self.depth, self.members = width, depth, members
         self.layer_norm = layer_norm
-        sizes = [obs_dim + act_dim] + [width] * depth + [1]
+        bands = 2 * math.pi * BANDWIDTH * torch.randn(obs_dim, frequencies) if frequencies else None
+        self.register_buffer("bands", bands)
+        sizes = [obs_dim + 2 * frequencies + act_dim] + [width] * depth + [1]
         self.weights, self.biases = nn.ParameterList(), nn.ParameterList()
         for fan_in, fan_out in itertools.pairwise(sizes):
             bound = 1 / math.sqrt(fan_in)
@@ -60,6 +71,9 @@ class Critic(nn.Module):
             (w, b) if members is None else (w.index_select(0, members), b.index_select(0, members))
             for w, b in zip(self.weights, self.biases, strict=True)
         ]
+        if self.bands is not None:
+            phase = obs @ self.bands
+            obs = torch.cat([obs, phase.sin(), phase.cos()], dim=1)
         h = torch.cat([obs, act], dim=1).expand(len(layers[0][0]), -1, -1)
         for weight, bias in layers[:-1]:
             h = torch.bmm(h, weight) + bias  # a sum that fuses with mish; baddbmm's does not
@@ -78,14 +92,20 @@ class StateValue(nn.Module):
         width: Units per hidden layer.
         depth: Hidden layers.
         layer_norm: See :class:`Critic`.
+        frequencies: See :class:`Critic`.
     """
 
     def __init__(
-        self, obs_dim: int, width: int = 256, depth: int = 3, layer_norm: bool = False
+        self,
+        obs_dim: int,
+        width: int = 256,
+        depth: int = 3,
+        layer_norm: bool = False,
+        frequencies: int = 0,
     ) -> None:
         super().__init__()
         self.obs_dim, self.width, self.depth, self.layer_norm = obs_dim, width, depth, layer_norm
-        self.critic = Critic(obs_dim, 0, width, depth, 1, layer_norm)
+        self.critic = Critic(obs_dim, 0, width, depth, 1, layer_norm, frequencies)
 
     def forward(self, obs: Float[Tensor, "b o"]) -> Float[Tensor, "b"]:
         """Value of each state."""
@@ -103,6 +123,7 @@ class ImplicitCritic(Critic):
         depth: Hidden layers.
         members: Number of Q functions.
         layer_norm: See :class:`Critic`.
+        frequencies: See :class:`Critic`.
     """
 
     def __init__(
@@ -113,6 +134,7 @@ class ImplicitCritic(Critic):
         depth: int = 3,
         members: int = 2,
         layer_norm: bool = False,
+        frequencies: int = 0,
     ) -> None:
-        super().__init__(obs_dim, act_dim, width, depth, members, layer_norm)
-        self.value = StateValue(obs_dim, width, depth, layer_norm)
+        super().__init__(obs_dim, act_dim, width, depth, members, layer_norm, frequencies)
+        self.value = StateValue(obs_dim, width, depth, layer_norm, frequencies)

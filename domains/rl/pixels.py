@@ -43,9 +43,9 @@ class PixelOFQL(OFQL):
         return PixelMLP(spec.act_dim, _image(spec), width, depth, time_dim)
 
     @staticmethod
-    def build_critic(spec: Spec, width: int, depth: int, layer_norm: bool) -> Any:
+    def build_critic(spec: Spec, width: int, depth: int, layer_norm: bool, frequencies: int) -> Any:
         """Critics with an encoder."""
-        return PixelCritic(_image(spec), spec.act_dim, width, depth, layer_norm)
+        return PixelCritic(_image(spec), spec.act_dim, width, depth, layer_norm, frequencies)
 
     def observe(self, obs: Float[Tensor, "b p"]) -> Float[Tensor, "b p"]:
         """Pixels from 0 to 255 on [-1, 1]."""
