@@ -139,6 +139,14 @@ class OnlineData(OfflineData):
             raise InputError(
                 f"{self.run} holds a {kinds[0]}, the configuration trains a {kinds[1]}"
             )
+        for name in ("layer_norm", "frequencies"):  # what the weights' sizes do not tell
+            kept, asked = (getattr(policy, name, None) for policy in (self._start, model))
+            if kept != asked:
+                told = str(kept).lower()
+                raise InputError(
+                    f"{self.run} was trained with {name} {told}, the configuration has "
+                    f"{str(asked).lower()}: --model.{name} {told}"
+                )
         try:
             model.load_state_dict(self._start.state_dict())
         except RuntimeError as error:

@@ -180,6 +180,11 @@ def test_what_cannot_go_on_is_told(start: Path, capsys: Capture) -> None:
             "start holds a OFQL, the configuration trains a DQL",
         ),
         (["--model.depth", "2"], "start: its weights have other sizes"),
+        (
+            ["--model.layer_norm", "false"],
+            "start was trained with layer_norm true, the configuration has false: "
+            "--model.layer_norm true",
+        ),
         (["--data.run", "nowhere"], "nowhere: no such folder"),
         (["--data.offline_share", "2"], "offline_share: 2.0 is no share"),
     ):
