@@ -108,6 +108,7 @@ PUBLISHED = {
     "kitchen-mixed": (3e-4, 10, False, 0.005),
 }
 PEERS = ["bfq", "dql", "fbrac", "fql", "idql", "iql", "rebrac"]
+MUJOCO = ("hopper", "halfcheetah", "walker2d")
 MAZES = [f"pointmaze-{m}{kind}" for m in ("umaze", "medium", "large") for kind in ("", "-sparse")]
 
 
@@ -124,6 +125,14 @@ def test_tasks_have_the_published_settings(task: str) -> None:
     prose = text.replace("\n# ", " ")
     assert f"--config rl/ofql_{task} --config rl/dql_d4rl --model.eta {eta}\n" in text
     assert "not comparable" in prose or "Minari has no such data" in prose
+
+
+@pytest.mark.parametrize("task", [t for t in PUBLISHED if t.split("-")[0] in MUJOCO] + ["online"])
+def test_mujoco_tasks_hold_the_imitation_where_the_policy_acts(task: str) -> None:
+    model = yaml.safe_load(CONFIGS[f"rl/ofql_{task}"].read_text())["model"]["init_args"]
+    pairs = model["objective"]["init_args"]["pairs"]
+    assert pairs == {"p_equal": 0.5, "deployed": [1], "p_deployed": 0.25}
+    assert model["layer_norm"] is True  # of a run and of what goes on from it alike
 
 
 def test_every_task_of_the_domain_is_there() -> None:
