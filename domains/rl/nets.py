@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import layer_norm
 
+from oneleap.core.errors import InputError
 from oneleap.core.nets.activation import mish
 
 BANDWIDTH = 0.5
@@ -31,6 +32,9 @@ class Critic(nn.Module):
         frequencies: Random Fourier features of the observation beside it, drawn once (Tancik et
             al. 2020, arXiv 2006.10739): as many sines and cosines. A plain network is too smooth
             for a value that jumps, as from one side of a maze's wall to the other.
+
+    Raises:
+        InputError: If ``frequencies`` is negative.
     """
 
     bands: Tensor | None
@@ -46,6 +50,8 @@ class Critic(nn.Module):
         frequencies: int = 0,
     ) -> None:
         super().__init__()
+        if frequencies < 0:
+            raise InputError(f"frequencies: {frequencies} is negative")
         self.obs_dim, self.act_dim = obs_dim, act_dim
         self.width, self.depth, self.members = width, depth, members
         self.layer_norm = layer_norm

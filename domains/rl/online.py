@@ -139,14 +139,14 @@ class OnlineData(OfflineData):
             raise InputError(
                 f"{self.run} holds a {kinds[0]}, the configuration trains a {kinds[1]}"
             )
-        for name in ("layer_norm", "frequencies"):  # what the weights' sizes do not tell
-            kept, asked = (getattr(policy, name, None) for policy in (self._start, model))
-            if kept != asked:
-                told = str(kept).lower()
-                raise InputError(
-                    f"{self.run} was trained with {name} {told}, the configuration has "
-                    f"{str(asked).lower()}: --model.{name} {told}"
-                )
+        # No weight has a size that tells it.
+        kept, asked = (getattr(policy, "layer_norm", False) for policy in (self._start, model))
+        if kept != asked:
+            told = str(kept).lower()
+            raise InputError(
+                f"{self.run} was trained with layer_norm {told}, the configuration has "
+                f"{str(asked).lower()}: --model.layer_norm {told}"
+            )
         try:
             model.load_state_dict(self._start.state_dict())
         except RuntimeError as error:

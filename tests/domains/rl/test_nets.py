@@ -7,6 +7,7 @@ import pytest
 import torch
 from tiny_rl import q_of
 
+from oneleap.core.errors import InputError
 from oneleap.core.objectives import MeanFlow
 from oneleap.domains.rl.dataset import Transitions
 from oneleap.domains.rl.nets import BANDWIDTH, Critic, ImplicitCritic
@@ -31,6 +32,11 @@ def test_frequencies_have_the_bandwidth_in_periods_per_deviation() -> None:
     bands = Critic(50, 2, 8, 1, frequencies=400).bands
     assert bands is not None
     assert bands.std().item() / (2 * math.pi) == pytest.approx(BANDWIDTH, rel=0.02)
+
+
+def test_a_negative_number_is_told() -> None:
+    with pytest.raises(InputError, match="frequencies: -1 is negative"):
+        Critic(3, 2, 8, 1, frequencies=-1)
 
 
 @pytest.mark.parametrize("frequencies", [0, 4])
