@@ -135,17 +135,15 @@ class ActorCritic(Policy):
         self.layer_norm, self.frequencies = layer_norm, frequencies
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed + 1)
-            self.critic = self.build_critic(spec, width, depth, layer_norm, frequencies)
+            self.critic = self.build_critic()
         self.target_critic = frozen_copy(self.critic)
         self._gradients: Callable[..., tuple[Any, ...]] = self.gradients
         self._weights: list[dict[str, nn.Parameter]] = []
 
-    @staticmethod
-    def build_critic(
-        spec: Spec, width: int, depth: int, layer_norm: bool, frequencies: int
-    ) -> Critic:
+    def build_critic(self) -> Critic:
         """The critics."""
-        return Critic(spec.obs_dim, spec.act_dim, width, depth, 2, layer_norm, frequencies)
+        sizes = self.spec.obs_dim, self.spec.act_dim, self.width, self.depth
+        return Critic(*sizes, layer_norm=self.layer_norm, frequencies=self.frequencies)
 
     def critic_loss(
         self, critic: Weights, batch: Transitions, draw: StepDraw

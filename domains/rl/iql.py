@@ -25,12 +25,10 @@ class ImplicitQ(ActorCritic):
     target_critic: ImplicitCritic
     expectile: float
 
-    @staticmethod
-    def build_critic(
-        spec: Spec, width: int, depth: int, layer_norm: bool, frequencies: int
-    ) -> ImplicitCritic:
+    def build_critic(self) -> ImplicitCritic:
         """Two Q functions and a value."""
-        return ImplicitCritic(spec.obs_dim, spec.act_dim, width, depth, 2, layer_norm, frequencies)
+        sizes = self.spec.obs_dim, self.spec.act_dim, self.width, self.depth
+        return ImplicitCritic(*sizes, layer_norm=self.layer_norm)
 
     def critic_loss(
         self, critic: Weights, batch: Transitions, draw: StepDraw

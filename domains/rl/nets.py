@@ -98,20 +98,14 @@ class StateValue(nn.Module):
         width: Units per hidden layer.
         depth: Hidden layers.
         layer_norm: See :class:`Critic`.
-        frequencies: See :class:`Critic`.
     """
 
     def __init__(
-        self,
-        obs_dim: int,
-        width: int = 256,
-        depth: int = 3,
-        layer_norm: bool = False,
-        frequencies: int = 0,
+        self, obs_dim: int, width: int = 256, depth: int = 3, layer_norm: bool = False
     ) -> None:
         super().__init__()
         self.obs_dim, self.width, self.depth, self.layer_norm = obs_dim, width, depth, layer_norm
-        self.critic = Critic(obs_dim, 0, width, depth, 1, layer_norm, frequencies)
+        self.critic = Critic(obs_dim, 0, width, depth, 1, layer_norm)
 
     def forward(self, obs: Float[Tensor, "b o"]) -> Float[Tensor, "b"]:
         """Value of each state."""
@@ -129,7 +123,6 @@ class ImplicitCritic(Critic):
         depth: Hidden layers.
         members: Number of Q functions.
         layer_norm: See :class:`Critic`.
-        frequencies: See :class:`Critic`.
     """
 
     def __init__(
@@ -140,7 +133,6 @@ class ImplicitCritic(Critic):
         depth: int = 3,
         members: int = 2,
         layer_norm: bool = False,
-        frequencies: int = 0,
     ) -> None:
-        super().__init__(obs_dim, act_dim, width, depth, members, layer_norm, frequencies)
-        self.value = StateValue(obs_dim, width, depth, layer_norm, frequencies)
+        super().__init__(obs_dim, act_dim, width, depth, members, layer_norm)
+        self.value = StateValue(obs_dim, width, depth, layer_norm)

@@ -139,7 +139,7 @@ class OnlineData(OfflineData):
             raise InputError(
                 f"{self.run} holds a {kinds[0]}, the configuration trains a {kinds[1]}"
             )
-        # No weight has a size that tells it.
+        # LayerNorm has no weights that would not fit.
         kept, asked = (getattr(policy, "layer_norm", False) for policy in (self._start, model))
         if kept != asked:
             told = str(kept).lower()

@@ -42,10 +42,16 @@ class PixelOFQL(OFQL):
         """
         return PixelMLP(spec.act_dim, _image(spec), width, depth, time_dim)
 
-    @staticmethod
-    def build_critic(spec: Spec, width: int, depth: int, layer_norm: bool, frequencies: int) -> Any:
-        """Critics with an encoder."""
-        return PixelCritic(_image(spec), spec.act_dim, width, depth, layer_norm, frequencies)
+    def build_critic(self) -> Any:
+        """Critics with an encoder.
+
+        Raises:
+            InputError: If observations are no images, or ``frequencies`` are asked of them.
+        """
+        if self.frequencies:
+            raise InputError("frequencies: PixelOFQL has none, its observations are images")
+        sizes = self.spec.act_dim, self.width, self.depth
+        return PixelCritic(_image(self.spec), *sizes, self.layer_norm)
 
     def observe(self, obs: Float[Tensor, "b p"]) -> Float[Tensor, "b p"]:
         """Pixels from 0 to 255 on [-1, 1]."""

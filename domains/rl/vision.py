@@ -118,23 +118,16 @@ class PixelCritic(nn.Module):
         width: Units per hidden layer.
         depth: Hidden layers.
         layer_norm: See :class:`Critic`.
-        frequencies: See :class:`Critic`; of the encoder's features.
     """
 
     def __init__(
-        self,
-        image: Image,
-        act_dim: int,
-        width: int,
-        depth: int,
-        layer_norm: bool,
-        frequencies: int = 0,
+        self, image: Image, act_dim: int, width: int, depth: int, layer_norm: bool
     ) -> None:
         super().__init__()
         self.image, self.act_dim = image, act_dim
         self.width, self.depth, self.layer_norm = width, depth, layer_norm
         self.encoder = Impala(image)
-        self.q = Critic(FEATURES, act_dim, width, depth, 2, layer_norm, frequencies)
+        self.q = Critic(FEATURES, act_dim, width, depth, layer_norm=layer_norm)
 
     def forward(
         self,

@@ -10,7 +10,7 @@ from tiny_rl import q_of
 from oneleap.core.errors import InputError
 from oneleap.core.objectives import MeanFlow
 from oneleap.domains.rl.dataset import Transitions
-from oneleap.domains.rl.nets import BANDWIDTH, Critic, ImplicitCritic
+from oneleap.domains.rl.nets import BANDWIDTH, Critic
 from oneleap.domains.rl.ofql import OFQL
 from oneleap.domains.rl.policy import Policy
 from oneleap.domains.rl.task import Spec
@@ -37,13 +37,6 @@ def test_frequencies_have_the_bandwidth_in_periods_per_deviation() -> None:
 def test_a_negative_number_is_told() -> None:
     with pytest.raises(InputError, match="frequencies: -1 is negative"):
         Critic(3, 2, 8, 1, frequencies=-1)
-
-
-@pytest.mark.parametrize("frequencies", [0, 4])
-def test_the_value_of_states_sees_them_too(frequencies: int) -> None:
-    critic = ImplicitCritic(3, 2, 8, 1, frequencies=frequencies)
-    assert critic.value.critic.weights[0].shape[1] == 3 + 2 * frequencies
-    assert critic.value(torch.zeros(4, 3)).shape == (4,)
 
 
 def error_across_a_wall(frequencies: int) -> float:

@@ -174,10 +174,14 @@ def test_observations_that_are_no_images_are_told(
     assert "\n" not in str(error.value)
 
 
-def test_a_policy_on_vectors_is_told() -> None:
-    spec = Spec(3, 2, (0.0,) * 3, (1.0,) * 3, (-1.0,) * 2, (1.0,) * 2)
+def test_what_pixels_do_not_have_is_told() -> None:
+    limits = (-1.0,) * 2, (1.0,) * 2
+    spec = Spec(3, 2, (0.0,) * 3, (1.0,) * 3, *limits)
+    images = Spec(768, 2, (0.0,) * 768, (1.0,) * 768, *limits, image=(16, 16, 3))
     with pytest.raises(InputError, match="observations are vectors"):
         PixelOFQL(spec, MeanFlow())
+    with pytest.raises(InputError, match="frequencies: PixelOFQL has none"):
+        PixelOFQL(images, MeanFlow(), frequencies=4)
 
 
 def test_from_a_maze_to_a_score(
