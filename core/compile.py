@@ -9,6 +9,8 @@ import torch
 from torch import fx
 from torch._inductor.custom_graph_pass import CustomGraphPass, get_hash_for_files
 
+from oneleap.core.errors import Notice
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -96,7 +98,8 @@ def compiled(function: Callable[P, R], *, native: bool = True) -> Callable[P, R]
             result = fast(*args, **kwargs)
         except torch._inductor.exc.InductorError as error:
             reason = str(error).splitlines()[0]
-            warnings.warn(f"training runs uncompiled, several times slower: {reason}", stacklevel=2)
+            note = f"training runs uncompiled, several times slower: {reason}"
+            warnings.warn(note, Notice, stacklevel=2)
             chosen.append(function)
             return function(*args, **kwargs)
         chosen.append(fast)

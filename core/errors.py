@@ -1,4 +1,4 @@
-"""The one error a user can mend, and the nearest match that its message offers."""
+"""The one error a user can mend, the one warning, and the nearest match that its message offers."""
 
 import difflib
 from collections.abc import Iterable
@@ -9,6 +9,10 @@ class InputError(ValueError):
 
     Commands print it as a single line and exit with status 2.
     """
+
+
+class Notice(UserWarning):
+    """What a user should know of, though the work goes on; commands print its message alone."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

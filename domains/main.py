@@ -2,12 +2,13 @@
 
 import os
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from oneleap.core.errors import InputError, nearest
+from oneleap.core.errors import InputError, Notice, nearest
 
 FUNCTIONS = {
     "collect pointmaze": "oneleap.domains.rl.collect:pointmaze",
@@ -101,9 +102,13 @@ EXTRAS = {
 """Which extra brings which module."""
 
 
+_PLACED = warnings.formatwarning
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status: 2 for a mistake of the user, told in a line."""
     argv = sys.argv[1:] if argv is None else list(argv)
+    warnings.formatwarning = _warning
     try:
         return _run(argv)
     except InputError as error:
@@ -251,6 +256,19 @@ def _missing(error: ModuleNotFoundError) -> str:
     if extra is None:
         raise error
     return f"{name} is not installed: pip install 'oneleap[{extra}]'"
+
+
+def _warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    line: str | None = None,
+) -> str:
+    """One line of what is ours; the place too of what others warn of."""
+    if issubclass(category, Notice):
+        return f"oneleap: {message}\n"
+    return _PLACED(message, category, filename, lineno, line)
 
 
 def _complain(message: str) -> int:

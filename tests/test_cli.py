@@ -311,6 +311,19 @@ def test_a_refused_run_leaves_nothing_behind(
     assert sorted(here.rglob("*")) == before
 
 
+def test_warnings_of_ours_are_one_line(capfd: pytest.CaptureFixture[str]) -> None:
+    code = (
+        "import warnings; from oneleap.core.errors import Notice\n"
+        "from oneleap.domains.main import main\n"
+        "main(['--version'])\n"
+        "warnings.warn('x.txt: half of it', Notice); warnings.warn('deep inside')"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    ours, others = capfd.readouterr().err.splitlines()
+    assert ours == "oneleap: x.txt: half of it"
+    assert others == "<string>:4: UserWarning: deep inside"
+
+
 def test_a_killed_run_ends_as_if_it_had_not_been(here: Path) -> None:
     """Same weights to the bit, same checkpoints, same figures, one folder."""
     fit("--run", "whole")

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from oneleap.core.errors import InputError
+from oneleap.core.errors import InputError, Notice
 from oneleap.core.loaders import Endless, Fixed
 from oneleap.core.seed import batch_generator
 from oneleap.domains.audio.clips import set_aside
@@ -91,7 +91,7 @@ class Music(L.LightningDataModule):
             )
         if short:
             few = ", ".join(short[:5]) + ", ..." * (len(short) > 5)
-            warnings.warn(f"shorter than {clip}, left out: {few}", stacklevel=3)
+            warnings.warn(f"shorter than {clip}, left out: {few}", Notice, stacklevel=3)
         return [(piece, tags) for piece, tags in found if piece.mel.shape[1] >= self.frames]
 
     @cached_property

@@ -6,7 +6,7 @@ from functools import cached_property
 import lightning as L
 import torch
 
-from oneleap.core.errors import InputError
+from oneleap.core.errors import InputError, Notice
 from oneleap.core.loaders import Endless
 from oneleap.core.seed import batch_generator
 from oneleap.domains.robot.demos import Batch, Chunks, chunks
@@ -84,7 +84,7 @@ class Demonstrations(L.LightningDataModule):
         loaded = read(self.path, wanted)
         note = other_version(self.path, Task(loaded.env_args))
         if note:
-            warnings.warn(note, stacklevel=2)
+            warnings.warn(note, Notice, stacklevel=2)
         return loaded
 
     @cached_property

@@ -9,7 +9,7 @@ from multiprocessing import connection, get_context
 from multiprocessing.context import SpawnProcess
 from typing import Any, Generic, TypeVar
 
-from oneleap.core.errors import InputError
+from oneleap.core.errors import InputError, Notice
 
 J = TypeVar("J")
 R = TypeVar("R")
@@ -105,6 +105,7 @@ def _bury(worker: Worker[J], deaths: int) -> None:
         )
     warnings.warn(
         f"a worker died with exit status {code}; its job {worker.job} counts as failed",
+        Notice,
         stacklevel=3,
     )
 

@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from oneleap.core.errors import InputError
+from oneleap.core.errors import InputError, Notice
 from oneleap.domains.speech.lexicon import INLINE, known_parts
 from oneleap.domains.speech.normalise import dropped, normalise
 from oneleap.domains.speech.phonemes import phonemes
@@ -55,9 +55,9 @@ class FrontEnd:
         return found
 
     def _read(self, text: str, where: str) -> list[str]:
-        lost = dropped(INLINE.sub("", text))
+        lost = dropped(INLINE.sub("", text), self.language)
         if lost:
-            warnings.warn(f"{where}: not read out: {' '.join(lost[:10])}", stacklevel=4)
+            warnings.warn(f"{where}: not read out: {' '.join(lost[:10])}", Notice, stacklevel=4)
         given: list[str] = []
         for match in INLINE.finditer(text):
             said = canonical(match[1])

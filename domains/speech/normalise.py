@@ -67,7 +67,7 @@ Rule = tuple[re.Pattern[str], Callable[[re.Match[str]], str]]
 
 
 def normalise(text: str, language: str = "en-us") -> str:
-    """Text in words; punctuation stays, signs that nobody reads out are dropped.
+    """Text in words; punctuation stays, what :func:`dropped` names is left out.
 
     Other languages than English only have their numbers spelled, and that only where
     ``num2words`` knows the language; espeak-ng, which is asked next, knows most of the rest.
@@ -87,18 +87,35 @@ def normalise(text: str, language: str = "en-us") -> str:
     spelled = partial(_spelled, language=language)
     text = re.sub(rf"(?<![\w.])[-−]?(?:{_AMOUNT})(?![\w])|\d+", spelled, text)
     text = re.sub(r"--+", "—", text)
-    kept = "".join(c for c in text if unicodedata.category(c)[0] not in "CS" or c in "\n ")
+    kept = "".join(
+        c
+        for c in text
+        if (unicodedata.category(c)[0] not in "CS" or c in "\n ") and not _foreign(c, language)
+    )
     return "\n".join(" ".join(line.split()) for line in kept.splitlines())
 
 
-def dropped(text: str) -> str:
-    """Signs of a text that :func:`normalise` leaves out, pictographs say, once each in order."""
+def dropped(text: str, language: str = "en-us") -> str:
+    """What :func:`normalise` leaves out of a text, once each in order.
+
+    Signs that nobody reads out, pictographs say; in English, letters of other scripts than Latin
+    and Greek, of which espeak-ng would say that they are such letters.
+    """
     text = unicodedata.normalize("NFKC", text)
     read = set("".join((*_SIGNS, "°$£€¥+−-")))
     lost = (
-        c for c in text if unicodedata.category(c) in ("So", "Sk", "Co", "Cn") and c not in read
+        c
+        for c in text
+        if (unicodedata.category(c) in ("So", "Sk", "Co", "Cn") and c not in read)
+        or _foreign(c, language)
     )
     return "".join(dict.fromkeys(lost))
+
+
+def _foreign(c: str, language: str) -> bool:
+    if c.isascii() or language.partition("-")[0] != "en" or unicodedata.category(c)[0] not in "LM":
+        return False
+    return not unicodedata.name(c, "").startswith(("LATIN ", "GREEK ", "COMBINING ", "MODIFIER "))
 
 
 def _spelled(match: re.Match[str], language: str) -> str:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from oneleap.core.errors import InputError
+from oneleap.core.errors import InputError, Notice
 from oneleap.domains.robot.workers import HOPELESS, each
 
 
@@ -32,7 +32,7 @@ def test_every_job_is_done_once() -> None:
 
 
 def test_a_process_that_dies_is_replaced_and_its_job_lost() -> None:
-    with pytest.warns(UserWarning, match="died with exit status 7; its job 2 counts as failed"):
+    with pytest.warns(Notice, match="died with exit status 7; its job 2 counts as failed"):
         found = dict(each(Squares(deadly=(2,)), range(5), 1))
     assert found == {0: 0, 1: 1, 2: None, 3: 9, 4: 16}
 

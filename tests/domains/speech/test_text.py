@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oneleap.core.errors import InputError
+from oneleap.core.errors import InputError, Notice
 from oneleap.domains.speech.frontend import FrontEnd
 from oneleap.domains.speech.lexicon import known_parts, read_lexicon
 from oneleap.domains.speech.sentences import sentences
@@ -188,8 +188,16 @@ class TestEspeak:
             FrontEnd().sentences(text)
 
     def test_pictographs_are_not_read_out_and_that_is_said(self) -> None:
-        with pytest.warns(UserWarning, match="text: not read out: 🙂 ☂"):
+        with pytest.warns(Notice, match="text: not read out: 🙂 ☂"):
             assert FrontEnd().sentences("Hi 🙂☂ there 🙂.") == ["hˈaɪ ðˈɛɹ."]
+
+    def test_other_scripts_are_not_named_letter_by_letter(self) -> None:
+        with pytest.warns(Notice, match="text: not read out: 猫 и"):
+            assert FrontEnd().sentences("Hi 猫 there и.") == ["hˈaɪ ðˈɛɹ."]
+        with pytest.warns(Notice), pytest.raises(InputError, match="no word in 'Привет, мир'"):
+            FrontEnd().sentences("Привет, мир")
+        assert FrontEnd().sentences("A ﬁne café") == FrontEnd().sentences("A fine cafe\u0301")
+        assert FrontEnd(language="ru").sentences("мир") == ["mʲˈir"]
 
     def test_a_hundred_thousand_characters(self) -> None:
         text = "Seven quick foxes, 12 dogs and a bird met on 3/4/2025. " * 1_819
