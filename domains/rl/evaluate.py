@@ -1,9 +1,11 @@
 """Returns, scores and latency of a policy in its environment; pictures of what it does."""
 
+import functools
 import time
 from dataclasses import dataclass
 from json import dumps
 from pathlib import Path
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -16,6 +18,7 @@ from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
 from oneleap.core.hub import load_pretrained
 from oneleap.core.seed import step_generator
+from oneleap.domains.rl.actor_critic import ActorCritic
 from oneleap.domains.rl.pictures import Act, draw, film, vector
 from oneleap.domains.rl.pointmaze import ENV_ID
 from oneleap.domains.rl.policy import Policy
@@ -216,6 +219,8 @@ def command(
     episodes: int = 100,
     candidates: int | None = None,
     steps: int | None = None,
+    noise_scale: float = 1.0,
+    temperature: float | None = None,
     seed: int = 0,
     json: Path | None = None,
     video: bool = True,
@@ -230,6 +235,9 @@ def command(
         candidates: Actions proposed per observation, of which the value chooses one; by default
             the policy's own number, 1 for most.
         steps: Network calls per action; by default the policy's own number.
+        noise_scale: Factor on the noise that actions are made of; by 0 they are always the same.
+        temperature: Softmax temperature over values when one candidate is chosen, 0 for the best;
+            by default the policy's own.
         seed: Of environments and policy.
         json: Also write the figures to this file, name -> number.
         video: Write ``rollout.mp4`` if the environment can draw itself.
@@ -243,16 +251,24 @@ def command(
     task = _fitting(policy.spec, run)
     candidates = policy.candidates if candidates is None else candidates
     steps = policy.steps if steps is None else steps
+    if noise_scale < 0:
+        raise InputError(f"noise_scale: {noise_scale} is negative")
+    if temperature is not None:
+        if not isinstance(policy, ActorCritic):
+            raise InputError(f"temperature: a {type(policy).__name__} has no values to choose by")
+        policy.temperature = temperature
     generator = step_generator(seed, 0, stream=2, device=policy.device)
-
-    def act(obs: NDArray[np.float32]) -> NDArray[np.float32]:
-        return policy.act(obs, steps=steps, candidates=candidates, generator=generator)
+    how: dict[str, Any] = {"candidates": candidates, "steps": steps, "noise_scale": noise_scale}
+    act = functools.partial(policy.act, **how, generator=generator)
 
     evaluation = evaluate(act, task, episodes, seed, progress=True)
-    found = {**evaluation.flat(), "candidates": candidates, "steps": steps, "seed": seed}
+    found = {**evaluation.flat(), **how, "seed": seed}
+    if isinstance(policy, ActorCritic):
+        found["temperature"] = policy.temperature
     table = evaluation.table()
     table.add_row("candidates", f"N={candidates}, chosen by value" if candidates > 1 else "N=1")
     table.add_row("network calls", f"{steps} per action")
+    table.add_row("noise", f"times {noise_scale:g}")
     Console().print(table)
     for path in filter(None, (run / "evaluation.json", json)):
         with replacing(path) as temporary:

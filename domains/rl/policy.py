@@ -162,6 +162,7 @@ class Policy(GenerativeModule):
         *,
         steps: int | None = None,
         candidates: int | None = None,
+        noise_scale: float = 1.0,
         generator: torch.Generator | None = None,
     ) -> NDArray[np.float32]:
         """Actions for one observation (o,) or a batch (n, o), in the environment's range.
@@ -171,6 +172,8 @@ class Policy(GenerativeModule):
             steps: Network calls from noise to action; by default the policy's own number.
             candidates: Actions proposed for each observation, of which :meth:`choose` keeps one;
                 by default the policy's own number.
+            noise_scale: Factor on the noise that actions are made of. Below 1 they keep nearer to
+                the middle of what the policy does; by 0 they are always the same.
             generator: Of noise and choice.
         """
         seen = torch.as_tensor(obs, dtype=torch.float32, device=self.device)
@@ -178,7 +181,7 @@ class Policy(GenerativeModule):
         candidates = self.candidates if candidates is None else candidates
         if candidates > 1:
             s = s.repeat_interleave(candidates, dim=0)
-        noise = self.noise(len(s), generator)
+        noise = noise_scale * self.noise(len(s), generator)
         steps = self.steps if steps is None else steps
         net = self.leap() if steps == 1 else self.average
         a = self.generate(Conditioned(net, (s,)), noise, steps)

@@ -115,6 +115,9 @@ def test_the_command_evaluates_a_policy_its_own_way(
     evaluation.command(tmp_path, episodes=2, video=False, candidates=2, steps=1)
     found = json.loads((tmp_path / "evaluation.json").read_text())
     assert (found["candidates"], found["steps"]) == (2, 1)
+    if "temperature" in found:
+        evaluation.command(tmp_path, episodes=2, video=False, temperature=0.03)
+        assert json.loads((tmp_path / "evaluation.json").read_text())["temperature"] == 0.03
 
 
 @pytest.mark.parametrize("config", [name for name in shipped() if name.endswith("_d4rl")])

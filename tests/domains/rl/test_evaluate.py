@@ -195,6 +195,25 @@ def trained(folder: Path, task: Task | None, obs_dim: int = 4) -> Path:
     return folder
 
 
+def test_noise_and_temperature_of_an_evaluation(tmp_path: Path) -> None:
+    """No noise, no spread of actions; without a value there is nothing to choose by."""
+    task = pointmaze_task("umaze", True, MEASURED["umaze"])
+    task.env_kwargs["horizon"] = 4
+    run = trained(tmp_path, task)
+    policy, obs = Policy.from_pretrained(run / "model"), np.zeros((5, 4), np.float32)
+    none, half, whole = (
+        np.ptp(policy.act(obs, noise_scale=k, generator=torch.Generator().manual_seed(0)), 0).max()
+        for k in (0.0, 0.5, 1.0)
+    )
+    assert none < 1e-6 < half < whole
+    command(run, episodes=2, noise_scale=0.5, video=False)
+    assert json.loads((run / "evaluation.json").read_text())["noise_scale"] == 0.5
+    with pytest.raises(InputError, match="noise_scale: -1.0 is negative"):
+        command(run, noise_scale=-1.0)
+    with pytest.raises(InputError, match="temperature: a Policy has no values to choose by"):
+        command(run, temperature=0.1)
+
+
 def test_the_command_leaves_figures_and_pictures(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(evaluation, "film", lambda *args: "no video, said the test")
     task = pointmaze_task("umaze", True, MEASURED["umaze"])
