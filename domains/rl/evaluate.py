@@ -251,8 +251,8 @@ def command(
     task = _fitting(policy.spec, run)
     candidates = policy.candidates if candidates is None else candidates
     steps = policy.steps if steps is None else steps
-    if noise_scale < 0:
-        raise InputError(f"noise_scale: {noise_scale} is negative")
+    if min(noise_scale, temperature or 0.0) < 0:
+        raise InputError(f"negative: noise_scale {noise_scale} or temperature {temperature}")
     if temperature is not None:
         if not isinstance(policy, ActorCritic):
             raise InputError(f"temperature: a {type(policy).__name__} has no values to choose by")

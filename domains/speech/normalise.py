@@ -115,7 +115,8 @@ def dropped(text: str, language: str = "en-us") -> str:
 def _foreign(c: str, language: str) -> bool:
     if c.isascii() or language.partition("-")[0] != "en" or unicodedata.category(c)[0] not in "LM":
         return False
-    return not unicodedata.name(c, "").startswith(("LATIN ", "GREEK ", "COMBINING ", "MODIFIER "))
+    own = ("LATIN ", "GREEK ", "COMBINING ", "MODIFIER ", "VARIATION ")
+    return not unicodedata.name(c, "").startswith(own)
 
 
 def _spelled(match: re.Match[str], language: str) -> str:

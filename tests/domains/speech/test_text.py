@@ -197,6 +197,7 @@ class TestEspeak:
         with pytest.warns(Notice), pytest.raises(InputError, match="no word in 'Привет, мир'"):
             FrontEnd().sentences("Привет, мир")
         assert FrontEnd().sentences("A ﬁne café") == FrontEnd().sentences("A fine cafe\u0301")
+        assert FrontEnd().sentences("A trade ™\ufe0f") == FrontEnd().sentences("A trade TM")
         assert FrontEnd(language="ru").sentences("мир") == ["mʲˈir"]
 
     def test_a_hundred_thousand_characters(self) -> None:
