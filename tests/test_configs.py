@@ -168,6 +168,16 @@ def test_a_peer_laid_over_a_task_takes_its_data(peer: str) -> None:
     assert given.critic_optimizer.cosine is family
 
 
+@pytest.mark.parametrize("peer", PEERS)
+def test_a_peer_laid_over_hopper_keeps_its_target_critics(peer: str) -> None:
+    pytest.importorskip("gymnasium")
+    merged = parser(skip={"spec"})
+    merged.add_argument("--config", action="config")
+    names = ("rl/ofql_hopper-medium", f"rl/{peer}_d4rl")
+    parsed = [merged.parse_args([f"--config={CONFIGS[n]}" for n in names[:k]]) for k in (1, 2)]
+    assert [p.model.init_args.tau for p in parsed] == [0.05, 0.005]
+
+
 @pytest.mark.parametrize("name", CONFIGS)
 def test_its_first_line_says_what_it_is_for(name: str) -> None:
     assert CONFIGS[name].read_text().startswith("# ")
