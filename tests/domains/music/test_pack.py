@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -127,10 +128,21 @@ def test_what_has_no_student_is_not_exported(runs: Path) -> None:
 def test_the_bench_has_its_figures(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench, "untrained", lambda: composer(CTD))
     monkeypatch.setattr(bench, "shipped", dict)
-    argv = ["bench", "music", "--steps", "2", "--calls", "1", "--json", "out.json"]
+    clock = iter([3.0, 3.0 + bench.DITTO_STEPS[1] - bench.DITTO_STEPS[0]])  # a second a step
+
+    def seconds(function: Callable[[], None]) -> float:
+        function()
+        return next(clock)
+
+    monkeypatch.setattr(bench, "seconds", seconds)
+    argv = ["bench", "music", "--steps", "40", "--calls", "1", "--json", "out.json"]
     assert main(argv) == 0
     figures = json.loads(Path("out.json").read_text())
-    assert {"ditto2_seconds_6s", "ditto_over_ditto2", "ditto_seconds_6s"} <= set(figures)
+    assert figures["ditto_step_s"] == 1.0
+    assert figures["ditto_seconds_6s"] == 3.0 + 40 - bench.DITTO_STEPS[0]
+    assert (
+        figures["ditto_over_ditto2"] == figures["ditto_seconds_6s"] / figures["ditto2_seconds_6s"]
+    )
     assert all(value > 0 for value in figures.values())
     assert main(["bench", "music", "--steps", "0"]) == 2
 
