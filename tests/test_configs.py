@@ -7,7 +7,7 @@ from typing import Any
 import lightning as L
 import pytest
 import yaml
-from jsonargparse import ArgumentParser
+from jsonargparse import ArgumentParser, Namespace
 
 import oneleap.core.objectives  # noqa: F401  (bare names)
 from oneleap.core.errors import InputError
@@ -151,14 +151,18 @@ def test_every_task_of_the_domain_is_there() -> None:
         assert reward["dense"] is not task.endswith("-sparse")
 
 
+def laid_over(*names: str) -> Namespace:
+    """What configurations say together, each laid over those before."""
+    merged = parser(skip={"spec"})
+    merged.add_argument("--config", action="config")
+    return merged.parse_args([f"--config={CONFIGS[name]}" for name in names])
+
+
 @pytest.mark.parametrize("peer", PEERS)
 def test_a_peer_laid_over_a_task_takes_its_data(peer: str) -> None:
     """And of its settings what the peer's authors have per task: Diffusion-QL, and nobody else."""
     pytest.importorskip("gymnasium")
-    merged = parser(skip={"spec"})
-    merged.add_argument("--config", action="config")
-    names = ("rl/ofql_antmaze-large-play", f"rl/{peer}_d4rl")
-    parsed = merged.parse_args([f"--config={CONFIGS[name]}" for name in names])
+    parsed = laid_over("rl/ofql_antmaze-large-play", f"rl/{peer}_d4rl")
     assert parsed.data.init_args.path == "antmaze-large-play.hdf5"
     assert parsed.data.init_args.env == "none"
     given = parsed.model.init_args
@@ -171,11 +175,8 @@ def test_a_peer_laid_over_a_task_takes_its_data(peer: str) -> None:
 @pytest.mark.parametrize("peer", PEERS)
 def test_a_peer_laid_over_hopper_keeps_its_target_critics(peer: str) -> None:
     pytest.importorskip("gymnasium")
-    merged = parser(skip={"spec"})
-    merged.add_argument("--config", action="config")
-    names = ("rl/ofql_hopper-medium", f"rl/{peer}_d4rl")
-    parsed = [merged.parse_args([f"--config={CONFIGS[n]}" for n in names[:k]]) for k in (1, 2)]
-    assert [p.model.init_args.tau for p in parsed] == [0.05, 0.005]
+    assert laid_over("rl/ofql_hopper-medium").model.init_args.tau == 0.05
+    assert laid_over("rl/ofql_hopper-medium", f"rl/{peer}_d4rl").model.init_args.tau == 0.005
 
 
 @pytest.mark.parametrize("name", CONFIGS)

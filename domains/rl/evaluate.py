@@ -251,8 +251,9 @@ def command(
     task = _fitting(policy.spec, run)
     candidates = policy.candidates if candidates is None else candidates
     steps = policy.steps if steps is None else steps
-    if min(noise_scale, temperature or 0.0) < 0:
-        raise InputError(f"negative: noise_scale {noise_scale} or temperature {temperature}")
+    for name, value in (("noise_scale", noise_scale), ("temperature", temperature)):
+        if value is not None and value < 0:
+            raise InputError(f"{name} must be 0 or more, not {value}")
     if temperature is not None:
         if not isinstance(policy, ActorCritic):
             raise InputError(f"temperature: a {type(policy).__name__} has no values to choose by")

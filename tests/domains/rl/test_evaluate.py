@@ -208,9 +208,9 @@ def test_noise_and_temperature_of_an_evaluation(tmp_path: Path) -> None:
     assert none < 1e-6 < half < whole
     command(run, episodes=2, noise_scale=0.5, video=False)
     assert json.loads((run / "evaluation.json").read_text())["noise_scale"] == 0.5
-    with pytest.raises(InputError, match=r"negative: noise_scale -1\.0 or"):
+    with pytest.raises(InputError, match=r"noise_scale must be 0 or more, not -1\.0"):
         command(run, noise_scale=-1.0)
-    with pytest.raises(InputError, match=r"negative: .* temperature -0\.1"):
+    with pytest.raises(InputError, match=r"temperature must be 0 or more, not -0\.1"):
         command(run, temperature=-0.1)
     with pytest.raises(InputError, match="temperature: a Policy has no values to choose by"):
         command(run, temperature=0.1)
