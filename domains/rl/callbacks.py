@@ -6,8 +6,8 @@ import lightning as L
 import torch
 
 from oneleap.core.errors import InputError
-from oneleap.domains.rl.evaluate import evaluate
 from oneleap.domains.rl.policy import Policy
+from oneleap.domains.rl.rollouts import evaluate
 
 
 class EvaluatePolicy(L.Callback):

@@ -15,8 +15,8 @@ from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
 from oneleap.domains.rl.d4rl import DOMAINS, domain_of
 from oneleap.domains.rl.demonstrators import Demonstrator, read_actor, train_sac, trusted_actor
-from oneleap.domains.rl.evaluate import episode_seed, evaluate
 from oneleap.domains.rl.minari_io import dataset_folder, write
+from oneleap.domains.rl.rollouts import episode_seed, evaluate
 from oneleap.domains.rl.task import Task
 
 ASKED_EPISODES = 10

@@ -15,11 +15,11 @@ from oneleap.core.bench import median_ms
 from oneleap.domains.rl import collect
 from oneleap.domains.rl.datamodule import OfflineData
 from oneleap.domains.rl.dataset import GoalDistance
-from oneleap.domains.rl.evaluate import Evaluation, evaluate
 from oneleap.domains.rl.pictures import draw
 from oneleap.domains.rl.pointmaze import MAZES
 from oneleap.domains.rl.policy import Policy
 from oneleap.domains.rl.report import draw_curves, png, write_report
+from oneleap.domains.rl.rollouts import Evaluation, evaluate
 
 CURVES = {
     "eval/score": "score in the simulator",

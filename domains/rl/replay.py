@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from oneleap.core.errors import InputError
 from oneleap.domains.rl.dataset import Transitions
-from oneleap.domains.rl.evaluate import episode_seed
 from oneleap.domains.rl.pictures import vector
+from oneleap.domains.rl.rollouts import episode_seed
 from oneleap.domains.rl.task import Spec, Task
 
 Array = NDArray[np.float32]

@@ -15,10 +15,12 @@ from gymnasium.envs.registration import register
 from oneleap.core.errors import InputError
 from oneleap.core.objectives.meanflow import MeanFlow
 from oneleap.domains.rl import evaluate as evaluation
-from oneleap.domains.rl.evaluate import command, evaluate
+from oneleap.domains.rl import rollouts
+from oneleap.domains.rl.evaluate import command
 from oneleap.domains.rl.pictures import draw, film
 from oneleap.domains.rl.pointmaze import ENV_ID, MAZES, MEASURED, pointmaze_task
 from oneleap.domains.rl.policy import Policy
+from oneleap.domains.rl.rollouts import evaluate
 from oneleap.domains.rl.task import Spec, Task
 
 
@@ -63,13 +65,13 @@ def one(obs):
 
 def expected_lengths(episodes, seed):
     env = Countdown()
-    seeds = (evaluation.episode_seed(seed, i) for i in range(episodes))
+    seeds = (rollouts.episode_seed(seed, i) for i in range(episodes))
     return [int(env.reset(seed=s)[0][1]) for s in seeds]
 
 
 @pytest.mark.parametrize("wave", [1, 4, 200])
 def test_each_episode_counts_once_and_whole_however_many_play_at_once(monkeypatch, wave):
-    monkeypatch.setattr(evaluation, "WAVE", wave)
+    monkeypatch.setattr(rollouts, "WAVE", wave)
     found = evaluate(one, TASK, 13, seed=5)
     lengths = expected_lengths(13, 5)
     assert len(set(lengths)) > 5
@@ -113,7 +115,7 @@ def test_observations_in_a_dictionary_are_taken_out():
 
 def test_trails_are_the_observations_of_whole_episodes():
     found = evaluate(one, TASK, 20)
-    assert len(found.trails) == evaluation.TRAILS
+    assert len(found.trails) == rollouts.TRAILS
     for trail, length in zip(found.trails, found.lengths, strict=False):
         assert trail[:, 0].tolist() == list(range(length + 1))
 
