@@ -58,13 +58,10 @@ def command(
     task = _fitting(policy.spec, run)
     candidates = policy.candidates if candidates is None else candidates
     steps = policy.steps if steps is None else steps
-    for name, value in (("noise_scale", noise_scale), ("temperature", temperature)):
-        if value is not None and value < 0:
-            raise InputError(f"{name} must be 0 or more, not {value}")
+    if noise_scale < 0:
+        raise InputError(f"noise_scale must be 0 or more, not {noise_scale}")
     if temperature is not None:
-        if not isinstance(policy, ActorCritic):
-            raise InputError(f"temperature: a {type(policy).__name__} has no values to choose by")
-        policy.temperature = temperature
+        _choose_at(temperature, policy)
     generator = step_generator(seed, 0, stream=2, device=policy.device)
     how: dict[str, Any] = {"candidates": candidates, "steps": steps, "noise_scale": noise_scale}
     act = functools.partial(policy.act, **how, generator=generator)
@@ -84,6 +81,15 @@ def command(
     if video:
         path = run / "rollout.mp4"
         print(film(act, task, path, episode_seed(seed, 0)) or f"video: {path}")
+
+
+def _choose_at(temperature: float, policy: Policy) -> None:
+    """Have a policy choose among its candidates at another temperature."""
+    if temperature < 0:
+        raise InputError(f"temperature must be 0 or more, not {temperature}")
+    if not isinstance(policy, ActorCritic):
+        raise InputError(f"temperature: a {type(policy).__name__} has no values to choose by")
+    policy.temperature = temperature
 
 
 def _told(evaluation: Evaluation, candidates: int, steps: int, noise_scale: float) -> Table:
