@@ -1,15 +1,13 @@
-"""What happens around training: configuration, checkpoints, progress, the finished model."""
+"""What happens around training: configuration, progress, the finished model."""
 
-import os
 import sys
 import time
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.callbacks import Checkpoint, ProgressBar
+from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.cli import SaveConfigCallback
 from lightning.pytorch.utilities import rank_zero_only
 from rich.console import Console
@@ -17,12 +15,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 
 from oneleap.core.card import hardware, model_card
-from oneleap.core.errors import InputError
+from oneleap.core.checkpoints import BEST, Checkpoints, rehearsal
 from oneleap.core.files import replacing
 from oneleap.core.hub import Pretrained
-from oneleap.core.runlog import RunLogger
 
-LAST, BEST = Path("checkpoints", "last.ckpt"), Path("checkpoints", "best.ckpt")
 MODEL, CONFIG = Path("model"), Path("config.yaml")
 """Where things lie in a run's folder."""
 
@@ -56,94 +52,6 @@ class SaveConfig(SaveConfigCallback):
         text = self.parser.dump(config, skip_validation=True)
         with replacing(Path(trainer.default_root_dir) / CONFIG) as path:
             path.write_text(text, encoding="utf-8")
-
-
-class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes checkpoints beside their place, then renames.
-
-    Lightning's own goes through the system's folder of temporary files, which is a copy, not a
-    rename, if that folder is another disk.
-    """
-
-    def save_checkpoint(
-        self,
-        checkpoint: dict[str, Any],
-        path: str | os.PathLike[str],
-        storage_options: object = None,
-    ) -> None:
-        """See Lightning's ``CheckpointIO``."""
-        with replacing(path) as temporary:
-            torch.save(checkpoint, temporary)
-
-
-class Checkpoints(Checkpoint):
-    """Keeps ``checkpoints/last.ckpt`` and ``checkpoints/best.ckpt`` in the run's folder.
-
-    Being a ``Checkpoint``, it runs after all other callbacks: what they logged at a step counts.
-
-    Args:
-        every_n_steps: Steps between two ``last.ckpt``; the last step always has one.
-        monitor: Figure whose greatest value makes ``best.ckpt``, if the module logs it.
-    """
-
-    def __init__(self, every_n_steps: int = 1000, monitor: str = "eval/score") -> None:
-        if every_n_steps < 1:
-            raise InputError(f"checkpoints.every_n_steps must be positive, not {every_n_steps}")
-        self.every_n_steps, self.monitor = every_n_steps, monitor
-        self.best: float | None = None
-        self.seconds, self.rows = 0.0, 0
-        self._since, self._saved = time.monotonic(), -1
-
-    def state_dict(self) -> dict[str, Any]:
-        """What a continued run must know."""
-        seconds = self.seconds + time.monotonic() - self._since
-        return {"best": self.best, "seconds": seconds, "rows": self.rows}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """See :meth:`state_dict`."""
-        self.best, self.seconds = state_dict["best"], state_dict["seconds"]
-        self.rows = state_dict["rows"]
-
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start the clock, and drop the figures that a continued run will log again."""
-        self._since, self._saved = time.monotonic(), trainer.global_step
-        if trainer.global_step > 0 and isinstance(trainer.logger, RunLogger):
-            batches = trainer.fit_loop.total_batch_idx + 1
-            trainer.logger.resume(min(trainer.global_step, batches), self.rows)
-
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        """Save when it is time; Lightning resumes exactly from this point of a step."""
-        step = trainer.global_step
-        self._keep_best(trainer)
-        if step % self.every_n_steps == 0 or step == trainer.max_steps:
-            self._save(trainer, LAST)
-
-    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Save the best of a module that is scored by validation."""
-        if trainer.state.fn == "fit" and not trainer.sanity_checking:
-            self._keep_best(trainer)
-
-    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Save the last step."""
-        if trainer.global_step != self._saved:
-            self._save(trainer, LAST)
-
-    def _keep_best(self, trainer: Trainer) -> None:
-        score = trainer.callback_metrics.get(self.monitor)
-        if score is not None and (self.best is None or float(score) > self.best):
-            self.best = float(score)
-            self._save(trainer, BEST)
-
-    def _save(self, trainer: Trainer, name: Path) -> None:
-        if _rehearsal(trainer):
-            return
-        if name == LAST:
-            self._saved = trainer.global_step
-        if isinstance(trainer.logger, RunLogger):
-            self.rows = trainer.logger.rows
-        trainer.save_checkpoint(Path(trainer.default_root_dir) / name)
 
 
 class Progress(ProgressBar):
@@ -239,7 +147,7 @@ class Export(Callback):
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the folder."""
         run = Path(trainer.default_root_dir)
-        if _rehearsal(trainer) or not isinstance(pl_module, Pretrained):
+        if rehearsal(trainer) or not isinstance(pl_module, Pretrained):
             return
         best = self.weights == "best" and (run / BEST).is_file()
         if best:
@@ -266,8 +174,3 @@ def _facts(trainer: Trainer, best: bool) -> dict[str, object]:
             if kept.best is not None:
                 facts[f"Best {kept.monitor} during training"] = f"{kept.best:.4g}"
     return facts
-
-
-def _rehearsal(trainer: Trainer) -> bool:
-    """Whether this is ``--trainer.fast_dev_run``, which leaves no files."""
-    return bool(getattr(trainer, "fast_dev_run", False))

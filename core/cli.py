@@ -23,15 +23,8 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 import oneleap.core.objectives  # noqa: F401  (makes their bare names known to jsonargparse)
-from oneleap.core.callbacks import (
-    CONFIG,
-    LAST,
-    AtomicCheckpointIO,
-    Checkpoints,
-    Export,
-    Progress,
-    SaveConfig,
-)
+from oneleap.core.callbacks import CONFIG, Export, Progress, SaveConfig
+from oneleap.core.checkpoints import BEST, LAST, AtomicCheckpointIO, Checkpoints
 from oneleap.core.errors import InputError
 from oneleap.core.explain import explain, unwrapped
 from oneleap.core.recipes import find, run_name
@@ -44,6 +37,9 @@ COMMANDS = {
     "predict": "oneleap predict --config RUN/config.yaml --ckpt_path RUN/checkpoints/best.ckpt",
 }
 """Lightning's commands, each with an example."""
+
+NAMED = {"last": LAST, "best": BEST}
+"""Checkpoints that have a name."""
 
 TRAINER = {"max_epochs": -1, "num_sanity_val_steps": 0, "enable_model_summary": False}
 """Where our defaults differ from Lightning's."""
@@ -141,11 +137,21 @@ class CLI(LightningCLI):
             return len(self.files) > 1 and str(error) == message
         return False
 
+    def _parse_ckpt_path(self) -> None:
+        """Nothing: Lightning looks into checkpoints for settings here, and ours hold none."""
+
     def before_instantiate_classes(self) -> None:
-        """Choose the run's folder."""
-        if self.command != "fit":
-            return
+        """Choose the run's folder, and the checkpoint.
+
+        Raises:
+            InputError: If there is no such checkpoint, or the folder is taken.
+        """
         trainer, settings = self.settings.trainer, self.settings
+        if settings.seed_everything is not None and settings.seed_everything < 0:
+            raise InputError(f"seed_everything: {settings.seed_everything} is negative")
+        if self.command != "fit":
+            self._find_checkpoint(settings)
+            return
         if trainer.max_steps < 0 and trainer.max_epochs < 0 and trainer.max_time is None:
             raise InputError("how long? --trainer.max_steps N, or max_epochs, or max_time")
         runs = Path(settings.runs) / self.name
@@ -159,10 +165,22 @@ class CLI(LightningCLI):
         stamp = time.strftime("%Y-%m-%d_%H-%M-%S")
         self.folder = Path(settings.run) if settings.run else _unused(runs / stamp)
         if (self.folder / CONFIG).exists():
+            go_on = "continue it with --ckpt_path last, " if (self.folder / LAST).exists() else ""
             raise InputError(
-                f"{self.folder} holds a run already: continue it with --ckpt_path last, "
-                "delete it, or name another folder"
+                f"{self.folder} holds a run already: {go_on}delete it, or name another folder"
             )
+
+    def _find_checkpoint(self, settings: Namespace) -> None:
+        """Those that go by a name lie beside the run's configuration.
+
+        Raises:
+            InputError: If there is none.
+        """
+        if settings.ckpt_path in NAMED:
+            run = Path(self.files[-1]).parent
+            settings.ckpt_path = str(run / NAMED[settings.ckpt_path])
+        if settings.ckpt_path and not Path(settings.ckpt_path).is_file():
+            raise InputError(f"ckpt_path: {settings.ckpt_path} is missing")
 
     def instantiate_classes(self) -> None:
         """Build the data, then the model that fits them, then the trainer.
@@ -219,7 +237,10 @@ class CLI(LightningCLI):
             self.trainer.fit(**{"weights_only": True, **kwargs})
         except SystemExit:
             if self.trainer.interrupted:
-                print(f"\nto go on: --run {self.folder} --ckpt_path last", file=sys.stderr)
+                kept = self.folder is not None and (self.folder / LAST).exists()
+                go_on = f"to go on: --run {self.folder} --ckpt_path last"
+                none = "nothing was saved yet (--checkpoints.every_n_steps)"
+                print(f"\n{go_on if kept else none}", file=sys.stderr)
                 raise KeyboardInterrupt from None
             raise
         print(f"next: oneleap evaluate {self.folder}")

@@ -7,7 +7,9 @@ from typing import ParamSpec, TypeVar
 
 import torch
 from torch import fx
+from torch._dynamo.exc import FailOnRecompileLimitHit
 from torch._inductor.custom_graph_pass import CustomGraphPass, get_hash_for_files
+from torch._inductor.exc import GPUTooOldForTriton, InductorError, TritonMissing
 
 from oneleap.core.errors import Notice
 
@@ -66,11 +68,12 @@ def _is_zeros(node: object) -> bool:
 
 
 def compiled(function: Callable[P, R], *, native: bool = True) -> Callable[P, R]:
-    """Compile ``function`` as one graph at its first call.
+    """Compile ``function`` as one graph at its first call, and anew for each other shape.
 
-    A machine without a C++ compiler or Python's headers gets a warning and the plain function:
-    same results, several times slower. ``function`` must have no side effects, since the failed
-    first call is repeated.
+    A machine without a C++ compiler, Python's headers or a GPU that Triton serves gets a warning
+    and the plain function: same results, several times slower. So do shapes beyond the number
+    that torch compiles one function for, eight by default. ``function`` must have no side
+    effects, since a failed call is repeated.
 
     Args:
         function: To compile.
@@ -89,20 +92,22 @@ def compiled(function: Callable[P, R], *, native: bool = True) -> Callable[P, R]
     fast = compile_(
         function, fullgraph=True, dynamic=False, options=options, isolate_recompiles=True
     )
-    chosen: list[Callable[P, R]] = []
+    told: list[str] = []
+    chosen = [fast]
+
+    def tell(note: str) -> None:
+        if note not in told:
+            told.append(note)
+            warnings.warn(note, Notice, stacklevel=3)
 
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        if chosen:
-            return chosen[0](*args, **kwargs)
         try:
-            result = fast(*args, **kwargs)
-        except torch._inductor.exc.InductorError as error:
-            reason = str(error).splitlines()[0]
-            note = f"training runs uncompiled, several times slower: {reason}"
-            warnings.warn(note, Notice, stacklevel=2)
-            chosen.append(function)
-            return function(*args, **kwargs)
-        chosen.append(fast)
-        return result
+            return chosen[0](*args, **kwargs)
+        except FailOnRecompileLimitHit:
+            tell("batches of further shapes run uncompiled, several times slower")
+        except (InductorError, TritonMissing, GPUTooOldForTriton) as error:
+            tell(f"training runs uncompiled, several times slower: {str(error).splitlines()[0]}")
+            chosen[0] = function
+        return function(*args, **kwargs)
 
     return call

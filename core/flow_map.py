@@ -36,8 +36,8 @@ def follow(
 
     Euler's step is that of DDIM, and of EDM in ``sigma``: holding the means of data and noise
     fixed gives the same point under any Gaussian path. Heun's averages the slopes in ``t``, not
-    in ``sigma``: as accurate, and finite at both ends. As in EDM's Algorithm 1 the teacher is not
-    asked at ``t = 0``, where one from elsewhere may be undefined.
+    in ``sigma``: as accurate, and finite at both ends. As in EDM's Algorithm 1 what the teacher
+    says at ``t = 0``, where one from elsewhere may be undefined, does not count.
     Cost: ``steps`` network evaluations, ``2 steps`` with Heun.
     """
     span = r - t

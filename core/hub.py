@@ -11,8 +11,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, TypeVar
 
+import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_model, save_model
+from safetensors.torch import load_file, load_model, save_model
 from torch import nn
 
 from oneleap.core.config import from_config, to_config
@@ -21,6 +22,9 @@ from oneleap.core.files import replacing
 
 P = TypeVar("P", bound="Pretrained")
 WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
+
+SLIM = "slim"
+"""Key of ``config.json`` that says that the trained network is left out, for its average."""
 
 
 class Pretrained:
@@ -88,10 +92,12 @@ def load_pretrained(
     if not folder.is_dir():
         folder = _download(str(path_or_repo_id), revision)
     file = folder / CONFIG
-    model = from_config(read_config(folder), trusted=trusted, where=str(file))
+    config = read_config(folder)
+    slim = config.pop(SLIM, False)
+    model = from_config(config, trusted=trusted, where=str(file))
     if not (isinstance(model, Pretrained) and isinstance(model, nn.Module)):
         raise InputError(f"{file}: {type(model).__name__} is not a model")
-    load_weights(model, folder / WEIGHTS)
+    (load_slim_weights if slim else load_weights)(model, folder / WEIGHTS)
     model.eval()
     return model
 
@@ -140,6 +146,25 @@ def load_weights(module: nn.Module, file: Path) -> None:
     for problem, names in (("is missing", missing), ("is not a weight of the model", unknown)):
         if names:
             raise InputError(f"{file}: {min(names)} {problem} ({len(names)} such, see {CONFIG})")
+
+
+def load_slim_weights(module: nn.Module, file: Path) -> None:
+    """Load weights saved without a network beside its average, at 32 bits.
+
+    Raises:
+        InputError: If the file is missing, damaged, or of another model.
+    """
+    try:
+        weights = load_file(file)
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{file} is missing or damaged ({error}): save the model again") from None
+    averages = [name for name in weights if name.startswith("average.")]
+    weights = {f"net.{name.removeprefix('average.')}": weights[name] for name in averages} | weights
+    try:
+        module.load_state_dict({name: weight.to(torch.float32) for name, weight in weights.items()})
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise InputError(f"{file} does not fit {CONFIG}: {reason}") from None
 
 
 def _module(value: object) -> nn.Module:

@@ -18,7 +18,7 @@ from oneleap.core.hidden import Watches
 from oneleap.core.hub import Pretrained, load_pretrained
 from oneleap.core.nets.embed import forget_interval
 from oneleap.core.optim import Adam, build_optimizer
-from oneleap.core.seed import step_generator
+from oneleap.core.seed import BATCHES, step_generator
 from oneleap.core.types import Bound, Draw, Field, Loss, Objective
 
 
@@ -103,10 +103,26 @@ class GenerativeModule(Pretrained, L.LightningModule):
         return next((m.bind(batch, m.average).field for m in self._teacher), None)
 
     def generator(self, stream: int = 0) -> torch.Generator:
-        """The randomness of this gradient step, on this process."""
+        """The randomness of this batch, on this process.
+
+        Args:
+            stream: Tells apart what draws for one batch; below 1000, and not that of the batches
+                themselves, whose equal draws would tie what is drawn to the rows.
+        """
+        if stream == BATCHES:
+            raise ValueError(f"stream {BATCHES} is the batches' own")
         return step_generator(
-            self.seed, self.global_step, stream + 1000 * self.global_rank, self.device
+            self.seed, self._batches, stream + 1000 * self.global_rank, self.device
         )
+
+    @property
+    def _batches(self) -> int:
+        """Batches before this one: gradient steps, if gradients of several are not summed."""
+        trainer = self._trainer
+        if trainer is None or trainer.accumulate_grad_batches == 1:
+            return self.global_step
+        each = trainer.accumulate_grad_batches
+        return self.global_step * each + max(0, trainer.fit_loop.total_batch_idx) % each
 
     @property
     def progress(self) -> float:
@@ -118,6 +134,11 @@ class GenerativeModule(Pretrained, L.LightningModule):
         if not torch.cuda.is_available():
             # Optimisers ask for a GPU in every step, which looks for a driver anew: 0.7 ms.
             os.environ["CUDA_VISIBLE_DEVICES"] = ""
+        if self.trainer.precision == "16-mixed" and self.optimizer.clip is not None:
+            raise InputError(
+                "trainer.precision: 16-mixed scales the gradients that model.optimizer.clip looks "
+                "at: take bf16-mixed, or clip: null"
+            )
         if self.teacher is not None:
             self.load_teacher()
         self._total_steps = max(1, int(self.trainer.estimated_stepping_batches))

@@ -70,7 +70,7 @@ class RunLogger(Logger):
         """
         self._resumed_at = step
         kept = [r for i, r in enumerate(self._read()) if i < rows or int(r["step"]) < step]
-        if kept:
+        if self._columns:
             self._rewrite(kept)
 
     @rank_zero_only

@@ -3,6 +3,8 @@
 import numpy as np
 import torch
 
+from oneleap.core.errors import InputError
+
 
 def step_generator(
     seed: int, step: int, stream: int = 0, device: torch.device | str = "cpu"
@@ -17,9 +19,18 @@ def step_generator(
         step: Gradient step, from 0.
         stream: Tells apart several consumers within one step (data, loss, rank).
         device: Where the draws happen.
+
+    Raises:
+        InputError: If the seed is negative.
     """
+    if seed < 0:
+        raise InputError(f"seed: {seed} is negative")
     word = int(np.random.SeedSequence((seed, step, stream)).generate_state(1)[0])
     return torch.Generator(device=device).manual_seed(word)
+
+
+BATCHES = 1
+"""The stream of batches; any other is free for what a step draws besides."""
 
 
 def batch_generator(
@@ -33,4 +44,4 @@ def batch_generator(
         rank: Of the process.
         device: Where the draws happen.
     """
-    return step_generator(seed, step, 1 + 1000 * rank, device)
+    return step_generator(seed, step, BATCHES + 1000 * rank, device)

@@ -283,6 +283,32 @@ def test_other_commands_of_lightning(here: Path, capsys: pytest.CaptureFixture[s
     assert sorted(here.rglob("*")) == before
 
 
+@pytest.mark.parametrize("name", ["best", "last"])
+def test_a_checkpoint_goes_by_its_name(
+    here: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    fit("--run", "a")
+    said = []
+    for which in (name, f"a/checkpoints/{name}.ckpt"):
+        capsys.readouterr()
+        assert main(["validate", "--config", "a/config.yaml", "--ckpt_path", which]) == 0
+        said.append(capsys.readouterr().out)
+    assert said[0] == said[1]
+    (here / "a" / "checkpoints" / f"{name}.ckpt").unlink()
+    assert main(["validate", "--config", "a/config.yaml", "--ckpt_path", name]) == 2
+    assert f"ckpt_path: a/checkpoints/{name}.ckpt is missing" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["fit", "validate"])
+@pytest.mark.parametrize("bad", [b"PK\x03\x04", b"no zip", b""])
+def test_a_damaged_checkpoint_is_named(
+    here: Path, capsys: pytest.CaptureFixture[str], command: str, bad: bytes
+) -> None:
+    (here / "a.ckpt").write_bytes(bad)
+    assert main([command, "--config", "tiny.yaml", "--ckpt_path", "a.ckpt"]) == 2
+    assert "a.ckpt is damaged, or no checkpoint of a run" in capsys.readouterr().err
+
+
 def test_arguments_win_wherever_they_stand(here: Path) -> None:
     assert main(["fit", "--data.size=5", "--config=tiny.yaml", "--run=a"]) == 0
     config = yaml.safe_load((here / "a" / "config.yaml").read_text())
@@ -375,6 +401,21 @@ def test_an_interrupted_run_says_how_to_go_on(
     fit("--run", "a", "--ckpt_path", "last")
     fit("--run", "whole")
     assert metrics(here / "a") == metrics(here / "whole")
+
+
+def test_a_run_interrupted_before_its_first_checkpoint_says_so(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        assert main(["fit", "--config=tiny.yaml", "--run=a", "--model.kill_at=-5"]) == 130
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    said = capsys.readouterr().err
+    assert "nothing was saved yet" in said
+    assert "to go on" not in said
+    assert main(["fit", "--config=tiny.yaml", "--run=a"]) == 2
+    assert "a holds a run already: delete it, or name another folder" in capsys.readouterr().err
 
 
 def test_a_file_may_be_named_for_its_stem_only(here: Path) -> None:

@@ -10,6 +10,7 @@ import lightning as L
 import torch
 from torch import Tensor, nn
 
+from oneleap.core.checkpoints import scored
 from oneleap.core.errors import InputError
 from oneleap.core.hub import Pretrained
 from oneleap.core.objectives import FlowMatching
@@ -98,6 +99,7 @@ class Shrink(Pretrained, L.LightningModule):
         if (step + 1) % self.score_every == 0:
             score = -abs(step + 1 - 20)  # best in the middle of the run
             self.log("eval/score", float(score), logger=False)
+            scored(self.trainer, {"eval/score": float(score)})
             for logger in self.trainer.loggers:
                 logger.log_metrics({"eval/score": float(score)}, step + 1)
 

@@ -38,7 +38,8 @@ it so for any weights and any of these networks. Fresh DiT, ConvNeXt, WaveNet an
 everywhere.
 
 **Precision.** The result has the dtype of ``z``; conditions are converted to it. Under autocast,
-times are embedded in full precision, and :func:`oneleap.core.jvp.jvp` leaves autocast altogether.
+times are embedded in full precision (except by :class:`MLP`), and
+:func:`oneleap.core.jvp.jvp` leaves autocast altogether.
 
 **Derivatives.** Every network has a forward derivative, gradients through it, and compiles to one
 graph. Attention uses torch's fast kernels, except inside :func:`oneleap.core.jvp.jvp`.

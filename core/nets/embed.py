@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from oneleap.core.errors import InputError
 from oneleap.core.nets.activation import mish
 from oneleap.core.nets.layers import zeroed
 
@@ -102,12 +103,12 @@ class Context(nn.Module):
         """The context of each sample.
 
         Raises:
-            ValueError: If a guidance scale is missing, or given to a network that takes none.
+            InputError: If a guidance scale is missing, or given to a network that takes none.
         """
         if (self.scale is None) != (guidance is None):
             has = "takes no guidance scale: build it with guided=True"
             lacks = "was built with guided=True: give it a guidance scale for each row"
-            raise ValueError(f"this network {has if self.scale is None else lacks}")
+            raise InputError(f"guidance: this network {has if self.scale is None else lacks}")
         with torch.autocast(t.device.type, enabled=False):
             like = self.out.weight
             hidden: Tensor = self.time(self.times.of(t).to(like))

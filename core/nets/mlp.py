@@ -71,7 +71,7 @@ class MLP(nn.Module):
     ) -> Float[Tensor, "b dim"]:
         """Mean velocity of ``z`` over ``[r, t]``."""
         u: Tensor = self.layers(torch.cat([z, self.times(r, t), *cond], dim=1))
-        return u
+        return u.to(z.dtype)
 
     @torch.no_grad()
     def at(self, r: float, t: float) -> AtFixedTimes:

@@ -120,7 +120,8 @@ class MusicModel(GenerativeModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor | None:
         """Drop tags, then train."""
         if self.drop:
-            share = torch.rand(len(batch.tags), generator=self.generator(1), device=self.device)
+            generator = self.generator(stream=3)
+            share = torch.rand(len(batch.tags), generator=generator, device=self.device)
             batch = batch._replace(tags=batch.tags * (share >= self.drop).unsqueeze(1))
         return super().training_step(batch, batch_idx)
 

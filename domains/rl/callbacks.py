@@ -5,6 +5,7 @@ from typing import Any
 import lightning as L
 import torch
 
+from oneleap.core.checkpoints import scored
 from oneleap.core.errors import InputError
 from oneleap.domains.rl.policy import Policy
 from oneleap.domains.rl.rollouts import evaluate
@@ -54,6 +55,7 @@ class EvaluatePolicy(L.Callback):
             self.seed,
         )
         figures = {"eval/score": result.score, "eval/return": result.mean}
-        pl_module.log_dict(figures, logger=False)  # for the best checkpoint; logged once, below
+        scored(trainer, figures)
+        pl_module.log_dict(figures, logger=False)  # for the progress bar; logged once, below
         for logger in trainer.loggers:
             logger.log_metrics(figures, step)

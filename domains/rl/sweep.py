@@ -12,7 +12,8 @@ from statistics import mean, stdev
 from rich.console import Console
 from rich.table import Table
 
-from oneleap.core.callbacks import LAST, MODEL
+from oneleap.core.callbacks import MODEL
+from oneleap.core.checkpoints import LAST
 from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
 from oneleap.core.recipes import find, run_name

@@ -131,7 +131,7 @@ class RobotPolicy(GenerativeModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor | None:
         """Shift the images, then train."""
         if batch.images is not None and self.augment:
-            images = shifted(batch.images, self.augment, self.generator(stream=1))
+            images = shifted(batch.images, self.augment, self.generator(stream=3))
             batch = batch._replace(images=images)
         return super().training_step(batch, batch_idx)
 

@@ -126,7 +126,7 @@ class Acoustic(GenerativeModule):
         """Crop, then train: the loss itself is a pure function."""
         crop = None if self.crop_s is None else round(self.crop_s * self.spec.mel.frame_rate)
         return super().training_step(
-            self.framed(batch, crop=crop, generator=self.generator(stream=1)), batch_idx
+            self.framed(batch, crop=crop, generator=self.generator(stream=3)), batch_idx
         )
 
     def framed(

@@ -116,7 +116,7 @@ class Acoustic(GenerativeModule):
     def training_step(self, batch: Utterances, batch_idx: int) -> Tensor | None:
         """Align, crop and drop, then train: the loss itself is a pure function."""
         crop = None if self.crop_s is None else round(self.crop_s * self.spec.mel.frame_rate)
-        generator = self.generator(stream=1)
+        generator = self.generator(stream=3)
         ready = self.prepare(batch, crop=crop, drop=self.drop, generator=generator)
         return super().training_step(ready, batch_idx)
 

@@ -9,17 +9,11 @@ import pytest
 import torch
 from tiny import Noise, Shrink, Spec
 
-from oneleap.core.callbacks import (
-    BEST,
-    LAST,
-    MODEL,
-    AtomicCheckpointIO,
-    Checkpoints,
-    Export,
-    Progress,
-)
+from oneleap.core.callbacks import MODEL, Export, Progress
+from oneleap.core.checkpoints import BEST, LAST, AtomicCheckpointIO, Checkpoints, scored
 from oneleap.core.errors import InputError
 from oneleap.core.hub import CARD
+from oneleap.core.loaders import Fixed
 from oneleap.core.runlog import RunLogger
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec.*:FutureWarning")
@@ -71,6 +65,55 @@ def test_last_and_best(tmp_path: Path) -> None:
     assert sorted(os.listdir((tmp_path / LAST).parent)) == ["best.ckpt", "last.ckpt"]
 
 
+def test_a_score_that_is_no_number_is_never_the_best(tmp_path: Path) -> None:
+    class Blind(L.Callback):
+        """Before all else, takes the first score away."""
+
+        def on_train_batch_end(self, trainer: L.Trainer, *rest: Any) -> None:
+            if trainer.global_step == 10:
+                scored(trainer, {"eval/score": float("nan")})
+
+    watch, kept = Watch(), Checkpoints(every_n_steps=1000)
+    train(tmp_path, watch, Blind(), kept)
+    assert sorted(set(watch.steps["best.ckpt"])) == [20]
+    assert kept.best == 0
+
+
+class Each(L.LightningModule):
+    """Counts the steps that each checkpoint has, with gradients of several batches to one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = torch.nn.Linear(1, 1)
+        self.at: list[tuple[int, int]] = []
+
+    def training_step(self, batch: torch.Tensor, batch_idx: int) -> torch.Tensor:
+        loss: torch.Tensor = self.net(torch.ones(1, 1)).square().mean()
+        return loss
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.at.append((self.global_step, self.trainer.fit_loop.total_batch_idx + 1))
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+def test_a_checkpoint_is_never_within_a_step_of_several_batches(tmp_path: Path) -> None:
+    model = Each()
+    trainer = L.Trainer(
+        accelerator="cpu",
+        accumulate_grad_batches=3,
+        callbacks=[Checkpoints(every_n_steps=2)],
+        default_root_dir=tmp_path,
+        enable_model_summary=False,
+        enable_progress_bar=False,
+        logger=False,
+        max_steps=7,
+    )
+    trainer.fit(model, Fixed([torch.zeros(1)] * 24))
+    assert model.at == [(2, 6), (4, 12), (6, 18), (7, 21)]
+
+
 def test_training_that_ends_by_epochs_has_its_last_step_too(tmp_path: Path) -> None:
     data = Noise("here")
     trainer = L.Trainer(
@@ -96,10 +139,10 @@ def test_every_n_steps_must_be_positive() -> None:
 
 def test_a_failed_checkpoint_leaves_the_one_before(tmp_path: Path) -> None:
     path, io = tmp_path / "a.ckpt", AtomicCheckpointIO()
-    io.save_checkpoint({"step": 1}, path)
+    io.save_checkpoint({"state_dict": {}, "step": 1}, path)
     with pytest.raises((AttributeError, TypeError), match="pickle"):
-        io.save_checkpoint({"step": 2, "no": lambda: None}, path)
-    assert io.load_checkpoint(path, weights_only=True) == {"step": 1}
+        io.save_checkpoint({"state_dict": {}, "step": 2, "no": lambda: None}, path)
+    assert io.load_checkpoint(path, weights_only=True) == {"state_dict": {}, "step": 1}
     assert os.listdir(tmp_path) == ["a.ckpt"]
 
 

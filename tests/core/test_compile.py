@@ -90,3 +90,24 @@ def test_a_convolution_with_zeros_keeps_its_bias() -> None:
     module = graph_of(0.0, convolve=True, bias=True)
     x, b = torch.ones(1, 2, 3), torch.tensor([1.0, 2.0])
     torch.testing.assert_close(module(x, b), x + b.reshape(1, 2, 1))
+
+
+SHAPES = """
+import warnings
+import torch
+from oneleap.core.compile import compiled
+
+double = compiled(lambda x: 2 * x)
+with warnings.catch_warnings(record=True) as told:
+    warnings.simplefilter("always")
+    for n in range(2, 13):
+        assert torch.equal(double(torch.ones(n)), torch.full((n,), 2.0))
+    assert torch.equal(double(torch.ones(3)), torch.full((3,), 2.0))
+assert ["further shapes run uncompiled" in str(w.message) for w in told] == [True], told
+"""
+
+
+def test_shapes_beyond_what_torch_compiles_run_plainly_and_are_told_once() -> None:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, "-c", SHAPES], env=environment, check=False)
+    assert done.returncode == 0

@@ -13,6 +13,8 @@ from oneleap.core.errors import InputError
 from oneleap.core.jvp import total_derivative
 from oneleap.core.nets import MLP
 from oneleap.core.objectives import Dispersed, FlowMatching, MeanFlow, SplitMeanFlow
+from oneleap.core.optim import Adam
+from oneleap.core.seed import BATCHES, step_generator
 from oneleap.core.types import Conditioned
 
 
@@ -56,6 +58,43 @@ def test_a_schedule_counts_the_steps_from_the_first() -> None:
 def test_a_decay_that_is_none_is_refused(ema: float) -> None:
     with pytest.raises(InputError, match=f"ema: {ema} is not from 0 to below 1"):
         Toy(FlowMatching(), ema=ema)
+
+
+# Draws.
+
+
+class Draws(L.Callback):
+    """Notes which generator each batch has."""
+
+    def __init__(self) -> None:
+        self.seen: list[int] = []
+
+    def on_train_batch_start(self, trainer: L.Trainer, pl_module: Toy, *rest: object) -> None:
+        self.seen.append(pl_module.generator().initial_seed())
+
+
+def test_each_batch_has_its_own_draws_and_one_to_a_step_those_of_the_step() -> None:
+    one, many = Draws(), Draws()
+    trainer(6, callbacks=[one]).fit(Toy(FlowMatching()), Endless(batch()))
+    trainer(2, callbacks=[many], accumulate_grad_batches=3).fit(
+        Toy(FlowMatching()), Endless(batch())
+    )
+    assert one.seen == [step_generator(0, k).initial_seed() for k in range(6)]
+    assert many.seen == one.seen
+
+
+def test_nothing_may_draw_as_the_batches_do() -> None:
+    with pytest.raises(ValueError, match="stream 1 is the batches' own"):
+        Toy(FlowMatching()).generator(BATCHES)
+
+
+def test_scaled_gradients_are_not_clipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = Toy(FlowMatching())
+    model.optimizer = Adam(clip=1.0)
+    run = trainer(1)
+    monkeypatch.setattr(type(run), "precision", "16-mixed")
+    with pytest.raises(InputError, match=r"trainer\.precision: 16-mixed scales"):
+        run.fit(model, Endless(batch()))
 
 
 # The teacher. That a folder is read is tested where there is a domain, with policies.

@@ -55,6 +55,16 @@ def test_figures_logged_by_hand_at_the_checkpoint_are_kept(logger: RunLogger) ->
     assert [row["step"] for row in rows(again.folder)] == ["4", "5"]
 
 
+def test_rows_after_a_checkpoint_that_saw_none_are_dropped(logger: RunLogger) -> None:
+    logger.log_metrics({"a": 1.0}, 4)
+    again = RunLogger(logger.folder)
+    again.resume(step=4, rows=0)
+    again.log_metrics({"a": 2.0}, 4)
+    assert rows(again.folder) == [{"step": "4", "a": "2.0"}]
+    assert again.rows == 1
+    again.finalize("success")
+
+
 def test_a_row_cut_short_by_a_kill_is_dropped(logger: RunLogger) -> None:
     logger.log_metrics({"a": 1.0, "b": 2.0}, 0)
     with (logger.folder / METRICS).open("a") as file:

@@ -2,11 +2,13 @@
 
 import itertools
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oneleap.core.seed import step_generator
+from oneleap.core.errors import InputError
+from oneleap.core.seed import BATCHES, batch_generator, step_generator
 
 NUMBERS = st.integers(0, 2**31)
 
@@ -34,3 +36,21 @@ def test_draws_of_successive_steps_are_uncorrelated() -> None:
     off_diagonal = torch.corrcoef(x) - torch.eye(20)
     assert off_diagonal.abs().max() < 0.1
     assert abs(x.mean()) < 0.02
+
+
+def test_no_consumer_of_a_step_draws_what_its_batch_drew() -> None:
+    places = [(k, rank) for k in range(5) for rank in range(3)]
+    batches = {batch_generator(7, *place).initial_seed() for place in places}
+    streams = [k for k in range(20) if k != BATCHES]
+    others = {
+        step_generator(7, k, stream + 1000 * rank).initial_seed()
+        for k, rank in places
+        for stream in streams
+    }
+    assert len(batches) == len(places)
+    assert not batches & others
+
+
+def test_a_negative_seed_is_refused() -> None:
+    with pytest.raises(InputError, match="seed: -1 is negative"):
+        step_generator(-1, 0)

@@ -53,6 +53,15 @@ def test_sentences_are_joined_by_a_pause_and_none_is_lost(voice: Voice) -> None:
     assert both.seconds == pytest.approx(sum(parts) + PAUSE_S, abs=1e-3)
 
 
+def test_a_voice_can_teach(voice: Voice, folder: Path) -> None:
+    student = acoustic()
+    student.teacher = str(folder / "acoustic")
+    taught = student.load_teacher()
+    for name, weight in voice.acoustic.average.state_dict().items():
+        assert torch.equal(taught.average.state_dict()[name], weight)
+        assert torch.equal(taught.net.state_dict()[name], weight)
+
+
 def test_the_seed_decides_and_nothing_else(voice: Voice) -> None:
     a, b, c = (voice.speak("tˈɛst", ipa=True, seed=s).samples for s in (0, 0, 1))
     torch.manual_seed(7)
