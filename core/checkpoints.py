@@ -146,3 +146,15 @@ def scored(trainer: Trainer, figures: Mapping[str, float]) -> None:
 def rehearsal(trainer: Trainer) -> bool:
     """Whether this is ``--trainer.fast_dev_run``, which leaves no files."""
     return bool(getattr(trainer, "fast_dev_run", False))
+
+
+def newest(runs: Path) -> Path:
+    """The newest run that can be resumed.
+
+    Raises:
+        InputError: If there is none.
+    """
+    found = sorted(path.parents[1] for path in runs.glob(f"*/{LAST}"))
+    if not found:
+        raise InputError(f"nothing to resume: no run in {runs} has {LAST}")
+    return found[-1]

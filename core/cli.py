@@ -24,7 +24,7 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 import oneleap.core.objectives  # noqa: F401  (makes their bare names known to jsonargparse)
 from oneleap.core.callbacks import CONFIG, Export, Progress, SaveConfig
-from oneleap.core.checkpoints import BEST, LAST, AtomicCheckpointIO, Checkpoints
+from oneleap.core.checkpoints import BEST, LAST, AtomicCheckpointIO, Checkpoints, newest
 from oneleap.core.errors import InputError
 from oneleap.core.explain import explain, unwrapped
 from oneleap.core.recipes import find, run_name
@@ -119,6 +119,8 @@ class CLI(LightningCLI):
         """
         try:
             self.config = parser.parse_args(args)
+        except UnicodeDecodeError:
+            raise InputError(f"{', '.join(self.files[2::2])}: not a YAML file") from None
         except ArgumentError as error:
             message = str(error)
             where = f"{self.files[-1]}: " if self._fails_alone(parser, message) else ""
@@ -156,7 +158,7 @@ class CLI(LightningCLI):
             raise InputError("how long? --trainer.max_steps N, or max_epochs, or max_time")
         runs = Path(settings.runs) / self.name
         if settings.ckpt_path == "last":
-            self.folder = Path(settings.run) if settings.run else _newest(runs)
+            self.folder = Path(settings.run) if settings.run else newest(runs)
             settings.ckpt_path = str(self.folder / LAST)
         if settings.ckpt_path and not Path(settings.ckpt_path).is_file():
             raise InputError(f"nothing to resume: {settings.ckpt_path} is missing")
@@ -235,6 +237,11 @@ class CLI(LightningCLI):
         """Train; say how to go on."""
         try:
             self.trainer.fit(**{"weights_only": True, **kwargs})
+        except RuntimeError as error:
+            if "Error(s) in loading state_dict" not in str(error):
+                raise
+            first = str(error).splitlines()[1].strip()
+            raise InputError(f"{self.settings.ckpt_path} is of another model: {first}") from None
         except SystemExit:
             if self.trainer.interrupted:
                 kept = self.folder is not None and (self.folder / LAST).exists()
@@ -253,7 +260,10 @@ def main(command: str, argv: Sequence[str]) -> None:
         InputError: If an argument or a configuration is wrong.
     """
     with hushed():
-        CLI(command, argv)
+        try:
+            CLI(command, argv)
+        except MisconfigurationException as error:
+            raise InputError(f"trainer: {str(error).splitlines()[0]}") from None
 
 
 @contextmanager
@@ -276,18 +286,6 @@ def _split_configs(argv: Sequence[str]) -> tuple[list[str], list[str]]:
         else:
             rest.append(argument)
     return configs, rest
-
-
-def _newest(runs: Path) -> Path:
-    """The newest run that can be resumed.
-
-    Raises:
-        InputError: If there is none.
-    """
-    found = sorted(path.parents[1] for path in runs.glob(f"*/{LAST}"))
-    if not found:
-        raise InputError(f"nothing to resume: no run in {runs} has {LAST}")
-    return found[-1]
 
 
 def _unused(folder: Path) -> Path:

@@ -1,4 +1,4 @@
-"""The one error a user can mend, the one warning, and the nearest match that its message offers."""
+"""The one error a user can mend, the one warning, and what helps to tell of them."""
 
 import difflib
 from collections.abc import Iterable
@@ -19,3 +19,14 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """``"; did you mean 'x'?"`` for the known name closest to ``name``, or nothing."""
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f"; did you mean '{close[0]}'?" if close else ""
+
+
+def positive(**numbers: int | float) -> None:
+    """Refuse the first number that is not above 0.
+
+    Raises:
+        InputError: Naming it.
+    """
+    for name, number in numbers.items():
+        if not number > 0:
+            raise InputError(f"{name}: {number} is not positive")

@@ -18,7 +18,7 @@ def droppable(field: Field) -> Conditioned:
     Raises:
         InputError: If it has none, or none that can be.
     """
-    if not isinstance(field, Conditioned) or not field.null:
+    if not isinstance(field, Conditioned) or field.null is None:
         raise InputError(
             "guidance needs a model whose conditions can be dropped, and this one's cannot: "
             "leave guidance out, or give the model a null condition"

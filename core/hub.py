@@ -37,11 +37,13 @@ class Pretrained:
     def save_pretrained(self, folder: str | os.PathLike[str], *, card: str | None = None) -> None:
         """Write weights and configuration, and ``card`` as ``README.md``.
 
-        The configuration is written last: a folder that has one is complete.
+        The configuration is written last: a folder that has one is complete. Graphs that were
+        exported of earlier weights are removed.
         """
         module, folder = _module(self), Path(folder)
         config = {**to_config(module), "oneleap_version": _version()}
-        (folder / CONFIG).unlink(missing_ok=True)
+        for stale in (folder / CONFIG, *folder.glob("*.onnx"), *folder.glob("*.pt")):
+            stale.unlink(missing_ok=True)
         with replacing(folder / WEIGHTS) as path:
             save_model(module, str(path), metadata={"format": "pt"})
         if card is not None:

@@ -120,6 +120,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # oneleap configs | head
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:  # a folder that cannot be written, a full disk
+        if error.filename is None:
+            raise
+        return _complain(f"{error.filename}: {error.strerror}")
 
 
 def _run(argv: Sequence[str]) -> int:

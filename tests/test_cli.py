@@ -309,6 +309,27 @@ def test_a_damaged_checkpoint_is_named(
     assert "a.ckpt is damaged, or no checkpoint of a run" in capsys.readouterr().err
 
 
+def test_a_checkpoint_of_another_model_is_named(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fit("--run", "a")
+    capsys.readouterr()
+    checkpoint = torch.load("a/checkpoints/last.ckpt", weights_only=True)
+    checkpoint["state_dict"]["net.weight"] = torch.zeros(1, 4)
+    torch.save(checkpoint, "a/checkpoints/last.ckpt")
+    assert main(["fit", "--config", "tiny.yaml", "--run", "a", "--ckpt_path", "last"]) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert "last.ckpt is of another model: size mismatch for" in said
+
+
+def test_what_the_trainer_refuses_is_a_line(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["test", "--config", "tiny.yaml"]) == 2
+    assert "oneleap: trainer: " in capsys.readouterr().err
+    (here / "taken").write_text("")
+    assert main(["fit", "--config", "tiny.yaml", "--run", "taken/a"]) == 2
+    assert "taken" in capsys.readouterr().err.splitlines()[-1]
+
+
 def test_arguments_win_wherever_they_stand(here: Path) -> None:
     assert main(["fit", "--data.size=5", "--config=tiny.yaml", "--run=a"]) == 0
     config = yaml.safe_load((here / "a" / "config.yaml").read_text())

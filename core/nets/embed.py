@@ -36,6 +36,8 @@ class TimeFeatures(nn.Module):
 
     def __init__(self, dim: int = 64, max_frequency: float = 4.0) -> None:
         super().__init__()
+        if dim < 2 or dim % 2:
+            raise InputError(f"time_dim: {dim} is no even number from 2 up")
         self.dim, self.max_frequency = dim, max_frequency
         self.frequencies: Tensor
         log = torch.linspace(math.log(0.25), math.log(max_frequency), dim // 2)

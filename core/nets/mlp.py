@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from oneleap.core.errors import positive
 from oneleap.core.nets.activation import Mish, mish
 from oneleap.core.nets.embed import Context, TimeFeatures
 
@@ -53,6 +54,7 @@ class MLP(nn.Module):
         self, dim: int, cond_dim: int = 0, width: int = 256, depth: int = 3, time_dim: int = 64
     ) -> None:
         super().__init__()
+        positive(width=width, depth=depth)
         self.dim, self.cond_dim, self.width = dim, cond_dim, width
         self.depth, self.time_dim = depth, time_dim
         self.times = TimeFeatures(time_dim)

@@ -91,7 +91,7 @@ def clap_input(wave: Float[Tensor, "b n"], sample_rate: int) -> Float[Tensor, "b
     return 10 * bands.clamp(min=1e-10).log10().mT.unsqueeze(1)
 
 
-def load_clap(name: str, text: str, hear: Hear, sample_rate: int) -> Clap:
+def load_clap(name: str, text: str, hear: Hear, sample_rate: int, device: torch.device) -> Clap:
     """The control for some words, by a CLAP that the user has.
 
     Args:
@@ -99,6 +99,7 @@ def load_clap(name: str, text: str, hear: Hear, sample_rate: int) -> Clap:
         text: What the music is to be like.
         hear: The vocoder.
         sample_rate: Of its samples.
+        device: Of its sounds.
 
     Raises:
         InputError: If ``transformers`` is not installed, or there is no such model.
@@ -116,7 +117,8 @@ def load_clap(name: str, text: str, hear: Hear, sample_rate: int) -> Clap:
         raise InputError(f"clap: no model '{name}' to be had ({reason})") from None
     if model.config.audio_config.enable_fusion:
         raise InputError(f"clap: {name} has fusion; name one without")
-    model.eval().requires_grad_(False)
+    model.eval().requires_grad_(False).to(device)
+    read = tokenizer([text], return_tensors="pt").to(device)
     with torch.no_grad():
-        words: Tensor = model.get_text_features(**tokenizer([text], return_tensors="pt"))[0]
+        words: Tensor = model.get_text_features(**read)[0]
     return Clap(lambda x: model.get_audio_features(input_features=x), words, hear, sample_rate)

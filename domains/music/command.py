@@ -85,6 +85,8 @@ def main(argv: Sequence[str]) -> int:
         raise InputError(f"method: ditto2 or ditto, not '{given.method}'")
     if given.seed < 0 or (given.decode is not None and given.decode < 1):
         raise InputError(f"seed from 0, decode from 1: not {given.seed}, {given.decode}")
+    if given.decode is not None and given.method == "ditto":
+        raise InputError("decode: ditto has its sampler's own steps: leave it out")
     wishes = wishes_of(given)
     long = [name for name in ("melody", "structure") if getattr(wishes, name) is not None]
     steps: int = search_steps(*long) if given.steps is None else given.steps

@@ -84,7 +84,7 @@ class Session:
         self.overlap = min(round(OVERLAP_S * self.mel.frame_rate), self.clip // 4)
         if (wishes.hear or wishes.words) and not isinstance(composer.vocoder, Vocos):
             raise InputError("hear, words: no gradient comes through Griffin-Lim: train a vocoder")
-        self.listeners = listeners(wishes, composer.vocode, self.mel.sample_rate)
+        self.listeners = listeners(wishes, composer.vocode, self.mel.sample_rate, composer.device)
 
     def make(self) -> Piece:
         """The piece.
@@ -98,8 +98,6 @@ class Session:
         if wishes.outpaint is not None:
             return self._outpaint(wishes.outpaint)
         seconds = SECONDS if wishes.seconds is None else wishes.seconds
-        if not 0.5 <= seconds <= 3600:
-            raise InputError(f"seconds: from 0.5 to 3600, not {seconds:g}")
         frames = round(seconds * self.mel.frame_rate)
         if wishes.loop:
             return self._loop(frames)
@@ -238,7 +236,8 @@ class Session:
         mel = mel.to(self.composer.device)
         frame = torch.arange(n) + first
         kept = ((frame < low) | (frame >= high)) & (frame < first + width)
-        asked = [self.wishes.weighted(Inpaint(mel[0], kept)), *self.asked(n)]
+        wanted = window(self.asked(round(given.seconds * rate)), first, first + n)
+        asked = [self.wishes.weighted(Inpaint(mel[0], kept)), *wanted]
         start = warm_noise(self.composer, mel, kept, self._noise(width), tags=self.tags)
         made = self._steer(asked, start)
         patch = self._heard(made.mel)[: len(samples)]

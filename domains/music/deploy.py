@@ -72,7 +72,8 @@ class OneClip(nn.Module):
         if student is None or not isinstance(vocoder, Vocos):
             raise InputError("only a composer with a student and a trained vocoder is exported")
         self.net, self.vocoder, self.inverse = student.average, vocoder, Inverse(vocoder, frames)
-        self.guided, self.tagged = student.guided, bool(composer.spec.tags)
+        self.tagged = bool(composer.spec.tags)
+        self.scaled, self.guided = student.guided, student.guided and self.tagged
         self.mean: Tensor
         self.std: Tensor
         self.register_buffer("mean", student.mean.clone(), persistent=False)
@@ -87,6 +88,8 @@ class OneClip(nn.Module):
         """Samples of clips."""
         one, zero = torch.ones_like(noise[:, 0, 0]), torch.zeros_like(noise[:, 0, 0])
         cond = () if tags is None else (tags,)
+        if self.scaled and guidance is None:
+            guidance = one  # nothing to guide by
         mel = (noise - self.net(noise, zero, one, *cond, guidance=guidance)) * self.std + self.mean
         samples: Tensor = self.inverse(*self.vocoder.spectrum(mel))
         return samples
@@ -100,8 +103,6 @@ def graph_of(composer: Composer, seconds: float, seed: int = 0) -> Graph:
     student = composer.student
     assert student is not None
     names = ["noise", *["tags"] * module.tagged, *["guidance"] * module.guided]
-    if module.guided and not module.tagged:
-        raise InputError("a student without tags has no use for a guidance scale: train it anew")
 
     def draw(n: int) -> tuple[tuple[Tensor, ...], Tensor]:
         noise = composer.noise(n, seconds, draws)
@@ -112,8 +113,8 @@ def graph_of(composer: Composer, seconds: float, seed: int = 0) -> Graph:
         if module.guided:
             inputs += (1 + 3 * torch.rand(n, generator=draws),)
         cond = inputs[1:2] if module.tagged else ()
-        scale = inputs[2] if module.guided else None
         zero, one = torch.zeros(n), torch.ones(n)
+        scale = inputs[2] if module.guided else one if module.scaled else None
         with torch.inference_mode():
             x = noise - student.average(noise, zero, one, *cond, guidance=scale)
             wanted = composer.vocode(composer.features(x))

@@ -20,7 +20,7 @@ from oneleap.domains.audio.vocos import Vocos
 from oneleap.domains.audio.wave import files_in, read
 from oneleap.domains.music.composer import Composer
 from oneleap.domains.music.frechet import embed, frechet, gaussian
-from oneleap.domains.music.judge import METHODS, Judge, Row, append_row, read_rows
+from oneleap.domains.music.judge import METHODS, Judge, Row, append_row, open_rows
 from oneleap.domains.music.listening import Tags
 from oneleap.domains.music.musicnn import Tagger
 from oneleap.domains.music.trials import HEARD, Trial, trials
@@ -68,7 +68,8 @@ def command(
         steps: Of the optimiser, by default 70, and 150 for melody and structure.
         tags: Conditions of the composer.
         seed: Of targets and noise.
-        rows: File that each finished target is appended to; what it holds is not computed again.
+        rows: File that each finished target is appended to; what it holds, of the same settings, is
+            not computed again.
         json: Also write the figures to this file.
 
     Raises:
@@ -76,13 +77,27 @@ def command(
     """
     if targets < 1 or seeds < 1:
         raise InputError(f"targets and seeds are positive, not {targets} and {seeds}")
+    if seed < 0:
+        raise InputError(f"seed: {seed} is negative")
     for method in methods:
         if method not in METHODS:
             raise InputError(f"methods: no '{method}' ({', '.join(METHODS)})")
     composer = Composer.load(run)
     ear = None if tagger is None else Tagger.load(tagger)
     clips, reference = held_out(composer, music, targets, seconds, ear, seed)
-    done = read_rows(rows)
+    settings = {
+        "composer": str(run),
+        "music": str(music),
+        "tagger": None if tagger is None else str(tagger),
+        "targets": targets,
+        "seeds": seeds,
+        "seconds": seconds,
+        "lr": lr,
+        "steps": steps,
+        "tags": list(tags),
+        "seed": seed,
+    }
+    done = open_rows(rows, settings)
     jobs = [
         (name, method, k, trial)
         for name in controls

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from oneleap.core.errors import InputError
+from oneleap.core.files import replacing
 from oneleap.core.seed import step_generator
 from oneleap.domains.audio.mel import log_mel
 from oneleap.domains.music.composer import Composer
@@ -120,21 +122,32 @@ class Judge:
 Done = dict[tuple[str, str, int], Row]
 
 
-def read_rows(rows: Path | None) -> Done:
-    """What an earlier run finished.
+def open_rows(rows: Path | None, settings: Mapping[str, object]) -> Done:
+    """What an earlier run finished, in a file that is then ready for more.
+
+    Args:
+        rows: The file: a line of settings, then a line for each row; one cut short is dropped.
+        settings: Of which all rows must be.
 
     Raises:
-        InputError: If the file is another's.
+        InputError: If the file is another's, or of other settings.
     """
-    if rows is None or not rows.is_file():
-        return {}
     found = Done()
-    for k, line in enumerate(rows.read_text(encoding="utf-8").splitlines(), 1):
+    if rows is None:
+        return found
+    lines = rows.read_text(encoding="utf-8").split("\n")[:-1] if rows.is_file() else []
+    head = json.dumps({"settings": settings})
+    if lines and lines[0] != head:
+        raise InputError(f"{rows} has rows of other settings: name another file")
+    for k, line in enumerate(lines[1:], 2):
         try:
             row = Row(**json.loads(line))
         except (ValueError, TypeError) as error:
             raise InputError(f"{rows}: line {k} is none of this command's ({error})") from None
         found[row.control, row.method, row.number] = row
+    rows.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(rows) as temporary:
+        temporary.write_text("\n".join([*(lines or [head]), ""]), encoding="utf-8")
     return found
 
 
@@ -142,6 +155,5 @@ def append_row(rows: Path | None, row: Row) -> None:
     """Add a line."""
     if rows is None:
         return
-    rows.parent.mkdir(parents=True, exist_ok=True)
     with rows.open("a", encoding="utf-8") as file:
         file.write(json.dumps(asdict(row)) + "\n")

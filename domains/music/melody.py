@@ -92,7 +92,7 @@ def melody_target(
     end = notes[-1].end
     if end > seconds + SLACK_S:
         raise InputError(
-            f"melody: {path} lasts {end:.1f} s, the clip {seconds:.1f} s: "
-            f"--seconds {np.ceil(end):.0f}, or shorten the melody"
+            f"melody: {path} lasts {end:.1f} s, the piece {seconds:.1f} s: "
+            f"shorten it, or make the piece longer, --seconds {np.ceil(end):.0f}"
         )
     return melody_classes(notes, frames, spec)

@@ -126,7 +126,7 @@ def read_notes(path: str | os.PathLike[str]) -> list[tuple[Sung, str]]:
         raise InputError(f"{path}: no such file")
     try:
         file = mido.MidiFile(path)
-    except (OSError, EOFError, ValueError, KeyError, IndexError) as error:
+    except (OSError, EOFError, ValueError, LookupError, mido.KeySignatureError) as error:
         raise InputError(f"{path}: not a MIDI file that can be read ({error!r})") from None
     if file.type == 2 or file.ticks_per_beat <= 0:
         raise InputError(f"{path}: a MIDI file of independent tracks: save it as type 0 or 1")

@@ -9,7 +9,6 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from oneleap.core.errors import InputError
-from oneleap.core.types import noise_like
 from oneleap.domains.music.controls import Control, Weighted, weighted
 
 Decode = Callable[[Tensor], Tensor]
@@ -224,9 +223,12 @@ def _best_draw(
     """Of several draws, that with the least loss, row by row."""
     least = None
     for k in range(candidates):
-        drawn = noise if k == 0 else noise_like(noise, generator)
+        drawn = noise
         if candidates == 1:
             return drawn.clone()
+        if k > 0:
+            where = noise.device if generator is None else generator.device
+            drawn = torch.randn(noise.shape, generator=generator, device=where).to(noise)
         mel = decode(drawn)
         loss = torch.stack([w / c.scale * c.loss(mel) for c, w in asked]).sum(0)
         if least is None:

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.music.chroma import CLASSES
@@ -33,6 +34,9 @@ def draw(
         spec: The contract.
         controls: What was asked for.
         history: Losses by name, of the first row.
+
+    Raises:
+        InputError: If the picture cannot be written.
     """
     seconds = mel.shape[2] / spec.frame_rate
     rows = 2 + len(controls)
@@ -54,8 +58,11 @@ def draw(
     axes[-1].set(title="losses, of the first", xlabel="step", yscale="log")
     if history:
         axes[-1].legend()
-    with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=90, format="png")
+    try:
+        with replacing(path) as temporary:
+            figure.savefig(temporary, dpi=90, format="png")
+    except OSError as error:
+        raise InputError(f"{path} cannot be written ({error.strerror})") from None
 
 
 def _panel(axis: Axes, figure: Figure, control: Control, mel: Tensor, seconds: float) -> None:

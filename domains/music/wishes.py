@@ -89,6 +89,8 @@ class Wishes:
         several = [name for name in ("inpaint", "outpaint", "loop") if getattr(self, name)]
         if len(several) > 1:
             raise InputError(f"{several[0]} and {several[1]}: one at a time")
+        if self.seconds is not None and not 0.5 <= self.seconds <= 3600:
+            raise InputError(f"seconds: from 0.5 to 3600, not {self.seconds:g}")
         if self.inpaint is not None and self.seconds is not None:
             raise InputError("seconds: a recording with a gap keeps its length: leave it out")
         if bool(self.hear) != (self.tagger is not None):
@@ -119,17 +121,17 @@ class Wishes:
         return Weighted(control, self.weights.get(control.name, 1.0))
 
 
-def listeners(wishes: Wishes, hear: Hear, sample_rate: int) -> list[Control]:
-    """The controls that hear the sound itself.
+def listeners(wishes: Wishes, hear: Hear, sample_rate: int, device: torch.device) -> list[Control]:
+    """The controls that hear the sound itself, on a device.
 
     Raises:
         InputError: If musicnn or CLAP cannot be loaded.
     """
     found = list[Control]()
     if wishes.hear and wishes.tagger is not None:
-        found.append(Tags(Tagger.load(wishes.tagger), hear, sample_rate, wishes.hear))
+        found.append(Tags(Tagger.load(wishes.tagger).to(device), hear, sample_rate, wishes.hear))
     if wishes.words is not None and wishes.clap is not None:
-        found.append(load_clap(wishes.clap, wishes.words, hear, sample_rate))
+        found.append(load_clap(wishes.clap, wishes.words, hear, sample_rate, device))
     return found
 
 

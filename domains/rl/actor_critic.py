@@ -14,6 +14,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from oneleap.core.compile import compiled
 from oneleap.core.ema import ema_update, frozen_copy
+from oneleap.core.errors import positive
 from oneleap.core.optim import Adam, build_optimizer
 from oneleap.core.types import Conditioned, Draw, Objective
 from oneleap.domains.rl.dataset import Transitions
@@ -127,6 +128,7 @@ class ActorCritic(Policy):
             teacher=teacher,
             from_teacher=from_teacher,
         )
+        positive(tau=tau, backup_actions=backup_actions, ema_every=ema_every)
         self.automatic_optimization = False
         self.eta, self.critic_warmup, self.tau = eta, critic_warmup, tau
         self.max_q_backup, self.backup_actions = max_q_backup, backup_actions

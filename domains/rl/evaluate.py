@@ -9,7 +9,7 @@ import gymnasium
 from rich.console import Console
 from rich.table import Table
 
-from oneleap.core.errors import InputError
+from oneleap.core.errors import InputError, positive
 from oneleap.core.files import replacing
 from oneleap.core.hub import load_pretrained
 from oneleap.core.seed import step_generator
@@ -58,6 +58,9 @@ def command(
     task = _fitting(policy.spec, run)
     candidates = policy.candidates if candidates is None else candidates
     steps = policy.steps if steps is None else steps
+    positive(episodes=episodes, candidates=candidates, steps=steps)
+    if candidates > 1 and type(policy).choose is Policy.choose:
+        raise InputError(f"candidates: a {type(policy).__name__} has no values to choose by")
     if noise_scale < 0:
         raise InputError(f"noise_scale must be 0 or more, not {noise_scale}")
     if temperature is not None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from oneleap.core.ema import PowerEMA
-from oneleap.core.errors import InputError
+from oneleap.core.errors import InputError, positive
 from oneleap.core.lit import GenerativeModule
 from oneleap.core.nets.mlp import MLP, AtFixedTimes
 from oneleap.core.optim import Adam
@@ -89,8 +89,7 @@ class Policy(GenerativeModule):
             teacher=teacher,
             from_teacher=from_teacher,
         )
-        if steps < 1:
-            raise InputError(f"steps: {steps} is not positive")
+        positive(steps=steps)
         self.spec, self.width, self.depth, self.time_dim = spec, width, depth, time_dim
         self.steps = steps
         self.obs_shift: Tensor

@@ -25,6 +25,8 @@ UNSEEN = 1_000_000
 """Added to the seed of the episodes that the next step suggests: none chose the value."""
 
 SWEEP = "sweep.json"
+SCORE = "score.json"
+"""A trial's figures, which ``oneleap evaluate`` of the same run leaves alone."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def fit_arguments(plan: Plan, trial: Trial, run: Path) -> list[str]:
 
 def scored(plan: Plan, run: Path) -> dict[str, float] | None:
     """Figures of a trial that is trained and scored as planned, else nothing."""
-    path = run / "evaluation.json"
+    path = run / SCORE
     if not ((run / MODEL / "config.json").is_file() and path.is_file()):
         return None
     found: dict[str, float] = json.loads(path.read_text(encoding="utf-8"))
@@ -112,7 +114,9 @@ def work(folder: str, cwd: str, threads: int, name: str) -> dict[str, float]:
     trial, run = known[name], Path(folder) / name
     if not (run / MODEL / "config.json").is_file():
         cli.main("fit", fit_arguments(plan, trial, run))
-    evaluate.command(run, episodes=plan.episodes, candidates=plan.candidates, video=False)
+    evaluate.command(
+        run, episodes=plan.episodes, candidates=plan.candidates, json=run / SCORE, video=False
+    )
     figures = scored(plan, run)
     assert figures is not None
     return figures
@@ -198,7 +202,8 @@ def next_command(plan: Plan, folder: Path, rows: list[Row]) -> str:
     """Score the best value on episodes that did not choose it."""
     best = max(rows, key=lambda row: row.mean)
     run = folder / Trial(best.value, next(iter(best.scores))).name
-    return f"oneleap evaluate {run} --episodes {plan.episodes} --seed {UNSEEN}"
+    chosen = "" if plan.candidates is None else f" --candidates {plan.candidates}"
+    return f"oneleap evaluate {run} --episodes {plan.episodes} --seed {UNSEEN}{chosen}"
 
 
 def sweep(

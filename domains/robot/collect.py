@@ -180,6 +180,8 @@ def robosuite(
     """
     if demos < 1 or image_size < 1:
         raise InputError(f"demos {demos} and image_size {image_size} must be positive")
+    if seed < 0:
+        raise InputError(f"seed: {seed} is negative")
     path = out or Path("data/robot", f"{task}{'_image' if images else ''}.hdf5")
     if path.exists() and not overwrite:
         raise InputError(f"{path} is there already (--overwrite true replaces it)")

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from oneleap.core.errors import InputError
+from oneleap.core.errors import InputError, positive
 from oneleap.core.files import replacing
 from oneleap.core.hub import load_pretrained
 from oneleap.core.samplers import Sampler
@@ -130,9 +130,9 @@ def command(
     if task is None:
         raise InputError(f"{model}: trained without an environment, nowhere to evaluate")
     horizon = task.horizon if horizon is None else horizon
-    for name, number in {"rollouts": rollouts, "horizon": horizon, "execute": execute or 1}.items():
-        if number < 1:
-            raise InputError(f"{name}: {number} is not positive")
+    positive(rollouts=rollouts, horizon=horizon, execute=1 if execute is None else execute)
+    if execute is not None and execute > policy.spec.chunk:
+        raise InputError(f"execute: {execute} of a chunk of {policy.spec.chunk} actions")
     ranks = {} if held is None else {"condition_rank": condition_rank(policy, held)}
     if temperature is not None and temperature < 0:
         raise InputError(f"temperature: {temperature} is negative")
@@ -159,6 +159,8 @@ def command(
         shown.add_row("rank of condition", f"{rank:.1f} on {held}")
     Console().print(shown)
     found |= {"steps": float(calls), "seed": float(seed), **ranks}
+    found["execute"] = float(execute or policy.execute or policy.spec.chunk)
+    found["temperature"] = policy.temperature if temperature is None else temperature
     for path in filter(None, (run / "evaluation.json", json)):
         with replacing(path) as temporary:
             temporary.write_text(dumps(found, indent=2) + "\n", encoding="utf-8")

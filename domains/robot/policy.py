@@ -143,7 +143,8 @@ class RobotPolicy(GenerativeModule):
         """
         model = super().load_teacher()
         spec = getattr(model, "spec", None)
-        for name in ("obs_keys", "obs_steps", "cameras", "act_dim", "chunk", "act_scale"):
+        same = ("obs_keys", "obs_steps", "cameras", "absolute", "act_dim", "chunk")
+        for name in (*same, "act_scale", "act_shift"):
             theirs, ours = (getattr(s, name, None) for s in (spec, self.spec))
             if theirs != ours:
                 raise InputError(f"teacher: {self.teacher} has {name} {theirs}, the data {ours}")

@@ -69,7 +69,13 @@ def opened(path: str) -> Iterator[Any]:
     except OSError as error:
         raise InputError(f"{path}: damaged, or no HDF5 file ({error})") from None
     with file:
-        yield file
+        try:
+            yield file
+        except InputError:
+            raise
+        except (KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
+            reason = f"{type(error).__name__}: {str(error).splitlines()[0]}"
+            raise InputError(f"{path}: damaged, or not of robomimic's layout ({reason})") from error
 
 
 def read(path: str, wanted: Wanted) -> Loaded:

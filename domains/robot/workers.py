@@ -44,7 +44,7 @@ def each(
     """
     if workers < 1:
         raise InputError(f"workers: {workers} is not positive")
-    queue, crew, deaths = iter(jobs), list[Worker[J]](), 0
+    queue, crew, deaths, done = iter(jobs), list[Worker[J]](), 0, 0
     idle: list[tuple[SpawnProcess, connection.Connection[object, object]]] = []
     try:
         while True:
@@ -54,6 +54,8 @@ def each(
                     pipe.send(job)
                 crew.append(Worker(process, pipe, job))
             if not crew:
+                if deaths and not done:
+                    raise InputError("all workers died; what they said is above")
                 return
             ready = connection.wait([worker.pipe for worker in crew])
             for worker in [worker for worker in crew if worker.pipe in ready]:
@@ -67,7 +69,7 @@ def each(
                     continue
                 if answer[0] == "input":
                     raise InputError(answer[1])
-                deaths = 0
+                deaths, done = 0, done + 1
                 idle.append((worker.process, worker.pipe))
                 yield worker.job, answer[1]
     finally:

@@ -70,6 +70,14 @@ def test_tied_weights_stay_tied(tmp_path: Path) -> None:
     assert same_weights(model, again)
 
 
+def test_graphs_of_other_weights_go(folder: Path) -> None:
+    graphs = [folder / "policy.onnx", folder / "policy.pt"]
+    for graph in graphs:
+        graph.write_bytes(b"graph")
+    load_pretrained(folder, trusted=TRUST).save_pretrained(folder)
+    assert not any(graph.exists() for graph in graphs)
+
+
 def test_saving_again_leaves_no_mixture(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*args: object, **kwargs: object) -> None:
         raise OSError("disk full")

@@ -50,6 +50,15 @@ def tune(tmp_path: Path) -> Path:
     return tmp_path / "tune.mid"
 
 
+def write_note(path: Path, seconds: float) -> None:
+    """One note, at 120 beats a minute."""
+    file, track = mido.MidiFile(ticks_per_beat=480), mido.MidiTrack()
+    track.append(mido.Message("note_on", note=69, velocity=90))
+    track.append(mido.Message("note_off", note=69, time=round(960 * seconds)))
+    file.tracks.append(track)
+    file.save(path)
+
+
 def make(seed: int = 0, settings: Settings = QUICK, **wishes: object) -> tuple[np.ndarray, Session]:
     session = Session(tiny_music.composer(), Wishes(**wishes), settings, seed=seed)  # type: ignore[arg-type]
     return session.make().wave.samples, session
@@ -107,6 +116,19 @@ def test_inpainting_leaves_the_rest_alone(song: Path) -> None:
     np.testing.assert_array_equal(samples[last:], given[last:])
     inside = slice(first + 2 * fade, last - 2 * fade)
     assert np.abs(samples[inside] - given[inside]).max() > 1e-3
+
+
+def test_wishes_for_a_gap_are_of_the_whole_recording(tmp_path: Path) -> None:
+    """Far into a long recording, a melody that is over by then asks for nothing."""
+    path, tune = tmp_path / "long.wav", tmp_path / "tune.mid"
+    soundfile.write(path, tiny_music.chord(12.0, 220.0), RATE)
+    for length, asked in ((1.0, False), (12.0, True)):
+        write_note(tune, length)
+        session = Session(
+            tiny_music.composer(), Wishes(inpaint=path, gap=(10.0, 10.3), melody=tune), QUICK
+        )
+        found = session.make().controls
+        assert any(isinstance(control, Melody) for control in found) == asked
 
 
 def test_outpainting_goes_on(song: Path) -> None:
@@ -288,6 +310,8 @@ MISTAKES = {
     "tags": (["--tags", "clam"], "did you mean 'calm'"),
     "levels": (["--quiet-db", "-10", "--loud-db", "-20"], "is below loud_db"),
     "seconds": (["--seconds", "0.1"], "from 0.5 to 3600"),
+    "no seconds": (["--outpaint", "song.wav", "--seconds", "nan"], "from 0.5 to 3600"),
+    "decode of ditto": (["--method", "ditto", "--decode", "2"], "its sampler's own steps"),
     "option": (["--volume", "3"], "--volume"),
     "structure": (["--structure", "A", "--seconds", "0.6"], "2 to 8 letters"),
     "long structure": (["--structure", "AB", "--seconds", "9"], "of pieces up to"),

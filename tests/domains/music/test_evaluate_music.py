@@ -88,8 +88,8 @@ def test_the_command_measures_and_goes_on_where_it_stopped(
     assert found["inpaint_ditto2_targets"] == 2
     assert all(np.isfinite(value) for value in found.values())
     lines = rows.read_text().splitlines()
-    assert len(lines) == 2 * (2 + 2 + 1)
-    rows.write_text("\n".join(lines[:-1]) + "\n")
+    assert len(lines) == 1 + 2 * (2 + 2 + 1)
+    rows.write_text("\n".join(lines)[:-20])  # killed while it wrote
     assert main([*words, *controls, "--targets", "2", "--ditto_targets", "1"]) == 0
     again = rows.read_text().splitlines()
     assert again[:-1] == lines[:-1]
@@ -102,12 +102,14 @@ def test_the_command_measures_and_goes_on_where_it_stopped(
         (["--controls", '["tempo"]', "--targets", "2"], "no 'tempo'"),
         (["--controls", '["tags"]', "--targets", "2"], "tags takes a --tagger"),
         (["--tagger", "none.npz"], "none.npz: no such file"),
+        ([*controls, "--targets", "2", "--seed", "1"], "rows.jsonl has rows of other settings"),
+        ([*controls, "--targets", "2", "--seed", "-1"], "seed: -1 is negative"),
     ):
         assert main([*words, *wrong]) == 2
         assert told in capsys.readouterr().err
-    rows.write_text("{}\n")
+    rows.write_text(f"{lines[0]}\n{{}}\n")
     assert main([*words, *controls, "--targets", "2"]) == 2
-    assert "line 1 is none of this command's" in capsys.readouterr().err
+    assert "line 2 is none of this command's" in capsys.readouterr().err
 
 
 def test_tags_that_an_ear_is_to_hear() -> None:

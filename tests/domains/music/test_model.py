@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_music import BACKBONE, MEL, SPEC, batch, model
+from tiny_music import BACKBONE, MEL, SPEC, batch, model, untagged
 from torch import Tensor
 
 from oneleap.core.errors import InputError
@@ -118,6 +118,15 @@ def test_scales_are_an_input_where_they_are_drawn(objective: Objective) -> None:
     ]
     assert torch.equal(losses[0], losses[1])
     assert (losses[0] - losses[2]).abs().min() > 0
+
+
+@pytest.mark.parametrize("objective", [*SCALED, SplitMeanFlow(guidance=2.0)], ids=str)
+def test_music_without_tags_trains_a_guided_student_too(objective: Objective) -> None:
+    made = model(objective, untagged())
+    made._teacher = [model(FlowMatching(), untagged(), seed=9)]
+    rows = batch(4)._replace(tags=torch.zeros(4, 0))
+    loss = made.loss(rows, objective.draw(made.data(rows), draws()))
+    assert loss.per_sample.isfinite().all()
 
 
 def test_consistency_distillation_follows_the_guided_teacher() -> None:

@@ -125,6 +125,13 @@ def test_what_has_no_student_is_not_exported(runs: Path) -> None:
     assert graph_of(bare, 0.5).inputs == ("noise",)
 
 
+def test_a_student_of_scales_without_tags_has_nothing_to_be_guided_by() -> None:
+    graph = graph_of(Composer.of(model(spec=untagged()), model(CTD, untagged()), vocoder()), 0.5)
+    assert graph.inputs == ("noise",)
+    inputs, wanted = graph.draw(2)
+    assert torch.allclose(graph.module(*inputs), wanted, atol=1e-4)
+
+
 def test_the_bench_has_its_figures(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench, "untrained", lambda: composer(CTD))
     monkeypatch.setattr(bench, "shipped", dict)

@@ -216,6 +216,10 @@ def test_noise_and_temperature_of_an_evaluation(tmp_path: Path) -> None:
         command(run, temperature=-0.1)
     with pytest.raises(InputError, match="temperature: a Policy has no values to choose by"):
         command(run, temperature=0.1)
+    with pytest.raises(InputError, match="candidates: a Policy has no values to choose by"):
+        command(run, candidates=5)
+    with pytest.raises(InputError, match="candidates: 0 is not positive"):
+        command(run, candidates=0)
 
 
 def test_the_command_leaves_figures_and_pictures(tmp_path, capsys, monkeypatch):

@@ -1,12 +1,14 @@
 """OFQL's losses against their formulas written out once more, and what must not carry gradient."""
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from tiny_rl import bandit, q_of, scrambled, trainer
 
+from oneleap.core.errors import InputError
 from oneleap.core.objectives import FlowMatching, MeanFlow, SplitMeanFlow
 from oneleap.core.optim import Adam
 from oneleap.domains.rl.dataset import Transitions
@@ -171,3 +173,19 @@ def test_choice_prefers_valued_candidates(spec: Spec) -> None:
     index = policy.choose(*many, 4, torch.Generator().manual_seed(0))[:, 0] % 4
     shares = torch.bincount(index.long(), minlength=4) / 1000
     assert (shares - 0.25).abs().max() < 0.06
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"width": 0}, "width: 0 is not positive"),
+        ({"depth": 0}, "depth: 0 is not positive"),
+        ({"time_dim": 63}, "time_dim: 63 is no even number"),
+        ({"backup_actions": 0}, "backup_actions: 0 is not positive"),
+        ({"ema_every": 0}, "ema_every: 0 is not positive"),
+        ({"tau": 0.0}, "tau: 0.0 is not positive"),
+    ],
+)
+def test_numbers_that_make_no_policy_are_told(spec: Spec, wrong: Any, told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        OFQL(spec, MeanFlow(), **wrong)

@@ -113,11 +113,23 @@ def test_a_sweep_trains_scores_and_goes_on_where_it_was(played: list[str], capsy
     assert "1 of 2 trials are done" in out
     assert " 0.01 " in out
     # A trial that was trained and not scored is scored, not trained again.
-    Path("s/0.5-seed0/evaluation.json").unlink()
+    Path("s/0.5-seed0/score.json").unlink()
     weights = Path("s/0.5-seed0/model/model.safetensors").stat().st_mtime_ns
     assert main([*LINE, "--values", "[0.5]", "--seeds", "[0]"]) == 0
     assert played[2:] == ["0.5-seed0"]
     assert Path("s/0.5-seed0/model/model.safetensors").stat().st_mtime_ns == weights
+
+
+def test_scoring_on_other_episodes_does_not_choose(played: list[str], capsys: Capture) -> None:
+    given = [*LINE, "--values", "[0.01]", "--seeds", "[0]", "--candidates", "2"]
+    assert main(given) == 0
+    before = Path("s/0.01-seed0/score.json").read_bytes()
+    said = capsys.readouterr().out.splitlines()[-1].removeprefix("next: oneleap ").split()
+    assert said[-2:] == ["--candidates", "2"]
+    assert main([*said, "--video", "false"]) == 0
+    assert main(given) == 0
+    assert played == ["0.01-seed0"]
+    assert Path("s/0.01-seed0/score.json").read_bytes() == before
 
 
 def test_another_plan_wants_another_folder(played: list[str], capsys: Capture) -> None:

@@ -171,6 +171,10 @@ def test_a_teacher_of_other_data_is_told(tmp_path: Path) -> None:
     student = policy(teacher=str(tmp_path))
     with pytest.raises(InputError, match="has chunk 2, the data 4"):
         student.load_teacher()
+    shifted = spec(act_shift=tuple(x + 1 for x in spec().act_shift))
+    RobotPolicy(shifted, FlowMatching(), head=SMALL).save_pretrained(tmp_path)
+    with pytest.raises(InputError, match="has act_shift"):
+        student.load_teacher()
 
 
 def test_a_teacher_gives_its_average_under_the_same_observations(tmp_path: Path) -> None:

@@ -144,6 +144,11 @@ WRONG: dict[str, tuple[Callable[[Any], None], str]] = {
     "no env": (attribute("env_args", "{}"), "env_args names no environment"),
     "gym": (attribute("env_args", '{"env_name": "Hopper", "type": 2}'), "type 2 is no robosuite"),
     "mask": (put("mask/few", np.array([b"demo_9"])), "mask/few names demo_9"),
+    "no group": (put("data/demo_1", np.zeros(3)), "damaged, or not of robomimic's layout"),
+    "flat obs": (put("data/demo_1/obs", np.zeros(3)), "damaged, or not of robomimic's layout"),
+    "number": (put("data/demo_1/actions", 3.0), "damaged, or not of robomimic's layout"),
+    "words": (attribute("num_samples", "many", "data/demo_1"), "damaged, or not of robomimic's"),
+    "flat mask": (put("mask", np.zeros(3)), "no filter key 'few'|damaged, or not"),
     "no mask": (put("mask/few", None), "no filter key 'few'"),
 }
 

@@ -44,6 +44,12 @@ def test_processes_that_only_die_are_given_up() -> None:
         list(each(Squares(deadly=jobs), jobs, 1))
 
 
+@pytest.mark.filterwarnings("ignore:a worker died")
+def test_where_nothing_was_done_there_is_no_result() -> None:
+    with pytest.raises(InputError, match="all workers died"):
+        list(each(Squares(deadly=(0,)), range(1), 1))
+
+
 def test_a_refusal_is_the_callers() -> None:
     with pytest.raises(InputError, match=r"^1 is not to be squared$"):
         list(each(Squares(refused=(1,)), range(3), 1))
