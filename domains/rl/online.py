@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import yaml
 
+from oneleap.core.callbacks import CONFIG
 from oneleap.core.errors import InputError
 from oneleap.core.loaders import Endless
 from oneleap.core.seed import batch_generator
@@ -139,6 +141,7 @@ class OnlineData(OfflineData):
             raise InputError(
                 f"{self.run} holds a {kinds[0]}, the configuration trains a {kinds[1]}"
             )
+        self._refuse_other_rewards()
         # LayerNorm has no weights that would not fit.
         kept, asked = (getattr(policy, "layer_norm", False) for policy in (self._start, model))
         if kept != asked:
@@ -153,6 +156,28 @@ class OnlineData(OfflineData):
             reason = str(error).splitlines()[-1].strip()
             raise InputError(f"{self.run}: its weights have other sizes: {reason}") from None
 
+    def _refuse_other_rewards(self) -> None:
+        """Values of one scale do not go on in another.
+
+        Raises:
+            InputError: If the run was trained on another reward or discount.
+        """
+        file = Path(self.run) / CONFIG
+        if not file.is_file():  # a model alone does not tell
+            return
+        kept = yaml.safe_load(file.read_text(encoding="utf-8"))["data"]["init_args"]
+        reward = (kept.get("reward") or {}).get("class_path") or _path(AsStored)
+        gamma = kept.get("gamma", self.gamma)
+        for name, theirs, ours in (
+            ("reward", reward, _path(type(self.reward))),
+            ("gamma", gamma, self.gamma),
+        ):
+            if theirs != ours:
+                raise InputError(
+                    f"{self.run} was trained with data.{name} {theirs}, the configuration has "
+                    f"{ours}: --data.{name} {theirs}"
+                )
+
     def train_dataloader(self) -> "OnlineBatches":
         """Endless batches."""
         return OnlineBatches(self)
@@ -165,6 +190,11 @@ class OnlineData(OfflineData):
         """See :meth:`state_dict`."""
         self._stored, self.episodes = state["replay"], state["episodes"]
         vars(self).pop("replay", None)
+
+
+def _path(kind: type) -> str:
+    """A class as configurations name it."""
+    return f"{kind.__module__}.{kind.__qualname__}"
 
 
 class OnlineBatches(Endless[Transitions]):
