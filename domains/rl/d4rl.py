@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from oneleap.core.errors import InputError
 from oneleap.domains.rl.dataset import Loaded, OfflineDataset
 from oneleap.domains.rl.fields import DIMENSIONS, assemble, bounded, checked, episode_bounds
-from oneleap.domains.rl.task import Task
+from oneleap.domains.rl.task import MEND, Task
 
 
 class Domain(NamedTuple):
@@ -22,12 +22,14 @@ class Domain(NamedTuple):
         high: Return of an expert, D4RL's ``REF_MAX_SCORE``.
         env: Gymnasium's environment with the same observations; empty if there is none.
         obs_dim: Size of its observations.
+        steps: Steps of D4RL's episodes; 0 if they are the environment's own.
     """
 
     low: float
     high: float
     env: str = ""
     obs_dim: int = 0
+    steps: int = 0
 
 
 DOMAINS = {
@@ -42,7 +44,7 @@ DOMAINS = {
     "maze2d-medium": Domain(13.13, 277.39),
     "maze2d-large": Domain(6.7, 273.99),
     "kitchen": Domain(0.0, 4.0),
-    "pen": Domain(96.262799, 3076.8331017826877, "AdroitHandPen-v1", 45),
+    "pen": Domain(96.262799, 3076.8331017826877, "AdroitHandPen-v1", 45, 100),
     "hammer": Domain(-274.856578, 12794.134825156867, "AdroitHandHammer-v1", 46),
     "relocate": Domain(-6.425911, 4233.877797728884, "AdroitHandRelocate-v1", 39),
     "door": Domain(-56.512833, 2880.5693087298737, "AdroitHandDoor-v1", 39),
@@ -79,9 +81,10 @@ def read(path: str, env: str | None = None, clip: bool = False) -> Loaded:
     width = found["observations"].shape[1]
     if domain and task and task.env == domain.env and width != domain.obs_dim:
         raise InputError(
-            f"{path}: {width} observations a step, {task.env} gives {domain.obs_dim}; name the "
-            "environment of these data in env, or none to train without evaluation"
+            f"{path}: {width} observations a step, {task.env} gives {domain.obs_dim}; {MEND}"
         )
+    if task and env:
+        task.require(path, width, found["actions"].shape[1])
     low, high = limits(found["actions"], task, domain)
     found["actions"] = bounded(path, found["actions"], low, high, clip)
     if "next_observations" in found:
@@ -136,10 +139,15 @@ def opened(path: str) -> tuple[dict[str, NDArray[Any]], str]:
 
 
 def _task(path: str, env: str | None, stored: str) -> tuple[Task | None, Domain | None]:
-    """The environment asked for, else the one stored, else the one the file's name tells."""
+    """The environment asked for, else the one stored, else the one the file's name tells.
+
+    One asked for is scored by D4RL's references of its own domain, if it has any, never by those of
+    the file's.
+    """
     if env == "none":
         return None, None
-    key = next(filter(None, map(domain_of, (env or "", stored, Path(path).stem))), "")
+    names = [env] if env else [stored, Path(path).stem]
+    key = next(filter(None, map(domain_of, names)), "")
     domain = DOMAINS.get(key)
     same = domain is not None and stored.partition("-v")[0] == domain.env.partition("-v")[0]
     name = env or (stored if stored and (same or not key) else domain.env if domain else "")
@@ -155,7 +163,8 @@ def _task(path: str, env: str | None, stored: str) -> tuple[Task | None, Domain 
         )
     if domain is None:
         return Task(name), None
-    return Task(name, {}, domain.low, domain.high, f"D4RL {key}"), domain
+    kwargs = {"max_episode_steps": domain.steps} if domain.steps else {}
+    return Task(name, kwargs, domain.low, domain.high, f"D4RL {key}"), domain
 
 
 def limits(

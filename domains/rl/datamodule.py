@@ -74,6 +74,8 @@ class OfflineData(L.LightningDataModule):
             loaded = minari_io.read(self.path, self.clip_actions)
             if self.env is not None:
                 task = None if self.env == "none" else Task(self.env)
+                if task is not None:
+                    task.require(self.path, loaded.data.obs.shape[1], loaded.data.act.shape[1])
                 loaded = loaded._replace(task=task, sparse_task=None)
         if loaded.task is None and self.env != "none":
             raise InputError(

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,6 @@ import h5py
 import minari
 import numpy as np
 from gymnasium import spaces
-from gymnasium.envs.registration import EnvSpec
 from h5py import h5d, h5g, h5s
 from minari.data_collector import EpisodeBuffer
 from minari.dataset.minari_dataset import parse_dataset_id
@@ -24,11 +23,8 @@ from numpy.typing import NDArray
 from oneleap.core.errors import InputError
 from oneleap.domains.rl.dataset import Loaded
 from oneleap.domains.rl.fields import assemble, bounded, checked
-from oneleap.domains.rl.pointmaze import ENV_ID, MAZES, MEASURED, pointmaze_task
-from oneleap.domains.rl.task import Task
-
-REFERENCES_KEY = "oneleap_references"
-"""Metadata of our own PointMaze data: the four measured returns."""
+from oneleap.domains.rl.minari_env import recorded, tasks
+from oneleap.domains.rl.task import observed
 
 PARTS = ("observations", "actions", "rewards", "terminations", "truncations")
 
@@ -39,7 +35,8 @@ Episode = tuple[NDArray[Any], ...]
 def read(path: str, clip: bool = False) -> Loaded:
     """Read a data set by its id or its folder; an id that is not here is downloaded by Minari.
 
-    Of dictionary observations, the entry ``observation`` is taken.
+    Of dictionary observations, the entry ``observation`` is taken; of AntMaze's, the position and
+    the goal too (see :func:`oneleap.domains.rl.task.observed`).
 
     Args:
         path: Id such as ``D4RL/hopper/medium-v2``, or the folder of a data set.
@@ -51,12 +48,13 @@ def read(path: str, clip: bool = False) -> Loaded:
     with blamed(path):
         storage = MinariStorage.read(find(path))
         meta = storage.metadata
-    key = _vector_key(path, storage.observation_space)
+        spec = recorded(meta)
+    keys = _vector_keys(path, storage.observation_space, spec.id if spec else "")
     space = storage.action_space
     if not (isinstance(space, spaces.Box) and len(space.shape) == 1):
         raise InputError(f"{path}: actions are {space}; vectors of numbers are needed")
     with blamed(path):
-        episodes = [e for e in episodes_of(storage, meta, key) if len(e[1])]
+        episodes = [e for e in episodes_of(storage, meta, keys) if len(e[1])]
     found, bounds = joined(path, episodes)
     low, high = limits(space, found["actions"])
     found["actions"] = bounded(path, found["actions"], low, high, clip)
@@ -89,6 +87,8 @@ def find(path: str) -> Path:
             f"{path}: no such file or folder, and no Minari id such as D4RL/hopper/medium-v2"
         ) from None
     folder = Path(get_dataset_path(path))
+    if not folder.is_dir() and path.startswith("oneleap/"):
+        raise InputError(f"{path}: not in {get_dataset_path()}; oneleap collect makes it")
     if not folder.is_dir():
         try:
             minari.download_dataset(path)
@@ -100,27 +100,43 @@ def find(path: str) -> Path:
     return folder / "data"
 
 
-def _vector_key(path: str, space: gymnasium.Space[Any]) -> str:
-    """Entry of a dictionary observation that is used, or nothing for a plain vector."""
-    key = ""
-    if isinstance(space, spaces.Dict) and "observation" in space.spaces:
-        key, space = "observation", space["observation"]
-    if not (isinstance(space, spaces.Box) and len(space.shape) == 1):
-        raise InputError(f"{path}: observations are {space}; vectors of numbers are needed")
-    return key
+def _vector_keys(path: str, space: gymnasium.Space[Any], env: str) -> tuple[str, ...]:
+    """Entries of a dictionary observation that are used, in order; none for a plain vector."""
+    keys: tuple[str, ...] = ()
+    used = [space]
+    if isinstance(space, spaces.Dict) and set(observed(env)) <= set(space.spaces):
+        keys = observed(env)
+        used = [space[key] for key in keys]
+    for part in used:
+        if not (isinstance(part, spaces.Box) and len(part.shape) == 1):
+            raise InputError(f"{path}: observations are {part}; vectors of numbers are needed")
+    return keys
 
 
-def episodes_of(storage: MinariStorage, meta: Mapping[str, Any], key: str) -> Iterator[Episode]:
-    """All episodes; from HDF5 past Minari's own reader, which takes four times as long."""
+def episodes_of(
+    storage: MinariStorage, meta: Mapping[str, Any], keys: tuple[str, ...]
+) -> Iterator[Episode]:
+    """All episodes, entries ``keys`` of dictionary observations joined.
+
+    From HDF5 they are read past Minari's own reader, which takes four times as long.
+    """
     count = int(meta["total_episodes"])
     if storage.FORMAT != "hdf5":
         for episode in storage.get_episodes(range(count)):
-            arrays = [episode[part] for part in PARTS]
-            arrays[0] = arrays[0][key] if key else arrays[0]
-            yield tuple(np.asarray(array) for array in arrays)
+            obs, *others = (episode[part] for part in PARTS)
+            columns = [obs[key] for key in keys] if keys else [obs]
+            yield _one_vector([np.asarray(array) for array in (*columns, *others)])
         return
+    names = [f"{PARTS[0]}/{key}" for key in keys] or [PARTS[0]]
     with h5py.File(storage.data_path / "main_data.hdf5", "r", rdcc_nbytes=0) as file:
-        yield from _hdf5(file, count, [f"{PARTS[0]}/{key}" if key else PARTS[0], *PARTS[1:]])
+        yield from map(_one_vector, _hdf5(file, count, [*names, *PARTS[1:]]))
+
+
+def _one_vector(arrays: Sequence[NDArray[Any]]) -> Episode:
+    """The episode, whose observations come in one array or more, before the other parts."""
+    split = len(arrays) - len(PARTS) + 1
+    obs = arrays[0] if split == 1 else np.concatenate(arrays[:split], axis=1)
+    return obs, *arrays[split:]
 
 
 def _hdf5(file: h5py.File, count: int, names: list[str]) -> Iterator[Episode]:
@@ -185,35 +201,6 @@ def limits(
         low = np.where(np.isfinite(low), low, act.min(0))
         high = np.where(np.isfinite(high), high, act.max(0))
     return low, high
-
-
-def tasks(meta: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields of :class:`Loaded` about the environment."""
-    text = meta.get("eval_env_spec") or meta.get("env_spec")
-    if not text:
-        return {}
-    spec = EnvSpec.from_json(text)
-    maze = _maze(spec)
-    if maze:
-        references = meta.get(REFERENCES_KEY) or MEASURED[maze]
-        return {
-            "task": pointmaze_task(maze, True, references),
-            "sparse_task": pointmaze_task(maze, False, references),
-            "moving_goal": spec.id != ENV_ID,
-        }
-    low, high = meta.get("ref_min_score"), meta.get("ref_max_score")
-    if low is None or high is None:
-        return {"task": Task(spec.id, spec.kwargs)}
-    reference = f"Minari {meta['dataset_id']}"
-    return {"task": Task(spec.id, spec.kwargs, float(low), float(high), reference)}
-
-
-def _maze(spec: EnvSpec) -> str:
-    """Our name of the maze an environment plays in, or nothing."""
-    if spec.id == ENV_ID:
-        return str(spec.kwargs.get("maze", "umaze"))
-    cells = spec.kwargs.get("maze_map") if spec.id.startswith("PointMaze") else None
-    return next((name for name, maze in MAZES.items() if maze.cells == cells), "")
 
 
 def dataset_folder(dataset_id: str, out: Path | None, overwrite: bool) -> Path:

@@ -27,7 +27,10 @@ GL_PACKAGES = "libegl1 libgl1 libosmesa6 libgles2"
 
 
 def vector(obs: Any) -> NDArray[np.float32]:
-    """An observation as the readers see it: of a dictionary, the entry ``observation``."""
+    """An observation as the readers see it: of a dictionary, the entry ``observation``.
+
+    AntMaze, which needs more, gives no dictionary: :meth:`Task.make` has joined its entries.
+    """
     return np.asarray(obs["observation"] if isinstance(obs, dict) else obs, np.float32)
 
 

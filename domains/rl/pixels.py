@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from oneleap.core.errors import InputError
-from oneleap.domains.rl import d4rl, minari_io
+from oneleap.domains.rl import d4rl, minari_env, minari_io
 from oneleap.domains.rl.datamodule import OfflineData
 from oneleap.domains.rl.dataset import AsStored, Loaded, Reward, Transitions
 from oneleap.domains.rl.fields import assemble, bounded, checked, episode_bounds
@@ -232,7 +232,7 @@ def read_minari(path: str, clip: bool) -> tuple[Loaded, Images]:
     low, high = minari_io.limits(storage.action_space, found["actions"])
     found["actions"] = bounded(path, found["actions"], low, high, clip)
     text = meta.get(TASK_KEY)
-    task = Task(**json.loads(text)) if text else minari_io.tasks(meta).get("task")
+    task = Task(**json.loads(text)) if text else minari_env.tasks(meta).get("task")
     return Loaded(assemble(found, bounds), low, high, task), np.concatenate(parts)
 
 

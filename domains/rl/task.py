@@ -11,6 +11,30 @@ from oneleap.core.errors import InputError
 if TYPE_CHECKING:
     import gymnasium
 
+    Env = gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]
+
+
+MEND = (
+    "name the environment of these data in env, by a Gymnasium id such as Hopper-v5, or set env to "
+    "none to train without evaluation"
+)
+"""What to do about an environment that does not suit the data."""
+
+
+def observed(env: str) -> tuple[str, ...]:
+    """Entries of an environment's dictionary observations that make up the vector, in order.
+
+    AntMaze's ``observation`` tells neither where the ant is nor where it is to go, and the goal is
+    drawn anew for every episode, so both are joined to it. Of all others, PointMaze among them,
+    ``observation`` is taken alone.
+
+    Args:
+        env: Gymnasium id.
+    """
+    if env.rpartition(":")[2].startswith("AntMaze"):
+        return "achieved_goal", "observation", "desired_goal"
+    return ("observation",)
+
 
 @dataclass(frozen=True)
 class Task:
@@ -30,8 +54,10 @@ class Task:
     ref_max: float = 1.0
     reference: str = "none"
 
-    def make(self, **kwargs: object) -> "gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]":
+    def make(self, **kwargs: object) -> "Env":
         """The environment; ``kwargs`` (``render_mode``, say) are added to ``env_kwargs``.
+
+        Several entries of a dictionary observation, see :func:`observed`, come as one vector.
 
         Raises:
             InputError: There is no such environment, or it does not take the arguments.
@@ -43,10 +69,39 @@ class Task:
 
         every: dict[str, Any] = {**self.env_kwargs, **kwargs}
         try:
-            return gymnasium.make(self.env, **every)
+            env = gymnasium.make(self.env, **every)
         except (gymnasium.error.Error, ImportError, TypeError) as error:
             reason = " ".join(str(error).split())
             raise InputError(f"environment {self.env}: {reason}") from None
+        keys = observed(self.env)
+        return _joined(env, keys) if len(keys) > 1 else env
+
+    def require(self, path: str, obs_dim: int, act_dim: int) -> None:
+        """Refuse an environment asked for by ``env`` before training, not at its evaluation.
+
+        Args:
+            path: Of the data, for the message.
+            obs_dim: Size of their observations.
+            act_dim: Size of their actions.
+
+        Raises:
+            InputError: There is no such environment, or it has other sizes than the data.
+        """
+        from gymnasium import spaces
+
+        try:
+            env = self.make()
+        except InputError as error:
+            raise InputError(f"{path}: {error}; {MEND}") from None
+        seen, actions = env.observation_space, env.action_space
+        env.close()
+        if isinstance(seen, spaces.Dict):
+            seen = seen.spaces.get("observation", seen)
+        if seen.shape != (obs_dim,) or actions.shape != (act_dim,):
+            raise InputError(
+                f"{path}: {self.env} has observations {seen.shape} and actions {actions.shape}, "
+                f"the data have ({obs_dim},) and ({act_dim},); {MEND}"
+            )
 
     def action_bounds(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Least and greatest action of the environment.
@@ -66,6 +121,23 @@ class Task:
     def score(self, returns: NDArray[np.float64]) -> NDArray[np.float64]:
         """Returns on the scale where ``ref_min`` is 0 and ``ref_max`` is 100."""
         return 100.0 * (returns - self.ref_min) / (self.ref_max - self.ref_min)
+
+
+def _joined(env: "Env", keys: tuple[str, ...]) -> "Env":
+    """The environment with entries of its dictionary observation as one vector."""
+    from gymnasium import spaces
+    from gymnasium.wrappers import TransformObservation
+
+    space: object = env.observation_space
+    if not isinstance(space, spaces.Dict):
+        return env
+    size = sum(spaces.flatdim(space[key]) for key in keys)
+    whole: spaces.Space[Any] = spaces.Box(-np.inf, np.inf, (size,), np.float64)
+
+    def vector(obs: Any) -> NDArray[Any]:
+        return np.concatenate([obs[key] for key in keys])
+
+    return TransformObservation(env, vector, whole)
 
 
 @dataclass(frozen=True)

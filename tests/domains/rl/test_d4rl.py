@@ -107,6 +107,7 @@ def test_reference_scores_are_those_of_d4rl():
     assert DOMAINS["maze2d-medium"][:2] == (13.13, 277.39)
 
 
+@pytest.mark.filterwarnings("ignore:.*out of date")  # Hopper-v4
 @pytest.mark.parametrize(
     ("file", "attrs", "env", "expected", "scored"),
     [
@@ -146,8 +147,47 @@ def test_an_unknown_environment_asks_for_the_setting(tmp_path, name):
 def test_an_environment_of_other_size_or_name_is_told(tmp_path):
     with pytest.raises(InputError, match="27 observations a step, Ant-v5 gives 105"):
         read(write(tmp_path / "ant-medium.hdf5", columns(obs=27)))
-    with pytest.raises(InputError, match=r"^environment Nowhere-v0: "):
-        read(write(tmp_path / "mine.hdf5", columns()), "Nowhere-v0")
+
+
+@pytest.mark.parametrize(
+    ("name", "obs", "act", "env", "what"),
+    [
+        ("mine", 11, 3, "Nowhere-v0", "environment Nowhere-v0: .* doesn't exist"),
+        ("hopper-medium", 11, 3, "Hoper-v5", r"environment Hoper-v5: .* mean: `Hopper`\?"),
+        ("hopper-medium", 11, 3, "Hopper-v9", "environment Hopper-v9: .*`v9`"),
+        ("hopper-medium", 11, 3, "Pendulum-v1", r"Pendulum-v1 has observations \(3,\)"),
+        ("hopper-medium", 11, 3, "Walker2d-v5", "11 observations a step, Walker2d-v5 gives 17"),
+        ("relocate-human", 39, 30, "AdroitHandDoor-v1", r"and actions \(28,\), the data .*\(30,\)"),
+    ],
+)
+def test_an_environment_asked_for_that_is_not_the_datas_is_refused_at_once(
+    tmp_path, name, obs, act, env, what
+):
+    path = write(tmp_path / f"{name}.hdf5", columns(obs=obs, act=act))
+    with pytest.raises(InputError, match=what) as error:
+        read(path, env)
+    told = str(error.value)
+    assert told.startswith(f"{path}: ")
+    assert "env" in told.removeprefix(path)
+    assert "none to train without evaluation" in told
+    assert "\n" not in told
+
+
+def test_an_environment_asked_for_borrows_no_references_of_the_files(tmp_path):
+    path = write(tmp_path / "hopper-medium.hdf5", columns(obs=3, act=1))
+    task = read(path, "Pendulum-v1").task
+    assert (task.env, task.reference, task.ref_min, task.ref_max) == ("Pendulum-v1", "none", 0, 1)
+    path = write(tmp_path / "halfcheetah-medium.hdf5", columns(obs=17, act=6))
+    assert read(path, "Walker2d-v5").task.reference == "D4RL walker2d"
+
+
+@pytest.mark.parametrize("env", [None, "AdroitHandPen-v1"])
+def test_pen_is_played_for_d4rls_100_steps(tmp_path, env):
+    task = read(write(tmp_path / "pen-human.hdf5", columns(obs=45, act=24)), env).task
+    assert task.reference == "D4RL pen"
+    world = task.make()
+    assert world.spec.max_episode_steps == 100
+    world.close()
 
 
 def test_unclipped_demonstrations_are_refused_until_asked(tmp_path):

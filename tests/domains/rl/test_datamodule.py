@@ -132,7 +132,10 @@ def test_rewards_of_moving_goals_are_told(maze, monkeypatch):
 
 
 def test_the_environment_can_be_named_or_done_without(maze, monkeypatch):
-    assert OfflineData(maze, env="Pendulum-v1").spec.task.env == "Pendulum-v1"
+    named = OfflineData(maze, env="PointMaze_UMaze-v3").spec.task
+    assert named.env == "PointMaze_UMaze-v3"
+    with pytest.raises(InputError, match="Pendulum-v1 has observations"):
+        _ = OfflineData(maze, env="Pendulum-v1").spec
     assert OfflineData(maze, env="none").spec.task is None
     loaded = OfflineData(maze)._loaded
     monkeypatch.setattr(

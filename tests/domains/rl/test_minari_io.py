@@ -1,5 +1,6 @@
 """Minari data sets: reading what Minari wrote, and telling what is wrong."""
 
+import copy
 import json
 import shutil
 import warnings
@@ -19,7 +20,9 @@ from minari.dataset._storages.hdf5_storage import HDF5Storage
 from oneleap.core.errors import InputError
 from oneleap.domains.rl import minari_io
 from oneleap.domains.rl.minari_io import read
+from oneleap.domains.rl.pictures import vector
 from oneleap.domains.rl.pointmaze import MAZES, MEASURED
+from oneleap.domains.rl.task import Task
 
 BOX = spaces.Box(-1, 1, (2,), np.float32)
 VECTOR = spaces.Box(-np.inf, np.inf, (3,), np.float64)
@@ -60,6 +63,12 @@ def create(name, episodes, obs=VECTOR, act=BOX, **more):
             name, episodes, observation_space=obs, action_space=act, **more
         )
     return name
+
+
+def recorded(root, **more):
+    """Add metadata to the set ``it-v0``."""
+    path = root / "it-v0/data/metadata.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | more))
 
 
 @given(
@@ -122,6 +131,68 @@ def test_minaris_own_pointmaze_is_played_with_the_fixed_goal(root, maze):
     assert loaded.task.env_kwargs == {"maze": maze, "dense": True}
     assert loaded.sparse_task.env_kwargs == {"maze": maze, "dense": False}
     assert loaded.sparse_task.ref_max == MEASURED[maze]["sparse_controller"]
+
+
+def ant(spec):
+    """Ten steps of an AntMaze of ours, as Minari has them, and its observations by entry."""
+    world, rng = gymnasium.make(spec.id), np.random.default_rng(0)
+    seen = [world.reset(seed=0)[0]]
+    actions = rng.uniform(-1, 1, (10, 8)).astype(np.float32)
+    seen += [world.step(action)[0] for action in actions]
+    world.close()
+    obs = {key: np.stack([one[key] for one in seen]) for key in seen[0]}
+    zeros, last = np.zeros(10), np.arange(10) == 9
+    episode = EpisodeBuffer(
+        observations=obs, actions=actions, rewards=zeros, terminations=zeros > 0, truncations=last
+    )
+    return [episode], world, obs
+
+
+@pytest.mark.filterwarnings("ignore:.*out of date")
+@pytest.mark.parametrize("version", ["v4", "v5"])
+def test_antmaze_is_read_and_played_with_position_and_goal(root, version):
+    spec = gymnasium.spec(f"AntMaze_UMaze-{version}")
+    episodes, world, obs = ant(spec)
+    name = create("it-v0", episodes, world.observation_space, world.action_space)
+    recorded(root, env_spec=spec.to_json())
+    loaded = read(name)
+    whole = [obs[key] for key in ("achieved_goal", "observation", "desired_goal")]
+    whole = np.concatenate(whole, axis=1).astype(np.float32)
+    np.testing.assert_array_equal(loaded.data.obs, whole[:-1])
+    np.testing.assert_array_equal(loaded.data.next_obs, whole[1:])
+    env = loaded.task.make(disable_env_checker=True)
+    assert env.observation_space.shape == whole.shape[1:]
+    np.testing.assert_array_equal(vector(env.reset(seed=0)[0]), whole[0])
+    np.testing.assert_array_equal(vector(env.step(loaded.data.act[0].numpy())[0]), whole[1])
+    env.close()
+
+
+def test_pointmaze_of_gymnasium_robotics_is_played_by_its_observation_alone():
+    env = Task("PointMaze_UMaze-v3").make()
+    assert vector(env.reset(seed=0)[0]).shape == (4,)
+    env.close()
+
+
+@pytest.mark.parametrize(
+    ("limit", "expected"), [(5, {"max_episode_steps": 5}), (11.0, {}), (1e6, {}), (None, {})]
+)
+def test_the_recorded_time_limit_is_played_unless_it_spans_all_data(root, limit, expected):
+    """Collectors of mazes raise the limit to the number of steps they want."""
+    create("it-v0", buffers())
+    spec = EnvSpec("Some-v3", entry_point="somewhere:Some", max_episode_steps=limit)
+    recorded(root, env_spec=spec.to_json())
+    assert read("it-v0").task.env_kwargs == expected
+
+
+def test_pen_of_minari_is_played_for_its_recorded_100_steps(root):
+    spec = copy.deepcopy(gymnasium.spec("AdroitHandPen-v1"))
+    spec.max_episode_steps = 100
+    create("it-v0", buffers((90, 90), ends="-t"))
+    old = {"autoreset": False, "apply_api_compatibility": False}  # of Gymnasium 0.29
+    recorded(root, env_spec=json.dumps(json.loads(spec.to_json()) | old))
+    env = read("it-v0").task.make()
+    assert env.spec.max_episode_steps == 100
+    env.close()
 
 
 def test_without_environment_there_is_no_task():
@@ -238,9 +309,9 @@ def test_an_empty_data_set_is_told():
 def test_our_reader_of_hdf5_agrees_with_minaris(root):
     create("it-v0", buffers(keyed=True), GOALS)
     storage = HDF5Storage.read(root / "it-v0/data")
-    fast = list(minari_io.episodes_of(storage, storage.metadata, "observation"))
+    fast = list(minari_io.episodes_of(storage, storage.metadata, ("observation",)))
     storage.FORMAT = "another"
-    slow = list(minari_io.episodes_of(storage, storage.metadata, "observation"))
+    slow = list(minari_io.episodes_of(storage, storage.metadata, ("observation",)))
     for ours, theirs in zip(fast, slow, strict=True):
         for one, other in zip(ours, theirs, strict=True):
             np.testing.assert_array_equal(one, other)
