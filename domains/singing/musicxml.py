@@ -54,9 +54,12 @@ def _score(root: Element, verse: int, stem: str) -> Score:
     names = {p.get("id", ""): p.findtext("part-name", "") for p in root.iter("score-part")}
     title = root.findtext("work/work-title") or root.findtext("movement-title") or ""
     notes, played, tempos = list[Note](), list[Bar](), dict[Fraction, float]()
-    start = Fraction(0)
+    start, before, ruling = Fraction(0), -1, _ruling(bars)
     for index, turn in order([bar.signs for bar in bars]):
         bar = bars[index]
+        if index != before + 1:  # what rules here by the score, not by what was just played
+            tempos[start] = ruling[index]
+        before = index
         notes += _notes(bar, voice, _verse(bar, voice, verse, turn), notes)
         played.append(Bar(bar.number, bar.beats, bar.metre))
         tempos |= {start + at: tempo for at, tempo in bar.tempos}
@@ -81,13 +84,25 @@ def _sung(parts: dict[str, list[Measure]]) -> tuple[str, str]:
     return lyrics.most_common(1)[0][0]
 
 
+def _ruling(bars: list[Measure]) -> list[float]:
+    """The tempo at the beginning of each bar, by its place in the score."""
+    found, tempo = list[float](), TEMPO
+    for bar in bars:
+        found.append(tempo)
+        tempo = bar.tempos[-1][1] if bar.tempos else tempo
+    return found
+
+
 def _share_tempos(bars: list[Measure], parts: list[list[Measure]]) -> None:
-    """Tempos are the whole score's, in whichever part they are written."""
+    """Tempos are the whole score's, in whichever part they are written.
+
+    One at a bar's end is the next bar's.
+    """
+    late: dict[Fraction, float] = {}
     for index, bar in enumerate(bars):
-        found: dict[Fraction, float] = {}
-        for other in parts:
-            if index < len(other):
-                found |= {at: t for at, t in other[index].tempos if at < bar.beats}
+        here = [pair for other in parts if index < len(other) for pair in other[index].tempos]
+        found = late | {at: tempo for at, tempo in here if at < bar.beats}
+        late = {Fraction(0): tempo for at, tempo in here if at >= bar.beats}
         bar.tempos = sorted(found.items())
 
 

@@ -67,7 +67,7 @@ def measures(part: Element) -> Iterator[Measure]:
     Raises:
         InputError: If a value is no number, or the score jumps (da capo and such).
     """
-    divisions, metre = Fraction(1), (4, 4)
+    divisions, metre, shift = Fraction(1), (4, 4), Fraction(0)
     endings: frozenset[int] = frozenset()
     for count, element in enumerate(part.findall("measure"), 1):
         number = element.get("number", "") or str(count)
@@ -79,12 +79,17 @@ def measures(part: Element) -> Iterator[Measure]:
             if child.tag == "attributes":
                 divisions = _positive(child.findtext("divisions"), divisions, where)
                 metre = bar.metre = _metre(child, metre, where)
-            elif child.tag == "note" and child.find("grace") is None and child.find("cue") is None:
-                place += 1
+                shift = _transposed(child, shift, where)
+            elif child.tag == "note" and child.find("grace") is None:
                 beats = _fraction(child.findtext("duration"), where) / divisions
                 chord = child.find("chord") is not None
+                if child.find("cue") is not None:  # another's, shown while this part rests
+                    at = at if chord else at + beats
+                    extent = max(extent, at)
+                    continue
+                place += 1
                 onset = bar.sounds[-1].onset if chord and bar.sounds else at
-                bar.sounds.append(_sound(child, onset, beats, place, chord, where))
+                bar.sounds.append(_sound(child, shift, onset, beats, place, chord, where))
                 at = at if chord else at + beats
             elif child.tag in ("backup", "forward"):
                 step = _fraction(child.findtext("duration"), where) / divisions
@@ -100,7 +105,13 @@ def measures(part: Element) -> Iterator[Measure]:
 
 
 def _sound(
-    note: Element, onset: Fraction, beats: Fraction, place: int, chord: bool, where: str
+    note: Element,
+    shift: Fraction,
+    onset: Fraction,
+    beats: Fraction,
+    place: int,
+    chord: bool,
+    where: str,
 ) -> Sound:
     pitch = note.find("pitch")
     if note.find("unpitched") is not None:
@@ -118,7 +129,7 @@ def _sound(
     return Sound(
         onset=onset,
         beats=beats,
-        midi=None if pitch is None else _midi(pitch, where),
+        midi=None if pitch is None else _midi(pitch, shift, where),
         lyrics=lyrics,
         tied="stop" in ties,
         breath=note.find("notations/articulations/breath-mark") is not None,
@@ -128,13 +139,22 @@ def _sound(
     )
 
 
-def _midi(pitch: Element, where: str) -> float:
+def _midi(pitch: Element, shift: Fraction, where: str) -> float:
     step = (pitch.findtext("step") or "").strip()
     if step not in _LETTERS:
         raise InputError(f"{where}: its pitch has the step '{step}', not A to G")
     alter = _fraction(pitch.findtext("alter") or "0", where)
     octave = _fraction(pitch.findtext("octave"), where)
-    return round(float(12 * (octave + 1) + _LETTERS[step] + alter), 6)
+    return round(float(12 * (octave + 1) + _LETTERS[step] + alter + shift), 6)
+
+
+def _transposed(attributes: Element, before: Fraction, where: str) -> Fraction:
+    """Semitones from the written pitch to the one that sounds."""
+    transpose = attributes.find("transpose")
+    if transpose is None:
+        return before
+    octaves = _fraction(transpose.findtext("octave-change") or "0", where)
+    return _fraction(transpose.findtext("chromatic") or "0", where) + 12 * octaves
 
 
 def _metre(attributes: Element, before: tuple[int, int], where: str) -> tuple[int, int]:

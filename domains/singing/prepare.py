@@ -111,7 +111,7 @@ def row(segment: Segment, spec: Spec, frames: int | None = None) -> Row:
         frames: Of the recording; by default those of the phonemes, or else of the notes.
 
     Raises:
-        InputError: If a phoneme is unknown, or words and notes are missing.
+        InputError: If a phoneme is unknown, words and notes are missing, or it has no length.
     """
     bound_to_words(segment)
     step_s = 1 / spec.mel.frame_rate
@@ -121,6 +121,8 @@ def row(segment: Segment, spec: Spec, frames: int | None = None) -> Row:
     total = frames
     if total is None:
         total = int(each.sum() if segment.ph_dur else note_each.sum())
+    if total < 1:
+        raise InputError("lasts less than a frame")
     if segment.ph_dur:
         each = _of_length(each, total)
     midi = timing.word_midi(segment)

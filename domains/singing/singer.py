@@ -29,6 +29,7 @@ from oneleap.domains.singing.segment import Segment
 from oneleap.domains.singing.spec import Songs
 
 TEMPO = (0.25, 4.0)
+LONGEST_S = 4 * 3600.0
 """Least and greatest factor of speed."""
 
 
@@ -135,11 +136,14 @@ class Singer:
             raise InputError("nothing to sing: the score has no phrases")
         moved = self.moved(segments, key, tempo)
         rate = self.sample_rate
-        lasts = max(s.offset + s.seconds for s in moved)
+        early = -min(0.0, *(s.offset for s in moved))  # a phrase may begin before the song does
+        lasts = early + max(s.offset + s.seconds for s in moved)
+        if lasts > LONGEST_S:
+            raise InputError(f"a song of {lasts / 3600:.3g} hours: up to {LONGEST_S / 3600:.0f}")
         sound = np.zeros(round(lasts * rate) + 1, np.float32)
         for i, segment in enumerate(moved):
             wave = self.phrase(segment, steps, seed + i)
-            first = max(0, round(segment.offset * rate))
+            first = round((early + segment.offset) * rate)
             part = sound[first : first + len(wave.samples)]
             part += wave.samples[: len(part)]
         return Wave(sound, rate)

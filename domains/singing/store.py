@@ -52,5 +52,6 @@ def load_part(folder: Path, part: str, kind: type[M]) -> M:
         raise InputError(f"{folder} holds no {part}: pack a singer with oneleap singer")
     model = load_slim(inner)
     if not isinstance(model, kind):
-        raise InputError(f"{part}: {inner} holds a {type(model).__name__}, not a {kind.__name__}")
+        held, wanted = (f"{c.__module__}.{c.__name__}" for c in (type(model), kind))
+        raise InputError(f"{part}: {inner} holds a {held}, not a {wanted}")
     return model

@@ -48,7 +48,7 @@ UNITS = {
     "mg": "milligrams", "lbs": "pounds", "lb": "pounds", "oz": "ounces", "ml": "milliliters",
     "khz": "kilohertz", "mhz": "megahertz", "ghz": "gigahertz", "hz": "hertz",
     "kb": "kilobytes", "mb": "megabytes", "gb": "gigabytes", "tb": "terabytes", 
-    "ms": "milliseconds",
+    "ms": "milliseconds", "¢": "cents",
 }  # fmt: skip
 """Read as these behind a number."""
 
@@ -59,6 +59,16 @@ _SIGNS = {
     "=": " equals ",
     "#": " number ",
     "~": " about ",
+    "\u00d7": " times ",
+    "÷": " divided by ",
+    "±": " plus or minus ",
+    "≤": " at most ",
+    "≥": " at least ",
+    "≈": " about ",
+    "≠": " is not ",
+    "√": " the square root of ",
+    "²": " squared",
+    "³": " cubed",
 }
 _MONTHS = "January|February|March|April|May|June|July|August|September|October|November|December"
 _AMOUNT = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"
@@ -77,8 +87,14 @@ def normalise(text: str, language: str = "en-us") -> str:
         language: Of espeak-ng, such as ``en-us`` or ``de``. American English has the month first
             in 3/4/2025.
     """
-    text = unicodedata.normalize("NFKC", text.translate(_QUOTES)).replace("...", "…")
-    if language.partition("-")[0] == "en":
+    english = language.partition("-")[0] == "en"
+    text = text.translate(_QUOTES)
+    # Before NFKC makes 11/2 of 1½, and 102 of 10².
+    text = _FRACTION.sub(_fraction if english else r"\1 \2", text)
+    parts = re.split("([²³])", text) if english else [text]
+    text = "".join(p if p in ("²", "³") else unicodedata.normalize("NFKC", p) for p in parts)
+    text = text.replace("...", "…")
+    if english:
         for pattern, say in _english(language == "en-us"):
             text = pattern.sub(say, text)
         for sign, words in _SIGNS.items():
@@ -102,11 +118,12 @@ def dropped(text: str, language: str = "en-us") -> str:
     and Greek, of which espeak-ng would say that they are such letters.
     """
     text = unicodedata.normalize("NFKC", text)
-    read = set("".join((*_SIGNS, "°$£€¥+−-")))
+    english = language.partition("-")[0] == "en"
+    read = set("".join((*_SIGNS, "°$£€¥¢−-\u2044"))) if english else set()
     lost = (
         c
         for c in text
-        if (unicodedata.category(c) in ("So", "Sk", "Co", "Cn") and c not in read)
+        if (unicodedata.category(c) in ("So", "Sk", "Sm", "Sc", "Co", "Cn") and c not in read)
         or _foreign(c, language)
     )
     return "".join(dict.fromkeys(lost))
@@ -133,30 +150,42 @@ def _english(month_first: bool) -> list[Rule]:
         (re.compile(r"\be\.g\.", flags), lambda m: "for example"),
         (re.compile(r"\bi\.e\.", flags), lambda m: "that is"),
         (
-            re.compile(rf"([$£€¥])\s?({_AMOUNT})(?:\s?(thousand|million|billion|trillion)\b)?"),
+            re.compile(
+                rf"([$£€¥])\s?({_AMOUNT})(?:\s?(thousand|million|billion|trillion)\b"
+                r"|(bn|tn|[mk])\b)?",
+                flags,
+            ),
             _money,
+        ),
+        (
+            re.compile(rf"(?<![\d.,])({_AMOUNT})\s?([$£€¥])"),
+            lambda m: money_words(m[2], m[1], None),
         ),
         (re.compile(r"\b(\d{4})-(\d{2})-(\d{2})\b"), lambda m: date_words(m[1], m[2], m[3])),
         (re.compile(r"\b(\d{1,2})/(\d{1,2})/(\d{4}|\d{2})\b"), date),
         (
-            re.compile(
-                rf"\b({_MONTHS}|{_SHORT})\.?\s+(\d{{1,2}})(?:st|nd|rd|th)?(,?\s+\d{{4}})?\b", flags
-            ),
+            re.compile(rf"\b({_NAMED})\.?\s+(\d{{1,2}})(?i:st|nd|rd|th)?(,?\s+\d{{4}})?\b"),
             _month_day,
         ),
         (re.compile(r"\b(\d{1,2}):(\d{2})(?::(\d{2}))?(?:\s?([ap])\.?m\b\.?)?", flags), _time),
         (
             re.compile(r"\b(\d{1,2})\s?([ap])\.?m\b\.?", flags),
-            lambda m: f"{m[1]} {HALVES[m[2].lower()]}",
+            lambda m: f"{m[1]} {HALVES[m[2].lower()]}{_stop(m)}",
         ),
         (re.compile(r"\b(?:[A-Za-z]\.){2,}(?=\W|$)"), _initials),
+        (re.compile(r"\b([A-HJ-Z])\.(?=\s+[A-Z])"), lambda m: m[1]),  # of a name
         (re.compile(r"\b([A-Za-z]+)\.(?=(\s*)(\S?))"), _abbreviation),
         (re.compile(r"\b(\d[\d,]*)(?:st|nd|rd|th)\b", flags), lambda m: ordinal_words(m[1])),
+        (
+            re.compile(rf"(?<![\d.,])(1)\s?({_UNITS})(?![A-Za-z])", flags),
+            lambda m: "1 " + re.sub("s(?= |$)", "", UNITS[m[2].lower()], count=1),
+        ),
         (
             re.compile(rf"(?<=\d)\s?({_UNITS})(?![A-Za-z])", flags),
             lambda m: f" {UNITS[m[1].lower()]}",
         ),
         (re.compile(r"\b(?:\d{3}-)?\d{3}-\d{4}\b"), lambda m: phone_words(m[0])),
+        (re.compile(r"(?<=\d)\s[-−]\s(?=[\d.,]+\s*=)"), lambda m: " minus "),
         (re.compile(r"(?<=\d)\s?[-—]\s?(?=\d)"), lambda m: " to "),
         (re.compile(r"\b(1[1-9]|20)\d\ds\b"), lambda m: decade_words(m[0])),
         (
@@ -167,7 +196,28 @@ def _english(month_first: bool) -> list[Rule]:
 
 
 _SHORT = "Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept|Sep|Oct|Nov|Dec"
+_LOWER = (
+    (f"{_MONTHS}|{_SHORT}".lower()).replace("march|", "").replace("may|", "").replace("mar|", "")
+)
+_NAMED = f"{_MONTHS}|{_SHORT}|{f'{_MONTHS}|{_SHORT}'.upper()}|{_LOWER}"
+"""Small letters too, but for words: they may march 10 miles."""
+
+_FRACTION = re.compile(r"(\d?)\s?([¼-¾⅐-⅞])")
 _UNITS = "|".join(re.escape(unit) for unit in sorted(UNITS, key=len, reverse=True))
+
+
+def _fraction(match: re.Match[str]) -> str:
+    """``1½``, ``¾``."""
+    over, under = unicodedata.normalize("NFKC", match[2]).split("\u2044")
+    part = {"2": "half", "4": "quarter"}.get(under) or ordinal_words(under)
+    words = f"{number_words(over, 'en')} {part}{'s' if over != '1' else ''}"
+    return f"{match[1]} and {words}" if match[1] else f" {words}"
+
+
+def _stop(match: re.Match[str]) -> str:
+    """The full stop that ends an abbreviation, where it ends a sentence too."""
+    after = match.string[match.end() :]
+    return "." if match[0].endswith(".") and re.match(r"\s*$|\s+[\"'(]?[A-Z]", after) else ""
 
 
 def _initials(match: re.Match[str]) -> str:
@@ -188,7 +238,8 @@ def _abbreviation(match: re.Match[str]) -> str:
 
 
 def _money(match: re.Match[str]) -> str:
-    return money_words(match[1], match[2], match[3])
+    short = {"bn": "billion", "tn": "trillion", "m": "million", "k": "thousand"}
+    return money_words(match[1], match[2], match[3] or short.get((match[4] or "").lower()))
 
 
 def _date(match: re.Match[str], month_first: bool) -> str:
@@ -203,4 +254,5 @@ def _month_day(match: re.Match[str]) -> str:
 
 
 def _time(match: re.Match[str]) -> str:
-    return time_words(match[1], match[2], match[3], match[4]) or match[0]
+    words = time_words(match[1], match[2], match[3], match[4])
+    return f"{words}{_stop(match)}" if words else match[0]

@@ -41,7 +41,9 @@ def load_acoustic(folder: Path) -> Acoustic:
     folder = model_folder(folder / ACOUSTIC if (folder / ACOUSTIC).is_dir() else folder)
     model = load_slim(folder)
     if not isinstance(model, Acoustic):
-        raise InputError(f"{folder} holds a {type(model).__name__}, which does not read text")
+        kind = type(model)
+        held = f"{kind.__module__}.{kind.__name__}"
+        raise InputError(f"{folder} holds a {held}, which does not read text")
     return model
 
 

@@ -120,6 +120,27 @@ def test_printed_tempo(tmp_path: Path) -> None:
     assert read(tmp_path, xml(bar(1, inside + note()))).tempos[0][1] == 90.0
 
 
+def test_cue_notes_are_time_and_transposing_parts_sound_elsewhere(tmp_path: Path) -> None:
+    cue = "<note><cue/><pitch><step>C</step><octave>4</octave></pitch><duration>2</duration></note>"
+    down = "<attributes><transpose><chromatic>-2</chromatic>"
+    down += "<octave-change>-1</octave-change></transpose></attributes>"
+    found = read(tmp_path, xml(bar(1, down + cue + note(beats=6)) + bar(2, note(beats=8))))
+    assert [bar.beats for bar in found.bars] == [4, 4]
+    assert [(n.beats, n.midi) for n in found.notes] == [(1, None), (3, 55.0), (4, 55.0)]
+
+
+def test_tempos_of_repeats_and_of_the_end_of_a_bar(tmp_path: Path) -> None:
+    slow, slower = '<sound tempo="60"/>', '<sound tempo="50"/>'
+    inside = (
+        bar(1, note(beats=8))
+        + bar(2, repeat("forward") + note(beats=8))
+        + bar(3, slow + note(beats=8) + slower + repeat("backward"))
+        + bar(4, note(beats=8))
+    )
+    found = read(tmp_path, xml(inside)).tempos
+    assert found == ((0, 120.0), (8, 60.0), (12, 120.0), (16, 60.0), (20, 50.0))
+
+
 def repeat(direction: str, ending: str = "", kind: str = "stop") -> str:
     volta = f'<ending number="{ending}" type="{kind}"/>' if ending else ""
     sign = f'<repeat direction="{direction}"/>' if direction else ""

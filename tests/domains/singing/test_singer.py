@@ -51,6 +51,13 @@ def test_a_song_lasts_as_long_as_its_score(singer: Singer) -> None:
     assert singer.sing(TWO, tempo=2.0).seconds == pytest.approx(1.35, abs=0.03)
 
 
+def test_phrases_may_begin_before_the_song_and_not_last_for_ever(singer: Singer) -> None:
+    early = singer.sing([replace(SCORE, offset=-0.5), replace(SCORE, offset=1.0)])
+    assert np.array_equal(early.samples, singer.sing(TWO).samples)
+    with pytest.raises(InputError, match="hours"):
+        singer.sing([replace(SCORE, offset=1e9)])
+
+
 def test_the_seed_decides_and_phrases_do_not_touch(singer: Singer) -> None:
     a, b, c = (singer.sing(TWO, seed=s).samples for s in (0, 0, 1))
     assert np.array_equal(a, b)

@@ -27,7 +27,7 @@ READ_OUT = {
     "3/4/2025": "march fourth, twenty twenty five",
     "2020-12-31": "december thirty first, twenty twenty",
     "Jan. 5, 1999": "january fifth, nineteen ninety nine",
-    "10:05 a.m.": "ten oh five eigh em",
+    "10:05 a.m.": "ten oh five eigh em.",
     "at 12:00": "at twelve o'clock",
     "5 pm": "five pee em",
     "50% of 10 km": "fifty percent of ten kilometers",
@@ -42,6 +42,16 @@ READ_OUT = {
     "and/or": "and slash or",
     "“Quoted” – don’t": '"Quoted" — don\'t',
     "1" * 16: " ".join(["one"] * 16),
+    "1½ cups, ¾ cup": "one and one half cups, three quarters cup",
+    "10² and x³": "ten squared and x cubed",
+    "10 €, 5 $, 25 ¢": "ten euros, five dollars, twenty five cents",
+    "$2bn": "two billion dollars",
+    "5 \u00d7 6 ≥ 3": "five times six at least three",
+    "5 - 3 = 2": "five minus three equals two",
+    "They march 10 miles, on March 10": "They march ten miles, on March tenth",
+    "1 km, 11 km, 1 mph": "one kilometer, eleven kilometers, one mile per hour",
+    "J. R. R. Tolkien": "J R R Tolkien",
+    "5pm. Then 10:30 p.m. in town": "five pee em. Then ten thirty pee em in town",
 }
 
 
@@ -51,6 +61,17 @@ def test_text_in_words(text: str) -> None:
     from oneleap.domains.speech.normalise import normalise
 
     assert normalise(text) == READ_OUT[text]
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "lost"),
+    [("₹500 < ₽5", "en-us", "₹<₽"), ("5 € + 1½", "en-us", ""), ("5 €", "de", "€")],
+)
+def test_signs_that_nobody_reads_are_named(text: str, language: str, lost: str) -> None:
+    pytest.importorskip("num2words")
+    from oneleap.domains.speech.normalise import dropped
+
+    assert dropped(text, language) == lost
 
 
 @pytest.mark.parametrize(
