@@ -138,7 +138,7 @@ def test_parts_that_do_not_fit_are_refused(singer: Singer, tmp_path: Path) -> No
     with pytest.raises(InputError, match="makes energy"):
         Singer.of(singer.acoustic, singer.durations, curves(("energy",)), singer.vocoder)
     acoustic().save_pretrained(tmp_path / "a")
-    with pytest.raises(InputError, match=r"holds a Acoustic, not a Durations"):
+    with pytest.raises(InputError, match=r"holds a .*Acoustic, not a .*Durations"):
         Singer.load(tmp_path / "a")
     with pytest.raises(InputError, match="voice: no 'nobody'"):
         Singer.load("nobody")
