@@ -99,7 +99,7 @@ def test_models_that_do_not_fit_are_refused(folder: Path, tmp_path: Path) -> Non
     Vocos(replace(MEL, floor=1e-4), 16, 16, 1).save_pretrained(tmp_path / "other")
     with pytest.raises(InputError, match=r"mel contract: voice .* has floor 1e-05, vocoder"):
         Voice.load(folder, vocoder=tmp_path / "other")
-    with pytest.raises(InputError, match="holds a oneleap.*Vocos, which does not read text"):
+    with pytest.raises(InputError, match=r"holds a oneleap.*Vocos, which does not read text"):
         Voice.load(tmp_path / "other")
     with pytest.raises(InputError, match="holds a Acoustic, which makes no sound"):
         Voice.load(folder, vocoder=folder / "acoustic")
