@@ -228,7 +228,8 @@ def _best_draw(
             return drawn.clone()
         if k > 0:
             where = noise.device if generator is None else generator.device
-            drawn = torch.randn(noise.shape, generator=generator, device=where).to(noise)
+            drawn = torch.randn(noise.shape, generator=generator, dtype=noise.dtype, device=where)
+            drawn = drawn.to(noise.device)
         mel = decode(drawn)
         loss = torch.stack([w / c.scale * c.loss(mel) for c, w in asked]).sum(0)
         if least is None:

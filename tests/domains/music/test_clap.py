@@ -47,4 +47,4 @@ def test_the_loss_is_one_minus_the_cosine() -> None:
 def test_a_missing_library_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(InputError, match="pip install transformers"):
-        load_clap("laion/clap-htsat-unfused", "a calm piano", hear, 48_000)
+        load_clap("laion/clap-htsat-unfused", "a calm piano", hear, 48_000, torch.device("cpu"))

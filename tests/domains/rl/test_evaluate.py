@@ -230,17 +230,17 @@ def test_the_command_leaves_figures_and_pictures(tmp_path, capsys, monkeypatch):
     figures = []
     for _ in range(2):
         torch.randn(3)  # global randomness does not matter
-        command(run, episodes=3, candidates=2, seed=1, json=tmp_path / "more.json")
+        command(run, episodes=3, seed=1, json=tmp_path / "more.json")
         figures.append(json.loads((tmp_path / "evaluation.json").read_text()))
         assert json.loads((tmp_path / "more.json").read_text()) == figures[-1]
         figures[-1].pop("act_ms")
     assert figures[0] == figures[1]
-    assert figures[0]["candidates"] == 2
+    assert figures[0]["candidates"] == 1
     assert figures[0]["length"] == 20
     assert all(isinstance(value, int | float) for value in figures[0].values())
     assert (tmp_path / "trails.png").exists()
     printed = capsys.readouterr().out
-    assert "N=2" in printed
+    assert "N=1" in printed
     assert "no video, said the test" in printed
 
 
