@@ -7,6 +7,8 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
+from oneleap.core.config import class_path
+
 
 def hardware(device: torch.device) -> str:
     """The machine in a few words."""
@@ -32,7 +34,7 @@ def model_card(
     """
     cls = type(module)
     known = {
-        "Class": f"`{cls.__module__}.{cls.__qualname__}`",
+        "Class": f"`{class_path(cls)}`",
         "Parameters": f"{sum(p.numel() for p in module.parameters()):,}",
         **facts,
         "Software": f"Python {platform.python_version()}, PyTorch {torch.__version__}",

@@ -19,6 +19,11 @@ OWN = "oneleap"
 """The package whose classes a description may name; see ``trusted`` for more."""
 
 
+def class_path(kind: type) -> str:
+    """A class as configurations name it."""
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
 def to_config(value: object, where: str = "") -> Any:
     """Describe a value in what JSON can say; :func:`from_config` is the way back.
 
@@ -44,7 +49,7 @@ def to_config(value: object, where: str = "") -> Any:
         if not hasattr(value, name):
             raise TypeError(f"{cls.__name__} does not keep its argument '{name}' under that name")
         arguments[name] = to_config(getattr(value, name), f"{where or cls.__name__}.{name}")
-    return {"class_path": f"{cls.__module__}.{cls.__qualname__}", "init_args": arguments}
+    return {"class_path": class_path(cls), "init_args": arguments}
 
 
 def from_config(

@@ -410,14 +410,19 @@ def test_last_is_the_newest_and_may_be_made_longer(here: Path) -> None:
     assert longer == whole
 
 
+def interrupted(kill_at: int) -> None:
+    """Ctrl-C in step ``-2 - kill_at``; the handler is left as it was."""
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        assert main(["fit", "--config=tiny.yaml", "--run=a", f"--model.kill_at={kill_at}"]) == 130
+    finally:
+        signal.signal(signal.SIGINT, handler)
+
+
 def test_an_interrupted_run_says_how_to_go_on(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    handler = signal.getsignal(signal.SIGINT)
-    try:
-        assert main(["fit", "--config=tiny.yaml", "--run=a", "--model.kill_at=-15"]) == 130
-    finally:
-        signal.signal(signal.SIGINT, handler)
+    interrupted(-15)
     assert "to go on: --run a --ckpt_path last" in capsys.readouterr().err
     fit("--run", "a", "--ckpt_path", "last")
     fit("--run", "whole")
@@ -427,11 +432,7 @@ def test_an_interrupted_run_says_how_to_go_on(
 def test_a_run_interrupted_before_its_first_checkpoint_says_so(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    handler = signal.getsignal(signal.SIGINT)
-    try:
-        assert main(["fit", "--config=tiny.yaml", "--run=a", "--model.kill_at=-5"]) == 130
-    finally:
-        signal.signal(signal.SIGINT, handler)
+    interrupted(-5)
     said = capsys.readouterr().err
     assert "nothing was saved yet" in said
     assert "to go on" not in said

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from oneleap.core.config import class_path
 from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
 from oneleap.core.hub import load_pretrained
@@ -36,7 +37,7 @@ def set_aside(run: Path) -> Clips:
     if not file.is_file():
         raise InputError(f"{file}: no such file; it tells which recordings were set aside")
     data = yaml.safe_load(file.read_text(encoding="utf-8"))["data"]
-    if data["class_path"] != f"{Clips.__module__}.{Clips.__qualname__}":
+    if data["class_path"] != class_path(Clips):
         raise InputError(f"{file}: its data are {data['class_path']}, not a vocoder's clips")
     return Clips(**arguments(data))
 

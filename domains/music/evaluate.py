@@ -85,19 +85,9 @@ def command(
     composer = Composer.load(run)
     ear = None if tagger is None else Tagger.load(tagger)
     clips, reference = held_out(composer, music, targets, seconds, ear, seed)
-    settings = {
-        "composer": str(run),
-        "music": str(music),
-        "tagger": None if tagger is None else str(tagger),
-        "targets": targets,
-        "seeds": seeds,
-        "seconds": seconds,
-        "lr": lr,
-        "steps": steps,
-        "tags": list(tags),
-        "seed": seed,
-    }
-    done = open_rows(rows, settings)
+    judge = Judge(composer, ear, seeds, seconds, lr, steps, tags, seed)
+    given = {"composer": str(run), "music": str(music), "tagger": str(tagger), "targets": targets}
+    done = open_rows(rows, given | judge.settings)
     jobs = [
         (name, method, k, trial)
         for name in controls
@@ -105,7 +95,6 @@ def command(
         for method in methods
         if method != "ditto" or k < (targets if ditto_targets is None else ditto_targets)
     ]
-    judge = Judge(composer, ear, seeds, seconds, lr, steps, tags, seed)
     with Progress(console=Console(stderr=True)) as bar:
         for name, method, k, trial in bar.track(jobs, description="evaluating"):
             if (name, method, k) not in done:

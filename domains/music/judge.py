@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from oneleap.core.config import to_config
 from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
 from oneleap.core.seed import step_generator
@@ -80,6 +81,12 @@ class Judge:
     steps: int | None
     tags: tuple[str, ...]
     seed: int
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """What a row depends on beside its composer and target."""
+        names = ("seeds", "seconds", "lr", "steps", "tags", "seed")
+        return {name: to_config(getattr(self, name)) for name in names}
 
     def __call__(self, name: str, method: str, number: int, trial: Trial) -> Row:
         """One target under one method."""

@@ -59,12 +59,9 @@ def command(
     candidates = policy.candidates if candidates is None else candidates
     steps = policy.steps if steps is None else steps
     positive(episodes=episodes, candidates=candidates, steps=steps)
-    if candidates > 1 and type(policy).choose is Policy.choose:
-        raise InputError(f"candidates: a {type(policy).__name__} has no values to choose by")
     if noise_scale < 0:
         raise InputError(f"noise_scale must be 0 or more, not {noise_scale}")
-    if temperature is not None:
-        _choose_at(temperature, policy)
+    _choose_at(policy, candidates, temperature)
     generator = step_generator(seed, 0, stream=2, device=policy.device)
     how: dict[str, Any] = {"candidates": candidates, "steps": steps, "noise_scale": noise_scale}
     act = functools.partial(policy.act, **how, generator=generator)
@@ -86,8 +83,12 @@ def command(
         print(film(act, task, path, episode_seed(seed, 0)) or f"video: {path}")
 
 
-def _choose_at(temperature: float, policy: Policy) -> None:
-    """Have a policy choose among its candidates at another temperature."""
+def _choose_at(policy: Policy, candidates: int, temperature: float | None) -> None:
+    """Have a policy choose among its candidates, at another temperature if one is given."""
+    if candidates > 1 and type(policy).choose is Policy.choose:
+        raise InputError(f"candidates: a {type(policy).__name__} has no values to choose by")
+    if temperature is None:
+        return
     if temperature < 0:
         raise InputError(f"temperature must be 0 or more, not {temperature}")
     if not isinstance(policy, ActorCritic):

@@ -9,6 +9,7 @@ import torch
 import yaml
 
 from oneleap.core.callbacks import CONFIG
+from oneleap.core.config import class_path
 from oneleap.core.errors import InputError
 from oneleap.core.loaders import Endless
 from oneleap.core.seed import batch_generator
@@ -166,10 +167,10 @@ class OnlineData(OfflineData):
         if not file.is_file():  # a model alone does not tell
             return
         kept = yaml.safe_load(file.read_text(encoding="utf-8"))["data"]["init_args"]
-        reward = (kept.get("reward") or {}).get("class_path") or _path(AsStored)
+        reward = (kept.get("reward") or {}).get("class_path") or class_path(AsStored)
         gamma = kept.get("gamma", self.gamma)
         for name, theirs, ours in (
-            ("reward", reward, _path(type(self.reward))),
+            ("reward", reward, class_path(type(self.reward))),
             ("gamma", gamma, self.gamma),
         ):
             if theirs != ours:
@@ -190,11 +191,6 @@ class OnlineData(OfflineData):
         """See :meth:`state_dict`."""
         self._stored, self.episodes = state["replay"], state["episodes"]
         vars(self).pop("replay", None)
-
-
-def _path(kind: type) -> str:
-    """A class as configurations name it."""
-    return f"{kind.__module__}.{kind.__qualname__}"
 
 
 class OnlineBatches(Endless[Transitions]):

@@ -74,7 +74,7 @@ def opened(path: str) -> Iterator[Any]:
         except InputError:
             raise
         except (KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
-            reason = f"{type(error).__name__}: {str(error).splitlines()[0]}"
+            reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
             raise InputError(f"{path}: damaged, or not of robomimic's layout ({reason})") from error
 
 

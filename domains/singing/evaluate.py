@@ -16,6 +16,7 @@ from rich.progress import track
 from rich.table import Table
 from torch import Tensor
 
+from oneleap.core.config import class_path
 from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
 from oneleap.core.hub import read_config
@@ -86,7 +87,7 @@ def set_aside(run: Path) -> Singing:
     if not file.is_file():
         raise InputError(f"{file}: no such file; it tells which songs were set aside")
     data = yaml.safe_load(file.read_text(encoding="utf-8"))["data"]
-    if data["class_path"] != f"{Singing.__module__}.{Singing.__qualname__}":
+    if data["class_path"] != class_path(Singing):
         raise InputError(f"{file}: its data are {data['class_path']}, not songs")
     given = data["init_args"]
     return Singing(**given | {"mel": Mel(**given["mel"]), "path": tuple(given["path"])})

@@ -29,8 +29,10 @@ from oneleap.domains.singing.segment import Segment
 from oneleap.domains.singing.spec import Songs
 
 TEMPO = (0.25, 4.0)
-LONGEST_S = 4 * 3600.0
 """Least and greatest factor of speed."""
+
+LONGEST_S = 4 * 3600.0
+"""Of a song, seconds."""
 
 
 @dataclass(frozen=True, eq=False)

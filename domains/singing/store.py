@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from typing import TypeVar
 
+from oneleap.core.config import class_path
 from oneleap.core.errors import InputError
 from oneleap.core.hub import CONFIG, Pretrained
 from oneleap.core.shelf import find_on, model_folder, shelf
@@ -52,6 +53,6 @@ def load_part(folder: Path, part: str, kind: type[M]) -> M:
         raise InputError(f"{folder} holds no {part}: pack a singer with oneleap singer")
     model = load_slim(inner)
     if not isinstance(model, kind):
-        held, wanted = (f"{c.__module__}.{c.__name__}" for c in (type(model), kind))
-        raise InputError(f"{part}: {inner} holds a {held}, not a {wanted}")
+        held = class_path(type(model))
+        raise InputError(f"{part}: {inner} holds a {held}, not a {class_path(kind)}")
     return model

@@ -8,6 +8,7 @@ import yaml
 from jaxtyping import Float
 from torch import Tensor
 
+from oneleap.core.config import class_path
 from oneleap.core.errors import InputError
 from oneleap.core.samplers import with_steps
 from oneleap.core.seed import step_generator
@@ -75,7 +76,7 @@ def held_out(run: Path, model: Acoustic, speaker: str | None) -> Held | None:
     if not file.is_file():
         return None
     data = yaml.safe_load(file.read_text(encoding="utf-8"))["data"]
-    if data["class_path"] != f"{Speech.__module__}.{Speech.__qualname__}":
+    if data["class_path"] != class_path(Speech):
         return None
     made = Speech(**arguments(data))
     if made.spec != model.spec:

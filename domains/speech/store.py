@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from oneleap.core.config import class_path
 from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
 from oneleap.core.hub import CARD
@@ -41,8 +42,7 @@ def load_acoustic(folder: Path) -> Acoustic:
     folder = model_folder(folder / ACOUSTIC if (folder / ACOUSTIC).is_dir() else folder)
     model = load_slim(folder)
     if not isinstance(model, Acoustic):
-        kind = type(model)
-        held = f"{kind.__module__}.{kind.__name__}"
+        held = class_path(type(model))
         raise InputError(f"{folder} holds a {held}, which does not read text")
     return model
 
