@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -14,7 +15,8 @@ from oneleap.domains.audio.clips import Clips, set_aside
 from oneleap.domains.audio.discriminators import Opinion, Period, Resolution
 from oneleap.domains.audio.griffin_lim import GriffinLim
 from oneleap.domains.audio.losses import fooled, judged, matched, mel_distance, stft_distance
-from oneleap.domains.audio.mel import Mel, log_mel
+from oneleap.domains.audio.mel import Mel, log_mel, magnitudes
+from oneleap.domains.audio.stft import stft
 from oneleap.domains.audio.vocoder import VocoderTraining
 from oneleap.domains.audio.vocos import Vocos
 from oneleap.domains.main import main
@@ -86,12 +88,46 @@ def test_griffin_lim_is_near() -> None:
     torch.testing.assert_close(made, GriffinLim(MEL)(mel))
 
 
+def test_momentum_makes_griffin_lim_agree_sooner() -> None:
+    wave = torch.from_numpy(tone(1.0))[None]
+    mel = log_mel(wave, MEL)
+
+    def error(momentum: float) -> float:
+        model = GriffinLim(MEL, iterations=32, momentum=momentum)
+        wanted = (model.inverse @ magnitudes(mel, MEL)).clamp(min=0)
+        made = stft(model(mel), MEL.n_fft, MEL.hop, MEL.window).abs()[..., : wanted.shape[-1]]
+        return float((made - wanted).square().mean() / wanted.square().mean())
+
+    assert error(0.99) < 0.7 * error(0.0)
+
+
 def test_distances_are_zero_for_equals_and_grow_with_the_error() -> None:
     g = torch.Generator().manual_seed(0)
     wave, e = torch.randn(2, 4096, generator=g), torch.randn(2, 4096, generator=g)
     for distance in (lambda x: mel_distance(x, wave, MEL), lambda x: stft_distance(x, wave)):
         assert float(distance(wave)) == 0
         assert 0 < float(distance(wave + 0.1 * e)) < float(distance(wave + e))
+
+
+def test_spectral_distance_in_closed_form() -> None:
+    wave = torch.randn(2, 4096, generator=torch.Generator().manual_seed(0))
+    assert float(stft_distance(2 * wave, wave)) == pytest.approx(1 + math.log(2), rel=1e-4)
+    silence, hum = torch.zeros(2, 4096), 1e-9 * wave
+    assert float(stft_distance(hum, hum / 2)) < 1e-2 * float(stft_distance(hum * 1e6, hum))
+    assert float(stft_distance(silence, silence)) == 0
+
+
+def test_the_loss_of_a_step_weighs_both_distances(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = 0.1 * torch.randn(2, 8 * MEL.hop, generator=torch.Generator().manual_seed(0))
+    never = SimpleNamespace(global_step=0, log_every_n_steps=10**9)
+    for mel_weight, stft_weight in ((3.0, 0.0), (0.0, 5.0), (3.0, 5.0)):
+        model = VocoderTraining(
+            MEL, width=8, hidden=8, depth=1, mel_weight=mel_weight, stft_weight=stft_weight
+        )
+        monkeypatch.setattr(model, "_trainer", never)
+        fake = model.vocoder(log_mel(real, MEL))
+        want = mel_weight * mel_distance(fake, real, MEL) + stft_weight * stft_distance(fake, real)
+        torch.testing.assert_close(model.training_step(real, 0), want)
 
 
 def test_losses_of_the_game_in_closed_form() -> None:
@@ -194,6 +230,17 @@ def test_pieces_are_a_function_of_seed_and_step(sounds: Path) -> None:
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
     assert not torch.equal(first[0], first[1])
     assert not torch.equal(first[0], other[0])
+
+
+def test_gain_is_in_decibels(sounds: Path) -> None:
+    def batch(gain_db: tuple[float, float]) -> torch.Tensor:
+        data = Clips((str(sounds),), mel=MEL, seconds=0.2, batch_size=3, gain_db=gain_db)
+        return data.batch(torch.Generator().manual_seed(0))
+
+    torch.testing.assert_close(batch((-20.0, -20.0)), 0.1 * batch((0.0, 0.0)))
+    between = batch((-20.0, 0.0)).abs().amax(1) / batch((0.0, 0.0)).abs().amax(1)
+    assert ((between > 0.1) & (between < 1)).all()
+    assert len(between.unique()) == 3
 
 
 def test_some_files_are_set_aside() -> None:
