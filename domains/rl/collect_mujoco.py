@@ -114,8 +114,7 @@ def mujoco(
     key = domain_of(env)
     domain = DOMAINS.get(key)
     plain = key or env.rpartition("/")[2].partition("-v")[0].lower()
-    references = (domain.low, domain.high, f"D4RL {key}") if domain else ()
-    task = Task(env, {}, *references)
+    task = domain.task(key, env) if domain else Task(env)
     task.action_bounds()
     hdf5 = hdf5 or Path(f"{plain}-collected.hdf5")
     if hdf5.exists() and not overwrite:

@@ -31,6 +31,11 @@ class Domain(NamedTuple):
     obs_dim: int = 0
     steps: int = 0
 
+    def task(self, key: str, env: str) -> Task:
+        """The environment ``env`` as D4RL plays it, by the references of the family ``key``."""
+        kwargs = {"max_episode_steps": self.steps} if self.steps else {}
+        return Task(env, kwargs, self.low, self.high, f"D4RL {key}")
+
 
 DOMAINS = {
     "halfcheetah": Domain(-280.178953, 12135.0, "HalfCheetah-v5", 17),
@@ -163,8 +168,7 @@ def _task(path: str, env: str | None, stored: str) -> tuple[Task | None, Domain 
         )
     if domain is None:
         return Task(name), None
-    kwargs = {"max_episode_steps": domain.steps} if domain.steps else {}
-    return Task(name, kwargs, domain.low, domain.high, f"D4RL {key}"), domain
+    return domain.task(key, name), domain
 
 
 def limits(

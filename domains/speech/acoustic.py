@@ -255,7 +255,8 @@ class Acoustic(GenerativeModule):
     ) -> list[Float[Tensor, "mels _"]]:
         """Normalised spectrograms of texts, in one batch.
 
-        What comes out for a text depends on its seed and not on the others in its batch.
+        What comes out for a text depends on its seed and not on the others in its batch; but for a
+        consistency voice of several steps, whose later noise is drawn for all of the batch at once.
 
         Args:
             tokens: Numbers of symbols of each text.

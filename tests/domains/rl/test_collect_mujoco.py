@@ -203,6 +203,19 @@ def test_both_layouts_are_the_same_steps_and_read_back(
     torch.testing.assert_close(d4rl.read("hopper-collected.hdf5").data.act, first)
 
 
+def test_pen_is_played_for_d4rls_100_steps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    checkpoint(tmp_path / "p.zip", weights=tensors("sac", 45, 24))
+    line = ["collect", "mujoco", "--env", "AdroitHandPen-v1", "--policy", "p.zip"]
+    assert main([*line, "--steps", "150", "--out", "data"]) == 0
+    for found in (d4rl.read("pen-collected.hdf5"), minari_io.read("data")):
+        assert found.data.bounds.tolist() == [0, 100, 150]
+        assert found.task is not None
+        assert found.task.env_kwargs["max_episode_steps"] == 100
+
+
 @pytest.mark.slow
 def test_sac_is_trained_to_a_score(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("stable_baselines3")
