@@ -203,9 +203,7 @@ def test_both_layouts_are_the_same_steps_and_read_back(
     torch.testing.assert_close(d4rl.read("hopper-collected.hdf5").data.act, first)
 
 
-def test_pen_is_played_for_d4rls_100_steps(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_pen_is_played_for_d4rls_100_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     checkpoint(tmp_path / "p.zip", weights=tensors("sac", 45, 24))
     line = ["collect", "mujoco", "--env", "AdroitHandPen-v1", "--policy", "p.zip"]
