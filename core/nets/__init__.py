@@ -37,6 +37,9 @@ at ``r = t`` only: loaded into a student, it starts as its own teacher
 it so for any weights and any of these networks. Fresh DiT, ConvNeXt, WaveNet and LYNXNet are 0
 everywhere.
 
+**Residual.** :class:`Residual` makes of any of them a field ``z + net(z, r, t)``, whose one step
+leaves the noise out.
+
 **Precision.** The result has the dtype of ``z``; conditions are converted to it. Under autocast,
 times are embedded in full precision (except by :class:`MLP`), and
 :func:`oneleap.core.jvp.jvp` leaves autocast altogether.
@@ -65,5 +68,6 @@ from oneleap.core.nets.dit1d import DiT1d as DiT1d
 from oneleap.core.nets.lynxnet import LYNXNet as LYNXNet
 from oneleap.core.nets.mlp import MLP as MLP
 from oneleap.core.nets.mlp import ResidualMLP as ResidualMLP
+from oneleap.core.nets.residual import Residual as Residual
 from oneleap.core.nets.unet1d import UNet1d as UNet1d
 from oneleap.core.nets.wavenet import WaveNet as WaveNet

@@ -21,17 +21,19 @@ class AtFixedTimes:
     Attributes:
         first: Weight (width, dim + cond) and bias of the first layer.
         layers: Those of the rest.
+        residual: The state is added, as by :class:`oneleap.core.nets.residual.Residual`.
     """
 
     first: tuple[Tensor, Tensor]
     layers: tuple[tuple[Tensor, Tensor], ...]
+    residual: bool = False
 
     def __call__(self, z: Tensor, r: Tensor, t: Tensor, *cond: Tensor) -> Tensor:
         """Mean velocity, in half the time of one call of the network for one row."""
         h = nn.functional.linear(torch.cat([z, *cond], dim=1), *self.first)
         for weight, bias in self.layers:
             h = nn.functional.linear(mish(h), weight, bias)
-        return h
+        return z + h if self.residual else h
 
 
 class MLP(nn.Module):

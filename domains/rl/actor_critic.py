@@ -64,6 +64,8 @@ class ActorCritic(Policy):
         width: Units per hidden layer, of actor and critics.
         depth: Hidden layers.
         time_dim: Size of each set of time features.
+        residual: The actor's network gives what is added to ``z``, see
+            :class:`oneleap.core.nets.residual.Residual`.
         optimizer: Of the actor.
         critic_optimizer: Of the critics.
         layer_norm: In the critics.
@@ -102,6 +104,7 @@ class ActorCritic(Policy):
         width: int = 256,
         depth: int = 3,
         time_dim: int = 64,
+        residual: bool = False,
         optimizer: Adam = Adam(),  # noqa: B008  (frozen)
         critic_optimizer: Adam = Adam(),  # noqa: B008  (frozen)
         layer_norm: bool = False,
@@ -121,6 +124,7 @@ class ActorCritic(Policy):
             width=width,
             depth=depth,
             time_dim=time_dim,
+            residual=residual,
             optimizer=optimizer,
             ema=ema,
             seed=seed,

@@ -143,14 +143,14 @@ class OnlineData(OfflineData):
                 f"{self.run} holds a {kinds[0]}, the configuration trains a {kinds[1]}"
             )
         self._refuse_other_rewards()
-        # LayerNorm has no weights that would not fit.
-        kept, asked = (getattr(policy, "layer_norm", False) for policy in (self._start, model))
-        if kept != asked:
-            told = str(kept).lower()
-            raise InputError(
-                f"{self.run} was trained with layer_norm {told}, the configuration has "
-                f"{str(asked).lower()}: --model.layer_norm {told}"
-            )
+        # LayerNorm has no weights that would not fit; those of a residual have other names.
+        for name in ("layer_norm", "residual"):
+            kept, asked = (str(getattr(p, name, False)).lower() for p in (self._start, model))
+            if kept != asked:
+                raise InputError(
+                    f"{self.run} was trained with {name} {kept}, the configuration has {asked}: "
+                    f"--model.{name} {kept}"
+                )
         try:
             model.load_state_dict(self._start.state_dict())
         except RuntimeError as error:

@@ -1,6 +1,7 @@
 """A generative policy: one network call from noise to an action, numpy in and numpy out."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from oneleap.core.ema import PowerEMA
 from oneleap.core.errors import InputError, positive
 from oneleap.core.lit import GenerativeModule
 from oneleap.core.nets.mlp import MLP, AtFixedTimes
+from oneleap.core.nets.residual import Residual
 from oneleap.core.optim import Adam
 from oneleap.core.sampling import sample
 from oneleap.core.types import Bound, Conditioned, Field, Objective
@@ -48,6 +50,8 @@ class Policy(GenerativeModule):
         width: Units per hidden layer.
         depth: Hidden layers.
         time_dim: Size of each set of time features.
+        residual: The network gives what is added to ``z``, see
+            :class:`oneleap.core.nets.residual.Residual`.
         optimizer: Optimiser, schedule and gradient clip.
         ema: Decay of the moving average that acts, or a schedule.
         steps: Network calls from noise to action, where :meth:`act` is not told otherwise.
@@ -68,6 +72,7 @@ class Policy(GenerativeModule):
         width: int = 256,
         depth: int = 3,
         time_dim: int = 64,
+        residual: bool = False,
         optimizer: Adam = Adam(),  # noqa: B008  (frozen)
         ema: float | PowerEMA = 0.995,
         steps: int = 1,
@@ -79,6 +84,7 @@ class Policy(GenerativeModule):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             net = self.build(spec, width, depth, time_dim)
+        net = Residual(net) if residual else net
         super().__init__(
             net,
             objective,
@@ -91,7 +97,7 @@ class Policy(GenerativeModule):
         )
         positive(steps=steps)
         self.spec, self.width, self.depth, self.time_dim = spec, width, depth, time_dim
-        self.steps = steps
+        self.steps, self.residual = steps, residual
         self.obs_shift: Tensor
         self.obs_scale: Tensor
         self.act_centre: Tensor
@@ -193,11 +199,11 @@ class Policy(GenerativeModule):
         """The average from noise to action in one call, its first layer folded while it stays."""
         if self._leap is not None and self._leap.stands():
             return self._leap.net
-        net = self.average
+        net = self.average.net if isinstance(self.average, Residual) else self.average
         if not isinstance(net, MLP):
-            return net
+            return self.average
         weight, bias, *_ = net.layers.parameters()
-        self._leap = Leap(net.at(0.0, 1.0), weight, bias)
+        self._leap = Leap(replace(net.at(0.0, 1.0), residual=self.residual), weight, bias)
         return self._leap.net
 
     def choose(

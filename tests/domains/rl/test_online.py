@@ -185,6 +185,11 @@ def test_what_cannot_go_on_is_told(start: Path, capsys: Capture) -> None:
             "start was trained with layer_norm true, the configuration has false: "
             "--model.layer_norm true",
         ),
+        (
+            ["--model.residual", "true"],
+            "start was trained with residual false, the configuration has true: "
+            "--model.residual false",
+        ),
         (["--data.gamma", "0.9"], "with data.gamma 0.99, the configuration has 0.9"),
         (
             ["--data.reward", "oneleap.domains.rl.dataset.ReturnScaled"],

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from oneleap.core.errors import InputError
+from oneleap.core.nets.mlp import AtFixedTimes
 from oneleap.core.objectives import FlowMatching, MeanFlow
 from oneleap.domains.rl.dataset import Transitions
 from oneleap.domains.rl.ofql import OFQL
@@ -98,8 +99,10 @@ def test_saved_policy_acts_the_same(spec: Spec, tmp_path: Path) -> None:
         np.testing.assert_array_equal(*acts)
 
 
-def test_a_folded_leap_is_the_network_s_and_follows_its_weights(spec: Spec) -> None:
-    policy = Policy(spec, MeanFlow(), width=16)
+@pytest.mark.parametrize("residual", [False, True])
+def test_a_folded_leap_is_the_network_s_and_follows_its_weights(spec: Spec, residual: bool) -> None:
+    policy = Policy(spec, MeanFlow(), width=16, residual=residual)
+    assert isinstance(policy.leap(), AtFixedTimes)
     s, e, obs = torch.zeros(1, 3), torch.randn(1, 2), np.asarray(spec.obs_mean, np.float32)
 
     def network() -> torch.Tensor:
@@ -116,3 +119,13 @@ def test_a_folded_leap_is_the_network_s_and_follows_its_weights(spec: Spec) -> N
     policy.load_state_dict({k: 2 * v for k, v in policy.state_dict().items()})
     with torch.no_grad():
         torch.testing.assert_close(policy.leap()(e, s[:, 0], s[:, 0], s), network())
+
+
+def test_a_residual_policy_says_actions_themselves(spec: Spec, tmp_path: Path) -> None:
+    plain, policy = (OFQL(spec, MeanFlow(), width=16, residual=r) for r in (False, True))
+    e, s, (r, t) = torch.randn(8, 2), torch.randn(8, 3), (torch.zeros(8), torch.ones(8))
+    torch.testing.assert_close(policy.net(e, r, t, s), e + plain.net(e, r, t, s))
+    policy.save_pretrained(tmp_path)
+    again, obs = OFQL.from_pretrained(tmp_path), np.zeros((4, 3), np.float32)
+    acts = [p.act(obs, generator=torch.Generator().manual_seed(0)) for p in (policy, again)]
+    np.testing.assert_array_equal(*acts)
