@@ -135,6 +135,7 @@ def test_mujoco_tasks_hold_the_imitation_where_the_policy_acts(task: str) -> Non
         assert pairs == {"times": {"class_path": "oneleap.core.times.Uniform"}, "p_equal": 0.5}
     else:
         assert pairs == {"p_equal": 0.5, "deployed": [1], "p_deployed": 0.25}
+    assert model.get("residual", False) is (task == "halfcheetah-medium")  # where it was measured
     assert model["layer_norm"] is True  # of a run and of what goes on from it alike
 
 

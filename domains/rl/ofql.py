@@ -14,6 +14,6 @@ class OFQL(ActorCritic):
 
     Deviations: that of :class:`ActorCritic`. The normaliser ``E|Q|`` is the other critic's over
     dataset actions, as in the paper's formula, where Diffusion-QL's code has policy actions: those
-    values are there already. ``critic_warmup``, ``layer_norm`` and ``frequencies`` are not in the
-    paper.
+    values are there already. ``residual``, ``critic_warmup``, ``layer_norm`` and ``frequencies``
+    are not in the paper.
     """
