@@ -55,27 +55,24 @@ class ActorCritic(Policy):
         spec: Sizes, ranges and statistics of the data.
         objective: How the policy imitates.
         eta: Weight of the value against imitation.
-        critic_warmup: Gradient steps of imitation alone, while the critics learn the values of the
-            data's behaviour. Where one action changes the value little (PointMaze) and ``eta`` must
-            be large, an actor that climbs untrained critics settles where their first guess leads.
+        critic_warmup: Gradient steps of imitation alone, while the critics learn the data's values.
+            Where one action changes the value little (PointMaze) and ``eta`` must be large, an
+            actor that climbs untrained critics settles where their first guess leads.
         tau: Rate of the target critics, every step.
         max_q_backup: Back up the best of ``backup_actions`` next actions (AntMaze).
         backup_actions: Next actions per state under the max-Q backup.
         width: Units per hidden layer, of actor and critics.
         depth: Hidden layers.
         time_dim: Size of each set of time features.
-        residual: The actor's network gives what is added to ``z``, see
-            :class:`oneleap.core.nets.residual.Residual`.
+        residual: Of the actor, see :class:`Policy`.
         optimizer: Of the actor.
         critic_optimizer: Of the critics.
         layer_norm: In the critics.
-        frequencies: Random Fourier features of the observation that the critics see beside it. In
-            a maze, a plain critic sees through walls, and its policy presses against them.
+        frequencies: Of the critics, see :class:`oneleap.domains.rl.nets.Critic`; for mazes.
         ema: Decay of the policy's moving average, which acts and proposes next actions.
         ema_every: Gradient steps between its updates.
         ema_start: Until this step the average is a plain copy.
-        temperature: Softmax temperature over Q when one of several candidates is chosen; 0 takes
-            the best.
+        temperature: Of the softmax over Q that chooses a candidate; 0 takes the best.
         seed: Of initial weights and of all draws of training.
         compile_loss: Run the step's gradients through ``torch.compile``.
         teacher: Model folder of a policy to distil, by an objective that does so.
