@@ -8,11 +8,10 @@ from einops import rearrange
 from jaxtyping import Float, Int
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
-from torch import Tensor, nn
+from torch import Tensor
 from torch.func import functional_call, grad_and_value
 from torch.optim.lr_scheduler import LRScheduler
 
-from oneleap.core.compile import compiled
 from oneleap.core.ema import ema_update, frozen_copy
 from oneleap.core.errors import positive
 from oneleap.core.optim import Adam, build_optimizer
@@ -20,12 +19,10 @@ from oneleap.core.types import Conditioned, Draw, Objective
 from oneleap.domains.rl.dataset import Transitions
 from oneleap.domains.rl.nets import Critic
 from oneleap.domains.rl.policy import Policy
+from oneleap.domains.rl.step_graph import StepGraph
 from oneleap.domains.rl.task import Spec
 
 Weights = dict[str, Tensor]
-
-LONG = 10
-"""Steps of a chain of actions beyond which its compiled step is called from Python."""
 
 
 class StepDraw(NamedTuple):
@@ -74,7 +71,7 @@ class ActorCritic(Policy):
         ema_start: Until this step the average is a plain copy.
         temperature: Of the softmax over Q that chooses a candidate; 0 takes the best.
         seed: Of initial weights and of all draws of training.
-        compile_loss: Run the step's gradients through ``torch.compile``.
+        compile_loss: Run steps through ``torch.compile``, see :class:`StepGraph`.
         teacher: Model folder of a policy to distil, by an objective that does so.
         from_teacher: Start from the teacher's weights.
     """
@@ -140,8 +137,7 @@ class ActorCritic(Policy):
             torch.manual_seed(seed + 1)
             self.critic = self.build_critic()
         self.target_critic = frozen_copy(self.critic)
-        self._gradients: Callable[..., tuple[Any, ...]] = self.gradients
-        self._weights: list[dict[str, nn.Parameter]] = []
+        self._graph: StepGraph | None = None
 
     def build_critic(self) -> Critic:
         """The critics."""
@@ -229,51 +225,55 @@ class ActorCritic(Policy):
 
     def draw(self, batch: Transitions, generator: torch.Generator) -> StepDraw:
         """Draw the randomness of one step."""
-        a, k = self.data(batch), self.backup_actions if self.max_q_backup else 1
+        n, k = len(batch.act), self.backup_actions if self.max_q_backup else 1
         return StepDraw(
-            self.objective.draw(a, generator, self.progress),
-            self.noise(len(a) * k, generator),
-            self.noise(len(a), generator),
-            torch.randint(2, (1,), generator=generator, device=a.device),
+            self.objective.draw(batch.act, generator, self.progress),
+            self.noise(n * k, generator),
+            self.noise(n, generator),
+            torch.randint(2, (1,), generator=generator, device=batch.act.device),
             torch.tensor(self.eta if self.global_step >= self.critic_warmup else 0.0),
         )
 
     def on_fit_start(self) -> None:
-        """Compile both losses and their gradients as one graph."""
+        """Compile anew."""
         super().on_fit_start()
-        # Walking the modules for them takes longer than the optimiser.
-        self._weights = [dict(m.named_parameters()) for m in (self.net, self.critic)]
-        if self.compile_loss:
-            self._gradients = compiled(self.gradients, native=self.steps <= LONG)
+        self._graph = None
 
     def training_step(self, batch: Transitions, batch_idx: int) -> None:
         """One gradient step of actor and critics, then of their averages."""
         step = self.global_step
         whole = (step + 1) % self.actor_every == 0
-        with torch.no_grad():
-            draw = self.draw(batch, self.generator())
-            dactor, dcritic, logs = self._gradients(batch, draw, whole)
-        for weights, gradients in zip(self._weights, (dactor, dcritic), strict=True):
-            for name, parameter in weights.items():
-                parameter.grad = gradients.get(name)
-        self.optimizer.clip_(self.net.parameters())
-        self.critic_optimizer.clip_(self.critic.parameters())
         optimizer, scheduler = self.optimizers(), self.lr_schedulers()
         assert isinstance(optimizer, LightningOptimizer)
         assert isinstance(scheduler, LRScheduler)
-        optimizer.step()
+        if self._graph is None and self.compile_loss:
+            self._graph = StepGraph.of(self, optimizer.optimizer)
+        with torch.no_grad():
+            draw = self.draw(batch, self.generator())
+            if self._graph is None:
+                logs = self.plain_step(optimizer, batch, draw, whole)
+            else:
+                logs = self._graph(batch, draw, whole)
         scheduler.step()
-        if whole:
-            self.follow(step)
+        if whole and (step < self.ema_start or step % self.ema_every == 0):
+            ema_update(self.average, self.net, self.ema if step >= self.ema_start else 0.0)
         self.log_sometimes(logs)
 
-    def follow(self, step: int) -> None:
-        """Move the target critics and the policy's average after the weights."""
-        ema_update(self.target_critic, self.critic, 1 - self.tau)
-        if step < self.ema_start:
-            ema_update(self.average, self.net, 0.0)
-        elif step % self.ema_every == 0:
-            ema_update(self.average, self.net, self.ema)
+    def plain_step(
+        self, optimizer: LightningOptimizer, batch: Transitions, draw: StepDraw, whole: bool
+    ) -> dict[str, Tensor]:
+        """What :class:`StepGraph` does, uncompiled; the first step of a run, and all if need be."""
+        dactor, dcritic, logs = self.gradients(batch, draw, whole)
+        parts = (self.net, self.optimizer, dactor), (self.critic, self.critic_optimizer, dcritic)
+        for module, adam, gradients in parts:
+            for name, parameter in module.named_parameters():
+                parameter.grad = gradients.get(name)
+            adam.clip_(module.parameters())
+        optimizer.step()
+        optimizer.zero_grad()
+        if whole:
+            ema_update(self.target_critic, self.critic, 1 - self.tau)
+        return logs
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """One optimiser: the actor's parameters in its first group, the critics' in its second."""

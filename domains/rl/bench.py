@@ -54,15 +54,16 @@ def batches(size: int = 100_000) -> Iterator[Transitions]:
 
 
 def contenders(dql: tuple[int, ...]) -> dict[str, ActorCritic]:
-    """Algorithms by the names of their figures, on networks of one size."""
+    """Algorithms by the names of their figures, on networks of one size, past their first steps."""
     limit = (-1.0,) * ACT, (1.0,) * ACT
     spec = Spec(OBS, ACT, (0.0,) * OBS, (1.0,) * OBS, *limit)
     found: dict[str, ActorCritic] = {
-        "ofql": OFQL(spec, MeanFlow(), width=WIDTH, depth=DEPTH),
-        "bfq": OFQL(spec, Bootstrap(), width=WIDTH, depth=DEPTH),
+        "ofql": OFQL(spec, MeanFlow(), width=WIDTH, depth=DEPTH, ema_start=0),
+        "bfq": OFQL(spec, Bootstrap(), width=WIDTH, depth=DEPTH, ema_start=0),
         "fql": FQL(spec, width=WIDTH, depth=DEPTH),
     }
-    return found | {f"dql{n}": DQL(spec, steps=n, width=WIDTH, depth=DEPTH) for n in dql}
+    peers = {f"dql{n}": DQL(spec, steps=n, width=WIDTH, depth=DEPTH, ema_start=0) for n in dql}
+    return found | peers
 
 
 def step_ms(policy: ActorCritic, steps: int, warmup: int) -> float:

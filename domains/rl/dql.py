@@ -44,7 +44,7 @@ class DQL(Denoises, ActorCritic):
         candidates: Actions proposed for each observation when acting.
         temperature: Softmax temperature over Q when one of them is chosen.
         seed: Of initial weights and of all draws of training.
-        compile_loss: Run the step's gradients through ``torch.compile``.
+        compile_loss: Run steps through ``torch.compile``.
     """
 
     def __init__(

@@ -64,7 +64,7 @@ class FQL(ActorCritic):
         layer_norm: In the critics.
         temperature: Softmax temperature over Q when one of several candidates is chosen.
         seed: Of initial weights and of all draws of training.
-        compile_loss: Run the step's gradients through ``torch.compile``.
+        compile_loss: Run steps through ``torch.compile``.
     """
 
     def __init__(

@@ -41,7 +41,7 @@ class IDQL(Denoises, ImplicitQ):
         layer_norm: In the critics.
         ema: Decay of the policy's moving average, which acts.
         seed: Of initial weights and of all draws of training.
-        compile_loss: Run the step's gradients through ``torch.compile``.
+        compile_loss: Run steps through ``torch.compile``.
     """
 
     def __init__(

@@ -68,7 +68,7 @@ class IQL(ImplicitQ):
         critic_optimizer: Of the critics.
         layer_norm: In the critics.
         seed: Of initial weights and of all draws of training.
-        compile_loss: Run the step's gradients through ``torch.compile``.
+        compile_loss: Run steps through ``torch.compile``.
     """
 
     def __init__(

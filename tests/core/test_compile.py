@@ -1,6 +1,7 @@
-"""Products with zeros leave a graph, and nothing else does."""
+"""Products with zeros leave a graph; what is looked at between calls; memory that stays."""
 
 import os
+import platform
 import subprocess
 import sys
 
@@ -111,3 +112,64 @@ def test_shapes_beyond_what_torch_compiles_run_plainly_and_are_told_once() -> No
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run([sys.executable, "-c", SHAPES], env=environment, check=False)
     assert done.returncode == 0
+
+
+FIXED = """
+import torch
+from oneleap.core.compile import compiled
+
+class Scale:
+    factor = 2.0
+    def times(self, x):
+        return self.factor * x
+
+three, four = torch.ones(3), torch.ones(4)
+for fixed in (False, True):
+    scale = Scale()
+    times = compiled(scale.times, fixed=fixed)
+    assert times(three)[0] == 2
+    scale.factor = 5.0
+    assert times(three)[0] == (2 if fixed else 5)
+    assert torch.equal(times(four), torch.full((4,), 5.0))
+    assert times(three.double()).dtype == torch.float64
+"""
+
+MEMORY = """
+import resource
+import torch
+from oneleap.core.compile import keep_memory
+
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+def step():
+    return [torch.ones(2**17) for _ in range(40)]  # 20 MiB in all
+
+def faults_of_steps():
+    step()
+    before = faults()
+    for _ in range(10):
+        step()
+    return faults() - before
+
+keep_memory()
+print(faults_of_steps())
+"""
+
+
+def script(code: str) -> str:
+    """Run code in a process of its own, and give what it prints."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        [sys.executable, "-c", code], env=environment, check=True, text=True, stdout=subprocess.PIPE
+    ).stdout
+
+
+def test_a_fixed_method_is_asked_for_its_arguments_alone() -> None:
+    script(FIXED)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="of glibc's allocator")
+def test_memory_that_a_step_frees_stays() -> None:
+    """A page is 4 KiB: ten steps of 20 MiB are 51,200, and so many are counted without."""
+    assert int(script(MEMORY)) < 2_000
