@@ -124,15 +124,6 @@ class Policy(GenerativeModule):
         scaled: Tensor = (batch.act - self.act_centre) / self.act_half
         return scaled
 
-    def transfer_batch_to_device(
-        self, batch: Transitions, device: torch.device, dataloader_idx: int
-    ) -> Transitions:
-        """The batch as it is where it lies there already, as those of :class:`OfflineData` do."""
-        if batch.obs.device == device:
-            return batch
-        moved: Transitions = super().transfer_batch_to_device(batch, device, dataloader_idx)
-        return moved
-
     def bind(self, batch: Transitions, net: Callable[..., Tensor] | None = None) -> Bound:
         """Actions given observations."""
         cond = (self.observe(batch.obs),)
