@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.utils import get_total_norm
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 
@@ -45,6 +46,13 @@ class Adam:
         """Clip gradients in place, without a host sync."""
         if self.clip is not None:
             torch.nn.utils.clip_grad_norm_(parameters, self.clip)
+
+    def clipped(self, gradients: list[Tensor]) -> list[Tensor]:
+        """What :meth:`clip_` makes of gradients, for those of a compiled graph."""
+        if self.clip is None:
+            return gradients
+        factor = (self.clip / (get_total_norm(gradients) + 1e-6)).clamp(max=1.0)
+        return [factor * gradient for gradient in gradients]
 
 
 def build_optimizer(

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 from torch.optim.adamw import adamw
 
 from oneleap.core.compile import compiled
+from oneleap.core.optim import Adam
 from oneleap.domains.rl.dataset import Transitions
 
 if TYPE_CHECKING:
@@ -25,29 +25,23 @@ class Part(NamedTuple):
     weights: "dict[str, nn.Parameter]"
     moments: tuple[list[Tensor], list[Tensor]]
     steps: list[Tensor]
-    betas: tuple[float, float]
+    adam: Adam
     eps: float
-    weight_decay: float
-    clip: float | None
 
     def descend(self, gradients: "Weights", lr: Float[Tensor, ""]) -> None:
         """Clip the gradients' norm, then one step of AdamW, as ``optimizer.step()`` would."""
-        slopes = [gradients[name] for name in self.weights]
-        if self.clip is not None:
-            factor = (self.clip / (get_total_norm(slopes) + 1e-6)).clamp(max=1.0)
-            slopes = [factor * slope for slope in slopes]
         adamw(
             list(self.weights.values()),
-            slopes,
+            self.adam.clipped([gradients[name] for name in self.weights]),
             *self.moments,
             [],
             self.steps,
             foreach=False,
             amsgrad=False,
-            beta1=self.betas[0],
-            beta2=self.betas[1],
+            beta1=self.adam.betas[0],
+            beta2=self.adam.betas[1],
             lr=lr,
-            weight_decay=self.weight_decay,
+            weight_decay=self.adam.weight_decay,
             eps=self.eps,
             maximize=False,
         )
@@ -81,8 +75,7 @@ class StepGraph:
             states = [optimizer.state[p] for p in weights.values()]
             moments = [s["exp_avg"] for s in states], [s["exp_avg_sq"] for s in states]
             steps = [s["step"] for s in states]
-            settings = group["betas"], group["eps"], group["weight_decay"], adam.clip
-            self.parts.append(Part(weights, moments, steps, *settings))
+            self.parts.append(Part(weights, moments, steps, adam, group["eps"]))
         self.targets = list(policy.target_critic.parameters())
         self.followed = list(policy.critic.parameters())
         self._run = compiled(self.run, native=policy.steps <= LONG, fixed=True)
