@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from oneleap.core.path import expand
+from oneleap.core.paths.base import expand
 
 Field = Callable[[Tensor, Tensor, Tensor], Tensor]
 """A mean-velocity field ``u(z, r, t)``: ``z`` (b, *d), ``r`` and ``t`` (b,) -> (b, *d).

@@ -20,7 +20,7 @@ FUNCTIONS = {
     "collect music": "oneleap.domains.music.collect:music",
     "sweep": "oneleap.domains.rl.sweep:sweep",
     "demo": "oneleap.domains.rl.demo:demo",
-    "bench core": "oneleap.core.bench_core:bench",
+    "bench core": "oneleap.core.bench.command:bench",
     "bench rl": "oneleap.domains.rl.bench:bench",
     "bench robot": "oneleap.domains.robot.bench:bench",
     "bench speech": "oneleap.domains.speech.bench:bench",
@@ -137,9 +137,9 @@ def _run(argv: Sequence[str]) -> int:
         return 0
     command, rest = argv[0], argv[1:]
     if command in ("fit", "validate", "test", "predict"):
-        import oneleap.core.cli
+        import oneleap.core.cli.fit
 
-        oneleap.core.cli.main(command, rest)
+        oneleap.core.cli.fit.main(command, rest)
         return 0
     if command == "configs":
         return _configs(rest)
@@ -173,7 +173,7 @@ def _help() -> str:
 
 def _configs(argv: Sequence[str]) -> int:
     """List the shipped configurations."""
-    from oneleap.core.recipes import first_line, shipped
+    from oneleap.core.cli.configs import first_line, shipped
 
     if argv:
         if argv[0] not in ("-h", "--help"):
@@ -205,7 +205,7 @@ def _of_run(command: str, argv: Sequence[str]) -> int:
         raise InputError(
             f"name the run first: oneleap {command} runs/CONFIG/TIME (--help: options)"
         )
-    from oneleap.core.hub import read_config
+    from oneleap.core.hub.pretrained import read_config
 
     run = Path(argv[0])
     if not run.is_dir():
@@ -232,7 +232,7 @@ def _call(target: str, command: str, argv: Sequence[str]) -> int:
 
     from jsonargparse import ArgumentParser
 
-    from oneleap.core.explain import explain
+    from oneleap.core.cli.explain import explain
 
     module, _, name = target.partition(":")
     function: Callable[..., Any] = getattr(import_module(module), name)

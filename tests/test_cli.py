@@ -13,10 +13,10 @@ import pytest
 import torch
 import yaml
 from safetensors.torch import load_file
-from tiny import CONFIG, Shrink, Spec
+from support.tiny import CONFIG, Shrink, Spec
 
 from oneleap.core.errors import InputError
-from oneleap.core.hub import load_pretrained
+from oneleap.core.hub.pretrained import load_pretrained
 from oneleap.core.objectives import MeanFlow, SplitMeanFlow
 from oneleap.domains import main as command
 from oneleap.domains.main import EVALUATORS, FUNCTIONS, HELP, main

@@ -12,18 +12,18 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from tiny_music import write_pieces
-from tiny_robot import demonstrations
-from tiny_singing import write_corpus as write_songs_corpus
-from tiny_speech import write_corpus
+from support.tiny_music import write_pieces
+from support.tiny_robot import demonstrations
+from support.tiny_singing import write_corpus as write_songs_corpus
+from support.tiny_speech import write_corpus
 
 from oneleap.core import objectives
-from oneleap.core.config import from_config, to_config
-from oneleap.core.dispersive import Hinge
-from oneleap.core.ema import PowerEMA
+from oneleap.core.hub.config import from_config, to_config
+from oneleap.core.losses.dispersion import Hinge
+from oneleap.core.training.ema import PowerEMA
 from oneleap.core.errors import InputError
-from oneleap.core.hub import load_pretrained
-from oneleap.core.lit import GenerativeModule
+from oneleap.core.hub.pretrained import load_pretrained
+from oneleap.core.training.module import GenerativeModule
 from oneleap.core.objectives import Dispersed, Shortcut
 from oneleap.core.types import Bound, Objective
 from oneleap.domains.main import main
@@ -330,7 +330,7 @@ def test_a_teacher_that_does_not_fit_is_told_in_a_line(
 @pytest.mark.parametrize(
     "ema",
     [
-        "{class_path: oneleap.core.ema.PowerEMA, init_args: {sigma_rel: 0.1}}",
+        "{class_path: oneleap.core.training.ema.PowerEMA, init_args: {sigma_rel: 0.1}}",
         "{sigma_rel: 0.1}",
         "0.9",
     ],
@@ -360,7 +360,7 @@ def test_hidden_layers_and_dispersion_are_settings(
     settings = yaml.safe_load(path.read_text())
     settings["model"]["init_args"]["objective"]["init_args"] = {
         "objective": {"class_path": "Shortcut", "init_args": {"steps": 8}},
-        "dispersion": {"class_path": "oneleap.core.dispersive.Hinge", "init_args": {"margin": 2}},
+        "dispersion": {"class_path": "oneleap.core.losses.dispersion.Hinge", "init_args": {"margin": 2}},
         "layers": ["layers.1", "layers.3"],
         "weight": 0.1,
     }

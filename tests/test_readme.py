@@ -7,7 +7,7 @@ from pathlib import Path
 import matplotlib.pyplot
 import pytest
 
-from oneleap.core.recipes import shipped
+from oneleap.core.cli.configs import shipped
 from oneleap.domains.main import FUNCTIONS, HELP
 
 ROOT = Path(__file__).parents[1]

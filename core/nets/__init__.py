@@ -42,10 +42,10 @@ leaves the noise out.
 
 **Precision.** The result has the dtype of ``z``; conditions are converted to it. Under autocast,
 times are embedded in full precision (except by :class:`MLP`), and
-:func:`oneleap.core.jvp.jvp` leaves autocast altogether.
+:func:`oneleap.core.fields.jvp.jvp` leaves autocast altogether.
 
 **Derivatives.** Every network has a forward derivative, gradients through it, and compiles to one
-graph. Attention uses torch's fast kernels, except inside :func:`oneleap.core.jvp.jvp`.
+graph. Attention uses torch's fast kernels, except inside :func:`oneleap.core.fields.jvp.jvp`.
 
 **Hidden layers.** A hidden layer is named by its module, ``net.get_submodule("blocks.3")``, whose
 output is one tensor, zero at padding; each class lists its own. Read it by a forward hook:

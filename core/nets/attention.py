@@ -38,7 +38,7 @@ class SelfAttention(nn.Module):
     """Multi-head self-attention; padded frames are attended to by none.
 
     Runs on the fastest kernel torch has, none of which has a forward derivative: inside a JVP
-    use :func:`oneleap.core.jvp.jvp`, which switches to the plain one.
+    use :func:`oneleap.core.fields.jvp.jvp`, which switches to the plain one.
 
     Args:
         width: Channels.

@@ -8,11 +8,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from oneleap.core.errors import InputError
-from oneleap.core.guidance import TargetGuidance
+from oneleap.core.fields.guidance import TargetGuidance
 from oneleap.core.objectives.meanflow import MeanFlow
-from oneleap.core.path import LinearPath, expand, jump
-from oneleap.core.reduce import Metric, SquaredError, masked_mean
-from oneleap.core.times import TimePairs
+from oneleap.core.paths.base import LinearPath, expand, jump
+from oneleap.core.losses.metrics import Metric, SquaredError, masked_mean
+from oneleap.core.paths.times import TimePairs
 from oneleap.core.types import Bound, Draw, Loss, Objective, noise_like, rows
 
 

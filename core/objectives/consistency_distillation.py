@@ -6,11 +6,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from oneleap.core.edm import Karras
-from oneleap.core.flow_map import follow, needed_teacher, neighbours, to_data
-from oneleap.core.guidance import at, guided_by
-from oneleap.core.path import LinearPath
-from oneleap.core.reduce import Metric, SquaredError, masked_mean
+from oneleap.core.paths.edm import Karras
+from oneleap.core.fields.flow_map import follow, needed_teacher, neighbours, to_data
+from oneleap.core.fields.guidance import at, guided_by
+from oneleap.core.paths.base import LinearPath
+from oneleap.core.losses.metrics import Metric, SquaredError, masked_mean
 from oneleap.core.types import Bound, Draw, Loss, Objective, noise_like
 
 
@@ -28,10 +28,10 @@ class ConsistencyDistillation(Objective):
     DITTO-2 does (arXiv 2405.20289).
 
     Traps: only ``u(z, 0, t)`` is trained, so take several steps by
-    :func:`oneleap.core.sampling_consistency.consistency`, not by ``sample``. Start the student
+    :func:`oneleap.core.sampling.consistency.consistency`, not by ``sample``. Start the student
     from the teacher's weights. Dropout falls differently on the two sides: leave it out.
 
-    Deviations: the grid runs over [0, 1], see :class:`oneleap.core.edm.Karras`; Heun's step is
+    Deviations: the grid runs over [0, 1], see :class:`oneleap.core.paths.edm.Karras`; Heun's step is
     taken in ``t``; squared error instead of LPIPS.
 
     Attributes:

@@ -9,11 +9,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from oneleap.core.edm import Karras
-from oneleap.core.flow_map import follow, neighbours, to_data, travel
-from oneleap.core.guidance import at, guided_by
-from oneleap.core.path import LinearPath
-from oneleap.core.reduce import Metric, SquaredError, masked_mean
+from oneleap.core.paths.edm import Karras
+from oneleap.core.fields.flow_map import follow, neighbours, to_data, travel
+from oneleap.core.fields.guidance import at, guided_by
+from oneleap.core.paths.base import LinearPath
+from oneleap.core.losses.metrics import Metric, SquaredError, masked_mean
 from oneleap.core.types import Bound, Draw, Loss, Objective, noise_like
 
 
@@ -36,7 +36,7 @@ class ConsistencyTrajectory(Objective):
     Deviations: no GAN; squared error instead of LPIPS; a constant weight of the denoising term
     instead of a ratio of gradients; at most ``solver_steps`` intervals between ``t`` and ``s``
     instead of 17 or 39; the denoising term takes the times of the leaps; the grid runs over
-    [0, 1], see :class:`oneleap.core.edm.Karras`; Heun's step is taken in ``t``.
+    [0, 1], see :class:`oneleap.core.paths.edm.Karras`; Heun's step is taken in ``t``.
 
     Attributes:
         grid: Noise levels.

@@ -6,10 +6,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from oneleap.core.ddpm import DDPM, LinearBetas
-from oneleap.core.path import LinearPath, expand
-from oneleap.core.reduce import Metric, SquaredError, masked_mean
-from oneleap.core.times import LogitNormal, Times
+from oneleap.core.paths.ddpm import DDPM, LinearBetas
+from oneleap.core.paths.base import LinearPath, expand
+from oneleap.core.losses.metrics import Metric, SquaredError, masked_mean
+from oneleap.core.paths.times import LogitNormal, Times
 from oneleap.core.types import Bound, Draw, Loss, Objective, noise_like
 
 
@@ -68,7 +68,7 @@ class NoisePrediction(Objective):
     On the linear path ``N - e = (1 - t) (u - v)``: flow matching under another weight, at the
     times of the schedule. Cost: 1 forward and backward pass.
 
-    Trap: see :class:`oneleap.core.ddpm.DDPM` on one-step sampling of a field trained so.
+    Trap: see :class:`oneleap.core.paths.ddpm.DDPM` on one-step sampling of a field trained so.
 
     Attributes:
         schedule: Of the noise.

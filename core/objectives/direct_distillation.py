@@ -7,8 +7,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from oneleap.core.errors import InputError
-from oneleap.core.flow_map import needed_teacher, pairs, to_data
-from oneleap.core.reduce import Metric, SquaredError, masked_mean
+from oneleap.core.fields.flow_map import needed_teacher, pairs, to_data
+from oneleap.core.losses.metrics import Metric, SquaredError, masked_mean
 from oneleap.core.types import Bound, Draw, Loss, Objective, noise_like
 
 

@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from oneleap.core.dispersive import Dispersion, InfoNCEL2
+from oneleap.core.losses.dispersion import Dispersion, InfoNCEL2
 from oneleap.core.errors import InputError
-from oneleap.core.hidden import Hidden, Watches
+from oneleap.core.losses.hooks import Hidden, Watches
 from oneleap.core.objectives.meanflow import MeanFlow
 from oneleap.core.types import Bound, Draw, Loss, Objective
 
@@ -37,7 +37,7 @@ class Dispersed(Objective):
             its settings to any class that a YAML file names in its place.)
         dispersion: Which of the four.
         layers: Names of layers, see :mod:`oneleap.core.nets`; empty takes the network's first of
-            :data:`oneleap.core.hidden.FIRST`. The paper's is a quarter of the way in.
+            :data:`oneleap.core.losses.hooks.FIRST`. The paper's is a quarter of the way in.
         weight: The paper's is 0.5; DM1 tries 0.1, 0.5 and 0.9.
         frames: Axis of the frames in the layers' outputs, which are averaged over it with padding
             left out: 1 for ``DiT1d`` and ``ConvNeXt1d``, 2 for ``UNet1d`` and ``WaveNet``.

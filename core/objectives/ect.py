@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from oneleap.core.flow_map import data_pair, neighbours
-from oneleap.core.reduce import Metric, PseudoHuber, masked_mean
-from oneleap.core.times import LogitNormal, Times
+from oneleap.core.fields.flow_map import data_pair, neighbours
+from oneleap.core.losses.metrics import Metric, PseudoHuber, masked_mean
+from oneleap.core.paths.times import LogitNormal, Times
 from oneleap.core.types import Bound, Draw, Loss, Objective, noise_like
 
 

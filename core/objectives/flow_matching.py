@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from oneleap.core.path import LinearPath
-from oneleap.core.reduce import Metric, SquaredError, masked_mean
-from oneleap.core.times import Times, Uniform
+from oneleap.core.paths.base import LinearPath
+from oneleap.core.losses.metrics import Metric, SquaredError, masked_mean
+from oneleap.core.paths.times import Times, Uniform
 from oneleap.core.types import Bound, Draw, Loss, Objective, noise_like
 
 

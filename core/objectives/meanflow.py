@@ -6,11 +6,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from oneleap.core.guidance import TargetGuidance
-from oneleap.core.jvp import total_derivative
-from oneleap.core.path import LinearPath, expand
-from oneleap.core.reduce import Metric, SquaredError, masked_mean
-from oneleap.core.times import TimePairs
+from oneleap.core.fields.guidance import TargetGuidance
+from oneleap.core.fields.jvp import total_derivative
+from oneleap.core.paths.base import LinearPath, expand
+from oneleap.core.losses.metrics import Metric, SquaredError, masked_mean
+from oneleap.core.paths.times import TimePairs
 from oneleap.core.types import Bound, Draw, Loss, Objective, noise_like, rows
 
 
@@ -27,7 +27,7 @@ class MeanFlow(Objective):
 
     Traps: the target contains the network, so the loss need not fall while samples improve.
     The derivative wants float32 and low frequencies of the time features. Attention runs on its
-    plain kernel there, of memory quadratic in length, see :func:`oneleap.core.jvp.jvp`.
+    plain kernel there, of memory quadratic in length, see :func:`oneleap.core.fields.jvp.jvp`.
 
     Attributes:
         pairs: Distribution of ``(r, t)`` and the share of rows with ``r = t``.

@@ -7,10 +7,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from oneleap.core.errors import InputError
-from oneleap.core.flow_map import needed_teacher, pairs
-from oneleap.core.path import LinearPath
-from oneleap.core.reduce import Metric, SquaredError, masked_mean
-from oneleap.core.times import Times, Uniform
+from oneleap.core.fields.flow_map import needed_teacher, pairs
+from oneleap.core.paths.base import LinearPath
+from oneleap.core.losses.metrics import Metric, SquaredError, masked_mean
+from oneleap.core.paths.times import Times, Uniform
 from oneleap.core.types import Bound, Draw, Loss, Objective, noise_like
 
 
@@ -24,7 +24,7 @@ class Reflow(Objective):
     their shape and conditions. Cost: 1 forward and backward pass, and the teacher's ``steps``
     (twice that with Heun, twice again under guidance).
 
-    Pairs made once (:func:`oneleap.core.flow_map.pairs`) and kept as a data set spare the
+    Pairs made once (:func:`oneleap.core.fields.flow_map.pairs`) and kept as a data set spare the
     teacher: :class:`oneleap.core.objectives.FlowMatching` on them, with their noise for its
     ``draw.e``, is this objective.
 

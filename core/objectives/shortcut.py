@@ -7,10 +7,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from oneleap.core.errors import InputError
-from oneleap.core.flow_map import neighbours
-from oneleap.core.path import LinearPath, jump
-from oneleap.core.reduce import Metric, SquaredError, masked_mean
-from oneleap.core.times import TimePairs, Uniform
+from oneleap.core.fields.flow_map import neighbours
+from oneleap.core.paths.base import LinearPath, jump
+from oneleap.core.losses.metrics import Metric, SquaredError, masked_mean
+from oneleap.core.paths.times import TimePairs, Uniform
 from oneleap.core.types import Bound, Draw, Loss, Objective, noise_like, rows
 
 

@@ -7,11 +7,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from oneleap.core.errors import InputError
-from oneleap.core.guidance import unconditional
-from oneleap.core.path import LinearPath, expand, jump
-from oneleap.core.reduce import Metric, SquaredError, masked_mean
-from oneleap.core.sampling import Guided
-from oneleap.core.times import TimePairs, Uniform
+from oneleap.core.fields.guidance import unconditional
+from oneleap.core.paths.base import LinearPath, expand, jump
+from oneleap.core.losses.metrics import Metric, SquaredError, masked_mean
+from oneleap.core.sampling.ode import Guided
+from oneleap.core.paths.times import TimePairs, Uniform
 from oneleap.core.types import Bound, Draw, Loss, Objective, noise_like, rows
 
 

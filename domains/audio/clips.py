@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from oneleap.core.errors import InputError
-from oneleap.core.loaders import Endless, Fixed
-from oneleap.core.seed import batch_generator
+from oneleap.core.training.loaders import Endless, Fixed
+from oneleap.core.training.seed import batch_generator
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.audio.wave import SILENCE, files_in, read
 

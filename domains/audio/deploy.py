@@ -8,8 +8,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from oneleap.core.errors import InputError
-from oneleap.core.export import Format, Graph, export_graphs
-from oneleap.core.hub import load_pretrained
+from oneleap.core.hub.export import Format, Graph, export_graphs
+from oneleap.core.hub.pretrained import load_pretrained
 from oneleap.domains.audio.stft import hann
 from oneleap.domains.audio.vocos import Vocos
 

@@ -11,10 +11,10 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from oneleap.core.config import class_path
+from oneleap.core.hub.config import class_path
 from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
-from oneleap.core.hub import load_pretrained
+from oneleap.core.hub.pretrained import load_pretrained
 from oneleap.domains.audio.clips import Clips, whole_frames
 from oneleap.domains.audio.griffin_lim import GriffinLim
 from oneleap.domains.audio.judge import dnsmos

@@ -7,7 +7,7 @@ from jaxtyping import Complex, Float
 from torch import Tensor, nn
 
 from oneleap.core.errors import InputError
-from oneleap.core.hub import Pretrained
+from oneleap.core.hub.pretrained import Pretrained
 from oneleap.core.types import noise_like
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.audio.stft import istft, stft

@@ -7,7 +7,7 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from oneleap.core.seed import step_generator
+from oneleap.core.training.seed import step_generator
 from oneleap.domains.audio.nsf import NSF, pulses
 from oneleap.domains.audio.stft import hann
 

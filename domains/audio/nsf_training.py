@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from oneleap.core.seed import step_generator
+from oneleap.core.training.seed import step_generator
 from oneleap.domains.audio.mel import Mel, log_mel
 from oneleap.domains.audio.nsf import NSF
 from oneleap.domains.audio.sung import Sung

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
-from oneleap.core.loaders import Fixed
+from oneleap.core.training.loaders import Fixed
 from oneleap.domains.audio.clips import Clips, set_aside, whole_frames
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.audio.pitch import PERIOD_S, f0_hz

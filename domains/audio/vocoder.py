@@ -11,9 +11,9 @@ from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from oneleap.core.ema import ema_update, frozen_copy
-from oneleap.core.hub import WEIGHTS, Pretrained, load_weights
-from oneleap.core.optim import Adam, build_optimizer
+from oneleap.core.training.ema import ema_update, frozen_copy
+from oneleap.core.hub.pretrained import WEIGHTS, Pretrained, load_weights
+from oneleap.core.training.optim import Adam, build_optimizer
 from oneleap.domains.audio.discriminators import Discriminator, Period, Resolution
 from oneleap.domains.audio.losses import fooled, judged, matched, mel_distance, stft_distance
 from oneleap.domains.audio.mel import Mel, log_mel, refuse_mismatch

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from oneleap.core.bench import median_ms, report
+from oneleap.core.timing import median_ms, report
 from oneleap.core.errors import InputError
 from oneleap.core.objectives import FlowMatching, SplitMeanFlow
 from oneleap.domains.audio.vocos import Vocos

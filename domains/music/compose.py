@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from oneleap.core.errors import InputError
-from oneleap.core.seed import step_generator
+from oneleap.core.training.seed import step_generator
 from oneleap.domains.audio.vocos import Vocos
 from oneleap.domains.audio.wave import Wave
 from oneleap.domains.music.composer import Composer

@@ -12,16 +12,16 @@ from torch import Tensor, nn
 
 from oneleap.core.errors import InputError, nearest
 from oneleap.core.files import replacing
-from oneleap.core.hub import CARD
+from oneleap.core.hub.pretrained import CARD
 from oneleap.core.objectives import (
     ConsistencyDistillation,
     ConsistencyTraining,
     EasyConsistencyTuning,
     ImprovedConsistencyTraining,
 )
-from oneleap.core.sampling import Guided, sample
-from oneleap.core.sampling_consistency import consistency
-from oneleap.core.slim import save_slim
+from oneleap.core.sampling.ode import Guided, sample
+from oneleap.core.sampling.consistency import consistency
+from oneleap.core.training.release import save_slim
 from oneleap.core.types import Field
 from oneleap.domains.audio.griffin_lim import GriffinLim
 from oneleap.domains.audio.mel import refuse_mismatch

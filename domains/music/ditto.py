@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from oneleap.core.errors import InputError
-from oneleap.core.path import jump
-from oneleap.core.sampling import time_grid
+from oneleap.core.paths.base import jump
+from oneleap.core.sampling.ode import time_grid
 from oneleap.core.types import Field
 
 
@@ -23,7 +23,7 @@ class CheckpointedSampler:
     """DDIM's deterministic steps, differentiable at the memory of one.
 
     ``z' = z - (t - t') u(z, t, t)`` from ``t = 1`` to ``t = 0``: on the linear path Euler's step
-    is DDIM's, whatever the path the model was trained under (:class:`~oneleap.core.path
+    is DDIM's, whatever the path the model was trained under (:class:`~oneleap.core.paths.base
     .GaussianPath`). The forward pass keeps the states ``z_t`` alone, a spectrogram a step; the
     backward pass computes each call of the network once more before it goes through it (DITTO,
     Sec. 4.2). Memory: one call's activations and ``steps`` states. Cost of a gradient: 2 forward

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from oneleap.core.errors import InputError
-from oneleap.core.sampling import sample
+from oneleap.core.sampling.ode import sample
 from oneleap.core.types import Field
 from oneleap.domains.music.controls import Control, Weighted, weighted
 

@@ -10,10 +10,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from oneleap.core.config import to_config
+from oneleap.core.hub.config import to_config
 from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
-from oneleap.core.seed import step_generator
+from oneleap.core.training.seed import step_generator
 from oneleap.domains.audio.mel import log_mel
 from oneleap.domains.music.composer import Composer
 from oneleap.domains.music.controls import Control

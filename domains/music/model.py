@@ -6,13 +6,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from oneleap.core.ema import PowerEMA
+from oneleap.core.training.ema import PowerEMA
 from oneleap.core.errors import InputError
-from oneleap.core.guidance import TargetGuidance
-from oneleap.core.lit import GenerativeModule
+from oneleap.core.fields.guidance import TargetGuidance
+from oneleap.core.training.module import GenerativeModule
 from oneleap.core.nets.embed import forget_interval
-from oneleap.core.optim import Adam
-from oneleap.core.seed import step_generator
+from oneleap.core.training.optim import Adam
+from oneleap.core.training.seed import step_generator
 from oneleap.core.types import Bound, Conditioned, Objective
 from oneleap.domains.audio.mel import refuse_mismatch
 from oneleap.domains.music.nets import Backbone, DiT, MusicNet

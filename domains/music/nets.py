@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from oneleap.core.nets import DiT1d, UNet1d
 from oneleap.core.nets.sequence import SequenceNet
-from oneleap.core.path import expand
+from oneleap.core.paths.base import expand
 
 NEAREST = 0.05
 """Least time that the distance to the data is divided by; errors there would count for too much."""

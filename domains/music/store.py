@@ -7,9 +7,9 @@ from pathlib import Path
 
 from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
-from oneleap.core.hub import CONFIG, read_config
-from oneleap.core.shelf import find_on, model_folder, shelf
-from oneleap.core.slim import load_slim
+from oneleap.core.hub.pretrained import CONFIG, read_config
+from oneleap.core.hub.registry import find_on, model_folder, shelf
+from oneleap.core.training.release import load_slim
 from oneleap.domains.audio.vocos import Vocos
 from oneleap.domains.music.model import MusicModel
 

@@ -12,9 +12,9 @@ from torch import Tensor
 from torch.func import functional_call, grad_and_value
 from torch.optim.lr_scheduler import LRScheduler
 
-from oneleap.core.ema import ema_update, frozen_copy
+from oneleap.core.training.ema import ema_update, frozen_copy
 from oneleap.core.errors import positive
-from oneleap.core.optim import Adam, build_optimizer
+from oneleap.core.training.optim import Adam, build_optimizer
 from oneleap.core.types import Conditioned, Draw, Objective
 from oneleap.domains.rl.dataset import Transitions
 from oneleap.domains.rl.nets import Critic

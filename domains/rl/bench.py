@@ -13,10 +13,10 @@ from rich.console import Console
 from rich.progress import track
 from torch.utils.flop_counter import FlopCounterMode
 
-from oneleap.core.bench import gemm_peak, median_ms, report
-from oneleap.core.cli import hushed
+from oneleap.core.timing import gemm_peak, median_ms, report
+from oneleap.core.cli.fit import hushed
 from oneleap.core.objectives import MeanFlow
-from oneleap.core.seed import step_generator
+from oneleap.core.training.seed import step_generator
 from oneleap.domains.rl.actor_critic import ActorCritic
 from oneleap.domains.rl.bfq import Bootstrap
 from oneleap.domains.rl.dataset import Transitions

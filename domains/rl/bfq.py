@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from oneleap.core.objectives import SplitMeanFlow
-from oneleap.core.times import Uniform
+from oneleap.core.paths.times import Uniform
 from oneleap.core.types import Bound, Draw, Loss
 
 

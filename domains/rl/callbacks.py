@@ -5,7 +5,7 @@ from typing import Any
 import lightning as L
 import torch
 
-from oneleap.core.checkpoints import scored
+from oneleap.core.training.checkpoints import scored
 from oneleap.core.errors import InputError
 from oneleap.domains.rl.policy import Policy
 from oneleap.domains.rl.rollouts import evaluate

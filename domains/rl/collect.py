@@ -13,7 +13,7 @@ from rich.progress import Progress, TaskID
 from rich.table import Table
 
 from oneleap.core.errors import InputError
-from oneleap.core.recipes import shipped
+from oneleap.core.cli.configs import shipped
 from oneleap.domains.rl.minari_env import REFERENCES_KEY
 from oneleap.domains.rl.minari_io import dataset_folder, write
 from oneleap.domains.rl.pointmaze import ENV_ID, Array, Maze, Physics, maze_named

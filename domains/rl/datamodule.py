@@ -7,8 +7,8 @@ import numpy as np
 import torch
 
 from oneleap.core.errors import InputError
-from oneleap.core.loaders import Endless
-from oneleap.core.seed import batch_generator
+from oneleap.core.training.loaders import Endless
+from oneleap.core.training.seed import batch_generator
 from oneleap.domains.rl import d4rl, minari_io
 from oneleap.domains.rl.dataset import (
     AsStored,

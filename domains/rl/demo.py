@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from oneleap.core import cli
-from oneleap.core.bench import median_ms
+from oneleap.core.cli.fit import fit as cli
+from oneleap.core.timing import median_ms
 from oneleap.domains.rl import collect
 from oneleap.domains.rl.datamodule import OfflineData
 from oneleap.domains.rl.dataset import GoalDistance

@@ -7,8 +7,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from oneleap.core.errors import InputError
-from oneleap.core.export import Format, Graph, export_graphs
-from oneleap.core.hub import load_pretrained
+from oneleap.core.hub.export import Format, Graph, export_graphs
+from oneleap.core.hub.pretrained import load_pretrained
 from oneleap.core.types import Conditioned
 from oneleap.domains.rl.policy import Policy
 

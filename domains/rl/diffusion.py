@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from oneleap.core.ddpm import DDPM
-from oneleap.core.sampling_diffusion import nodes
+from oneleap.core.paths.ddpm import DDPM
+from oneleap.core.sampling.diffusion import nodes
 from oneleap.core.types import Field
 from oneleap.domains.rl.policy import Policy
 
@@ -51,7 +51,7 @@ def ancestral(
 ) -> Float[Tensor, "b a"]:
     """Denoise ``noise[0]`` along a chain, the data clipped to [-1, 1] in each step.
 
-    :func:`oneleap.core.sampling_diffusion.ddpm` in a third of the small operations, which is what a
+    :func:`oneleap.core.sampling.diffusion.ddpm` in a third of the small operations, which is what a
     policy's network costs. Cost: ``len(chain)`` network evaluations.
     """
     x = noise[0]

@@ -3,9 +3,9 @@
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from oneleap.core.ddpm import VPBetas
+from oneleap.core.paths.ddpm import VPBetas
 from oneleap.core.objectives import NoisePrediction
-from oneleap.core.optim import Adam
+from oneleap.core.training.optim import Adam
 from oneleap.domains.rl.actor_critic import ActorCritic
 from oneleap.domains.rl.diffusion import Denoises
 from oneleap.domains.rl.task import Spec

@@ -11,8 +11,8 @@ from rich.table import Table
 
 from oneleap.core.errors import InputError, positive
 from oneleap.core.files import replacing
-from oneleap.core.hub import load_pretrained
-from oneleap.core.seed import step_generator
+from oneleap.core.hub.pretrained import load_pretrained
+from oneleap.core.training.seed import step_generator
 from oneleap.domains.rl.actor_critic import ActorCritic
 from oneleap.domains.rl.pictures import draw, film, vector
 from oneleap.domains.rl.pointmaze import ENV_ID

@@ -3,10 +3,10 @@
 from jaxtyping import Float
 from torch import Tensor
 
-from oneleap.core.ddpm import VPBetas
+from oneleap.core.paths.ddpm import VPBetas
 from oneleap.core.nets.mlp import ResidualMLP
 from oneleap.core.objectives import NoisePrediction
-from oneleap.core.optim import Adam
+from oneleap.core.training.optim import Adam
 from oneleap.domains.rl.actor_critic import StepDraw, Weights
 from oneleap.domains.rl.dataset import Transitions
 from oneleap.domains.rl.diffusion import Denoises

@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.func import functional_call
 
-from oneleap.core.optim import Adam
+from oneleap.core.training.optim import Adam
 from oneleap.core.types import Field
 from oneleap.domains.rl.actor_critic import ActorCritic, StepDraw, Weights
 from oneleap.domains.rl.dataset import Transitions

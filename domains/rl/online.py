@@ -8,11 +8,11 @@ from typing import Any
 import torch
 import yaml
 
-from oneleap.core.callbacks import CONFIG
-from oneleap.core.config import class_path
+from oneleap.core.training.callbacks import CONFIG
+from oneleap.core.hub.config import class_path
 from oneleap.core.errors import InputError
-from oneleap.core.loaders import Endless
-from oneleap.core.seed import batch_generator
+from oneleap.core.training.loaders import Endless
+from oneleap.core.training.seed import batch_generator
 from oneleap.domains.rl.datamodule import OfflineData
 from oneleap.domains.rl.dataset import AsStored, GoalDistance, Reward, Transitions
 from oneleap.domains.rl.policy import Policy

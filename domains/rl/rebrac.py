@@ -5,7 +5,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from oneleap.core.errors import InputError
-from oneleap.core.optim import Adam
+from oneleap.core.training.optim import Adam
 from oneleap.core.types import Conditioned, Field
 from oneleap.domains.rl.actor_critic import ActorCritic, StepDraw
 from oneleap.domains.rl.dataset import Transitions

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.adamw import adamw
 
-from oneleap.core.compile import compiled
-from oneleap.core.optim import Adam
+from oneleap.core.training.compile import compiled
+from oneleap.core.training.optim import Adam
 from oneleap.domains.rl.dataset import Transitions
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from statistics import median
 import numpy as np
 import torch
 
-from oneleap.core.bench import median_ms, report
+from oneleap.core.timing import median_ms, report
 from oneleap.core.errors import InputError
 from oneleap.core.objectives import MeanFlow
-from oneleap.core.samplers import Ancestral, Euler, Implicit, Leap, Sampler
+from oneleap.core.sampling.samplers import Ancestral, Euler, Implicit, Leap, Sampler
 from oneleap.domains.robot.collect import env_args
 from oneleap.domains.robot.env import RobotEnv, with_gl
 from oneleap.domains.robot.policy import RobotPolicy

@@ -15,7 +15,7 @@ from rich.progress import Progress
 
 from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
-from oneleap.core.recipes import shipped
+from oneleap.core.cli.configs import shipped
 from oneleap.domains.robot.env import RobotEnv, installed, with_gl, without_gl
 from oneleap.domains.robot.layout import Episode, write
 from oneleap.domains.robot.task import QUICK, ROBOSUITE, Task

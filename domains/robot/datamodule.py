@@ -7,8 +7,8 @@ import lightning as L
 import torch
 
 from oneleap.core.errors import InputError, Notice
-from oneleap.core.loaders import Endless
-from oneleap.core.seed import batch_generator
+from oneleap.core.training.loaders import Endless
+from oneleap.core.training.seed import batch_generator
 from oneleap.domains.robot.demos import Batch, Chunks, chunks
 from oneleap.domains.robot.reader import Loaded, Wanted, read
 from oneleap.domains.robot.scaling import MinMax, Scaling

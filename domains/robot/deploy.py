@@ -7,9 +7,9 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from oneleap.core.errors import InputError
-from oneleap.core.export import Format, Graph, export_graphs
-from oneleap.core.hub import load_pretrained
-from oneleap.core.samplers import Consistency, Euler, Implicit, Leap
+from oneleap.core.hub.export import Format, Graph, export_graphs
+from oneleap.core.hub.pretrained import load_pretrained
+from oneleap.core.sampling.samplers import Consistency, Euler, Implicit, Leap
 from oneleap.domains.robot.policy import RobotPolicy
 
 

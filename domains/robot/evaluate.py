@@ -14,8 +14,8 @@ from rich.table import Table
 
 from oneleap.core.errors import InputError, positive
 from oneleap.core.files import replacing
-from oneleap.core.hub import load_pretrained
-from oneleap.core.samplers import Sampler
+from oneleap.core.hub.pretrained import load_pretrained
+from oneleap.core.sampling.samplers import Sampler
 from oneleap.domains.robot.datamodule import Demonstrations
 from oneleap.domains.robot.dm1 import effective_rank
 from oneleap.domains.robot.pictures import contact_sheet, film
@@ -108,7 +108,7 @@ def command(
         rollouts: Episodes.
         execute: Actions of each chunk, by default the policy's own number.
         sampler: How the policy acts, by default as it was trained to; DDIM is
-            --sampler oneleap.core.samplers.Implicit --sampler.steps 10.
+            --sampler oneleap.core.sampling.samplers.Implicit --sampler.steps 10.
         temperature: Deviation of the policy's noise, by default the policy's own.
         horizon: Steps after which an episode has failed, by default those of the data.
         seed: Of the episodes and of the policy's noise.

@@ -9,11 +9,11 @@ from jaxtyping import Float, UInt8
 from numpy.typing import NDArray
 from torch import Tensor
 
-from oneleap.core.ema import PowerEMA
+from oneleap.core.training.ema import PowerEMA
 from oneleap.core.errors import InputError
-from oneleap.core.lit import GenerativeModule
-from oneleap.core.optim import Adam
-from oneleap.core.samplers import Leap, Sampler
+from oneleap.core.training.module import GenerativeModule
+from oneleap.core.training.optim import Adam
+from oneleap.core.sampling.samplers import Leap, Sampler
 from oneleap.core.types import Bound, Conditioned, Objective
 from oneleap.domains.robot.demos import Batch
 from oneleap.domains.robot.nets import Head, MLPHead, PolicyNet, Vision

@@ -10,7 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from oneleap.core.samplers import Sampler
+from oneleap.core.sampling.samplers import Sampler
 from oneleap.domains.robot.env import Observation, RobotEnv, with_gl, without_gl
 from oneleap.domains.robot.task import Spec
 
@@ -151,8 +151,8 @@ class Episodes:
             without_gl()
         import torch
 
-        from oneleap.core.hub import load_pretrained
-        from oneleap.core.seed import step_generator
+        from oneleap.core.hub.pretrained import load_pretrained
+        from oneleap.core.training.seed import step_generator
 
         torch.set_num_threads(1)
         policy = load_pretrained(self.model)
@@ -184,7 +184,7 @@ class Episodes:
 
 def _cameras(model: Path) -> Sequence[str]:
     """Keys of the images a policy needs, read without building it."""
-    from oneleap.core.hub import read_config
+    from oneleap.core.hub.pretrained import read_config
 
     cameras: Sequence[str] = read_config(model)["init_args"]["spec"]["init_args"]["cameras"]
     return cameras

@@ -6,7 +6,7 @@ from statistics import median
 
 import torch
 
-from oneleap.core.bench import median_ms, report
+from oneleap.core.timing import median_ms, report
 from oneleap.core.errors import InputError
 from oneleap.core.objectives import FlowMatching
 from oneleap.domains.audio.nsf import NSF

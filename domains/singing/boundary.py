@@ -11,13 +11,13 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 
-from oneleap.core.ddpm import DDPM, LinearBetas
+from oneleap.core.paths.ddpm import DDPM, LinearBetas
 from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
 from oneleap.core.nets.embed import TimeFeatures
 from oneleap.core.objectives import NoisePrediction
-from oneleap.core.reduce import masked_mean
-from oneleap.core.seed import step_generator
+from oneleap.core.losses.metrics import masked_mean
+from oneleap.core.training.seed import step_generator
 from oneleap.domains.singing import store
 from oneleap.domains.singing.acoustic import Acoustic
 from oneleap.domains.singing.evaluate import set_aside

@@ -8,13 +8,13 @@ from einops import rearrange
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from oneleap.core.ema import PowerEMA
+from oneleap.core.training.ema import PowerEMA
 from oneleap.core.errors import InputError
-from oneleap.core.lit import GenerativeModule
+from oneleap.core.training.module import GenerativeModule
 from oneleap.core.nets.layers import keep
-from oneleap.core.optim import Adam
-from oneleap.core.reduce import masked_mean
-from oneleap.core.seed import step_generator
+from oneleap.core.training.optim import Adam
+from oneleap.core.losses.metrics import masked_mean
+from oneleap.core.training.seed import step_generator
 from oneleap.core.types import Bound, Conditioned, Objective
 from oneleap.domains.singing.encoder import FFTEncoder
 from oneleap.domains.singing.frames import owners, places, real, spread

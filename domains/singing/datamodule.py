@@ -6,7 +6,7 @@ from pathlib import Path
 import lightning as L
 
 from oneleap.core.errors import InputError
-from oneleap.core.loaders import Endless, Fixed
+from oneleap.core.training.loaders import Endless, Fixed
 from oneleap.domains.audio.buckets import Buckets
 from oneleap.domains.audio.clips import set_aside
 from oneleap.domains.audio.mel import Mel

@@ -9,10 +9,10 @@ from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from oneleap.core.ema import ema_update, frozen_copy
-from oneleap.core.hub import Pretrained
+from oneleap.core.training.ema import ema_update, frozen_copy
+from oneleap.core.hub.pretrained import Pretrained
 from oneleap.core.nets.layers import keep
-from oneleap.core.optim import Adam, build_optimizer
+from oneleap.core.training.optim import Adam, build_optimizer
 from oneleap.domains.singing import timing
 from oneleap.domains.singing.encoder import FFTEncoder
 from oneleap.domains.singing.frames import word_sums

@@ -16,11 +16,11 @@ from rich.progress import track
 from rich.table import Table
 from torch import Tensor
 
-from oneleap.core.config import class_path
+from oneleap.core.hub.config import class_path
 from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
-from oneleap.core.hub import read_config
-from oneleap.core.seed import step_generator
+from oneleap.core.hub.pretrained import read_config
+from oneleap.core.training.seed import step_generator
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.audio.nsf import NSF
 from oneleap.domains.audio.pictures import spectrograms

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from oneleap.core.seed import step_generator
+from oneleap.core.training.seed import step_generator
 from oneleap.domains.singing.acoustic import SCALES, Acoustic
 from oneleap.domains.singing.curves import Curves
 from oneleap.domains.singing.frames import owners, places

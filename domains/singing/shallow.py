@@ -18,7 +18,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from oneleap.core.ddpm import DDPM
+from oneleap.core.paths.ddpm import DDPM
 from oneleap.core.types import Conditioned
 
 

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
-from oneleap.core.hub import CARD
-from oneleap.core.samplers import with_steps
-from oneleap.core.seed import step_generator
-from oneleap.core.slim import save_slim
+from oneleap.core.hub.pretrained import CARD
+from oneleap.core.sampling.samplers import with_steps
+from oneleap.core.training.seed import step_generator
+from oneleap.core.training.release import save_slim
 from oneleap.domains.audio.mel import refuse_mismatch
 from oneleap.domains.audio.nsf import NSF
 from oneleap.domains.audio.sung import carried_on

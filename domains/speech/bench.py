@@ -6,10 +6,10 @@ from statistics import median
 
 import torch
 
-from oneleap.core.bench import median_ms, report
+from oneleap.core.timing import median_ms, report
 from oneleap.core.errors import InputError
 from oneleap.core.objectives import FlowMatching
-from oneleap.core.samplers import EDMSolver, Euler, Leap, Sampler
+from oneleap.core.sampling.samplers import EDMSolver, Euler, Leap, Sampler
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.audio.vocos import Vocos
 from oneleap.domains.speech.acoustic import Acoustic

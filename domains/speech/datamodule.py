@@ -16,7 +16,7 @@ from torch import Tensor
 
 from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
-from oneleap.core.loaders import Endless, Fixed
+from oneleap.core.training.loaders import Endless, Fixed
 from oneleap.domains.audio.buckets import Buckets
 from oneleap.domains.audio.clips import set_aside
 from oneleap.domains.audio.mel import Mel, log_mel

@@ -7,8 +7,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from oneleap.core.errors import InputError
-from oneleap.core.export import Format, Graph, export_graphs
-from oneleap.core.samplers import Consistency, Euler, Leap, Sampler, with_steps
+from oneleap.core.hub.export import Format, Graph, export_graphs
+from oneleap.core.sampling.samplers import Consistency, Euler, Leap, Sampler, with_steps
 from oneleap.core.types import Conditioned
 from oneleap.domains.audio.deploy import graph_of as vocoder_graph
 from oneleap.domains.audio.vocos import Vocos

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
-from oneleap.core.samplers import Leap, with_steps
+from oneleap.core.sampling.samplers import Leap, with_steps
 from oneleap.domains.audio.judge import dnsmos
 from oneleap.domains.audio.pictures import spectrograms
 from oneleap.domains.audio.wave import Wave, joined

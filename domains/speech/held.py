@@ -8,10 +8,10 @@ import yaml
 from jaxtyping import Float
 from torch import Tensor
 
-from oneleap.core.config import class_path
+from oneleap.core.hub.config import class_path
 from oneleap.core.errors import InputError
-from oneleap.core.samplers import with_steps
-from oneleap.core.seed import step_generator
+from oneleap.core.sampling.samplers import with_steps
+from oneleap.core.training.seed import step_generator
 from oneleap.domains.audio.evaluate import arguments
 from oneleap.domains.audio.wave import Wave, read, trimmed
 from oneleap.domains.speech.acoustic import Acoustic

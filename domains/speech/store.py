@@ -3,12 +3,12 @@
 import os
 from pathlib import Path
 
-from oneleap.core.config import class_path
+from oneleap.core.hub.config import class_path
 from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
-from oneleap.core.hub import CARD
-from oneleap.core.shelf import find_on, model_folder, shelf
-from oneleap.core.slim import load_slim
+from oneleap.core.hub.pretrained import CARD
+from oneleap.core.hub.registry import find_on, model_folder, shelf
+from oneleap.core.training.release import load_slim
 from oneleap.domains.audio.vocos import Vocos
 from oneleap.domains.speech.acoustic import Acoustic
 

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from oneleap.core.errors import InputError, nearest
-from oneleap.core.slim import save_slim
+from oneleap.core.training.release import save_slim
 from oneleap.domains.audio.griffin_lim import GriffinLim
 from oneleap.domains.audio.mel import refuse_mismatch
 from oneleap.domains.audio.vocos import Vocos

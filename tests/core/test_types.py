@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from exact import Gaussian, seeded
+from support.exact import Gaussian, seeded
 from torch import Tensor
 
 from oneleap.core.nets.mlp import MLP
-from oneleap.core.sampling import Guided
+from oneleap.core.sampling.ode import Guided
 from oneleap.core.types import Conditioned, Draw, Field, Loss, noise_like, rows
 
 SLICES = [slice(0, 3), slice(3, None), slice(None), slice(0, 0), slice(1, 8, 2)]

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from tiny_speech import RATE, tone
+from support.tiny_speech import RATE, tone
 
 
 @pytest.fixture

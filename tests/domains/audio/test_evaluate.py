@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tiny_speech import vocoder
+from support.tiny_speech import vocoder
 
 from oneleap.domains.audio import evaluate
 from oneleap.domains.audio.wave import Wave

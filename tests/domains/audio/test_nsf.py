@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from exact import seeded
+from support.exact import seeded
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from tiny_speech import MEL, RATE, tone
+from support.tiny_speech import MEL, RATE, tone
 
 from oneleap.domains.audio.mel import log_mel
 from oneleap.domains.audio.pitch import energy, f0_hz

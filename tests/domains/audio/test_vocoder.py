@@ -7,10 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from tiny_speech import MEL, RATE, tone, vocoder
+from support.tiny_speech import MEL, RATE, tone, vocoder
 
 from oneleap.core.errors import InputError
-from oneleap.core.hub import load_pretrained
+from oneleap.core.hub.pretrained import load_pretrained
 from oneleap.domains.audio.clips import Clips, set_aside
 from oneleap.domains.audio.discriminators import Opinion, Period, Resolution
 from oneleap.domains.audio.griffin_lim import GriffinLim

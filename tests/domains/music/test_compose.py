@@ -2,7 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tiny_music
+from support import tiny_music
 import torch
 from torch import Tensor
 

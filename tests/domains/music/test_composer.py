@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_music import MEL, SPEC, composer, model, untagged, vocoder
+from support.tiny_music import MEL, SPEC, composer, model, untagged, vocoder
 
 from oneleap.core.errors import InputError
 from oneleap.core.objectives import (
@@ -14,8 +14,8 @@ from oneleap.core.objectives import (
     FlowMatching,
     SplitMeanFlow,
 )
-from oneleap.core.sampling import heun, sample
-from oneleap.core.sampling_consistency import gamma_sampling
+from oneleap.core.sampling.ode import heun, sample
+from oneleap.core.sampling.consistency import gamma_sampling
 from oneleap.domains.audio.griffin_lim import GriffinLim
 from oneleap.domains.music.composer import Composer
 

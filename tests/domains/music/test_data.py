@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny_music import MEL, RATE, chord, write_pieces
+from support.tiny_music import MEL, RATE, chord, write_pieces
 
 from oneleap.core.errors import InputError, Notice
-from oneleap.core.seed import step_generator
+from oneleap.core.training.seed import step_generator
 from oneleap.domains.audio.mel import log_mel
 from oneleap.domains.audio.wave import read
 from oneleap.domains.music import library

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tiny_music
+from support import tiny_music
 import torch
 
 from oneleap.core.errors import InputError

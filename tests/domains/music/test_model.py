@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_music import BACKBONE, MEL, SPEC, batch, model, untagged
+from support.tiny_music import BACKBONE, MEL, SPEC, batch, model, untagged
 from torch import Tensor
 
 from oneleap.core.errors import InputError
-from oneleap.core.guidance import TargetGuidance
+from oneleap.core.fields.guidance import TargetGuidance
 from oneleap.core.objectives import (
     ConsistencyDistillation,
     ConsistencyTrajectory,
@@ -19,8 +19,8 @@ from oneleap.core.objectives import (
     MeanFlow,
     SplitMeanFlow,
 )
-from oneleap.core.path import expand
-from oneleap.core.sampling import euler
+from oneleap.core.paths.base import expand
+from oneleap.core.sampling.ode import euler
 from oneleap.core.types import Bound, Conditioned, Objective
 from oneleap.domains.music.model import MusicModel, draws_scales
 from oneleap.domains.music.nets import DiT, MusicNet, UNet

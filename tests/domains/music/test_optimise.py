@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 
 from oneleap.core.errors import InputError
-from oneleap.core.sampling import euler, sample
+from oneleap.core.sampling.ode import euler, sample
 from oneleap.domains.music.controls import Control, Shown, Weighted
 from oneleap.domains.music.ditto import CheckpointedSampler, invert
 from oneleap.domains.music.ditto2 import Leaps, choose_steps

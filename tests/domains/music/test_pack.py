@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_music import MEL, composer, model, untagged, vocoder
+from support.tiny_music import MEL, composer, model, untagged, vocoder
 
 from oneleap.core.errors import InputError
 from oneleap.core.objectives import ConsistencyTrajectory, SplitMeanFlow
@@ -76,11 +76,11 @@ SCRIPT = """
 import sys
 import torch
 from pathlib import Path
-from oneleap.core.export import difference, load
+from oneleap.core.hub.export import difference, load
 from oneleap.domains.main import main
 from oneleap.domains.music.composer import Composer
 from oneleap.domains.music.deploy import graph_of
-from tiny_music import model, vocoder
+from support.tiny_music import model, vocoder
 from oneleap.core.objectives import ConsistencyTrajectory
 
 torch.set_num_threads(1)

@@ -8,11 +8,11 @@ import h5py
 import numpy as np
 import pytest
 import torch
-from tiny_rl import ALGORITHMS, TIMED, TINY, bandit, seeded
+from support.tiny_rl import ALGORITHMS, TIMED, TINY, bandit, seeded
 
-from oneleap.core.hub import load_pretrained
+from oneleap.core.hub.pretrained import load_pretrained
 from oneleap.core.objectives import FlowMatching
-from oneleap.core.recipes import shipped
+from oneleap.core.cli.configs import shipped
 from oneleap.domains.main import main
 from oneleap.domains.rl import evaluate as evaluation
 from oneleap.domains.rl.actor_critic import ActorCritic

@@ -5,12 +5,12 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from exact import Gaussian, on_trajectory
-from tiny_rl import FAST, UNIFORM, bandit, seeded, trainer
+from support.exact import Gaussian, on_trajectory
+from support.tiny_rl import FAST, UNIFORM, bandit, seeded, trainer
 from torch import Tensor
 
 from oneleap.core.objectives import SplitMeanFlow
-from oneleap.core.times import TimePairs, Uniform
+from oneleap.core.paths.times import TimePairs, Uniform
 from oneleap.core.types import Bound
 from oneleap.domains.rl.bfq import Bootstrap
 from oneleap.domains.rl.ofql import OFQL

@@ -8,7 +8,7 @@ import torch
 from jsonargparse import ArgumentParser
 
 from oneleap.core.errors import InputError
-from oneleap.core.seed import step_generator
+from oneleap.core.training.seed import step_generator
 from oneleap.domains.rl import collect
 from oneleap.domains.rl.datamodule import OfflineData
 from oneleap.domains.rl.dataset import AntMaze, AsStored, GoalDistance

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_rl import SPEC, scrambled
+from support.tiny_rl import SPEC, scrambled
 
 from oneleap.core.objectives import FlowMatching, MeanFlow
 from oneleap.domains.main import main
@@ -24,8 +24,8 @@ SCRIPT = """
 import sys, warnings
 from pathlib import Path
 import numpy as np
-from tiny_rl import ALGORITHMS, SPEC, scrambled
-from oneleap.core import export
+from support.tiny_rl import ALGORITHMS, SPEC, scrambled
+from oneleap.core.hub.pretrained import export
 from oneleap.core.objectives import FlowMatching
 from oneleap.domains.main import main
 from oneleap.domains.rl.deploy import graph_of

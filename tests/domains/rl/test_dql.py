@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from tiny_rl import (
+from support.tiny_rl import (
     FAST,
     SMALL,
     UNIFORM,
@@ -16,9 +16,9 @@ from tiny_rl import (
 )
 from torch import Tensor, nn
 
-from oneleap.core.ddpm import VPBetas
+from oneleap.core.paths.ddpm import VPBetas
 from oneleap.core.errors import InputError
-from oneleap.core.sampling_diffusion import ddpm
+from oneleap.core.sampling.diffusion import ddpm
 from oneleap.domains.rl.dataset import Transitions
 from oneleap.domains.rl.diffusion import ancestral, links
 from oneleap.domains.rl.dql import DQL

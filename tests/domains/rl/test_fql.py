@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from tiny_rl import (
+from support.tiny_rl import (
     FAST,
     SMALL,
     UNIFORM,

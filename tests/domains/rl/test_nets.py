@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_rl import q_of
+from support.tiny_rl import q_of
 
 from oneleap.core.errors import InputError
 from oneleap.core.objectives import MeanFlow

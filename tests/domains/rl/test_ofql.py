@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny_rl import bandit, q_of, scrambled, trainer
+from support.tiny_rl import bandit, q_of, scrambled, trainer
 
 from oneleap.core.errors import InputError
 from oneleap.core.objectives import FlowMatching, MeanFlow, SplitMeanFlow
-from oneleap.core.optim import Adam
+from oneleap.core.training.optim import Adam
 from oneleap.domains.rl.dataset import Transitions
 from oneleap.domains.rl.nets import Critic
 from oneleap.domains.rl.ofql import OFQL

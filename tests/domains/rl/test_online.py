@@ -12,7 +12,7 @@ import torch
 from gymnasium.spaces import Box
 
 from oneleap.core.errors import InputError
-from oneleap.core.hub import load_pretrained
+from oneleap.core.hub.pretrained import load_pretrained
 from oneleap.domains.main import main
 from oneleap.domains.rl.dataset import Normalized, OfflineDataset, ReturnScaled
 from oneleap.domains.rl.fields import episode_bounds

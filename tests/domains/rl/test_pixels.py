@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from minari.data_collector import EpisodeBuffer
 
 from oneleap.core.errors import InputError
-from oneleap.core.hub import load_pretrained
+from oneleap.core.hub.pretrained import load_pretrained
 from oneleap.core.objectives import MeanFlow
 from oneleap.domains.main import main
 from oneleap.domains.rl import collect, minari_io

@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from exact import Gaussian as Truth
-from tiny_rl import (
+from support.exact import Gaussian as Truth
+from support.tiny_rl import (
     FAST,
     SMALL,
     UNIFORM,

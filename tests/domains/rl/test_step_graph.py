@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_rl import ALGORITHMS, SPEC, bandit, trainer
+from support.tiny_rl import ALGORITHMS, SPEC, bandit, trainer
 
-from oneleap.core.optim import Adam
+from oneleap.core.training.optim import Adam
 from oneleap.domains.rl import step_graph
 from oneleap.domains.rl.actor_critic import ActorCritic
 from oneleap.domains.rl.step_graph import StepGraph
@@ -66,7 +66,7 @@ def test_an_optimiser_that_has_not_begun_has_no_graph() -> None:
 # In a process of its own: the checks of shapes that this test run switches on do not compile.
 COMPILED = """
 import torch
-from tiny_rl import ALGORITHMS, SPEC, bandit, seeded
+from support.tiny_rl import ALGORITHMS, SPEC, bandit, seeded
 from oneleap.domains.rl.step_graph import StepGraph
 
 torch.set_num_threads(1)

@@ -10,11 +10,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from tiny_robot import EYE, spec
+from support.tiny_robot import EYE, spec
 
 from oneleap.core.errors import InputError
 from oneleap.core.objectives import MeanFlow, NoisePrediction
-from oneleap.core.samplers import Ancestral, Consistency
+from oneleap.core.sampling.samplers import Ancestral, Consistency
 from oneleap.domains.main import main
 from oneleap.domains.robot.deploy import graph_of
 from oneleap.domains.robot.nets import MLPHead
@@ -25,13 +25,13 @@ import sys, warnings
 from pathlib import Path
 import numpy as np
 import torch
-from tiny_robot import spec
-from oneleap.core import export
+from support.tiny_robot import spec
+from oneleap.core.hub.pretrained import export
 from oneleap.core.objectives import MeanFlow, NoisePrediction
 from oneleap.domains.main import main
 from oneleap.domains.robot.nets import MLPHead, UNetHead
 from oneleap.domains.robot.policy import RobotPolicy
-from oneleap.core.samplers import Euler, Implicit
+from oneleap.core.sampling.samplers import Euler, Implicit
 
 head, unet = MLPHead(16), UNetHead((8, 16), context_dim=8)
 seeing = spec(cameras=("{EYE}",), image_size=(24, 24), obs_steps=2)

@@ -3,11 +3,11 @@ from dataclasses import replace
 
 import pytest
 import torch
-from exact import Gaussian, seeded
-from tiny_robot import EYE, spec
+from support.exact import Gaussian, seeded
+from support.tiny_robot import EYE, spec
 from torch import Tensor, nn
 
-from oneleap.core.dispersive import Covariance, Dispersion, Hinge, InfoNCECosine, InfoNCEL2
+from oneleap.core.losses.dispersion import Covariance, Dispersion, Hinge, InfoNCECosine, InfoNCEL2
 from oneleap.core.errors import InputError
 from oneleap.core.objectives import FlowMatching
 from oneleap.core.types import Bound, Draw

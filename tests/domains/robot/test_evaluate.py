@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny_robot import EYE, KEYS, demonstrations, spec
+from support.tiny_robot import EYE, KEYS, demonstrations, spec
 
 from oneleap.core.errors import InputError
 from oneleap.core.objectives import MeanFlow
-from oneleap.core.samplers import Implicit
+from oneleap.core.sampling.samplers import Implicit
 from oneleap.domains.main import main
 from oneleap.domains.robot import evaluate
 from oneleap.domains.robot.dm1 import effective_rank
@@ -164,7 +164,7 @@ def test_another_sampler_is_handed_to_the_processes(
         return pretend(episodes, numbers, workers)
 
     monkeypatch.setattr(evaluate, "each", spy)
-    ddim = ["--sampler", "oneleap.core.samplers.Implicit", "--sampler.steps", "5"]
+    ddim = ["--sampler", "oneleap.core.sampling.samplers.Implicit", "--sampler.steps", "5"]
     assert main(["evaluate", str(run), "--rollouts", "2", "--video", "false", *ddim]) == 0
     assert handed[0].sampler == Implicit(steps=5)
     assert handed[0].temperature is None

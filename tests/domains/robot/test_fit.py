@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from tiny_robot import EYE, demonstrations
+from support.tiny_robot import EYE, demonstrations
 
-from oneleap.core.hub import load_pretrained
+from oneleap.core.hub.pretrained import load_pretrained
 from oneleap.domains.main import main
 from oneleap.domains.robot.datamodule import Demonstrations
 from oneleap.domains.robot.policy import RobotPolicy

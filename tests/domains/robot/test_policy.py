@@ -3,14 +3,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from exact import seeded
-from tiny_robot import EYE, spec
+from support.exact import seeded
+from support.tiny_robot import EYE, spec
 from torch import Tensor
 
 from oneleap.core.errors import InputError
-from oneleap.core.hub import load_pretrained
+from oneleap.core.hub.pretrained import load_pretrained
 from oneleap.core.objectives import FlowMatching, MeanFlow, NoisePrediction
-from oneleap.core.samplers import Ancestral
+from oneleap.core.sampling.samplers import Ancestral
 from oneleap.domains.robot.demos import Batch
 from oneleap.domains.robot.dm1 import DM1
 from oneleap.domains.robot.nets import MLPHead, UNetHead

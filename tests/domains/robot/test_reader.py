@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny_robot import ENV_ARGS, EYE, KEYS, demonstrations
+from support.tiny_robot import ENV_ARGS, EYE, KEYS, demonstrations
 
 from oneleap.core.errors import InputError
 from oneleap.domains.robot.reader import Wanted, read

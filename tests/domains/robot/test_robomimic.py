@@ -17,7 +17,7 @@ with warnings.catch_warnings():
     from robomimic.scripts.playback_dataset import playback_dataset
     from robomimic.utils.dataset import SequenceDataset
 
-from tiny_robot import EYE, demonstrations
+from support.tiny_robot import EYE, demonstrations
 
 KEYS = ("hand", "object")
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from song_strategies import segments
+from support.song_strategies import segments
 
 from oneleap.core.errors import InputError
 from oneleap.domains.audio.wave import Wave

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
-from song_strategies import scores
+from support.song_strategies import scores
 
 from oneleap.core.errors import InputError
 from oneleap.domains.singing.midi import read_midi, write_midi

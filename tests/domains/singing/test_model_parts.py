@@ -6,13 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from exact import seeded
+from support.exact import seeded
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny_singing import MEL, SCORE, SPEC, TIMED
+from support.tiny_singing import MEL, SCORE, SPEC, TIMED
 from torch import Tensor
 
-from oneleap.core.ddpm import LinearBetas
+from oneleap.core.paths.ddpm import LinearBetas
 from oneleap.core.errors import InputError
 from oneleap.core.objectives import FlowMatching, MeanFlow, SplitMeanFlow
 from oneleap.core.types import Bound, Conditioned

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from exact import seeded
-from tiny_singing import (
+from support.exact import seeded
+from support.tiny_singing import (
     DECODER,
     MEL,
     SMALL,
@@ -19,9 +19,9 @@ from tiny_singing import (
 
 from oneleap.core.errors import InputError
 from oneleap.core.objectives import FlowMatching, NoisePrediction, SplitMeanFlow
-from oneleap.core.reduce import AbsoluteError
-from oneleap.core.samplers import with_steps
-from oneleap.core.sampling import sample
+from oneleap.core.losses.metrics import AbsoluteError
+from oneleap.core.sampling.samplers import with_steps
+from oneleap.core.sampling.ode import sample
 from oneleap.domains.singing.acoustic import Acoustic, needs_rough
 from oneleap.domains.singing.curves import Curves, hertz, semitones
 from oneleap.domains.singing.net import Aux, ConvNeXt, Decoder, Wave

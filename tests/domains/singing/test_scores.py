@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
-from song_strategies import scores
+from support.song_strategies import scores
 
 from oneleap.core.errors import InputError
 from oneleap.domains.singing import xml_safe

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_singing import (
+from support.tiny_singing import (
     DECODER,
     MEL,
     RATE,

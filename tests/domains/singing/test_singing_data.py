@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny_singing import MEL, RATE, write_corpus
+from support.tiny_singing import MEL, RATE, write_corpus
 
 from oneleap.core.errors import InputError
 from oneleap.domains.main import main
@@ -150,7 +150,7 @@ def test_from_songs_to_a_singer_and_its_figures(
 def test_a_run_of_other_data_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from tiny_singing import acoustic
+    from support.tiny_singing import acoustic
 
     monkeypatch.chdir(tmp_path)
     acoustic().save_pretrained("run/model")

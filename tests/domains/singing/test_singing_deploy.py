@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from exact import seeded
-from tiny_singing import MEL, SPEC, TIMED, acoustic, curves, durations, songs, vocoder
+from support.exact import seeded
+from support.tiny_singing import MEL, SPEC, TIMED, acoustic, curves, durations, songs, vocoder
 
 from oneleap.core.errors import InputError
 from oneleap.domains.audio.nsf_graph import NSFGraph

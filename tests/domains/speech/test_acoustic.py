@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tiny_speech import DECODER, MEL, SPEC, TEXT, acoustic, batch, utterances
+from support.tiny_speech import DECODER, MEL, SPEC, TEXT, acoustic, batch, utterances
 
 from oneleap.core.errors import InputError
 from oneleap.core.objectives import FlowMatching, MeanFlow, SplitMeanFlow
-from oneleap.core.samplers import Consistency, EDMSolver, Euler, Leap, Sampler, guided
-from oneleap.core.sampling import sample
+from oneleap.core.sampling.samplers import Consistency, EDMSolver, Euler, Leap, Sampler, guided
+from oneleap.core.sampling.ode import sample
 from oneleap.core.types import Conditioned
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.speech.acoustic import Acoustic

@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny_speech import utterances
+from support.tiny_speech import utterances
 
 from oneleap.domains.speech.align import aligned, durations, owners, real, search, spread
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_speech import MEL, RATE, write_corpus
+from support.tiny_speech import MEL, RATE, write_corpus
 
 from oneleap.core.errors import InputError
 from oneleap.domains.speech.datamodule import Speech

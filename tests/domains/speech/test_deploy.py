@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_speech import MEL, acoustic, vocoder
+from support.tiny_speech import MEL, acoustic, vocoder
 
 from oneleap.core.errors import InputError
-from oneleap.core.samplers import Consistency, Euler, Sampler
+from oneleap.core.sampling.samplers import Consistency, Euler, Sampler
 from oneleap.domains.audio.deploy import Samples
 from oneleap.domains.audio.deploy import graph_of as vocoder_graph
 from oneleap.domains.speech.acoustic import Acoustic
@@ -28,7 +28,7 @@ SCRIPT = """
 import subprocess, sys
 import numpy as np
 import torch
-from tiny_speech import MEL, SPEC, acoustic, vocoder
+from support.tiny_speech import MEL, SPEC, acoustic, vocoder
 from oneleap.domains.audio.wave import read
 from oneleap.domains.main import main
 from oneleap.domains.speech.acoustic import Acoustic

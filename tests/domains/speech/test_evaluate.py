@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
-from tiny_speech import MEL, acoustic, vocoder, write_corpus
+from support.tiny_speech import MEL, acoustic, vocoder, write_corpus
 
 from oneleap.core.files import replacing
-from oneleap.core.samplers import Euler, Leap
+from oneleap.core.sampling.samplers import Euler, Leap
 from oneleap.domains.audio.wave import Wave
 from oneleap.domains.main import main
 from oneleap.domains.speech import Voice, evaluate

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny_speech import MEL, RATE, acoustic, vocoder
+from support.tiny_speech import MEL, RATE, acoustic, vocoder
 
 from oneleap.core.errors import InputError
-from oneleap.core.samplers import Leap
+from oneleap.core.sampling.samplers import Leap
 from oneleap.domains.audio.griffin_lim import GriffinLim
 from oneleap.domains.audio.vocos import Vocos
 from oneleap.domains.main import main

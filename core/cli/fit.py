@@ -1,0 +1,294 @@
+"""``oneleap fit | validate | test | predict``: LightningCLI, with a folder for each run.
+
+A data module says what a model must know of the data, sizes and ranges, in its attribute
+``spec``; a model takes it as its argument ``spec``. The two meet here, so that no size is ever
+written in a configuration.
+"""
+
+import inspect
+import logging
+import sys
+import time
+import warnings
+from argparse import ArgumentError
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+from jsonargparse import Namespace
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+
+import oneleap.core.objectives  # noqa: F401  (makes their bare names known to jsonargparse)
+from oneleap.core.training.callbacks import CONFIG, Export, Progress, SaveConfig
+from oneleap.core.training.checkpoints import BEST, LAST, AtomicCheckpointIO, Checkpoints, newest
+from oneleap.core.errors import InputError
+from oneleap.core.cli.explain import explain, unwrapped
+from oneleap.core.cli.configs import find, run_name
+from oneleap.core.training.logger import RunLogger
+
+COMMANDS = {
+    "fit": "oneleap fit --config rl/ofql_pointmaze-umaze --trainer.max_steps 2000",
+    "validate": "oneleap validate --config RUN/config.yaml --ckpt_path RUN/checkpoints/best.ckpt",
+    "test": "oneleap test --config RUN/config.yaml --ckpt_path RUN/checkpoints/best.ckpt",
+    "predict": "oneleap predict --config RUN/config.yaml --ckpt_path RUN/checkpoints/best.ckpt",
+}
+"""Lightning's commands, each with an example."""
+
+NAMED = {"last": LAST, "best": BEST}
+"""Checkpoints that have a name."""
+
+TRAINER = {"max_epochs": -1, "num_sanity_val_steps": 0, "enable_model_summary": False}
+"""Where our defaults differ from Lightning's."""
+
+
+class CLI(LightningCLI):
+    """LightningCLI in subclass mode, whose ``fit`` works in a folder of its own.
+
+    Args:
+        command: One of :data:`COMMANDS`.
+        argv: Its arguments.
+
+    Raises:
+        InputError: If an argument or a configuration is wrong, or there is nothing to resume.
+    """
+
+    folder: Path | None
+
+    def __init__(self, command: str, argv: Sequence[str]) -> None:
+        configs, rest = _split_configs(argv)
+        self.command, self.folder = command, None
+        self.name = run_name(configs[-1]) if configs else "unnamed"
+        files = [part for name in configs for part in ("--config", str(find(name)))]
+        self.files = [command, *files]
+        parsers = {
+            name: {"exit_on_error": False, "description": f"Example: {example}"}
+            for name, example in COMMANDS.items()
+        }
+        super().__init__(
+            L.LightningModule,
+            L.LightningDataModule,
+            save_config_callback=SaveConfig,
+            save_config_kwargs={"save_to_log_dir": False},
+            trainer_defaults=TRAINER,
+            seed_everything_default=0,
+            parser_kwargs={
+                "prog": "oneleap",
+                "allow_abbrev": False,
+                "exit_on_error": False,
+                **parsers,
+            },
+            subclass_mode_model=True,
+            subclass_mode_data=True,
+            args=[*self.files, *rest],
+            auto_configure_optimizers=False,
+            load_from_checkpoint_support=False,
+        )
+
+    @property
+    def settings(self) -> Namespace:
+        """The parsed configuration of the chosen command."""
+        settings: Namespace = self.config[self.config.subcommand]
+        return settings
+
+    def add_core_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Data before model, since a model is built from ``data.spec``."""
+        parser.add_subclass_arguments(L.LightningDataModule, "data", required=True)
+        parser.add_subclass_arguments(L.LightningModule, "model", required=True, skip={"spec"})
+        parser.add_lightning_class_args(L.Trainer, "trainer")
+        parser.set_defaults({f"trainer.{name}": value for name, value in TRAINER.items()})
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """The folder of a run, and the callbacks every run has."""
+        parser.add_argument("--runs", default="runs", help="A run's folder is RUNS/CONFIG/TIME.")
+        parser.add_argument("--run", type=str | None, help="Use this very folder instead.")
+        parser.add_lightning_class_args(Checkpoints, "checkpoints")
+        parser.add_lightning_class_args(Export, "export")
+        parser.add_lightning_class_args(Progress, "progress")
+
+        self.options = [*parser.get_defaults(skip_validation=True).keys(), "config", "ckpt_path"]
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """Parse, or say in one line what is wrong, and whether a file or an argument is.
+
+        Raises:
+            InputError: If anything is.
+        """
+        try:
+            self.config = parser.parse_args(args)
+        except UnicodeDecodeError:
+            raise InputError(f"{', '.join(self.files[2::2])}: not a YAML file") from None
+        except ArgumentError as error:
+            message = str(error)
+            where = f"{self.files[-1]}: " if self._fails_alone(parser, message) else ""
+            hint = (
+                ""
+                if self.files[1:]
+                else "; a configuration has it: --config NAME (oneleap configs)"
+            )
+            raise InputError(where + explain(message, self.options) + hint) from None
+
+    def _fails_alone(self, parser: LightningArgumentParser, message: str) -> bool:
+        """Whether the configuration files give the same error without the other arguments."""
+        try:
+            parser.parse_args(self.files)
+        except ArgumentError as error:
+            return len(self.files) > 1 and str(error) == message
+        return False
+
+    def _parse_ckpt_path(self) -> None:
+        """Nothing: Lightning looks into checkpoints for settings here, and ours hold none."""
+
+    def before_instantiate_classes(self) -> None:
+        """Choose the run's folder, and the checkpoint.
+
+        Raises:
+            InputError: If there is no such checkpoint, or the folder is taken.
+        """
+        trainer, settings = self.settings.trainer, self.settings
+        if settings.seed_everything is not None and settings.seed_everything < 0:
+            raise InputError(f"seed_everything: {settings.seed_everything} is negative")
+        if self.command != "fit":
+            self._find_checkpoint(settings)
+            return
+        if trainer.max_steps < 0 and trainer.max_epochs < 0 and trainer.max_time is None:
+            raise InputError("how long? --trainer.max_steps N, or max_epochs, or max_time")
+        runs = Path(settings.runs) / self.name
+        if settings.ckpt_path == "last":
+            self.folder = Path(settings.run) if settings.run else newest(runs)
+            settings.ckpt_path = str(self.folder / LAST)
+        if settings.ckpt_path and not Path(settings.ckpt_path).is_file():
+            raise InputError(f"nothing to resume: {settings.ckpt_path} is missing")
+        if self.folder is not None:
+            return
+        stamp = time.strftime("%Y-%m-%d_%H-%M-%S")
+        self.folder = Path(settings.run) if settings.run else _unused(runs / stamp)
+        if (self.folder / CONFIG).exists():
+            go_on = "continue it with --ckpt_path last, " if (self.folder / LAST).exists() else ""
+            raise InputError(
+                f"{self.folder} holds a run already: {go_on}delete it, or name another folder"
+            )
+
+    def _find_checkpoint(self, settings: Namespace) -> None:
+        """Those that go by a name lie beside the run's configuration.
+
+        Raises:
+            InputError: If there is none.
+        """
+        if settings.ckpt_path in NAMED:
+            run = Path(self.files[-1]).parent
+            settings.ckpt_path = str(run / NAMED[settings.ckpt_path])
+        if settings.ckpt_path and not Path(settings.ckpt_path).is_file():
+            raise InputError(f"ckpt_path: {settings.ckpt_path} is missing")
+
+    def instantiate_classes(self) -> None:
+        """Build the data, then the model that fits them, then the trainer.
+
+        jsonargparse's own link on instantiation cannot have a dataclass as its target in
+        subclass mode: it asks for the fields of the dataclass.
+        """
+
+        def build_data(cls: type[L.LightningDataModule], **given: Any) -> L.LightningDataModule:
+            self.datamodule = cls(**given)
+            data: L.LightningDataModule = self.datamodule
+            return data
+
+        def build_model(cls: type[L.LightningModule], **given: Any) -> L.LightningModule:
+            if "spec" in inspect.signature(cls).parameters:
+                given["spec"] = getattr(self.datamodule, "spec", None)
+            return cls(**given)
+
+        builders = [
+            (build_data, L.LightningDataModule, True),
+            (build_model, L.LightningModule, True),
+        ]
+        try:
+            self.config_init = self.parser.instantiate(self.config, instantiators=builders)
+        except ValueError as error:
+            raise unwrapped(error) from None
+        self.model = self.config_init[self.command].model
+        self.trainer = self.instantiate_trainer()
+
+    def instantiate_trainer(self, **kwargs: Any) -> L.Trainer:
+        """Add what every run of ours has, unless the configuration says otherwise.
+
+        Raises:
+            InputError: If Lightning refuses its settings.
+        """
+        given = self.config_init[self.command].trainer
+        plugins = given.plugins if isinstance(given.plugins, list) else [given.plugins]
+        kwargs["plugins"] = [AtomicCheckpointIO(), *(p for p in plugins if p is not None)]
+        if self.folder is None:
+            kwargs["logger"] = given.logger or False
+        else:
+            kwargs["default_root_dir"] = str(self.folder)
+            kwargs["logger"] = given.logger
+            if given.logger is None or given.logger is True:
+                kwargs["logger"] = RunLogger(self.folder)
+        try:
+            return super().instantiate_trainer(**kwargs)
+        except (ValueError, MisconfigurationException) as error:
+            raise InputError(f"trainer: {error}") from None
+
+    def fit(self, **kwargs: Any) -> None:
+        """Train; say how to go on."""
+        try:
+            self.trainer.fit(**{"weights_only": True, **kwargs})
+        except RuntimeError as error:
+            if "Error(s) in loading state_dict" not in str(error):
+                raise
+            first = str(error).splitlines()[1].strip()
+            raise InputError(f"{self.settings.ckpt_path} is of another model: {first}") from None
+        except SystemExit:
+            if self.trainer.interrupted:
+                kept = self.folder is not None and (self.folder / LAST).exists()
+                go_on = f"to go on: --run {self.folder} --ckpt_path last"
+                none = "nothing was saved yet (--checkpoints.every_n_steps)"
+                print(f"\n{go_on if kept else none}", file=sys.stderr)
+                raise KeyboardInterrupt from None
+            raise
+        print(f"next: oneleap evaluate {self.folder}")
+
+
+def main(command: str, argv: Sequence[str]) -> None:
+    """Run one of Lightning's commands.
+
+    Raises:
+        InputError: If an argument or a configuration is wrong.
+    """
+    with hushed():
+        try:
+            CLI(command, argv)
+        except MisconfigurationException as error:
+            raise InputError(f"trainer: {str(error).splitlines()[0]}") from None
+
+
+@contextmanager
+def hushed() -> Iterator[None]:
+    """Keep Lightning's tips, and what hardware is absent, from the screen."""
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)
+        yield
+
+
+def _split_configs(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Configurations, and all other arguments: these win, wherever on the line they stand."""
+    configs, rest, arguments = [], [], iter(argv)
+    for argument in arguments:
+        name, equals, value = argument.partition("=")
+        if name in ("--config", "-c"):
+            configs.append(value if equals else next(arguments, ""))
+        else:
+            rest.append(argument)
+    return configs, rest
+
+
+def _unused(folder: Path) -> Path:
+    """The folder, or the first of ``folder-2``, ``folder-3`` ... that is free."""
+    names = (folder if n == 1 else folder.with_name(f"{folder.name}-{n}") for n in count(1))
+    return next(name for name in names if not name.exists())

@@ -1,0 +1,71 @@
+"""The model card: what a trained model is, how it was made, on what machine, and how it did."""
+
+import os
+import platform
+from collections.abc import Mapping
+
+import torch
+from torch import nn
+
+from oneleap.core.hub.config import class_path
+
+
+def hardware(device: torch.device) -> str:
+    """The machine in a few words."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{platform.machine()} CPU, {torch.get_num_threads()} threads of {os.cpu_count()} cores"
+
+
+def model_card(
+    module: nn.Module,
+    *,
+    facts: Mapping[str, object],
+    figures: Mapping[str, float],
+    config: str,
+) -> str:
+    """Markdown for the ``README.md`` of a model folder.
+
+    Args:
+        module: The model.
+        facts: What is known of the run, in order: steps, hours, seed.
+        figures: Last figures logged, by name.
+        config: The run's resolved configuration, YAML.
+    """
+    cls = type(module)
+    known = {
+        "Class": f"`{class_path(cls)}`",
+        "Parameters": f"{sum(p.numel() for p in module.parameters()):,}",
+        **facts,
+        "Software": f"Python {platform.python_version()}, PyTorch {torch.__version__}",
+    }
+    summary = (cls.__doc__ or cls.__name__).strip().partition("\n")[0]
+    return f"""---
+library_name: oneleap
+---
+# {cls.__name__}
+
+{summary}
+
+```python
+from {cls.__module__} import {cls.__name__}
+
+model = {cls.__name__}.from_pretrained(path)
+```
+
+{_table(known)}
+
+## Last figures logged
+
+{_table({name: f"{value:.4g}" for name, value in figures.items()})}
+
+## Configuration
+
+```yaml
+{config.strip() or "not recorded"}
+```
+"""
+
+
+def _table(rows: Mapping[str, object]) -> str:
+    return "\n".join(["| | |", "|---|---|", *(f"| {k} | {v} |" for k, v in rows.items())])

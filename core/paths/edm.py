@@ -1,0 +1,134 @@
+"""EDM (Karras et al. 2022, arXiv 2206.00364): noise is added, data are not scaled down."""
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from oneleap.core.errors import InputError
+from oneleap.core.paths.base import GaussianPath, expand
+
+
+class Preconditioning(NamedTuple):
+    """``D(x, sigma) = skip x + out F(inner x, noise)``, each (b,)."""
+
+    skip: Float[Tensor, "b"]
+    out: Float[Tensor, "b"]
+    inner: Float[Tensor, "b"]
+    noise: Float[Tensor, "b"]
+
+
+@dataclass(frozen=True)
+class EDM(GaussianPath):
+    """``x_sigma = x + sigma e``; its time is ``sigma``, and ``t = sigma / (1 + sigma)``.
+
+    ``sigma / (1 + sigma)`` is the logistic function of ``ln sigma``: a lognormal ``sigma`` is a
+    logit-normal ``t`` of the same two numbers, :class:`oneleap.core.paths.times.LogitNormal`. ``t = 1``
+    is an infinite ``sigma``, where ``x_sigma`` is undefined and ``z`` is pure noise.
+
+    Attributes:
+        sigma_data: Standard deviation of the data, of which only the preconditioning makes use.
+        boundary: The ``sigma`` at which ``D(x) = x``: 0 for EDM, 0.002 for consistency models.
+    """
+
+    sigma_data: float = 0.5
+    boundary: float = 0.0
+
+    def scales(self, tau: Float[Tensor, "b"]) -> tuple[Float[Tensor, "b"], Float[Tensor, "b"]]:
+        """1 and ``sigma``."""
+        return torch.ones_like(tau), tau
+
+    def rates(self, tau: Float[Tensor, "b"]) -> tuple[Float[Tensor, "b"], Float[Tensor, "b"]]:
+        """0 and 1."""
+        return torch.zeros_like(tau), torch.ones_like(tau)
+
+    def tau(self, t: Float[Tensor, "b"]) -> Float[Tensor, "b"]:
+        """``sigma = t / (1 - t)``."""
+        return t / (1 - t)
+
+    def precondition(self, sigma: Float[Tensor, "b"]) -> Preconditioning:
+        """The four coefficients, Table 1; with a boundary, App. C of arXiv 2303.01469."""
+        total = (sigma.square() + self.sigma_data**2).sqrt()
+        above = sigma - self.boundary
+        return Preconditioning(
+            skip=self.sigma_data**2 / (above.square() + self.sigma_data**2),
+            out=self.sigma_data * above / total,
+            inner=1 / total,
+            noise=sigma.log() / 4,
+        )
+
+    def denoised(
+        self, f: Float[Tensor, "b *d"], point: Float[Tensor, "b *d"], sigma: Float[Tensor, "b"]
+    ) -> Float[Tensor, "b *d"]:
+        """Mean of the data out of a preconditioned network's output ``F``, Eq. (7)."""
+        c = self.precondition(sigma)
+        return expand(c.skip, point) * point + expand(c.out, point) * f
+
+    def network(
+        self, data: Float[Tensor, "b *d"], point: Float[Tensor, "b *d"], sigma: Float[Tensor, "b"]
+    ) -> Float[Tensor, "b *d"]:
+        """``F`` out of the mean of the data; inverse of :meth:`denoised`, affine in the field."""
+        c = self.precondition(sigma)
+        return (data - expand(c.skip, point) * point) / expand(c.out, point)
+
+
+@dataclass(frozen=True)
+class Karras:
+    """Noise levels evenly spaced in ``sigma^(1/rho)``, EDM Eq. (5), and their linear times.
+
+    EDM's time ``sigma / (1 + sigma)`` runs from 0.002 to 0.988 over these levels. Here it is
+    stretched to run from 0 to 1: the grid then holds the very noise and data between which
+    ``x = e - u(e, 0, 1)`` leaps, and the boundary ``f(z, 0) = z`` needs no ``sigma_min``. What it
+    changes is the signal at the noisy end, where there was little: 1/80 becomes 0.
+
+    Attributes:
+        sigma_min: Least noise level.
+        sigma_max: Greatest noise level.
+        rho: Greater values crowd the levels near the data.
+    """
+
+    sigma_min: float = 0.002
+    sigma_max: float = 80.0
+    rho: float = 7.0
+
+    def sigmas(self, n: int, like: Tensor) -> Float[Tensor, "n"]:
+        """``n`` levels from ``sigma_min`` up to ``sigma_max`` (that alone if ``n = 1``)."""
+        high, low = (math.pow(sigma, 1 / self.rho) for sigma in (self.sigma_max, self.sigma_min))
+        return torch.linspace(high, low, n, dtype=torch.float64).pow(self.rho).flip(0).to(like)
+
+    def times(self, n: int, like: Tensor) -> Float[Tensor, "n"]:
+        """Linear times of ``n`` levels, from exactly 0 to exactly 1.
+
+        Raises:
+            InputError: If ``n`` is less than 2.
+        """
+        if n < 2:
+            raise InputError(f"a grid has at least 2 nodes, not {n}")
+        t = self.time(self.sigmas(n, torch.empty(0, dtype=torch.float64)))
+        t[0], t[-1] = 0.0, 1.0
+        return t.to(like)
+
+    def time(self, sigma: Float[Tensor, "n"]) -> Float[Tensor, "n"]:
+        """``sigma / (1 + sigma)``, stretched from the range of the levels to [0, 1]."""
+        low, span = self._range()
+        return (sigma / (1 + sigma) - low) / span
+
+    def sigma(self, t: Float[Tensor, "n"]) -> Float[Tensor, "n"]:
+        """Level at a stretched time; inverse of :meth:`time`."""
+        low, span = self._range()
+        h = low + span * t
+        return h / (1 - h)
+
+    def log_normal(
+        self, sigmas: Float[Tensor, "n"], mean: float, std: float
+    ) -> Float[Tensor, "intervals"]:
+        """Probability of each interval between levels under ``ln sigma ~ N(mean, std^2)``."""
+        mass = torch.erf((sigmas.log() - mean) / (std * math.sqrt(2))).diff()
+        return mass / mass.sum()
+
+    def _range(self) -> tuple[float, float]:
+        low, high = (sigma / (1 + sigma) for sigma in (self.sigma_min, self.sigma_max))
+        return low, high - low

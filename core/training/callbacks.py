@@ -1,0 +1,176 @@
+"""What happens around training: configuration, progress, the finished model."""
+
+import sys
+import time
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import ProgressBar
+from lightning.pytorch.cli import SaveConfigCallback
+from lightning.pytorch.utilities import rank_zero_only
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+from oneleap.core.hub.card import hardware, model_card
+from oneleap.core.training.checkpoints import BEST, Checkpoints, rehearsal
+from oneleap.core.files import replacing
+from oneleap.core.hub.pretrained import Pretrained
+
+MODEL, CONFIG = Path("model"), Path("config.yaml")
+"""Where things lie in a run's folder."""
+
+
+PER_RUN = ("config", "run", "runs", "ckpt_path", "weights_only")
+"""Settings of one run rather than of an experiment, left out of its ``config.yaml``."""
+
+
+class SaveConfig(SaveConfigCallback):
+    """Writes the resolved configuration into the run's folder, fit to be used as ``--config``.
+
+    After the first step, not before: a run that is refused leaves nothing behind.
+    """
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Too early: data, teacher and batch may yet be refused."""
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: object) -> None:
+        """Write it once, and say where."""
+        if self.already_saved:
+            return
+        if trainer.is_global_zero:
+            print(f"run: {trainer.default_root_dir}", file=sys.stderr)
+        super().setup(trainer, pl_module, "fit")
+
+    def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """See Lightning's ``SaveConfigCallback``."""
+        config = self.config.clone()
+        for name in PER_RUN:
+            config.pop(name, None)
+        text = self.parser.dump(config, skip_validation=True)
+        with replacing(Path(trainer.default_root_dir) / CONFIG) as path:
+            path.write_text(text, encoding="utf-8")
+
+
+class Progress(ProgressBar):
+    """One line on the standard error, refreshed by the clock so that steps cost nothing.
+
+    Args:
+        every_s: Seconds between two refreshes on a terminal; a log file gets a line every
+            30 times that.
+        shown: Most figures shown.
+    """
+
+    def __init__(self, every_s: float = 1.0, shown: int = 4) -> None:
+        super().__init__()
+        self.every_s, self.shown = every_s, shown
+        self._enabled, self._next = True, 0.0
+        self._bar: Bar | None = None
+
+    def disable(self) -> None:
+        """Lightning asks this of all processes but the first."""
+        self._enabled = False
+
+    def enable(self) -> None:
+        """See :meth:`disable`."""
+        self._enabled = True
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Open the line."""
+        if not self._enabled:
+            return
+        columns = (
+            TextColumn("fit"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(compact=True, elapsed_when_finished=True),
+            TextColumn("{task.fields[figures]}"),
+        )
+        console = Console(stderr=True)
+        off = not console.is_terminal
+        self._bar = Bar(*columns, console=console, auto_refresh=False, disable=off)
+        total = trainer.max_steps if trainer.max_steps > 0 else None
+        self._bar.add_task("fit", total=total, completed=trainer.global_step, figures="")
+        self._bar.start()
+        self._next = time.monotonic() + self.every_s
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Refresh if it is time."""
+        if time.monotonic() > self._next:
+            self._refresh(trainer)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Leave the line complete."""
+        self._refresh(trainer)
+        self._close()
+
+    def on_exception(
+        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
+    ) -> None:
+        """Do not write on over an error message."""
+        self._close()
+
+    def _refresh(self, trainer: Trainer) -> None:
+        if self._bar is None:
+            return
+        logged = sorted(trainer.callback_metrics.items(), key=lambda item: "eval/" not in item[0])
+        figures = " ".join(f"{name}={float(x):.4g}" for name, x in logged[: self.shown])
+        task, every = self._bar.task_ids[0], self.every_s
+        self._bar.update(task, completed=trainer.global_step, figures=figures, refresh=True)
+        if not self._bar.console.is_terminal:
+            every *= 30
+            self._bar.console.print(f"fit {trainer.global_step}/{trainer.max_steps} {figures}")
+        self._next = time.monotonic() + every
+
+    def _close(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+
+class Export(Callback):
+    """Writes the trained model to ``model/`` of the run's folder, with a model card.
+
+    Args:
+        weights: Those of the last step, or of ``best.ckpt`` if there is one. A score that picked
+            its own checkpoint is flattering: say so when you report it.
+    """
+
+    def __init__(self, weights: Literal["last", "best"] = "last") -> None:
+        self.weights = weights
+
+    @rank_zero_only
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the folder."""
+        run = Path(trainer.default_root_dir)
+        if rehearsal(trainer) or not isinstance(pl_module, Pretrained):
+            return
+        best = self.weights == "best" and (run / BEST).is_file()
+        if best:
+            checkpoint = torch.load(run / BEST, map_location=pl_module.device, weights_only=True)
+            pl_module.load_state_dict(checkpoint["state_dict"])
+        config = (run / CONFIG).read_text(encoding="utf-8") if (run / CONFIG).is_file() else ""
+        figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        text = model_card(pl_module, facts=_facts(trainer, best), figures=figures, config=config)
+        pl_module.save_pretrained(run / MODEL, card=text)
+
+
+def _facts(trainer: Trainer, best: bool) -> dict[str, object]:
+    """What the model card says of the run."""
+    module = trainer.lightning_module
+    facts: dict[str, object] = {
+        "Weights": "best of those scored during training" if best else "last step",
+        "Gradient steps": trainer.global_step,
+        "Seed": getattr(module, "seed", "none"),
+        "Hardware": hardware(module.device),
+    }
+    for kept in trainer.checkpoint_callbacks:
+        if isinstance(kept, Checkpoints):
+            facts["Training time"] = f"{kept.state_dict()['seconds'] / 60:.1f} minutes"
+            if kept.best is not None:
+                facts[f"Best {kept.monitor} during training"] = f"{kept.best:.4g}"
+    return facts

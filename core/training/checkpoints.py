@@ -1,0 +1,160 @@
+"""Checkpoints of a run: the last, to go on from, and the best."""
+
+import math
+import os
+import pickle
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric.plugins import TorchCheckpointIO
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Checkpoint
+
+from oneleap.core.errors import InputError
+from oneleap.core.files import replacing
+from oneleap.core.training.logger import RunLogger
+
+LAST, BEST = Path("checkpoints", "last.ckpt"), Path("checkpoints", "best.ckpt")
+"""Where they lie in a run's folder."""
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Writes checkpoints beside their place, then renames.
+
+    Lightning's own goes through the system's folder of temporary files, which is a copy, not a
+    rename, if that folder is another disk.
+    """
+
+    def save_checkpoint(
+        self,
+        checkpoint: dict[str, Any],
+        path: str | os.PathLike[str],
+        storage_options: object = None,
+    ) -> None:
+        """See Lightning's ``CheckpointIO``."""
+        with replacing(path) as temporary:
+            torch.save(checkpoint, temporary)
+
+    def load_checkpoint(self, path: str | os.PathLike[str], *args: Any, **kwargs: Any) -> Any:
+        """See Lightning's ``CheckpointIO``.
+
+        Raises:
+            InputError: If the file is damaged, or no checkpoint of a run.
+        """
+        try:
+            found = super().load_checkpoint(Path(path), *args, **kwargs)
+        except (EOFError, RuntimeError, ValueError, pickle.UnpicklingError):
+            found = None
+        if not isinstance(found, dict) or "state_dict" not in found:
+            raise InputError(f"{path} is damaged, or no checkpoint of a run: name another")
+        return found
+
+
+class Checkpoints(Checkpoint):
+    """Keeps ``checkpoints/last.ckpt`` and ``checkpoints/best.ckpt`` in the run's folder.
+
+    Being a ``Checkpoint``, it runs after all other callbacks: what they logged at a step counts.
+
+    Args:
+        every_n_steps: Steps between two ``last.ckpt``; the last step always has one.
+        monitor: Figure whose greatest value makes ``best.ckpt``, if validation logs it or
+            :func:`scored` is told it.
+    """
+
+    def __init__(self, every_n_steps: int = 1000, monitor: str = "eval/score") -> None:
+        if every_n_steps < 1:
+            raise InputError(f"checkpoints.every_n_steps must be positive, not {every_n_steps}")
+        self.every_n_steps, self.monitor = every_n_steps, monitor
+        self.best: float | None = None
+        self.seconds, self.rows = 0.0, 0
+        self._since, self._saved = time.monotonic(), -1
+        self._offered: float | None = None
+
+    def offer(self, figures: Mapping[str, float]) -> None:
+        """Figures of this step, whose weights may be the best; see :func:`scored`."""
+        self._offered = figures.get(self.monitor)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a continued run must know."""
+        seconds = self.seconds + time.monotonic() - self._since
+        return {"best": self.best, "seconds": seconds, "rows": self.rows}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """See :meth:`state_dict`."""
+        self.best, self.seconds = state_dict["best"], state_dict["seconds"]
+        self.rows = state_dict["rows"]
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the clock, and drop the figures that a continued run will log again."""
+        self._since, self._saved = time.monotonic(), trainer.global_step
+        if trainer.global_step > 0 and isinstance(trainer.logger, RunLogger):
+            batches = trainer.fit_loop.total_batch_idx + 1
+            trainer.logger.resume(min(trainer.global_step, batches), self.rows)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Save when it is time; Lightning resumes exactly from this point of a step."""
+        step, offered = trainer.global_step, self._offered
+        if offered is not None:
+            self._offered = None
+            self._keep_best(trainer, offered)
+        # A step may be of several batches: it is done when its number has changed.
+        if step != self._saved and (step % self.every_n_steps == 0 or step == trainer.max_steps):
+            self._save(trainer, LAST)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save the best of a module that is scored by validation."""
+        score = trainer.callback_metrics.get(self.monitor)
+        if score is not None and trainer.state.fn == "fit" and not trainer.sanity_checking:
+            self._keep_best(trainer, float(score))
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save the last step."""
+        if trainer.global_step != self._saved:
+            self._save(trainer, LAST)
+
+    def _keep_best(self, trainer: Trainer, score: float) -> None:
+        if math.isfinite(score) and (self.best is None or score > self.best):
+            self.best = score
+            self._save(trainer, BEST)
+
+    def _save(self, trainer: Trainer, name: Path) -> None:
+        if rehearsal(trainer):
+            return
+        if name == LAST:
+            self._saved = trainer.global_step
+        if isinstance(trainer.logger, RunLogger):
+            self.rows = trainer.logger.rows
+        trainer.save_checkpoint(Path(trainer.default_root_dir) / name)
+
+
+def scored(trainer: Trainer, figures: Mapping[str, float]) -> None:
+    """Tell :class:`Checkpoints` what the weights of this step score.
+
+    What is logged lies on the module's device, and to look there after every step would wait for
+    it each time.
+    """
+    for kept in trainer.checkpoint_callbacks:
+        if isinstance(kept, Checkpoints):
+            kept.offer(figures)
+
+
+def rehearsal(trainer: Trainer) -> bool:
+    """Whether this is ``--trainer.fast_dev_run``, which leaves no files."""
+    return bool(getattr(trainer, "fast_dev_run", False))
+
+
+def newest(runs: Path) -> Path:
+    """The newest run that can be resumed.
+
+    Raises:
+        InputError: If there is none.
+    """
+    found = sorted(path.parents[1] for path in runs.glob(f"*/{LAST}"))
+    if not found:
+        raise InputError(f"nothing to resume: no run in {runs} has {LAST}")
+    return found[-1]

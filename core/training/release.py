@@ -1,0 +1,47 @@
+"""Models as they are shipped: the average alone, at 16 bits."""
+
+import json
+import os
+from pathlib import Path
+
+from safetensors.torch import save_file
+from torch import nn
+
+from oneleap.core.hub.config import to_config
+from oneleap.core.files import replacing
+from oneleap.core.hub.pretrained import CONFIG, SLIM, WEIGHTS, Pretrained, load_pretrained
+from oneleap.core.training.module import GenerativeModule
+
+
+def save_slim(model: Pretrained, folder: str | os.PathLike[str], *, half: bool = True) -> None:
+    """Write a model without what only training needs.
+
+    A generative module's network is left out beside its average, and its teacher is forgotten.
+    """
+    assert isinstance(model, nn.Module)
+    folder = Path(folder)
+    config = to_config(model) | {SLIM: True}
+    if isinstance(model, GenerativeModule):
+        config["init_args"] |= {"teacher": None, "from_teacher": False}
+    weights = {
+        name: (weight.half() if half and weight.is_floating_point() else weight).contiguous()
+        for name, weight in model.state_dict().items()
+        if not (isinstance(model, GenerativeModule) and name.startswith("net."))
+    }
+    (folder / CONFIG).unlink(missing_ok=True)
+    with replacing(folder / WEIGHTS) as path:
+        save_file(weights, path, metadata={"format": "pt"})
+    with replacing(folder / CONFIG) as path:
+        path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+
+
+def load_slim(folder: Path) -> Pretrained:
+    """Load a model that was saved slim, or whole; on the CPU, at 32 bits, for use.
+
+    Raises:
+        InputError: If it is missing, damaged, or its weights do not fit.
+    """
+    model = load_pretrained(folder)
+    assert isinstance(model, nn.Module)
+    model.requires_grad_(False)
+    return model

@@ -1,0 +1,84 @@
+"""The comparison of all methods: toy sets, compute counted alike, and what is printed and drawn."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from oneleap.core.timing import command as bench_core
+from oneleap.core.timing import methods as compare
+from oneleap.core.bench.methods import METHODS, STEPS, TEACHER, Outcome, Trial, network, train
+from oneleap.core.bench.distance import sliced_wasserstein
+from oneleap.core.errors import InputError
+from oneleap.core.training.seed import step_generator
+from oneleap.core.bench.toy import SETS, checkerboard, eight_gaussians
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_sets_follow_from_the_generator_and_are_of_unit_size(name: str) -> None:
+    x, again, other = (SETS[name](20_000, step_generator(seed, 0)) for seed in (0, 0, 1))
+    assert torch.equal(x, again)
+    assert not torch.equal(x, other)
+    assert x.shape == (20_000, 2)
+    torch.testing.assert_close(x.std(0), torch.ones(2), atol=0.08, rtol=0)
+    # A set is much nearer to itself than to a Gaussian of its size.
+    gauss = torch.randn(20_000, 2, generator=step_generator(2, 0))
+    near = sliced_wasserstein(x, other, generator=step_generator(3, 0))
+    assert sliced_wasserstein(x, gauss, generator=step_generator(3, 0)) > 3 * near
+
+
+def test_sets_have_their_shapes() -> None:
+    x = eight_gaussians(5000, step_generator(0, 0))
+    angle = torch.arange(8) * torch.pi / 4
+    centres = 1.4 * torch.stack([angle.cos(), angle.sin()], 1)
+    nearest = torch.cdist(x, centres).min(1)
+    assert nearest.values.square().mean().sqrt() < 0.15
+    assert nearest.indices.unique().numel() == 8
+    fields = (checkerboard(5000, step_generator(0, 0)) / 0.85).floor().int() + 2
+    assert set(fields.unique().tolist()) == {0, 1, 2, 3}
+    assert ((fields.sum(1) % 2) == 0).all()
+
+
+def test_a_costlier_method_takes_fewer_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compare, "compiled", lambda function: function)
+    monkeypatch.setattr(compare, "SAMPLES", 500)
+    base = train(TEACHER, "spiral", 6, None)
+    assert (base.cost, base.steps, set(base.distances)) == (1, 6, {*STEPS, 100})
+    taught = train("SplitMeanFlow, taught", "spiral", 6, base.weights)
+    assert 1.3 < taught.cost < 1.8
+    assert taught.steps == 4
+    assert set(taught.distances) == set(STEPS)
+    assert taught.saved_mib > 0
+
+
+def test_a_student_starts_as_its_teacher() -> None:
+    weights = Trial(METHODS[TEACHER]).net.state_dict()
+    trial = Trial(METHODS["CD, taught"], weights)
+    z, r, t = torch.randn(3, 2), torch.rand(3) / 2, torch.rand(3) / 2 + 0.5
+    torch.testing.assert_close(trial.net(z, r, t), network(weights)(z, t, t))
+    assert trial.teacher is not None
+    assert not any(p.requires_grad for p in trial.teacher.parameters())
+
+
+def outcomes() -> bench_core.Outcomes:
+    return {
+        (name, where): Outcome({1: 0.3, 2: 0.2, 4: 0.1, 100: 0.05}, 1.5, 1.2, 10, 2.0, {})
+        for name in METHODS
+        for where in SETS
+    }
+
+
+def test_results_are_a_table_and_a_picture(tmp_path: Path) -> None:
+    found = bench_core.table(outcomes())
+    assert found.row_count == len(METHODS) + 1
+    bench_core.draw(outcomes(), tmp_path / "methods.png")
+    assert (tmp_path / "methods.png").read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(InputError, match="budget 0 must be positive"):
+        bench_core.bench(budget=0)
+
+
+@pytest.mark.slow
+def test_all_methods_run_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench_core, "step_ratios", dict)
+    bench_core.bench(budget=5, json=tmp_path / "core.json", picture=tmp_path / "methods.png")
+    assert (tmp_path / "core.json").stat().st_size > 1000

@@ -1,0 +1,623 @@
+"""The rest of the average-velocity family: iMF, alpha-Flow, Shortcut, and SplitMeanFlow's recipe.
+
+MeanFlow, SplitMeanFlow and flow matching themselves are in test_objectives.py.
+"""
+
+import itertools
+import math
+import subprocess
+import sys
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from support.exact import Gaussian, on_trajectory, seeded
+from support.exact_paths import (
+    Recorder,
+    check_padding,
+    check_per_sample,
+    check_seeds,
+    gradients,
+    posterior_nodes,
+    randn,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from oneleap.core.training.ema import ema_update, frozen_copy
+from oneleap.core.errors import InputError
+from oneleap.core.nets.mlp import MLP
+from oneleap.core.objectives import (
+    AlphaFlow,
+    FlowMatching,
+    ImprovedMeanFlow,
+    MeanFlow,
+    Shortcut,
+    SplitMeanFlow,
+)
+from oneleap.core.objectives import alphaflow as alphaflow_file
+from oneleap.core.paths.base import LinearPath, expand, jump
+from oneleap.core.losses.metrics import AdaptiveSquaredError, SquaredError
+from oneleap.core.sampling.ode import Guided, sample
+from oneleap.core.paths.times import LogitNormal, TimePairs, Uniform
+from oneleap.core.types import Bound, Conditioned, Draw
+
+Objective = ImprovedMeanFlow | AlphaFlow | Shortcut
+TRUTHS = [Gaussian(0.7, 0.5), Gaussian(-0.2, 1.3)]
+POINT = Gaussian(0.7, 0.0)
+HALF, APART, EQUAL = (TimePairs(Uniform(), p_equal) for p_equal in (0.5, 0.0, 1.0))
+FINE = Shortcut(HALF, steps=2**40)  # so fine that its shortest steps are exact
+OBJECTIVES: list[Objective] = [
+    ImprovedMeanFlow(HALF),
+    ImprovedMeanFlow(TimePairs(LogitNormal(), p_equal=0.4)),
+    AlphaFlow(HALF),
+    Shortcut(HALF),
+    Shortcut(TimePairs(LogitNormal(), p_equal=0.75), steps=8),
+]
+named = {"ids": lambda value: type(value).__name__}
+each_objective = pytest.mark.parametrize("objective", OBJECTIVES, **named)
+each_truth = pytest.mark.parametrize("truth", TRUTHS, ids=str)
+
+
+def recorded(objective: Any) -> tuple[Any, list[tuple[Tensor, Tensor]]]:
+    """The objective with a squared error that keeps what it was shown."""
+    seen: list[tuple[Tensor, Tensor]] = []
+    return replace(objective, metric=Recorder(SquaredError(), seen)), seen
+
+
+def net_case(objective: Any, progress: float = 0.5) -> tuple[MLP, Tensor, Draw]:
+    torch.manual_seed(0)
+    x = randn(16, 3)
+    return MLP(3, width=16).double(), x, objective.draw(x, seeded(1), progress)
+
+
+def at_alpha(draw: Draw, alpha: float) -> Draw:
+    return replace(draw, ramp=torch.full_like(draw.t, alpha))
+
+
+# Exactness.
+
+
+@each_truth
+@pytest.mark.parametrize("objective", [ImprovedMeanFlow(HALF), FINE], **named)
+@pytest.mark.parametrize("shape", [(64,), (30, 5), (20, 4, 4)])
+def test_loss_of_the_exact_field_is_zero_on_curved_trajectories(
+    objective: Objective, shape: tuple[int, ...], truth: Gaussian
+) -> None:
+    z = randn(*shape)
+    draw = objective.draw(z, seeded())
+    x, at = on_trajectory(truth, z, draw)
+    loss = objective.loss(Bound(field=truth, x=x), replace(draw, e=at.e))
+    assert loss.per_sample.shape == shape[:1]
+    assert loss.per_sample.max() < 1e-20
+
+
+@pytest.mark.parametrize("progress", [0.0, 0.3, 0.5, 0.65, 1.0])
+@each_objective
+def test_loss_of_the_exact_field_is_zero_for_data_at_a_point(
+    objective: Objective, progress: float
+) -> None:
+    x = torch.full((40, 3), 0.7, dtype=torch.float64)
+    loss = objective.loss(Bound(field=POINT, x=x), objective.draw(x, seeded(), progress))
+    assert loss.per_sample.max() < 1e-20
+
+
+@each_truth
+def test_the_compound_of_imf_is_the_velocity_itself_whatever_the_sample(truth: Gaussian) -> None:
+    """MeanFlow's would scatter: the sample's velocity has no place in the derivative."""
+    objective, seen = recorded(ImprovedMeanFlow(APART))
+    x = truth.sample((50, 2), seeded(1))
+    draw = objective.draw(x, seeded())
+    objective.loss(Bound(field=truth, x=x), draw)
+    (compound, target), z = seen[0], LinearPath().point(x, draw.e, draw.t)
+    assert (compound - truth.velocity(z, draw.t)).square().max() < 1e-20
+    assert torch.equal(target, draw.e - x)
+
+
+@each_truth
+def test_dyadic_steps_of_the_exact_field_are_consistent_for_any_data(truth: Gaussian) -> None:
+    x = randn(64, 2)
+    assert replace(FINE, pairs=APART)(Bound(field=truth, x=x), seeded()).per_sample.max() < 1e-20
+
+
+def test_the_shortest_steps_are_eulers_and_err_at_first_order() -> None:
+    truth, x, t, errors = TRUTHS[0], randn(64, 2), torch.linspace(0.3, 1, 64).double(), []
+    for n in (64, 256, 1024):
+        draw = Draw(randn(64, 2, seed=1), t - 2 / n, t, t - 1 / n)
+        loss = Shortcut(APART, n).loss(Bound(field=truth, x=x), draw)
+        errors.append(loss.per_sample.mean().sqrt().item())
+    assert errors[0] > 1e-3
+    for coarse, fine in itertools.pairwise(errors):
+        assert coarse / fine == pytest.approx(4, rel=0.1)
+
+
+@each_truth
+@pytest.mark.parametrize(
+    "objective",
+    [ImprovedMeanFlow(APART), ImprovedMeanFlow(EQUAL), AlphaFlow(EQUAL), Shortcut(EQUAL)],
+    ids=["imf", "imf-equal", "alphaflow-equal", "shortcut-equal"],
+)
+def test_the_exact_field_is_the_mean_target_and_a_stationary_point(
+    objective: Objective, truth: Gaussian
+) -> None:
+    """In expectation over the data given ``z_t``, by quadrature; see test_objectives.py."""
+    z = randn(10)
+    drawn = objective.draw(z, seeded(), 0.5)
+    x, e, weights = posterior_nodes(truth, z, drawn.t)
+    r, t = (h.unsqueeze(1).expand_as(x).flatten() for h in (drawn.r, drawn.t))
+    theta = torch.zeros(3, dtype=torch.float64, requires_grad=True)
+
+    def field(z: Tensor, r: Tensor, t: Tensor) -> Tensor:
+        return truth(z, r, t) + theta @ torch.stack([torch.ones_like(z), z * t, torch.sin(r - z)])
+
+    draw = Draw(e.flatten(), r, t, t, ramp=torch.full_like(t, 0.3))
+    loss = objective.loss(Bound(field=field, x=x.flatten()), draw)
+    risk = (weights.flatten() * loss.per_sample).sum()
+    assert risk > 0.1  # single targets scatter
+    (slope,) = torch.autograd.grad(risk, theta)
+    assert slope.abs().max() < 1e-11
+
+
+def test_the_mean_target_of_alpha_flow_tends_to_the_exact_field_at_first_order() -> None:
+    truth, z = TRUTHS[0], randn(10)
+    objective, seen = recorded(AlphaFlow(APART))
+    drawn = objective.draw(z, seeded())
+    x, e, weights = posterior_nodes(truth, z, drawn.t)
+    r, t = (h.unsqueeze(1).expand_as(x).flatten() for h in (drawn.r, drawn.t))
+    bias = []
+    for alpha in (0.2, 0.1, 0.05, 0.025):
+        draw = Draw(e.flatten(), r, t, ramp=torch.full_like(t, alpha))
+        objective.loss(Bound(field=truth, x=x.flatten()), draw)
+        mean = (weights * seen[-1][1].reshape(x.shape)).sum(1)
+        bias.append((mean - truth(z, drawn.r, drawn.t)).abs().max().item())
+    assert bias[0] > 1e-2
+    for coarse, fine in itertools.pairwise(bias):
+        assert coarse / fine == pytest.approx(2, rel=0.15)
+
+
+# Targets and weights of a network, against the equations written once more.
+
+
+def test_the_compound_of_imf_is_its_equation_by_central_differences() -> None:
+    objective, seen = recorded(ImprovedMeanFlow(HALF))
+    u, x, draw = net_case(objective)
+    objective.loss(Bound(field=u, x=x), draw)
+    r, t, h = draw.r, draw.t, 1e-5
+    z = LinearPath().point(x, draw.e, t)
+    with torch.no_grad():
+        v = u(z, t, t)
+        dudt = (u(z + h * v, r, t + h) - u(z - h * v, r, t - h)) / (2 * h)
+        compound = u(z, r, t) + (t - r).unsqueeze(1) * dudt
+    torch.testing.assert_close(seen[0][0], compound, rtol=1e-7, atol=1e-8)
+    torch.testing.assert_close(seen[0][1], draw.e - x)
+
+
+def test_improved_meanflow_descends_like_meanflow_where_the_sample_has_the_mean_velocity() -> None:
+    theta = torch.zeros(2, dtype=torch.float64, requires_grad=True)
+
+    def field(z: Tensor, r: Tensor, t: Tensor) -> Tensor:  # exact only where r = t
+        h = expand(t - r, z)
+        return POINT(z, r, t) + h * (1 + theta[0] * z + theta[1] * h)
+
+    x = torch.full((40, 3), 0.7, dtype=torch.float64)
+    draw = MeanFlow(HALF).draw(x, seeded())
+    slopes = [
+        torch.autograd.grad(o.loss(Bound(field=field, x=x), draw).per_sample.sum(), theta)[0]
+        for o in (MeanFlow(HALF), ImprovedMeanFlow(HALF))
+    ]
+    assert slopes[0].abs().min() > 0.1
+    torch.testing.assert_close(*slopes)
+
+
+def alpha_gap(alpha: float) -> float:
+    """How far the gradient is from that of the paper's loss, written once more."""
+    objective = AlphaFlow(HALF)
+    u, x, draw = net_case(objective)
+    draw = at_alpha(draw, alpha)
+    mine = gradients(objective.loss(Bound(field=u, x=x), draw).per_sample.sum(), u)
+    r, t, v = draw.r, draw.t, draw.e - x
+    z = (1 - t).unsqueeze(1) * x + t.unsqueeze(1) * draw.e
+    d = alpha * (t - r)
+    with torch.no_grad():
+        later = u(z - d.unsqueeze(1) * v, r, t - d)
+        target = torch.where((r == t).unsqueeze(1), v, alpha * v + (1 - alpha) * later)
+    weight = torch.where(r == t, torch.ones_like(t), 1 / alpha)
+    paper = (weight * (u(z, r, t) - target).square().mean(1)).sum()
+    wanted = gradients(paper, u)
+    return ((mine - wanted).norm() / wanted.norm()).item()
+
+
+@pytest.mark.parametrize("alpha", [0.005, 0.3, 0.5, 1.0])
+def test_the_gradient_of_alpha_flow_is_that_of_the_papers_weighted_loss(alpha: float) -> None:
+    assert alpha_gap(alpha) < 1e-10
+
+
+@pytest.mark.parametrize(
+    "name_and_mutant",
+    [
+        ("expand", lambda a, like: 1 - expand(a, like)),
+        ("expand", lambda a, like: torch.ones_like(expand(a, like))),
+        ("jump", lambda z, u, r, t: jump(z, u, t, r)),
+        ("jump", lambda z, u, r, t: z),
+    ],
+    ids=["weights-swapped", "no-consistency", "jump-towards-noise", "no-jump"],
+)
+def test_a_mutant_of_alpha_flow_has_another_gradient(
+    monkeypatch: pytest.MonkeyPatch, name_and_mutant: tuple[str, Any]
+) -> None:
+    monkeypatch.setattr(alphaflow_file, *name_and_mutant)
+    assert alpha_gap(0.3) > 1e-4
+
+
+def test_the_adaptive_weight_of_alpha_flow_is_the_authors_but_for_the_constant() -> None:
+    """``alpha / L`` on the rows with r < t, 1 / L where r = t."""
+    objective = AlphaFlow(HALF, metric=AdaptiveSquaredError(c=1e-12))
+    u, x, draw = net_case(objective)
+    draw = at_alpha(draw, 0.3)
+    mine = gradients(objective.loss(Bound(field=u, x=x), draw).per_sample.sum(), u)
+    r, t, v, d = draw.r, draw.t, draw.e - x, 0.3 * (draw.t - draw.r)
+    z = LinearPath().point(x, draw.e, t)
+    with torch.no_grad():
+        target = 0.3 * v + 0.7 * u(z - d.unsqueeze(1) * v, r, t - d)
+    error = (u(z, r, t) - torch.where((r == t).unsqueeze(1), v, target)).square().sum(1)
+    weight = torch.where(r == t, torch.ones_like(t), 0.3)
+    authors = (weight / error.detach() * error).sum()
+    torch.testing.assert_close(mine, gradients(authors, u))
+
+
+@pytest.mark.parametrize("bootstrap", ["field", "target"])
+def test_the_shortcut_target_is_the_mean_of_two_half_steps(bootstrap: str) -> None:
+    objective, seen = recorded(Shortcut(HALF, steps=8))
+    net, x, draw = net_case(objective)
+    average = MLP(3, width=16).double()
+    bound = Bound(field=net, x=x, target=average if bootstrap == "target" else None)
+    objective.loss(bound, draw)
+    source = average if bootstrap == "target" else net
+    z, v = LinearPath().point(x, draw.e, draw.t), draw.e - x
+    lengths = set()
+    for i in range(len(x)):
+        r, t = draw.r[i].item(), draw.t[i].item()
+        lengths.add(t - r)
+        with torch.no_grad():
+            if t == r:
+                wanted = v[i]
+            else:
+                h = (t - r) / 2
+                d = 0.0 if h == 1 / 8 else h
+                row = z[i : i + 1]
+                late = source(row, *torch.tensor([[t - d], [t]]).double())
+                early = source(row - h * late, *torch.tensor([[t - h - d], [t - h]]).double())
+                wanted = (late + early)[0] / 2
+        torch.testing.assert_close(seen[0][1][i], wanted)
+    assert lengths == {0.0, 1.0, 0.5, 0.25}
+
+
+@each_objective
+def test_the_gradient_is_that_of_a_constant_target(objective: Objective) -> None:
+    objective, seen = recorded(objective)
+    net, x, draw = net_case(objective)
+    loss = objective.loss(Bound(field=net, x=x), draw)
+    prediction, target = seen[0]
+    assert not target.requires_grad
+    torch.testing.assert_close(loss.per_sample, (prediction - target).square().mean(1))
+    if isinstance(objective, ImprovedMeanFlow):  # V = u + a constant
+        u = net(LinearPath().point(x, draw.e, draw.t), draw.r, draw.t)
+        constant = (u + (prediction - u).detach() - target).square().mean(1)
+        torch.testing.assert_close(
+            gradients(loss.per_sample.sum(), net), gradients(constant.sum(), net)
+        )
+
+
+# Special cases.
+
+
+@pytest.mark.parametrize("metric", [SquaredError(), AdaptiveSquaredError()], ids=str)
+@pytest.mark.parametrize(
+    "objective", [ImprovedMeanFlow(EQUAL), AlphaFlow(EQUAL), Shortcut(EQUAL)], **named
+)
+def test_with_all_rows_equal_they_are_flow_matching_bit_for_bit(
+    objective: Objective, metric: SquaredError | AdaptiveSquaredError
+) -> None:
+    objective = replace(objective, metric=metric)
+    net, x, draw = net_case(objective)
+    assert torch.equal(draw.r, draw.t)
+    fm = FlowMatching(metric=metric)
+    mine, theirs = (o.loss(Bound(field=net, x=x), draw) for o in (objective, fm))
+    assert torch.equal(mine.per_sample, theirs.per_sample)
+    got, wanted = (gradients(loss.per_sample.sum(), net) for loss in (mine, theirs))
+    assert torch.equal(got, wanted)
+
+
+def test_alpha_flow_at_1_regresses_the_velocity_at_every_interval_bit_for_bit() -> None:
+    objective, seen = recorded(AlphaFlow(HALF))
+    net, x, draw = net_case(objective, progress=0.0)
+    assert draw.ramp is not None
+    assert (draw.ramp == 1).all()
+    objective.loss(Bound(field=net, x=x), draw)
+    assert torch.equal(seen[0][1], draw.e - x)
+    assert torch.equal(seen[0][0], net(LinearPath().point(x, draw.e, draw.t), draw.r, draw.t))
+
+
+def test_alpha_flow_at_0_is_meanflow_bit_for_bit_and_near_0_nearly() -> None:
+    objective = AlphaFlow(HALF)
+    net, x, draw = net_case(objective, progress=1.0)
+    assert draw.ramp is None
+    bound = Bound(field=net, x=x)
+    theirs = MeanFlow(HALF).loss(bound, draw).per_sample
+    assert torch.equal(objective.loss(bound, draw).per_sample, theirs)
+    gaps = [
+        (objective.loss(bound, at_alpha(draw, alpha)).per_sample - theirs).abs().max().item()
+        for alpha in (1e-2, 1e-3, 1e-4)
+    ]
+    for coarse, fine in itertools.pairwise(gaps):
+        assert coarse / fine == pytest.approx(10, rel=0.1)
+
+
+def test_shortcut_is_split_meanflow_in_the_middle() -> None:
+    net, x, _ = net_case(Shortcut())
+    split = SplitMeanFlow(HALF)
+    draw = split.draw(x, seeded())
+    draw = replace(draw, s=(draw.r + draw.t) / 2)
+    fine = Shortcut(HALF, steps=2**20)  # no interval is as short as 2 / steps
+    mine, theirs = (o.loss(Bound(field=net, x=x), draw).per_sample for o in (fine, split))
+    torch.testing.assert_close(mine, theirs)
+
+
+@pytest.mark.parametrize("pairs", [APART, EQUAL], ids=["apart", "equal"])
+@each_objective
+def test_a_batch_of_one_kind_of_rows_logs_finite_figures(
+    objective: Objective, pairs: TimePairs
+) -> None:
+    loss = replace(objective, pairs=pairs)(Bound(field=TRUTHS[0], x=randn(5, 2)), seeded())
+    assert loss.per_sample.isfinite().all()
+    assert all(value.isfinite() for value in loss.logs.values())
+
+
+# The curriculum of alpha-Flow.
+
+
+def test_alpha_falls_along_a_sigmoid_and_snaps_at_its_ends() -> None:
+    objective = AlphaFlow(start=0.5, end=0.9)
+    for progress in (0.0, 0.5, 0.51, 0.55):
+        assert objective.alpha(progress) == 1
+    for progress in (0.9, 0.95, 1.0):
+        assert objective.alpha(progress) == 0
+    assert objective.alpha(0.7) == pytest.approx(0.5)
+    assert objective.alpha(0.66) == pytest.approx(1 - 1 / (1 + math.exp(-25 * (0.66 - 0.7) / 0.4)))
+    assert replace(objective, jvp=False).alpha(1.0) == objective.snap
+
+
+@given(st.floats(0, 0.9), st.floats(0.01, 0.5), st.floats(0, 100), st.booleans())
+def test_alpha_never_rises(start: float, length: float, gamma: float, jvp: bool) -> None:
+    objective = AlphaFlow(start=start, end=start + length, gamma=gamma, jvp=jvp)
+    alphas = [objective.alpha(k / 200) for k in range(300)]
+    assert alphas == sorted(alphas, reverse=True)
+    assert alphas[0] == 1
+    assert alphas[-1] == (0 if jvp else objective.snap)
+    assert all(alpha == 0 or objective.snap <= alpha <= 1 for alpha in alphas)
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments", "message"),
+    [
+        (AlphaFlow, {"start": 0.5, "end": 0.5}, "set end after it"),
+        (AlphaFlow, {"snap": 0.0}, "snap is a distance"),
+        (AlphaFlow, {"gamma": -1.0}, "steepness of a fall"),
+        (Shortcut, {"steps": 100}, "power of two"),
+        (Shortcut, {"steps": 1}, "power of two"),
+        (Shortcut, {"pairs": TimePairs(deployed=(1,))}, "leave deployed out"),
+    ],
+)
+def test_bad_settings_are_refused(kind: Any, arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        kind(**arguments)
+
+
+# The times of Shortcut.
+
+
+@given(st.integers(1, 8), st.integers(4, 300), st.integers(0, 2**31))
+def test_shortcut_intervals_are_those_of_a_dyadic_sampler(rungs: int, n: int, seed: int) -> None:
+    objective = Shortcut(HALF, steps=2**rungs)
+    draw = objective.draw(torch.empty(n, 1), seeded(seed))
+    equal = HALF.n_equal(n)
+    assert draw.s is not None
+    assert torch.equal(draw.r[:equal], draw.t[:equal])
+    r, s, t = draw.r[equal:], draw.s[equal:], draw.t[equal:]
+    d = t - r
+    assert ((d.log2() % 1 == 0) & (d <= 1) & (d >= 2 / objective.steps)).all()
+    assert ((r % d == 0) & (r >= 0) & (t <= 1)).all()
+    assert torch.equal(s, (r + t) / 2)
+    counts = torch.stack([(d == 2.0**-k).sum() for k in range(rungs)])
+    assert counts.max() - counts.min() <= 1  # evenly spread
+    assert counts.sum() == n - equal
+
+
+def test_small_batches_reach_every_length_in_the_long_run() -> None:
+    objective, seen = Shortcut(APART, steps=32), set()
+    for seed in range(60):
+        draw = objective.draw(torch.empty(2, 1), seeded(seed))
+        seen |= set((draw.t - draw.r).tolist())
+    assert seen == {2.0**-k for k in range(5)}
+
+
+def test_the_draw_of_another_objective_is_refused() -> None:
+    x = randn(8, 2)
+    with pytest.raises(InputError, match="Shortcut needs the times s"):
+        Shortcut(HALF).loss(Bound(field=POINT, x=x), MeanFlow(HALF).draw(x, seeded()))
+
+
+# SplitMeanFlow's two stages.
+
+
+def split_teacher() -> tuple[Conditioned, Conditioned]:
+    torch.manual_seed(0)
+    net, cond = MLP(3, cond_dim=2, width=16).double(), (randn(16, 2),)
+    return Conditioned(net, cond, (torch.zeros(1, 2).double(),)), Conditioned(
+        net, (torch.zeros(16, 2).double(),)
+    )
+
+
+def test_a_teacher_is_guided_at_a_fixed_scale_by_the_objective() -> None:
+    teacher, null = split_teacher()
+    x = randn(16, 3)
+    student = MLP(3, width=16).double()
+    objective, seen = recorded(SplitMeanFlow(HALF, guidance=2.5))
+    draw = objective.draw(x, seeded())
+    objective.loss(Bound(field=student, x=x, teacher=teacher), draw)
+    by_hand, wanted = recorded(SplitMeanFlow(HALF))
+    by_hand.loss(Bound(field=student, x=x, teacher=Guided(teacher, null, 2.5)), draw)
+    assert torch.equal(seen[0][1], wanted[0][1])
+    by_hand.loss(Bound(field=student, x=x, teacher=teacher), draw)
+    assert (seen[0][1][:8] - wanted[1][1][:8]).abs().max() > 1e-3  # the boundary is guided
+    assert torch.equal(seen[0][1][8:], wanted[1][1][8:])  # the student is not
+
+
+@pytest.mark.parametrize(
+    ("teacher", "message"), [(None, "teacher's"), (POINT, "conditions can be dropped")]
+)
+def test_guidance_without_a_teacher_to_guide_is_refused(teacher: Any, message: str) -> None:
+    bound = Bound(field=POINT, x=randn(8, 2), teacher=teacher)
+    with pytest.raises(InputError, match=message):
+        SplitMeanFlow(HALF, guidance=2.0)(bound, seeded())
+
+
+# Masks, seeds, shapes.
+
+
+@each_objective
+def test_padding_changes_nothing(objective: Objective) -> None:
+    check_padding(objective)
+
+
+@each_objective
+def test_seeds_make_draws_with_times_in_order(objective: Objective) -> None:
+    check_seeds(objective)
+
+
+@each_objective
+@pytest.mark.parametrize("shape", [(10,), (8, 3), (8, 2, 5)])
+def test_one_loss_a_sample(objective: Objective, shape: tuple[int, ...]) -> None:
+    check_per_sample(objective, TRUTHS[0], shape)
+
+
+@each_objective
+def test_conditions_follow_their_rows_through_all_branches(objective: Objective) -> None:
+    torch.manual_seed(0)
+    net = MLP(3, cond_dim=2, width=16).double()
+    u, x = Conditioned(net, (randn(16, 2),)), randn(16, 3)
+    draw = objective.draw(x, seeded(1), 0.5)
+    whole = objective.loss(Bound(field=u, x=x, target=u), draw).per_sample
+    n = objective.pairs.n_equal(16)
+    for k in range(16):
+        row = slice(k, k + 1)
+        pairs = replace(objective.pairs, p_equal=float(k < n))
+        kept = {name: value[row] for name, value in vars(draw).items() if value is not None}
+        one = u.rows(row)
+        part = replace(objective, pairs=pairs).loss(
+            Bound(field=one, x=x[row], target=one), Draw(**kept)
+        )
+        torch.testing.assert_close(part.per_sample[0], whole[k])
+
+
+# Training. Flow matching's single step gives the mean of the data, with next to no spread; a
+# network that learnt nothing gives noise, at the wrong mean.
+
+
+def one_step(objective: Any, steps: int = 300) -> Tensor:
+    torch.manual_seed(0)
+    net, generator = MLP(2, width=64, depth=2, time_dim=16), seeded()
+    average = frozen_copy(net)
+    adam = torch.optim.Adam(net.parameters(), lr=6e-3)
+    for k in range(steps):
+        adam.param_groups[0]["lr"] = 6e-3 * (1 - k / steps)
+        x = two_modes(256, generator)
+        draw = objective.draw(x, generator, k / steps)
+        loss = objective.loss(Bound(field=net, x=x, target=average), draw)
+        adam.zero_grad()
+        loss.per_sample.mean().backward()
+        adam.step()
+        ema_update(average, net, 0.98)
+    with torch.no_grad():
+        return sample(average, torch.randn(4000, 2, generator=generator))
+
+
+def two_modes(n: int, generator: torch.Generator) -> Tensor:
+    side = 2.0 * torch.randint(2, (n, 1), generator=generator) - 1
+    noise = torch.randn(n, 2, generator=generator) * torch.tensor([0.3, 0.8])
+    return torch.cat([side, torch.full_like(side, -0.5)], 1) + noise
+
+
+def close_to_data(x: Tensor) -> bool:
+    wanted = two_modes(4000, seeded(9))
+    ratio = x.std(0) / wanted.std(0)
+    apart = (x.mean(0) - wanted.mean(0)).abs()
+    return bool((apart < 0.2).all() and (ratio > 0.65).all() and (ratio < 1.35).all())
+
+
+@pytest.mark.parametrize(
+    ("objective", "learns"),
+    [
+        (ImprovedMeanFlow(HALF), True),
+        (AlphaFlow(HALF, end=0.7), True),
+        (Shortcut(HALF), True),
+        (FlowMatching(), False),
+        (AlphaFlow(HALF, start=2.0, end=3.0), False),  # alpha stays at 1
+    ],
+    ids=["imf", "alphaflow", "shortcut", "fm", "alpha-1"],
+)
+def test_one_step_samples_come_close_to_the_data(objective: Any, learns: bool) -> None:
+    assert close_to_data(one_step(objective)) == learns
+
+
+def test_noise_is_not_close_to_the_data() -> None:
+    assert not close_to_data(torch.randn(4000, 2, generator=seeded()))
+
+
+# One graph. In a process of its own, see test_objectives.py. Alpha differs from call to call and
+# must not have the loss compiled anew.
+
+COMPILED = """
+import torch
+from oneleap.core.fields.guidance import TargetGuidance
+from oneleap.core.nets import MLP, ResidualMLP
+from oneleap.core.objectives import AlphaFlow, ImprovedMeanFlow, Shortcut, SplitMeanFlow
+from oneleap.core.paths.times import TimePairs
+from oneleap.core.types import Bound, Conditioned
+
+torch.manual_seed(0)
+average = MLP(3, cond_dim=2, width=8).requires_grad_(False)
+x, cond, null = torch.randn(16, 3), torch.randn(16, 2), torch.zeros(1, 2)
+guidance, scales = TargetGuidance(), TargetGuidance(scales=(1.0, 4.0))
+pairs = TimePairs(deployed=(1, 2))
+for objective in (
+    Shortcut(), SplitMeanFlow(pairs, guidance=2.0), AlphaFlow(pairs, guidance=guidance),
+    ImprovedMeanFlow(pairs, guidance=scales),
+):
+    torch._dynamo.reset()
+    guided = getattr(objective, "guidance", None) == scales
+    net = ResidualMLP(3, 2, width=8, guided=True) if guided else MLP(3, cond_dim=2, width=8)
+    weights = list(net.parameters())
+
+    def loss(x, draw):
+        u, frozen = Conditioned(net, (cond,), (null,)), Conditioned(average, (cond,), (null,))
+        bound = Bound(field=u, x=x, target=frozen, teacher=frozen)
+        return objective.loss(bound, draw).per_sample.mean()
+
+    compiled = torch.compile(loss, fullgraph=True, backend="{backend}")
+    for k, progress in enumerate((0.0, 0.45, 0.55)):
+        draw = objective.draw(x, torch.Generator().manual_seed(k), progress)
+        with torch._dynamo.config.patch(error_on_recompile=k > 0):
+            mine = torch.autograd.grad(compiled(x, draw), weights)
+        theirs = torch.autograd.grad(loss(x, draw), weights)
+        for one, other in zip(mine, theirs, strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
+"""
+
+
+@pytest.mark.parametrize("backend", ["eager", pytest.param("inductor", marks=pytest.mark.slow)])
+def test_every_loss_compiles_to_one_graph_and_once(backend: str) -> None:
+    script = COMPILED.replace("{backend}", backend)
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=600)

@@ -1,0 +1,174 @@
+"""Continuous-time consistency: its tangent against equations, its zero against exact maps."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+import torch
+from support.exact import Gaussian, on_trajectory, seeded
+from support.exact_paths import (
+    Mixture,
+    Point,
+    Pointwise,
+    Recorder,
+    check_padding,
+    check_per_sample,
+    check_seeds,
+    flipped,
+    gradients,
+    randn,
+    swapped,
+    teacher_of,
+)
+from torch import Tensor
+
+from oneleap.core.errors import InputError
+from oneleap.core.objectives import ContinuousConsistency
+from oneleap.core.paths.base import expand
+from oneleap.core.losses.metrics import SquaredError, masked_mean
+from oneleap.core.paths.trigflow import TrigFlow
+from oneleap.core.types import Bound, Draw, Field
+
+SHAPES = [(64,), (3, 5), (2, 4, 4)]
+FINAL = ContinuousConsistency(warmup=0.0)
+
+
+def trajectory(
+    truth: Gaussian, objective: ContinuousConsistency, *shape: int
+) -> tuple[Tensor, Draw]:
+    z = randn(*shape)
+    draw = objective.draw(z, seeded(), 1.0)
+    x, paired = on_trajectory(truth, z, draw)
+    return x, replace(draw, e=paired.e)
+
+
+@pytest.mark.parametrize("sigma_data", [0.5, 1.0])
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("truth", [Gaussian(0.7, 0.5), Gaussian(-0.2, 1.3)], ids=str)
+def test_the_exact_map_stands_still(
+    truth: Gaussian, shape: tuple[int, ...], sigma_data: float
+) -> None:
+    objective = ContinuousConsistency(sigma_data=sigma_data, warmup=0.0)
+    x, draw = trajectory(truth, objective, *shape)
+    assert objective.loss(Bound(field=truth, x=x), draw).per_sample.max() < 1e-20
+    taught = objective.loss(Bound(field=truth, x=randn(*shape), teacher=truth), draw)
+    assert taught.per_sample.max() < 1e-20
+    alone = objective.loss(Bound(field=truth, x=randn(*shape)), draw)
+    assert alone.per_sample.max() > 1e-3  # a sample's own velocity scatters about the mean
+    check_per_sample(objective, truth, shape)
+
+
+def test_the_exact_map_of_a_mixture_stands_still() -> None:
+    truth, x = Mixture(steps=32), randn(8, 2)
+    draw = FINAL.draw(x, seeded())
+    loss = FINAL.loss(Bound(field=truth, x=x, teacher=teacher_of(truth)), draw)
+    assert loss.logs["tangent_error"].sqrt() < 1e-5
+
+
+@pytest.mark.parametrize("mutant", [flipped, swapped])
+def test_wrong_maps_do_not(mutant: Callable[[Field], Field]) -> None:
+    truth = Gaussian()
+    x, draw = trajectory(truth, FINAL, 64, 2)
+    assert FINAL.loss(Bound(field=mutant(truth), x=x), draw).logs["tangent_error"] > 1e-2
+    taught = FINAL.loss(Bound(field=truth, x=x, teacher=flipped(truth)), draw)
+    assert taught.logs["tangent_error"] > 1e-2
+
+
+def test_data_at_a_point_leave_no_loss() -> None:
+    x = torch.full((40, 3), 0.7, dtype=torch.float64)
+    assert FINAL(Bound(field=Point(0.7), x=x), seeded()).per_sample.max() < 1e-20
+
+
+@pytest.mark.parametrize("sigma_data", [0.5, 1.0, 2.0])
+@pytest.mark.parametrize("progress", [0.0, 0.02, 1.0])
+@pytest.mark.parametrize("taught", [True, False])
+def test_the_target_is_its_equation_by_central_differences(
+    sigma_data: float, progress: float, taught: bool
+) -> None:
+    seen: list[tuple[Tensor, Tensor]] = []
+    objective = ContinuousConsistency(
+        sigma_data=sigma_data, warmup=0.05, metric=Recorder(SquaredError(), seen)
+    )
+    net, teacher, data = Pointwise(3), Pointwise(3, 1), randn(20, 3)
+    draw = objective.draw(data, seeded(), progress)
+    loss = objective.loss(Bound(field=net, x=data, teacher=teacher if taught else None), draw)
+
+    s, tau = sigma_data, torch.atan(draw.t / (sigma_data * (1 - draw.t)))
+    cos, sin = tau.cos().unsqueeze(1), tau.sin().unsqueeze(1)
+    x = cos * data + sin * s * draw.e
+
+    def f(x: Tensor, tau: Tensor, net: Field, jump: bool) -> Tensor:
+        cos, sin = tau.cos().unsqueeze(1), tau.sin().unsqueeze(1)
+        t = (s * sin / (cos + s * sin)).squeeze(1)
+        u = net(x / (cos + s * sin), 0 * t if jump else t, t)
+        return ((cos - sin / s) * x + u) / (cos + s * sin)
+
+    dx = s * f(x, tau, teacher, False) if taught else cos * s * draw.e - sin * data
+    h = 1e-5
+    with torch.no_grad():
+        value = f(x, tau, net, True)
+        after, before = (f(x + k * dx, tau + k, net, True) for k in (h, -h))
+        df = (after - before) / (2 * h)
+        ramp = {0.0: 0.0, 0.02: 0.4, 1.0: 1.0}[progress]
+        g = -(cos**2) * (s * value - dx) - ramp * cos * sin * (x + s * df)
+        norm = g.square().mean(1, keepdim=True).sqrt()
+    prediction, target = seen[0]
+    torch.testing.assert_close(prediction, value)
+    torch.testing.assert_close(target, value + g / (norm + 0.1), rtol=1e-6, atol=1e-7)
+    torch.testing.assert_close(loss.logs["tangent_error"], g.square().mean(), rtol=1e-6, atol=0)
+
+
+def test_the_gradient_is_that_of_a_constant_target() -> None:
+    seen: list[tuple[Tensor, Tensor]] = []
+    objective, net, x = (
+        replace(FINAL, metric=Recorder(SquaredError(), seen)),
+        Pointwise(3),
+        randn(9, 3),
+    )
+    draw = objective.draw(x, seeded())
+    loss = objective.loss(Bound(field=net, x=x), draw).per_sample.sum()
+    _, target = seen[0]
+    assert not target.requires_grad
+    path, tau = TrigFlow(), TrigFlow().tau(draw.t)
+    point = path.point(x, draw.e, tau)
+    z, t = path.to_linear(point, tau)
+    again = path.network(net(z, 0 * t, t), point, tau)
+    wanted = (again - target).square().mean(1).sum()
+    torch.testing.assert_close(gradients(loss, net), gradients(wanted, net))
+
+
+def test_the_tangent_of_padding_does_not_count_in_its_norm() -> None:
+    seen: list[tuple[Tensor, Tensor]] = []
+    objective = replace(FINAL, metric=Recorder(SquaredError(), seen), c=0.0)
+    x, mask = randn(4, 6, 3), (torch.arange(6) < torch.tensor([[6], [4], [2], [1]])).unsqueeze(2)
+    objective.loss(Bound(field=Pointwise(3), x=x, mask=mask), objective.draw(x, seeded()))
+    prediction, target = seen[0]
+    size = masked_mean((target - prediction).square(), mask)
+    torch.testing.assert_close(size, torch.ones(4).double())
+
+
+def test_the_warm_up_is_a_share_of_the_run() -> None:
+    x = torch.zeros(3, 2)
+    shares = {}
+    for progress in (0.0, 0.025, 0.05, 1.0):
+        ramp = ContinuousConsistency().draw(x, seeded(), progress).ramp
+        assert ramp is not None
+        shares[progress] = ramp.unique().item()
+    assert shares == pytest.approx({0.0: 0.0, 0.025: 0.5, 0.05: 1.0, 1.0: 1.0})
+    assert (FINAL.draw(x, seeded(), 0.0).ramp == 1).all()
+
+
+def test_times_are_those_of_lognormal_noise() -> None:
+    draw = FINAL.draw(torch.zeros(100_000, 1).double(), seeded())
+    log = (0.5 * TrigFlow(0.5).tau(draw.t).tan()).log()
+    assert abs(log.mean() + 1.0) < 0.02
+    assert abs(log.std() - 1.4) < 0.02
+    assert expand(draw.r, draw.e).abs().max() == 0
+
+
+def test_padding_seeds_and_foreign_draws() -> None:
+    check_padding(FINAL)
+    check_seeds(FINAL)
+    x = randn(4, 2)
+    with pytest.raises(InputError, match=r"needs the ramp of its own draw\(\)"):
+        FINAL.loss(Bound(field=Gaussian(), x=x), Draw(x, torch.zeros(4).double(), x[:, 0].abs()))

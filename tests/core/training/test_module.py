@@ -1,0 +1,215 @@
+"""What every domain's module shares: its average, its teacher, the layers it lets be seen."""
+
+import lightning as L
+import pytest
+import torch
+from support.tiny import Shrink, Spec
+from support.tiny_generative import COND, DIM, Endless, Toy, batch, trainer
+from torch import Tensor, nn
+
+from oneleap.core.training import module as lit
+from oneleap.core.training.ema import PowerEMA
+from oneleap.core.errors import InputError
+from oneleap.core.fields.jvp import total_derivative
+from oneleap.core.nets import MLP
+from oneleap.core.objectives import Dispersed, FlowMatching, MeanFlow, SplitMeanFlow
+from oneleap.core.training.optim import Adam
+from oneleap.core.training.seed import BATCHES, step_generator
+from oneleap.core.types import Conditioned
+
+
+def flat(net: nn.Module) -> Tensor:
+    return torch.cat([p.detach().flatten() for p in net.parameters()])
+
+
+class Weights(L.Callback):
+    """Keeps the weights after each step."""
+
+    def __init__(self) -> None:
+        self.seen: list[Tensor] = []
+
+    def on_train_batch_end(self, trainer: L.Trainer, pl_module: Toy, *rest: object) -> None:
+        self.seen.append(flat(pl_module.net))
+
+
+# The moving average.
+
+
+def test_a_constant_decay_starts_from_the_first_weights() -> None:
+    model, weights = Toy(FlowMatching(), ema=0.8), Weights()
+    average = flat(model.net)
+    trainer(4, callbacks=[weights]).fit(model, Endless(batch()))
+    for seen in weights.seen:
+        average = 0.8 * average + 0.2 * seen
+    torch.testing.assert_close(flat(model.average), average)
+
+
+def test_a_schedule_counts_the_steps_from_the_first() -> None:
+    ema = PowerEMA(0.2)
+    model, weights = Toy(FlowMatching(), ema=ema), Weights()
+    trainer(5, callbacks=[weights]).fit(model, Endless(batch()))
+    share = torch.linspace(0, 1, 6).double().pow(ema.gamma + 1).diff().float()
+    wanted = (share.unsqueeze(1) * torch.stack(weights.seen)).sum(0)
+    torch.testing.assert_close(flat(model.average), wanted)
+    assert share.sum() == pytest.approx(1)  # the initial weights are forgotten
+
+
+@pytest.mark.parametrize("ema", [1.0, 1.5, -0.1])
+def test_a_decay_that_is_none_is_refused(ema: float) -> None:
+    with pytest.raises(InputError, match=f"ema: {ema} is not from 0 to below 1"):
+        Toy(FlowMatching(), ema=ema)
+
+
+# Draws.
+
+
+class Draws(L.Callback):
+    """Notes which generator each batch has."""
+
+    def __init__(self) -> None:
+        self.seen: list[int] = []
+
+    def on_train_batch_start(self, trainer: L.Trainer, pl_module: Toy, *rest: object) -> None:
+        self.seen.append(pl_module.generator().initial_seed())
+
+
+def test_each_batch_has_its_own_draws_and_one_to_a_step_those_of_the_step() -> None:
+    one, many = Draws(), Draws()
+    trainer(6, callbacks=[one]).fit(Toy(FlowMatching()), Endless(batch()))
+    trainer(2, callbacks=[many], accumulate_grad_batches=3).fit(
+        Toy(FlowMatching()), Endless(batch())
+    )
+    assert one.seen == [step_generator(0, k).initial_seed() for k in range(6)]
+    assert many.seen == one.seen
+
+
+def test_nothing_may_draw_as_the_batches_do() -> None:
+    with pytest.raises(ValueError, match="stream 1 is the batches' own"):
+        Toy(FlowMatching()).generator(BATCHES)
+
+
+def test_scaled_gradients_are_not_clipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = Toy(FlowMatching())
+    model.optimizer = Adam(clip=1.0)
+    run = trainer(1)
+    monkeypatch.setattr(type(run), "precision", "16-mixed")
+    with pytest.raises(InputError, match=r"trainer\.precision: 16-mixed scales"):
+        run.fit(model, Endless(batch()))
+
+
+# The teacher. That a folder is read is tested where there is a domain, with policies.
+
+
+@pytest.fixture
+def teacher(monkeypatch: pytest.MonkeyPatch) -> Toy:
+    """A trained model, whose average is not its net, in place of the one in any folder."""
+    model = Toy(FlowMatching(), seed=5)
+    with torch.no_grad():
+        for weight in model.average.parameters():
+            weight.add_(0.1)
+    monkeypatch.setattr(lit, "load_pretrained", lambda path: model)
+    return model
+
+
+def test_the_teacher_is_the_frozen_average_and_no_part_of_the_student(teacher: Toy) -> None:
+    student = Toy(SplitMeanFlow(), teacher="folder")
+    assert student.bind(batch()).teacher is None  # nothing is loaded to act, or to be saved
+    names, before = set(student.state_dict()), flat(teacher)
+    trainer(3).fit(student, Endless(batch()))
+    field = student.bind(batch()).teacher
+    assert isinstance(field, Conditioned)
+    assert field.net is teacher.average
+    assert not any(p.requires_grad for p in teacher.parameters())
+    assert set(student.state_dict()) == names
+    assert torch.equal(flat(teacher), before)
+
+
+def test_the_teacher_makes_a_difference(teacher: Toy) -> None:
+    ends = []
+    for folder in (None, "folder"):
+        student = Toy(SplitMeanFlow(), teacher=folder)
+        trainer(3).fit(student, Endless(batch()))
+        ends.append(flat(student.net))
+    assert not torch.allclose(*ends)
+
+
+def test_what_cannot_teach_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lit, "load_pretrained", lambda path: Shrink(Spec(3, (0.0,) * 3, [])))
+    with pytest.raises(InputError, match="teacher: folder holds a Shrink, which cannot teach"):
+        trainer(1).fit(Toy(SplitMeanFlow(), teacher="folder"), Endless(batch()))
+    with pytest.raises(InputError, match="no teacher was named"):
+        Toy(SplitMeanFlow()).load_teacher()
+
+
+def test_a_student_starts_as_its_teacher_at_every_interval(teacher: Toy) -> None:
+    started = []
+
+    class Before(L.Callback):
+        def on_train_start(self, trainer: L.Trainer, pl_module: Toy) -> None:
+            pl_module.on_train_start()  # Lightning asks callbacks first
+            started.append((pl_module.net, pl_module.average))
+            z, s, t = torch.randn(4, 2), torch.randn(4, 3), torch.rand(4)
+            for net in started[-1]:
+                torch.testing.assert_close(net(z, t / 3, t, s), teacher.average(z, t, t, s))
+
+    student = Toy(SplitMeanFlow(), teacher="folder", from_teacher=True)
+    trainer(1, callbacks=[Before()]).fit(student, Endless(batch()))
+    assert len(started) == 1
+    trained = flat(student.net)
+    student.on_train_start()  # of a run that is resumed
+    assert torch.equal(flat(student.net), trained)
+    plain = Toy(SplitMeanFlow(), teacher="folder")
+    trainer(1).fit(plain, Endless(batch()))
+    assert not torch.allclose(flat(plain.net), flat(student.net), atol=0.05)
+
+
+def test_a_start_from_no_teacher_or_another_shape_is_refused(teacher: Toy) -> None:
+    with pytest.raises(InputError, match="from_teacher: no teacher was named"):
+        Toy(SplitMeanFlow(), from_teacher=True)
+    teacher.average = MLP(DIM, COND, 8, 2, 8)
+    student = Toy(SplitMeanFlow(), teacher="folder", from_teacher=True)
+    with pytest.raises(InputError, match="teacher: folder has another network: size mismatch"):
+        trainer(1).fit(student, Endless(batch()))
+
+
+# Hidden layers.
+
+
+def test_an_objective_that_looks_inside_is_introduced_to_the_network() -> None:
+    model = Toy(Dispersed(MeanFlow(), layers=("layers.3",), weight=0.5))
+    hooked = [name for name, m in model.net.named_modules() if m._forward_hooks]
+    assert hooked == ["layers.3"]
+    assert not any(m._forward_hooks for m in model.average.modules())
+    plain = Toy(MeanFlow())
+    for each in (model, plain):
+        trainer(3).fit(each, Endless(batch()))
+    assert not torch.allclose(flat(model.net), flat(plain.net))
+
+
+def test_layers_that_it_lacks_are_told_when_it_is_built() -> None:
+    with pytest.raises(InputError, match=r"MLP has no layer 'blocks\.7'"):
+        Toy(Dispersed(layers=("blocks.7",)))
+
+
+# Mixed precision.
+
+
+def test_mixed_precision_spares_the_jvp(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plain passes in bfloat16, for speed; derivatives in float32, for they are differences."""
+    model, inside, outside = Toy(MeanFlow()), set[torch.dtype](), set[torch.dtype]()
+    where = [outside]
+
+    def recording(*args: Tensor) -> tuple[Tensor, Tensor]:
+        where.append(inside)
+        result = total_derivative(*args)
+        where.pop()
+        assert {part.dtype for part in result} == {torch.float32}
+        return result
+
+    model.net.layers[2].register_forward_hook(lambda m, i, y: where[-1].add(y.dtype))
+    monkeypatch.setattr("oneleap.core.objectives.meanflow.total_derivative", recording)
+    trainer(2, precision="bf16-mixed").fit(model, Endless(batch()))
+    assert inside == {torch.float32}
+    assert outside == {torch.bfloat16}
+    assert flat(model.net).dtype == torch.float32
+    assert flat(model.net).isfinite().all()

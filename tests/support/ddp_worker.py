@@ -1,0 +1,65 @@
+"""One of several processes that take a gradient step together; started by core/test_ddp.py.
+
+Arguments: the file to write to. Rank and number of processes are in the environment.
+"""
+
+import os
+import sys
+
+import lightning as L
+import torch
+from lightning.pytorch.plugins.environments import LightningEnvironment
+from lightning.pytorch.strategies import DDPStrategy
+from support.tiny_generative import Endless, Toy, batch, trainer
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from oneleap.core.objectives import (
+    FlowMatching,
+    ImprovedConsistencyTraining,
+    MeanFlow,
+    SplitMeanFlow,
+)
+from oneleap.core.types import Objective
+
+OBJECTIVES: list[Objective] = [
+    FlowMatching(),
+    MeanFlow(),
+    SplitMeanFlow(),
+    ImprovedConsistencyTraining(),
+]
+PROCESSES = 2
+
+
+def gradient(net: nn.Module) -> Tensor:
+    """All of it, flat."""
+    return torch.cat([p.grad.flatten() for p in net.parameters() if p.grad is not None])
+
+
+class Keep(L.Callback):
+    """Keeps the gradient that the optimiser will be given, and what the trainer wraps."""
+
+    def on_before_optimizer_step(self, trainer: L.Trainer, pl_module: Toy, *rest: object) -> None:
+        assert isinstance(trainer.strategy.model, DistributedDataParallel)
+        self.seen = gradient(pl_module.net)
+
+
+def main(path: str) -> None:
+    """Take one step under each objective, each process on its own batch."""
+    rank, kept = int(os.environ["LOCAL_RANK"]), {}
+    for objective in OBJECTIVES:
+        keep, model = Keep(), Toy(objective)
+        strategy = DDPStrategy(
+            process_group_backend="gloo", cluster_environment=LightningEnvironment()
+        )
+        trainer(1, devices=PROCESSES, strategy=strategy, callbacks=[keep]).fit(
+            model, Endless(batch(rank))
+        )
+        weights = torch.cat([p.detach().flatten() for p in model.net.parameters()])
+        kept[type(objective).__name__] = {"gradient": keep.seen, "weights": weights}
+    torch.save(kept, path)
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    main(sys.argv[1])

@@ -1,0 +1,68 @@
+"""The least a domain's module can be, its batches, and a trainer without trimmings."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import lightning as L
+import torch
+from torch import Tensor
+
+from oneleap.core.training.module import GenerativeModule
+from oneleap.core.nets.mlp import MLP
+from oneleap.core.training.optim import Adam
+from oneleap.core.types import Bound, Conditioned, Objective
+
+DIM, COND = 2, 3
+
+
+class Toy(GenerativeModule):
+    """Points given vectors: a batch is (b, DIM + COND)."""
+
+    def __init__(
+        self, objective: Objective, *, width: int = 16, seed: int = 0, **rest: Any
+    ) -> None:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            net = MLP(DIM, COND, 16, 2, 8)
+        super().__init__(net, objective, optimizer=Adam(lr=1e-2), seed=seed, **rest)
+
+    def data(self, batch: Tensor) -> Tensor:
+        return batch[:, :DIM]
+
+    def bind(self, batch: Tensor, net: Callable[..., Tensor] | None = None) -> Bound:
+        cond = (batch[:, DIM:],)
+        return Bound(
+            field=Conditioned(net or self.net, cond),
+            x=self.data(batch),
+            target=Conditioned(self.average, cond),
+            teacher=self.taught(batch),
+        )
+
+
+def batch(rank: int = 0, n: int = 12) -> Tensor:
+    """What a process is given."""
+    return torch.randn(n, DIM + COND, generator=torch.Generator().manual_seed(100 + rank))
+
+
+class Endless:
+    """The same batch for ever."""
+
+    def __init__(self, of: Tensor) -> None:
+        self.of = of
+
+    def __iter__(self) -> Iterator[Tensor]:
+        while True:
+            yield self.of
+
+
+def trainer(steps: int, **rest: Any) -> L.Trainer:
+    """On the CPU, without files."""
+    return L.Trainer(
+        max_steps=steps,
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        **rest,
+    )

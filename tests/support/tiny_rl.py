@@ -1,0 +1,108 @@
+"""What tests of the reinforcement-learning algorithms share: critics written out, a bandit."""
+
+import itertools
+from collections.abc import Callable, Iterator
+
+import lightning as L
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import layer_norm, mish
+
+from oneleap.core.objectives import MeanFlow
+from oneleap.core.training.optim import Adam
+from oneleap.domains.rl.actor_critic import ActorCritic
+from oneleap.domains.rl.bfq import Bootstrap
+from oneleap.domains.rl.dataset import Transitions
+from oneleap.domains.rl.dql import DQL
+from oneleap.domains.rl.fbrac import FBRAC
+from oneleap.domains.rl.fql import FQL
+from oneleap.domains.rl.idql import IDQL
+from oneleap.domains.rl.iql import IQL
+from oneleap.domains.rl.nets import Critic
+from oneleap.domains.rl.ofql import OFQL
+from oneleap.domains.rl.rebrac import ReBRAC
+from oneleap.domains.rl.task import Spec
+
+SPEC = Spec(3, 2, (0.5, -1.0, 2.0), (2.0, 0.5, 1.0), (-1.0, -2.0), (1.0, 4.0))
+TINY = {"width": 8, "depth": 1, "compile_loss": False}
+TIMED = {**TINY, "time_dim": 4}
+ALGORITHMS: dict[str, Callable[[Spec], ActorCritic]] = {
+    "ofql": lambda spec: OFQL(spec, MeanFlow(), **TIMED),
+    "bfq": lambda spec: OFQL(spec, Bootstrap(), **TIMED),
+    "dql": lambda spec: DQL(spec, steps=2, candidates=6, **TIMED),
+    "fql": lambda spec: FQL(spec, flow_steps=2, **TIMED),
+    "fbrac": lambda spec: FBRAC(spec, steps=2, **TIMED),
+    "iql": lambda spec: IQL(spec, spread=0.5, **TINY),
+    "idql": lambda spec: IDQL(spec, steps=2, candidates=6, **TIMED),
+    "rebrac": lambda spec: ReBRAC(spec, **TINY),
+}
+SMALL = {"width": 16, "depth": 2, "compile_loss": False}
+FAST = {
+    "width": 32,
+    "depth": 2,
+    "compile_loss": False,
+    "optimizer": Adam(lr=3e-3),
+    "critic_optimizer": Adam(lr=1e-2),
+}
+UNIFORM = 1.875
+"""Mean distance from the bandit's best action of its data's actions."""
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def scrambled(module: nn.Module, seed: int) -> None:
+    """Give a target network weights of its own, so that mixing them up shows."""
+    g = seeded(seed)
+    with torch.no_grad():
+        for p in module.parameters():
+            p.add_(0.3 * torch.randn(p.shape, generator=g))
+
+
+def q_of(critic: Critic, member: int, s: Tensor, a: Tensor) -> Tensor:
+    """One member, layer by layer."""
+    h = torch.cat([s, a], 1)
+    for k, (w, b) in enumerate(zip(critic.weights, critic.biases, strict=True)):
+        h = h @ w[member] + b[member]
+        if k < critic.depth:
+            h = mish(layer_norm(h, (critic.width,)) if critic.layer_norm else h)
+    return h[:, 0]
+
+
+def both(critic: Critic, s: Tensor, a: Tensor) -> Tensor:
+    """The two members of an ensemble, (2, b)."""
+    return torch.stack([q_of(critic, k, s, a) for k in range(2)])
+
+
+def same_gradients(found: dict[str, Tensor], loss: Tensor, module: nn.Module) -> None:
+    """``found`` is the gradient of ``loss`` in all weights of ``module``, and no other's."""
+    named = dict(module.named_parameters())
+    expected = torch.autograd.grad(loss, list(named.values()), allow_unused=True)
+    assert found.keys() == named.keys()
+    for name, gradient in zip(named, expected, strict=True):
+        wanted = torch.zeros_like(named[name]) if gradient is None else gradient
+        torch.testing.assert_close(found[name], wanted, atol=2e-6, rtol=1e-4)
+
+
+def trainer(steps: int) -> L.Trainer:
+    return L.Trainer(
+        max_steps=steps,
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+
+
+def bandit(n: int = 128) -> Iterator[Transitions]:
+    """One-step episodes; the reward is higher the nearer the second action is to 2.5 (of -2..4)."""
+    for k in itertools.count():
+        g = seeded(k)
+        low, high = torch.tensor([-1.0, -2.0]), torch.tensor([1.0, 4.0])
+        act = low + (high - low) * torch.rand(n, 2, generator=g)
+        obs = torch.randn(n, 3, generator=g)
+        reward = 5 - (act[:, 1] - 2.5).abs()
+        follows = torch.full_like(act, torch.nan)
+        yield Transitions(obs, act, reward, obs, torch.zeros(n), follows)
