@@ -49,7 +49,7 @@ EVALUATORS = {
     "robot": "oneleap.domains.robot.evaluate:command",
     "singing": "oneleap.domains.singing.evaluate:command",
     "speech": "oneleap.domains.speech.evaluate:command",
-    "audio": "oneleap.domains.audio.evaluate:command",
+    "audio": "oneleap.domains.audio.commands.evaluate:command",
 }
 """How the models of each domain are evaluated; the first argument is the run's folder."""
 
@@ -59,7 +59,7 @@ EXPORTERS = {
     "robot": "oneleap.domains.robot.deploy:export",
     "singing": "oneleap.domains.singing.deploy:export",
     "speech": "oneleap.domains.speech.deploy:export",
-    "audio": "oneleap.domains.audio.deploy:export",
+    "audio": "oneleap.domains.audio.commands.export:export",
 }
 """How they are written as graphs that run without oneleap, likewise."""
 

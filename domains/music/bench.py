@@ -10,7 +10,7 @@ import torch
 from oneleap.core.timing import median_ms, report
 from oneleap.core.errors import InputError
 from oneleap.core.objectives import FlowMatching, SplitMeanFlow
-from oneleap.domains.audio.vocos import Vocos
+from oneleap.domains.audio.vocoders.vocos import Vocos
 from oneleap.domains.music.composer import Composer
 from oneleap.domains.music.controls import Control, Intensity
 from oneleap.domains.music.model import MusicModel

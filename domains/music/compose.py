@@ -12,7 +12,7 @@ from torch import Tensor
 
 from oneleap.core.errors import InputError
 from oneleap.core.training.seed import step_generator
-from oneleap.domains.audio.vocos import Vocos
+from oneleap.domains.audio.vocoders.vocos import Vocos
 from oneleap.domains.audio.wave import Wave
 from oneleap.domains.music.composer import Composer
 from oneleap.domains.music.controls import Control, Weighted

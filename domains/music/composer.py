@@ -23,9 +23,9 @@ from oneleap.core.sampling.ode import Guided, sample
 from oneleap.core.sampling.consistency import consistency
 from oneleap.core.training.release import save_slim
 from oneleap.core.types import Field
-from oneleap.domains.audio.griffin_lim import GriffinLim
+from oneleap.domains.audio.vocoders.griffin_lim import GriffinLim
 from oneleap.domains.audio.mel import refuse_mismatch
-from oneleap.domains.audio.vocos import Vocos
+from oneleap.domains.audio.vocoders.vocos import Vocos
 from oneleap.domains.music.model import MusicModel
 from oneleap.domains.music.spec import Spec
 from oneleap.domains.music.store import (

@@ -14,7 +14,7 @@ from torch import Tensor
 from oneleap.core.errors import InputError, Notice
 from oneleap.core.training.loaders import Endless, Fixed
 from oneleap.core.training.seed import batch_generator
-from oneleap.domains.audio.clips import set_aside
+from oneleap.domains.audio.data.datamodule import set_aside
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.audio.wave import files_in
 from oneleap.domains.music.library import Facts, Piece, load

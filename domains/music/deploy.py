@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from oneleap.core.errors import InputError
 from oneleap.core.hub.export import Format, Graph, export_graphs
 from oneleap.domains.audio.stft import hann
-from oneleap.domains.audio.vocos import Vocos
+from oneleap.domains.audio.vocoders.vocos import Vocos
 from oneleap.domains.music.composer import Composer
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
 from oneleap.domains.audio.mel import log_mel
-from oneleap.domains.audio.vocos import Vocos
+from oneleap.domains.audio.vocoders.vocos import Vocos
 from oneleap.domains.audio.wave import files_in, read
 from oneleap.domains.music.composer import Composer
 from oneleap.domains.music.frechet import embed, frechet, gaussian

@@ -10,7 +10,7 @@ from oneleap.core.files import replacing
 from oneleap.core.hub.pretrained import CONFIG, read_config
 from oneleap.core.hub.registry import find_on, model_folder, shelf
 from oneleap.core.training.release import load_slim
-from oneleap.domains.audio.vocos import Vocos
+from oneleap.domains.audio.vocoders.vocos import Vocos
 from oneleap.domains.music.model import MusicModel
 
 DEFAULT = "tunes"

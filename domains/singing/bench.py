@@ -9,7 +9,7 @@ import torch
 from oneleap.core.timing import median_ms, report
 from oneleap.core.errors import InputError
 from oneleap.core.objectives import FlowMatching
-from oneleap.domains.audio.nsf import NSF
+from oneleap.domains.audio.vocoders.nsf import NSF
 from oneleap.domains.singing.acoustic import Acoustic
 from oneleap.domains.singing.curves import Curves
 from oneleap.domains.singing.durations import Durations

@@ -99,7 +99,7 @@ def pack(
     Raises:
         InputError: If the parts do not fit, or the folder exists.
     """
-    from oneleap.domains.audio.nsf import NSF
+    from oneleap.domains.audio.vocoders.nsf import NSF
     from oneleap.domains.singing import store
     from oneleap.domains.singing.acoustic import Acoustic
     from oneleap.domains.singing.curves import Curves

@@ -7,8 +7,8 @@ import lightning as L
 
 from oneleap.core.errors import InputError
 from oneleap.core.training.loaders import Endless, Fixed
-from oneleap.domains.audio.buckets import Buckets
-from oneleap.domains.audio.clips import set_aside
+from oneleap.domains.audio.data.buckets import Buckets
+from oneleap.domains.audio.data.datamodule import set_aside
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.singing.corpus import Recording, recordings
 from oneleap.domains.singing.features import take

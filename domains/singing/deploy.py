@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
-from oneleap.domains.audio.nsf_graph import NSFGraph
+from oneleap.domains.audio.vocoders.nsf_onnx import NSFGraph
 from oneleap.domains.singing import graphs, graphs_score, store
 from oneleap.domains.singing.dsconfig import configurations
 from oneleap.domains.singing.singer import Singer

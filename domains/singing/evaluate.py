@@ -22,8 +22,8 @@ from oneleap.core.files import replacing
 from oneleap.core.hub.pretrained import read_config
 from oneleap.core.training.seed import step_generator
 from oneleap.domains.audio.mel import Mel
-from oneleap.domains.audio.nsf import NSF
-from oneleap.domains.audio.pictures import spectrograms
+from oneleap.domains.audio.vocoders.nsf import NSF
+from oneleap.domains.audio.evaluation.plots import spectrograms
 from oneleap.domains.audio.pitch import f0_hz
 from oneleap.domains.audio.wave import Wave
 from oneleap.domains.singing import store

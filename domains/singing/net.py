@@ -12,7 +12,7 @@ from oneleap.core.nets import ConvNeXt1d, LYNXNet, WaveNet
 from oneleap.core.nets.layers import keep
 from oneleap.core.nets.sequence import SequenceNet
 from oneleap.core.types import Conditioned
-from oneleap.domains.audio.vocos import Block
+from oneleap.domains.audio.vocoders.vocos import Block
 from oneleap.domains.singing.encoder import FFTEncoder
 from oneleap.domains.singing.frames import spread
 from oneleap.domains.singing.spec import Spec

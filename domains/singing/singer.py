@@ -17,8 +17,8 @@ from oneleap.core.sampling.samplers import with_steps
 from oneleap.core.training.seed import step_generator
 from oneleap.core.training.release import save_slim
 from oneleap.domains.audio.mel import refuse_mismatch
-from oneleap.domains.audio.nsf import NSF
-from oneleap.domains.audio.sung import carried_on
+from oneleap.domains.audio.vocoders.nsf import NSF
+from oneleap.domains.audio.data.pitched import carried_on
 from oneleap.domains.audio.wave import Wave
 from oneleap.domains.singing import store, timing
 from oneleap.domains.singing.acoustic import Acoustic

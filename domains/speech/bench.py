@@ -11,7 +11,7 @@ from oneleap.core.errors import InputError
 from oneleap.core.objectives import FlowMatching
 from oneleap.core.sampling.samplers import EDMSolver, Euler, Leap, Sampler
 from oneleap.domains.audio.mel import Mel
-from oneleap.domains.audio.vocos import Vocos
+from oneleap.domains.audio.vocoders.vocos import Vocos
 from oneleap.domains.speech.acoustic import Acoustic
 from oneleap.domains.speech.align import real
 from oneleap.domains.speech.encoder import whole_frames

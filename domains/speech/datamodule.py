@@ -17,8 +17,8 @@ from torch import Tensor
 from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
 from oneleap.core.training.loaders import Endless, Fixed
-from oneleap.domains.audio.buckets import Buckets
-from oneleap.domains.audio.clips import set_aside
+from oneleap.domains.audio.data.buckets import Buckets
+from oneleap.domains.audio.data.datamodule import set_aside
 from oneleap.domains.audio.mel import Mel, log_mel
 from oneleap.domains.audio.wave import read, trimmed
 from oneleap.domains.speech.frontend import FrontEnd

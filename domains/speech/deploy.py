@@ -10,8 +10,8 @@ from oneleap.core.errors import InputError
 from oneleap.core.hub.export import Format, Graph, export_graphs
 from oneleap.core.sampling.samplers import Consistency, Euler, Leap, Sampler, with_steps
 from oneleap.core.types import Conditioned
-from oneleap.domains.audio.deploy import graph_of as vocoder_graph
-from oneleap.domains.audio.vocos import Vocos
+from oneleap.domains.audio.commands.export import graph_of as vocoder_graph
+from oneleap.domains.audio.vocoders.vocos import Vocos
 from oneleap.domains.speech.acoustic import Acoustic
 from oneleap.domains.speech.folded import Folded
 from oneleap.domains.speech.store import ACOUSTIC

@@ -14,8 +14,8 @@ from rich.table import Table
 from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
 from oneleap.core.sampling.samplers import Leap, with_steps
-from oneleap.domains.audio.judge import dnsmos
-from oneleap.domains.audio.pictures import spectrograms
+from oneleap.domains.audio.evaluation.dnsmos import dnsmos
+from oneleap.domains.audio.evaluation.plots import spectrograms
 from oneleap.domains.audio.wave import Wave, joined
 from oneleap.domains.speech.held import Held, held_out
 from oneleap.domains.speech.recognise import Recogniser, error_rate

@@ -12,7 +12,7 @@ from oneleap.core.hub.config import class_path
 from oneleap.core.errors import InputError
 from oneleap.core.sampling.samplers import with_steps
 from oneleap.core.training.seed import step_generator
-from oneleap.domains.audio.evaluate import arguments
+from oneleap.domains.audio.commands.evaluate import arguments
 from oneleap.domains.audio.wave import Wave, read, trimmed
 from oneleap.domains.speech.acoustic import Acoustic
 from oneleap.domains.speech.datamodule import Clip, Speech, collate

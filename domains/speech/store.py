@@ -9,7 +9,7 @@ from oneleap.core.files import replacing
 from oneleap.core.hub.pretrained import CARD
 from oneleap.core.hub.registry import find_on, model_folder, shelf
 from oneleap.core.training.release import load_slim
-from oneleap.domains.audio.vocos import Vocos
+from oneleap.domains.audio.vocoders.vocos import Vocos
 from oneleap.domains.speech.acoustic import Acoustic
 
 DEFAULT = "allison"

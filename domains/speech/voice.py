@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from oneleap.core.errors import InputError, nearest
 from oneleap.core.training.release import save_slim
-from oneleap.domains.audio.griffin_lim import GriffinLim
+from oneleap.domains.audio.vocoders.griffin_lim import GriffinLim
 from oneleap.domains.audio.mel import refuse_mismatch
-from oneleap.domains.audio.vocos import Vocos
+from oneleap.domains.audio.vocoders.vocos import Vocos
 from oneleap.domains.audio.wave import Wave, joined
 from oneleap.domains.speech.acoustic import Acoustic
 from oneleap.domains.speech.align import real

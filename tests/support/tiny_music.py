@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from oneleap.core.objectives import FlowMatching
 from oneleap.core.types import Objective
 from oneleap.domains.audio.mel import Mel
-from oneleap.domains.audio.vocos import Vocos
+from oneleap.domains.audio.vocoders.vocos import Vocos
 from oneleap.domains.music.composer import Composer
 from oneleap.domains.music.model import MusicModel
 from oneleap.domains.music.nets import Backbone, DiT

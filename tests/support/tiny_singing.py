@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from oneleap.core.objectives import FlowMatching
 from oneleap.core.types import Objective
 from oneleap.domains.audio.mel import Mel
-from oneleap.domains.audio.nsf import NSF
+from oneleap.domains.audio.vocoders.nsf import NSF
 from oneleap.domains.singing.acoustic import Acoustic
 from oneleap.domains.singing.curves import Curves
 from oneleap.domains.singing.durations import Durations

@@ -10,7 +10,7 @@ from oneleap.core.objectives import FlowMatching
 from oneleap.core.sampling.samplers import Leap, Sampler
 from oneleap.core.types import Objective
 from oneleap.domains.audio.mel import Mel
-from oneleap.domains.audio.vocos import Vocos
+from oneleap.domains.audio.vocoders.vocos import Vocos
 from oneleap.domains.speech.acoustic import Acoustic
 from oneleap.domains.speech.align import aligned
 from oneleap.domains.speech.net import ConvNeXt, Text

@@ -16,7 +16,7 @@ from oneleap.core.objectives import (
 )
 from oneleap.core.sampling.ode import heun, sample
 from oneleap.core.sampling.consistency import gamma_sampling
-from oneleap.domains.audio.griffin_lim import GriffinLim
+from oneleap.domains.audio.vocoders.griffin_lim import GriffinLim
 from oneleap.domains.music.composer import Composer
 
 CTD = ConsistencyTrajectory(guidance=(1.0, 4.0))

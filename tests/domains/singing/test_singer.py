@@ -23,7 +23,7 @@ from support.tiny_singing import (
 )
 
 from oneleap.core.errors import InputError
-from oneleap.domains.audio.nsf import NSF
+from oneleap.domains.audio.vocoders.nsf import NSF
 from oneleap.domains.main import main
 from oneleap.domains.singing import Singer, store
 from oneleap.domains.singing.ds import write_ds

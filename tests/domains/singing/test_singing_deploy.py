@@ -12,7 +12,7 @@ from support.exact import seeded
 from support.tiny_singing import MEL, SPEC, TIMED, acoustic, curves, durations, songs, vocoder
 
 from oneleap.core.errors import InputError
-from oneleap.domains.audio.nsf_graph import NSFGraph
+from oneleap.domains.audio.vocoders.nsf_onnx import NSFGraph
 from oneleap.domains.main import main
 from oneleap.domains.singing import Singer, graphs, graphs_score
 from oneleap.domains.singing.deploy import TOLERANCE, drawn, graphs_of

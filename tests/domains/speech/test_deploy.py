@@ -15,8 +15,8 @@ from support.tiny_speech import MEL, acoustic, vocoder
 
 from oneleap.core.errors import InputError
 from oneleap.core.sampling.samplers import Consistency, Euler, Sampler
-from oneleap.domains.audio.deploy import Samples
-from oneleap.domains.audio.deploy import graph_of as vocoder_graph
+from oneleap.domains.audio.commands.export import Samples
+from oneleap.domains.audio.commands.export import graph_of as vocoder_graph
 from oneleap.domains.speech.acoustic import Acoustic
 from oneleap.domains.speech.deploy import Make, graphs_of
 from oneleap.domains.speech.spec import Spec

@@ -10,8 +10,8 @@ from support.tiny_speech import MEL, RATE, acoustic, vocoder
 
 from oneleap.core.errors import InputError
 from oneleap.core.sampling.samplers import Leap
-from oneleap.domains.audio.griffin_lim import GriffinLim
-from oneleap.domains.audio.vocos import Vocos
+from oneleap.domains.audio.vocoders.griffin_lim import GriffinLim
+from oneleap.domains.audio.vocoders.vocos import Vocos
 from oneleap.domains.main import main
 from oneleap.domains.speech import Voice
 from oneleap.domains.speech.voice import PAUSE_S

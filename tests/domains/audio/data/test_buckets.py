@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oneleap.domains.audio.buckets import Buckets
+from oneleap.domains.audio.data.buckets import Buckets
 
 LENGTHS = st.lists(st.integers(1, 1000), min_size=1, max_size=40)
 

@@ -11,7 +11,7 @@ from oneleap.core.hub.pretrained import Pretrained
 from oneleap.core.types import noise_like
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.audio.stft import istft, stft
-from oneleap.domains.audio.vocos import Block
+from oneleap.domains.audio.vocoders.vocos import Block
 
 LOWEST_HZ = 20.0
 """A lower pitch is none: no pulses."""

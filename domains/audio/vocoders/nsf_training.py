@@ -7,15 +7,15 @@ from torch import Tensor, nn
 
 from oneleap.core.training.seed import step_generator
 from oneleap.domains.audio.mel import Mel, log_mel
-from oneleap.domains.audio.nsf import NSF
-from oneleap.domains.audio.sung import Sung
-from oneleap.domains.audio.vocoder import VocoderTraining
+from oneleap.domains.audio.vocoders.nsf import NSF
+from oneleap.domains.audio.data.pitched import Sung
+from oneleap.domains.audio.vocoders.training import VocoderTraining
 
 
 class NSFTraining(VocoderTraining):
     """An NSF under the losses and arguments of ``VocoderTraining``; saved as an ``NSF``.
 
-    Batches are :class:`~oneleap.domains.audio.sung.Sung`. The noise of the source is a function of
+    Batches are :class:`~oneleap.domains.audio.data.pitched.Sung`. The noise of the source is a function of
     seed and step.
     """
 

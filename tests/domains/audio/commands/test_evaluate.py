@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from support.tiny_speech import vocoder
 
-from oneleap.domains.audio import evaluate
+from oneleap.domains.audio.commands import evaluate
 from oneleap.domains.audio.wave import Wave
 from oneleap.domains.main import main
 
 CONFIG = """
 data:
-  class_path: oneleap.domains.audio.clips.Clips
+  class_path: oneleap.domains.audio.data.datamodule.Clips
   init_args:
     path: [{sounds}]
     mel: {{sample_rate: 8000, n_fft: 256, hop: 128, window: 256, n_mels: 10, fmax: 4000.0}}

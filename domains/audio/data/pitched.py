@@ -16,7 +16,7 @@ from torch import Tensor
 from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
 from oneleap.core.training.loaders import Fixed
-from oneleap.domains.audio.clips import Clips, set_aside, whole_frames
+from oneleap.domains.audio.data.datamodule import Clips, set_aside, whole_frames
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.audio.pitch import PERIOD_S, f0_hz
 from oneleap.domains.audio.wave import SILENCE, Wave, files_in, read

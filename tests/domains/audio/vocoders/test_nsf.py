@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from oneleap.core.errors import InputError
 from oneleap.domains.audio.mel import Mel
-from oneleap.domains.audio.nsf import NSF, cycles, pulses
-from oneleap.domains.audio.sung import SungClips, carried_on, pitch_of
+from oneleap.domains.audio.vocoders.nsf import NSF, cycles, pulses
+from oneleap.domains.audio.data.pitched import SungClips, carried_on, pitch_of
 from oneleap.domains.audio.wave import Wave
 
 RATE, HOP = 8000, 128
@@ -124,7 +124,7 @@ def test_pieces_and_their_pitch_belong_together(tmp_path: Path) -> None:
 
 
 def test_training_brings_the_spectra_nearer(tmp_path: Path) -> None:
-    from oneleap.domains.audio.losses import mel_distance
+    from oneleap.domains.audio.vocoders.losses import mel_distance
     from oneleap.domains.audio.mel import log_mel
 
     data = SungClips((str(folder(tmp_path) / "wavs"),), mel=MEL, seconds=0.25, batch_size=4)

@@ -11,14 +11,14 @@ from support.tiny_speech import MEL, RATE, tone, vocoder
 
 from oneleap.core.errors import InputError
 from oneleap.core.hub.pretrained import load_pretrained
-from oneleap.domains.audio.clips import Clips, set_aside
-from oneleap.domains.audio.discriminators import Opinion, Period, Resolution
-from oneleap.domains.audio.griffin_lim import GriffinLim
-from oneleap.domains.audio.losses import fooled, judged, matched, mel_distance, stft_distance
+from oneleap.domains.audio.data.datamodule import Clips, set_aside
+from oneleap.domains.audio.vocoders.discriminators import Opinion, Period, Resolution
+from oneleap.domains.audio.vocoders.griffin_lim import GriffinLim
+from oneleap.domains.audio.vocoders.losses import fooled, judged, matched, mel_distance, stft_distance
 from oneleap.domains.audio.mel import Mel, log_mel, magnitudes
 from oneleap.domains.audio.stft import stft
-from oneleap.domains.audio.vocoder import VocoderTraining
-from oneleap.domains.audio.vocos import Vocos
+from oneleap.domains.audio.vocoders.training import VocoderTraining
+from oneleap.domains.audio.vocoders.vocos import Vocos
 from oneleap.domains.main import main
 
 
@@ -194,11 +194,11 @@ def test_a_run_ends_in_a_vocoder(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "tiny.yaml").write_text(f"""# A vocoder of a few weights.
 model:
-  class_path: oneleap.domains.audio.vocoder.VocoderTraining
+  class_path: oneleap.domains.audio.vocoders.training.VocoderTraining
   init_args:
     {{width: 8, hidden: 8, depth: 1, periods: [2], period_width: 32, windows: [256], gan_from: 2}}
 data:
-  class_path: oneleap.domains.audio.clips.Clips
+  class_path: oneleap.domains.audio.data.datamodule.Clips
   init_args:
     path: [{sounds}]
     mel: {{sample_rate: {RATE}, n_fft: 256, hop: 128, window: 256, n_mels: 10, fmax: 4000.0}}

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from oneleap.core.training.seed import step_generator
-from oneleap.domains.audio.nsf import NSF, pulses
+from oneleap.domains.audio.vocoders.nsf import NSF, pulses
 from oneleap.domains.audio.stft import hann
 
 PERIOD_SAMPLES = 65_536

@@ -11,7 +11,7 @@ from oneleap.core.errors import InputError
 from oneleap.core.hub.export import Format, Graph, export_graphs
 from oneleap.core.hub.pretrained import load_pretrained
 from oneleap.domains.audio.stft import hann
-from oneleap.domains.audio.vocos import Vocos
+from oneleap.domains.audio.vocoders.vocos import Vocos
 
 
 class Samples(nn.Module):

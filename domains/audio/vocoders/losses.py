@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from oneleap.domains.audio.discriminators import Opinion
+from oneleap.domains.audio.vocoders.discriminators import Opinion
 from oneleap.domains.audio.mel import Mel, log_mel
 from oneleap.domains.audio.stft import stft
 
