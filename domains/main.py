@@ -17,19 +17,19 @@ FUNCTIONS = {
     "collect pixels": "oneleap.domains.rl.pixelmaze:pixels",
     "collect singing": "oneleap.domains.singing.collect:singing",
     "collect labels": "oneleap.domains.singing.labels:labels",
-    "collect music": "oneleap.domains.music.collect:music",
+    "collect music": "oneleap.domains.music.commands.collect:music",
     "sweep": "oneleap.domains.rl.sweep:sweep",
     "demo": "oneleap.domains.rl.demo:demo",
     "bench core": "oneleap.core.bench.command:bench",
     "bench rl": "oneleap.domains.rl.bench:bench",
     "bench robot": "oneleap.domains.robot.bench:bench",
     "bench speech": "oneleap.domains.speech.bench:bench",
-    "bench music": "oneleap.domains.music.bench:bench",
+    "bench music": "oneleap.domains.music.commands.bench:bench",
     "bench singing": "oneleap.domains.singing.bench:bench",
     "voice": "oneleap.domains.speech.command:pack",
     "singer": "oneleap.domains.singing.command:pack",
     "boundary": "oneleap.domains.singing.boundary:boundary",
-    "composer": "oneleap.domains.music.pack:pack",
+    "composer": "oneleap.domains.music.commands.pack:pack",
 }
 """Commands that are plain functions: signature and docstring make the options and the help.
 
@@ -39,12 +39,12 @@ The docstring has a line ``Example: oneleap ...``.
 OWN_ARGUMENTS = {
     "speak": "oneleap.domains.speech.command:main",
     "sing": "oneleap.domains.singing.command:main",
-    "compose": "oneleap.domains.music.command:main",
+    "compose": "oneleap.domains.music.commands.compose:main",
 }
 """Commands that read their arguments themselves, having short or optional ones."""
 
 EVALUATORS = {
-    "music": "oneleap.domains.music.evaluate:command",
+    "music": "oneleap.domains.music.commands.evaluate:command",
     "rl": "oneleap.domains.rl.evaluate:command",
     "robot": "oneleap.domains.robot.evaluate:command",
     "singing": "oneleap.domains.singing.evaluate:command",
@@ -54,7 +54,7 @@ EVALUATORS = {
 """How the models of each domain are evaluated; the first argument is the run's folder."""
 
 EXPORTERS = {
-    "music": "oneleap.domains.music.deploy:export",
+    "music": "oneleap.domains.music.commands.export:export",
     "rl": "oneleap.domains.rl.deploy:export",
     "robot": "oneleap.domains.robot.deploy:export",
     "singing": "oneleap.domains.singing.deploy:export",

@@ -11,9 +11,9 @@ from oneleap.core.objectives import FlowMatching
 from oneleap.core.types import Objective
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.audio.vocoders.vocos import Vocos
-from oneleap.domains.music.composer import Composer
-from oneleap.domains.music.model import MusicModel
-from oneleap.domains.music.nets import Backbone, DiT
+from oneleap.domains.music.composer.composer import Composer
+from oneleap.domains.music.models.model import MusicModel
+from oneleap.domains.music.models.nets import Backbone, DiT
 from oneleap.domains.music.spec import Batch, Spec
 
 RATE = 8_000

@@ -1,0 +1,88 @@
+"""A picture of what was asked for and what came of it, beside the sound."""
+
+import os
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from oneleap.core.errors import InputError
+from oneleap.core.files import replacing
+from oneleap.domains.audio.mel import Mel
+from oneleap.domains.music.features.chroma import CLASSES
+from oneleap.domains.music.controls.base import Control
+from oneleap.domains.music.features.spectral import decibels
+
+
+@torch.no_grad()
+def draw(
+    path: str | os.PathLike[str],
+    mel: Float[Tensor, "1 mels n"],
+    spec: Mel,
+    controls: Sequence[Control],
+    history: Mapping[str, Float[Tensor, "k b"]],
+) -> None:
+    """Spectrogram, target and result of each control, and the losses, as PNG.
+
+    Args:
+        path: Of the picture; it appears whole or not at all.
+        mel: The clip.
+        spec: The contract.
+        controls: What was asked for.
+        history: Losses by name, of the first row.
+
+    Raises:
+        InputError: If the picture cannot be written.
+    """
+    seconds = mel.shape[2] / spec.frame_rate
+    rows = 2 + len(controls)
+    figure = Figure(figsize=(9, 2.2 * rows), layout="constrained")
+    axes = [figure.add_subplot(rows, 1, k + 1) for k in range(rows)]
+    axes[0].imshow(
+        decibels(mel, spec)[0].cpu().numpy(),
+        origin="lower",
+        aspect="auto",
+        extent=(0, seconds, 0, spec.n_mels),
+        cmap="magma",
+    )
+    axes[0].set(title="mel spectrogram", ylabel="band", xlabel="s")
+    for axis, control in zip(axes[1:], controls, strict=False):
+        _panel(axis, figure, control, mel, seconds)
+    for name, losses in history.items():
+        curve = losses[:, 0].cpu().numpy()
+        axes[-1].plot(curve / max(float(curve[0]), 1e-12), label=name)
+    axes[-1].set(title="losses, of the first", xlabel="step", yscale="log")
+    if history:
+        axes[-1].legend()
+    try:
+        with replacing(path) as temporary:
+            figure.savefig(temporary, dpi=90, format="png")
+    except OSError as error:
+        raise InputError(f"{path} cannot be written ({error.strerror})") from None
+
+
+def _panel(axis: Axes, figure: Figure, control: Control, mel: Tensor, seconds: float) -> None:
+    shown = control.shown(mel)
+    target, result = (x.detach().cpu().numpy().astype(float) for x in shown[:2])
+    axis.set_title(f"{control.name}: {float(control.metric(mel)[0]):.3g} {control.unit}")
+    if target.ndim == 2:
+        gap = np.full((len(target), 1), np.nan)
+        both = np.concatenate([target, gap, result], axis=1)
+        figure.colorbar(axis.imshow(both, vmin=-1, vmax=1, cmap="coolwarm"), ax=axis)
+        axis.set(xlabel="target, result", xticks=[], yticks=[])
+        return
+    n = mel.shape[2]
+    time = np.arange(len(target)) * (seconds / n if len(target) == n else 1.0)
+    style = "." if control.name == "melody" else "-"
+    axis.plot(time, target, style, label="target", linewidth=3, alpha=0.5)
+    axis.plot(time, result, style, label="result", markersize=3)
+    axis.set(ylabel=shown.unit, xlabel="s" if len(target) == n else "number")
+    if len(target) == n:
+        axis.set_xlim(0, seconds)
+    if control.name == "melody":
+        axis.set(yticks=range(12), yticklabels=CLASSES, ylim=(-0.5, 11.5))
+    axis.legend()

@@ -1,0 +1,35 @@
+"""Composers that come with oneleap: they compose at once, are small, and say what they heard."""
+
+from pathlib import Path
+
+import pytest
+
+from oneleap.domains.main import main
+from oneleap.domains.music.composer.composer import Composer
+from oneleap.domains.music.spec import MUSIC
+from oneleap.domains.music.composer.loading import DEFAULT, shipped
+
+soundfile = pytest.importorskip("soundfile")
+
+
+def test_the_default_ships() -> None:
+    assert DEFAULT in shipped()
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_it_is_small_and_says_whose_music_it_heard(name: str) -> None:
+    folder = shipped()[name]
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    assert size < 40 * 2**20
+    assert "licence" in (folder / "README.md").read_text(encoding="utf-8")
+    made = Composer.load(name)
+    assert made.spec.mel == MUSIC
+    assert made.student is not None
+
+
+def test_it_composes_without_being_told_of_a_model(tmp_path: Path) -> None:
+    out = tmp_path / "out.wav"
+    words = ["compose", "--seconds", "2", "--intensity", "rise", "--steps", "20", "-o", str(out)]
+    assert main(words) == 0
+    assert soundfile.info(out).duration == pytest.approx(2.0, abs=0.02)
+    assert out.with_suffix(".png").is_file()
