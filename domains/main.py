@@ -11,17 +11,17 @@ from typing import Any
 from oneleap.core.errors import InputError, Notice, nearest
 
 FUNCTIONS = {
-    "collect pointmaze": "oneleap.domains.rl.collect:pointmaze",
-    "collect mujoco": "oneleap.domains.rl.collect_mujoco:mujoco",
+    "collect pointmaze": "oneleap.domains.rl.commands.collect_pointmaze:pointmaze",
+    "collect mujoco": "oneleap.domains.rl.commands.collect_mujoco:mujoco",
     "collect robosuite": "oneleap.domains.robot.collect:robosuite",
-    "collect pixels": "oneleap.domains.rl.pixelmaze:pixels",
+    "collect pixels": "oneleap.domains.rl.envs.pointmaze_pixels:pixels",
     "collect singing": "oneleap.domains.singing.collect:singing",
     "collect labels": "oneleap.domains.singing.labels:labels",
     "collect music": "oneleap.domains.music.commands.collect:music",
-    "sweep": "oneleap.domains.rl.sweep:sweep",
-    "demo": "oneleap.domains.rl.demo:demo",
+    "sweep": "oneleap.domains.rl.commands.sweep:sweep",
+    "demo": "oneleap.domains.rl.commands.demo:demo",
     "bench core": "oneleap.core.bench.command:bench",
-    "bench rl": "oneleap.domains.rl.bench:bench",
+    "bench rl": "oneleap.domains.rl.commands.bench:bench",
     "bench robot": "oneleap.domains.robot.bench:bench",
     "bench speech": "oneleap.domains.speech.bench:bench",
     "bench music": "oneleap.domains.music.commands.bench:bench",
@@ -45,7 +45,7 @@ OWN_ARGUMENTS = {
 
 EVALUATORS = {
     "music": "oneleap.domains.music.commands.evaluate:command",
-    "rl": "oneleap.domains.rl.evaluate:command",
+    "rl": "oneleap.domains.rl.commands.evaluate:command",
     "robot": "oneleap.domains.robot.evaluate:command",
     "singing": "oneleap.domains.singing.evaluate:command",
     "speech": "oneleap.domains.speech.evaluate:command",
@@ -55,7 +55,7 @@ EVALUATORS = {
 
 EXPORTERS = {
     "music": "oneleap.domains.music.commands.export:export",
-    "rl": "oneleap.domains.rl.deploy:export",
+    "rl": "oneleap.domains.rl.commands.export:export",
     "robot": "oneleap.domains.robot.deploy:export",
     "singing": "oneleap.domains.singing.deploy:export",
     "speech": "oneleap.domains.speech.deploy:export",

@@ -34,7 +34,7 @@ def fake_spec(model: str) -> object:
 
     from oneleap.domains.audio.mel import Mel
     from oneleap.domains.music.spec import Spec as Music
-    from oneleap.domains.rl.task import Spec
+    from oneleap.domains.rl.envs.task import Spec
     from oneleap.domains.singing.spec import Spec as Song
     from oneleap.domains.speech.spec import Spec as Speech
 
@@ -144,7 +144,7 @@ def test_every_task_of_the_domain_is_there() -> None:
         CONFIGS
     )
     goals = {task: yaml.safe_load(CONFIGS[f"rl/ofql_{task}"].read_text())["data"] for task in MAZES}
-    from oneleap.domains.rl.pointmaze import MAZES as LAYOUTS
+    from oneleap.domains.rl.envs.pointmaze import MAZES as LAYOUTS
 
     for task, data in goals.items():
         reward = data["init_args"]["reward"]["init_args"]

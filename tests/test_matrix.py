@@ -65,7 +65,7 @@ def write_transitions(folder: Path) -> str:
         file["terminals"] = np.arange(n) % 40 == 39
         file["timeouts"] = np.zeros(n, bool)
     return """
-  class_path: oneleap.domains.rl.datamodule.OfflineData
+  class_path: oneleap.domains.rl.data.datamodule.OfflineData
   init_args: {path: tiny.hdf5, env: none, batch_size: 16}"""
 
 
@@ -124,8 +124,8 @@ def write_songs(folder: Path) -> str:
 
 
 DOMAINS: dict[str, tuple[Callable[[Path], str], str]] = {
-    "oneleap.domains.rl.policy.Policy": (write_transitions, "width: 16"),
-    "oneleap.domains.rl.ofql.OFQL": (write_transitions, "width: 16"),
+    "oneleap.domains.rl.algorithms.policy.Policy": (write_transitions, "width: 16"),
+    "oneleap.domains.rl.algorithms.ofql.OFQL": (write_transitions, "width: 16"),
     "oneleap.domains.robot.policy.RobotPolicy": (
         write_chunks,
         "head: {class_path: oneleap.domains.robot.nets.MLPHead, init_args: {width: 16}}",

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from oneleap.domains.rl.dataset import Transitions
-from oneleap.domains.rl.task import Spec
+from oneleap.domains.rl.data.transitions import Transitions
+from oneleap.domains.rl.envs.task import Spec
 
 OBS, ACT = 3, 2
 

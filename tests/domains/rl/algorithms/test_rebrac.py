@@ -1,0 +1,142 @@
+"""ReBRAC against its formulas, its delayed actor, and Gaussian policies as fields."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from support.exact import Gaussian as Truth
+from support.tiny_rl import (
+    FAST,
+    SMALL,
+    UNIFORM,
+    bandit,
+    both,
+    same_gradients,
+    scrambled,
+    seeded,
+    trainer,
+)
+from torch import Tensor
+
+from oneleap.core.errors import InputError
+from oneleap.core.types import Bound
+from oneleap.domains.rl.data.transitions import Transitions
+from oneleap.domains.rl.algorithms.gaussian import Gaussian, Likelihood, Regression
+from oneleap.domains.rl.algorithms.rebrac import ReBRAC
+from oneleap.domains.rl.envs.task import Spec
+
+
+def with_next(batch: Transitions) -> Transitions:
+    """Next actions, the first of which is unknown."""
+    follows = batch.act.roll(1, 0).clone()
+    follows[0] = torch.nan
+    return batch._replace(next_act=follows)
+
+
+def small(spec: Spec) -> ReBRAC:
+    policy = ReBRAC(spec, **SMALL, alpha=0.3, beta=0.7, policy_noise=0.4, noise_clip=0.3)
+    for k, net in enumerate((policy.net, policy.average, policy.target_critic)):
+        scrambled(net, k)
+    return policy
+
+
+def test_rebrac_is_its_formulas(spec: Spec, batch: Transitions) -> None:
+    policy, batch = small(spec), with_next(batch)
+    draw = policy.draw(batch, seeded())
+    dactor, dcritic, logs = policy.gradients(batch, draw)
+    s, s2, a = policy.observe(batch.obs), policy.observe(batch.next_obs), policy.data(batch)
+    action = policy.net.mean(s)
+    q = both(policy.critic, s, action).amin(0)
+    penalty = (action - a).square().sum(1)
+    loss = (0.3 * penalty - q / q.abs().mean().detach()).mean()
+    torch.testing.assert_close(logs["actor_loss"], loss.detach())
+    same_gradients(dactor, loss, policy.net)
+
+    with torch.no_grad():
+        smoothing = (0.4 * draw.next_noise).clamp(-0.3, 0.3)
+        assert (smoothing.abs() == 0.3).any()
+        a2 = (policy.average.mean(s2) + smoothing).clamp(-1, 1)
+        b = (batch.next_act - torch.tensor([0.0, 1.0])) / torch.tensor([1.0, 3.0])
+        away = (a2 - b).square().sum(1)
+        away[0] = 0
+        least = both(policy.target_critic, s2, a2).amin(0)
+        y = batch.reward + batch.discount * (least - 0.7 * away)
+    assert y.isfinite().all()
+    same_gradients(dcritic, (both(policy.critic, s, a) - y).square().mean(1).sum(), policy.critic)
+
+
+def test_next_actions_are_asked_for(spec: Spec, batch: Transitions) -> None:
+    policy = small(spec)
+    with pytest.raises(InputError, match="ReBRAC compares next actions with the data's"):
+        policy.gradients(batch, policy.draw(batch, seeded()))
+
+
+@pytest.mark.filterwarnings("ignore:The 'train_dataloader' does not have many workers")
+def test_the_actor_and_all_averages_move_at_every_second_step(spec: Spec) -> None:
+    policy = ReBRAC(spec, **SMALL)
+    moving = {
+        name: [p.clone() for p in getattr(policy, name).parameters()]
+        for name in ("net", "average", "critic", "target_critic")
+    }
+
+    def moved() -> set[str]:
+        return {
+            name
+            for name, before in moving.items()
+            if not all(map(torch.equal, before, getattr(policy, name).parameters()))
+        }
+
+    trainer(1).fit(policy, bandit())
+    assert moved() == {"critic"}
+    trainer(2).fit(policy, bandit())
+    assert moved() == set(moving)
+
+
+@pytest.mark.filterwarnings("ignore:The 'train_dataloader' does not have many workers")
+def test_value_draws_the_policy_to_better_actions(spec: Spec) -> None:
+    policy = ReBRAC(spec, **FAST, alpha=0.1, tau=0.05)
+    trainer(150).fit(policy, bandit())
+    act = policy.act(np.zeros((4, 3), np.float32))
+    assert np.abs(act[:, 1] - 2.5).mean() < 0.5 * UNIFORM
+    np.testing.assert_array_equal(act, policy.act(np.zeros((4, 3), np.float32), steps=7))
+
+
+def constant(net: Gaussian, mean: Tensor) -> Gaussian:
+    """The same mean for every observation."""
+    with torch.no_grad():
+        net.mean[-2].weight.zero_()
+        net.mean[-2].bias.copy_(mean.atanh())
+    return net.double()
+
+
+@pytest.mark.parametrize("random", [True, False])
+def test_a_gaussian_policy_is_the_exact_field(random: bool) -> None:
+    net = constant(Gaussian(2, 3, 8, 1, random), torch.tensor([0.7, -0.2]))
+    if random:
+        with torch.no_grad():
+            net.log_std.copy_(torch.tensor([0.5, 1.5]).log())
+    z = torch.randn(64, 2, generator=seeded()).double()
+    t = torch.rand(64, generator=seeded(1)).double() * 0.99 + 0.01
+    r = t * torch.rand(64, generator=seeded(2)).double()
+    u = net(z, r, t, torch.zeros(64, 3).double())
+    for k, (mean, std) in enumerate(((0.7, 0.5), (-0.2, 1.5))):
+        truth = Truth(mean, std if random else 0.0)
+        torch.testing.assert_close(u[:, k], truth(z[:, k], r, t), atol=1e-6, rtol=1e-6)
+
+
+def test_the_two_objectives_are_the_likelihood_and_the_square() -> None:
+    net = constant(Gaussian(2, 3, 8, 1), torch.tensor([0.7, -0.2]))
+    with torch.no_grad():
+        net.log_std.copy_(torch.tensor([-1.0, 0.4]))
+    x = torch.randn(16, 2, generator=seeded()).double()
+    s = torch.zeros(16, 3).double()
+    bound = Bound(field=lambda z, r, t: net(z, r, t, s), x=x)
+    square = Regression()(bound).per_sample
+    torch.testing.assert_close(square, (x - net.mean(s)).square().sum(1))
+    found = Likelihood()(bound).per_sample
+    normal = torch.distributions.Normal(net.mean(s), net.log_std.exp())
+    torch.testing.assert_close(found, -normal.log_prob(x).sum(1))
+    mask = torch.tensor([True, False]).expand(16, 2)
+    masked = Likelihood()(dataclasses.replace(bound, mask=mask)).per_sample
+    torch.testing.assert_close(masked, -normal.log_prob(x)[:, 0])

@@ -1,0 +1,291 @@
+"""D4RL's files: next observations, episode ends, environments, and faults."""
+
+import h5py
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from oneleap.core.errors import InputError
+from oneleap.domains.rl.data.d4rl import DOMAINS, derived, domain_of, read
+from oneleap.domains.rl.data.validation import checked
+
+OBS = 11  # Hopper's
+
+
+def columns(n=10, obs=OBS, act=3, ends=(4,), timeouts=()):
+    rng = np.random.default_rng(0)
+    flags = {"terminals": ends, "timeouts": timeouts}
+    return {
+        "observations": rng.normal(size=(n, obs)).astype(np.float32),
+        "actions": rng.uniform(-1, 1, (n, act)).astype(np.float32),
+        "rewards": rng.normal(size=n).astype(np.float32),
+        **{name: np.isin(np.arange(n), rows) for name, rows in flags.items()},
+    }
+
+
+def write(path, raw, **attrs):
+    with h5py.File(path, "w") as file:
+        for name, array in raw.items():
+            file[name] = array
+        file.attrs.update(attrs)
+    return str(path)
+
+
+def test_stored_next_observations_are_kept_and_so_is_every_row(tmp_path):
+    raw = columns(timeouts=(7,))
+    raw["next_observations"] = raw["observations"] + 1
+    loaded = read(write(tmp_path / "hopper-mine.hdf5", raw))
+    assert len(loaded.data) == 10
+    np.testing.assert_array_equal(loaded.data.next_obs, raw["next_observations"])
+    assert loaded.data.terminal.nonzero().flatten().tolist() == [4]
+    assert loaded.data.timeout.nonzero().flatten().tolist() == [7]
+    assert loaded.data.bounds.tolist() == [0, 5, 8, 10]
+
+
+@settings(deadline=None)
+@given(flags=st.lists(st.sampled_from("-tT"), min_size=2, max_size=25))
+def test_derived_next_observations_follow_d4rls_rule(flags):
+    """Row by row: the last row and timed-out rows go, all others get the row that follows."""
+    n = len(flags)
+    terminal, timeout = (np.array([f == letter for f in flags]) for letter in "tT")
+    raw = columns(n) | {"terminals": terminal, "timeouts": timeout}
+    kept = [i for i in range(n - 1) if not timeout[i]]
+    found = checked("x", raw, optional=("next_observations",))
+    if not kept:
+        with pytest.raises(InputError, match="no step has a successor"):
+            derived("x", found)
+        return
+    data = derived("x", found)
+    np.testing.assert_array_equal(data.obs, raw["observations"][kept])
+    np.testing.assert_array_equal(data.next_obs, raw["observations"][[i + 1 for i in kept]])
+    np.testing.assert_array_equal(data.reward, raw["rewards"][kept])
+    np.testing.assert_array_equal(data.terminal, terminal[kept])
+    ends = np.flatnonzero(terminal | timeout)
+    episode = [int((ends < i).sum()) for i in kept]
+    changes = [k for k in range(1, len(kept)) if episode[k] != episode[k - 1]]
+    assert data.bounds.tolist() == [0, *changes, len(kept)]
+    cut = [bool(timeout[i + 1] and not terminal[i]) for i in kept]
+    np.testing.assert_array_equal(data.timeout, cut)
+
+
+def test_bounds_and_references_are_d4rls(tmp_path):
+    loaded = read(write(tmp_path / "a.hdf5", columns(), env_id="Hopper-v5"))
+    assert loaded.act_low.tolist() == [-1, -1, -1]
+    assert loaded.task.env == "Hopper-v5"
+    assert loaded.task.score(np.array([-20.272305, 3234.3])).tolist() == [0, 100]
+
+
+@pytest.mark.parametrize(
+    ("name", "domain"),
+    [
+        ("hopper_medium-v2", "hopper"),
+        ("hopper-medium-expert", "hopper"),
+        ("halfcheetah-random-v2", "halfcheetah"),
+        ("Walker2d-v5", "walker2d"),
+        ("ant_medium_expert-v2", "ant"),
+        ("Ant_maze_u-maze_noisy_multistart_False_multigoal_False_sparse_fixed", "antmaze"),
+        ("AntMaze_UMaze-v5", "antmaze"),
+        ("pen-v0_demos_clipped", "pen"),
+        ("AdroitHandDoor-v1", "door"),
+        ("door-demos-v0-bc-combined", "door"),
+        ("mini_kitchen_microwave_kettle_light_slider-v0", "kitchen"),
+        ("FrankaKitchen-v1", "kitchen"),
+        ("maze2d-umaze-sparse-v1", "maze2d-umaze"),
+        ("maze2d-large-dense-v1", "maze2d-large"),
+        ("open-data", ""),
+        ("mine", ""),
+    ],
+)
+def test_domains_are_told_by_their_names(name, domain):
+    assert domain_of(name) == domain
+
+
+def test_reference_scores_are_those_of_d4rl():
+    assert DOMAINS["walker2d"][:2] == (1.629008, 4592.3)
+    assert DOMAINS["relocate"][:2] == (-6.425911, 4233.877797728884)
+    assert DOMAINS["maze2d-medium"][:2] == (13.13, 277.39)
+
+
+@pytest.mark.filterwarnings("ignore:.*out of date")  # Hopper-v4
+@pytest.mark.parametrize(
+    ("file", "attrs", "env", "expected", "scored"),
+    [
+        ("hopper-medium.hdf5", {}, None, "Hopper-v5", True),
+        ("x.hdf5", {"env_id": "hopper-medium-v2"}, None, "Hopper-v5", True),
+        ("x.hdf5", {"env_id": "Hopper-v4"}, None, "Hopper-v4", True),
+        ("hopper-medium.hdf5", {}, "Hopper-v4", "Hopper-v4", True),
+        ("x.hdf5", {"env_id": "MyHopper-v0"}, None, "MyHopper-v0", False),
+    ],
+)
+def test_the_environment_is_asked_for_or_stored_or_named(
+    tmp_path, monkeypatch, file, attrs, env, expected, scored
+):
+    one = np.ones(3, np.float32)
+    monkeypatch.setattr("oneleap.domains.rl.envs.task.Task.action_bounds", lambda self: (-one, one))
+    task = read(write(tmp_path / file, columns(), **attrs), env).task
+    assert task.env == expected
+    assert (task.reference != "none") == scored
+
+
+def test_an_environment_outside_the_table_gives_the_bounds(tmp_path):
+    raw = columns(obs=3, act=1) | {"actions": np.linspace(-2, 2, 10, dtype=np.float32)[:, None]}
+    loaded = read(write(tmp_path / "mine.hdf5", raw), "Pendulum-v1")
+    assert loaded.act_high.tolist() == [2]
+    assert loaded.task.env == "Pendulum-v1"
+    loaded = read(write(tmp_path / "mine.hdf5", raw), "none")
+    assert loaded.act_high.tolist() == [2]
+    assert loaded.task is None
+
+
+@pytest.mark.parametrize("name", ["mine.hdf5", "antmaze-umaze-v2.hdf5"])
+def test_an_unknown_environment_asks_for_the_setting(tmp_path, name):
+    with pytest.raises(InputError, match="set env to a Gymnasium id such as Hopper-v5, or to none"):
+        read(write(tmp_path / name, columns()))
+
+
+def test_an_environment_of_other_size_or_name_is_told(tmp_path):
+    with pytest.raises(InputError, match="27 observations a step, Ant-v5 gives 105"):
+        read(write(tmp_path / "ant-medium.hdf5", columns(obs=27)))
+
+
+@pytest.mark.parametrize(
+    ("name", "obs", "act", "env", "what"),
+    [
+        ("mine", 11, 3, "Nowhere-v0", "environment Nowhere-v0: .* doesn't exist"),
+        ("hopper-medium", 11, 3, "Hoper-v5", r"environment Hoper-v5: .* mean: `Hopper`\?"),
+        ("hopper-medium", 11, 3, "Hopper-v9", "environment Hopper-v9: .*`v9`"),
+        ("hopper-medium", 11, 3, "Pendulum-v1", r"Pendulum-v1 has observations \(3,\)"),
+        ("hopper-medium", 11, 3, "Walker2d-v5", "11 observations a step, Walker2d-v5 gives 17"),
+        ("relocate-human", 39, 30, "AdroitHandDoor-v1", r"and actions \(28,\), the data .*\(30,\)"),
+    ],
+)
+def test_an_environment_asked_for_that_is_not_the_datas_is_refused_at_once(
+    tmp_path, name, obs, act, env, what
+):
+    path = write(tmp_path / f"{name}.hdf5", columns(obs=obs, act=act))
+    with pytest.raises(InputError, match=what) as error:
+        read(path, env)
+    told = str(error.value)
+    assert told.startswith(f"{path}: ")
+    assert "env" in told.removeprefix(path)
+    assert "none to train without evaluation" in told
+    assert "\n" not in told
+
+
+def test_an_environment_asked_for_borrows_no_references_of_the_files(tmp_path):
+    path = write(tmp_path / "hopper-medium.hdf5", columns(obs=3, act=1))
+    task = read(path, "Pendulum-v1").task
+    assert (task.env, task.reference, task.ref_min, task.ref_max) == ("Pendulum-v1", "none", 0, 1)
+    path = write(tmp_path / "halfcheetah-medium.hdf5", columns(obs=17, act=6))
+    assert read(path, "Walker2d-v5").task.reference == "D4RL walker2d"
+
+
+@pytest.mark.parametrize("env", [None, "AdroitHandPen-v1"])
+def test_pen_is_played_for_d4rls_100_steps(tmp_path, env):
+    task = read(write(tmp_path / "pen-human.hdf5", columns(obs=45, act=24)), env).task
+    assert task.reference == "D4RL pen"
+    world = task.make()
+    assert world.spec.max_episode_steps == 100
+    world.close()
+
+
+def test_unclipped_demonstrations_are_refused_until_asked(tmp_path):
+    raw = columns()
+    raw["actions"][3, 1] = -1.3
+    path = write(tmp_path / "hopper.hdf5", raw)
+    with pytest.raises(InputError, match=r"-1.3 in row 3, column 1 .* clip_actions: true"):
+        read(path)
+    assert read(path, clip=True).data.act[3, 1] == -1
+
+
+def test_files_that_are_none_are_told_in_one_line(tmp_path):
+    path = write(tmp_path / "hopper.hdf5", columns(2000))
+    whole = (tmp_path / "hopper.hdf5").read_bytes()
+    for name, content in (("cut.hdf5", whole[: len(whole) // 2]), ("text.hdf5", b"text" * 100)):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(InputError, match=f"{name}: damaged, or no HDF5 file") as error:
+            read(str(tmp_path / name))
+        assert "\n" not in str(error.value)
+    with pytest.raises(InputError, match="no such file"):
+        read(path + "x")
+    with pytest.raises(InputError, match="none of D4RL's fields in it, but data"):
+        read(write(tmp_path / "other.hdf5", {"data": np.zeros(3)}))
+    with pytest.raises(InputError, match="give the folder"):
+        read(write(tmp_path / "main_data.hdf5", {"episode_0/actions": np.zeros(3)}))
+    with h5py.File(tmp_path / "group.hdf5", "w") as file:
+        file.create_group("observations/inner")
+    with pytest.raises(InputError, match="observations"):
+        read(str(tmp_path / "group.hdf5"))
+
+
+def test_a_missing_field_is_named(tmp_path):
+    raw = columns()
+    del raw["timeouts"]
+    with pytest.raises(InputError, match=r"hopper.hdf5: no field 'timeouts'"):
+        read(write(tmp_path / "hopper.hdf5", raw))
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A sound file, its bytes, and a place for a damaged one."""
+    folder = tmp_path_factory.mktemp("damage")
+    path = write(folder / "hopper.hdf5", columns(n=40, ends=(9, 19, 29), timeouts=(39,)))
+    return path, (folder / "hopper.hdf5").read_bytes(), folder / "hopper-damaged.hdf5"
+
+
+def refused_in_a_line(path):
+    with pytest.raises(InputError) as error:
+        read(str(path))
+    assert str(error.value).startswith(str(path))
+    assert "\n" not in str(error.value)
+
+
+@settings(deadline=None, max_examples=60)
+@given(data=st.data())
+def test_a_file_cut_anywhere_is_refused_in_one_line(whole, data):
+    _, content, path = whole
+    path.write_bytes(content[: data.draw(st.integers(0, len(content) - 1))])
+    refused_in_a_line(path)
+
+
+@settings(deadline=None, max_examples=60)
+@given(data=st.data())
+def test_a_file_with_a_wrong_number_anywhere_is_refused_in_one_line(whole, data):
+    """NaN, infinity, or an action out of bounds: the file's name, the field and the row."""
+    _, _, path = whole
+    raw = columns(n=40, ends=(9, 19, 29), timeouts=(39,))
+    name = data.draw(st.sampled_from(["observations", "actions", "rewards"]))
+    bad = [np.nan, np.inf, -np.inf] + ([1.5, -30.0] if name == "actions" else [])
+    row = data.draw(st.integers(0, 39))
+    raw[name][row] = data.draw(st.sampled_from(bad))
+    with pytest.raises(InputError, match=rf"{name}: .* in row {row}[;,]") as error:
+        read(write(path, raw))
+    assert "\n" not in str(error.value)
+
+
+@settings(deadline=None, max_examples=60)
+@given(data=st.data())
+def test_a_file_with_a_wrong_byte_is_read_or_refused_in_one_line(whole, data):
+    _, content, path = whole
+    damaged = bytearray(content)
+    for _ in range(data.draw(st.integers(1, 4))):
+        damaged[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    path.write_bytes(damaged)
+    found = ""
+    try:
+        read(str(path))
+    except InputError as error:  # and no other
+        found = str(error)
+    assert "\n" not in found
+
+
+@pytest.mark.parametrize("field", ["terminals", "timeouts"])
+@pytest.mark.parametrize("array", [None, np.zeros(39, bool), np.full(40, b"no"), np.zeros((40, 2))])
+def test_episode_bounds_that_are_missing_or_none_are_refused(whole, field, array):
+    _, _, path = whole
+    raw = columns(n=40)
+    del raw[field]
+    with pytest.raises(InputError, match=field) as error:
+        read(write(path, raw if array is None else raw | {field: array}))
+    assert "\n" not in str(error.value)
