@@ -13,7 +13,7 @@ from oneleap.core.errors import InputError, Notice, nearest
 FUNCTIONS = {
     "collect pointmaze": "oneleap.domains.rl.commands.collect_pointmaze:pointmaze",
     "collect mujoco": "oneleap.domains.rl.commands.collect_mujoco:mujoco",
-    "collect robosuite": "oneleap.domains.robot.collect:robosuite",
+    "collect robosuite": "oneleap.domains.robot.commands.collect:robosuite",
     "collect pixels": "oneleap.domains.rl.envs.pointmaze_pixels:pixels",
     "collect singing": "oneleap.domains.singing.collect:singing",
     "collect labels": "oneleap.domains.singing.labels:labels",
@@ -22,7 +22,7 @@ FUNCTIONS = {
     "demo": "oneleap.domains.rl.commands.demo:demo",
     "bench core": "oneleap.core.bench.command:bench",
     "bench rl": "oneleap.domains.rl.commands.bench:bench",
-    "bench robot": "oneleap.domains.robot.bench:bench",
+    "bench robot": "oneleap.domains.robot.commands.bench:bench",
     "bench speech": "oneleap.domains.speech.bench:bench",
     "bench music": "oneleap.domains.music.commands.bench:bench",
     "bench singing": "oneleap.domains.singing.bench:bench",
@@ -46,7 +46,7 @@ OWN_ARGUMENTS = {
 EVALUATORS = {
     "music": "oneleap.domains.music.commands.evaluate:command",
     "rl": "oneleap.domains.rl.commands.evaluate:command",
-    "robot": "oneleap.domains.robot.evaluate:command",
+    "robot": "oneleap.domains.robot.commands.evaluate:command",
     "singing": "oneleap.domains.singing.evaluate:command",
     "speech": "oneleap.domains.speech.evaluate:command",
     "audio": "oneleap.domains.audio.commands.evaluate:command",
@@ -56,7 +56,7 @@ EVALUATORS = {
 EXPORTERS = {
     "music": "oneleap.domains.music.commands.export:export",
     "rl": "oneleap.domains.rl.commands.export:export",
-    "robot": "oneleap.domains.robot.deploy:export",
+    "robot": "oneleap.domains.robot.commands.export:export",
     "singing": "oneleap.domains.singing.deploy:export",
     "speech": "oneleap.domains.speech.deploy:export",
     "audio": "oneleap.domains.audio.commands.export:export",

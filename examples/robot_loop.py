@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from oneleap.domains.robot.env import RobotEnv, with_gl
-from oneleap.domains.robot.rollout import History
-from oneleap.domains.robot.task import Spec, Task
+from oneleap.domains.robot.envs.robosuite import RobotEnv, with_gl
+from oneleap.domains.robot.evaluation.rollouts import History
+from oneleap.domains.robot.envs.task import Spec, Task
 
 PERIOD_S = 0.05
 

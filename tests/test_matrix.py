@@ -74,7 +74,7 @@ def write_chunks(folder: Path) -> str:
     pytest.importorskip("h5py")
     demonstrations(folder / "demos.hdf5")
     return """
-  class_path: oneleap.domains.robot.datamodule.Demonstrations
+  class_path: oneleap.domains.robot.data.datamodule.Demonstrations
   init_args: {path: demos.hdf5, obs: [hand, object], chunk: 4, batch_size: 16}"""
 
 
@@ -126,9 +126,9 @@ def write_songs(folder: Path) -> str:
 DOMAINS: dict[str, tuple[Callable[[Path], str], str]] = {
     "oneleap.domains.rl.algorithms.policy.Policy": (write_transitions, "width: 16"),
     "oneleap.domains.rl.algorithms.ofql.OFQL": (write_transitions, "width: 16"),
-    "oneleap.domains.robot.policy.RobotPolicy": (
+    "oneleap.domains.robot.models.policy.RobotPolicy": (
         write_chunks,
-        "head: {class_path: oneleap.domains.robot.nets.MLPHead, init_args: {width: 16}}",
+        "head: {class_path: oneleap.domains.robot.models.nets.MLPHead, init_args: {width: 16}}",
     ),
     "oneleap.domains.singing.acoustic.Acoustic": (
         write_songs,
@@ -170,7 +170,7 @@ DOMAINS: dict[str, tuple[Callable[[Path], str], str]] = {
 }
 
 DISPERSED = {
-    "oneleap.domains.robot.policy.RobotPolicy": "{layers: [head.net.inward]}",
+    "oneleap.domains.robot.models.policy.RobotPolicy": "{layers: [head.net.inward]}",
     "oneleap.domains.singing.acoustic.Acoustic": "{layers: [decoder.blocks.0], frames: 1}",
     "oneleap.domains.singing.curves.Curves": "{layers: [decoder.blocks.0], frames: 1}",
     "oneleap.domains.speech.acoustic.Acoustic": "{layers: [decoder.blocks.0], frames: 1}",

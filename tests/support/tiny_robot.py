@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from oneleap.domains.robot.layout import Episode, write
-from oneleap.domains.robot.task import Spec, Task
+from oneleap.domains.robot.data.robomimic_write import Episode, write
+from oneleap.domains.robot.envs.task import Spec, Task
 
 ENV_ARGS = json.dumps({"env_name": "Lift", "env_version": "1.5.2", "type": 1, "env_kwargs": {}})
 KEYS = ("hand", "object")
