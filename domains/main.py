@@ -15,8 +15,8 @@ FUNCTIONS = {
     "collect mujoco": "oneleap.domains.rl.commands.collect_mujoco:mujoco",
     "collect robosuite": "oneleap.domains.robot.commands.collect:robosuite",
     "collect pixels": "oneleap.domains.rl.envs.pointmaze_pixels:pixels",
-    "collect singing": "oneleap.domains.singing.collect:singing",
-    "collect labels": "oneleap.domains.singing.labels:labels",
+    "collect singing": "oneleap.domains.singing.commands.collect:singing",
+    "collect labels": "oneleap.domains.singing.commands.collect_labels:labels",
     "collect music": "oneleap.domains.music.commands.collect:music",
     "sweep": "oneleap.domains.rl.commands.sweep:sweep",
     "demo": "oneleap.domains.rl.commands.demo:demo",
@@ -25,10 +25,10 @@ FUNCTIONS = {
     "bench robot": "oneleap.domains.robot.commands.bench:bench",
     "bench speech": "oneleap.domains.speech.bench:bench",
     "bench music": "oneleap.domains.music.commands.bench:bench",
-    "bench singing": "oneleap.domains.singing.bench:bench",
+    "bench singing": "oneleap.domains.singing.commands.bench:bench",
     "voice": "oneleap.domains.speech.command:pack",
-    "singer": "oneleap.domains.singing.command:pack",
-    "boundary": "oneleap.domains.singing.boundary:boundary",
+    "singer": "oneleap.domains.singing.commands.sing:pack",
+    "boundary": "oneleap.domains.singing.commands.boundary:boundary",
     "composer": "oneleap.domains.music.commands.pack:pack",
 }
 """Commands that are plain functions: signature and docstring make the options and the help.
@@ -38,7 +38,7 @@ The docstring has a line ``Example: oneleap ...``.
 
 OWN_ARGUMENTS = {
     "speak": "oneleap.domains.speech.command:main",
-    "sing": "oneleap.domains.singing.command:main",
+    "sing": "oneleap.domains.singing.commands.sing:main",
     "compose": "oneleap.domains.music.commands.compose:main",
 }
 """Commands that read their arguments themselves, having short or optional ones."""
@@ -47,7 +47,7 @@ EVALUATORS = {
     "music": "oneleap.domains.music.commands.evaluate:command",
     "rl": "oneleap.domains.rl.commands.evaluate:command",
     "robot": "oneleap.domains.robot.commands.evaluate:command",
-    "singing": "oneleap.domains.singing.evaluate:command",
+    "singing": "oneleap.domains.singing.commands.evaluate:command",
     "speech": "oneleap.domains.speech.evaluate:command",
     "audio": "oneleap.domains.audio.commands.evaluate:command",
 }
@@ -57,7 +57,7 @@ EXPORTERS = {
     "music": "oneleap.domains.music.commands.export:export",
     "rl": "oneleap.domains.rl.commands.export:export",
     "robot": "oneleap.domains.robot.commands.export:export",
-    "singing": "oneleap.domains.singing.deploy:export",
+    "singing": "oneleap.domains.singing.commands.export:export",
     "speech": "oneleap.domains.speech.deploy:export",
     "audio": "oneleap.domains.audio.commands.export:export",
 }

@@ -11,8 +11,8 @@ from functools import partial
 import numpy as np
 from hypothesis import strategies as st
 
-from oneleap.domains.singing.score import Note, Score, even_bars
-from oneleap.domains.singing.segment import Curve, Segment
+from oneleap.domains.singing.scores.score import Note, Score, even_bars
+from oneleap.domains.singing.segments.segment import Curve, Segment
 
 VOWELS = ("a", "i", "u", "e", "o")
 LYRICS = ("さ", "く", "ら", "きゃ", "ん", "っ", "かん", "la", "shi", "あ い", "<&>\"'")
