@@ -23,10 +23,10 @@ FUNCTIONS = {
     "bench core": "oneleap.core.bench.command:bench",
     "bench rl": "oneleap.domains.rl.commands.bench:bench",
     "bench robot": "oneleap.domains.robot.commands.bench:bench",
-    "bench speech": "oneleap.domains.speech.bench:bench",
+    "bench speech": "oneleap.domains.speech.commands.bench:bench",
     "bench music": "oneleap.domains.music.commands.bench:bench",
     "bench singing": "oneleap.domains.singing.commands.bench:bench",
-    "voice": "oneleap.domains.speech.command:pack",
+    "voice": "oneleap.domains.speech.commands.speak:pack",
     "singer": "oneleap.domains.singing.commands.sing:pack",
     "boundary": "oneleap.domains.singing.commands.boundary:boundary",
     "composer": "oneleap.domains.music.commands.pack:pack",
@@ -37,7 +37,7 @@ The docstring has a line ``Example: oneleap ...``.
 """
 
 OWN_ARGUMENTS = {
-    "speak": "oneleap.domains.speech.command:main",
+    "speak": "oneleap.domains.speech.commands.speak:main",
     "sing": "oneleap.domains.singing.commands.sing:main",
     "compose": "oneleap.domains.music.commands.compose:main",
 }
@@ -48,7 +48,7 @@ EVALUATORS = {
     "rl": "oneleap.domains.rl.commands.evaluate:command",
     "robot": "oneleap.domains.robot.commands.evaluate:command",
     "singing": "oneleap.domains.singing.commands.evaluate:command",
-    "speech": "oneleap.domains.speech.evaluate:command",
+    "speech": "oneleap.domains.speech.commands.evaluate:command",
     "audio": "oneleap.domains.audio.commands.evaluate:command",
 }
 """How the models of each domain are evaluated; the first argument is the run's folder."""
@@ -58,7 +58,7 @@ EXPORTERS = {
     "rl": "oneleap.domains.rl.commands.export:export",
     "robot": "oneleap.domains.robot.commands.export:export",
     "singing": "oneleap.domains.singing.commands.export:export",
-    "speech": "oneleap.domains.speech.deploy:export",
+    "speech": "oneleap.domains.speech.commands.export:export",
     "audio": "oneleap.domains.audio.commands.export:export",
 }
 """How they are written as graphs that run without oneleap, likewise."""

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from oneleap.core.errors import InputError, nearest
 from oneleap.domains.audio.mel import Mel
-from oneleap.domains.speech.symbols import SYMBOLS
+from oneleap.domains.speech.text.symbols import SYMBOLS
 
 
 @dataclass(frozen=True)

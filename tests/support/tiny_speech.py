@@ -11,9 +11,9 @@ from oneleap.core.sampling.samplers import Leap, Sampler
 from oneleap.core.types import Objective
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.audio.vocoders.vocos import Vocos
-from oneleap.domains.speech.acoustic import Acoustic
-from oneleap.domains.speech.align import aligned
-from oneleap.domains.speech.net import ConvNeXt, Text
+from oneleap.domains.speech.models.acoustic import Acoustic
+from oneleap.domains.speech.models.alignment import aligned
+from oneleap.domains.speech.models.nets import ConvNeXt, Text
 from oneleap.domains.speech.spec import Aligned, Spec, Utterances
 
 RATE = 8_000

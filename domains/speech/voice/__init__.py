@@ -1,0 +1,1 @@
+"""TODO-FACE domains/speech/voice."""

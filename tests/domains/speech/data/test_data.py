@@ -1,0 +1,157 @@
+"""Folders of recordings: read, cached, batched by length; and the one line when one is wrong."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from support.tiny_speech import MEL, RATE, write_corpus
+
+from oneleap.core.errors import InputError
+from oneleap.domains.speech.data.datamodule import Speech
+from oneleap.domains.speech.data.ljspeech import recordings
+from oneleap.domains.speech.spec import Utterances
+
+soundfile = pytest.importorskip("soundfile")
+pytest.importorskip("soxr")
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    return write_corpus(tmp_path / "corpus", clips=9)
+
+
+def data(*folders: Path, **settings: object) -> Speech:
+    given = {"mel": MEL, "ipa": True, "batch_size": 4, **settings}
+    return Speech(tuple(map(str, folders)), **given)  # type: ignore[arg-type]
+
+
+def first(speech: Speech, n: int) -> list[Utterances]:
+    return [batch for batch, _ in zip(speech.train_dataloader(), range(n), strict=False)]
+
+
+def test_a_corpus_is_read(corpus: Path) -> None:
+    speech = data(corpus)
+    train, aside = speech.clips
+    assert (len(train), len(aside)) == (8, 1)
+    assert speech.spec.speakers == ("corpus",)
+    assert all(len(c.tokens) <= c.mel.shape[1] for c in train)
+    batch = first(speech, 1)[0]
+    assert batch.mel.shape[:2] == (4, MEL.n_mels)
+    assert batch.tokens.shape[1] == int(batch.lengths.max())
+
+
+def test_batches_are_a_function_of_seed_and_step_and_cover_an_epoch(corpus: Path) -> None:
+    one, two, other = (first(data(corpus, seed=s), 4) for s in (0, 0, 1))
+    for a, b in zip(one, two, strict=True):
+        assert all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
+    seen = {tuple(row.flatten().tolist()[:5]) for batch in one[:2] for row in batch.mel}
+    assert len(seen) == 8
+    assert any(not torch.equal(a.mel, b.mel) for a, b in zip(one, other, strict=True))
+
+
+def test_rows_of_a_batch_are_in_no_order_of_length(tmp_path: Path) -> None:
+    for i in range(4):
+        write_corpus(tmp_path / f"s{i}", clips=12, seconds=0.6 + 0.4 * i)
+    speech = data(*(tmp_path / f"s{i}" for i in range(4)), batch_size=8)
+    batches = first(speech, 10)
+    assert any(not torch.equal(b.frames, b.frames.sort().values) for b in batches)
+    spread = torch.stack([b.frames.max() - b.frames.min() for b in batches]).float().mean()
+    assert spread < 0.5 * (max(b.frames.max() for b in batches) - 10)  # yet of like lengths
+
+
+def test_features_are_cached_and_a_changed_file_is_not(corpus: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    plain, kept = data(corpus).clips[0], data(corpus, cache=str(cache)).clips[0]
+    files = sorted(cache.iterdir())
+    assert len(files) == 9
+    again = data(corpus, cache=str(cache)).clips[0]
+    for a, b, c in zip(plain, kept, again, strict=True):
+        assert torch.equal(a.mel, b.mel)
+        assert torch.equal(a.mel, c.mel)
+    _ = data(corpus, cache=str(cache), mel=replace(MEL, n_mels=12)).clips
+    assert len(list(cache.iterdir())) == 18
+
+
+def test_several_speakers(corpus: Path, tmp_path: Path) -> None:
+    other = write_corpus(tmp_path / "other", clips=5)
+    speech = data(corpus, other, repeat=(1, 3))
+    assert speech.spec.speakers == ("corpus", "other")
+    train, aside = speech.clips
+    assert [sum(c.speaker == k for c in train) for k in (0, 1)] == [8, 12]
+    assert {c.speaker for c in aside} == {0, 1}
+    with pytest.raises(InputError, match="two have one name"):
+        _ = data(corpus, tmp_path / "x" / "corpus").spec
+
+
+def delete_sound(folder: Path) -> None:
+    (folder / "wavs" / "c1.wav").unlink()
+
+
+def add_sound(folder: Path) -> None:
+    (folder / "wavs" / "c1.wav").rename(folder / "wavs" / "extra.wav")
+    text = (folder / "metadata.csv").read_text(encoding="utf-8")
+    kept = [line for line in text.splitlines() if not line.startswith("c1|")]
+    (folder / "metadata.csv").write_text("\n".join(kept), encoding="utf-8")
+
+
+def write(name: str, text: str) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        (folder / name).write_text(text, encoding="utf-8")
+
+    return change
+
+
+def silence(folder: Path) -> None:
+    soundfile.write(folder / "wavs" / "c1.wav", torch.zeros(RATE).numpy(), RATE)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (delete_sound, r"metadata.csv, line 2: there is no recording .*c1.wav"),
+        (add_sound, r"extra.wav: no transcript in .*metadata.csv: add or remove it"),
+        (silence, r"c1.wav: is silent"),
+        (write("wavs/c1.wav", "text"), r"c1.wav: not a sound that can be read"),
+        (write("metadata.csv", "c0"), r"line 1: name\|text, not 'c0'"),
+        (write("metadata.csv", "c0|"), r"line 1: name\|text, not"),
+        (write("metadata.csv", "c0|a\nc0|b"), r"line 2: c0 has a transcript already"),
+        (write("metadata.csv", ""), r"holds no transcripts"),
+    ],
+)
+def test_a_wrong_corpus_is_told_in_a_line(
+    change: Callable[[Path], None], message: str, corpus: Path
+) -> None:
+    change(corpus)
+    with pytest.raises(InputError, match=message) as error:
+        _ = data(corpus).clips
+    assert "\n" not in str(error.value)
+
+
+def test_a_folder_of_another_kind_is_told(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such folder"):
+        recordings(tmp_path / "none")
+    with pytest.raises(InputError, match=r"metadata.csv: no such file; LJSpeech's layout"):
+        recordings(tmp_path)
+
+
+def test_an_unknown_symbol_is_told_by_its_line(corpus: Path) -> None:
+    text = (corpus / "metadata.csv").read_text(encoding="utf-8")
+    (corpus / "metadata.csv").write_text(text.replace("btˈɛst", "bжst", 1), encoding="utf-8")
+    with pytest.raises(InputError, match=r"metadata.csv, line 2: 'ж' \(CYRILLIC"):
+        _ = data(corpus).clips
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"batch_size": 0}, "batch_size: 0"),
+        ({"validation": 0.0}, "validation: a share"),
+        ({"repeat": (1, 2)}, "repeat: a positive number for each of 1"),
+        ({"longest_s": 0.01}, "no recording of at most longest_s 0.01 s is left"),
+    ],
+)
+def test_bad_settings_are_told(settings: dict[str, object], message: str, corpus: Path) -> None:
+    with pytest.raises(InputError, match=message):
+        _ = data(corpus, **settings).clips

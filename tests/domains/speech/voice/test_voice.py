@@ -1,0 +1,213 @@
+"""A voice: saved slim, said whole, in pieces and in batches; the command, and its bad inputs."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from support.tiny_speech import MEL, RATE, acoustic, vocoder
+
+from oneleap.core.errors import InputError
+from oneleap.core.sampling.samplers import Leap
+from oneleap.domains.audio.vocoders.griffin_lim import GriffinLim
+from oneleap.domains.audio.vocoders.vocos import Vocos
+from oneleap.domains.main import main
+from oneleap.domains.speech import Voice
+from oneleap.domains.speech.voice.voice import PAUSE_S
+
+TEXT = "həlˈoʊ. wˈɜːld! tˈɛst, tˈɛst."
+
+
+@pytest.fixture
+def voice() -> Voice:
+    return Voice(acoustic(), vocoder())
+
+
+@pytest.fixture
+def folder(tmp_path: Path, voice: Voice) -> Path:
+    voice.save(tmp_path / "voice", card="# Nobody\n", half=False)
+    return tmp_path / "voice"
+
+
+def test_pieces_are_what_is_said_at_once(voice: Voice) -> None:
+    whole = voice.speak(TEXT, ipa=True)
+    pieces = list(voice.stream(TEXT, ipa=True, frames=64))
+    assert len(pieces) == 5  # three sentences of at most a piece, two pauses
+    together = np.concatenate([piece.samples for piece in pieces])
+    assert together.shape == whole.samples.shape
+    assert np.abs(together - whole.samples).max() < 1e-4
+    assert whole.sample_rate == RATE
+
+
+def test_texts_in_a_batch_are_what_they_are_alone(voice: Voice) -> None:
+    texts = [TEXT, "tˈɛst", "a. b. c."]
+    for text, wave in zip(texts, voice.speak_all(texts, ipa=True, seed=3), strict=True):
+        alone = voice.speak(text, ipa=True, seed=3)
+        assert np.abs(alone.samples - wave.samples).max() < 1e-4
+
+
+def test_sentences_are_joined_by_a_pause_and_none_is_lost(voice: Voice) -> None:
+    parts = [voice.speak(part, ipa=True).seconds for part in ("həlˈoʊ.", "wˈɜːld!")]
+    both = voice.speak("həlˈoʊ. wˈɜːld!", ipa=True)
+    assert both.seconds == pytest.approx(sum(parts) + PAUSE_S, abs=1e-3)
+
+
+def test_a_voice_can_teach(voice: Voice, folder: Path) -> None:
+    student = acoustic()
+    student.teacher = str(folder / "acoustic")
+    taught = student.load_teacher()
+    for name, weight in voice.acoustic.average.state_dict().items():
+        assert torch.equal(taught.average.state_dict()[name], weight)
+        assert torch.equal(taught.net.state_dict()[name], weight)
+
+
+def test_the_seed_decides_and_nothing_else(voice: Voice) -> None:
+    a, b, c = (voice.speak("tˈɛst", ipa=True, seed=s).samples for s in (0, 0, 1))
+    torch.manual_seed(7)
+    assert np.array_equal(a, b)
+    assert np.array_equal(a, voice.speak("tˈɛst", ipa=True).samples)
+    assert not np.allclose(a, c)
+
+
+def test_saved_and_loaded_it_says_the_same(voice: Voice, folder: Path) -> None:
+    again = Voice.load(folder)
+    a, b = (v.speak(TEXT, ipa=True).samples for v in (voice, again))
+    assert np.abs(a - b).max() < 1e-5
+    assert (folder / "README.md").read_text() == "# Nobody\n"
+    again.save(folder.parent / "half")
+    small, large = (
+        sum(p.stat().st_size for p in f.rglob("*.safetensors"))
+        for f in (folder.parent / "half", folder)
+    )
+    assert small < 0.8 * large
+    half = Voice.load(folder.parent / "half").speak(TEXT, ipa=True).samples
+    assert len(half) == len(a)
+    assert isinstance(again.vocoder, Vocos)
+
+
+def test_a_run_speaks_by_griffin_lim(tmp_path: Path) -> None:
+    acoustic().save_pretrained(tmp_path / "run" / "model")
+    voice = Voice.load(tmp_path / "run")
+    assert isinstance(voice.vocoder, GriffinLim)
+    assert voice.speak("tˈɛst", ipa=True).seconds > 0.05
+    with pytest.raises(InputError, match="kept with a trained vocoder"):
+        voice.save(tmp_path / "voice")
+
+
+def test_models_that_do_not_fit_are_refused(folder: Path, tmp_path: Path) -> None:
+    Vocos(replace(MEL, floor=1e-4), 16, 16, 1).save_pretrained(tmp_path / "other")
+    with pytest.raises(InputError, match=r"mel contract: voice .* has floor 1e-05, vocoder"):
+        Voice.load(folder, vocoder=tmp_path / "other")
+    with pytest.raises(InputError, match=r"holds a oneleap.*Vocos, which does not read text"):
+        Voice.load(tmp_path / "other")
+    with pytest.raises(InputError, match="holds a Acoustic, which makes no sound"):
+        Voice.load(folder, vocoder=folder / "acoustic")
+    with pytest.raises(InputError, match="no such folder; griffin-lim needs none"):
+        Voice.load(folder, vocoder=tmp_path / "none")
+    with pytest.raises(InputError, match=r"voice: no 'nobody'"):
+        Voice.load("nobody")
+
+
+def test_a_damaged_voice_is_told(folder: Path) -> None:
+    (folder / "acoustic" / "model.safetensors").write_bytes(b"none")
+    with pytest.raises(InputError, match="missing or damaged"):
+        Voice.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"speed": 0.0}, "speed: between 0.1 and 10"),
+        ({"steps": 0}, "steps: at least 1"),
+        ({"temperature": -1.0}, "temperature: between"),
+        ({"speaker": "speakr"}, "did you mean 'speaker'"),
+    ],
+)
+def test_bad_settings_are_told(
+    settings: dict[str, float | str], message: str, voice: Voice
+) -> None:
+    with pytest.raises(InputError, match=message):
+        voice.speak("tˈɛst", ipa=True, **settings)  # type: ignore[arg-type]
+
+
+class TestCommand:
+    """``oneleap speak`` and ``oneleap voice``."""
+
+    @pytest.fixture(autouse=True)
+    def _here(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        pytest.importorskip("soundfile")
+        monkeypatch.chdir(tmp_path)
+
+    def test_it_writes_a_sound(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        words = ["speak", "tˈɛst", "--ipa", "--voice", str(folder)]
+        assert main([*words, "-o", "a.wav", "--seed", "2", "--steps", "2"]) == 0
+        assert "a.wav: " in capsys.readouterr().err
+        from oneleap.domains.audio.wave import read
+
+        want = Voice.load(folder).speak("tˈɛst", ipa=True, seed=2, steps=2)
+        assert np.abs(read("a.wav", RATE).samples - want.samples.clip(-1, 1)).max() < 1e-4
+        assert main(words) == 0
+        assert Path("speech.wav").is_file()
+
+    def test_a_folder_of_texts_becomes_a_folder_of_sounds(self, folder: Path) -> None:
+        Path("texts").mkdir()
+        for name in ("a", "b"):
+            Path(f"texts/{name}.txt").write_text("tˈɛst. o.", encoding="utf-8")
+        argv = ["speak", "-f", "texts", "--ipa", "--voice", str(folder)]
+        assert main([*argv, "-o", "out"]) == 0
+        assert sorted(path.name for path in Path("out").iterdir()) == ["a.wav", "b.wav"]
+        assert main([*argv, "-o", "out.wav"]) == 2
+
+    @pytest.mark.parametrize(
+        ("argv", "message"),
+        [
+            ([], "what to say?"),
+            (["a", "-f", "b"], "what to say?"),
+            (["", "--ipa"], "nothing to say: it is empty"),
+            (["?!", "--ipa"], "there is no word in '?!'"),
+            (["ж", "--ipa"], "is no symbol of this model"),
+            (["-f", "none.txt"], "none.txt cannot be read"),
+            (["-f", "empty.txt"], "empty.txt: nothing to say: it is empty"),
+            (["a", "--ipa", "-o", "a.xyz"], "no format for sound"),
+            (["a", "--ipa", "--steps", "x"], "invalid int value"),
+            (["a", "--ipa", "--stepz", "1"], "unrecognized arguments"),
+            (["a", "--ipa", "--lexicon", "none"], "lexicon: none cannot be read"),
+        ],
+    )
+    def test_bad_input_is_a_line_and_nothing_is_written(
+        self, argv: list[str], message: str, folder: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        Path("empty.txt").write_text(" \n")
+        before = set(Path.cwd().rglob("*"))
+        assert main(["speak", *argv, "--voice", str(folder)]) == 2
+        error = capsys.readouterr().err
+        assert message in error
+        assert error.count("\n") == 1
+        assert set(Path.cwd().rglob("*")) == before
+
+    def test_no_voice_ships_by_that_name(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["speak", "a", "--voice", "nobody"]) == 2
+        assert "voice: no 'nobody'" in capsys.readouterr().err
+
+    def test_two_models_become_a_voice(self, capsys: pytest.CaptureFixture[str]) -> None:
+        acoustic(sampler=Leap(1)).save_pretrained("A/model")
+        vocoder().save_pretrained("V/model")
+        assert main(["voice", "A", "V", "mine"]) == 0
+        assert "MiB" in capsys.readouterr().out
+        assert Voice.load("mine").speak("tˈɛst", ipa=True).sample_rate == RATE
+        assert main(["voice", "A", "V", "mine"]) == 2
+        assert "exists already" in capsys.readouterr().err
+
+
+def test_help_and_the_package_are_light() -> None:
+    import subprocess
+    import sys
+
+    code = (
+        "import sys; import oneleap.domains.speech, oneleap.domains.audio\n"
+        "from oneleap.domains.speech.commands.speak import parser; parser().format_help()\n"
+        "assert not {'torch', 'numpy', 'lightning'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
