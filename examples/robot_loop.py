@@ -12,8 +12,8 @@ import numpy as np
 import onnxruntime
 
 from oneleap.domains.robot.envs.robosuite import RobotEnv, with_gl
-from oneleap.domains.robot.evaluation.rollouts import History
 from oneleap.domains.robot.envs.task import Spec, Task
+from oneleap.domains.robot.evaluation.rollouts import History
 
 PERIOD_S = 0.05
 

@@ -11,16 +11,16 @@ from rich.progress import track
 from rich.table import Table
 from torch import Tensor, nn
 
-from oneleap.core.training.compile import compiled
 from oneleap.core.bench.distance import sliced_wasserstein
-from oneleap.core.training.ema import ema_update, frozen_copy
 from oneleap.core.files import replacing
 from oneleap.core.nets import MLP
 from oneleap.core.objectives import FlowMatching, MeanFlow, SplitMeanFlow
-from oneleap.core.training.optim import Adam, build_optimizer
-from oneleap.core.sampling.ode import euler, sample
-from oneleap.core.training.seed import step_generator
 from oneleap.core.paths.times import TimePairs, Uniform
+from oneleap.core.sampling.ode import euler, sample
+from oneleap.core.training.compile import compiled
+from oneleap.core.training.ema import ema_update, frozen_copy
+from oneleap.core.training.optim import Adam, build_optimizer
+from oneleap.core.training.seed import step_generator
 from oneleap.core.types import Bound, Draw, Objective
 
 HALF = TimePairs(Uniform(), p_equal=0.5)

@@ -222,7 +222,9 @@ def test_evaluate_asks_the_domain_of_the_model(
     monkeypatch.setitem(command.EVALUATORS, "rl", "needy_command:run")
     model = here / "some" / "model"
     model.mkdir(parents=True)
-    (model / "config.json").write_text(json.dumps({"class_path": "oneleap.domains.rl.algorithms.ofql.OFQL"}))
+    (model / "config.json").write_text(
+        json.dumps({"class_path": "oneleap.domains.rl.algorithms.ofql.OFQL"})
+    )
     assert main(["evaluate", "some", "--episodes", "4"]) == 41
     assert main(["evaluate", "some/model", "--episodes", "4"]) == 40
     (model / "config.json").write_text(json.dumps({"class_path": "elsewhere.Model"}))

@@ -10,10 +10,10 @@ import yaml
 from jsonargparse import ArgumentParser, Namespace
 
 import oneleap.core.objectives  # noqa: F401  (bare names)
+from oneleap.core.cli.configs import find, first_line, run_name, shipped
 from oneleap.core.errors import InputError
 from oneleap.core.hub.pretrained import Pretrained, load_pretrained
 from oneleap.core.training.module import GenerativeModule
-from oneleap.core.cli.configs import find, first_line, run_name, shipped
 from oneleap.domains.main import main
 
 CONFIGS = shipped()
@@ -132,7 +132,10 @@ def test_mujoco_tasks_hold_the_imitation_where_the_policy_acts(task: str) -> Non
     model = yaml.safe_load(CONFIGS[f"rl/ofql_{task}"].read_text())["model"]["init_args"]
     pairs = model["objective"]["init_args"]["pairs"]
     if task.startswith(("hopper", "online")):
-        assert pairs == {"times": {"class_path": "oneleap.core.paths.times.Uniform"}, "p_equal": 0.5}
+        assert pairs == {
+            "times": {"class_path": "oneleap.core.paths.times.Uniform"},
+            "p_equal": 0.5,
+        }
     else:
         assert pairs == {"p_equal": 0.5, "deployed": [1], "p_deployed": 0.25}
     assert model.get("residual", False) is (task == "halfcheetah-medium")  # where it was measured

@@ -18,13 +18,13 @@ from support.tiny_singing import write_corpus as write_songs_corpus
 from support.tiny_speech import write_corpus
 
 from oneleap.core import objectives
-from oneleap.core.hub.config import from_config, to_config
-from oneleap.core.losses.dispersion import Hinge
-from oneleap.core.training.ema import PowerEMA
 from oneleap.core.errors import InputError
+from oneleap.core.hub.config import from_config, to_config
 from oneleap.core.hub.pretrained import load_pretrained
-from oneleap.core.training.module import GenerativeModule
+from oneleap.core.losses.dispersion import Hinge
 from oneleap.core.objectives import Dispersed, Shortcut
+from oneleap.core.training.ema import PowerEMA
+from oneleap.core.training.module import GenerativeModule
 from oneleap.core.types import Bound, Objective
 from oneleap.domains.main import main
 
@@ -360,7 +360,10 @@ def test_hidden_layers_and_dispersion_are_settings(
     settings = yaml.safe_load(path.read_text())
     settings["model"]["init_args"]["objective"]["init_args"] = {
         "objective": {"class_path": "Shortcut", "init_args": {"steps": 8}},
-        "dispersion": {"class_path": "oneleap.core.losses.dispersion.Hinge", "init_args": {"margin": 2}},
+        "dispersion": {
+            "class_path": "oneleap.core.losses.dispersion.Hinge",
+            "init_args": {"margin": 2},
+        },
         "layers": ["layers.1", "layers.3"],
         "weight": 0.1,
     }

@@ -10,13 +10,13 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
 from rich.table import Table
 
-from oneleap.core.timing import median_ms, report
 from oneleap.core.bench.methods import BATCH, METHODS, STEPS, TEACHER, Outcome, Trial, train
-from oneleap.core.training.compile import compiled
+from oneleap.core.bench.toy import SETS
 from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
+from oneleap.core.timing import median_ms, report
+from oneleap.core.training.compile import compiled
 from oneleap.core.training.seed import step_generator
-from oneleap.core.bench.toy import SETS
 
 WIDTH = 110
 """Columns the table takes, where the output is no terminal."""

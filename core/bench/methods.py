@@ -13,9 +13,8 @@ from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.flop_counter import FlopCounterMode
 
-from oneleap.core.training.compile import compiled
 from oneleap.core.bench.distance import sliced_wasserstein
-from oneleap.core.training.ema import ema_update, frozen_copy
+from oneleap.core.bench.toy import SETS
 from oneleap.core.nets import MLP
 from oneleap.core.nets.embed import forget_interval
 from oneleap.core.objectives import (
@@ -33,12 +32,13 @@ from oneleap.core.objectives import (
     Shortcut,
     SplitMeanFlow,
 )
-from oneleap.core.training.optim import Adam
-from oneleap.core.sampling.ode import euler, sample
-from oneleap.core.sampling.consistency import consistency
-from oneleap.core.training.seed import step_generator
 from oneleap.core.paths.times import TimePairs, Uniform
-from oneleap.core.bench.toy import SETS
+from oneleap.core.sampling.consistency import consistency
+from oneleap.core.sampling.ode import euler, sample
+from oneleap.core.training.compile import compiled
+from oneleap.core.training.ema import ema_update, frozen_copy
+from oneleap.core.training.optim import Adam
+from oneleap.core.training.seed import step_generator
 from oneleap.core.types import Bound, Draw, Objective
 
 STEPS, BATCH, SAMPLES = (1, 2, 4), 512, 10_000

@@ -23,11 +23,11 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 import oneleap.core.objectives  # noqa: F401  (makes their bare names known to jsonargparse)
+from oneleap.core.cli.configs import find, run_name
+from oneleap.core.cli.explain import explain, unwrapped
+from oneleap.core.errors import InputError
 from oneleap.core.training.callbacks import CONFIG, Export, Progress, SaveConfig
 from oneleap.core.training.checkpoints import BEST, LAST, AtomicCheckpointIO, Checkpoints, newest
-from oneleap.core.errors import InputError
-from oneleap.core.cli.explain import explain, unwrapped
-from oneleap.core.cli.configs import find, run_name
 from oneleap.core.training.logger import RunLogger
 
 COMMANDS = {

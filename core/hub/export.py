@@ -20,10 +20,10 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 
-from oneleap.core.timing import median_ms
-from oneleap.core.hub.card import hardware
 from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
+from oneleap.core.hub.card import hardware
+from oneleap.core.timing import median_ms
 
 Format = Literal["onnx", "torchscript"]
 SUFFIX: dict[Format, str] = {"onnx": ".onnx", "torchscript": ".pt"}

@@ -16,9 +16,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, load_model, save_model
 from torch import nn
 
-from oneleap.core.hub.config import from_config, to_config
 from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
+from oneleap.core.hub.config import from_config, to_config
 
 P = TypeVar("P", bound="Pretrained")
 WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from oneleap.core.errors import InputError
 from oneleap.core.fields.guidance import TargetGuidance
+from oneleap.core.losses.metrics import Metric, SquaredError, masked_mean
 from oneleap.core.objectives.meanflow import MeanFlow
 from oneleap.core.paths.base import LinearPath, expand, jump
-from oneleap.core.losses.metrics import Metric, SquaredError, masked_mean
 from oneleap.core.paths.times import TimePairs
 from oneleap.core.types import Bound, Draw, Loss, Objective, noise_like, rows
 

@@ -6,11 +6,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from oneleap.core.paths.edm import Karras
 from oneleap.core.fields.flow_map import follow, needed_teacher, neighbours, to_data
 from oneleap.core.fields.guidance import at, guided_by
-from oneleap.core.paths.base import LinearPath
 from oneleap.core.losses.metrics import Metric, SquaredError, masked_mean
+from oneleap.core.paths.base import LinearPath
+from oneleap.core.paths.edm import Karras
 from oneleap.core.types import Bound, Draw, Loss, Objective, noise_like
 
 

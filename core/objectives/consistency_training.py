@@ -7,9 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from oneleap.core.paths.edm import Karras
 from oneleap.core.fields.flow_map import data_pair, neighbours
 from oneleap.core.losses.metrics import Metric, PseudoHuber, SquaredError, masked_mean
+from oneleap.core.paths.edm import Karras
 from oneleap.core.types import Bound, Draw, Loss, Objective, noise_like
 
 

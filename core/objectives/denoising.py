@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from oneleap.core.paths.ddpm import DDPM, LinearBetas
-from oneleap.core.paths.base import LinearPath, expand
 from oneleap.core.losses.metrics import Metric, SquaredError, masked_mean
+from oneleap.core.paths.base import LinearPath, expand
+from oneleap.core.paths.ddpm import DDPM, LinearBetas
 from oneleap.core.paths.times import LogitNormal, Times
 from oneleap.core.types import Bound, Draw, Loss, Objective, noise_like
 

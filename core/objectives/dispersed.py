@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from oneleap.core.losses.dispersion import Dispersion, InfoNCEL2
 from oneleap.core.errors import InputError
+from oneleap.core.losses.dispersion import Dispersion, InfoNCEL2
 from oneleap.core.losses.hooks import Hidden, Watches
 from oneleap.core.objectives.meanflow import MeanFlow
 from oneleap.core.types import Bound, Draw, Loss, Objective

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from oneleap.core.fields.guidance import TargetGuidance
 from oneleap.core.fields.jvp import total_derivative
-from oneleap.core.paths.base import LinearPath, expand
 from oneleap.core.losses.metrics import Metric, SquaredError, masked_mean
+from oneleap.core.paths.base import LinearPath, expand
 from oneleap.core.paths.times import TimePairs
 from oneleap.core.types import Bound, Draw, Loss, Objective, noise_like, rows
 

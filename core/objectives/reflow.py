@@ -8,8 +8,8 @@ from torch import Tensor
 
 from oneleap.core.errors import InputError
 from oneleap.core.fields.flow_map import needed_teacher, pairs
-from oneleap.core.paths.base import LinearPath
 from oneleap.core.losses.metrics import Metric, SquaredError, masked_mean
+from oneleap.core.paths.base import LinearPath
 from oneleap.core.paths.times import Times, Uniform
 from oneleap.core.types import Bound, Draw, Loss, Objective, noise_like
 

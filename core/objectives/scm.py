@@ -8,8 +8,8 @@ from torch import Tensor
 
 from oneleap.core.errors import InputError
 from oneleap.core.fields.jvp import total_derivative
-from oneleap.core.paths.base import expand
 from oneleap.core.losses.metrics import Metric, SquaredError, masked_mean
+from oneleap.core.paths.base import expand
 from oneleap.core.paths.times import LogitNormal, Times
 from oneleap.core.paths.trigflow import TrigFlow
 from oneleap.core.types import Bound, Draw, Loss, Objective, noise_like

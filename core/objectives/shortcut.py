@@ -8,8 +8,8 @@ from torch import Tensor
 
 from oneleap.core.errors import InputError
 from oneleap.core.fields.flow_map import neighbours
-from oneleap.core.paths.base import LinearPath, jump
 from oneleap.core.losses.metrics import Metric, SquaredError, masked_mean
+from oneleap.core.paths.base import LinearPath, jump
 from oneleap.core.paths.times import TimePairs, Uniform
 from oneleap.core.types import Bound, Draw, Loss, Objective, noise_like, rows
 

@@ -8,10 +8,10 @@ from torch import Tensor
 
 from oneleap.core.errors import InputError
 from oneleap.core.fields.guidance import unconditional
-from oneleap.core.paths.base import LinearPath, expand, jump
 from oneleap.core.losses.metrics import Metric, SquaredError, masked_mean
-from oneleap.core.sampling.ode import Guided
+from oneleap.core.paths.base import LinearPath, expand, jump
 from oneleap.core.paths.times import TimePairs, Uniform
+from oneleap.core.sampling.ode import Guided
 from oneleap.core.types import Bound, Draw, Loss, Objective, noise_like, rows
 
 

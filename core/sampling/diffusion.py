@@ -8,11 +8,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from oneleap.core.errors import InputError
 from oneleap.core.paths.ddpm import DDPM
 from oneleap.core.paths.edm import EDM, Karras
-from oneleap.core.errors import InputError
-from oneleap.core.sampling.ode import Progress
 from oneleap.core.sampling.consistency import fresh
+from oneleap.core.sampling.ode import Progress
 from oneleap.core.types import Field
 
 ADAMS_BASHFORTH = (

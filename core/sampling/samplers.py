@@ -8,13 +8,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from oneleap.core.paths.ddpm import DDPM, CosineBetas
-from oneleap.core.paths.edm import Karras
 from oneleap.core.errors import InputError
 from oneleap.core.fields.guidance import unconditional
-from oneleap.core.sampling.ode import Guided, euler, sample
+from oneleap.core.paths.ddpm import DDPM, CosineBetas
+from oneleap.core.paths.edm import Karras
 from oneleap.core.sampling.consistency import consistency
 from oneleap.core.sampling.diffusion import ddim, ddpm, edm
+from oneleap.core.sampling.ode import Guided, euler, sample
 from oneleap.core.types import Field
 
 Stepped = TypeVar("Stepped")

@@ -14,10 +14,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from oneleap.core.hub.card import hardware, model_card
-from oneleap.core.training.checkpoints import BEST, Checkpoints, rehearsal
 from oneleap.core.files import replacing
+from oneleap.core.hub.card import hardware, model_card
 from oneleap.core.hub.pretrained import Pretrained
+from oneleap.core.training.checkpoints import BEST, Checkpoints, rehearsal
 
 MODEL, CONFIG = Path("model"), Path("config.yaml")
 """Where things lie in a run's folder."""

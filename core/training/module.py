@@ -11,12 +11,12 @@ from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from oneleap.core.errors import InputError
+from oneleap.core.hub.pretrained import Pretrained, load_pretrained
+from oneleap.core.losses.hooks import Watches
+from oneleap.core.nets.embed import forget_interval
 from oneleap.core.training.compile import compiled
 from oneleap.core.training.ema import PowerEMA, ema_update, frozen_copy
-from oneleap.core.errors import InputError
-from oneleap.core.losses.hooks import Watches
-from oneleap.core.hub.pretrained import Pretrained, load_pretrained
-from oneleap.core.nets.embed import forget_interval
 from oneleap.core.training.optim import Adam, build_optimizer
 from oneleap.core.training.seed import BATCHES, step_generator
 from oneleap.core.types import Bound, Draw, Field, Loss, Objective

@@ -7,8 +7,8 @@ from pathlib import Path
 from safetensors.torch import save_file
 from torch import nn
 
-from oneleap.core.hub.config import to_config
 from oneleap.core.files import replacing
+from oneleap.core.hub.config import to_config
 from oneleap.core.hub.pretrained import CONFIG, SLIM, WEIGHTS, Pretrained, load_pretrained
 from oneleap.core.training.module import GenerativeModule
 

@@ -9,10 +9,10 @@ from support.exact import Gaussian, seeded
 from torch import Tensor, nn
 
 import oneleap.core.fields.jvp  # noqa: F401  (loads the rules of torch.func.jvp without a warning)
+from oneleap.core.losses.metrics import Metric
+from oneleap.core.paths.base import GaussianPath, LinearPath, expand
 from oneleap.core.paths.ddpm import CosineBetas, LinearBetas, VPBetas
 from oneleap.core.paths.edm import EDM
-from oneleap.core.paths.base import GaussianPath, LinearPath, expand
-from oneleap.core.losses.metrics import Metric
 from oneleap.core.paths.trigflow import TrigFlow
 from oneleap.core.types import Bound, Draw, Field, Objective
 

@@ -10,10 +10,10 @@ import lightning as L
 import torch
 from torch import Tensor, nn
 
-from oneleap.core.training.checkpoints import scored
 from oneleap.core.errors import InputError
 from oneleap.core.hub.pretrained import Pretrained
 from oneleap.core.objectives import FlowMatching
+from oneleap.core.training.checkpoints import scored
 from oneleap.core.training.optim import Adam
 from oneleap.core.training.seed import step_generator
 from oneleap.core.types import Objective

@@ -7,8 +7,8 @@ import lightning as L
 import torch
 from torch import Tensor
 
-from oneleap.core.training.module import GenerativeModule
 from oneleap.core.nets.mlp import MLP
+from oneleap.core.training.module import GenerativeModule
 from oneleap.core.training.optim import Adam
 from oneleap.core.types import Bound, Conditioned, Objective
 

@@ -12,16 +12,16 @@ from oneleap.core.objectives import MeanFlow
 from oneleap.core.training.optim import Adam
 from oneleap.domains.rl.algorithms.actor_critic import ActorCritic
 from oneleap.domains.rl.algorithms.bfq import Bootstrap
-from oneleap.domains.rl.data.transitions import Transitions
 from oneleap.domains.rl.algorithms.dql import DQL
 from oneleap.domains.rl.algorithms.fbrac import FBRAC
 from oneleap.domains.rl.algorithms.fql import FQL
 from oneleap.domains.rl.algorithms.idql import IDQL
 from oneleap.domains.rl.algorithms.iql import IQL
-from oneleap.domains.rl.nets.critics import Critic
 from oneleap.domains.rl.algorithms.ofql import OFQL
 from oneleap.domains.rl.algorithms.rebrac import ReBRAC
+from oneleap.domains.rl.data.transitions import Transitions
 from oneleap.domains.rl.envs.task import Spec
+from oneleap.domains.rl.nets.critics import Critic
 
 SPEC = Spec(3, 2, (0.5, -1.0, 2.0), (2.0, 0.5, 1.0), (-1.0, -2.0), (1.0, 4.0))
 TINY = {"width": 8, "depth": 1, "compile_loss": False}

@@ -10,11 +10,11 @@ from oneleap.core.objectives import FlowMatching
 from oneleap.core.types import Objective
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.audio.vocoders.nsf import NSF
+from oneleap.domains.singing.data.batches import Take, collate, row
 from oneleap.domains.singing.models.acoustic import Acoustic
 from oneleap.domains.singing.models.curves import Curves
 from oneleap.domains.singing.models.durations import Durations
 from oneleap.domains.singing.models.nets import LYNX, Aux, Encoder
-from oneleap.domains.singing.data.batches import Take, collate, row
 from oneleap.domains.singing.models.samplers import Leap, Sampler
 from oneleap.domains.singing.segments.segment import Segment
 from oneleap.domains.singing.spec import Songs, Spec

@@ -11,15 +11,15 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from oneleap.core.hub.config import class_path
 from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
+from oneleap.core.hub.config import class_path
 from oneleap.core.hub.pretrained import load_pretrained
 from oneleap.domains.audio.data.datamodule import Clips, whole_frames
-from oneleap.domains.audio.vocoders.griffin_lim import GriffinLim
 from oneleap.domains.audio.evaluation.dnsmos import dnsmos
-from oneleap.domains.audio.vocoders.losses import mel_distance
 from oneleap.domains.audio.mel import Mel, log_mel
+from oneleap.domains.audio.vocoders.griffin_lim import GriffinLim
+from oneleap.domains.audio.vocoders.losses import mel_distance
 from oneleap.domains.audio.vocoders.vocos import Vocos
 from oneleap.domains.audio.wave import Wave
 

@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from oneleap.domains.audio.vocoders.discriminators import Opinion
 from oneleap.domains.audio.mel import Mel, log_mel
 from oneleap.domains.audio.stft import stft
+from oneleap.domains.audio.vocoders.discriminators import Opinion
 
 RESOLUTIONS = ((512, 128), (1024, 256), (2048, 512))
 """Window and hop, samples."""

@@ -8,8 +8,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from oneleap.core.training.seed import step_generator
-from oneleap.domains.audio.vocoders.nsf import NSF, pulses
 from oneleap.domains.audio.stft import hann
+from oneleap.domains.audio.vocoders.nsf import NSF, pulses
 
 PERIOD_SAMPLES = 65_536
 """Samples after which the noise of a graph repeats: it is a table, so that results can be."""

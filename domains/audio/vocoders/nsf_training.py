@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from oneleap.core.training.seed import step_generator
+from oneleap.domains.audio.data.pitched import Sung
 from oneleap.domains.audio.mel import Mel, log_mel
 from oneleap.domains.audio.vocoders.nsf import NSF
-from oneleap.domains.audio.data.pitched import Sung
 from oneleap.domains.audio.vocoders.training import VocoderTraining
 
 

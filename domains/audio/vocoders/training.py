@@ -11,12 +11,18 @@ from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from oneleap.core.training.ema import ema_update, frozen_copy
 from oneleap.core.hub.pretrained import WEIGHTS, Pretrained, load_weights
+from oneleap.core.training.ema import ema_update, frozen_copy
 from oneleap.core.training.optim import Adam, build_optimizer
-from oneleap.domains.audio.vocoders.discriminators import Discriminator, Period, Resolution
-from oneleap.domains.audio.vocoders.losses import fooled, judged, matched, mel_distance, stft_distance
 from oneleap.domains.audio.mel import Mel, log_mel, refuse_mismatch
+from oneleap.domains.audio.vocoders.discriminators import Discriminator, Period, Resolution
+from oneleap.domains.audio.vocoders.losses import (
+    fooled,
+    judged,
+    matched,
+    mel_distance,
+    stft_distance,
+)
 from oneleap.domains.audio.vocoders.nsf import NSF
 from oneleap.domains.audio.vocoders.vocos import Vocos
 

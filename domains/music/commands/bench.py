@@ -7,18 +7,18 @@ from pathlib import Path
 
 import torch
 
-from oneleap.core.timing import median_ms, report
 from oneleap.core.errors import InputError
 from oneleap.core.objectives import FlowMatching, SplitMeanFlow
+from oneleap.core.timing import median_ms, report
 from oneleap.domains.audio.vocoders.vocos import Vocos
 from oneleap.domains.music.composer.composer import Composer
+from oneleap.domains.music.composer.loading import shipped
+from oneleap.domains.music.composer.steering import Settings, steer
 from oneleap.domains.music.controls.base import Control, Intensity
+from oneleap.domains.music.controls.targets import preset
 from oneleap.domains.music.models.model import MusicModel
 from oneleap.domains.music.models.nets import DiT
 from oneleap.domains.music.spec import MUSIC, Spec
-from oneleap.domains.music.composer.steering import Settings, steer
-from oneleap.domains.music.composer.loading import shipped
-from oneleap.domains.music.controls.targets import preset
 
 SECONDS, TAG = 6.0, "tag"
 

@@ -13,9 +13,9 @@ from oneleap.core.errors import InputError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from oneleap.domains.music.composer.session import Piece
     from oneleap.domains.music.composer.optimise import Progress
     from oneleap.domains.music.composer.request import Wishes
+    from oneleap.domains.music.composer.session import Piece
 
 
 class _Parser(argparse.ArgumentParser):
@@ -75,11 +75,11 @@ def main(argv: Sequence[str]) -> int:
     out: Path = given.out
     if out.suffix.lower() not in (".wav", ".flac", ".ogg"):
         raise InputError(f"{out}: name the sound .wav, .flac or .ogg")
-    from oneleap.domains.music.composer.session import Session
     from oneleap.domains.music.composer.composer import Composer
     from oneleap.domains.music.composer.ditto2 import STEPS
-    from oneleap.domains.music.composer.steering import Settings, search_steps
     from oneleap.domains.music.composer.loading import DEFAULT
+    from oneleap.domains.music.composer.session import Session
+    from oneleap.domains.music.composer.steering import Settings, search_steps
 
     if given.method not in ("ditto2", "ditto"):
         raise InputError(f"method: ditto2 or ditto, not '{given.method}'")
@@ -128,8 +128,8 @@ def wishes_of(given: argparse.Namespace) -> "Wishes":
     Raises:
         InputError: If they do not go together.
     """
-    from oneleap.domains.music.controls.targets import LOUD_DB, QUIET_DB
     from oneleap.domains.music.composer.request import Wishes
+    from oneleap.domains.music.controls.targets import LOUD_DB, QUIET_DB
 
     if (given.begin is None) != (given.end is None) or (given.begin is not None) != bool(
         given.inpaint

@@ -19,10 +19,10 @@ from oneleap.domains.audio.mel import log_mel
 from oneleap.domains.audio.vocoders.vocos import Vocos
 from oneleap.domains.audio.wave import files_in, read
 from oneleap.domains.music.composer.composer import Composer
+from oneleap.domains.music.controls.musicnn import Tagger
+from oneleap.domains.music.controls.tagging import Tags
 from oneleap.domains.music.evaluation.frechet import embed, frechet, gaussian
 from oneleap.domains.music.evaluation.runner import METHODS, Judge, Row, append_row, open_rows
-from oneleap.domains.music.controls.tagging import Tags
-from oneleap.domains.music.controls.musicnn import Tagger
 from oneleap.domains.music.evaluation.trials import HEARD, Trial, trials
 
 

@@ -19,15 +19,13 @@ from oneleap.core.objectives import (
     EasyConsistencyTuning,
     ImprovedConsistencyTraining,
 )
-from oneleap.core.sampling.ode import Guided, sample
 from oneleap.core.sampling.consistency import consistency
+from oneleap.core.sampling.ode import Guided, sample
 from oneleap.core.training.release import save_slim
 from oneleap.core.types import Field
-from oneleap.domains.audio.vocoders.griffin_lim import GriffinLim
 from oneleap.domains.audio.mel import refuse_mismatch
+from oneleap.domains.audio.vocoders.griffin_lim import GriffinLim
 from oneleap.domains.audio.vocoders.vocos import Vocos
-from oneleap.domains.music.models.model import MusicModel
-from oneleap.domains.music.spec import Spec
 from oneleap.domains.music.composer.loading import (
     BASE,
     DEFAULT,
@@ -39,6 +37,8 @@ from oneleap.domains.music.composer.loading import (
     read_guidance,
     write_settings,
 )
+from oneleap.domains.music.models.model import MusicModel
+from oneleap.domains.music.spec import Spec
 
 Surrogate = Callable[[Tensor], Tensor]
 """Noise (b, mels, n) to spectrograms of the contract, (b, mels, n), in one network call."""

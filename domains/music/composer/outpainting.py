@@ -10,11 +10,11 @@ from torch import Tensor
 from oneleap.core.errors import InputError
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.music.composer.composer import Composer
+from oneleap.domains.music.composer.optimise import Progress
+from oneleap.domains.music.composer.steering import Settings, Steered, steer, warm_noise
 from oneleap.domains.music.controls.base import Control, Weighted
 from oneleap.domains.music.controls.edits import Outpaint, Seam, crossfade
 from oneleap.domains.music.features.spectral import seam_flux
-from oneleap.domains.music.composer.optimise import Progress
-from oneleap.domains.music.composer.steering import Settings, Steered, steer, warm_noise
 
 Asked = Callable[[int, int], Sequence[Control | Weighted]]
 """What is asked of the frames from a first to a last one, beside going on."""

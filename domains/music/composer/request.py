@@ -9,12 +9,11 @@ import torch
 
 from oneleap.core.errors import InputError, nearest
 from oneleap.domains.audio.mel import Mel
-from oneleap.domains.music.features.chroma import SILENT
-from oneleap.domains.music.controls.clap import load_clap
 from oneleap.domains.music.controls.base import Control, Intensity, Melody, Weighted
-from oneleap.domains.music.controls.tagging import Hear, Tags
+from oneleap.domains.music.controls.clap import load_clap
 from oneleap.domains.music.controls.melody import melody_target
 from oneleap.domains.music.controls.musicnn import Tagger
+from oneleap.domains.music.controls.tagging import Hear, Tags
 from oneleap.domains.music.controls.targets import (
     LOUD_DB,
     QUIET_DB,
@@ -24,6 +23,7 @@ from oneleap.domains.music.controls.targets import (
     spectrogram_of,
 )
 from oneleap.domains.music.controls.timbre import Structure, Timbre, timbre_of
+from oneleap.domains.music.features.chroma import SILENT
 
 NAMES = (
     "intensity",

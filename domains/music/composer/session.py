@@ -15,14 +15,14 @@ from oneleap.core.training.seed import step_generator
 from oneleap.domains.audio.vocoders.vocos import Vocos
 from oneleap.domains.audio.wave import Wave
 from oneleap.domains.music.composer.composer import Composer
-from oneleap.domains.music.controls.base import Control, Weighted
-from oneleap.domains.music.controls.edits import Inpaint, Loop, closed
-from oneleap.domains.music.composer.outpainting import Seams, grow, measure_seams
 from oneleap.domains.music.composer.optimise import Progress
+from oneleap.domains.music.composer.outpainting import Seams, grow, measure_seams
+from oneleap.domains.music.composer.request import Wishes, listeners, read_controls, window
 from oneleap.domains.music.composer.splicing import patched, spliced, wrapped
 from oneleap.domains.music.composer.steering import Settings, Steered, steer, unsteered, warm_noise
+from oneleap.domains.music.controls.base import Control, Weighted
+from oneleap.domains.music.controls.edits import Inpaint, Loop, closed
 from oneleap.domains.music.controls.targets import read_clip, refuse_silence, spectrogram_of
-from oneleap.domains.music.composer.request import Wishes, listeners, read_controls, window
 
 SECONDS = 6.0
 OVERLAP_S = 1.0

@@ -9,10 +9,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from oneleap.domains.music.composer.composer import Composer
-from oneleap.domains.music.controls.base import Control, Weighted
 from oneleap.domains.music.composer.ditto import CheckpointedSampler, invert
 from oneleap.domains.music.composer.ditto2 import STEPS, choose_steps
 from oneleap.domains.music.composer.optimise import Progress, Result, optimize_noise
+from oneleap.domains.music.controls.base import Control, Weighted
 
 Method = Literal["ditto2", "ditto"]
 

@@ -14,9 +14,9 @@ from oneleap.core.errors import InputError
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.audio.pitch import f0_hz
 from oneleap.domains.audio.wave import SUFFIXES
-from oneleap.domains.music.features.chroma import SILENT
-from oneleap.domains.music.data.midi import Sung, read_melody
 from oneleap.domains.music.controls.targets import read_whole
+from oneleap.domains.music.data.midi import Sung, read_melody
+from oneleap.domains.music.features.chroma import SILENT
 
 SCORES = (".mid", ".midi")
 

@@ -18,8 +18,8 @@ from oneleap.domains.audio.data.datamodule import set_aside
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.audio.wave import files_in
 from oneleap.domains.music.data.cache import Facts, Piece, load
-from oneleap.domains.music.spec import MUSIC, Batch, Spec
 from oneleap.domains.music.data.tags import tags_of, vocabulary
+from oneleap.domains.music.spec import MUSIC, Batch, Spec
 
 
 class Music(L.LightningDataModule):

@@ -13,8 +13,8 @@ from torch import Tensor
 from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
 from oneleap.domains.audio.mel import Mel
-from oneleap.domains.music.features.chroma import CLASSES
 from oneleap.domains.music.controls.base import Control
+from oneleap.domains.music.features.chroma import CLASSES
 from oneleap.domains.music.features.spectral import decibels
 
 

@@ -10,15 +10,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from oneleap.core.hub.config import to_config
 from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
+from oneleap.core.hub.config import to_config
 from oneleap.core.training.seed import step_generator
 from oneleap.domains.audio.mel import log_mel
 from oneleap.domains.music.composer.composer import Composer
-from oneleap.domains.music.controls.base import Control
-from oneleap.domains.music.evaluation.frechet import embed
-from oneleap.domains.music.controls.musicnn import Tagger
 from oneleap.domains.music.composer.steering import (
     Settings,
     Steered,
@@ -27,6 +24,9 @@ from oneleap.domains.music.composer.steering import (
     unsteered,
     warm_noise,
 )
+from oneleap.domains.music.controls.base import Control
+from oneleap.domains.music.controls.musicnn import Tagger
+from oneleap.domains.music.evaluation.frechet import embed
 from oneleap.domains.music.evaluation.trials import Trial
 
 METHODS = ("free", "ditto2", "ditto")

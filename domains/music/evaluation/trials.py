@@ -13,9 +13,9 @@ from oneleap.domains.audio.mel import Mel
 from oneleap.domains.music.controls.base import Control, Intensity, Melody
 from oneleap.domains.music.controls.edits import Inpaint, Loop, Outpaint
 from oneleap.domains.music.controls.melody import melody_classes
-from oneleap.domains.music.data.midi import Sung
 from oneleap.domains.music.controls.targets import LOUD_DB, QUIET_DB
 from oneleap.domains.music.controls.timbre import Structure, Timbre, timbre_of
+from oneleap.domains.music.data.midi import Sung
 from oneleap.domains.music.data.tunes import Tune, compose_tune
 
 UNSEEN = 900_000_000

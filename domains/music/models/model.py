@@ -6,11 +6,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from oneleap.core.training.ema import PowerEMA
 from oneleap.core.errors import InputError
 from oneleap.core.fields.guidance import TargetGuidance
-from oneleap.core.training.module import GenerativeModule
 from oneleap.core.nets.embed import forget_interval
+from oneleap.core.training.ema import PowerEMA
+from oneleap.core.training.module import GenerativeModule
 from oneleap.core.training.optim import Adam
 from oneleap.core.training.seed import step_generator
 from oneleap.core.types import Bound, Conditioned, Objective

@@ -12,15 +12,15 @@ from torch import Tensor
 from torch.func import functional_call, grad_and_value
 from torch.optim.lr_scheduler import LRScheduler
 
-from oneleap.core.training.ema import ema_update, frozen_copy
 from oneleap.core.errors import positive
+from oneleap.core.training.ema import ema_update, frozen_copy
 from oneleap.core.training.optim import Adam, build_optimizer
 from oneleap.core.types import Conditioned, Draw, Objective
-from oneleap.domains.rl.data.transitions import Transitions
-from oneleap.domains.rl.nets.critics import Critic
-from oneleap.domains.rl.algorithms.policy import Policy
 from oneleap.domains.rl.algorithms.compiled_step import StepGraph
+from oneleap.domains.rl.algorithms.policy import Policy
+from oneleap.domains.rl.data.transitions import Transitions
 from oneleap.domains.rl.envs.task import Spec
+from oneleap.domains.rl.nets.critics import Critic
 
 Weights = dict[str, Tensor]
 

@@ -3,8 +3,8 @@
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from oneleap.core.paths.ddpm import VPBetas
 from oneleap.core.objectives import NoisePrediction
+from oneleap.core.paths.ddpm import VPBetas
 from oneleap.core.training.optim import Adam
 from oneleap.domains.rl.algorithms.actor_critic import ActorCritic
 from oneleap.domains.rl.algorithms.denoising_policy import Denoises

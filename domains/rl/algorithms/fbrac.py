@@ -6,8 +6,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from oneleap.core.objectives import FlowMatching
-from oneleap.core.training.optim import Adam
 from oneleap.core.sampling.ode import euler
+from oneleap.core.training.optim import Adam
 from oneleap.core.types import Field
 from oneleap.domains.rl.algorithms.actor_critic import ActorCritic
 from oneleap.domains.rl.algorithms.fql import mean_value

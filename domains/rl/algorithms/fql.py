@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from oneleap.core.nets.mlp import MLP
 from oneleap.core.objectives import FlowMatching
-from oneleap.core.training.optim import Adam
 from oneleap.core.sampling.ode import euler, sample
+from oneleap.core.training.optim import Adam
 from oneleap.core.types import Bound, Conditioned
 from oneleap.domains.rl.algorithms.actor_critic import ActorCritic, StepDraw, Weights
 from oneleap.domains.rl.data.transitions import Transitions

@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from oneleap.core.paths.base import expand
 from oneleap.core.losses.metrics import masked_sum
+from oneleap.core.paths.base import expand
 from oneleap.core.sampling.ode import sample
 from oneleap.core.types import Bound, Draw, Loss, Objective
 

@@ -3,14 +3,14 @@
 from jaxtyping import Float
 from torch import Tensor
 
-from oneleap.core.paths.ddpm import VPBetas
 from oneleap.core.nets.mlp import ResidualMLP
 from oneleap.core.objectives import NoisePrediction
+from oneleap.core.paths.ddpm import VPBetas
 from oneleap.core.training.optim import Adam
 from oneleap.domains.rl.algorithms.actor_critic import StepDraw, Weights
-from oneleap.domains.rl.data.transitions import Transitions
 from oneleap.domains.rl.algorithms.denoising_policy import Denoises
 from oneleap.domains.rl.algorithms.iql import ImplicitQ
+from oneleap.domains.rl.data.transitions import Transitions
 from oneleap.domains.rl.envs.task import Spec
 
 

@@ -8,10 +8,10 @@ from torch.func import functional_call
 from oneleap.core.training.optim import Adam
 from oneleap.core.types import Field
 from oneleap.domains.rl.algorithms.actor_critic import ActorCritic, StepDraw, Weights
-from oneleap.domains.rl.data.transitions import Transitions
 from oneleap.domains.rl.algorithms.gaussian import Gaussian, Likelihood
-from oneleap.domains.rl.nets.critics import ImplicitCritic
+from oneleap.domains.rl.data.transitions import Transitions
 from oneleap.domains.rl.envs.task import Spec
+from oneleap.domains.rl.nets.critics import ImplicitCritic
 
 
 class ImplicitQ(ActorCritic):

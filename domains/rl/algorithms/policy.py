@@ -10,13 +10,13 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from oneleap.core.training.ema import PowerEMA
 from oneleap.core.errors import InputError, positive
-from oneleap.core.training.module import GenerativeModule
 from oneleap.core.nets.mlp import MLP, AtFixedTimes
 from oneleap.core.nets.residual import Residual
-from oneleap.core.training.optim import Adam
 from oneleap.core.sampling.ode import sample
+from oneleap.core.training.ema import PowerEMA
+from oneleap.core.training.module import GenerativeModule
+from oneleap.core.training.optim import Adam
 from oneleap.core.types import Bound, Conditioned, Field, Objective
 from oneleap.domains.rl.data.transitions import Transitions
 from oneleap.domains.rl.envs.task import Spec

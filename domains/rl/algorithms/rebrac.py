@@ -8,8 +8,8 @@ from oneleap.core.errors import InputError
 from oneleap.core.training.optim import Adam
 from oneleap.core.types import Conditioned, Field
 from oneleap.domains.rl.algorithms.actor_critic import ActorCritic, StepDraw
-from oneleap.domains.rl.data.transitions import Transitions
 from oneleap.domains.rl.algorithms.gaussian import Gaussian, Regression
+from oneleap.domains.rl.data.transitions import Transitions
 from oneleap.domains.rl.envs.task import Spec
 
 

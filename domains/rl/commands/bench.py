@@ -13,16 +13,16 @@ from rich.console import Console
 from rich.progress import track
 from torch.utils.flop_counter import FlopCounterMode
 
-from oneleap.core.timing import gemm_peak, median_ms, report
 from oneleap.core.cli.fit import hushed
 from oneleap.core.objectives import MeanFlow
+from oneleap.core.timing import gemm_peak, median_ms, report
 from oneleap.core.training.seed import step_generator
 from oneleap.domains.rl.algorithms.actor_critic import ActorCritic
 from oneleap.domains.rl.algorithms.bfq import Bootstrap
-from oneleap.domains.rl.data.transitions import Transitions
 from oneleap.domains.rl.algorithms.dql import DQL
 from oneleap.domains.rl.algorithms.fql import FQL
 from oneleap.domains.rl.algorithms.ofql import OFQL
+from oneleap.domains.rl.data.transitions import Transitions
 from oneleap.domains.rl.envs.task import Spec
 
 OBS, ACT, BATCH = 11, 3, 256  # Hopper's sizes, the paper's batch

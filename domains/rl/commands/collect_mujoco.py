@@ -14,10 +14,10 @@ from rich.progress import Progress
 from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
 from oneleap.domains.rl.data.d4rl import DOMAINS, domain_of
-from oneleap.domains.rl.demonstrators.sb3 import Demonstrator, read_actor, train_sac, trusted_actor
 from oneleap.domains.rl.data.minari import dataset_folder, write
-from oneleap.domains.rl.evaluation.rollouts import episode_seed, evaluate
+from oneleap.domains.rl.demonstrators.sb3 import Demonstrator, read_actor, train_sac, trusted_actor
 from oneleap.domains.rl.envs.task import Task
+from oneleap.domains.rl.evaluation.rollouts import episode_seed, evaluate
 
 ASKED_EPISODES = 10
 """Played to see whether a policy in training is good enough."""

@@ -12,12 +12,12 @@ from rich.console import Console
 from rich.progress import Progress, TaskID
 from rich.table import Table
 
-from oneleap.core.errors import InputError
 from oneleap.core.cli.configs import shipped
-from oneleap.domains.rl.data.minari_tasks import REFERENCES_KEY
+from oneleap.core.errors import InputError
 from oneleap.domains.rl.data.minari import dataset_folder, write
-from oneleap.domains.rl.envs.pointmaze import ENV_ID, Array, Maze, Physics, maze_named
+from oneleap.domains.rl.data.minari_tasks import REFERENCES_KEY
 from oneleap.domains.rl.demonstrators.waypoints import Strays, WaypointController
+from oneleap.domains.rl.envs.pointmaze import ENV_ID, Array, Maze, Physics, maze_named
 
 LANES, LANE_STEPS = 100, 5000
 """At most so many balls at once, each for at least so many steps: fixed, so that the data do not

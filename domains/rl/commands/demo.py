@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from oneleap.core.cli.fit import fit as cli
+from oneleap.core.cli import fit as cli
 from oneleap.core.timing import median_ms
+from oneleap.domains.rl.algorithms.policy import Policy
 from oneleap.domains.rl.commands import collect_pointmaze as collect
 from oneleap.domains.rl.data.datamodule import OfflineData
 from oneleap.domains.rl.data.transitions import GoalDistance
-from oneleap.domains.rl.evaluation.plots import draw
 from oneleap.domains.rl.envs.pointmaze import MAZES
-from oneleap.domains.rl.algorithms.policy import Policy
+from oneleap.domains.rl.evaluation.plots import draw
 from oneleap.domains.rl.evaluation.report import draw_curves, png, write_report
 from oneleap.domains.rl.evaluation.rollouts import Evaluation, evaluate
 

@@ -14,11 +14,11 @@ from oneleap.core.files import replacing
 from oneleap.core.hub.pretrained import load_pretrained
 from oneleap.core.training.seed import step_generator
 from oneleap.domains.rl.algorithms.actor_critic import ActorCritic
-from oneleap.domains.rl.evaluation.plots import draw, film, vector
-from oneleap.domains.rl.envs.pointmaze import ENV_ID
 from oneleap.domains.rl.algorithms.policy import Policy
-from oneleap.domains.rl.evaluation.rollouts import Evaluation, episode_seed, evaluate
+from oneleap.domains.rl.envs.pointmaze import ENV_ID
 from oneleap.domains.rl.envs.task import Spec, Task
+from oneleap.domains.rl.evaluation.plots import draw, film, vector
+from oneleap.domains.rl.evaluation.rollouts import Evaluation, episode_seed, evaluate
 
 
 def command(

@@ -12,11 +12,11 @@ from statistics import mean, stdev
 from rich.console import Console
 from rich.table import Table
 
-from oneleap.core.training.callbacks import MODEL
-from oneleap.core.training.checkpoints import LAST
+from oneleap.core.cli.configs import find, run_name
 from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
-from oneleap.core.cli.configs import find, run_name
+from oneleap.core.training.callbacks import MODEL
+from oneleap.core.training.checkpoints import LAST
 
 GRID = (0.001, 0.01, 0.1, 0.3, 0.5)
 """The values of eta that OFQL's authors search (arXiv 2508.13904, App. B)."""
@@ -105,7 +105,7 @@ def work(folder: str, cwd: str, threads: int, name: str) -> dict[str, float]:
     """Train and score one trial of the sweep in ``folder``, in this process."""
     import torch
 
-    from oneleap.core.cli.fit import fit as cli
+    from oneleap.core.cli import fit as cli
     from oneleap.domains.rl.commands import evaluate
 
     os.chdir(cwd)

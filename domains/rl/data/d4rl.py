@@ -10,7 +10,13 @@ from numpy.typing import NDArray
 
 from oneleap.core.errors import InputError
 from oneleap.domains.rl.data.transitions import Loaded, OfflineDataset
-from oneleap.domains.rl.data.validation import DIMENSIONS, assemble, bounded, checked, episode_bounds
+from oneleap.domains.rl.data.validation import (
+    DIMENSIONS,
+    assemble,
+    bounded,
+    checked,
+    episode_bounds,
+)
 from oneleap.domains.rl.envs.task import MEND, Task
 
 

@@ -21,9 +21,9 @@ from minari.storage.datasets_root_dir import get_dataset_path
 from numpy.typing import NDArray
 
 from oneleap.core.errors import InputError
+from oneleap.domains.rl.data.minari_tasks import recorded, tasks
 from oneleap.domains.rl.data.transitions import Loaded
 from oneleap.domains.rl.data.validation import assemble, bounded, checked
-from oneleap.domains.rl.data.minari_tasks import recorded, tasks
 from oneleap.domains.rl.envs.task import observed
 
 PARTS = ("observations", "actions", "rewards", "terminations", "truncations")

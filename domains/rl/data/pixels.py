@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from oneleap.core.errors import InputError
+from oneleap.domains.rl.algorithms.ofql import OFQL
 from oneleap.domains.rl.data import d4rl
-from oneleap.domains.rl.data import minari_tasks as minari_env
 from oneleap.domains.rl.data import minari as minari_io
+from oneleap.domains.rl.data import minari_tasks as minari_env
 from oneleap.domains.rl.data.datamodule import OfflineData
 from oneleap.domains.rl.data.transitions import AsStored, Loaded, Reward, Transitions
 from oneleap.domains.rl.data.validation import assemble, bounded, checked, episode_bounds
-from oneleap.domains.rl.algorithms.ofql import OFQL
 from oneleap.domains.rl.envs.task import Spec, Task
 from oneleap.domains.rl.nets.vision import PixelCritic, PixelMLP, random_shift
 

@@ -170,4 +170,8 @@ def pixels(
     print(f"next: oneleap fit --config rl/ofql_pointmaze-pixels --data.path {out}")
 
 
-register(id=ENV_ID, entry_point="oneleap.domains.rl.envs.pointmaze_pixels:PointMazePixels", order_enforce=False)
+register(
+    id=ENV_ID,
+    entry_point="oneleap.domains.rl.envs.pointmaze_pixels:PointMazePixels",
+    order_enforce=False,
+)

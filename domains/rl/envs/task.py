@@ -64,9 +64,6 @@ class Task:
         """
         import gymnasium
 
-        import oneleap.domains.rl.envs.pointmaze_pixels
-        import oneleap.domains.rl.envs.pointmaze  # noqa: F401
-
         every: dict[str, Any] = {**self.env_kwargs, **kwargs}
         try:
             env = gymnasium.make(self.env, **every)

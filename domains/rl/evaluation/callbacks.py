@@ -5,8 +5,8 @@ from typing import Any
 import lightning as L
 import torch
 
-from oneleap.core.training.checkpoints import scored
 from oneleap.core.errors import InputError
+from oneleap.core.training.checkpoints import scored
 from oneleap.domains.rl.algorithms.policy import Policy
 from oneleap.domains.rl.evaluation.rollouts import evaluate
 

@@ -10,8 +10,8 @@ from rich.progress import Progress, TaskID
 from rich.table import Table
 
 from oneleap.core.errors import InputError
-from oneleap.domains.rl.evaluation.plots import Act, vector
 from oneleap.domains.rl.envs.task import Task
+from oneleap.domains.rl.evaluation.plots import Act, vector
 
 WAVE = 200
 """Episodes played at once; the rest wait. Fixed, so that results do not depend on the machine."""

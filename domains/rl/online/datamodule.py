@@ -8,16 +8,16 @@ from typing import Any
 import torch
 import yaml
 
-from oneleap.core.training.callbacks import CONFIG
-from oneleap.core.hub.config import class_path
 from oneleap.core.errors import InputError
+from oneleap.core.hub.config import class_path
+from oneleap.core.training.callbacks import CONFIG
 from oneleap.core.training.loaders import Endless
 from oneleap.core.training.seed import batch_generator
+from oneleap.domains.rl.algorithms.policy import Policy
 from oneleap.domains.rl.data.datamodule import OfflineData
 from oneleap.domains.rl.data.transitions import AsStored, GoalDistance, Reward, Transitions
-from oneleap.domains.rl.algorithms.policy import Policy
-from oneleap.domains.rl.online.replay import Array, Collector, Replay
 from oneleap.domains.rl.envs.task import Spec
+from oneleap.domains.rl.online.replay import Array, Collector, Replay
 
 
 class OnlineData(OfflineData):

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from oneleap.core.errors import InputError
 from oneleap.domains.rl.data.transitions import Transitions
+from oneleap.domains.rl.envs.task import Spec, Task
 from oneleap.domains.rl.evaluation.plots import vector
 from oneleap.domains.rl.evaluation.rollouts import episode_seed
-from oneleap.domains.rl.envs.task import Spec, Task
 
 Array = NDArray[np.float32]
 

@@ -8,15 +8,15 @@ from statistics import median
 import numpy as np
 import torch
 
-from oneleap.core.timing import median_ms, report
 from oneleap.core.errors import InputError
 from oneleap.core.objectives import MeanFlow
 from oneleap.core.sampling.samplers import Ancestral, Euler, Implicit, Leap, Sampler
+from oneleap.core.timing import median_ms, report
 from oneleap.domains.robot.commands.collect import env_args
 from oneleap.domains.robot.envs.robosuite import RobotEnv, with_gl
-from oneleap.domains.robot.models.policy import RobotPolicy
-from oneleap.domains.robot.evaluation.rollouts import play
 from oneleap.domains.robot.envs.task import Spec, Task
+from oneleap.domains.robot.evaluation.rollouts import play
+from oneleap.domains.robot.models.policy import RobotPolicy
 
 TURNS = 5
 SAMPLERS: dict[str, Sampler] = {

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress
 
+from oneleap.core.cli.configs import shipped
 from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
-from oneleap.core.cli.configs import shipped
-from oneleap.domains.robot.envs.robosuite import RobotEnv, installed, with_gl, without_gl
 from oneleap.domains.robot.data.robomimic_write import Episode, write
+from oneleap.domains.robot.envs.robosuite import RobotEnv, installed, with_gl, without_gl
 from oneleap.domains.robot.envs.task import QUICK, ROBOSUITE, Task
 from oneleap.domains.robot.evaluation.workers import each
 
@@ -81,8 +81,8 @@ class Attempts:
 
 def demonstrate(env: RobotEnv, seed: int, rng: np.random.Generator) -> Episode | None:
     """Play the demonstrator in the episode of a seed; ``None`` if it fails to show anything."""
-    from oneleap.domains.robot.demonstrators.scripted import Demonstrator
     from oneleap.domains.robot.demonstrators.mistakes import stumble
+    from oneleap.domains.robot.demonstrators.scripted import Demonstrator
 
     obs, task, phases = env.reset(seed), env.task.name, None
     if rng.random() < STUMBLES:

@@ -17,11 +17,11 @@ from oneleap.core.files import replacing
 from oneleap.core.hub.pretrained import load_pretrained
 from oneleap.core.sampling.samplers import Sampler
 from oneleap.domains.robot.data.datamodule import Demonstrations
-from oneleap.domains.robot.models.dm1 import effective_rank
 from oneleap.domains.robot.evaluation.plots import contact_sheet, film
-from oneleap.domains.robot.models.policy import RobotPolicy
 from oneleap.domains.robot.evaluation.rollouts import Episodes, Rollout
 from oneleap.domains.robot.evaluation.workers import each
+from oneleap.domains.robot.models.dm1 import effective_rank
+from oneleap.domains.robot.models.policy import RobotPolicy
 
 FILMED = 3
 """Successes that are filmed, and failures, at most."""

@@ -14,7 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneleap.domains.robot.envs.robosuite import Observation
-from oneleap.domains.robot.envs.rotation import about_z, from_quaternion, heading, to_rotvec, wrapped
+from oneleap.domains.robot.envs.rotation import (
+    about_z,
+    from_quaternion,
+    heading,
+    to_rotvec,
+    wrapped,
+)
 
 Array = NDArray[np.float64]
 

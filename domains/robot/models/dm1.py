@@ -7,12 +7,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from oneleap.core.errors import InputError, nearest
 from oneleap.core.losses.dispersion import Dispersion, diagonal
 from oneleap.core.losses.dispersion import rows as flat
-from oneleap.core.errors import InputError, nearest
 from oneleap.core.losses.hooks import Hidden
-from oneleap.core.objectives import Dispersed, MeanFlow
 from oneleap.core.losses.metrics import SquaredError
+from oneleap.core.objectives import Dispersed, MeanFlow
 from oneleap.core.paths.times import LogitNormal, TimePairs
 from oneleap.core.types import Bound, Draw, Loss, Objective
 from oneleap.domains.robot.models.nets import STAGES, PolicyNet

@@ -9,16 +9,16 @@ from jaxtyping import Float, UInt8
 from numpy.typing import NDArray
 from torch import Tensor
 
-from oneleap.core.training.ema import PowerEMA
 from oneleap.core.errors import InputError
+from oneleap.core.sampling.samplers import Leap, Sampler
+from oneleap.core.training.ema import PowerEMA
 from oneleap.core.training.module import GenerativeModule
 from oneleap.core.training.optim import Adam
-from oneleap.core.sampling.samplers import Leap, Sampler
 from oneleap.core.types import Bound, Conditioned, Objective
 from oneleap.domains.robot.data.chunks import Batch
-from oneleap.domains.robot.models.nets import Head, MLPHead, PolicyNet, Vision
 from oneleap.domains.robot.envs.rotation import pose_from_network
 from oneleap.domains.robot.envs.task import Spec
+from oneleap.domains.robot.models.nets import Head, MLPHead, PolicyNet, Vision
 from oneleap.domains.robot.models.vision import shifted
 
 

@@ -6,18 +6,18 @@ from statistics import median
 
 import torch
 
-from oneleap.core.timing import median_ms, report
 from oneleap.core.errors import InputError
 from oneleap.core.objectives import FlowMatching
+from oneleap.core.timing import median_ms, report
 from oneleap.domains.audio.vocoders.nsf import NSF
 from oneleap.domains.singing.models.acoustic import Acoustic
 from oneleap.domains.singing.models.curves import Curves
 from oneleap.domains.singing.models.durations import Durations
 from oneleap.domains.singing.models.samplers import Ancestral, Euler, Leap, Sampler
 from oneleap.domains.singing.segments.segment import PAUSES, Segment
-from oneleap.domains.singing.voice.singer import Singer
 from oneleap.domains.singing.spec import Spec
 from oneleap.domains.singing.voice.loading import shipped
+from oneleap.domains.singing.voice.singer import Singer
 
 TURNS = 3
 

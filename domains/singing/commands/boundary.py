@@ -11,18 +11,18 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 
-from oneleap.core.paths.ddpm import DDPM, LinearBetas
 from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
+from oneleap.core.losses.metrics import masked_mean
 from oneleap.core.nets.embed import TimeFeatures
 from oneleap.core.objectives import NoisePrediction
-from oneleap.core.losses.metrics import masked_mean
+from oneleap.core.paths.ddpm import DDPM, LinearBetas
 from oneleap.core.training.seed import step_generator
-from oneleap.domains.singing.voice import loading as store
-from oneleap.domains.singing.models.acoustic import Acoustic
 from oneleap.domains.singing.commands.evaluate import set_aside
+from oneleap.domains.singing.models.acoustic import Acoustic
 from oneleap.domains.singing.models.nets import Framed
 from oneleap.domains.singing.models.samplers import Ancestral
+from oneleap.domains.singing.voice import loading as store
 
 NEAR = 0.1
 """Difference of the classifier's two answers below which they are the same."""

@@ -16,13 +16,20 @@ from rich.progress import Progress
 from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
 from oneleap.domains.singing.data.recordings import TABLE, pieces, write_piece, write_table
-from oneleap.domains.singing.segments.ds import read_ds, write_ds
-from oneleap.domains.singing.synthetic.melodies import Melody, folk_songs, invented
 from oneleap.domains.singing.scores.musicxml_write import write_musicxml
-from oneleap.domains.singing.segments.phrases import phrases
 from oneleap.domains.singing.scores.score import Score
+from oneleap.domains.singing.segments.ds import read_ds, write_ds
+from oneleap.domains.singing.segments.phrases import phrases
 from oneleap.domains.singing.segments.segment import Segment
-from oneleap.domains.singing.synthetic.sinsy import LICENCE, STEP_S, Sinsy, Take, comfortable, transposed
+from oneleap.domains.singing.synthetic.melodies import Melody, folk_songs, invented
+from oneleap.domains.singing.synthetic.sinsy import (
+    LICENCE,
+    STEP_S,
+    Sinsy,
+    Take,
+    comfortable,
+    transposed,
+)
 from oneleap.domains.singing.synthetic.words import sung
 
 SONGS = "songs"

@@ -12,8 +12,8 @@ from oneleap.domains.audio.mel import Mel
 from oneleap.domains.audio.pitch import f0_hz
 from oneleap.domains.audio.wave import files_in, read
 from oneleap.domains.singing.data.recordings import STEP_S, TABLE, pieces, write_piece, write_table
-from oneleap.domains.singing.segments.hts import read_labels, segment_of
 from oneleap.domains.singing.lyrics.phonemes import CARRIERS, Phonemes, read_dictionary
+from oneleap.domains.singing.segments.hts import read_labels, segment_of
 from oneleap.domains.singing.segments.phrases import phrases
 from oneleap.domains.singing.segments.segment import Curve, Segment
 

@@ -16,21 +16,18 @@ from rich.progress import track
 from rich.table import Table
 from torch import Tensor
 
-from oneleap.core.hub.config import class_path
 from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
+from oneleap.core.hub.config import class_path
 from oneleap.core.hub.pretrained import read_config
 from oneleap.core.training.seed import step_generator
-from oneleap.domains.audio.mel import Mel
-from oneleap.domains.audio.vocoders.nsf import NSF
 from oneleap.domains.audio.evaluation.plots import spectrograms
+from oneleap.domains.audio.mel import Mel
 from oneleap.domains.audio.pitch import f0_hz
+from oneleap.domains.audio.vocoders.nsf import NSF
 from oneleap.domains.audio.wave import Wave
-from oneleap.domains.singing.voice import loading as store
-from oneleap.domains.singing.models.acoustic import Acoustic
-from oneleap.domains.singing.models.curves import Curves
+from oneleap.domains.singing.data.batches import collate
 from oneleap.domains.singing.data.datamodule import Clip, Singing
-from oneleap.domains.singing.models.durations import Durations
 from oneleap.domains.singing.data.features import HIGHEST_HZ, LOWEST_HZ
 from oneleap.domains.singing.evaluation.measures import (
     SungPitch,
@@ -40,11 +37,14 @@ from oneleap.domains.singing.evaluation.measures import (
     timing_error_ms,
     words_as_sung,
 )
-from oneleap.domains.singing.data.batches import collate
+from oneleap.domains.singing.models.acoustic import Acoustic
+from oneleap.domains.singing.models.curves import Curves
+from oneleap.domains.singing.models.durations import Durations
 from oneleap.domains.singing.models.samplers import Rough, Sampler
 from oneleap.domains.singing.segments.segment import Segment
-from oneleap.domains.singing.voice.singer import Singer
 from oneleap.domains.singing.spec import Songs
+from oneleap.domains.singing.voice import loading as store
+from oneleap.domains.singing.voice.singer import Singer
 
 RECORDING, COPY, SUNG = "recording", "copy synthesis", "score to sound"
 """Rows beside the models: the take itself, the take through the vocoder, all of a singer."""

@@ -19,8 +19,8 @@ from oneleap.core.files import replacing
 from oneleap.domains.audio.vocoders.nsf_onnx import NSFGraph
 from oneleap.domains.singing.openvpi import acoustic_graph as graphs
 from oneleap.domains.singing.openvpi import score_graphs as graphs_score
-from oneleap.domains.singing.voice import loading as store
 from oneleap.domains.singing.openvpi.dsconfig import configurations
+from oneleap.domains.singing.voice import loading as store
 from oneleap.domains.singing.voice.singer import Singer
 
 TOLERANCE = 1e-3

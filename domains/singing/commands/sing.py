@@ -45,8 +45,8 @@ def main(argv: Sequence[str]) -> int:
         raise InputError(f"steps: at least 1, not {given.steps}")
     from oneleap.domains.singing.lyrics.phonemes import read_dictionary
     from oneleap.domains.singing.scores.read import read_score
-    from oneleap.domains.singing.voice.singer import Singer
     from oneleap.domains.singing.voice.loading import DEFAULT, shipped
+    from oneleap.domains.singing.voice.singer import Singer
 
     if given.voice is None and DEFAULT not in shipped():
         raise InputError(
@@ -100,10 +100,10 @@ def pack(
         InputError: If the parts do not fit, or the folder exists.
     """
     from oneleap.domains.audio.vocoders.nsf import NSF
-    from oneleap.domains.singing.voice import loading as store
     from oneleap.domains.singing.models.acoustic import Acoustic
     from oneleap.domains.singing.models.curves import Curves
     from oneleap.domains.singing.models.durations import Durations
+    from oneleap.domains.singing.voice import loading as store
     from oneleap.domains.singing.voice.singer import Singer
 
     if out.exists():

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from oneleap.core.errors import InputError, nearest
 from oneleap.domains.audio.mel import Mel
-from oneleap.domains.singing.segments import timing
 from oneleap.domains.singing.lyrics.phonemes import CARRIERS
+from oneleap.domains.singing.segments import timing
 from oneleap.domains.singing.segments.segment import Segment, bound_to_words
 from oneleap.domains.singing.spec import Songs, Spec
 

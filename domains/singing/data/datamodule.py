@@ -10,9 +10,9 @@ from oneleap.core.training.loaders import Endless, Fixed
 from oneleap.domains.audio.data.buckets import Buckets
 from oneleap.domains.audio.data.datamodule import set_aside
 from oneleap.domains.audio.mel import Mel
-from oneleap.domains.singing.data.recordings import Recording, recordings
-from oneleap.domains.singing.data.features import take
 from oneleap.domains.singing.data.batches import Row, Take, collate, row
+from oneleap.domains.singing.data.features import take
+from oneleap.domains.singing.data.recordings import Recording, recordings
 from oneleap.domains.singing.segments.segment import PAUSES, Segment
 from oneleap.domains.singing.spec import SINGING, Songs, Spec
 

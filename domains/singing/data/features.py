@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from oneleap.domains.audio.data.pitched import carried_on, pitch_of
 from oneleap.domains.audio.mel import Mel, log_mel
 from oneleap.domains.audio.pitch import energy
 from oneleap.domains.audio.stft import stft
-from oneleap.domains.audio.data.pitched import carried_on, pitch_of
 from oneleap.domains.audio.wave import Wave, read
 from oneleap.domains.singing.data.batches import SMOOTH_S, Take, smoothed
 

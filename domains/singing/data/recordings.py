@@ -12,7 +12,10 @@ from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
 from oneleap.domains.audio.wave import SUFFIXES, Wave, write
 from oneleap.domains.singing.segments.segment import Curve, Segment
-from oneleap.domains.singing.segments.transcriptions import read_transcriptions, write_transcriptions
+from oneleap.domains.singing.segments.transcriptions import (
+    read_transcriptions,
+    write_transcriptions,
+)
 
 TABLE, SOUNDS, PITCH = "transcriptions.csv", "wavs", "f0"
 """Names in the folder."""

@@ -8,11 +8,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from oneleap.core.training.ema import PowerEMA
 from oneleap.core.errors import InputError
+from oneleap.core.losses.metrics import masked_mean
+from oneleap.core.training.ema import PowerEMA
 from oneleap.core.training.module import GenerativeModule
 from oneleap.core.training.optim import Adam
-from oneleap.core.losses.metrics import masked_mean
 from oneleap.core.training.seed import step_generator
 from oneleap.core.types import Bound, Draw, Loss, Objective
 from oneleap.domains.audio.mel import refuse_mismatch

@@ -8,12 +8,12 @@ from einops import rearrange
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from oneleap.core.training.ema import PowerEMA
 from oneleap.core.errors import InputError
-from oneleap.core.training.module import GenerativeModule
-from oneleap.core.nets.layers import keep
-from oneleap.core.training.optim import Adam
 from oneleap.core.losses.metrics import masked_mean
+from oneleap.core.nets.layers import keep
+from oneleap.core.training.ema import PowerEMA
+from oneleap.core.training.module import GenerativeModule
+from oneleap.core.training.optim import Adam
 from oneleap.core.training.seed import step_generator
 from oneleap.core.types import Bound, Conditioned, Objective
 from oneleap.domains.singing.models.encoder import FFTEncoder

@@ -9,15 +9,15 @@ from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from oneleap.core.training.ema import ema_update, frozen_copy
 from oneleap.core.hub.pretrained import Pretrained
 from oneleap.core.nets.layers import keep
+from oneleap.core.training.ema import ema_update, frozen_copy
 from oneleap.core.training.optim import Adam, build_optimizer
-from oneleap.domains.singing.segments import timing
+from oneleap.domains.singing.data.batches import unsung
 from oneleap.domains.singing.models.encoder import FFTEncoder
 from oneleap.domains.singing.models.frames import word_sums
 from oneleap.domains.singing.models.nets import Encoder
-from oneleap.domains.singing.data.batches import unsung
+from oneleap.domains.singing.segments import timing
 from oneleap.domains.singing.segments.segment import Segment
 from oneleap.domains.singing.spec import Songs, Spec
 

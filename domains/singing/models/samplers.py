@@ -7,11 +7,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from oneleap.core.paths.ddpm import DDPM, LinearBetas
 from oneleap.core.errors import InputError
-from oneleap.core.sampling.ode import euler, sample
+from oneleap.core.paths.ddpm import DDPM, LinearBetas
 from oneleap.core.sampling.consistency import consistency
 from oneleap.core.sampling.diffusion import ddpm, plms
+from oneleap.core.sampling.ode import euler, sample
 from oneleap.core.types import Conditioned
 from oneleap.domains.singing.models.shallow import FirstBetas, blend, scaled
 

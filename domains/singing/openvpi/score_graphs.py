@@ -6,11 +6,17 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from oneleap.domains.singing.data.batches import SMOOTH_S
 from oneleap.domains.singing.models.curves import WIDEST, Curves, Sheet
 from oneleap.domains.singing.models.durations import Durations
 from oneleap.domains.singing.models.frames import owners
-from oneleap.domains.singing.openvpi.acoustic_graph import Leaping, asks_at_once, looped, noise_table, tiled
-from oneleap.domains.singing.data.batches import SMOOTH_S
+from oneleap.domains.singing.openvpi.acoustic_graph import (
+    Leaping,
+    asks_at_once,
+    looped,
+    noise_table,
+    tiled,
+)
 
 
 class WordLinguistic(nn.Module):

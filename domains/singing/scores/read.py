@@ -4,14 +4,14 @@ import os
 from pathlib import Path
 
 from oneleap.core.errors import InputError
-from oneleap.domains.singing.segments.ds import read_ds
-from oneleap.domains.singing.segments.hts import read_labels, segment_of
+from oneleap.domains.singing.lyrics.phonemes import Phonemes
 from oneleap.domains.singing.scores.midi import read_midi
 from oneleap.domains.singing.scores.musicxml import read_musicxml
-from oneleap.domains.singing.lyrics.phonemes import Phonemes
-from oneleap.domains.singing.segments.phrases import phrases
 from oneleap.domains.singing.scores.phrasing import segments
 from oneleap.domains.singing.scores.score import Score
+from oneleap.domains.singing.segments.ds import read_ds
+from oneleap.domains.singing.segments.hts import read_labels, segment_of
+from oneleap.domains.singing.segments.phrases import phrases
 from oneleap.domains.singing.segments.segment import Segment
 
 MUSICXML = (".musicxml", ".xml", ".mxl")

@@ -4,7 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from oneleap.domains.singing.segments.segment import SILENCE, Curve, Segment, bound_to_words, with_curves
+from oneleap.domains.singing.segments.segment import (
+    SILENCE,
+    Curve,
+    Segment,
+    bound_to_words,
+    with_curves,
+)
 
 
 def phrases(

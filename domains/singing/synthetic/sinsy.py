@@ -16,14 +16,14 @@ import numpy as np
 
 from oneleap.core.errors import InputError
 from oneleap.domains.audio.wave import Wave
-from oneleap.domains.singing.segments.hts import read_labels, segment_of
 from oneleap.domains.singing.lyrics.mora import LONG, VOWELS
-from oneleap.domains.singing.scores.musicxml_write import write_musicxml
 from oneleap.domains.singing.lyrics.phonemes import CARRIERS
-from oneleap.domains.singing.synthetic.retune import aperiodicity, power, synthesised, tuned
+from oneleap.domains.singing.scores.musicxml_write import write_musicxml
 from oneleap.domains.singing.scores.score import Score
+from oneleap.domains.singing.segments.hts import read_labels, segment_of
 from oneleap.domains.singing.segments.segment import Curve, Segment
 from oneleap.domains.singing.segments.timing import shifted
+from oneleap.domains.singing.synthetic.retune import aperiodicity, power, synthesised, tuned
 
 STEP_S = 0.005
 """Seconds between two values of f0."""

@@ -5,9 +5,9 @@ from fractions import Fraction
 
 import numpy as np
 
-from oneleap.domains.singing.synthetic.melodies import HIGHEST, LOWEST, Melody, Pitch
 from oneleap.domains.singing.lyrics.mora import NASAL, VOWELS, Mora, kana_table
 from oneleap.domains.singing.scores.score import Note, Score, even_bars
+from oneleap.domains.singing.synthetic.melodies import HIGHEST, LOWEST, Melody, Pitch
 
 _COMMON = tuple("いうかきくけこしすせそたちつてとなにのはまみもやよらりるれろわあおえがだでどん")
 """Drawn half of the time; the other half any mora of the table."""

@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 from typing import TypeVar
 
-from oneleap.core.hub.config import class_path
 from oneleap.core.errors import InputError
+from oneleap.core.hub.config import class_path
 from oneleap.core.hub.pretrained import CONFIG, Pretrained
 from oneleap.core.hub.registry import find_on, model_folder, shelf
 from oneleap.core.training.release import load_slim

@@ -14,20 +14,20 @@ from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
 from oneleap.core.hub.pretrained import CARD
 from oneleap.core.sampling.samplers import with_steps
-from oneleap.core.training.seed import step_generator
 from oneleap.core.training.release import save_slim
+from oneleap.core.training.seed import step_generator
+from oneleap.domains.audio.data.pitched import carried_on
 from oneleap.domains.audio.mel import refuse_mismatch
 from oneleap.domains.audio.vocoders.nsf import NSF
-from oneleap.domains.audio.data.pitched import carried_on
 from oneleap.domains.audio.wave import Wave
-from oneleap.domains.singing.voice import loading as store
-from oneleap.domains.singing.segments import timing
+from oneleap.domains.singing.data.batches import refuse_range, row, unsung
 from oneleap.domains.singing.models.acoustic import Acoustic
 from oneleap.domains.singing.models.curves import Curves, hertz
 from oneleap.domains.singing.models.durations import Durations
-from oneleap.domains.singing.data.batches import refuse_range, row, unsung
+from oneleap.domains.singing.segments import timing
 from oneleap.domains.singing.segments.segment import Segment
 from oneleap.domains.singing.spec import Songs
+from oneleap.domains.singing.voice import loading as store
 
 TEMPO = (0.25, 4.0)
 """Least and greatest factor of speed."""

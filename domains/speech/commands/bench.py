@@ -6,18 +6,18 @@ from statistics import median
 
 import torch
 
-from oneleap.core.timing import median_ms, report
 from oneleap.core.errors import InputError
 from oneleap.core.objectives import FlowMatching
 from oneleap.core.sampling.samplers import EDMSolver, Euler, Leap, Sampler
+from oneleap.core.timing import median_ms, report
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.audio.vocoders.vocos import Vocos
 from oneleap.domains.speech.models.acoustic import Acoustic
 from oneleap.domains.speech.models.alignment import real
 from oneleap.domains.speech.models.encoder import whole_frames
 from oneleap.domains.speech.spec import Spec
-from oneleap.domains.speech.voice.loading import shipped
 from oneleap.domains.speech.text.symbols import ids
+from oneleap.domains.speech.voice.loading import shipped
 from oneleap.domains.speech.voice.voice import Voice
 
 SENTENCE = (

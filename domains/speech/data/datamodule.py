@@ -21,10 +21,10 @@ from oneleap.domains.audio.data.buckets import Buckets
 from oneleap.domains.audio.data.datamodule import set_aside
 from oneleap.domains.audio.mel import Mel, log_mel
 from oneleap.domains.audio.wave import read, trimmed
-from oneleap.domains.speech.text.frontend import FrontEnd
-from oneleap.domains.speech.text.lexicon import read_lexicon
 from oneleap.domains.speech.data.ljspeech import Recording, recordings
 from oneleap.domains.speech.spec import Spec, Utterances
+from oneleap.domains.speech.text.frontend import FrontEnd
+from oneleap.domains.speech.text.lexicon import read_lexicon
 from oneleap.domains.speech.text.symbols import SYMBOLS, ids
 
 

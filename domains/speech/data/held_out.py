@@ -8,14 +8,14 @@ import yaml
 from jaxtyping import Float
 from torch import Tensor
 
-from oneleap.core.hub.config import class_path
 from oneleap.core.errors import InputError
+from oneleap.core.hub.config import class_path
 from oneleap.core.sampling.samplers import with_steps
 from oneleap.core.training.seed import step_generator
 from oneleap.domains.audio.commands.evaluate import arguments
 from oneleap.domains.audio.wave import Wave, read, trimmed
-from oneleap.domains.speech.models.acoustic import Acoustic
 from oneleap.domains.speech.data.datamodule import Clip, Speech, collate
+from oneleap.domains.speech.models.acoustic import Acoustic
 
 
 @dataclass(frozen=True, eq=False)

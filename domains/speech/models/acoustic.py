@@ -8,12 +8,12 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from oneleap.core.training.ema import PowerEMA
 from oneleap.core.errors import InputError
-from oneleap.core.training.module import GenerativeModule
-from oneleap.core.training.optim import Adam
 from oneleap.core.losses.metrics import masked_mean
 from oneleap.core.sampling.samplers import Leap, Sampler, with_steps
+from oneleap.core.training.ema import PowerEMA
+from oneleap.core.training.module import GenerativeModule
+from oneleap.core.training.optim import Adam
 from oneleap.core.training.seed import step_generator
 from oneleap.core.types import Bound, Conditioned, Draw, Loss, Objective
 from oneleap.domains.audio.mel import refuse_mismatch

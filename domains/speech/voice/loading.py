@@ -3,9 +3,9 @@
 import os
 from pathlib import Path
 
-from oneleap.core.hub.config import class_path
 from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
+from oneleap.core.hub.config import class_path
 from oneleap.core.hub.pretrained import CARD
 from oneleap.core.hub.registry import find_on, model_folder, shelf
 from oneleap.core.training.release import load_slim

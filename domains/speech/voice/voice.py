@@ -13,14 +13,15 @@ from torch import Tensor, nn
 
 from oneleap.core.errors import InputError, nearest
 from oneleap.core.training.release import save_slim
-from oneleap.domains.audio.vocoders.griffin_lim import GriffinLim
 from oneleap.domains.audio.mel import refuse_mismatch
+from oneleap.domains.audio.vocoders.griffin_lim import GriffinLim
 from oneleap.domains.audio.vocoders.vocos import Vocos
 from oneleap.domains.audio.wave import Wave, joined
 from oneleap.domains.speech.models.acoustic import Acoustic
 from oneleap.domains.speech.models.alignment import real
 from oneleap.domains.speech.text.frontend import FrontEnd
 from oneleap.domains.speech.text.lexicon import read_lexicon
+from oneleap.domains.speech.text.symbols import ids
 from oneleap.domains.speech.voice.loading import (
     ACOUSTIC,
     DEFAULT,
@@ -30,7 +31,6 @@ from oneleap.domains.speech.voice.loading import (
     load_vocoder,
     write_card,
 )
-from oneleap.domains.speech.text.symbols import ids
 
 PAUSE_S = 0.2
 """Silence between sentences."""

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from oneleap.core.timing import command as bench_core
-from oneleap.core.timing import methods as compare
-from oneleap.core.bench.methods import METHODS, STEPS, TEACHER, Outcome, Trial, network, train
 from oneleap.core.bench.distance import sliced_wasserstein
-from oneleap.core.errors import InputError
-from oneleap.core.training.seed import step_generator
+from oneleap.core.bench.methods import METHODS, STEPS, TEACHER, Outcome, Trial, network, train
 from oneleap.core.bench.toy import SETS, checkerboard, eight_gaussians
+from oneleap.core.errors import InputError
+from oneleap.core.bench import command as bench_core
+from oneleap.core.timing import methods as compare
+from oneleap.core.training.seed import step_generator
 
 
 @pytest.mark.parametrize("name", SETS)

@@ -10,21 +10,21 @@ from typing import Any
 
 import pytest
 import torch
-from support.exact import Gaussian, seeded
-from support.exact_paths import Recorder, gradients, randn
 from hypothesis import given
 from hypothesis import strategies as st
+from support.exact import Gaussian, seeded
+from support.exact_paths import Recorder, gradients, randn
 from torch import Tensor
 
-from oneleap.core.fields import guidance as guidance_file
 from oneleap.core.errors import InputError
+from oneleap.core.fields import guidance as guidance_file
 from oneleap.core.fields.guidance import TargetGuidance
+from oneleap.core.losses.metrics import SquaredError
 from oneleap.core.nets.mlp import MLP, ResidualMLP
 from oneleap.core.objectives import AlphaFlow, ImprovedMeanFlow, MeanFlow
 from oneleap.core.paths.base import LinearPath
-from oneleap.core.losses.metrics import SquaredError
-from oneleap.core.sampling.ode import sample
 from oneleap.core.paths.times import TimePairs, Uniform
+from oneleap.core.sampling.ode import sample
 from oneleap.core.types import Bound, Conditioned, Draw
 
 Objective = MeanFlow | ImprovedMeanFlow | AlphaFlow

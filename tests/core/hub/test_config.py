@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from oneleap.core.hub.config import from_config, to_config
 from oneleap.core.errors import InputError
-from oneleap.core.training.optim import Adam
+from oneleap.core.hub.config import from_config, to_config
 from oneleap.core.paths.times import LogitNormal, TimePairs, Uniform
+from oneleap.core.training.optim import Adam
 
 HERE = (__name__.partition(".")[0],)
 
@@ -142,14 +142,18 @@ def test_nothing_but_our_classes_is_ever_built(class_path: str) -> None:
 @pytest.mark.parametrize(
     ("config", "complaint"),
     [
-        (described("oneleap.core.training.optim.Adam", lrr=1), "no argument 'lrr'; did you mean 'lr'?"),
+        (
+            described("oneleap.core.training.optim.Adam", lrr=1),
+            "no argument 'lrr'; did you mean 'lr'?",
+        ),
         (described("oneleap.core.training.optim.Adm"), "no class oneleap.core.training.optim.Adm"),
         (described("oneleap.core.nowhere.Adam"), "no class oneleap.core.nowhere.Adam"),
         (described("oneleap.core.nets.mlp.MLP"), "MLP needs the argument 'dim'"),
         ({"class_path": "oneleap.core.training.optim.Adam", "init_args": [1]}, "must be a mapping"),
         (
             described(
-                "oneleap.core.paths.times.TimePairs", times=described("oneleap.core.paths.times.Uniform", a=1)
+                "oneleap.core.paths.times.TimePairs",
+                times=described("oneleap.core.paths.times.Uniform", a=1),
             ),
             "TimePairs.times: Uniform has no argument 'a'",
         ),

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from oneleap.core.hub.pretrained import export
 from oneleap.core.errors import InputError
 from oneleap.core.hub.export import TITLE, Format, Graph, export_graphs, with_rows
+from oneleap.core.hub import export
 
 FORMATS: list[Format] = ["onnx", "torchscript"]
 

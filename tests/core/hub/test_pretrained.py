@@ -11,9 +11,9 @@ from safetensors.torch import load_file, save_file
 from support.tiny import Shrink, Spec
 from torch import nn
 
-from oneleap.core.hub.pretrained import pretrained as hub
 from oneleap.core.errors import InputError
 from oneleap.core.hub.pretrained import CARD, CONFIG, WEIGHTS, Pretrained, load_pretrained
+from oneleap.core.hub import pretrained as hub
 from oneleap.core.training.optim import Adam
 
 SPEC = Spec(3, (1.0, 2.0, 3.0), ["a"])

@@ -17,10 +17,10 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from oneleap.core import nets
-from oneleap.core.losses import dispersion as dispersive
-from oneleap.core.hub.config import from_config, to_config
-from oneleap.core.losses.dispersion import Covariance, Dispersion, Hinge, InfoNCECosine, InfoNCEL2
 from oneleap.core.errors import InputError
+from oneleap.core.hub.config import from_config, to_config
+from oneleap.core.losses import dispersion as dispersive
+from oneleap.core.losses.dispersion import Covariance, Dispersion, Hinge, InfoNCECosine, InfoNCEL2
 from oneleap.core.losses.hooks import Hidden
 from oneleap.core.nets import MLP, ResidualMLP, UNet1d
 from oneleap.core.objectives import (

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from support.exact import seeded
 from hypothesis import given
 from hypothesis import strategies as st
+from support.exact import seeded
 from torch import Tensor
 
 from oneleap.core.losses.metrics import (

@@ -4,9 +4,9 @@ import copy
 
 import pytest
 import torch
-from support.exact import seeded
 from hypothesis import given
 from hypothesis import strategies as st
+from support.exact import seeded
 from support.tiny_nets import KINDS, batch, tiny
 from torch import Tensor
 

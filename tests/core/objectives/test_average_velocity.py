@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from support.exact import Gaussian, on_trajectory, seeded
 from support.exact_paths import (
     Recorder,
@@ -22,12 +24,10 @@ from support.exact_paths import (
     posterior_nodes,
     randn,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 from torch import Tensor
 
-from oneleap.core.training.ema import ema_update, frozen_copy
 from oneleap.core.errors import InputError
+from oneleap.core.losses.metrics import AdaptiveSquaredError, SquaredError
 from oneleap.core.nets.mlp import MLP
 from oneleap.core.objectives import (
     AlphaFlow,
@@ -39,9 +39,9 @@ from oneleap.core.objectives import (
 )
 from oneleap.core.objectives import alphaflow as alphaflow_file
 from oneleap.core.paths.base import LinearPath, expand, jump
-from oneleap.core.losses.metrics import AdaptiveSquaredError, SquaredError
-from oneleap.core.sampling.ode import Guided, sample
 from oneleap.core.paths.times import LogitNormal, TimePairs, Uniform
+from oneleap.core.sampling.ode import Guided, sample
+from oneleap.core.training.ema import ema_update, frozen_copy
 from oneleap.core.types import Bound, Conditioned, Draw
 
 Objective = ImprovedMeanFlow | AlphaFlow | Shortcut

@@ -26,9 +26,9 @@ from support.exact_paths import (
 )
 from torch import Tensor
 
-from oneleap.core.paths.edm import Karras
 from oneleap.core.errors import InputError
 from oneleap.core.fields.flow_map import follow, to_data, travel
+from oneleap.core.losses.metrics import PseudoHuber, SquaredError
 from oneleap.core.objectives import (
     ConsistencyDistillation,
     ConsistencyTraining,
@@ -36,7 +36,7 @@ from oneleap.core.objectives import (
     ImprovedConsistencyTraining,
 )
 from oneleap.core.paths.base import LinearPath
-from oneleap.core.losses.metrics import PseudoHuber, SquaredError
+from oneleap.core.paths.edm import Karras
 from oneleap.core.types import Bound, Draw, Field
 
 FromData = ConsistencyTraining | ImprovedConsistencyTraining | EasyConsistencyTuning

@@ -24,12 +24,12 @@ from support.exact_paths import (
 )
 from torch import Tensor, nn
 
-from oneleap.core.paths.edm import Karras
 from oneleap.core.errors import InputError
 from oneleap.core.fields.flow_map import follow, to_data, travel
+from oneleap.core.losses.metrics import SquaredError
 from oneleap.core.objectives import ConsistencyTrajectory
 from oneleap.core.paths.base import LinearPath
-from oneleap.core.losses.metrics import SquaredError
+from oneleap.core.paths.edm import Karras
 from oneleap.core.types import Bound, Conditioned, Draw, Field
 
 

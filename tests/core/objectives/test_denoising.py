@@ -15,11 +15,11 @@ from support.exact_paths import (
     randn,
 )
 
-from oneleap.core.paths.ddpm import CosineBetas, LinearBetas, VPBetas
-from oneleap.core.paths.edm import EDM
+from oneleap.core.losses.metrics import AbsoluteError, SquaredError
 from oneleap.core.objectives import Denoising, NoisePrediction
 from oneleap.core.paths.base import expand
-from oneleap.core.losses.metrics import AbsoluteError, SquaredError
+from oneleap.core.paths.ddpm import CosineBetas, LinearBetas, VPBetas
+from oneleap.core.paths.edm import EDM
 from oneleap.core.paths.times import LogitNormal
 from oneleap.core.types import Bound
 

@@ -13,7 +13,6 @@ import torch
 from support.exact import Gaussian, on_trajectory, seeded
 from torch import Tensor
 
-from oneleap.core.sampling.ode import ode as sampling
 from oneleap.core.fields.jvp import total_derivative
 from oneleap.core.nets.mlp import MLP
 from oneleap.core.objectives import alphaflow, improved_meanflow, meanflow, shortcut, splitmeanflow
@@ -25,6 +24,7 @@ from oneleap.core.objectives.shortcut import Shortcut
 from oneleap.core.objectives.splitmeanflow import SplitMeanFlow
 from oneleap.core.paths.base import LinearPath, expand, jump
 from oneleap.core.paths.times import TimePairs, Uniform
+from oneleap.core.sampling import ode as sampling
 from oneleap.core.types import Bound, Draw, Field, Objective
 
 Patch = pytest.MonkeyPatch

@@ -8,19 +8,19 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pytest
 import torch
-from support.exact import Gaussian, on_trajectory, seeded
 from hypothesis import given
 from hypothesis import strategies as st
+from support.exact import Gaussian, on_trajectory, seeded
 from torch import Tensor, nn
 
+from oneleap.core.losses.metrics import AdaptiveSquaredError, Metric, SquaredError
 from oneleap.core.nets.mlp import MLP
 from oneleap.core.objectives.flow_matching import FlowMatching
 from oneleap.core.objectives.meanflow import MeanFlow
 from oneleap.core.objectives.splitmeanflow import SplitMeanFlow
 from oneleap.core.paths.base import LinearPath, expand
-from oneleap.core.losses.metrics import AdaptiveSquaredError, Metric, SquaredError
-from oneleap.core.sampling.ode import Guided
 from oneleap.core.paths.times import LogitNormal, TimePairs, Uniform
+from oneleap.core.sampling.ode import Guided
 from oneleap.core.types import Bound, Conditioned, Draw
 
 SHAPES = [(64,), (3, 5), (2, 4, 4)]

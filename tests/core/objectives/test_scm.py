@@ -23,9 +23,9 @@ from support.exact_paths import (
 from torch import Tensor
 
 from oneleap.core.errors import InputError
+from oneleap.core.losses.metrics import SquaredError, masked_mean
 from oneleap.core.objectives import ContinuousConsistency
 from oneleap.core.paths.base import expand
-from oneleap.core.losses.metrics import SquaredError, masked_mean
 from oneleap.core.paths.trigflow import TrigFlow
 from oneleap.core.types import Bound, Draw, Field
 

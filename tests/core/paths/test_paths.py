@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from scipy.integrate import solve_ivp
 from support.exact import Gaussian, seeded
 from support.exact_paths import (
     CONTINUOUS,
@@ -17,13 +18,12 @@ from support.exact_paths import (
     randn,
     teacher_of,
 )
-from scipy.integrate import solve_ivp
 from torch import Tensor
 
-from oneleap.core.paths.ddpm import DDPM, CosineBetas, LinearBetas, VPBetas
-from oneleap.core.paths.edm import EDM, Karras
 from oneleap.core.errors import InputError
 from oneleap.core.paths.base import Foreign, GaussianPath, LinearPath, expand, jump
+from oneleap.core.paths.ddpm import DDPM, CosineBetas, LinearBetas, VPBetas
+from oneleap.core.paths.edm import EDM, Karras
 from oneleap.core.paths.times import LogitNormal
 from oneleap.core.paths.trigflow import TrigFlow
 

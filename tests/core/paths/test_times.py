@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 import torch
-from support.exact import seeded
 from hypothesis import given
 from hypothesis import strategies as st
+from support.exact import seeded
 
 from oneleap.core.errors import InputError
 from oneleap.core.paths.times import LogitNormal, TimePairs, Times, Uniform

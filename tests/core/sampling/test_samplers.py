@@ -10,14 +10,14 @@ from support.exact import Gaussian, seeded
 from support.exact_paths import full, randn
 from torch import Tensor
 
-from oneleap.core.paths.ddpm import DDPM, CosineBetas, LinearBetas, VPBetas
-from oneleap.core.paths.edm import EDM, Karras
 from oneleap.core.errors import InputError
 from oneleap.core.fields.flow_map import to_data
 from oneleap.core.paths.base import LinearPath
-from oneleap.core.sampling.ode import sample
+from oneleap.core.paths.ddpm import DDPM, CosineBetas, LinearBetas, VPBetas
+from oneleap.core.paths.edm import EDM, Karras
 from oneleap.core.sampling.consistency import consistency, gamma_sampling
 from oneleap.core.sampling.diffusion import ddim, ddpm, edm, nodes, plms
+from oneleap.core.sampling.ode import sample
 
 Sampler = Callable[..., Tensor]
 TRUTH = Gaussian(0.7, 0.5)

@@ -9,10 +9,10 @@ import pytest
 import torch
 from support.tiny import Noise, Shrink, Spec
 
-from oneleap.core.training.callbacks import MODEL, Export, Progress
-from oneleap.core.training.checkpoints import BEST, LAST, AtomicCheckpointIO, Checkpoints, scored
 from oneleap.core.errors import InputError
 from oneleap.core.hub.pretrained import CARD
+from oneleap.core.training.callbacks import MODEL, Export, Progress
+from oneleap.core.training.checkpoints import BEST, LAST, AtomicCheckpointIO, Checkpoints, scored
 from oneleap.core.training.loaders import Fixed
 from oneleap.core.training.logger import RunLogger
 

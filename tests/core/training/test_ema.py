@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
+from oneleap.core.errors import InputError
 from oneleap.core.hub.config import from_config, to_config
 from oneleap.core.training.ema import PowerEMA, ema_update, frozen_copy
-from oneleap.core.errors import InputError
 
 
 def net() -> nn.Module:

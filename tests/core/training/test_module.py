@@ -7,12 +7,12 @@ from support.tiny import Shrink, Spec
 from support.tiny_generative import COND, DIM, Endless, Toy, batch, trainer
 from torch import Tensor, nn
 
-from oneleap.core.training import module as lit
-from oneleap.core.training.ema import PowerEMA
 from oneleap.core.errors import InputError
 from oneleap.core.fields.jvp import total_derivative
 from oneleap.core.nets import MLP
 from oneleap.core.objectives import Dispersed, FlowMatching, MeanFlow, SplitMeanFlow
+from oneleap.core.training import module as lit
+from oneleap.core.training.ema import PowerEMA
 from oneleap.core.training.optim import Adam
 from oneleap.core.training.seed import BATCHES, step_generator
 from oneleap.core.types import Conditioned

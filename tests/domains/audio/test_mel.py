@@ -8,8 +8,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oneleap.core.hub.config import from_config, to_config
 from oneleap.core.errors import InputError
+from oneleap.core.hub.config import from_config, to_config
 from oneleap.domains.audio.mel import Mel, filterbank, log_mel, magnitudes, refuse_mismatch
 from oneleap.domains.audio.stft import istft, stft
 

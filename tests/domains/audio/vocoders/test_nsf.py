@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from support.exact import seeded
 from hypothesis import given
 from hypothesis import strategies as st
+from support.exact import seeded
 
 from oneleap.core.errors import InputError
+from oneleap.domains.audio.data.pitched import SungClips, carried_on, pitch_of
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.audio.vocoders.nsf import NSF, cycles, pulses
-from oneleap.domains.audio.data.pitched import SungClips, carried_on, pitch_of
 from oneleap.domains.audio.wave import Wave
 
 RATE, HOP = 8000, 128
@@ -124,8 +124,8 @@ def test_pieces_and_their_pitch_belong_together(tmp_path: Path) -> None:
 
 
 def test_training_brings_the_spectra_nearer(tmp_path: Path) -> None:
-    from oneleap.domains.audio.vocoders.losses import mel_distance
     from oneleap.domains.audio.mel import log_mel
+    from oneleap.domains.audio.vocoders.losses import mel_distance
 
     data = SungClips((str(folder(tmp_path) / "wavs"),), mel=MEL, seconds=0.25, batch_size=4)
     model, batch = vocoder().train(), data.batch(seeded(0))

@@ -12,11 +12,17 @@ from support.tiny_speech import MEL, RATE, tone, vocoder
 from oneleap.core.errors import InputError
 from oneleap.core.hub.pretrained import load_pretrained
 from oneleap.domains.audio.data.datamodule import Clips, set_aside
-from oneleap.domains.audio.vocoders.discriminators import Opinion, Period, Resolution
-from oneleap.domains.audio.vocoders.griffin_lim import GriffinLim
-from oneleap.domains.audio.vocoders.losses import fooled, judged, matched, mel_distance, stft_distance
 from oneleap.domains.audio.mel import Mel, log_mel, magnitudes
 from oneleap.domains.audio.stft import stft
+from oneleap.domains.audio.vocoders.discriminators import Opinion, Period, Resolution
+from oneleap.domains.audio.vocoders.griffin_lim import GriffinLim
+from oneleap.domains.audio.vocoders.losses import (
+    fooled,
+    judged,
+    matched,
+    mel_distance,
+    stft_distance,
+)
 from oneleap.domains.audio.vocoders.training import VocoderTraining
 from oneleap.domains.audio.vocoders.vocos import Vocos
 from oneleap.domains.main import main

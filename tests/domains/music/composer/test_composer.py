@@ -14,8 +14,8 @@ from oneleap.core.objectives import (
     FlowMatching,
     SplitMeanFlow,
 )
-from oneleap.core.sampling.ode import heun, sample
 from oneleap.core.sampling.consistency import gamma_sampling
+from oneleap.core.sampling.ode import heun, sample
 from oneleap.domains.audio.vocoders.griffin_lim import GriffinLim
 from oneleap.domains.music.composer.composer import Composer
 

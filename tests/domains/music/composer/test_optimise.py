@@ -10,10 +10,10 @@ from torch.autograd.graph import saved_tensors_hooks
 
 from oneleap.core.errors import InputError
 from oneleap.core.sampling.ode import euler, sample
-from oneleap.domains.music.controls.base import Control, Shown, Weighted
 from oneleap.domains.music.composer.ditto import CheckpointedSampler, invert
 from oneleap.domains.music.composer.ditto2 import Leaps, choose_steps
 from oneleap.domains.music.composer.optimise import Adam, off_sphere, optimize_noise
+from oneleap.domains.music.controls.base import Control, Shown, Weighted
 
 B, MELS, N = 3, 4, 5
 

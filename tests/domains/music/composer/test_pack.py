@@ -16,8 +16,8 @@ from oneleap.core.objectives import ConsistencyTrajectory, SplitMeanFlow
 from oneleap.domains.audio.stft import istft
 from oneleap.domains.main import main
 from oneleap.domains.music.commands import bench
-from oneleap.domains.music.composer.composer import Composer
 from oneleap.domains.music.commands.export import Inverse, graph_of
+from oneleap.domains.music.composer.composer import Composer
 
 CTD = ConsistencyTrajectory(guidance=(1.0, 4.0))
 

@@ -2,20 +2,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support import tiny_music
 import torch
+from support import tiny_music
 from torch import Tensor
 
 from oneleap.core.errors import InputError
 from oneleap.domains.main import main
-from oneleap.domains.music.composer.session import Session
 from oneleap.domains.music.composer.composer import Composer
-from oneleap.domains.music.controls.base import Intensity, Melody
 from oneleap.domains.music.composer.outpainting import grow, measure_seams
+from oneleap.domains.music.composer.request import Wishes, window
+from oneleap.domains.music.composer.session import Session
 from oneleap.domains.music.composer.splicing import fades, patched, spliced, wrapped
 from oneleap.domains.music.composer.steering import Settings, search_steps, steer
+from oneleap.domains.music.controls.base import Intensity, Melody
 from oneleap.domains.music.controls.targets import preset
-from oneleap.domains.music.composer.request import Wishes, window
 
 soundfile = pytest.importorskip("soundfile")
 mido = pytest.importorskip("mido")

@@ -6,8 +6,8 @@ import pytest
 
 from oneleap.domains.main import main
 from oneleap.domains.music.composer.composer import Composer
-from oneleap.domains.music.spec import MUSIC
 from oneleap.domains.music.composer.loading import DEFAULT, shipped
+from oneleap.domains.music.spec import MUSIC
 
 soundfile = pytest.importorskip("soundfile")
 

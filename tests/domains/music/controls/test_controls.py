@@ -8,13 +8,13 @@ from torch import Tensor
 
 from oneleap.core.errors import InputError
 from oneleap.domains.audio.mel import log_mel
-from oneleap.domains.music.features.chroma import SILENT
+from oneleap.domains.music.composer.optimise import optimize_noise
 from oneleap.domains.music.controls.base import Control, Intensity, Melody, weighted
 from oneleap.domains.music.controls.edits import Inpaint, Loop, Outpaint, Seam, closed, crossfade
-from oneleap.domains.music.features.spectral import decibels
-from oneleap.domains.music.composer.optimise import optimize_noise
-from oneleap.domains.music.spec import MUSIC
 from oneleap.domains.music.controls.timbre import Structure, Timbre, timbre_of
+from oneleap.domains.music.features.chroma import SILENT
+from oneleap.domains.music.features.spectral import decibels
+from oneleap.domains.music.spec import MUSIC
 
 N = 60
 RATE = MUSIC.sample_rate

@@ -7,8 +7,6 @@ from safetensors.numpy import save_file
 from torch import Tensor
 
 from oneleap.core.errors import InputError
-from oneleap.domains.music.evaluation.frechet import Gaussian, embed, frechet, gaussian
-from oneleap.domains.music.controls.tagging import Tags
 from oneleap.domains.music.controls.musicnn import (
     FRAMES,
     TAGS,
@@ -17,6 +15,8 @@ from oneleap.domains.music.controls.musicnn import (
     spectrogram,
     tag_indices,
 )
+from oneleap.domains.music.controls.tagging import Tags
+from oneleap.domains.music.evaluation.frechet import Gaussian, embed, frechet, gaussian
 
 SHAPES = {
     "conv2d": (7, 38, 1, 204),

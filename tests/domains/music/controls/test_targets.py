@@ -6,8 +6,6 @@ import torch
 
 from oneleap.core.errors import InputError
 from oneleap.domains.music.controls.melody import hummed, melody_classes, melody_target, read_tune
-from oneleap.domains.music.data.midi import Sung
-from oneleap.domains.music.spec import MUSIC
 from oneleap.domains.music.controls.targets import (
     PRESETS,
     intensity_target,
@@ -16,6 +14,8 @@ from oneleap.domains.music.controls.targets import (
     read_pattern,
     refuse_silence,
 )
+from oneleap.domains.music.data.midi import Sung
+from oneleap.domains.music.spec import MUSIC
 
 soundfile = pytest.importorskip("soundfile")
 mido = pytest.importorskip("mido")

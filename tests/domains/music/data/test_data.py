@@ -15,8 +15,8 @@ from oneleap.core.training.seed import step_generator
 from oneleap.domains.audio.mel import log_mel
 from oneleap.domains.audio.wave import read
 from oneleap.domains.music.data import cache as library
-from oneleap.domains.music.data.datamodule import Music, louder
 from oneleap.domains.music.data.cache import analysed, blocks, chroma, key_of, loudness
+from oneleap.domains.music.data.datamodule import Music, louder
 from oneleap.domains.music.data.tags import tags_of, vocabulary
 
 soundfile = pytest.importorskip("soundfile")

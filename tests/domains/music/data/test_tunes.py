@@ -11,8 +11,8 @@ from oneleap.core.errors import InputError
 from oneleap.domains.main import main
 from oneleap.domains.music.commands import collect
 from oneleap.domains.music.data.midi import read_melody, read_notes, write_midi
-from oneleap.domains.music.evaluation.trials import sung
 from oneleap.domains.music.data.tunes import BEATS, DRUMS, SCALES, compose_tune
+from oneleap.domains.music.evaluation.trials import sung
 
 mido = pytest.importorskip("mido")
 

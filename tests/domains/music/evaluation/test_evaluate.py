@@ -4,20 +4,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support import tiny_music
 import torch
+from support import tiny_music
 
 from oneleap.core.errors import InputError
 from oneleap.domains.main import main
-from oneleap.domains.music.composer.composer import Composer
 from oneleap.domains.music.commands.evaluate import Reference, figures, targets_of
-from oneleap.domains.music.evaluation.runner import Judge, Row
-from oneleap.domains.music.data.midi import Sung
+from oneleap.domains.music.composer.composer import Composer
 from oneleap.domains.music.controls.musicnn import Tagger
-from oneleap.domains.music.evaluation.plots import draw
-from oneleap.domains.music.spec import MUSIC
-from oneleap.domains.music.evaluation.trials import HEARD, MAKERS, Trial, sung, trials
+from oneleap.domains.music.data.midi import Sung
 from oneleap.domains.music.data.tunes import compose_tune
+from oneleap.domains.music.evaluation.plots import draw
+from oneleap.domains.music.evaluation.runner import Judge, Row
+from oneleap.domains.music.evaluation.trials import HEARD, MAKERS, Trial, sung, trials
+from oneleap.domains.music.spec import MUSIC
 
 
 def row(method: str, number: int, metric: list[float], seed: int) -> Row:

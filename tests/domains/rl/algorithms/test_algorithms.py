@@ -10,17 +10,17 @@ import pytest
 import torch
 from support.tiny_rl import ALGORITHMS, TIMED, TINY, bandit, seeded
 
+from oneleap.core.cli.configs import shipped
 from oneleap.core.hub.pretrained import load_pretrained
 from oneleap.core.objectives import FlowMatching
-from oneleap.core.cli.configs import shipped
 from oneleap.domains.main import main
-from oneleap.domains.rl.commands import evaluate as evaluation
 from oneleap.domains.rl.algorithms.actor_critic import ActorCritic
 from oneleap.domains.rl.algorithms.dql import DQL
 from oneleap.domains.rl.algorithms.idql import IDQL
 from oneleap.domains.rl.algorithms.iql import IQL
-from oneleap.domains.rl.envs.pointmaze import MEASURED, pointmaze_task
 from oneleap.domains.rl.algorithms.policy import Policy
+from oneleap.domains.rl.commands import evaluate as evaluation
+from oneleap.domains.rl.envs.pointmaze import MEASURED, pointmaze_task
 from oneleap.domains.rl.envs.task import Spec
 
 every = pytest.mark.parametrize("name", ALGORITHMS)

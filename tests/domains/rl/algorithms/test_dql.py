@@ -16,12 +16,12 @@ from support.tiny_rl import (
 )
 from torch import Tensor, nn
 
-from oneleap.core.paths.ddpm import VPBetas
 from oneleap.core.errors import InputError
+from oneleap.core.paths.ddpm import VPBetas
 from oneleap.core.sampling.diffusion import ddpm
-from oneleap.domains.rl.data.transitions import Transitions
 from oneleap.domains.rl.algorithms.denoising_policy import ancestral, links
 from oneleap.domains.rl.algorithms.dql import DQL
+from oneleap.domains.rl.data.transitions import Transitions
 from oneleap.domains.rl.envs.task import Spec
 
 

@@ -18,9 +18,9 @@ from support.tiny_rl import (
 from torch import Tensor
 from torch.distributions import Normal
 
-from oneleap.domains.rl.data.transitions import Transitions
 from oneleap.domains.rl.algorithms.idql import IDQL
 from oneleap.domains.rl.algorithms.iql import IQL, ImplicitQ
+from oneleap.domains.rl.data.transitions import Transitions
 from oneleap.domains.rl.envs.task import Spec
 
 

@@ -11,11 +11,11 @@ from support.tiny_rl import bandit, q_of, scrambled, trainer
 from oneleap.core.errors import InputError
 from oneleap.core.objectives import FlowMatching, MeanFlow, SplitMeanFlow
 from oneleap.core.training.optim import Adam
-from oneleap.domains.rl.data.transitions import Transitions
-from oneleap.domains.rl.nets.critics import Critic
 from oneleap.domains.rl.algorithms.ofql import OFQL
 from oneleap.domains.rl.algorithms.policy import Policy
+from oneleap.domains.rl.data.transitions import Transitions
 from oneleap.domains.rl.envs.task import Spec
+from oneleap.domains.rl.nets.critics import Critic
 
 SMALL = {"width": 16, "depth": 2, "time_dim": 8, "compile_loss": False}
 

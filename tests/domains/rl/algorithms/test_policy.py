@@ -9,9 +9,9 @@ import torch
 from oneleap.core.errors import InputError
 from oneleap.core.nets.mlp import AtFixedTimes
 from oneleap.core.objectives import FlowMatching, MeanFlow
-from oneleap.domains.rl.data.transitions import Transitions
 from oneleap.domains.rl.algorithms.ofql import OFQL
 from oneleap.domains.rl.algorithms.policy import Policy
+from oneleap.domains.rl.data.transitions import Transitions
 from oneleap.domains.rl.envs.task import Spec, Task
 
 

@@ -21,9 +21,9 @@ from torch import Tensor
 
 from oneleap.core.errors import InputError
 from oneleap.core.types import Bound
-from oneleap.domains.rl.data.transitions import Transitions
 from oneleap.domains.rl.algorithms.gaussian import Gaussian, Likelihood, Regression
 from oneleap.domains.rl.algorithms.rebrac import ReBRAC
+from oneleap.domains.rl.data.transitions import Transitions
 from oneleap.domains.rl.envs.task import Spec
 
 

@@ -17,9 +17,9 @@ from torch import Tensor
 
 from oneleap.core.errors import InputError
 from oneleap.domains.main import main
+from oneleap.domains.rl.commands.collect_mujoco import rollout
 from oneleap.domains.rl.data import d4rl
 from oneleap.domains.rl.data import minari as minari_io
-from oneleap.domains.rl.commands.collect_mujoco import rollout
 from oneleap.domains.rl.demonstrators.sb3 import read_actor, trusted_actor
 
 Capture = pytest.CaptureFixture[str]

@@ -11,11 +11,11 @@ from rich.progress import Progress
 
 from oneleap.core.errors import InputError
 from oneleap.domains.rl.commands import collect_pointmaze as collect
-from oneleap.domains.rl.data import minari as minari_io
 from oneleap.domains.rl.commands.collect_pointmaze import episodes, measure, play, record
+from oneleap.domains.rl.data import minari as minari_io
 from oneleap.domains.rl.data.transitions import GoalDistance
-from oneleap.domains.rl.envs.pointmaze import MAZES, MEASURED, Physics
 from oneleap.domains.rl.demonstrators.waypoints import PUSH_STEPS, Strays, WaypointController
+from oneleap.domains.rl.envs.pointmaze import MAZES, MEASURED, Physics
 
 
 @pytest.fixture(autouse=True)

@@ -14,14 +14,14 @@ from gymnasium.envs.registration import register
 
 from oneleap.core.errors import InputError
 from oneleap.core.objectives.meanflow import MeanFlow
-from oneleap.domains.rl.commands import evaluate as evaluation
-from oneleap.domains.rl.evaluation import rollouts
-from oneleap.domains.rl.commands.evaluate import command
-from oneleap.domains.rl.evaluation.plots import draw, film
-from oneleap.domains.rl.envs.pointmaze import ENV_ID, MAZES, MEASURED, pointmaze_task
 from oneleap.domains.rl.algorithms.policy import Policy
-from oneleap.domains.rl.evaluation.rollouts import evaluate
+from oneleap.domains.rl.commands import evaluate as evaluation
+from oneleap.domains.rl.commands.evaluate import command
+from oneleap.domains.rl.envs.pointmaze import ENV_ID, MAZES, MEASURED, pointmaze_task
 from oneleap.domains.rl.envs.task import Spec, Task
+from oneleap.domains.rl.evaluation import rollouts
+from oneleap.domains.rl.evaluation.plots import draw, film
+from oneleap.domains.rl.evaluation.rollouts import evaluate
 
 
 class Countdown(gymnasium.Env):

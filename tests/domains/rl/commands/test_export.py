@@ -15,8 +15,8 @@ from support.tiny_rl import SPEC, scrambled
 
 from oneleap.core.objectives import FlowMatching, MeanFlow
 from oneleap.domains.main import main
-from oneleap.domains.rl.commands.export import graph_of
 from oneleap.domains.rl.algorithms.policy import Policy
+from oneleap.domains.rl.commands.export import graph_of
 
 Capture = pytest.CaptureFixture[str]
 
@@ -25,7 +25,7 @@ import sys, warnings
 from pathlib import Path
 import numpy as np
 from support.tiny_rl import ALGORITHMS, SPEC, scrambled
-from oneleap.core.hub.pretrained import export
+from oneleap.core.hub import export
 from oneleap.core.objectives import FlowMatching
 from oneleap.domains.main import main
 from oneleap.domains.rl.commands.export import graph_of

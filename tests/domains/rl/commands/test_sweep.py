@@ -17,7 +17,15 @@ from hypothesis import strategies as st
 from oneleap.core.errors import InputError
 from oneleap.domains.main import main
 from oneleap.domains.rl.commands import ray_tune as tuner
-from oneleap.domains.rl.commands.sweep import Plan, Row, Trial, fit_arguments, next_command, summary, trials
+from oneleap.domains.rl.commands.sweep import (
+    Plan,
+    Row,
+    Trial,
+    fit_arguments,
+    next_command,
+    summary,
+    trials,
+)
 
 Capture = pytest.CaptureFixture[str]
 FIT = (

@@ -20,9 +20,9 @@ from minari.dataset._storages.hdf5_storage import HDF5Storage
 from oneleap.core.errors import InputError
 from oneleap.domains.rl.data import minari as minari_io
 from oneleap.domains.rl.data.minari import read
-from oneleap.domains.rl.evaluation.plots import vector
 from oneleap.domains.rl.envs.pointmaze import MAZES, MEASURED
 from oneleap.domains.rl.envs.task import Task
+from oneleap.domains.rl.evaluation.plots import vector
 
 BOX = spaces.Box(-1, 1, (2,), np.float32)
 VECTOR = spaces.Box(-np.inf, np.inf, (3,), np.float64)

@@ -21,9 +21,9 @@ from oneleap.core.objectives import MeanFlow
 from oneleap.domains.main import main
 from oneleap.domains.rl.commands import collect_pointmaze as collect
 from oneleap.domains.rl.data import minari as minari_io
-from oneleap.domains.rl.envs.pointmaze_pixels import BEFORE, SIZE, PointMazePixels, rasterise
 from oneleap.domains.rl.data.pixels import PixelData, PixelOFQL
 from oneleap.domains.rl.envs.pointmaze import MAZES, MEASURED, pointmaze_task
+from oneleap.domains.rl.envs.pointmaze_pixels import BEFORE, SIZE, PointMazePixels, rasterise
 from oneleap.domains.rl.envs.task import Spec, Task
 from oneleap.domains.rl.nets.vision import Impala, random_shift
 

@@ -18,7 +18,13 @@ from oneleap.domains.rl.data.transitions import (
     OfflineDataset,
     ReturnScaled,
 )
-from oneleap.domains.rl.data.validation import DIMENSIONS, assemble, bounded, checked, episode_bounds
+from oneleap.domains.rl.data.validation import (
+    DIMENSIONS,
+    assemble,
+    bounded,
+    checked,
+    episode_bounds,
+)
 
 
 def fields(n=12, obs=3, act=2):

@@ -16,9 +16,9 @@ from oneleap.core.hub.pretrained import load_pretrained
 from oneleap.domains.main import main
 from oneleap.domains.rl.data.transitions import Normalized, OfflineDataset, ReturnScaled
 from oneleap.domains.rl.data.validation import episode_bounds
+from oneleap.domains.rl.envs.task import Spec, Task
 from oneleap.domains.rl.online.datamodule import OnlineData
 from oneleap.domains.rl.online.replay import Collector, Replay, Step
-from oneleap.domains.rl.envs.task import Spec, Task
 
 Capture = pytest.CaptureFixture[str]
 

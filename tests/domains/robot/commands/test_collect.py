@@ -9,9 +9,9 @@ import pytest
 from oneleap.core.errors import InputError
 from oneleap.domains.robot.commands import collect
 from oneleap.domains.robot.data.datamodule import LOW_DIM
+from oneleap.domains.robot.data.robomimic import Wanted, read
 from oneleap.domains.robot.demonstrators.scripted import TASKS, Demonstrator
 from oneleap.domains.robot.envs.robosuite import RobotEnv, with_gl
-from oneleap.domains.robot.data.robomimic import Wanted, read
 from oneleap.domains.robot.envs.task import Task
 
 h5py = pytest.importorskip("h5py")

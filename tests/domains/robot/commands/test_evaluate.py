@@ -12,12 +12,12 @@ from oneleap.core.objectives import MeanFlow
 from oneleap.core.sampling.samplers import Implicit
 from oneleap.domains.main import main
 from oneleap.domains.robot.commands import evaluate
-from oneleap.domains.robot.models.dm1 import effective_rank
 from oneleap.domains.robot.envs.robosuite import RobotEnv
+from oneleap.domains.robot.envs.task import Spec
+from oneleap.domains.robot.evaluation.rollouts import Episodes, History, Rollout, episode_seed, play
+from oneleap.domains.robot.models.dm1 import effective_rank
 from oneleap.domains.robot.models.nets import MLPHead
 from oneleap.domains.robot.models.policy import RobotPolicy
-from oneleap.domains.robot.evaluation.rollouts import Episodes, History, Rollout, episode_seed, play
-from oneleap.domains.robot.envs.task import Spec
 
 
 def test_wilsons_interval() -> None:

@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from support.tiny_robot import spec
-from oneleap.core.hub.pretrained import export
+from oneleap.core.hub import export
 from oneleap.core.objectives import MeanFlow, NoisePrediction
 from oneleap.domains.main import main
 from oneleap.domains.robot.models.nets import MLPHead, UNetHead

@@ -1,6 +1,14 @@
 import numpy as np
 import pytest
 
+from oneleap.domains.robot.demonstrators.mistakes import (
+    EMPTY,
+    MISTAKES,
+    fumble,
+    lose,
+    perch,
+    stumble,
+)
 from oneleap.domains.robot.demonstrators.scripted import (
     ABOVE,
     ALONG,
@@ -15,7 +23,6 @@ from oneleap.domains.robot.demonstrators.scripted import (
     Phase,
 )
 from oneleap.domains.robot.envs.robosuite import Observation
-from oneleap.domains.robot.demonstrators.mistakes import EMPTY, MISTAKES, fumble, lose, perch, stumble
 from oneleap.domains.robot.envs.rotation import about_z, to_quaternion, wrapped
 
 DOWN = np.array([1.0, 0.0, 0.0, 0.0])

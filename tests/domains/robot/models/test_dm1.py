@@ -7,8 +7,8 @@ from support.exact import Gaussian, seeded
 from support.tiny_robot import EYE, spec
 from torch import Tensor, nn
 
-from oneleap.core.losses.dispersion import Covariance, Dispersion, Hinge, InfoNCECosine, InfoNCEL2
 from oneleap.core.errors import InputError
+from oneleap.core.losses.dispersion import Covariance, Dispersion, Hinge, InfoNCECosine, InfoNCEL2
 from oneleap.core.objectives import FlowMatching
 from oneleap.core.types import Bound, Draw
 from oneleap.domains.robot.data.chunks import Batch

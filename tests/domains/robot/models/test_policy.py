@@ -12,10 +12,10 @@ from oneleap.core.hub.pretrained import load_pretrained
 from oneleap.core.objectives import FlowMatching, MeanFlow, NoisePrediction
 from oneleap.core.sampling.samplers import Ancestral
 from oneleap.domains.robot.data.chunks import Batch
+from oneleap.domains.robot.envs.rotation import from_rotvec
 from oneleap.domains.robot.models.dm1 import DM1
 from oneleap.domains.robot.models.nets import MLPHead, UNetHead
 from oneleap.domains.robot.models.policy import RobotPolicy
-from oneleap.domains.robot.envs.rotation import from_rotvec
 from oneleap.domains.robot.models.vision import shifted
 
 OBS = np.random.default_rng(0).normal(size=(3, 1, 5)).astype(np.float32)

@@ -14,17 +14,17 @@ from oneleap.core.errors import InputError
 from oneleap.domains.audio.wave import Wave
 from oneleap.domains.singing.commands import collect
 from oneleap.domains.singing.commands import collect_labels as labels
-from oneleap.domains.singing.synthetic import sinsy
 from oneleap.domains.singing.data.recordings import recordings
-from oneleap.domains.singing.segments.hts import Label, write_labels
-from oneleap.domains.singing.segments.hts_write import labels_of
-from oneleap.domains.singing.synthetic.melodies import HIGHEST, LOWEST, WIDEST, Melody, invented
-from oneleap.domains.singing.scores.musicxml import read_musicxml
 from oneleap.domains.singing.lyrics.phonemes import CARRIERS, Phonemes
+from oneleap.domains.singing.scores.musicxml import read_musicxml
 from oneleap.domains.singing.scores.phrasing import segments
 from oneleap.domains.singing.scores.score import Note, Score, even_bars
+from oneleap.domains.singing.segments.hts import Label, write_labels
+from oneleap.domains.singing.segments.hts_write import labels_of
 from oneleap.domains.singing.segments.segment import Curve, Segment
 from oneleap.domains.singing.segments.timing import fitted, score_f0
+from oneleap.domains.singing.synthetic import sinsy
+from oneleap.domains.singing.synthetic.melodies import HIGHEST, LOWEST, WIDEST, Melody, invented
 from oneleap.domains.singing.synthetic.words import sung
 
 for module in ("soundfile", "pyworld", "defusedxml"):

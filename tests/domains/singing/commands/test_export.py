@@ -15,13 +15,13 @@ from oneleap.core.errors import InputError
 from oneleap.domains.audio.vocoders.nsf_onnx import NSFGraph
 from oneleap.domains.main import main
 from oneleap.domains.singing import Singer
+from oneleap.domains.singing.commands.export import TOLERANCE, drawn, graphs_of
+from oneleap.domains.singing.data.batches import Row, row
+from oneleap.domains.singing.models.frames import owners
+from oneleap.domains.singing.models.samplers import Euler, Leap
 from oneleap.domains.singing.openvpi import acoustic_graph as graphs
 from oneleap.domains.singing.openvpi import score_graphs as graphs_score
-from oneleap.domains.singing.commands.export import TOLERANCE, drawn, graphs_of
 from oneleap.domains.singing.openvpi.dsconfig import configurations, spectrum_keys
-from oneleap.domains.singing.models.frames import owners
-from oneleap.domains.singing.data.batches import Row, row
-from oneleap.domains.singing.models.samplers import Euler, Leap
 
 
 def singer(depth: float = 0.6) -> Singer:

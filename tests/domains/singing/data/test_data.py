@@ -98,7 +98,12 @@ def test_of_one_song_a_phrase_is_set_aside(tmp_path: Path) -> None:
 
 MEL_ARGUMENT = "{sample_rate: 8000, n_fft: 256, hop: 128, window: 256, n_mels: 10, fmax: 4000.0}"
 ENCODER = "{width: 16, depth: 1, heads: 2, hidden: 16}"
-LYNX = ["--model.decoder", "oneleap.domains.singing.models.nets.LYNX", "--model.decoder.width", "16"]
+LYNX = [
+    "--model.decoder",
+    "oneleap.domains.singing.models.nets.LYNX",
+    "--model.decoder.width",
+    "16",
+]
 LYNX += ["--model.decoder.depth", "1"]
 
 

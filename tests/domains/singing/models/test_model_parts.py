@@ -6,19 +6,22 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from support.exact import seeded
 from hypothesis import given
 from hypothesis import strategies as st
+from support.exact import seeded
 from support.tiny_singing import MEL, SCORE, SPEC, TIMED
 from torch import Tensor
 
-from oneleap.core.paths.ddpm import LinearBetas
 from oneleap.core.errors import InputError
 from oneleap.core.objectives import FlowMatching, MeanFlow, SplitMeanFlow
+from oneleap.core.paths.ddpm import LinearBetas
 from oneleap.core.types import Bound, Conditioned
-from oneleap.domains.singing.commands.boundary import by_classifier, first_indistinct, train_predictor
-from oneleap.domains.singing.models.durations import duration_losses
-from oneleap.domains.singing.models.frames import owners, places, spread, word_sums
+from oneleap.domains.singing.commands.boundary import (
+    by_classifier,
+    first_indistinct,
+    train_predictor,
+)
+from oneleap.domains.singing.data.batches import base_pitch, refuse_range, row, smoothed, tokens
 from oneleap.domains.singing.evaluation.measures import (
     cepstral_distortion,
     score_pitch,
@@ -26,7 +29,8 @@ from oneleap.domains.singing.evaluation.measures import (
     timing_error_ms,
     words_as_sung,
 )
-from oneleap.domains.singing.data.batches import base_pitch, refuse_range, row, smoothed, tokens
+from oneleap.domains.singing.models.durations import duration_losses
+from oneleap.domains.singing.models.frames import owners, places, spread, word_sums
 from oneleap.domains.singing.models.samplers import (
     PLMS,
     Ancestral,
@@ -37,8 +41,8 @@ from oneleap.domains.singing.models.samplers import (
     Sampler,
     diffsinger,
 )
-from oneleap.domains.singing.segments.segment import Segment
 from oneleap.domains.singing.models.shallow import FirstBetas, blend, scaled
+from oneleap.domains.singing.segments.segment import Segment
 
 
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=8))

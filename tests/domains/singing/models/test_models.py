@@ -18,10 +18,10 @@ from support.tiny_singing import (
 )
 
 from oneleap.core.errors import InputError
-from oneleap.core.objectives import FlowMatching, NoisePrediction, SplitMeanFlow
 from oneleap.core.losses.metrics import AbsoluteError
-from oneleap.core.sampling.samplers import with_steps
+from oneleap.core.objectives import FlowMatching, NoisePrediction, SplitMeanFlow
 from oneleap.core.sampling.ode import sample
+from oneleap.core.sampling.samplers import with_steps
 from oneleap.domains.singing.models.acoustic import Acoustic, needs_rough
 from oneleap.domains.singing.models.curves import Curves, hertz, semitones
 from oneleap.domains.singing.models.nets import Aux, ConvNeXt, Decoder, Wave

@@ -17,14 +17,17 @@ from support.song_strategies import segments
 from oneleap.core.errors import InputError
 from oneleap.domains.audio.wave import Wave
 from oneleap.domains.singing.data.recordings import pieces, recordings, write_piece, write_table
+from oneleap.domains.singing.lyrics.phonemes import CARRIERS
 from oneleap.domains.singing.segments.ds import read_ds, row_of, segment_of, write_ds
 from oneleap.domains.singing.segments.hts import Label, parse_labels, read_labels, write_labels
 from oneleap.domains.singing.segments.hts import segment_of as sung
 from oneleap.domains.singing.segments.hts_write import labels_of
-from oneleap.domains.singing.lyrics.phonemes import CARRIERS
 from oneleap.domains.singing.segments.pitch_names import midi_of, name_of
 from oneleap.domains.singing.segments.segment import Curve, Segment
-from oneleap.domains.singing.segments.transcriptions import read_transcriptions, write_transcriptions
+from oneleap.domains.singing.segments.transcriptions import (
+    read_transcriptions,
+    write_transcriptions,
+)
 
 ROW: dict[str, Any] = {
     "offset": 1.5,

@@ -26,14 +26,14 @@ from oneleap.core.errors import InputError
 from oneleap.domains.audio.vocoders.nsf import NSF
 from oneleap.domains.main import main
 from oneleap.domains.singing import Singer
-from oneleap.domains.singing.voice import loading as store
-from oneleap.domains.singing.segments.ds import write_ds
-from oneleap.domains.singing.scores.musicxml_write import musicxml
 from oneleap.domains.singing.lyrics.phonemes import Phonemes
-from oneleap.domains.singing.scores.phrasing import segments
 from oneleap.domains.singing.models.samplers import Leap
+from oneleap.domains.singing.scores.musicxml_write import musicxml
+from oneleap.domains.singing.scores.phrasing import segments
 from oneleap.domains.singing.scores.score import Note, Score, even_bars
+from oneleap.domains.singing.segments.ds import write_ds
 from oneleap.domains.singing.segments.segment import Curve
+from oneleap.domains.singing.voice import loading as store
 
 TWO = [SCORE, replace(SCORE, offset=1.5)]
 

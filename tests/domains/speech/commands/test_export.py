@@ -17,8 +17,8 @@ from oneleap.core.errors import InputError
 from oneleap.core.sampling.samplers import Consistency, Euler, Sampler
 from oneleap.domains.audio.commands.export import Samples
 from oneleap.domains.audio.commands.export import graph_of as vocoder_graph
-from oneleap.domains.speech.models.acoustic import Acoustic
 from oneleap.domains.speech.commands.export import Make, graphs_of
+from oneleap.domains.speech.models.acoustic import Acoustic
 from oneleap.domains.speech.spec import Spec
 
 TESTS = Path(__file__).parents[2]

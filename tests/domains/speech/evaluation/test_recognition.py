@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from oneleap.core.errors import InputError
-from oneleap.domains.speech.evaluation import recognition as recognise
 from oneleap.domains.speech.commands.evaluate import read_sentences
+from oneleap.domains.speech.evaluation import recognition as recognise
 from oneleap.domains.speech.evaluation.recognition import error_rate, errors, packaged, words
 
 

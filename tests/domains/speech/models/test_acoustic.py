@@ -9,8 +9,8 @@ from support.tiny_speech import DECODER, MEL, SPEC, TEXT, acoustic, batch, utter
 
 from oneleap.core.errors import InputError
 from oneleap.core.objectives import FlowMatching, MeanFlow, SplitMeanFlow
-from oneleap.core.sampling.samplers import Consistency, EDMSolver, Euler, Leap, Sampler, guided
 from oneleap.core.sampling.ode import sample
+from oneleap.core.sampling.samplers import Consistency, EDMSolver, Euler, Leap, Sampler, guided
 from oneleap.core.types import Conditioned
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.speech.models.acoustic import Acoustic
