@@ -82,7 +82,7 @@ def rows(field: Field, index: slice) -> Field:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bound:
+class TrainingBatch:
     """One batch as a domain hands it to an objective.
 
     Attributes:
@@ -159,10 +159,10 @@ class Objective(ABC):
         """
 
     @abstractmethod
-    def loss(self, bound: Bound, draw: Draw) -> Loss:
+    def loss(self, bound: TrainingBatch, draw: Draw) -> Loss:
         """Evaluate the objective for the given randomness."""
 
-    def __call__(self, bound: Bound, generator: torch.Generator | None = None) -> Loss:
+    def __call__(self, bound: TrainingBatch, generator: torch.Generator | None = None) -> Loss:
         """Draw, then evaluate."""
         return self.loss(bound, self.draw(bound.x, generator))
 

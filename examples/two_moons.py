@@ -19,9 +19,9 @@ from oneleap.core.paths.times import TimePairs, Uniform
 from oneleap.core.sampling.ode import euler, sample
 from oneleap.core.training.compile import compiled
 from oneleap.core.training.ema import ema_update, frozen_copy
-from oneleap.core.training.optim import Adam, build_optimizer
+from oneleap.core.training.optim import AdamConfig, build_optimizer
 from oneleap.core.training.seed import step_generator
-from oneleap.core.types import Bound, Draw, Objective
+from oneleap.core.types import Draw, Objective, TrainingBatch
 
 HALF = TimePairs(Uniform(), p_equal=0.5)
 METHODS = {  # how it is trained, how it is sampled, and whether flow matching is its teacher
@@ -46,12 +46,12 @@ def train(name: str, objective: Objective, steps: int, teacher: nn.Module | None
     torch.manual_seed(0)
     net = MLP(2, width=64, time_dim=32)
     average = frozen_copy(net)
-    adam = Adam(lr=0.02, warmup_steps=steps // 20, cosine=True)
+    adam = AdamConfig(lr=0.02, warmup_steps=steps // 20, cosine=True)
     built = build_optimizer((adam, net.parameters()), total_steps=steps)
     optimizer, scheduler = built["optimizer"], built["lr_scheduler"]["scheduler"]
 
     def loss(x: Tensor, draw: Draw) -> Tensor:
-        bound = Bound(field=net, x=x, target=average, teacher=teacher)
+        bound = TrainingBatch(field=net, x=x, target=average, teacher=teacher)
         return objective.loss(bound, draw).per_sample.mean()
 
     evaluate = compiled(loss) if steps > 100 else loss
@@ -74,9 +74,9 @@ def main(out: Path, steps: int) -> None:
     floor = f"{sliced_wasserstein(more, held, generator=step_generator(1, 3)):.3f}"
     table = Table("distance to data", "training", *(f"{k} steps" for k in STEPS))
     figure, nets = Figure(figsize=(11, 7.4), layout="constrained"), list[nn.Module]()
-    for row, (name, (objective, sampler, taught)) in enumerate(METHODS.items()):
+    for row, (name, (objective, sampler, teacher_field)) in enumerate(METHODS.items()):
         start = time.perf_counter()
-        nets.append(train(name, objective, steps, nets[0] if taught else None))
+        nets.append(train(name, objective, steps, nets[0] if teacher_field else None))
         cells = [f"{time.perf_counter() - start:.0f} s"]
         for column, k in enumerate(STEPS):
             with torch.no_grad():

@@ -25,7 +25,7 @@ from oneleap.core.losses.dispersion import Hinge
 from oneleap.core.objectives import Dispersed, Shortcut
 from oneleap.core.training.ema import PowerEMA
 from oneleap.core.training.module import GenerativeModule
-from oneleap.core.types import Bound, Objective
+from oneleap.core.types import Objective, TrainingBatch
 from oneleap.domains.main import main
 
 Capture = pytest.CaptureFixture[str]
@@ -41,7 +41,7 @@ def needs_a_teacher(cls: type[Objective]) -> bool:
     """Whether it says so when there is none."""
     objective, x = cls(), torch.randn(8, 2)
     try:
-        objective(Bound(field=lambda z, r, t: z, x=x))
+        objective(TrainingBatch(field=lambda z, r, t: z, x=x))
     except InputError as error:
         return "distils a teacher and was given none" in str(error)
     return False
@@ -259,8 +259,8 @@ def test_none_is_forgotten() -> None:
 def test_every_objective_trains_every_model(
     objective: str, model: str, tmp_path: Path, teachers: Callable[[str], str]
 ) -> None:
-    taught = ["--model.teacher", teachers(model)] if objective in TAUGHT else []
-    fit(config(tmp_path, model, objective), "--run", "run", *taught)
+    teacher_field = ["--model.teacher", teachers(model)] if objective in TAUGHT else []
+    fit(config(tmp_path, model, objective), "--run", "run", *teacher_field)
     result, fresh = trained(), OBJECTIVES[objective]()
     if isinstance(fresh, Dispersed) and model in DISPERSED:
         settings = yaml.safe_load(DISPERSED[model])

@@ -16,7 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from oneleap.core.bench.distance import sliced_wasserstein
 from oneleap.core.bench.toy import SETS
 from oneleap.core.nets import MLP
-from oneleap.core.nets.embed import forget_interval
+from oneleap.core.nets.embed import zero_interval_embedding
 from oneleap.core.objectives import (
     AlphaFlow,
     ConsistencyDistillation,
@@ -37,9 +37,9 @@ from oneleap.core.sampling.consistency import consistency
 from oneleap.core.sampling.ode import euler, sample
 from oneleap.core.training.compile import compiled
 from oneleap.core.training.ema import ema_update, frozen_copy
-from oneleap.core.training.optim import Adam
+from oneleap.core.training.optim import AdamConfig
 from oneleap.core.training.seed import step_generator
-from oneleap.core.types import Bound, Draw, Objective
+from oneleap.core.types import Draw, Objective, TrainingBatch
 
 STEPS, BATCH, SAMPLES = (1, 2, 4), 512, 10_000
 Weights = dict[str, Tensor]
@@ -73,7 +73,7 @@ class Method:
 
     objective: Objective
     sampler: Callable[[nn.Module, Tensor, int], Tensor] = jumps
-    taught: bool = False
+    teacher_field: bool = False
 
 
 HALF = TimePairs(Uniform(), p_equal=0.5, deployed=(1,), p_deployed=0.1)
@@ -88,12 +88,12 @@ METHODS = {
     "iCT": Method(ImprovedConsistencyTraining(), renoised),
     "ECT": Method(EasyConsistencyTuning(), renoised),
     "sCM": Method(ContinuousConsistency(sigma_data=1.0), renoised),
-    "SplitMeanFlow, taught": Method(SplitMeanFlow(HALF), taught=True),
-    "CD, taught": Method(ConsistencyDistillation(), renoised, taught=True),
-    "CTM, taught": Method(ConsistencyTrajectory(), taught=True),
-    "sCM, taught": Method(ContinuousConsistency(sigma_data=1.0), renoised, taught=True),
-    "reflow, taught": Method(Reflow(steps=8, heun=False), taught=True),
-    "distillation, taught": Method(DirectDistillation(steps=16), renoised, taught=True),
+    "SplitMeanFlow, taught": Method(SplitMeanFlow(HALF), teacher_field=True),
+    "CD, taught": Method(ConsistencyDistillation(), renoised, teacher_field=True),
+    "CTM, taught": Method(ConsistencyTrajectory(), teacher_field=True),
+    "sCM, taught": Method(ContinuousConsistency(sigma_data=1.0), renoised, teacher_field=True),
+    "reflow, taught": Method(Reflow(steps=8, heun=False), teacher_field=True),
+    "distillation, taught": Method(DirectDistillation(steps=16), renoised, teacher_field=True),
 }
 
 
@@ -146,15 +146,15 @@ class Trial:
 
     def __init__(self, method: Method, teacher: Weights | None = None, width: int = 128) -> None:
         self.objective = method.objective
-        self.net = network(teacher if method.taught else None, width)
-        if method.taught:
-            forget_interval(self.net)
+        self.net = network(teacher if method.teacher_field else None, width)
+        if method.teacher_field:
+            zero_interval_embedding(self.net)
         self.average = frozen_copy(self.net)
-        self.teacher = network(teacher).requires_grad_(False) if method.taught else None
+        self.teacher = network(teacher).requires_grad_(False) if method.teacher_field else None
 
     def loss(self, x: Tensor, draw: Draw) -> Tensor:
         """Mean over the batch."""
-        bound = Bound(field=self.net, x=x, target=self.average, teacher=self.teacher)
+        bound = TrainingBatch(field=self.net, x=x, target=self.average, teacher=self.teacher)
         return self.objective.loss(bound, draw).per_sample.mean()
 
     def price(self, x: Tensor) -> tuple[float, float]:
@@ -179,7 +179,7 @@ def train(name: str, where: str, budget: int, teacher: Weights | None) -> Outcom
     flops, saved = trial.price(x)
     cost = flops / Trial(METHODS[TEACHER]).price(x)[0]
     steps = max(1, round(budget / cost))
-    adam = Adam(lr=2e-3, warmup_steps=steps // 20, cosine=True, clip=1.0)
+    adam = AdamConfig(lr=2e-3, warmup_steps=steps // 20, cosine=True, clip=1.0)
     optimizer = AdamW(trial.net.parameters(), lr=adam.lr, weight_decay=0.0, fused=True)
     scheduler = LambdaLR(optimizer, partial(adam.factor, total_steps=steps))
     evaluate, times = compiled(trial.loss), []

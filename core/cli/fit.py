@@ -259,7 +259,7 @@ def main(command: str, argv: Sequence[str]) -> None:
     Raises:
         InputError: If an argument or a configuration is wrong.
     """
-    with hushed():
+    with quiet_loggers():
         try:
             CLI(command, argv)
         except MisconfigurationException as error:
@@ -267,7 +267,7 @@ def main(command: str, argv: Sequence[str]) -> None:
 
 
 @contextmanager
-def hushed() -> Iterator[None]:
+def quiet_loggers() -> Iterator[None]:
     """Keep Lightning's tips, and what hardware is absent, from the screen."""
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)

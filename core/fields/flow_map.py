@@ -8,19 +8,21 @@ from oneleap.core.errors import InputError
 from oneleap.core.fields.guidance import unconditional
 from oneleap.core.paths.base import LinearPath, jump
 from oneleap.core.sampling.ode import Guided
-from oneleap.core.types import Bound, Draw, Field
+from oneleap.core.types import Draw, Field, TrainingBatch
 
 
-def travel(
+def flow_map(
     field: Field, z: Float[Tensor, "b *d"], r: Float[Tensor, "b"], t: Float[Tensor, "b"]
 ) -> Float[Tensor, "b *d"]:
     """``z_t -> z_r`` in one leap, ``z - (t - r) u(z, r, t)``; CTM's ``G(z, t, r)``."""
     return jump(z, field(z, r, t), r, t)
 
 
-def to_data(field: Field, z: Float[Tensor, "b *d"], t: Float[Tensor, "b"]) -> Float[Tensor, "b *d"]:
+def consistency_function(
+    field: Field, z: Float[Tensor, "b *d"], t: Float[Tensor, "b"]
+) -> Float[Tensor, "b *d"]:
     """The consistency function ``f(z, t) = z - t u(z, 0, t)``; ``f(z, 0) = z`` by construction."""
-    return travel(field, z, torch.zeros_like(t), t)
+    return flow_map(field, z, torch.zeros_like(t), t)
 
 
 def follow(
@@ -72,7 +74,7 @@ def pairs(
     return noise, follow(teacher, noise, torch.zeros_like(one), one, steps=steps, heun=heun)
 
 
-def neighbours(draw: Draw, method: str) -> Float[Tensor, "b"]:
+def required_times(draw: Draw, method: str) -> Float[Tensor, "b"]:
     """The times ``s`` of a draw.
 
     Raises:
@@ -83,7 +85,9 @@ def neighbours(draw: Draw, method: str) -> Float[Tensor, "b"]:
     return draw.s
 
 
-def needed_teacher(bound: Bound, method: str, instead: str, guidance: float | None = None) -> Field:
+def require_teacher(
+    bound: TrainingBatch, method: str, instead: str, guidance: float | None = None
+) -> Field:
     """The teacher of a batch, guided if there is a scale to guide it at.
 
     Raises:
@@ -101,7 +105,7 @@ def needed_teacher(bound: Bound, method: str, instead: str, guidance: float | No
 
 
 def data_pair(
-    bound: Bound, draw: Draw, s: Float[Tensor, "b"], source: Field
+    bound: TrainingBatch, draw: Draw, s: Float[Tensor, "b"], source: Field
 ) -> tuple[Float[Tensor, "b *d"], Float[Tensor, "b *d"]]:
     """``f(z_t, t)``, and ``f(z_s, s)`` of ``source`` without gradient, with the same noise.
 
@@ -109,5 +113,5 @@ def data_pair(
     """
     path = LinearPath()
     with torch.no_grad():
-        target = to_data(source, path.point(bound.x, draw.e, s), s)
-    return to_data(bound.field, path.point(bound.x, draw.e, draw.t), draw.t), target
+        target = consistency_function(source, path.point(bound.x, draw.e, s), s)
+    return consistency_function(bound.field, path.point(bound.x, draw.e, draw.t), draw.t), target

@@ -99,7 +99,7 @@ def load_pretrained(
     model = from_config(config, trusted=trusted, where=str(file))
     if not (isinstance(model, Pretrained) and isinstance(model, nn.Module)):
         raise InputError(f"{file}: {type(model).__name__} is not a model")
-    (load_slim_weights if slim else load_weights)(model, folder / WEIGHTS)
+    (load_release_weights if slim else load_weights)(model, folder / WEIGHTS)
     model.eval()
     return model
 
@@ -150,7 +150,7 @@ def load_weights(module: nn.Module, file: Path) -> None:
             raise InputError(f"{file}: {min(names)} {problem} ({len(names)} such, see {CONFIG})")
 
 
-def load_slim_weights(module: nn.Module, file: Path) -> None:
+def load_release_weights(module: nn.Module, file: Path) -> None:
     """Load weights saved without a network beside its average, at 32 bits.
 
     Raises:

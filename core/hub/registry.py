@@ -9,7 +9,7 @@ from oneleap.core.errors import InputError, nearest
 from oneleap.core.hub.pretrained import CONFIG
 
 
-def shelf(package: str, folder: str, part: str = "") -> dict[str, Path]:
+def shipped_models(package: str, folder: str, part: str = "") -> dict[str, Path]:
     """Folders that come with a package, by name: those that hold a ``config.json``.
 
     Args:
@@ -21,7 +21,7 @@ def shelf(package: str, folder: str, part: str = "") -> dict[str, Path]:
     return {path.name: path for path in found if (path / part / CONFIG).is_file()}
 
 
-def find_on(kind: str, name: str | os.PathLike[str], known: Mapping[str, Path]) -> Path:
+def find_shipped(kind: str, name: str | os.PathLike[str], known: Mapping[str, Path]) -> Path:
     """The folder of what ships under a name, or the folder itself.
 
     Raises:

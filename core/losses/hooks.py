@@ -16,17 +16,17 @@ For each class it is the one in the table of :mod:`oneleap.core.nets`.
 
 
 @runtime_checkable
-class Watches(Protocol):
+class RecordsActivations(Protocol):
     """An objective that looks into the network being trained; a domain introduces the two."""
 
-    def watch(self, net: nn.Module) -> None:
+    def record_activations(self, net: nn.Module) -> None:
         """Put hooks on ``net``, before anything is compiled and after it was copied."""
 
 
-class Hidden:
+class ActivationRecorder:
     """Outputs of a network's named layers, gathered inside a ``with`` block.
 
-    Hooks are put on the layers once, by :meth:`watch`: torch cannot compile their registration.
+    Hooks are put on the layers once, by :meth:`record_activations`: torch cannot compile their registration.
     Outside a block they do nothing. Inside, they keep what passes while gradients are on, so a
     target that is computed without gradient is left out, whatever network computes it. Each call
     adds its rows: a loss that calls the network for one part of the batch and then for the rest
@@ -40,7 +40,7 @@ class Hidden:
         self._open = False
         self._seen: dict[str, list[Tensor]] = {}
 
-    def watch(self, net: nn.Module, layers: tuple[str, ...] = ()) -> None:
+    def record_activations(self, net: nn.Module, layers: tuple[str, ...] = ()) -> None:
         """Put hooks on the named layers of ``net``, or on the first of :data:`FIRST`.
 
         Raises:
@@ -62,7 +62,7 @@ class Hidden:
         if self._open and torch.is_grad_enabled():
             self._seen.setdefault(name, []).append(output)
 
-    def __enter__(self) -> "Hidden":
+    def __enter__(self) -> "ActivationRecorder":
         self._open = True
         self._seen.clear()
         return self

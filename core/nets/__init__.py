@@ -33,7 +33,7 @@ sample of nothing but padding. No ``n`` needs to be a multiple of anything.
 
 **Times.** Except for :class:`MLP`, a fresh network does not depend on ``r``, nor does one trained
 at ``r = t`` only: loaded into a student, it starts as its own teacher
-(:class:`~oneleap.core.nets.embed.Context`). :func:`~oneleap.core.nets.embed.forget_interval` makes
+(:class:`~oneleap.core.nets.embed.Context`). :func:`~oneleap.core.nets.embed.zero_interval_embedding` makes
 it so for any weights and any of these networks. Fresh DiT, ConvNeXt, WaveNet and LYNXNet are 0
 everywhere.
 

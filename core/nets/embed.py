@@ -15,10 +15,10 @@ Net = TypeVar("Net", bound=nn.Module)
 
 
 @runtime_checkable
-class ForgetsInterval(Protocol):
+class HasIntervalEmbedding(Protocol):
     """A part of a network that reads ``t - r`` and can be made blind to it."""
 
-    def forget_interval(self) -> None:
+    def zero_interval_embedding(self) -> None:
         """Make the result at every ``r`` that at ``r = t``."""
 
 
@@ -128,12 +128,12 @@ class Context(nn.Module):
         return self.times.of(gap) - self.times.of(torch.zeros_like(gap))
 
     @torch.no_grad()
-    def forget_interval(self) -> None:
-        """See :func:`forget_interval`."""
+    def zero_interval_embedding(self) -> None:
+        """See :func:`zero_interval_embedding`."""
         nn.init.zeros_(self.interval.weight)
 
 
-def forget_interval(net: Net) -> Net:
+def zero_interval_embedding(net: Net) -> Net:
     """Set ``u(z, r, t)`` to ``u(z, t, t)`` at every ``r``, in place, and return the network.
 
     So a student starts as exactly its teacher, a network of flow matching that was only ever
@@ -143,9 +143,9 @@ def forget_interval(net: Net) -> Net:
     Raises:
         ValueError: If no part of the network knows how to forget.
     """
-    parts = [m for m in net.modules() if isinstance(m, ForgetsInterval)]
+    parts = [m for m in net.modules() if isinstance(m, HasIntervalEmbedding)]
     if not parts:
         raise ValueError(f"{type(net).__name__} has no part that reads the interval in a known way")
     for part in parts:
-        part.forget_interval()
+        part.zero_interval_embedding()
     return net

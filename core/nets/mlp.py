@@ -88,8 +88,8 @@ class MLP(nn.Module):
         return AtFixedTimes(folded, tuple((m.weight, m.bias) for m in rest))
 
     @torch.no_grad()
-    def forget_interval(self) -> None:
-        """See :func:`oneleap.core.nets.embed.forget_interval`.
+    def zero_interval_embedding(self) -> None:
+        """See :func:`oneleap.core.nets.embed.zero_interval_embedding`.
 
         At ``r = t`` the sines of the interval are 0 and its cosines 1: the latter's weights are
         part of the bias.

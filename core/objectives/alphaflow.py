@@ -13,7 +13,7 @@ from oneleap.core.losses.metrics import Metric, SquaredError, masked_mean
 from oneleap.core.objectives.meanflow import MeanFlow
 from oneleap.core.paths.base import LinearPath, expand, jump
 from oneleap.core.paths.times import TimePairs
-from oneleap.core.types import Bound, Draw, Loss, Objective, noise_like, rows
+from oneleap.core.types import Draw, Loss, Objective, TrainingBatch, noise_like, rows
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class AlphaFlow(Objective):
         draw = Draw(e, r, t, ramp=torch.full_like(t, alpha) if alpha > 0 else None)
         return draw if self.guidance is None else self.guidance.draw(draw, generator)
 
-    def loss(self, bound: Bound, draw: Draw) -> Loss:
+    def loss(self, bound: TrainingBatch, draw: Draw) -> Loss:
         """``|| u - sg(v - (1 - alpha) (u(z_t, r, t) - u(z_s, r, s)) / alpha) ||^2``."""
         if draw.ramp is None:
             return MeanFlow(self.pairs, self.metric, self.guidance).loss(bound, draw)

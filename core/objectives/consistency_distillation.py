@@ -6,12 +6,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from oneleap.core.fields.flow_map import follow, needed_teacher, neighbours, to_data
+from oneleap.core.fields.flow_map import (
+    consistency_function,
+    follow,
+    require_teacher,
+    required_times,
+)
 from oneleap.core.fields.guidance import at, guided_by
 from oneleap.core.losses.metrics import Metric, SquaredError, masked_mean
 from oneleap.core.paths.base import LinearPath
 from oneleap.core.paths.edm import Karras
-from oneleap.core.types import Bound, Draw, Loss, Objective, noise_like
+from oneleap.core.types import Draw, Loss, Objective, TrainingBatch, noise_like
 
 
 @dataclass(frozen=True)
@@ -65,16 +70,16 @@ class ConsistencyDistillation(Objective):
             w = (low + (high - low) * share).to(x.dtype)
         return Draw(e, torch.zeros_like(nodes[i]), nodes[i], nodes[i - 1], w)
 
-    def loss(self, bound: Bound, draw: Draw) -> Loss:
+    def loss(self, bound: TrainingBatch, draw: Draw) -> Loss:
         """``d( f(z_t, t), sg f(z_s, s) )``, ``z_s`` by the teacher."""
-        s, t = neighbours(draw, "ConsistencyDistillation"), draw.t
-        teacher = needed_teacher(bound, "ConsistencyDistillation", "ImprovedConsistencyTraining")
+        s, t = required_times(draw, "ConsistencyDistillation"), draw.t
+        teacher = require_teacher(bound, "ConsistencyDistillation", "ImprovedConsistencyTraining")
         teacher = teacher if draw.w is None else guided_by(teacher, draw.w)
         student = at(bound.field, draw.w)
         source = student if bound.target is None else at(bound.target, draw.w)
         z = LinearPath().point(bound.x, draw.e, t)
         with torch.no_grad():
-            target = to_data(source, follow(teacher, z, s, t, heun=self.heun), s)
-        prediction = to_data(student, z, t)
+            target = consistency_function(source, follow(teacher, z, s, t, heun=self.heun), s)
+        prediction = consistency_function(student, z, t)
         error = masked_mean((prediction - target).detach().square(), bound.mask).mean()
         return Loss(self.metric(prediction, target, bound.mask), {"consistency_error": error})

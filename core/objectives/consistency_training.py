@@ -7,10 +7,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from oneleap.core.fields.flow_map import data_pair, neighbours
+from oneleap.core.fields.flow_map import data_pair, required_times
 from oneleap.core.losses.metrics import Metric, PseudoHuber, SquaredError, masked_mean
 from oneleap.core.paths.edm import Karras
-from oneleap.core.types import Bound, Draw, Loss, Objective, noise_like
+from oneleap.core.types import Draw, Loss, Objective, TrainingBatch, noise_like
 
 
 @dataclass(frozen=True)
@@ -54,9 +54,9 @@ class ConsistencyTraining(Objective):
         i = torch.randint(1, n, (len(x),), generator=generator, device=x.device)
         return Draw(e, torch.zeros_like(nodes[i]), nodes[i], nodes[i - 1])
 
-    def loss(self, bound: Bound, draw: Draw) -> Loss:
+    def loss(self, bound: TrainingBatch, draw: Draw) -> Loss:
         """``d( f(z_t, t), sg f(z_s, s) )``."""
-        s = neighbours(draw, "ConsistencyTraining")
+        s = required_times(draw, "ConsistencyTraining")
         source = bound.field if bound.target is None else bound.target
         prediction, target = data_pair(bound, draw, s, source)
         error = masked_mean((prediction - target).detach().square(), bound.mask).mean()
@@ -110,9 +110,9 @@ class ImprovedConsistencyTraining(Objective):
         nodes = self.grid.times(n, x)
         return Draw(e, torch.zeros_like(nodes[i]), nodes[i + 1], nodes[i])
 
-    def loss(self, bound: Bound, draw: Draw) -> Loss:
+    def loss(self, bound: TrainingBatch, draw: Draw) -> Loss:
         """``d( f(z_t, t), sg f(z_s, s) ) / (sigma_t - sigma_s)``."""
-        s = neighbours(draw, "ImprovedConsistencyTraining")
+        s = required_times(draw, "ImprovedConsistencyTraining")
         prediction, target = data_pair(bound, draw, s, bound.field)
         gap = self.grid.sigma(draw.t) - self.grid.sigma(s)
         error = masked_mean((prediction - target).detach().square(), bound.mask).mean()

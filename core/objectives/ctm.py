@@ -9,12 +9,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from oneleap.core.fields.flow_map import follow, neighbours, to_data, travel
+from oneleap.core.fields.flow_map import consistency_function, flow_map, follow, required_times
 from oneleap.core.fields.guidance import at, guided_by
 from oneleap.core.losses.metrics import Metric, SquaredError, masked_mean
 from oneleap.core.paths.base import LinearPath
 from oneleap.core.paths.edm import Karras
-from oneleap.core.types import Bound, Draw, Loss, Objective, noise_like
+from oneleap.core.types import Draw, Loss, Objective, TrainingBatch, noise_like
 
 
 @dataclass(frozen=True)
@@ -72,9 +72,9 @@ class ConsistencyTrajectory(Objective):
             w = (low + (high - low) * share[3]).to(x.dtype)
         return Draw(e, nodes[r], nodes[t], nodes[s], w)
 
-    def loss(self, bound: Bound, draw: Draw) -> Loss:
+    def loss(self, bound: TrainingBatch, draw: Draw) -> Loss:
         """``d(f(G(z_t, t, r), r), f(sg G(z_s, s, r), r)) + denoising d(u(z_t, t, t), v)``."""
-        r, s, t = draw.r, neighbours(draw, "ConsistencyTrajectory"), draw.t
+        r, s, t = draw.r, required_times(draw, "ConsistencyTrajectory"), draw.t
         student = at(bound.field, draw.w)
         average = None if bound.target is None else at(bound.target, draw.w)
         teacher = bound.teacher if draw.w is None else guided_by(bound.teacher, draw.w)
@@ -82,14 +82,17 @@ class ConsistencyTrajectory(Objective):
         with torch.no_grad():
             if teacher is None:
                 v = LinearPath().velocity(bound.x, draw.e)
-                near = travel(student if average is None else average, z, s, t)
+                near = flow_map(student if average is None else average, z, s, t)
             else:
                 v = teacher(z, t, t)
                 near = follow(teacher, z, s, t, steps=self.solver_steps)
-            target = travel(student, near, r, s)
-        leap = travel(student, z, r, t)
+            target = flow_map(student, near, r, s)
+        leap = flow_map(student, z, r, t)
         if average is not None:
-            leap, target = to_data(average, leap, r), to_data(average, target, r).detach()
+            leap, target = (
+                consistency_function(average, leap, r),
+                consistency_function(average, target, r).detach(),
+            )
         u = student(z, t, t)
         consistency = self.metric(leap, target, bound.mask)
         denoising = self.metric(u, v, bound.mask)

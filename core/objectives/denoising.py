@@ -8,12 +8,12 @@ from torch import Tensor
 
 from oneleap.core.losses.metrics import Metric, SquaredError, masked_mean
 from oneleap.core.paths.base import LinearPath, expand
-from oneleap.core.paths.ddpm import DDPM, LinearBetas
+from oneleap.core.paths.ddpm import DiscreteVPPath, LinearBetas
 from oneleap.core.paths.times import LogitNormal, Times
-from oneleap.core.types import Bound, Draw, Loss, Objective, noise_like
+from oneleap.core.types import Draw, Loss, Objective, TrainingBatch, noise_like
 
 
-def weighted(bound: Bound, draw: Draw, weight: Float[Tensor, "b"], metric: Metric) -> Loss:
+def weighted(bound: TrainingBatch, draw: Draw, weight: Float[Tensor, "b"], metric: Metric) -> Loss:
     """Distance between ``weight u(z_t, t, t)`` and ``weight (e - x)``."""
     path = LinearPath()
     u = bound.field(path.point(bound.x, draw.e, draw.t), draw.t, draw.t)
@@ -55,7 +55,7 @@ class Denoising(Objective):
         t = self.times.sample((len(x),), x, generator)
         return Draw(e, t, t)
 
-    def loss(self, bound: Bound, draw: Draw) -> Loss:
+    def loss(self, bound: TrainingBatch, draw: Draw) -> Loss:
         """See the class."""
         weight = torch.hypot(draw.t / self.sigma_data, 1 - draw.t)
         return weighted(bound, draw, weight, self.metric)
@@ -68,14 +68,14 @@ class NoisePrediction(Objective):
     On the linear path ``N - e = (1 - t) (u - v)``: flow matching under another weight, at the
     times of the schedule. Cost: 1 forward and backward pass.
 
-    Trap: see :class:`oneleap.core.paths.ddpm.DDPM` on one-step sampling of a field trained so.
+    Trap: see :class:`oneleap.core.paths.ddpm.DiscreteVPPath` on one-step sampling of a field trained so.
 
     Attributes:
         schedule: Of the noise.
-        metric: ``SquaredError`` (DDPM, Diffusion-QL) or ``AbsoluteError`` (DiffSinger's).
+        metric: ``SquaredError`` (DiscreteVPPath, Diffusion-QL) or ``AbsoluteError`` (DiffSinger's).
     """
 
-    schedule: DDPM = field(default_factory=LinearBetas)
+    schedule: DiscreteVPPath = field(default_factory=LinearBetas)
     metric: Metric = field(default_factory=SquaredError)
 
     def draw(
@@ -91,6 +91,6 @@ class NoisePrediction(Objective):
         t = self.schedule.time(k.to(x.dtype))
         return Draw(e, t, t)
 
-    def loss(self, bound: Bound, draw: Draw) -> Loss:
+    def loss(self, bound: TrainingBatch, draw: Draw) -> Loss:
         """See the class."""
         return weighted(bound, draw, 1 - draw.t, self.metric)

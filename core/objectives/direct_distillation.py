@@ -7,9 +7,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from oneleap.core.errors import InputError
-from oneleap.core.fields.flow_map import needed_teacher, pairs, to_data
+from oneleap.core.fields.flow_map import consistency_function, pairs, require_teacher
 from oneleap.core.losses.metrics import Metric, SquaredError, masked_mean
-from oneleap.core.types import Bound, Draw, Loss, Objective, noise_like
+from oneleap.core.types import Draw, Loss, Objective, TrainingBatch, noise_like
 
 
 @dataclass(frozen=True)
@@ -64,12 +64,12 @@ class DirectDistillation(Objective):
         e = noise_like(x, generator)
         return Draw(e, e.new_zeros(len(e)), e.new_ones(len(e)))
 
-    def loss(self, bound: Bound, draw: Draw) -> Loss:
+    def loss(self, bound: TrainingBatch, draw: Draw) -> Loss:
         """``d( e - u(e, 0, 1), ODE(e) )``."""
-        teacher = needed_teacher(bound, "DirectDistillation", "MeanFlow", self.guidance)
+        teacher = require_teacher(bound, "DirectDistillation", "MeanFlow", self.guidance)
         e, target = pairs(teacher, draw.e, steps=self.steps, heun=self.heun)
         if self.clip is not None:
             target = target.clamp(-self.clip, self.clip)
-        prediction = to_data(bound.field, e, draw.t)
+        prediction = consistency_function(bound.field, e, draw.t)
         error = masked_mean((prediction - target).detach().square(), bound.mask).mean()
         return Loss(self.metric(prediction, target, bound.mask), {"distillation_error": error})

@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 from oneleap.core.errors import InputError
 from oneleap.core.losses.dispersion import Dispersion, InfoNCEL2
-from oneleap.core.losses.hooks import Hidden, Watches
+from oneleap.core.losses.hooks import ActivationRecorder, RecordsActivations
 from oneleap.core.objectives.meanflow import MeanFlow
-from oneleap.core.types import Bound, Draw, Loss, Objective
+from oneleap.core.types import Draw, Loss, Objective, TrainingBatch
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Dispersed(Objective):
     ``b^2 D`` operations and the memory of its output.
 
     A model of a domain puts the hooks on its network when it is built; who calls ``loss`` alone
-    calls :meth:`watch` first. The dispersion is one number for the batch and is added to every
+    calls :meth:`record_activations` first. The dispersion is one number for the batch and is added to every
     row, so a domain that weights rows does not change its mean.
 
     Traps: it depends on the batch, and each process of a parallel run disperses its own. Features
@@ -50,22 +50,24 @@ class Dispersed(Objective):
     weight: float = 0.5
     frames: int | None = None
     _default: Objective = field(default_factory=MeanFlow, init=False, repr=False, compare=False)
-    _hidden: Hidden = field(default_factory=Hidden, init=False, repr=False, compare=False)
+    _hidden: ActivationRecorder = field(
+        default_factory=ActivationRecorder, init=False, repr=False, compare=False
+    )
 
     @property
     def inner(self) -> Objective:
         """The objective that is dispersed."""
         return self._default if self.objective is None else self.objective
 
-    def watch(self, net: nn.Module) -> None:
+    def record_activations(self, net: nn.Module) -> None:
         """Put hooks on the layers of the network being trained; its average needs none.
 
         Raises:
             InputError: If it has no such layers.
         """
-        self._hidden.watch(net, self.layers)
-        if isinstance(self.inner, Watches):
-            self.inner.watch(net)
+        self._hidden.record_activations(net, self.layers)
+        if isinstance(self.inner, RecordsActivations):
+            self.inner.record_activations(net)
 
     def draw(
         self,
@@ -76,7 +78,7 @@ class Dispersed(Objective):
         """The objective's own."""
         return self.inner.draw(x, generator, progress)
 
-    def loss(self, bound: Bound, draw: Draw) -> Loss:
+    def loss(self, bound: TrainingBatch, draw: Draw) -> Loss:
         """See the class."""
         with self._hidden as hidden:
             loss = self.inner.loss(bound, draw)

@@ -6,10 +6,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from oneleap.core.fields.flow_map import data_pair, neighbours
+from oneleap.core.fields.flow_map import data_pair, required_times
 from oneleap.core.losses.metrics import Metric, PseudoHuber, masked_mean
 from oneleap.core.paths.times import LogitNormal, Times
-from oneleap.core.types import Bound, Draw, Loss, Objective, noise_like
+from oneleap.core.types import Draw, Loss, Objective, TrainingBatch, noise_like
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,9 @@ class EasyConsistencyTuning(Objective):
         near = sigma * (1 - gap).clamp(min=0)
         return Draw(e, torch.zeros_like(t), t, near / (1 + near))
 
-    def loss(self, bound: Bound, draw: Draw) -> Loss:
+    def loss(self, bound: TrainingBatch, draw: Draw) -> Loss:
         """``d( f(z_t, t), sg f(z_s, s) ) / (sigma_t - sigma_s)``."""
-        s, t = neighbours(draw, "EasyConsistencyTuning"), draw.t
+        s, t = required_times(draw, "EasyConsistencyTuning"), draw.t
         prediction, target = data_pair(bound, draw, s, bound.field)
         gap = (t - s) / ((1 - t) * (1 - s))  # of t / (1 - t)
         error = masked_mean((prediction - target).detach().square(), bound.mask).mean()

@@ -9,7 +9,7 @@ from torch import Tensor
 from oneleap.core.losses.metrics import Metric, SquaredError, masked_mean
 from oneleap.core.paths.base import LinearPath
 from oneleap.core.paths.times import Times, Uniform
-from oneleap.core.types import Bound, Draw, Loss, Objective, noise_like
+from oneleap.core.types import Draw, Loss, Objective, TrainingBatch, noise_like
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class FlowMatching(Objective):
         t = self.times.sample((len(x),), x, generator)
         return Draw(e, t, t)
 
-    def loss(self, bound: Bound, draw: Draw) -> Loss:
+    def loss(self, bound: TrainingBatch, draw: Draw) -> Loss:
         """``|| u(z_t, t, t) - (e - x) ||^2``."""
         path = LinearPath()
         z = path.point(bound.x, draw.e, draw.t)

@@ -11,7 +11,7 @@ from oneleap.core.fields.jvp import total_derivative
 from oneleap.core.losses.metrics import Metric, SquaredError, masked_mean
 from oneleap.core.paths.base import LinearPath, expand
 from oneleap.core.paths.times import TimePairs
-from oneleap.core.types import Bound, Draw, Loss, Objective, noise_like, rows
+from oneleap.core.types import Draw, Loss, Objective, TrainingBatch, noise_like, rows
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class ImprovedMeanFlow(Objective):
         draw = Draw(e, r, t)
         return draw if self.guidance is None else self.guidance.draw(draw, generator)
 
-    def loss(self, bound: Bound, draw: Draw) -> Loss:
+    def loss(self, bound: TrainingBatch, draw: Draw) -> Loss:
         """``|| u + (t - r) sg(du/dt) - v ||^2``."""
         path, r, t = LinearPath(), draw.r, draw.t
         z = path.point(bound.x, draw.e, t)

@@ -7,11 +7,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from oneleap.core.errors import InputError
-from oneleap.core.fields.flow_map import needed_teacher, pairs
+from oneleap.core.fields.flow_map import pairs, require_teacher
 from oneleap.core.losses.metrics import Metric, SquaredError, masked_mean
 from oneleap.core.paths.base import LinearPath
 from oneleap.core.paths.times import Times, Uniform
-from oneleap.core.types import Bound, Draw, Loss, Objective, noise_like
+from oneleap.core.types import Draw, Loss, Objective, TrainingBatch, noise_like
 
 
 @dataclass(frozen=True)
@@ -67,9 +67,9 @@ class Reflow(Objective):
         t = self.times.sample((len(x),), x, generator)
         return Draw(e, t * Uniform().sample((len(x),), x, generator), t)
 
-    def loss(self, bound: Bound, draw: Draw) -> Loss:
+    def loss(self, bound: TrainingBatch, draw: Draw) -> Loss:
         """``|| u(z_t, r, t) - (e - ODE(e)) ||^2`` on the line from ``ODE(e)`` to ``e``."""
-        teacher = needed_teacher(bound, "Reflow", "MeanFlow", self.guidance)
+        teacher = require_teacher(bound, "Reflow", "MeanFlow", self.guidance)
         e, x = pairs(teacher, draw.e, steps=self.steps, heun=self.heun)
         path = LinearPath()
         u, v = bound.field(path.point(x, e, draw.t), draw.r, draw.t), path.velocity(x, e)

@@ -12,7 +12,7 @@ from oneleap.core.losses.metrics import Metric, SquaredError, masked_mean
 from oneleap.core.paths.base import expand
 from oneleap.core.paths.times import LogitNormal, Times
 from oneleap.core.paths.trigflow import TrigFlow
-from oneleap.core.types import Bound, Draw, Loss, Objective, noise_like
+from oneleap.core.types import Draw, Loss, Objective, TrainingBatch, noise_like
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class ContinuousConsistency(Objective):
         ramp = 1.0 if self.warmup <= progress else progress / self.warmup
         return Draw(e, torch.zeros_like(t), t, ramp=torch.full_like(t, ramp))
 
-    def loss(self, bound: Bound, draw: Draw) -> Loss:
+    def loss(self, bound: TrainingBatch, draw: Draw) -> Loss:
         """``|| F - sg(F + g / (|g| + c)) ||^2``."""
         if draw.ramp is None:
             raise InputError("ContinuousConsistency needs the ramp of its own draw()")

@@ -7,11 +7,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from oneleap.core.errors import InputError
-from oneleap.core.fields.flow_map import neighbours
+from oneleap.core.fields.flow_map import required_times
 from oneleap.core.losses.metrics import Metric, SquaredError, masked_mean
 from oneleap.core.paths.base import LinearPath, jump
 from oneleap.core.paths.times import TimePairs, Uniform
-from oneleap.core.types import Bound, Draw, Loss, Objective, noise_like, rows
+from oneleap.core.types import Draw, Loss, Objective, TrainingBatch, noise_like, rows
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Shortcut(Objective):
         r, s, t = (torch.cat([equal, (k + half) / count]) for half in (0, 0.5, 1))
         return Draw(e, r, t, s)
 
-    def loss(self, bound: Bound, draw: Draw) -> Loss:
+    def loss(self, bound: TrainingBatch, draw: Draw) -> Loss:
         """``|| u(z_t, r, t) - sg(target) ||^2``."""
         path, n = LinearPath(), self.pairs.n_equal(len(draw.t))
         z = path.point(bound.x, draw.e, draw.t)
@@ -83,10 +83,10 @@ class Shortcut(Objective):
         }
         return Loss(self.metric(u, target, bound.mask), logs)
 
-    def _halves(self, bound: Bound, draw: Draw, z: Tensor, first: int) -> Tensor:
+    def _halves(self, bound: TrainingBatch, draw: Draw, z: Tensor, first: int) -> Tensor:
         """``(u(z_s, r, s) + u(z_t, s, t)) / 2``, with ``d = 0`` for the shortest halves."""
         part = slice(first, None)
-        z, r, s, t = z[part], draw.r[part], neighbours(draw, "Shortcut")[part], draw.t[part]
+        z, r, s, t = z[part], draw.r[part], required_times(draw, "Shortcut")[part], draw.t[part]
         u = rows(bound.field if bound.target is None else bound.target, part)
         finest = (t - s) * self.steps < 1.5
         late = u(z, torch.where(finest, t, s), t)

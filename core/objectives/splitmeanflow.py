@@ -12,7 +12,7 @@ from oneleap.core.losses.metrics import Metric, SquaredError, masked_mean
 from oneleap.core.paths.base import LinearPath, expand, jump
 from oneleap.core.paths.times import TimePairs, Uniform
 from oneleap.core.sampling.ode import Guided
-from oneleap.core.types import Bound, Draw, Loss, Objective, noise_like, rows
+from oneleap.core.types import Draw, Loss, Objective, TrainingBatch, noise_like, rows
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class SplitMeanFlow(Objective):
 
     Traps: ``u = 0`` splits perfectly: the boundary must hold at least half the batch, or training
     collapses. A student must start as its teacher at every interval, not only at ``r = t``, see
-    :func:`oneleap.core.nets.embed.forget_interval`, and needs no dropped conditions. The longest
+    :func:`oneleap.core.nets.embed.zero_interval_embedding`, and needs no dropped conditions. The longest
     intervals are the rarest and learn last: pin some rows to them, ``pairs.deployed``.
 
     Deviation: the paper writes the right side with the student's own weights; so it is here for a
@@ -57,7 +57,7 @@ class SplitMeanFlow(Objective):
         s = t - Uniform().sample((len(x),), x, generator) * (t - r)
         return Draw(e, r, t, s)
 
-    def loss(self, bound: Bound, draw: Draw) -> Loss:
+    def loss(self, bound: TrainingBatch, draw: Draw) -> Loss:
         """``|| u(z_t, r, t) - sg(target) ||^2``."""
         z = LinearPath().point(bound.x, draw.e, draw.t)
         n = self.pairs.n_equal(len(z))
@@ -73,7 +73,7 @@ class SplitMeanFlow(Objective):
         }
         return Loss(self.metric(u, target, bound.mask), logs)
 
-    def _velocity(self, bound: Bound, draw: Draw, z: Tensor, part: slice) -> Tensor:
+    def _velocity(self, bound: TrainingBatch, draw: Draw, z: Tensor, part: slice) -> Tensor:
         """The instantaneous velocity of the teacher, or of the data."""
         if bound.teacher is None:
             if self.guidance is not None:
@@ -87,7 +87,7 @@ class SplitMeanFlow(Objective):
             teacher = Guided(teacher, unconditional(teacher, t), self.guidance)
         return teacher(z[part], t, t)
 
-    def _split(self, bound: Bound, draw: Draw, z: Tensor, first: int) -> Tensor:
+    def _split(self, bound: TrainingBatch, draw: Draw, z: Tensor, first: int) -> Tensor:
         """``[(s - r) u(z_s, r, s) + (t - s) u(z_t, s, t)] / (t - r)``."""
         if draw.s is None:
             raise ValueError("SplitMeanFlow needs the times s of its own draw()")

@@ -184,10 +184,10 @@ class LinearPath(GaussianPath):
 
 
 @dataclass(frozen=True)
-class Foreign:
+class ExternalTeacher:
     """A field made of a network born under another path, to teach ours.
 
-    ``Foreign(path, lambda x, tau: path.from_noise(net(x, tau), x, tau))`` makes one of a network
+    ``ExternalTeacher(path, lambda x, tau: path.from_noise(net(x, tau), x, tau))`` makes one of a network
     that predicts noise.
 
     Attributes:

@@ -13,7 +13,7 @@ from torch import Tensor
 from oneleap.core.paths.base import GaussianPath
 
 
-class DDPM(GaussianPath):
+class DiscreteVPPath(GaussianPath):
     """``x_k = sqrt(abar_k) x + sqrt(1 - abar_k) e``, ``abar_k`` the product of ``1 - beta``.
 
     Its time is the number ``k`` of noising steps, a whole number in a float tensor: ``k = 0`` is
@@ -37,17 +37,17 @@ class DDPM(GaussianPath):
     @cached_property
     def alpha_bar(self) -> NDArray[np.float64]:
         """Share of the data's variance left after ``k`` steps, ``k`` from 0: (steps + 1,)."""
-        kept = np.cumprod(1 - self.betas(), dtype=np.float64)
-        return np.concatenate([np.ones(1), kept])
+        alphas_cumprod = np.cumprod(1 - self.betas(), dtype=np.float64)
+        return np.concatenate([np.ones(1), alphas_cumprod])
 
     @cached_property
-    def kept(self) -> tuple[float, ...]:
+    def alphas_cumprod(self) -> tuple[float, ...]:
         """The same as plain numbers: once asked for, traced code holds them for constants."""
         return tuple(self.alpha_bar.tolist())
 
     def scales(self, tau: Float[Tensor, "b"]) -> tuple[Float[Tensor, "b"], Float[Tensor, "b"]]:
         """``sqrt(abar)`` and ``sqrt(1 - abar)``."""
-        table = torch.tensor(self.kept, dtype=torch.float64, device=tau.device)
+        table = torch.tensor(self.alphas_cumprod, dtype=torch.float64, device=tau.device)
         k = tau.round().long()
         a, b = (c.sqrt().to(tau.dtype)[k] for c in (table, 1 - table))
         return a, b
@@ -65,8 +65,8 @@ class DDPM(GaussianPath):
 
 
 @dataclass(frozen=True)
-class LinearBetas(DDPM):
-    """``beta`` evenly spaced: DDPM; DiffSinger with ``last = 0.06`` over 100 steps.
+class LinearBetas(DiscreteVPPath):
+    """``beta`` evenly spaced: DiscreteVPPath; DiffSinger with ``last = 0.06`` over 100 steps.
 
     Attributes:
         steps: Number of noising steps.
@@ -79,12 +79,12 @@ class LinearBetas(DDPM):
     last: float = 0.02
 
     def betas(self) -> NDArray[np.float64]:
-        """See :meth:`DDPM.betas`."""
+        """See :meth:`DiscreteVPPath.betas`."""
         return np.linspace(self.first, self.last, self.steps)
 
 
 @dataclass(frozen=True)
-class CosineBetas(DDPM):
+class CosineBetas(DiscreteVPPath):
     """``abar`` a squared cosine, Nichol & Dhariwal 2021, Eq. (17): "squaredcos_cap_v2".
 
     Attributes:
@@ -98,7 +98,7 @@ class CosineBetas(DDPM):
     max_beta: float = 0.999
 
     def betas(self) -> NDArray[np.float64]:
-        """See :meth:`DDPM.betas`."""
+        """See :meth:`DiscreteVPPath.betas`."""
         k = np.arange(self.steps + 1) / self.steps
         share = np.cos((k + self.offset) / (1 + self.offset) * np.pi / 2) ** 2
         betas: NDArray[np.float64] = np.minimum(1 - share[1:] / share[:-1], self.max_beta)
@@ -106,7 +106,7 @@ class CosineBetas(DDPM):
 
 
 @dataclass(frozen=True)
-class VPBetas(DDPM):
+class VPBetas(DiscreteVPPath):
     """The variance-preserving SDE in ``steps`` steps: Xiao et al. 2022, and Diffusion-QL.
 
     Attributes:

@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from oneleap.core.errors import InputError
-from oneleap.core.fields.flow_map import to_data, travel
+from oneleap.core.fields.flow_map import consistency_function, flow_map
 from oneleap.core.paths.base import LinearPath, expand
 from oneleap.core.sampling.ode import Progress, time_grid
 from oneleap.core.types import Field, noise_like
@@ -41,7 +41,7 @@ def consistency(
     x = noise
     for k, t in enumerate(grid.unsqueeze(1).expand(-1, len(noise))):
         z = noise if k == 0 else path.point(x, fresh(noises, k - 1, x, generator), t)
-        x = to_data(field, z, t)
+        x = consistency_function(field, z, t)
         if progress is not None:
             progress(k + 1, x)
     return x
@@ -86,7 +86,7 @@ def gamma_sampling(
         t, then = grid[k], grid[k + 1]
         sigma = then / (1 - then)  # the units in which noise adds up
         low = (1 - gamma**2) ** 0.5 * sigma
-        z = travel(field, z, low / (1 + low), t)
+        z = flow_map(field, z, low / (1 + low), t)
         if gamma > 0 and k + 2 < len(grid):
             e = fresh(noises, k, z, generator)
             z = (z * expand(1 + low, z) + gamma * expand(sigma, z) * e) / expand(1 + sigma, z)

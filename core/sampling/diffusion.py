@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from oneleap.core.errors import InputError
-from oneleap.core.paths.ddpm import DDPM
+from oneleap.core.paths.ddpm import DiscreteVPPath
 from oneleap.core.paths.edm import EDM, Karras
 from oneleap.core.sampling.consistency import fresh
 from oneleap.core.sampling.ode import Progress
@@ -23,7 +23,7 @@ ADAMS_BASHFORTH = (
 )
 
 
-def nodes(schedule: DDPM, steps: int | None) -> list[int]:
+def nodes(schedule: DiscreteVPPath, steps: int | None) -> list[int]:
     """``steps + 1`` noising steps, evenly spread from the last down to 0, which is data.
 
     Raises:
@@ -39,7 +39,7 @@ def nodes(schedule: DDPM, steps: int | None) -> list[int]:
 def ddim(
     field: Field,
     noise: Float[Tensor, "b *d"],
-    schedule: DDPM,
+    schedule: DiscreteVPPath,
     *,
     steps: int | None = None,
     eta: float = 0.0,
@@ -70,7 +70,7 @@ def ddim(
         data, e = schedule.ends(field, x, tau)
         if clip is not None:
             data, e = schedule.from_data(data.clamp(-clip, clip), x, tau)
-        now, left = schedule.kept[k], schedule.kept[then]
+        now, left = schedule.alphas_cumprod[k], schedule.alphas_cumprod[then]
         variance = eta**2 * (1 - left) / (1 - now) * (1 - now / left)
         x = math.sqrt(left) * data + math.sqrt(max(0.0, 1 - left - variance)) * e
         if variance > 0:
@@ -83,7 +83,7 @@ def ddim(
 def ddpm(
     field: Field,
     noise: Float[Tensor, "b *d"],
-    schedule: DDPM,
+    schedule: DiscreteVPPath,
     *,
     steps: int | None = None,
     clip: float | None = None,
@@ -112,7 +112,7 @@ def ddpm(
 def plms(
     field: Field,
     noise: Float[Tensor, "b *d"],
-    schedule: DDPM,
+    schedule: DiscreteVPPath,
     *,
     steps: int | None = None,
     progress: Progress | None = None,
@@ -135,7 +135,7 @@ def plms(
         return schedule.ends(field, x, x.new_full((len(x),), k))[1]
 
     def transfer(x: Tensor, e: Tensor, k: int, then: int) -> Tensor:
-        now, left = schedule.kept[k], schedule.kept[then]
+        now, left = schedule.alphas_cumprod[k], schedule.alphas_cumprod[then]
         return math.sqrt(left) * (x - math.sqrt(1 - now) * e) / math.sqrt(now) + (
             math.sqrt(1 - left) * e
         )

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from oneleap.core.errors import InputError
 from oneleap.core.fields.guidance import unconditional
-from oneleap.core.paths.ddpm import DDPM, CosineBetas
+from oneleap.core.paths.ddpm import CosineBetas, DiscreteVPPath
 from oneleap.core.paths.edm import Karras
 from oneleap.core.sampling.consistency import consistency
 from oneleap.core.sampling.diffusion import ddim, ddpm, edm
@@ -64,7 +64,7 @@ def guided(field: Field, scale: float, noise: Float[Tensor, "b *d"]) -> Field:
 
 
 @dataclass(frozen=True)
-class Leap(Sampler):
+class FlowMapSampler(Sampler):
     """Leaps along the mean velocity: MeanFlow, SplitMeanFlow, Shortcut and their kin.
 
     Attributes:
@@ -81,7 +81,7 @@ class Leap(Sampler):
 
 
 @dataclass(frozen=True)
-class Euler(Sampler):
+class EulerSampler(Sampler):
     """Euler's method along the instantaneous velocity: flow matching.
 
     Attributes:
@@ -100,7 +100,7 @@ class Euler(Sampler):
 
 
 @dataclass(frozen=True)
-class EDMSolver(Sampler):
+class EDMSampler(Sampler):
     """EDM's solver over Karras' levels; by Euler's steps, as CoMoSpeech's teacher is sampled.
 
     Attributes:
@@ -124,7 +124,7 @@ class EDMSolver(Sampler):
 
 
 @dataclass(frozen=True)
-class Consistency(Sampler):
+class ConsistencySampler(Sampler):
     """Jumps to the data and back to some noise: what was trained by a consistency objective.
 
     Attributes:
@@ -141,7 +141,7 @@ class Consistency(Sampler):
 
 
 @dataclass(frozen=True)
-class Ancestral(Sampler):
+class DDPMSampler(Sampler):
     """DDPM, as Diffusion Policy samples.
 
     Attributes:
@@ -150,7 +150,7 @@ class Ancestral(Sampler):
         clip: Greatest magnitude of normalised data; none unless they are scaled by range.
     """
 
-    schedule: DDPM = field(default_factory=CosineBetas)
+    schedule: DiscreteVPPath = field(default_factory=CosineBetas)
     steps: int = 100
     clip: float | None = 1.0
 
@@ -164,7 +164,7 @@ class Ancestral(Sampler):
 
 
 @dataclass(frozen=True)
-class Implicit(Sampler):
+class DDIMSampler(Sampler):
     """DDIM, deterministic.
 
     Attributes:
@@ -173,7 +173,7 @@ class Implicit(Sampler):
         clip: Greatest magnitude of normalised data; none unless they are scaled by range.
     """
 
-    schedule: DDPM = field(default_factory=CosineBetas)
+    schedule: DiscreteVPPath = field(default_factory=CosineBetas)
     steps: int = 10
     clip: float | None = 1.0
 

@@ -17,7 +17,7 @@ from rich.progress import Progress as Bar
 from oneleap.core.files import replacing
 from oneleap.core.hub.card import hardware, model_card
 from oneleap.core.hub.pretrained import Pretrained
-from oneleap.core.training.checkpoints import BEST, Checkpoints, rehearsal
+from oneleap.core.training.checkpoints import BEST, Checkpoints, is_fast_dev_run
 
 MODEL, CONFIG = Path("model"), Path("config.yaml")
 """Where things lie in a run's folder."""
@@ -147,7 +147,7 @@ class Export(Callback):
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the folder."""
         run = Path(trainer.default_root_dir)
-        if rehearsal(trainer) or not isinstance(pl_module, Pretrained):
+        if is_fast_dev_run(trainer) or not isinstance(pl_module, Pretrained):
             return
         best = self.weights == "best" and (run / BEST).is_file()
         if best:

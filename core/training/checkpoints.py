@@ -61,7 +61,7 @@ class Checkpoints(Checkpoint):
     Args:
         every_n_steps: Steps between two ``last.ckpt``; the last step always has one.
         monitor: Figure whose greatest value makes ``best.ckpt``, if validation logs it or
-            :func:`scored` is told it.
+            :func:`report_score` is told it.
     """
 
     def __init__(self, every_n_steps: int = 1000, monitor: str = "eval/score") -> None:
@@ -74,7 +74,7 @@ class Checkpoints(Checkpoint):
         self._offered: float | None = None
 
     def offer(self, figures: Mapping[str, float]) -> None:
-        """Figures of this step, whose weights may be the best; see :func:`scored`."""
+        """Figures of this step, whose weights may be the best; see :func:`report_score`."""
         self._offered = figures.get(self.monitor)
 
     def state_dict(self) -> dict[str, Any]:
@@ -123,7 +123,7 @@ class Checkpoints(Checkpoint):
             self._save(trainer, BEST)
 
     def _save(self, trainer: Trainer, name: Path) -> None:
-        if rehearsal(trainer):
+        if is_fast_dev_run(trainer):
             return
         if name == LAST:
             self._saved = trainer.global_step
@@ -132,7 +132,7 @@ class Checkpoints(Checkpoint):
         trainer.save_checkpoint(Path(trainer.default_root_dir) / name)
 
 
-def scored(trainer: Trainer, figures: Mapping[str, float]) -> None:
+def report_score(trainer: Trainer, figures: Mapping[str, float]) -> None:
     """Tell :class:`Checkpoints` what the weights of this step score.
 
     What is logged lies on the module's device, and to look there after every step would wait for
@@ -143,7 +143,7 @@ def scored(trainer: Trainer, figures: Mapping[str, float]) -> None:
             kept.offer(figures)
 
 
-def rehearsal(trainer: Trainer) -> bool:
+def is_fast_dev_run(trainer: Trainer) -> bool:
     """Whether this is ``--trainer.fast_dev_run``, which leaves no files."""
     return bool(getattr(trainer, "fast_dev_run", False))
 

@@ -13,13 +13,13 @@ from torch.optim import Optimizer
 
 from oneleap.core.errors import InputError
 from oneleap.core.hub.pretrained import Pretrained, load_pretrained
-from oneleap.core.losses.hooks import Watches
-from oneleap.core.nets.embed import forget_interval
+from oneleap.core.losses.hooks import RecordsActivations
+from oneleap.core.nets.embed import zero_interval_embedding
 from oneleap.core.training.compile import compiled
 from oneleap.core.training.ema import PowerEMA, ema_update, frozen_copy
-from oneleap.core.training.optim import Adam, build_optimizer
+from oneleap.core.training.optim import AdamConfig, build_optimizer
 from oneleap.core.training.seed import BATCHES, step_generator
-from oneleap.core.types import Bound, Draw, Field, Loss, Objective
+from oneleap.core.types import Draw, Field, Loss, Objective, TrainingBatch
 
 
 class GenerativeModule(Pretrained, L.LightningModule):
@@ -44,7 +44,7 @@ class GenerativeModule(Pretrained, L.LightningModule):
         net: nn.Module,
         objective: Objective,
         *,
-        optimizer: Adam,
+        optimizer: AdamConfig,
         ema: float | PowerEMA = 0.999,
         seed: int = 0,
         compile_loss: bool = False,
@@ -61,8 +61,8 @@ class GenerativeModule(Pretrained, L.LightningModule):
             raise InputError(f"ema: {ema} is not from 0 to below 1")
         self._teacher: list[GenerativeModule] = []  # in a list it is no part of the weights
         self.average = frozen_copy(net)
-        if isinstance(objective, Watches):
-            objective.watch(net)
+        if isinstance(objective, RecordsActivations):
+            objective.record_activations(net)
         self._total_steps = 1
         self._loss: Callable[[Any, Draw], Loss] = self.loss
 
@@ -71,7 +71,7 @@ class GenerativeModule(Pretrained, L.LightningModule):
         """What is to be generated, (b, *d), as the network sees it; cheap."""
 
     @abstractmethod
-    def bind(self, batch: Any, net: Callable[..., Tensor] | None = None) -> Bound:
+    def bind(self, batch: Any, net: Callable[..., Tensor] | None = None) -> TrainingBatch:
         """Close ``net``, by default the network being trained, over a batch's conditions."""
 
     def loss(self, batch: Any, draw: Draw) -> Loss:
@@ -95,7 +95,7 @@ class GenerativeModule(Pretrained, L.LightningModule):
         self._teacher = [model.requires_grad_(False).to(self.device)]
         return model
 
-    def taught(self, batch: Any) -> Field | None:
+    def teacher_field(self, batch: Any) -> Field | None:
         """The teacher's field under a batch's conditions, as it normalises them, or ``None``.
 
         The weights are the teacher's average, from which it samples.
@@ -158,7 +158,7 @@ class GenerativeModule(Pretrained, L.LightningModule):
         except RuntimeError as error:
             reason = str(error).splitlines()[-1].strip()
             raise InputError(f"teacher: {self.teacher} has another network: {reason}") from None
-        self.average.load_state_dict(forget_interval(self.net).state_dict())
+        self.average.load_state_dict(zero_interval_embedding(self.net).state_dict())
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor | None:
         """Mean loss of one batch."""

@@ -14,7 +14,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 
 @dataclass(frozen=True)
-class Adam:
+class AdamConfig:
     """Adam, or AdamW when ``weight_decay`` is positive, with warm-up and cosine decay.
 
     Attributes:
@@ -56,7 +56,7 @@ class Adam:
 
 
 def build_optimizer(
-    *parts: tuple[Adam, Iterable[nn.Parameter]], total_steps: int
+    *parts: tuple[AdamConfig, Iterable[nn.Parameter]], total_steps: int
 ) -> OptimizerLRSchedulerConfig:
     """One fused optimiser over all parts of a model, each with its own description and schedule.
 

@@ -13,7 +13,7 @@ from oneleap.core.hub.pretrained import CONFIG, SLIM, WEIGHTS, Pretrained, load_
 from oneleap.core.training.module import GenerativeModule
 
 
-def save_slim(model: Pretrained, folder: str | os.PathLike[str], *, half: bool = True) -> None:
+def save_release(model: Pretrained, folder: str | os.PathLike[str], *, half: bool = True) -> None:
     """Write a model without what only training needs.
 
     A generative module's network is left out beside its average, and its teacher is forgotten.
@@ -35,7 +35,7 @@ def save_slim(model: Pretrained, folder: str | os.PathLike[str], *, half: bool =
         path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
 
-def load_slim(folder: Path) -> Pretrained:
+def load_release(folder: Path) -> Pretrained:
     """Load a model that was saved slim, or whole; on the CPU, at 32 bits, for use.
 
     Raises:

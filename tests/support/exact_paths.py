@@ -14,7 +14,7 @@ from oneleap.core.paths.base import GaussianPath, LinearPath, expand
 from oneleap.core.paths.ddpm import CosineBetas, LinearBetas, VPBetas
 from oneleap.core.paths.edm import EDM
 from oneleap.core.paths.trigflow import TrigFlow
-from oneleap.core.types import Bound, Draw, Field, Objective
+from oneleap.core.types import Draw, Field, Objective, TrainingBatch
 
 CONTINUOUS: list[GaussianPath] = [LinearPath(), EDM(), TrigFlow(), TrigFlow(1.0), TrigFlow(2.0)]
 DISCRETE = [LinearBetas(), LinearBetas(100, 1e-4, 0.06), CosineBetas(), VPBetas()]
@@ -160,7 +160,7 @@ def check_padding(objective: Objective) -> None:
     for filler in (0.0, 99.0):
         padded = torch.where(mask, x, filler)
         spoilt = replace(draw, e=torch.where(mask, draw.e, -filler))
-        bound = Bound(
+        bound = TrainingBatch(
             field=net, x=padded, mask=mask, target=Pointwise(3, 1), teacher=Pointwise(3, 2)
         )
         loss = objective.loss(bound, spoilt).per_sample
@@ -191,7 +191,7 @@ def check_per_sample(objective: Objective, truth: Field, shape: tuple[int, ...])
     """One loss a sample, for any shape of data."""
     x = randn(*shape)
     draw = objective.draw(x, seeded())
-    loss = objective.loss(Bound(field=truth, x=x, teacher=truth), draw)
+    loss = objective.loss(TrainingBatch(field=truth, x=x, teacher=truth), draw)
     assert loss.per_sample.shape == shape[:1]
     assert loss.per_sample.isfinite().all()
     assert all(value.ndim == 0 and not value.requires_grad for value in loss.logs.values())

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from oneleap.core.errors import InputError
 from oneleap.core.hub.pretrained import Pretrained
 from oneleap.core.objectives import FlowMatching
-from oneleap.core.training.checkpoints import scored
-from oneleap.core.training.optim import Adam
+from oneleap.core.training.checkpoints import report_score
+from oneleap.core.training.optim import AdamConfig
 from oneleap.core.training.seed import step_generator
 from oneleap.core.types import Objective
 
@@ -68,7 +68,7 @@ class Shrink(Pretrained, L.LightningModule):
         spec: Spec,
         objective: Objective = FlowMatching(),  # noqa: B008  (frozen)
         *,
-        optimizer: Adam = Adam(lr=0.01),  # noqa: B008  (frozen)
+        optimizer: AdamConfig = AdamConfig(lr=0.01),  # noqa: B008  (frozen)
         score_every: int = 10,
         kill_at: int = -1,
         seed: int = 3,
@@ -99,7 +99,7 @@ class Shrink(Pretrained, L.LightningModule):
         if (step + 1) % self.score_every == 0:
             score = -abs(step + 1 - 20)  # best in the middle of the run
             self.log("eval/score", float(score), logger=False)
-            scored(self.trainer, {"eval/score": float(score)})
+            report_score(self.trainer, {"eval/score": float(score)})
             for logger in self.trainer.loggers:
                 logger.log_metrics({"eval/score": float(score)}, step + 1)
 

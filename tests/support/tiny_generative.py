@@ -9,8 +9,8 @@ from torch import Tensor
 
 from oneleap.core.nets.mlp import MLP
 from oneleap.core.training.module import GenerativeModule
-from oneleap.core.training.optim import Adam
-from oneleap.core.types import Bound, Conditioned, Objective
+from oneleap.core.training.optim import AdamConfig
+from oneleap.core.types import Conditioned, Objective, TrainingBatch
 
 DIM, COND = 2, 3
 
@@ -24,18 +24,18 @@ class Toy(GenerativeModule):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             net = MLP(DIM, COND, 16, 2, 8)
-        super().__init__(net, objective, optimizer=Adam(lr=1e-2), seed=seed, **rest)
+        super().__init__(net, objective, optimizer=AdamConfig(lr=1e-2), seed=seed, **rest)
 
     def data(self, batch: Tensor) -> Tensor:
         return batch[:, :DIM]
 
-    def bind(self, batch: Tensor, net: Callable[..., Tensor] | None = None) -> Bound:
+    def bind(self, batch: Tensor, net: Callable[..., Tensor] | None = None) -> TrainingBatch:
         cond = (batch[:, DIM:],)
-        return Bound(
+        return TrainingBatch(
             field=Conditioned(net or self.net, cond),
             x=self.data(batch),
             target=Conditioned(self.average, cond),
-            teacher=self.taught(batch),
+            teacher=self.teacher_field(batch),
         )
 
 

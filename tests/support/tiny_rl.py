@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import layer_norm, mish
 
 from oneleap.core.objectives import MeanFlow
-from oneleap.core.training.optim import Adam
+from oneleap.core.training.optim import AdamConfig
 from oneleap.domains.rl.algorithms.actor_critic import ActorCritic
 from oneleap.domains.rl.algorithms.bfq import Bootstrap
 from oneleap.domains.rl.algorithms.dql import DQL
@@ -41,8 +41,8 @@ FAST = {
     "width": 32,
     "depth": 2,
     "compile_loss": False,
-    "optimizer": Adam(lr=3e-3),
-    "critic_optimizer": Adam(lr=1e-2),
+    "optimizer": AdamConfig(lr=3e-3),
+    "critic_optimizer": AdamConfig(lr=1e-2),
 }
 UNIFORM = 1.875
 """Mean distance from the bandit's best action of its data's actions."""

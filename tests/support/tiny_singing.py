@@ -15,7 +15,7 @@ from oneleap.domains.singing.models.acoustic import Acoustic
 from oneleap.domains.singing.models.curves import Curves
 from oneleap.domains.singing.models.durations import Durations
 from oneleap.domains.singing.models.nets import LYNX, Aux, Encoder
-from oneleap.domains.singing.models.samplers import Leap, Sampler
+from oneleap.domains.singing.models.samplers import FlowMapSampler, Sampler
 from oneleap.domains.singing.segments.segment import Segment
 from oneleap.domains.singing.spec import Songs, Spec
 
@@ -92,7 +92,7 @@ def acoustic(
     model = Acoustic(
         SPEC,
         objective or FlowMatching(),
-        sampler=sampler or Leap(),
+        sampler=sampler or FlowMapSampler(),
         encoder=SMALL,
         aux=Aux(8, 8, 1),
         decoder=DECODER,

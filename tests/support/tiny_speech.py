@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from oneleap.core.objectives import FlowMatching
-from oneleap.core.sampling.samplers import Leap, Sampler
+from oneleap.core.sampling.samplers import FlowMapSampler, Sampler
 from oneleap.core.types import Objective
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.audio.vocoders.vocos import Vocos
@@ -50,7 +50,7 @@ def acoustic(
     model = Acoustic(
         spec,
         objective or FlowMatching(),
-        sampler=sampler or Leap(),
+        sampler=sampler or FlowMapSampler(),
         text=TEXT,
         decoder=DECODER,
         crop_s=None,

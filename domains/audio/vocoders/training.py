@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 
 from oneleap.core.hub.pretrained import WEIGHTS, Pretrained, load_weights
 from oneleap.core.training.ema import ema_update, frozen_copy
-from oneleap.core.training.optim import Adam, build_optimizer
+from oneleap.core.training.optim import AdamConfig, build_optimizer
 from oneleap.domains.audio.mel import Mel, log_mel, refuse_mismatch
 from oneleap.domains.audio.vocoders.discriminators import Discriminator, Period, Resolution
 from oneleap.domains.audio.vocoders.losses import (
@@ -72,8 +72,8 @@ class VocoderTraining(Pretrained, L.LightningModule):
         mel_weight: float = 45.0,
         stft_weight: float = 1.0,
         window_weight: float = 0.1,
-        optimizer: Adam = Adam(5e-4, (0.8, 0.9), cosine=True),  # noqa: B008  (frozen)
-        judge_optimizer: Adam = Adam(5e-4, (0.8, 0.9), cosine=True),  # noqa: B008  (frozen)
+        optimizer: AdamConfig = AdamConfig(5e-4, (0.8, 0.9), cosine=True),  # noqa: B008  (frozen)
+        judge_optimizer: AdamConfig = AdamConfig(5e-4, (0.8, 0.9), cosine=True),  # noqa: B008  (frozen)
         ema: float = 0.999,
         seed: int = 0,
         start: str | None = None,

@@ -21,7 +21,7 @@ from oneleap.core.objectives import (
 )
 from oneleap.core.sampling.consistency import consistency
 from oneleap.core.sampling.ode import Guided, sample
-from oneleap.core.training.release import save_slim
+from oneleap.core.training.release import save_release
 from oneleap.core.types import Field
 from oneleap.domains.audio.mel import refuse_mismatch
 from oneleap.domains.audio.vocoders.griffin_lim import GriffinLim
@@ -275,11 +275,11 @@ class Composer:
         Griffin-Lim is not kept: a folder without a vocoder has it.
         """
         folder = Path(folder)
-        save_slim(self.base, folder / BASE, half=half)
+        save_release(self.base, folder / BASE, half=half)
         if self.student is not None:
-            save_slim(self.student, folder / STUDENT, half=half)
+            save_release(self.student, folder / STUDENT, half=half)
         if isinstance(self.vocoder, Vocos):
-            save_slim(self.vocoder, folder / VOCODER, half=half)
+            save_release(self.vocoder, folder / VOCODER, half=half)
         with replacing(folder / CARD) as path:
             path.write_text(card, encoding="utf-8")
         write_settings(folder, self.guidance)

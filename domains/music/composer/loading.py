@@ -8,8 +8,8 @@ from pathlib import Path
 from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
 from oneleap.core.hub.pretrained import CONFIG, read_config
-from oneleap.core.hub.registry import find_on, model_folder, shelf
-from oneleap.core.training.release import load_slim
+from oneleap.core.hub.registry import find_shipped, model_folder, shipped_models
+from oneleap.core.training.release import load_release
 from oneleap.domains.audio.vocoders.vocos import Vocos
 from oneleap.domains.music.models.model import MusicModel
 
@@ -24,7 +24,7 @@ CLASS = "oneleap.domains.music.composer.composer.Composer"
 
 def shipped() -> dict[str, Path]:
     """Folders of the composers that come with oneleap, by name."""
-    return shelf("oneleap.domains.music", "composers")
+    return shipped_models("oneleap.domains.music", "composers")
 
 
 def find(name: str | os.PathLike[str]) -> Path:
@@ -33,7 +33,7 @@ def find(name: str | os.PathLike[str]) -> Path:
     Raises:
         InputError: If it is neither.
     """
-    return find_on("composer", name, shipped())
+    return find_shipped("composer", name, shipped())
 
 
 def load_model(folder: Path) -> MusicModel:
@@ -42,7 +42,7 @@ def load_model(folder: Path) -> MusicModel:
     Raises:
         InputError: If there is none.
     """
-    model = load_slim(_of_run(folder))
+    model = load_release(_of_run(folder))
     if not isinstance(model, MusicModel):
         raise InputError(f"{folder} holds a {type(model).__name__}, which makes no music")
     return model
@@ -54,7 +54,7 @@ def load_vocoder(folder: Path) -> Vocos:
     Raises:
         InputError: If there is none.
     """
-    model = load_slim(_of_run(folder))
+    model = load_release(_of_run(folder))
     if not isinstance(model, Vocos):
         raise InputError(f"vocoder: {folder} holds a {type(model).__name__}, which makes no sound")
     return model

@@ -42,7 +42,7 @@ class Result:
 
 
 @dataclass
-class Adam:
+class LatentAdam:
     """Adam on one tensor, each row alone: a row that is left out keeps its state.
 
     Attributes:
@@ -59,7 +59,7 @@ class Adam:
     betas: tuple[float, float] = (0.9, 0.999)
 
     @classmethod
-    def of(cls, x: Tensor, lr: float) -> "Adam":
+    def of(cls, x: Tensor, lr: float) -> "LatentAdam":
         """Fresh, for a tensor like ``x``."""
         return cls(lr, torch.zeros_like(x), torch.zeros_like(x), x.new_zeros(len(x), 1, 1))
 
@@ -126,7 +126,7 @@ def optimize_noise(
         )
     start, asked = time.perf_counter(), weighted(controls)
     e = _best_draw(decode, asked, noise.detach(), candidates, generator)
-    adam, best = Adam.of(e, lr), _Best(e)
+    adam, best = LatentAdam.of(e, lr), _Best(e)
     history = dict[str, list[Tensor]]()
     for k in range(steps + 1):
         x = e.requires_grad_(True)

@@ -8,12 +8,12 @@ from torch import Tensor
 
 from oneleap.core.errors import InputError
 from oneleap.core.fields.guidance import TargetGuidance
-from oneleap.core.nets.embed import forget_interval
+from oneleap.core.nets.embed import zero_interval_embedding
 from oneleap.core.training.ema import PowerEMA
 from oneleap.core.training.module import GenerativeModule
-from oneleap.core.training.optim import Adam
+from oneleap.core.training.optim import AdamConfig
 from oneleap.core.training.seed import step_generator
-from oneleap.core.types import Bound, Conditioned, Objective
+from oneleap.core.types import Conditioned, Objective, TrainingBatch
 from oneleap.domains.audio.mel import refuse_mismatch
 from oneleap.domains.music.models.nets import Backbone, DiT, MusicNet
 from oneleap.domains.music.spec import Batch, Spec
@@ -59,7 +59,7 @@ class MusicModel(GenerativeModule):
         *,
         backbone: Backbone = DiT(),  # noqa: B008  (frozen)
         drop: float = 0.0,
-        optimizer: Adam = Adam(clip=1.0),  # noqa: B008  (frozen)
+        optimizer: AdamConfig = AdamConfig(clip=1.0),  # noqa: B008  (frozen)
         ema: float | PowerEMA = 0.999,
         seed: int = 0,
         compile_loss: bool = False,
@@ -105,16 +105,16 @@ class MusicModel(GenerativeModule):
         """Normalised clips."""
         return self.normalised(batch.mel)
 
-    def bind(self, batch: Batch, net: Callable[..., Tensor] | None = None) -> Bound:
+    def bind(self, batch: Batch, net: Callable[..., Tensor] | None = None) -> TrainingBatch:
         """Clips given their tags; outside an objective's own draws the guidance scale is 1."""
         cond = (batch.tags,) if self.spec.tags else ()
         null = tuple(torch.zeros_like(c) for c in cond)
         scale = batch.tags.new_ones(len(batch.tags)) if self.guided else None
-        return Bound(
+        return TrainingBatch(
             field=Conditioned(net or self.net, cond, null, scale),
             x=self.data(batch),
             target=Conditioned(self.average, cond, null, scale),
-            teacher=self.taught(batch),
+            teacher=self.teacher_field(batch),
         )
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor | None:
@@ -166,7 +166,7 @@ class MusicModel(GenerativeModule):
         except RuntimeError as error:
             reason = str(error).splitlines()[-1].strip()
             raise InputError(f"teacher: {self.teacher} has another network: {reason}") from None
-        self.average.load_state_dict(forget_interval(self.net).state_dict())
+        self.average.load_state_dict(zero_interval_embedding(self.net).state_dict())
 
 
 def draws_scales(objective: Objective) -> bool:

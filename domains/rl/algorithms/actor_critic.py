@@ -14,7 +14,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from oneleap.core.errors import positive
 from oneleap.core.training.ema import ema_update, frozen_copy
-from oneleap.core.training.optim import Adam, build_optimizer
+from oneleap.core.training.optim import AdamConfig, build_optimizer
 from oneleap.core.types import Conditioned, Draw, Objective
 from oneleap.domains.rl.algorithms.compiled_step import StepGraph
 from oneleap.domains.rl.algorithms.policy import Policy
@@ -99,8 +99,8 @@ class ActorCritic(Policy):
         depth: int = 3,
         time_dim: int = 64,
         residual: bool = False,
-        optimizer: Adam = Adam(),  # noqa: B008  (frozen)
-        critic_optimizer: Adam = Adam(),  # noqa: B008  (frozen)
+        optimizer: AdamConfig = AdamConfig(),  # noqa: B008  (frozen)
+        critic_optimizer: AdamConfig = AdamConfig(),  # noqa: B008  (frozen)
         layer_norm: bool = False,
         frequencies: int = 0,
         ema: float = 0.995,

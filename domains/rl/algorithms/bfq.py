@@ -8,7 +8,7 @@ from torch import Tensor
 
 from oneleap.core.objectives import SplitMeanFlow
 from oneleap.core.paths.times import Uniform
-from oneleap.core.types import Bound, Draw, Loss
+from oneleap.core.types import Draw, Loss, TrainingBatch
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Bootstrap(SplitMeanFlow):
         d = self.offset * Uniform().sample((n,), x, generator)
         return replace(draw, r=torch.cat([(t - d).clamp(min=0), draw.r[n:]]))
 
-    def loss(self, bound: Bound, draw: Draw) -> Loss:
+    def loss(self, bound: TrainingBatch, draw: Draw) -> Loss:
         """Squared error of velocities on the boundary, of displacements elsewhere."""
         loss, n = super().loss(replace(bound, target=None), draw), self.pairs.n_equal(len(draw.t))
         span = (draw.t - draw.r)[n:]

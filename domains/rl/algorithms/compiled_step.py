@@ -9,7 +9,7 @@ from torch.optim import Optimizer
 from torch.optim.adamw import adamw
 
 from oneleap.core.training.compile import compiled
-from oneleap.core.training.optim import Adam
+from oneleap.core.training.optim import AdamConfig
 from oneleap.domains.rl.data.transitions import Transitions
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class Part(NamedTuple):
     weights: "dict[str, nn.Parameter]"
     moments: tuple[list[Tensor], list[Tensor]]
     steps: list[Tensor]
-    adam: Adam
+    adam: AdamConfig
     eps: float
 
     def descend(self, gradients: "Weights", lr: Float[Tensor, ""]) -> None:

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from oneleap.core.paths.ddpm import DDPM
+from oneleap.core.paths.ddpm import DiscreteVPPath
 from oneleap.core.sampling.diffusion import nodes
 from oneleap.core.types import Field
 from oneleap.domains.rl.algorithms.policy import Policy
@@ -26,7 +26,7 @@ class Link(NamedTuple):
     noise: float
 
 
-def links(schedule: DDPM, steps: int | None = None) -> tuple[Link, ...]:
+def links(schedule: DiscreteVPPath, steps: int | None = None) -> tuple[Link, ...]:
     """The steps of ancestral sampling, their coefficients worked out in float64.
 
     Mean and variance of ``q(x' | x, D)``, Ho et al. 2020 (arXiv 2006.11239), Eqs. (6) and (7), for
@@ -37,7 +37,7 @@ def links(schedule: DDPM, steps: int | None = None) -> tuple[Link, ...]:
     """
     found = []
     for k, then in itertools.pairwise(nodes(schedule, steps)):
-        now, left = schedule.kept[k], schedule.kept[then]
+        now, left = schedule.alphas_cumprod[k], schedule.alphas_cumprod[then]
         a, b = math.sqrt(now), math.sqrt(1 - now)
         variance = (1 - left) / (1 - now) * (1 - now / left)
         state = math.sqrt(max(0.0, 1 - left - variance)) / b
@@ -72,10 +72,10 @@ class Denoises(Policy):
     ``N = z + (1 - t) u`` in its terms, an affine map of the same output.
     """
 
-    schedule: DDPM
+    schedule: DiscreteVPPath
     chain: tuple[Link, ...]
 
-    def noised_by(self, schedule: DDPM) -> None:
+    def noised_by(self, schedule: DiscreteVPPath) -> None:
         """Take a schedule, all of whose steps are gone through."""
         self.schedule, self.chain, self.steps = schedule, links(schedule), schedule.steps
 

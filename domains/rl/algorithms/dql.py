@@ -5,7 +5,7 @@ from torch import Tensor
 
 from oneleap.core.objectives import NoisePrediction
 from oneleap.core.paths.ddpm import VPBetas
-from oneleap.core.training.optim import Adam
+from oneleap.core.training.optim import AdamConfig
 from oneleap.domains.rl.algorithms.actor_critic import ActorCritic
 from oneleap.domains.rl.algorithms.denoising_policy import Denoises
 from oneleap.domains.rl.envs.task import Spec
@@ -59,8 +59,8 @@ class DQL(Denoises, ActorCritic):
         width: int = 256,
         depth: int = 3,
         time_dim: int = 64,
-        optimizer: Adam = Adam(),  # noqa: B008  (frozen)
-        critic_optimizer: Adam = Adam(),  # noqa: B008  (frozen)
+        optimizer: AdamConfig = AdamConfig(),  # noqa: B008  (frozen)
+        critic_optimizer: AdamConfig = AdamConfig(),  # noqa: B008  (frozen)
         layer_norm: bool = False,
         ema: float = 0.995,
         ema_every: int = 5,

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from oneleap.core.objectives import FlowMatching
 from oneleap.core.sampling.ode import euler
-from oneleap.core.training.optim import Adam
+from oneleap.core.training.optim import AdamConfig
 from oneleap.core.types import Field
 from oneleap.domains.rl.algorithms.actor_critic import ActorCritic
 from oneleap.domains.rl.algorithms.fql import mean_value
@@ -53,8 +53,8 @@ class FBRAC(ActorCritic):
         width: int = 512,
         depth: int = 4,
         time_dim: int = 64,
-        optimizer: Adam = Adam(),  # noqa: B008  (frozen)
-        critic_optimizer: Adam = Adam(),  # noqa: B008  (frozen)
+        optimizer: AdamConfig = AdamConfig(),  # noqa: B008  (frozen)
+        critic_optimizer: AdamConfig = AdamConfig(),  # noqa: B008  (frozen)
         layer_norm: bool = True,
         temperature: float = 1.0,
         seed: int = 0,

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from oneleap.core.nets.mlp import MLP
 from oneleap.core.objectives import FlowMatching
 from oneleap.core.sampling.ode import euler, sample
-from oneleap.core.training.optim import Adam
-from oneleap.core.types import Bound, Conditioned
+from oneleap.core.training.optim import AdamConfig
+from oneleap.core.types import Conditioned, TrainingBatch
 from oneleap.domains.rl.algorithms.actor_critic import ActorCritic, StepDraw, Weights
 from oneleap.domains.rl.data.transitions import Transitions
 from oneleap.domains.rl.envs.task import Spec
@@ -79,8 +79,8 @@ class FQL(ActorCritic):
         width: int = 512,
         depth: int = 4,
         time_dim: int = 64,
-        optimizer: Adam = Adam(),  # noqa: B008  (frozen)
-        critic_optimizer: Adam = Adam(),  # noqa: B008  (frozen)
+        optimizer: AdamConfig = AdamConfig(),  # noqa: B008  (frozen)
+        critic_optimizer: AdamConfig = AdamConfig(),  # noqa: B008  (frozen)
         layer_norm: bool = True,
         temperature: float = 1.0,
         seed: int = 0,
@@ -119,11 +119,13 @@ class FQL(ActorCritic):
         """Flow matching, plus distillation, minus the value."""
         net, s = self.net_of(actor), self.observe(batch.obs)
         flow = Conditioned(lambda *args: net(*args, flow=True), (s,))
-        imitation = self.objective.loss(Bound(field=flow, x=self.data(batch)), draw.imitation)
+        imitation = self.objective.loss(
+            TrainingBatch(field=flow, x=self.data(batch)), draw.imitation
+        )
         with torch.no_grad():
-            taught = euler(flow, draw.noise, steps=self.flow_steps).clamp(-1, 1)
+            teacher_field = euler(flow, draw.noise, steps=self.flow_steps).clamp(-1, 1)
         action = sample(Conditioned(net, (s,)), draw.noise)
-        distillation = (action - taught).square().mean()
+        distillation = (action - teacher_field).square().mean()
         value, unit = self.climbed(s, action.clamp(-1, 1), draw.judge, scale)
         loss = imitation.per_sample.mean() + self.alpha * distillation - value / unit
         logs = {"actor_loss": loss, "q_policy": value, "distillation": distillation}

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from oneleap.core.losses.metrics import masked_sum
 from oneleap.core.paths.base import expand
 from oneleap.core.sampling.ode import sample
-from oneleap.core.types import Bound, Draw, Loss, Objective
+from oneleap.core.types import Draw, Loss, Objective, TrainingBatch
 
 
 class Gaussian(nn.Module):
@@ -80,7 +80,7 @@ class Likelihood(OneStep):
     ``mean + std`` at ``e = 1``. Cost: 2 forward and backward passes.
     """
 
-    def loss(self, bound: Bound, draw: Draw) -> Loss:
+    def loss(self, bound: TrainingBatch, draw: Draw) -> Loss:
         """See the class."""
         mean = sample(bound.field, draw.e)
         std = sample(bound.field, torch.ones_like(draw.e)) - mean
@@ -96,7 +96,7 @@ class Regression(OneStep):
     The penalty of TD3+BC and ReBRAC on a deterministic policy. Cost: 1 forward and backward pass.
     """
 
-    def loss(self, bound: Bound, draw: Draw) -> Loss:
+    def loss(self, bound: TrainingBatch, draw: Draw) -> Loss:
         """See the class."""
         error = masked_sum((sample(bound.field, draw.e) - bound.x).square(), bound.mask)
         return Loss(error, {"action_error": error.detach().mean()})

@@ -6,7 +6,7 @@ from torch import Tensor
 from oneleap.core.nets.mlp import ResidualMLP
 from oneleap.core.objectives import NoisePrediction
 from oneleap.core.paths.ddpm import VPBetas
-from oneleap.core.training.optim import Adam
+from oneleap.core.training.optim import AdamConfig
 from oneleap.domains.rl.algorithms.actor_critic import StepDraw, Weights
 from oneleap.domains.rl.algorithms.denoising_policy import Denoises
 from oneleap.domains.rl.algorithms.iql import ImplicitQ
@@ -56,8 +56,8 @@ class IDQL(Denoises, ImplicitQ):
         width: int = 256,
         depth: int = 3,
         time_dim: int = 64,
-        optimizer: Adam = Adam(),  # noqa: B008  (frozen)
-        critic_optimizer: Adam = Adam(),  # noqa: B008  (frozen)
+        optimizer: AdamConfig = AdamConfig(),  # noqa: B008  (frozen)
+        critic_optimizer: AdamConfig = AdamConfig(),  # noqa: B008  (frozen)
         layer_norm: bool = False,
         ema: float = 0.999,
         seed: int = 0,

@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.func import functional_call
 
-from oneleap.core.training.optim import Adam
+from oneleap.core.training.optim import AdamConfig
 from oneleap.core.types import Field
 from oneleap.domains.rl.algorithms.actor_critic import ActorCritic, StepDraw, Weights
 from oneleap.domains.rl.algorithms.gaussian import Gaussian, Likelihood
@@ -82,8 +82,8 @@ class IQL(ImplicitQ):
         tau: float = 0.005,
         width: int = 256,
         depth: int = 2,
-        optimizer: Adam = Adam(),  # noqa: B008  (frozen)
-        critic_optimizer: Adam = Adam(),  # noqa: B008  (frozen)
+        optimizer: AdamConfig = AdamConfig(),  # noqa: B008  (frozen)
+        critic_optimizer: AdamConfig = AdamConfig(),  # noqa: B008  (frozen)
         layer_norm: bool = False,
         seed: int = 0,
         compile_loss: bool = True,

@@ -16,13 +16,13 @@ from oneleap.core.nets.residual import Residual
 from oneleap.core.sampling.ode import sample
 from oneleap.core.training.ema import PowerEMA
 from oneleap.core.training.module import GenerativeModule
-from oneleap.core.training.optim import Adam
-from oneleap.core.types import Bound, Conditioned, Field, Objective
+from oneleap.core.training.optim import AdamConfig
+from oneleap.core.types import Conditioned, Field, Objective, TrainingBatch
 from oneleap.domains.rl.data.transitions import Transitions
 from oneleap.domains.rl.envs.task import Spec
 
 
-class Leap:
+class FlowMapSampler:
     """A network folded to one leap, and the weights that were folded, in the state they had."""
 
     def __init__(self, net: AtFixedTimes, *folded: Tensor) -> None:
@@ -73,7 +73,7 @@ class Policy(GenerativeModule):
         depth: int = 3,
         time_dim: int = 64,
         residual: bool = False,
-        optimizer: Adam = Adam(),  # noqa: B008  (frozen)
+        optimizer: AdamConfig = AdamConfig(),  # noqa: B008  (frozen)
         ema: float | PowerEMA = 0.995,
         steps: int = 1,
         seed: int = 0,
@@ -108,7 +108,7 @@ class Policy(GenerativeModule):
         self.register_buffer("obs_scale", 1 / std, persistent=False)
         self.register_buffer("act_centre", (low + high) / 2, persistent=False)
         self.register_buffer("act_half", (high - low) / 2, persistent=False)
-        self._leap: Leap | None = None
+        self._leap: FlowMapSampler | None = None
 
     @staticmethod
     def build(spec: Spec, width: int, depth: int, time_dim: int) -> nn.Module:
@@ -124,14 +124,14 @@ class Policy(GenerativeModule):
         scaled: Tensor = (batch.act - self.act_centre) / self.act_half
         return scaled
 
-    def bind(self, batch: Transitions, net: Callable[..., Tensor] | None = None) -> Bound:
+    def bind(self, batch: Transitions, net: Callable[..., Tensor] | None = None) -> TrainingBatch:
         """Actions given observations."""
         cond = (self.observe(batch.obs),)
-        return Bound(
+        return TrainingBatch(
             field=Conditioned(net or self.net, cond),
             x=self.data(batch),
             target=Conditioned(self.average, cond),
-            teacher=self.taught(batch),
+            teacher=self.teacher_field(batch),
         )
 
     def load_teacher(self) -> GenerativeModule:
@@ -203,7 +203,7 @@ class Policy(GenerativeModule):
         if not isinstance(net, MLP):
             return self.average
         weight, bias, *_ = net.layers.parameters()
-        self._leap = Leap(replace(net.at(0.0, 1.0), residual=self.residual), weight, bias)
+        self._leap = FlowMapSampler(replace(net.at(0.0, 1.0), residual=self.residual), weight, bias)
         return self._leap.net
 
     def choose(

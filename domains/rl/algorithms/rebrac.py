@@ -5,7 +5,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from oneleap.core.errors import InputError
-from oneleap.core.training.optim import Adam
+from oneleap.core.training.optim import AdamConfig
 from oneleap.core.types import Conditioned, Field
 from oneleap.domains.rl.algorithms.actor_critic import ActorCritic, StepDraw
 from oneleap.domains.rl.algorithms.gaussian import Gaussian, Regression
@@ -53,8 +53,8 @@ class ReBRAC(ActorCritic):
         tau: float = 0.005,
         width: int = 256,
         depth: int = 3,
-        optimizer: Adam = Adam(lr=1e-3),  # noqa: B008  (frozen)
-        critic_optimizer: Adam = Adam(lr=1e-3),  # noqa: B008  (frozen)
+        optimizer: AdamConfig = AdamConfig(lr=1e-3),  # noqa: B008  (frozen)
+        critic_optimizer: AdamConfig = AdamConfig(lr=1e-3),  # noqa: B008  (frozen)
         layer_norm: bool = True,
         seed: int = 0,
         compile_loss: bool = True,

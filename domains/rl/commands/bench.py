@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import track
 from torch.utils.flop_counter import FlopCounterMode
 
-from oneleap.core.cli.fit import hushed
+from oneleap.core.cli.fit import quiet_loggers
 from oneleap.core.objectives import MeanFlow
 from oneleap.core.timing import gemm_peak, median_ms, report
 from oneleap.core.training.seed import step_generator
@@ -69,7 +69,7 @@ def contenders(dql: tuple[int, ...]) -> dict[str, ActorCritic]:
 def step_ms(policy: ActorCritic, steps: int, warmup: int) -> float:
     """Median milliseconds of a training step, Lightning's loop included."""
     timer = StepTimer()
-    with hushed():
+    with quiet_loggers():
         trainer = L.Trainer(
             max_steps=steps + warmup,
             accelerator="cpu",

@@ -90,7 +90,7 @@ def fit_arguments(plan: Plan, trial: Trial, run: Path) -> list[str]:
     return [*arguments, "--ckpt_path=last"] if (run / LAST).is_file() else arguments
 
 
-def scored(plan: Plan, run: Path) -> dict[str, float] | None:
+def trial_score(plan: Plan, run: Path) -> dict[str, float] | None:
     """Figures of a trial that is trained and scored as planned, else nothing."""
     path = run / SCORE
     if not ((run / MODEL / "config.json").is_file() and path.is_file()):
@@ -117,7 +117,7 @@ def work(folder: str, cwd: str, threads: int, name: str) -> dict[str, float]:
     evaluate.command(
         run, episodes=plan.episodes, candidates=plan.candidates, json=run / SCORE, video=False
     )
-    figures = scored(plan, run)
+    figures = trial_score(plan, run)
     assert figures is not None
     return figures
 
@@ -251,7 +251,7 @@ def sweep(
         find(name)
     folder = (out or Path("runs/sweep") / run_name(plan.configs[-1])).absolute()
     every = _settle(folder, plan, trials(values, seeds))
-    waiting = [trial.name for trial in every if scored(plan, folder / trial.name) is None]
+    waiting = [trial.name for trial in every if trial_score(plan, folder / trial.name) is None]
     console = Console()
     print(f"{folder}: {len(every) - len(waiting)} of {len(every)} trials are done", flush=True)
     failed = {}
@@ -260,7 +260,7 @@ def sweep(
 
         job = functools.partial(work, str(folder), os.getcwd(), threads)
         failed = tuner.run(job, waiting, at_once, folder / ".ray")
-    results = {trial: scored(plan, folder / trial.name) for trial in every}
+    results = {trial: trial_score(plan, folder / trial.name) for trial in every}
     rows = summary({trial: figures for trial, figures in results.items() if figures is not None})
     for name, reason in failed.items():
         Console(stderr=True).print(f"{name} failed: {reason}", markup=False, soft_wrap=True)

@@ -6,7 +6,7 @@ import lightning as L
 import torch
 
 from oneleap.core.errors import InputError
-from oneleap.core.training.checkpoints import scored
+from oneleap.core.training.checkpoints import report_score
 from oneleap.domains.rl.algorithms.policy import Policy
 from oneleap.domains.rl.evaluation.rollouts import evaluate
 
@@ -55,7 +55,7 @@ class EvaluatePolicy(L.Callback):
             self.seed,
         )
         figures = {"eval/score": result.score, "eval/return": result.mean}
-        scored(trainer, figures)
+        report_score(trainer, figures)
         pl_module.log_dict(figures, logger=False)  # for the progress bar; logged once, below
         for logger in trainer.loggers:
             logger.log_metrics(figures, step)

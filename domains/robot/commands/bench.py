@@ -10,7 +10,13 @@ import torch
 
 from oneleap.core.errors import InputError
 from oneleap.core.objectives import MeanFlow
-from oneleap.core.sampling.samplers import Ancestral, Euler, Implicit, Leap, Sampler
+from oneleap.core.sampling.samplers import (
+    DDIMSampler,
+    DDPMSampler,
+    EulerSampler,
+    FlowMapSampler,
+    Sampler,
+)
 from oneleap.core.timing import median_ms, report
 from oneleap.domains.robot.commands.collect import env_args
 from oneleap.domains.robot.envs.robosuite import RobotEnv, with_gl
@@ -20,10 +26,10 @@ from oneleap.domains.robot.models.policy import RobotPolicy
 
 TURNS = 5
 SAMPLERS: dict[str, Sampler] = {
-    "dm1": Leap(),
-    "flow10": Euler(10),
-    "ddim10": Implicit(steps=10),
-    "ddpm100": Ancestral(steps=100),
+    "dm1": FlowMapSampler(),
+    "flow10": EulerSampler(10),
+    "ddim10": DDIMSampler(steps=10),
+    "ddpm100": DDPMSampler(steps=100),
 }
 STATE = {"robot0_eef_pos": 3, "robot0_eef_quat": 4, "robot0_gripper_qpos": 2, "object": 10}
 CAMERA = "agentview_image"
@@ -53,7 +59,7 @@ def bench(calls: int = 200, steps: int = 100, json: Path | None = None) -> None:
     task = Task(env_args("Lift"))
     figures = decisions(calls)
     for kind, cameras in (("state", ()), ("image", (CAMERA,))):
-        policy = policy_of(Leap(), cameras, task)
+        policy = policy_of(FlowMapSampler(), cameras, task)
         env = RobotEnv(task, cameras=cameras)
         figures |= control(env, policy, kind, steps)
         env.close()

@@ -108,7 +108,7 @@ def command(
         rollouts: Episodes.
         execute: Actions of each chunk, by default the policy's own number.
         sampler: How the policy acts, by default as it was trained to; DDIM is
-            --sampler oneleap.core.sampling.samplers.Implicit --sampler.steps 10.
+            --sampler oneleap.core.sampling.samplers.DDIMSampler --sampler.steps 10.
         temperature: Deviation of the policy's noise, by default the policy's own.
         horizon: Steps after which an episode has failed, by default those of the data.
         seed: Of the episodes and of the policy's noise.

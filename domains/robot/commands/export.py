@@ -9,7 +9,12 @@ from torch import Tensor, nn
 from oneleap.core.errors import InputError
 from oneleap.core.hub.export import Format, Graph, export_graphs
 from oneleap.core.hub.pretrained import load_pretrained
-from oneleap.core.sampling.samplers import Consistency, Euler, Implicit, Leap
+from oneleap.core.sampling.samplers import (
+    ConsistencySampler,
+    DDIMSampler,
+    EulerSampler,
+    FlowMapSampler,
+)
 from oneleap.domains.robot.models.policy import RobotPolicy
 
 
@@ -49,8 +54,8 @@ def graph_of(policy: RobotPolicy, seed: int = 0) -> Graph:
         InputError: Its sampler draws noise in each step.
     """
     spec, sampler = policy.spec, policy.sampler
-    once = isinstance(sampler, Consistency) and sampler.steps == 1
-    if not (once or isinstance(sampler, Leap | Euler | Implicit)):
+    once = isinstance(sampler, ConsistencySampler) and sampler.steps == 1
+    if not (once or isinstance(sampler, FlowMapSampler | EulerSampler | DDIMSampler)):
         raise InputError(
             f"a {type(sampler).__name__} sampler of {sampler.steps} steps cannot be put into a "
             "graph: distil the policy, or train one of few steps"

@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from oneleap.core.errors import InputError, nearest
 from oneleap.core.losses.dispersion import Dispersion, diagonal
 from oneleap.core.losses.dispersion import rows as flat
-from oneleap.core.losses.hooks import Hidden
+from oneleap.core.losses.hooks import ActivationRecorder
 from oneleap.core.losses.metrics import SquaredError
 from oneleap.core.objectives import Dispersed, MeanFlow
 from oneleap.core.paths.times import LogitNormal, TimePairs
-from oneleap.core.types import Bound, Draw, Loss, Objective
+from oneleap.core.types import Draw, Loss, Objective, TrainingBatch
 from oneleap.domains.robot.models.nets import STAGES, PolicyNet
 
 
@@ -34,13 +34,13 @@ class DM1(Dispersed):
 
     layers: tuple[str, ...] = ("cond",)
 
-    def watch(self, net: nn.Module) -> None:
+    def record_activations(self, net: nn.Module) -> None:
         """See :class:`Dispersed`.
 
         Raises:
             InputError: If there is no such stage.
         """
-        self._hidden.watch(net, stage_names(net, self.layers))
+        self._hidden.record_activations(net, stage_names(net, self.layers))
 
 
 def stage_names(net: nn.Module, layers: tuple[str, ...]) -> tuple[str, ...]:
@@ -110,16 +110,18 @@ class ReleasedDM1(Objective):
         repr=False,
         compare=False,
     )
-    _hidden: Hidden = field(default_factory=Hidden, init=False, repr=False, compare=False)
+    _hidden: ActivationRecorder = field(
+        default_factory=ActivationRecorder, init=False, repr=False, compare=False
+    )
 
-    def watch(self, net: nn.Module) -> None:
+    def record_activations(self, net: nn.Module) -> None:
         """Put hooks on the condition and on the embedding of times.
 
         Raises:
             InputError: If the network has none of the latter.
         """
         names = [name for name, _ in net.named_modules() if name.endswith("context")]
-        self._hidden.watch(net, (*stage_names(net, ("cond",)), *names[:1]))
+        self._hidden.record_activations(net, (*stage_names(net, ("cond",)), *names[:1]))
 
     def draw(
         self,
@@ -132,7 +134,7 @@ class ReleasedDM1(Objective):
         t, r = torch.rand((2, len(x)), generator=generator, dtype=x.dtype, device=x.device)
         return replace(draw, s=t, ramp=r)
 
-    def loss(self, bound: Bound, draw: Draw) -> Loss:
+    def loss(self, bound: TrainingBatch, draw: Draw) -> Loss:
         """See the class."""
         if draw.s is None or draw.ramp is None:
             raise ValueError("ReleasedDM1 needs the times of its own draw()")

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from oneleap.core.errors import InputError
-from oneleap.core.sampling.samplers import Leap, Sampler
+from oneleap.core.sampling.samplers import FlowMapSampler, Sampler
 from oneleap.core.training.ema import PowerEMA
 from oneleap.core.training.module import GenerativeModule
-from oneleap.core.training.optim import Adam
-from oneleap.core.types import Bound, Conditioned, Objective
+from oneleap.core.training.optim import AdamConfig
+from oneleap.core.types import Conditioned, Objective, TrainingBatch
 from oneleap.domains.robot.data.chunks import Batch
 from oneleap.domains.robot.envs.rotation import pose_from_network
 from oneleap.domains.robot.envs.task import Spec
@@ -26,7 +26,7 @@ class RobotPolicy(GenerativeModule):
     """Imitation of demonstrations by any objective of the core.
 
     With :class:`oneleap.domains.robot.models.dm1.DM1` it is DM1 (arXiv 2510.07865), with
-    ``NoisePrediction`` and the sampler ``Ancestral`` it is Diffusion Policy (arXiv 2303.04137).
+    ``NoisePrediction`` and the sampler ``DDPMSampler`` it is Diffusion Policy (arXiv 2303.04137).
 
     The gripper is a number of the action like the others. Demonstrations hold -1 or 1 there, and
     the Panda's controller goes by the sign alone; ``gripper: threshold`` hands out the sign, for
@@ -61,7 +61,7 @@ class RobotPolicy(GenerativeModule):
         spec: Spec,
         objective: Objective,
         *,
-        sampler: Sampler = Leap(),  # noqa: B008  (frozen)
+        sampler: Sampler = FlowMapSampler(),  # noqa: B008  (frozen)
         head: Head = MLPHead(),  # noqa: B008  (frozen)
         vision: Vision = Vision(),  # noqa: B008  (frozen)
         execute: int | None = None,
@@ -69,7 +69,7 @@ class RobotPolicy(GenerativeModule):
         temperature: float = 1.0,
         augment: int = 4,
         augment_when: Literal["training", "always"] = "training",
-        optimizer: Adam = Adam(),  # noqa: B008  (frozen)
+        optimizer: AdamConfig = AdamConfig(),  # noqa: B008  (frozen)
         ema: float | PowerEMA = 0.995,
         seed: int = 0,
         compile_loss: bool = True,
@@ -111,16 +111,16 @@ class RobotPolicy(GenerativeModule):
         """Normalised actions."""
         return (batch.act - self.act_shift.unsqueeze(1)) / self.act_scale.unsqueeze(1)
 
-    def bind(self, batch: Batch, net: Callable[..., Tensor] | None = None) -> Bound:
+    def bind(self, batch: Batch, net: Callable[..., Tensor] | None = None) -> TrainingBatch:
         """Chunks given what is seen."""
         chosen = net if isinstance(net, PolicyNet) else self.net
         obs = self.observe(batch.obs)
         seen = (obs,) if batch.images is None else (obs, batch.images)
-        return Bound(
+        return TrainingBatch(
             field=Conditioned(chosen, (chosen.encode(*seen),)),
             x=self.data(batch),
             target=Conditioned(self._late, seen),
-            teacher=self.taught(batch),
+            teacher=self.teacher_field(batch),
         )
 
     def _late(self, z: Tensor, r: Tensor, t: Tensor, *seen: Tensor) -> Tensor:

@@ -13,7 +13,12 @@ from oneleap.domains.audio.vocoders.nsf import NSF
 from oneleap.domains.singing.models.acoustic import Acoustic
 from oneleap.domains.singing.models.curves import Curves
 from oneleap.domains.singing.models.durations import Durations
-from oneleap.domains.singing.models.samplers import Ancestral, Euler, Leap, Sampler
+from oneleap.domains.singing.models.samplers import (
+    DDPMSampler,
+    EulerSampler,
+    FlowMapSampler,
+    Sampler,
+)
 from oneleap.domains.singing.segments.segment import PAUSES, Segment
 from oneleap.domains.singing.spec import Spec
 from oneleap.domains.singing.voice.loading import shipped
@@ -97,9 +102,9 @@ def bench(voice: str | None = None, calls: int = 50, json: Path | None = None) -
     few = max(2, calls // 5)
     whole = median_ms(lambda: singer.sing([segment], steps=1), calls=few, warmup=2)
     samplers: dict[str, Sampler] = {
-        "leap": Leap(1),
-        "ddpm100": Ancestral(100),
-        "flow20": Euler(20, depth=1.0),
+        "leap": FlowMapSampler(1),
+        "ddpm100": DDPMSampler(100),
+        "flow20": EulerSampler(20, depth=1.0),
     }
     times = acoustic_ms(singer, segment, samplers, calls)
     figures = {

@@ -16,12 +16,12 @@ from oneleap.core.files import replacing
 from oneleap.core.losses.metrics import masked_mean
 from oneleap.core.nets.embed import TimeFeatures
 from oneleap.core.objectives import NoisePrediction
-from oneleap.core.paths.ddpm import DDPM, LinearBetas
+from oneleap.core.paths.ddpm import DiscreteVPPath, LinearBetas
 from oneleap.core.training.seed import step_generator
 from oneleap.domains.singing.commands.evaluate import set_aside
 from oneleap.domains.singing.models.acoustic import Acoustic
 from oneleap.domains.singing.models.nets import Framed
-from oneleap.domains.singing.models.samplers import Ancestral
+from oneleap.domains.singing.models.samplers import DDPMSampler
 from oneleap.domains.singing.voice import loading as store
 
 NEAR = 0.1
@@ -62,7 +62,7 @@ def boundary_loss(
     rough: Float[Tensor, "b mels n"],
     k: Float[Tensor, "b"],
     noise: Float[Tensor, "b mels n"],
-    schedule: DDPM,
+    schedule: DiscreteVPPath,
 ) -> Float[Tensor, ""]:
     """``-E[log BP(M_t, t) + log(1 - BP(M~_t, t))]``, DiffSinger (arXiv 2105.02446), Appendix B."""
     t = k / schedule.steps
@@ -101,7 +101,12 @@ class Boundary:
 
 
 def train_predictor(
-    pairs: list[tuple[Tensor, Tensor]], schedule: DDPM, *, steps: int, crop: int, seed: int
+    pairs: list[tuple[Tensor, Tensor]],
+    schedule: DiscreteVPPath,
+    *,
+    steps: int,
+    crop: int,
+    seed: int,
 ) -> BoundaryPredictor:
     """A classifier of pieces of recordings and of rough spectrograms of the same."""
     with torch.random.fork_rng(devices=[]):
@@ -131,7 +136,10 @@ def _cut(
 
 @torch.no_grad()
 def by_classifier(
-    predictor: BoundaryPredictor, pairs: list[tuple[Tensor, Tensor]], schedule: DDPM, seed: int
+    predictor: BoundaryPredictor,
+    pairs: list[tuple[Tensor, Tensor]],
+    schedule: DiscreteVPPath,
+    seed: int,
 ) -> int:
     """Mean over recordings of the first step at which the two are not told apart."""
     found = []
@@ -148,12 +156,16 @@ def by_classifier(
 
 @torch.no_grad()
 def by_distance(
-    model: Acoustic, batches: list[Framed], schedule: DDPM, candidates: Sequence[int], seed: int
+    model: Acoustic,
+    batches: list[Framed],
+    schedule: DiscreteVPPath,
+    candidates: Sequence[int],
+    seed: int,
 ) -> dict[int, float]:
     """Mean mel distance of samples that start from each candidate step."""
     found = {}
     for k in candidates:
-        sampler, gaps = Ancestral(k, schedule, boundary=k), []
+        sampler, gaps = DDPMSampler(k, schedule, boundary=k), []
         for i, batch in enumerate(batches):
             noise = torch.randn(batch.x.shape, generator=step_generator(seed, i, 2))
             made, _ = model.generate(batch, noise, sampler, step_generator(seed, i, 3))
@@ -189,7 +201,7 @@ def boundary(
     """
     model = store.load_part(run, store.ACOUSTIC, Acoustic)
     objective = model.objective
-    schedule: DDPM = LinearBetas(100, 1e-4, 0.06)
+    schedule: DiscreteVPPath = LinearBetas(100, 1e-4, 0.06)
     if isinstance(objective, NoisePrediction):
         schedule = objective.schedule
     for k in candidates:

@@ -12,13 +12,13 @@ from oneleap.core.errors import InputError
 from oneleap.core.losses.metrics import masked_mean
 from oneleap.core.training.ema import PowerEMA
 from oneleap.core.training.module import GenerativeModule
-from oneleap.core.training.optim import Adam
+from oneleap.core.training.optim import AdamConfig
 from oneleap.core.training.seed import step_generator
-from oneleap.core.types import Bound, Draw, Loss, Objective
+from oneleap.core.types import Draw, Loss, Objective, TrainingBatch
 from oneleap.domains.audio.mel import refuse_mismatch
 from oneleap.domains.singing.models.frames import owners, places
 from oneleap.domains.singing.models.nets import LYNX, AcousticNet, Aux, Decoder, Encoder, Framed
-from oneleap.domains.singing.models.samplers import FromDepth, Leap, Sampler
+from oneleap.domains.singing.models.samplers import FlowMapSampler, FromDepth, Sampler
 from oneleap.domains.singing.models.shallow import blend, scaled
 from oneleap.domains.singing.spec import Songs, Spec
 
@@ -36,11 +36,11 @@ class Acoustic(GenerativeModule):
     model                                objective                       sampler
     ===================================  ==============================  ==========================
     FFT-Singer                           any                             ``Rough``
-    DiffSinger (arXiv 2105.02446)        ``NoisePrediction``, L1         ``Ancestral``, ``PLMS``
-    openvpi's shallow rectified flow     ``FlowMatching``, depth 0.6     ``Euler``, depth 0.6
-    CoMoSpeech-SVS (arXiv 2305.06908)    ``ConsistencyDistillation``     ``Consistency``
-    SplitMeanFlow (arXiv 2507.16884)     ``SplitMeanFlow``               ``Leap``
-    MeanFlow (arXiv 2505.13447)          ``MeanFlow``                    ``Leap``
+    DiffSinger (arXiv 2105.02446)        ``NoisePrediction``, L1         ``DDPMSampler``, ``PLMSSampler``
+    openvpi's shallow rectified flow     ``FlowMatching``, depth 0.6     ``EulerSampler``, depth 0.6
+    CoMoSpeech-SVS (arXiv 2305.06908)    ``ConsistencyDistillation``     ``ConsistencySampler``
+    SplitMeanFlow (arXiv 2507.16884)     ``SplitMeanFlow``               ``FlowMapSampler``
+    MeanFlow (arXiv 2505.13447)          ``MeanFlow``                    ``FlowMapSampler``
     ===================================  ==============================  ==========================
 
     With ``depth`` below 1 only times up to it are trained, for a shallow start, see
@@ -78,7 +78,7 @@ class Acoustic(GenerativeModule):
         spec: Spec,
         objective: Objective,
         *,
-        sampler: Sampler = Leap(),  # noqa: B008  (frozen)
+        sampler: Sampler = FlowMapSampler(),  # noqa: B008  (frozen)
         encoder: Encoder = Encoder(),  # noqa: B008  (frozen)
         aux: Aux = Aux(),  # noqa: B008  (frozen)
         decoder: Decoder = LYNX(),  # noqa: B008  (frozen)
@@ -87,7 +87,7 @@ class Acoustic(GenerativeModule):
         aux_weight: float = 0.2,
         aux_gradient: float = 0.1,
         crop_s: float | None = 1.5,
-        optimizer: Adam = Adam(clip=1.0),  # noqa: B008  (frozen)
+        optimizer: AdamConfig = AdamConfig(clip=1.0),  # noqa: B008  (frozen)
         ema: float | PowerEMA = 0.999,
         seed: int = 0,
         compile_loss: bool = False,
@@ -161,22 +161,22 @@ class Acoustic(GenerativeModule):
         """Crops of normalised spectrograms."""
         return batch.x
 
-    def bind(self, batch: Framed, net: Callable[..., Tensor] | None = None) -> Bound:
+    def bind(self, batch: Framed, net: Callable[..., Tensor] | None = None) -> TrainingBatch:
         """Spectrograms given scores; over times up to the depth of this model."""
         chosen = net if isinstance(net, AcousticNet) else self.net
         return self.bound(batch, chosen.encode(batch), chosen)
 
-    def bound(self, batch: Framed, cond: Float[Tensor, "b c n"], net: AcousticNet) -> Bound:
+    def bound(self, batch: Framed, cond: Float[Tensor, "b c n"], net: AcousticNet) -> TrainingBatch:
         """The same, given what the network's encoder makes of the scores."""
-        return Bound(
+        return TrainingBatch(
             field=scaled(net.field(cond, batch.mask), self.depth),
             x=batch.x,
             mask=batch.mask,
             target=scaled(net.field(cond, batch.mask, self.average.decoder), self.depth),
-            teacher=self.taught(batch),
+            teacher=self.teacher_field(batch),
         )
 
-    def taught(self, batch: Framed) -> Callable[[Tensor, Tensor, Tensor], Tensor] | None:
+    def teacher_field(self, batch: Framed) -> Callable[[Tensor, Tensor, Tensor], Tensor] | None:
         """The teacher's field over the times of this model, or ``None``."""
         for teacher in self._teacher:
             assert isinstance(teacher, Acoustic)

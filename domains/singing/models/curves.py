@@ -13,13 +13,13 @@ from oneleap.core.losses.metrics import masked_mean
 from oneleap.core.nets.layers import keep
 from oneleap.core.training.ema import PowerEMA
 from oneleap.core.training.module import GenerativeModule
-from oneleap.core.training.optim import Adam
+from oneleap.core.training.optim import AdamConfig
 from oneleap.core.training.seed import step_generator
-from oneleap.core.types import Bound, Conditioned, Objective
+from oneleap.core.types import Conditioned, Objective, TrainingBatch
 from oneleap.domains.singing.models.encoder import FFTEncoder
 from oneleap.domains.singing.models.frames import owners, places, real, spread
 from oneleap.domains.singing.models.nets import LYNX, Decoder, Encoder
-from oneleap.domains.singing.models.samplers import Leap, Sampler
+from oneleap.domains.singing.models.samplers import FlowMapSampler, Sampler
 from oneleap.domains.singing.spec import Songs, Spec
 
 RANGES = {"pitch": (0.0, 1.0), "energy": (-54.0, 42.0), "breathiness": (-58.0, 38.0)}
@@ -156,13 +156,13 @@ class Curves(GenerativeModule):
         objective: Objective,
         *,
         names: tuple[str, ...] = ("pitch",),
-        sampler: Sampler = Leap(),  # noqa: B008  (frozen)
+        sampler: Sampler = FlowMapSampler(),  # noqa: B008  (frozen)
         encoder: Encoder = Encoder(96, 2, 2, 192),  # noqa: B008  (frozen)
         melody: Encoder = Encoder(64, 2, 2, 128),  # noqa: B008  (frozen)
         decoder: Decoder = LYNX(128, 4),  # noqa: B008  (frozen)
         bins: int = 16,
         temperature: float = 1.0,
-        optimizer: Adam = Adam(clip=1.0),  # noqa: B008  (frozen)
+        optimizer: AdamConfig = AdamConfig(clip=1.0),  # noqa: B008  (frozen)
         ema: float | PowerEMA = 0.999,
         seed: int = 0,
         compile_loss: bool = False,
@@ -215,16 +215,16 @@ class Curves(GenerativeModule):
         """The curves, scaled."""
         return batch.x
 
-    def bind(self, batch: Sheet, net: Callable[..., Tensor] | None = None) -> Bound:
+    def bind(self, batch: Sheet, net: Callable[..., Tensor] | None = None) -> TrainingBatch:
         """Curves given scores."""
         chosen = net if isinstance(net, CurveNet) else self.net
         cond = chosen.encode(batch)
-        return Bound(
+        return TrainingBatch(
             field=chosen.field(cond, batch.mask),
             x=batch.x,
             mask=batch.mask,
             target=chosen.field(cond, batch.mask, self.average.decoder),
-            teacher=self.taught(batch),
+            teacher=self.teacher_field(batch),
         )
 
     def validation_step(self, rows: Songs, batch_idx: int) -> None:

@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 from oneleap.core.hub.pretrained import Pretrained
 from oneleap.core.nets.layers import keep
 from oneleap.core.training.ema import ema_update, frozen_copy
-from oneleap.core.training.optim import Adam, build_optimizer
+from oneleap.core.training.optim import AdamConfig, build_optimizer
 from oneleap.domains.singing.data.batches import unsung
 from oneleap.domains.singing.models.encoder import FFTEncoder
 from oneleap.domains.singing.models.frames import word_sums
@@ -156,7 +156,7 @@ class Durations(Pretrained, L.LightningModule):
         *,
         encoder: Encoder = Encoder(96, 2, 2, 192),  # noqa: B008  (frozen)
         depth: int = 3,
-        optimizer: Adam = Adam(1e-3, cosine=True, clip=1.0),  # noqa: B008  (frozen)
+        optimizer: AdamConfig = AdamConfig(1e-3, cosine=True, clip=1.0),  # noqa: B008  (frozen)
         ema: float = 0.999,
         seed: int = 0,
     ) -> None:

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from oneleap.core.errors import InputError
-from oneleap.core.paths.ddpm import DDPM, LinearBetas
+from oneleap.core.paths.ddpm import DiscreteVPPath, LinearBetas
 from oneleap.core.sampling.consistency import consistency
 from oneleap.core.sampling.diffusion import ddpm, plms
 from oneleap.core.sampling.ode import euler, sample
@@ -16,7 +16,7 @@ from oneleap.core.types import Conditioned
 from oneleap.domains.singing.models.shallow import FirstBetas, blend, scaled
 
 
-def diffsinger() -> DDPM:
+def diffsinger() -> DiscreteVPPath:
     """The schedule of DiffSinger's hundred steps; a fresh one, for it keeps what it computes."""
     return LinearBetas(steps=100, first=1e-4, last=0.06)
 
@@ -57,7 +57,7 @@ class FromDepth(Sampler):
 
 
 @dataclass(frozen=True)
-class Leap(FromDepth):
+class FlowMapSampler(FromDepth):
     """Leaps along the mean velocity: MeanFlow, SplitMeanFlow and their kin.
 
     Attributes:
@@ -81,7 +81,7 @@ class Leap(FromDepth):
 
 
 @dataclass(frozen=True)
-class Euler(FromDepth):
+class EulerSampler(FromDepth):
     """Euler's method along the instantaneous velocity: rectified flow (openvpi's 20 steps).
 
     Attributes:
@@ -105,7 +105,7 @@ class Euler(FromDepth):
 
 
 @dataclass(frozen=True)
-class Consistency(FromDepth):
+class ConsistencySampler(FromDepth):
     """Jumps to the data and back to some noise: CoMoSpeech-SVS, one jump.
 
     Attributes:
@@ -132,10 +132,10 @@ class Consistency(FromDepth):
 class Diffusion(Sampler):
     """A sampler of noise prediction that may start at step ``boundary`` of its schedule."""
 
-    schedule: DDPM
+    schedule: DiscreteVPPath
     boundary: int | None
 
-    def start(self, noise: Tensor, rough: Tensor) -> tuple[Tensor, DDPM]:
+    def start(self, noise: Tensor, rough: Tensor) -> tuple[Tensor, DiscreteVPPath]:
         """The state to start from, and the steps from there on."""
         if self.boundary is None:
             return noise, self.schedule
@@ -149,7 +149,7 @@ class Diffusion(Sampler):
 
 
 @dataclass(frozen=True)
-class Ancestral(Diffusion):
+class DDPMSampler(Diffusion):
     """DDPM's sampling, DiffSinger's: every step of the schedule from the boundary on.
 
     Attributes:
@@ -160,7 +160,7 @@ class Ancestral(Diffusion):
     """
 
     steps: int = 100
-    schedule: DDPM = field(default_factory=diffsinger)
+    schedule: DiscreteVPPath = field(default_factory=diffsinger)
     boundary: int | None = None
 
     def __call__(
@@ -177,17 +177,17 @@ class Ancestral(Diffusion):
 
 
 @dataclass(frozen=True)
-class PLMS(Diffusion):
+class PLMSSampler(Diffusion):
     """PNDM's linear multistep sampling, of few steps and deterministic.
 
     Attributes:
         steps: Of the sampler; one call of the network more than that.
         schedule: Of the noise.
-        boundary: See :class:`Ancestral`.
+        boundary: See :class:`DDPMSampler`.
     """
 
     steps: int = 10
-    schedule: DDPM = field(default_factory=diffsinger)
+    schedule: DiscreteVPPath = field(default_factory=diffsinger)
     boundary: int | None = None
 
     def __call__(

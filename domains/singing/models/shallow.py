@@ -18,7 +18,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from oneleap.core.paths.ddpm import DDPM
+from oneleap.core.paths.ddpm import DiscreteVPPath
 from oneleap.core.types import Conditioned
 
 
@@ -53,7 +53,7 @@ def scaled(field: Conditioned, depth: float) -> Conditioned:
 
 
 @dataclass(frozen=True)
-class FirstBetas(DDPM):
+class FirstBetas(DiscreteVPPath):
     """The first steps of a schedule: DiffSinger's diffusion from step K on.
 
     Attributes:
@@ -61,9 +61,9 @@ class FirstBetas(DDPM):
         steps: K.
     """
 
-    schedule: DDPM
+    schedule: DiscreteVPPath
     steps: int
 
     def betas(self) -> NDArray[np.float64]:
-        """See :meth:`DDPM.betas`."""
+        """See :meth:`DiscreteVPPath.betas`."""
         return self.schedule.betas()[: self.steps]

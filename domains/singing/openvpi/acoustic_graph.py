@@ -9,7 +9,7 @@ from oneleap.domains.singing.models.acoustic import SCALES, Acoustic
 from oneleap.domains.singing.models.curves import Curves
 from oneleap.domains.singing.models.frames import owners, places
 from oneleap.domains.singing.models.nets import Framed
-from oneleap.domains.singing.models.samplers import Euler, FromDepth
+from oneleap.domains.singing.models.samplers import EulerSampler, FromDepth
 
 PERIOD = 2048
 """Frames after which the noise of a graph repeats: it is a table, so that results can be."""
@@ -98,7 +98,7 @@ def depth_of(model: Acoustic) -> float:
 
 def asks_at_once(model: Acoustic | Curves) -> bool:
     """Whether the field is asked for instantaneous velocities."""
-    return isinstance(model.sampler, Euler)
+    return isinstance(model.sampler, EulerSampler)
 
 
 def looped(

@@ -7,8 +7,8 @@ from typing import TypeVar
 from oneleap.core.errors import InputError
 from oneleap.core.hub.config import class_path
 from oneleap.core.hub.pretrained import CONFIG, Pretrained
-from oneleap.core.hub.registry import find_on, model_folder, shelf
-from oneleap.core.training.release import load_slim
+from oneleap.core.hub.registry import find_shipped, model_folder, shipped_models
+from oneleap.core.training.release import load_release
 
 DEFAULT = "song070"
 """The singer that sings if none is named."""
@@ -27,7 +27,7 @@ M = TypeVar("M", bound=Pretrained)
 
 def shipped() -> dict[str, Path]:
     """Folders of the singers that come with oneleap, by name."""
-    return shelf("oneleap.domains.singing", "voices", ACOUSTIC)
+    return shipped_models("oneleap.domains.singing", "voices", ACOUSTIC)
 
 
 def find(name: str | os.PathLike[str]) -> Path:
@@ -36,7 +36,7 @@ def find(name: str | os.PathLike[str]) -> Path:
     Raises:
         InputError: If it is neither.
     """
-    return find_on("voice", name, shipped())
+    return find_shipped("voice", name, shipped())
 
 
 def load_part(folder: Path, part: str, kind: type[M]) -> M:
@@ -51,7 +51,7 @@ def load_part(folder: Path, part: str, kind: type[M]) -> M:
     inner = model_folder(inner)
     if not (inner / CONFIG).is_file():
         raise InputError(f"{folder} holds no {part}: pack a singer with oneleap singer")
-    model = load_slim(inner)
+    model = load_release(inner)
     if not isinstance(model, kind):
         held = class_path(type(model))
         raise InputError(f"{part}: {inner} holds a {held}, not a {class_path(kind)}")

@@ -14,7 +14,7 @@ from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
 from oneleap.core.hub.pretrained import CARD
 from oneleap.core.sampling.samplers import with_steps
-from oneleap.core.training.release import save_slim
+from oneleap.core.training.release import save_release
 from oneleap.core.training.seed import step_generator
 from oneleap.domains.audio.data.pitched import carried_on
 from oneleap.domains.audio.mel import refuse_mismatch
@@ -244,7 +244,7 @@ class Singer:
         }
         for name, model in parts.items():
             if model is not None:
-                save_slim(model, folder / name, half=half)
+                save_release(model, folder / name, half=half)
         if card is not None:
             with replacing(folder / CARD) as path:
                 path.write_text(card, encoding="utf-8")

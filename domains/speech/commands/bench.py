@@ -8,7 +8,7 @@ import torch
 
 from oneleap.core.errors import InputError
 from oneleap.core.objectives import FlowMatching
-from oneleap.core.sampling.samplers import EDMSolver, Euler, Leap, Sampler
+from oneleap.core.sampling.samplers import EDMSampler, EulerSampler, FlowMapSampler, Sampler
 from oneleap.core.timing import median_ms, report
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.audio.vocoders.vocos import Vocos
@@ -92,9 +92,9 @@ def bench(voice: str | None = None, calls: int = 50, json: Path | None = None) -
     first = median_ms(lambda: next(iter(timed.stream(long, steps=1))), calls=few, warmup=1)
     (said, *_) = timed.reader().sentences(SENTENCE)
     samplers: dict[str, Sampler] = {
-        "leap": Leap(1),
-        "edm50": EDMSolver(50),
-        "fm10": Euler(10, guidance=1.5),
+        "leap": FlowMapSampler(1),
+        "edm50": EDMSampler(50),
+        "fm10": EulerSampler(10, guidance=1.5),
     }
     times = acoustic_ms(timed, said, samplers, calls)
     figures = {

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
-from oneleap.core.sampling.samplers import Leap, with_steps
+from oneleap.core.sampling.samplers import FlowMapSampler, with_steps
 from oneleap.domains.audio.evaluation.dnsmos import dnsmos
 from oneleap.domains.audio.evaluation.plots import spectrograms
 from oneleap.domains.audio.wave import Wave, joined
@@ -142,7 +142,11 @@ def models(
         voice = Voice.load(run, vocoder=vocoder)
         model = voice.acoustic
         voice.who(speaker)
-        own = (1, 2, 4) if isinstance(model.sampler, Leap) and not i else (model.sampler.steps,)
+        own = (
+            (1, 2, 4)
+            if isinstance(model.sampler, FlowMapSampler) and not i
+            else (model.sampler.steps,)
+        )
         held = held_out(run, model, speaker)
         for k in steps if steps and not i else own:
             with_steps(model.sampler, k)

@@ -8,7 +8,13 @@ from torch import Tensor, nn
 
 from oneleap.core.errors import InputError
 from oneleap.core.hub.export import Format, Graph, export_graphs
-from oneleap.core.sampling.samplers import Consistency, Euler, Leap, Sampler, with_steps
+from oneleap.core.sampling.samplers import (
+    ConsistencySampler,
+    EulerSampler,
+    FlowMapSampler,
+    Sampler,
+    with_steps,
+)
 from oneleap.core.types import Conditioned
 from oneleap.domains.audio.commands.export import graph_of as vocoder_graph
 from oneleap.domains.audio.vocoders.vocos import Vocos
@@ -82,8 +88,8 @@ def graphs_of(
         InputError: If the sampler draws noise in each step, or goes by a table of noise levels.
     """
     sampler = with_steps(acoustic.sampler, steps)
-    once = isinstance(sampler, Consistency) and sampler.steps == 1
-    if not (once or isinstance(sampler, Leap | Euler)):
+    once = isinstance(sampler, ConsistencySampler) and sampler.steps == 1
+    if not (once or isinstance(sampler, FlowMapSampler | EulerSampler)):
         raise InputError(
             f"a {type(sampler).__name__} sampler of {sampler.steps} steps cannot be put into a "
             "graph: distil the model, or train one of few steps"

@@ -10,12 +10,12 @@ from torch.nn.utils.rnn import pad_sequence
 
 from oneleap.core.errors import InputError
 from oneleap.core.losses.metrics import masked_mean
-from oneleap.core.sampling.samplers import Leap, Sampler, with_steps
+from oneleap.core.sampling.samplers import FlowMapSampler, Sampler, with_steps
 from oneleap.core.training.ema import PowerEMA
 from oneleap.core.training.module import GenerativeModule
-from oneleap.core.training.optim import Adam
+from oneleap.core.training.optim import AdamConfig
 from oneleap.core.training.seed import step_generator
-from oneleap.core.types import Bound, Conditioned, Draw, Loss, Objective
+from oneleap.core.types import Conditioned, Draw, Loss, Objective, TrainingBatch
 from oneleap.domains.audio.mel import refuse_mismatch
 from oneleap.domains.speech.models.alignment import aligned, durations, owners, real
 from oneleap.domains.speech.models.encoder import whole_frames
@@ -35,11 +35,11 @@ class Acoustic(GenerativeModule):
     ========================================  =============================  ====================
     model                                     objective                      sampler
     ========================================  =============================  ====================
-    flow-matching teacher (Matcha-TTS)        ``FlowMatching``, ``drop`` 0.1  ``Euler``, guided
-    EDM teacher (CoMoSpeech)                  ``Denoising``                  ``EDMSolver``
-    CoMoSpeech (arXiv 2305.06908)             ``ConsistencyDistillation``    ``Consistency``
-    SplitMeanFlow (arXiv 2507.16884)          ``SplitMeanFlow``              ``Leap``
-    MeanFlow (arXiv 2505.13447)               ``MeanFlow``                   ``Leap``
+    flow-matching teacher (Matcha-TTS)        ``FlowMatching``, ``drop`` 0.1  ``EulerSampler``, guided
+    EDM teacher (CoMoSpeech)                  ``Denoising``                  ``EDMSampler``
+    CoMoSpeech (arXiv 2305.06908)             ``ConsistencyDistillation``    ``ConsistencySampler``
+    SplitMeanFlow (arXiv 2507.16884)          ``SplitMeanFlow``              ``FlowMapSampler``
+    MeanFlow (arXiv 2505.13447)               ``MeanFlow``                   ``FlowMapSampler``
     ========================================  =============================  ====================
 
     A student (``teacher``, ``from_teacher: true``) keeps its teacher's encoder and durations, and
@@ -72,14 +72,14 @@ class Acoustic(GenerativeModule):
         spec: Spec,
         objective: Objective,
         *,
-        sampler: Sampler = Leap(),  # noqa: B008  (frozen)
+        sampler: Sampler = FlowMapSampler(),  # noqa: B008  (frozen)
         text: Text = Text(),  # noqa: B008  (frozen)
         decoder: Decoder = ConvNeXt(),  # noqa: B008  (frozen)
         crop_s: float | None = 2.0,
         drop: float = 0.0,
         temperature: float = 1.0,
         leans: tuple[Lean, ...] = (),
-        optimizer: Adam = Adam(clip=1.0),  # noqa: B008  (frozen)
+        optimizer: AdamConfig = AdamConfig(clip=1.0),  # noqa: B008  (frozen)
         ema: float | PowerEMA = 0.999,
         seed: int = 0,
         compile_loss: bool = False,
@@ -141,27 +141,31 @@ class Acoustic(GenerativeModule):
         """Crops of normalised spectrograms."""
         return batch.x
 
-    def bind(self, batch: Aligned, net: Callable[..., Tensor] | None = None) -> Bound:
+    def bind(self, batch: Aligned, net: Callable[..., Tensor] | None = None) -> TrainingBatch:
         """Spectrograms given texts."""
         chosen = net if isinstance(net, AcousticNet) else self.net
         encoded = chosen.encode(batch.tokens, batch.token_mask, batch.speaker)
         return self.bound(batch, encoded, chosen, training=net is None)
 
-    def bound(self, batch: Aligned, encoded: Encoded, net: AcousticNet, *, training: bool) -> Bound:
+    def bound(
+        self, batch: Aligned, encoded: Encoded, net: AcousticNet, *, training: bool
+    ) -> TrainingBatch:
         """The same, given what the network's encoder makes of the texts."""
         field = net.field(encoded, batch.owner, batch.mask)
         late = net.field(encoded, batch.owner, batch.mask, self.average.decoder)
         if training and self.drop:
             field, late = field.drop(batch.dropped), late.drop(batch.dropped)
-        return Bound(
+        return TrainingBatch(
             field=field,
             x=batch.x,
             mask=batch.mask,
             target=late,
-            teacher=self.lesson(batch, encoded) if self.from_teacher else self.taught(batch),
+            teacher=self.teacher_field_from_encoding(batch, encoded)
+            if self.from_teacher
+            else self.teacher_field(batch),
         )
 
-    def lesson(self, batch: Aligned, encoded: Encoded) -> Conditioned | None:
+    def teacher_field_from_encoding(self, batch: Aligned, encoded: Encoded) -> Conditioned | None:
         """The teacher's field, by what the student's copy of its encoder has made already."""
         net = next((m.average for m in self._teacher), None)
         if net is None:

@@ -7,8 +7,8 @@ from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
 from oneleap.core.hub.config import class_path
 from oneleap.core.hub.pretrained import CARD
-from oneleap.core.hub.registry import find_on, model_folder, shelf
-from oneleap.core.training.release import load_slim
+from oneleap.core.hub.registry import find_shipped, model_folder, shipped_models
+from oneleap.core.training.release import load_release
 from oneleap.domains.audio.vocoders.vocos import Vocos
 from oneleap.domains.speech.models.acoustic import Acoustic
 
@@ -21,7 +21,7 @@ ACOUSTIC, VOCODER = "acoustic", "vocoder"
 
 def shipped() -> dict[str, Path]:
     """Folders of the voices that come with oneleap, by name."""
-    return shelf("oneleap.domains.speech", "voices", ACOUSTIC)
+    return shipped_models("oneleap.domains.speech", "voices", ACOUSTIC)
 
 
 def find(name: str | os.PathLike[str]) -> Path:
@@ -30,7 +30,7 @@ def find(name: str | os.PathLike[str]) -> Path:
     Raises:
         InputError: If it is neither.
     """
-    return find_on("voice", name, shipped())
+    return find_shipped("voice", name, shipped())
 
 
 def load_acoustic(folder: Path) -> Acoustic:
@@ -40,7 +40,7 @@ def load_acoustic(folder: Path) -> Acoustic:
         InputError: If there is none.
     """
     folder = model_folder(folder / ACOUSTIC if (folder / ACOUSTIC).is_dir() else folder)
-    model = load_slim(folder)
+    model = load_release(folder)
     if not isinstance(model, Acoustic):
         held = class_path(type(model))
         raise InputError(f"{folder} holds a {held}, which does not read text")
@@ -56,7 +56,7 @@ def load_vocoder(folder: Path) -> Vocos:
     if not folder.is_dir():
         raise InputError(f"vocoder: {folder}: no such folder; griffin-lim needs none")
     folder = model_folder(folder / VOCODER if (folder / VOCODER).is_dir() else folder)
-    model = load_slim(folder)
+    model = load_release(folder)
     if not isinstance(model, Vocos):
         raise InputError(f"vocoder: {folder} holds a {type(model).__name__}, which makes no sound")
     return model

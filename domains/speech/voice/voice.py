@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from oneleap.core.errors import InputError, nearest
-from oneleap.core.training.release import save_slim
+from oneleap.core.training.release import save_release
 from oneleap.domains.audio.mel import refuse_mismatch
 from oneleap.domains.audio.vocoders.griffin_lim import GriffinLim
 from oneleap.domains.audio.vocoders.vocos import Vocos
@@ -266,8 +266,8 @@ class Voice:
         folder = Path(folder)
         if not isinstance(self.vocoder, Vocos):
             raise InputError("a voice is kept with a trained vocoder: name one")
-        save_slim(self.acoustic, folder / ACOUSTIC, half=half)
-        save_slim(self.vocoder, folder / VOCODER, half=half)
+        save_release(self.acoustic, folder / ACOUSTIC, half=half)
+        save_release(self.vocoder, folder / VOCODER, half=half)
         write_card(folder, card)
 
 

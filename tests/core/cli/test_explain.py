@@ -7,16 +7,16 @@ from jsonargparse import ArgumentParser
 
 from oneleap.core.cli.explain import explain, unwrapped
 from oneleap.core.objectives import MeanFlow, SplitMeanFlow
-from oneleap.core.training.optim import Adam
+from oneleap.core.training.optim import AdamConfig
 from oneleap.core.types import Objective
 
-ADAM = Adam()
+ADAM = AdamConfig()
 
 
 class Model:
     """Stands for a model."""
 
-    def __init__(self, objective: Objective, size: int, optimizer: Adam = ADAM) -> None:
+    def __init__(self, objective: Objective, size: int, optimizer: AdamConfig = ADAM) -> None:
         self.objective, self.size, self.optimizer = objective, size, optimizer
 
 

@@ -25,7 +25,7 @@ from oneleap.core.objectives import AlphaFlow, ImprovedMeanFlow, MeanFlow
 from oneleap.core.paths.base import LinearPath
 from oneleap.core.paths.times import TimePairs, Uniform
 from oneleap.core.sampling.ode import sample
-from oneleap.core.types import Bound, Conditioned, Draw
+from oneleap.core.types import Conditioned, Draw, TrainingBatch
 
 Objective = MeanFlow | ImprovedMeanFlow | AlphaFlow
 NULL, STD = -0.3, 0.5
@@ -62,7 +62,9 @@ class GuidedGaussians:
         return exact(z - shift, r, t) - mean
 
 
-def case(guidance: TargetGuidance, draw: Draw, std: float = STD) -> tuple[Conditioned, Bound, Draw]:
+def case(
+    guidance: TargetGuidance, draw: Draw, std: float = STD
+) -> tuple[Conditioned, TrainingBatch, Draw]:
     """Data and noise whose straight path has the velocity of each row's own distribution."""
     cond, z = 0.8 + 0.1 * randn(len(draw.t), 1, seed=5), randn(len(draw.t), 3, seed=6)
     null = torch.full((1, 1), NULL, dtype=torch.float64)
@@ -71,7 +73,7 @@ def case(guidance: TargetGuidance, draw: Draw, std: float = STD) -> tuple[Condit
     mean = torch.where(draw.dropped.unsqueeze(1), NULL, cond)
     w = (1 - draw.t).unsqueeze(1)
     x, e = Gaussian(0.0, std).posterior(z - w * mean, draw.t)
-    return field, Bound(field=field, x=x + mean), replace(draw, e=e)
+    return field, TrainingBatch(field=field, x=x + mean), replace(draw, e=e)
 
 
 @each_guidance
@@ -177,7 +179,7 @@ def test_the_guided_velocity_is_its_formula(guidance: TargetGuidance) -> None:
 def test_a_scale_of_1_is_no_guidance() -> None:
     plain, inert = MeanFlow(HALF), MeanFlow(HALF, guidance=TargetGuidance(1.0, 0.0, drop=0.0))
     field, x, _, _ = net_case(TargetGuidance())
-    bound, draw = Bound(field=field, x=x), inert.draw(x, seeded())
+    bound, draw = TrainingBatch(field=field, x=x), inert.draw(x, seeded())
     mine, theirs = (o.loss(bound, draw).per_sample for o in (inert, plain))
     torch.testing.assert_close(mine, theirs)
     torch.testing.assert_close(plain.draw(x, seeded()).e, draw.e)  # one seed, one noise
@@ -188,7 +190,7 @@ def test_dropped_rows_train_the_unconditional_field_alone() -> None:
     field, x, _, draw = net_case(guidance)
     cond = field.cond[0].clone().requires_grad_()
     assert draw.dropped is not None
-    bound = Bound(field=replace(field, cond=(cond,)), x=x)
+    bound = TrainingBatch(field=replace(field, cond=(cond,)), x=x)
     for objective in EACH:
         loss = replace(objective, guidance=guidance).loss(bound, draw)
         (slope,) = torch.autograd.grad(loss.per_sample.sum(), cond)
@@ -204,7 +206,7 @@ def test_no_gradient_runs_through_the_guidance(objective: Objective) -> None:
     objective = replace(objective, guidance=guidance, metric=Recorder(SquaredError(), seen))
     field, x, _, _ = net_case(guidance)
     draw = objective.draw(x, seeded(), 0.5)
-    loss = objective.loss(Bound(field=field, x=x), draw).per_sample.sum()
+    loss = objective.loss(TrainingBatch(field=field, x=x), draw).per_sample.sum()
     prediction, target = seen[0]
     assert not target.requires_grad
     assert isinstance(field.net, torch.nn.Module)
@@ -260,7 +262,7 @@ def test_a_model_whose_conditions_cannot_be_dropped_is_refused(
 ) -> None:
     guided = replace(objective, guidance=TargetGuidance())
     with pytest.raises(InputError, match="conditions can be dropped") as refusal:
-        guided(Bound(field=field, x=randn(8, 3)), seeded())
+        guided(TrainingBatch(field=field, x=randn(8, 3)), seeded())
     assert "\n" not in str(refusal.value)
 
 
@@ -269,7 +271,7 @@ def test_the_draw_of_an_objective_without_guidance_is_refused(objective: Objecti
     field, x, _, _ = net_case(TargetGuidance())
     draw = objective.draw(x, seeded())
     with pytest.raises(InputError, match=r"needs the dropped rows and scales of its own draw\(\)"):
-        replace(objective, guidance=TargetGuidance()).loss(Bound(field=field, x=x), draw)
+        replace(objective, guidance=TargetGuidance()).loss(TrainingBatch(field=field, x=x), draw)
 
 
 @pytest.mark.parametrize(
@@ -303,7 +305,7 @@ def test_one_step_lands_where_guidance_leads() -> None:
         label = 2.0 * torch.randint(2, (256, 1), generator=generator) - 1
         x = 0.5 * label + 0.5 * torch.randn(256, 1, generator=generator)
         field = Conditioned(net, (label,), (torch.zeros(1, 1),))
-        loss = objective(Bound(field=field, x=x), generator).per_sample.mean()
+        loss = objective(TrainingBatch(field=field, x=x), generator).per_sample.mean()
         adam.zero_grad()
         loss.backward()
         adam.step()

@@ -12,7 +12,7 @@ from torch import nn
 from oneleap.core.errors import InputError
 from oneleap.core.hub.config import from_config, to_config
 from oneleap.core.paths.times import LogitNormal, TimePairs, Uniform
-from oneleap.core.training.optim import Adam
+from oneleap.core.training.optim import AdamConfig
 
 HERE = (__name__.partition(".")[0],)
 
@@ -72,7 +72,13 @@ def test_nested_dataclasses_survive_json(tree: Tree) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [Adam(), Adam(clip=1.0, betas=(0.5, 0.9)), TimePairs(Uniform()), LogitNormal(1.0, 2.0)]
+    "value",
+    [
+        AdamConfig(),
+        AdamConfig(clip=1.0, betas=(0.5, 0.9)),
+        TimePairs(Uniform()),
+        LogitNormal(1.0, 2.0),
+    ],
 )
 def test_the_core_describes_itself(value: object) -> None:
     assert from_config(json.loads(json.dumps(to_config(value)))) == value
@@ -143,13 +149,16 @@ def test_nothing_but_our_classes_is_ever_built(class_path: str) -> None:
     ("config", "complaint"),
     [
         (
-            described("oneleap.core.training.optim.Adam", lrr=1),
+            described("oneleap.core.training.optim.AdamConfig", lrr=1),
             "no argument 'lrr'; did you mean 'lr'?",
         ),
         (described("oneleap.core.training.optim.Adm"), "no class oneleap.core.training.optim.Adm"),
-        (described("oneleap.core.nowhere.Adam"), "no class oneleap.core.nowhere.Adam"),
+        (described("oneleap.core.nowhere.AdamConfig"), "no class oneleap.core.nowhere.AdamConfig"),
         (described("oneleap.core.nets.mlp.MLP"), "MLP needs the argument 'dim'"),
-        ({"class_path": "oneleap.core.training.optim.Adam", "init_args": [1]}, "must be a mapping"),
+        (
+            {"class_path": "oneleap.core.training.optim.AdamConfig", "init_args": [1]},
+            "must be a mapping",
+        ),
         (
             described(
                 "oneleap.core.paths.times.TimePairs",

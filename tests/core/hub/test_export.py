@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from oneleap.core.errors import InputError
-from oneleap.core.hub.export import TITLE, Format, Graph, export_graphs, with_rows
 from oneleap.core.hub import export
+from oneleap.core.hub.export import TITLE, Format, Graph, export_graphs, with_rows
 
 FORMATS: list[Format] = ["onnx", "torchscript"]
 

@@ -12,9 +12,9 @@ from support.tiny import Shrink, Spec
 from torch import nn
 
 from oneleap.core.errors import InputError
-from oneleap.core.hub.pretrained import CARD, CONFIG, WEIGHTS, Pretrained, load_pretrained
 from oneleap.core.hub import pretrained as hub
-from oneleap.core.training.optim import Adam
+from oneleap.core.hub.pretrained import CARD, CONFIG, WEIGHTS, Pretrained, load_pretrained
+from oneleap.core.training.optim import AdamConfig
 
 SPEC = Spec(3, (1.0, 2.0, 3.0), ["a"])
 TRUST = ("tiny", __name__.partition(".")[0])
@@ -32,7 +32,7 @@ class Tied(Pretrained, nn.Module):
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    Shrink(SPEC, optimizer=Adam(lr=0.5)).save_pretrained(tmp_path / "model", card="# Hello\n")
+    Shrink(SPEC, optimizer=AdamConfig(lr=0.5)).save_pretrained(tmp_path / "model", card="# Hello\n")
     return tmp_path / "model"
 
 
@@ -42,14 +42,14 @@ def same_weights(a: nn.Module, b: nn.Module) -> bool:
 
 
 def test_round_trip(folder: Path) -> None:
-    model = Shrink(SPEC, optimizer=Adam(lr=0.5))
+    model = Shrink(SPEC, optimizer=AdamConfig(lr=0.5))
     with torch.no_grad():
         model.net.weight.fill_(7)
         model.mean.fill_(8)
     model.save_pretrained(folder, card="# Hello\n")
     again = Shrink.from_pretrained(folder, trusted=TRUST)
     assert same_weights(model, again)
-    assert (again.spec, again.optimizer, again.training) == (SPEC, Adam(lr=0.5), False)
+    assert (again.spec, again.optimizer, again.training) == (SPEC, AdamConfig(lr=0.5), False)
     assert sorted(p.name for p in folder.iterdir()) == [CARD, CONFIG, WEIGHTS]
     assert (folder / CARD).read_text() == "# Hello\n"
 
@@ -105,7 +105,9 @@ MISTAKES = {
     "no class": (lambda f: (f / CONFIG).write_text("{}"), "no class_path"),
     "no object": (lambda f: (f / CONFIG).write_text("[]"), "no class_path"),
     "no model": (
-        lambda f: (f / CONFIG).write_text('{"class_path": "oneleap.core.training.optim.Adam"}'),
+        lambda f: (f / CONFIG).write_text(
+            '{"class_path": "oneleap.core.training.optim.AdamConfig"}'
+        ),
         "Adam is not a model",
     ),
     "not ours": (lambda f: edit_config(f, class_path="os.system"), "is not a class of oneleap"),

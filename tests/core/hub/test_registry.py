@@ -3,11 +3,11 @@ from pathlib import Path
 import pytest
 
 from oneleap.core.errors import InputError
-from oneleap.core.hub.registry import find_on, model_folder, shelf
+from oneleap.core.hub.registry import find_shipped, model_folder, shipped_models
 
 
 def test_a_package_without_models_has_an_empty_shelf() -> None:
-    assert shelf("oneleap.core", "no_such_folder") == {}
+    assert shipped_models("oneleap.core", "no_such_folder") == {}
 
 
 def test_only_folders_with_a_configuration_are_on_it(
@@ -18,19 +18,19 @@ def test_only_folders_with_a_configuration_are_on_it(
         if part is not None:
             (tmp_path / "voices" / name / part / "config.json").touch()
     monkeypatch.setattr("oneleap.core.hub.registry.files", lambda package: tmp_path)
-    assert list(shelf("any", "voices")) == ["a", "b"]
-    assert list(shelf("any", "voices", "inner")) == ["parts"]
+    assert list(shipped_models("any", "voices")) == ["a", "b"]
+    assert list(shipped_models("any", "voices", "inner")) == ["parts"]
 
 
 def test_a_name_is_shipped_or_a_folder_or_refused(tmp_path: Path) -> None:
     known = {"allison": tmp_path / "shipped"}
     known["allison"].mkdir()
-    assert find_on("voice", "allison", known) == known["allison"]
-    assert find_on("voice", tmp_path, known) == tmp_path
+    assert find_shipped("voice", "allison", known) == known["allison"]
+    assert find_shipped("voice", tmp_path, known) == tmp_path
     with pytest.raises(InputError, match=r"^voice: no 'alison'; did you mean 'allison'"):
-        find_on("voice", "alison", known)
+        find_shipped("voice", "alison", known)
     with pytest.raises(InputError, match="none is shipped; or name a folder"):
-        find_on("singer", "anna", {})
+        find_shipped("singer", "anna", {})
 
 
 def test_a_run_holds_its_model_in_a_folder(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from oneleap.core.errors import InputError
 from oneleap.core.hub.config import from_config, to_config
 from oneleap.core.losses import dispersion as dispersive
 from oneleap.core.losses.dispersion import Covariance, Dispersion, Hinge, InfoNCECosine, InfoNCEL2
-from oneleap.core.losses.hooks import Hidden
+from oneleap.core.losses.hooks import ActivationRecorder
 from oneleap.core.nets import MLP, ResidualMLP, UNet1d
 from oneleap.core.objectives import (
     ConsistencyTrajectory,
@@ -33,7 +33,7 @@ from oneleap.core.objectives import (
 )
 from oneleap.core.objectives.dispersed import at_rate
 from oneleap.core.paths.base import LinearPath
-from oneleap.core.types import Bound, Conditioned, Draw, Objective
+from oneleap.core.types import Conditioned, Draw, Objective, TrainingBatch
 
 FOUR: list[Dispersion] = [InfoNCEL2(0.7), InfoNCECosine(0.4), Hinge(2.5), Covariance()]
 each_of_four = pytest.mark.parametrize("dispersion", FOUR, ids=lambda d: type(d).__name__)
@@ -164,15 +164,15 @@ def test_the_first_layers_are_those_that_the_networks_name() -> None:
     assert set(kinds) == {name for name, _ in table}
     for name, layer in table:
         assert layer == layer_of(kinds[name])
-        hidden, net = Hidden(), network(kinds[name])
-        hidden.watch(net)
+        hidden, net = ActivationRecorder(), network(kinds[name])
+        hidden.record_activations(net)
         hooked = [n for n, module in net.named_modules() if module._forward_hooks]
         assert hooked == [layer]
 
 
 def test_only_what_passes_with_gradients_inside_the_block_is_kept() -> None:
-    net, hidden = MLP(3, width=8, depth=2), Hidden()
-    hidden.watch(net, ("layers.1", "layers.3"))
+    net, hidden = MLP(3, width=8, depth=2), ActivationRecorder()
+    hidden.record_activations(net, ("layers.1", "layers.3"))
     z, t = torch.randn(4, 3), torch.rand(4)
     net(z, t, t)
     with hidden as seen:
@@ -193,14 +193,14 @@ def test_only_what_passes_with_gradients_inside_the_block_is_kept() -> None:
 
 def test_layers_that_are_not_there_are_refused() -> None:
     with pytest.raises(InputError, match=r"MLP has no layer 'layer\.1'; did you mean 'layers\.1'"):
-        Hidden().watch(MLP(3), ("layer.1",))
+        ActivationRecorder().record_activations(MLP(3), ("layer.1",))
     with pytest.raises(InputError, match="name the layers of Linear to look at"):
-        Hidden().watch(nn.Linear(2, 2))
+        ActivationRecorder().record_activations(nn.Linear(2, 2))
 
 
 def test_a_copy_of_a_watched_network_is_not_watched() -> None:
-    net, hidden = MLP(3, width=8), Hidden()
-    hidden.watch(net)
+    net, hidden = MLP(3, width=8), ActivationRecorder()
+    hidden.record_activations(net)
     again, (packed, together) = copy.deepcopy(net), pickle.loads(pickle.dumps((net, hidden)))
     args = torch.randn(4, 3), torch.rand(4), torch.rand(4)
     with hidden as seen:
@@ -244,9 +244,9 @@ def test_it_adds_the_dispersion_of_the_very_pass_that_is_trained(
     net, x, cond = Counted(), randn(10, 3), randn(10, 2)
     layers = ("net.layers.1", "net.layers.3")
     dispersed = Dispersed(objective, dispersion, layers, weight=0.3)
-    dispersed.watch(net)
+    dispersed.record_activations(net)
     target = Conditioned(copy.deepcopy(net), (cond,))
-    bound = Bound(field=Conditioned(net, (cond,)), x=x, target=target)
+    bound = TrainingBatch(field=Conditioned(net, (cond,)), x=x, target=target)
     draw = dispersed.draw(x, seeded(), 0.2)
     alone = objective.draw(x, seeded(), 0.2)
     for name, value in vars(draw).items():
@@ -269,8 +269,8 @@ def test_without_weight_it_is_the_objective() -> None:
     net, x = MLP(3, width=16).double(), randn(10, 3)
     for objective in AROUND:
         dispersed = Dispersed(objective, weight=0.0)
-        dispersed.watch(net)
-        bound = Bound(field=net, x=x)
+        dispersed.record_activations(net)
+        bound = TrainingBatch(field=net, x=x)
         losses = [o(bound, seeded()).per_sample for o in (dispersed, objective)]
         torch.testing.assert_close(*losses, rtol=0, atol=0)
 
@@ -286,8 +286,8 @@ def test_every_pass_with_a_gradient_counts() -> None:
             return super().__call__(h)
 
     dispersed = Dispersed(ConsistencyTrajectory(), Seeing())
-    dispersed.watch(net)
-    dispersed(Bound(field=net, x=x, target=copy.deepcopy(net)), seeded())
+    dispersed.record_activations(net)
+    dispersed(TrainingBatch(field=net, x=x, target=copy.deepcopy(net)), seeded())
     assert seen[0].shape == (20, 16)
 
 
@@ -296,7 +296,7 @@ def test_it_works_under_functional_gradients(objective: Objective) -> None:
     """As OFQL takes them: the network hides behind a closure."""
     net, x = MLP(3, width=16).double(), randn(10, 3)
     dispersed = Dispersed(objective)
-    dispersed.watch(net)
+    dispersed.record_activations(net)
     draw = dispersed.draw(x, seeded())
 
     def loss(weights: dict[str, Tensor]) -> Tensor:
@@ -304,11 +304,11 @@ def test_it_works_under_functional_gradients(objective: Objective) -> None:
             u: Tensor = functional_call(net, weights, args)
             return u
 
-        return dispersed.loss(Bound(field=field, x=x), draw).per_sample.mean()
+        return dispersed.loss(TrainingBatch(field=field, x=x), draw).per_sample.mean()
 
     with torch.no_grad():
         got = torch.func.grad(loss)(dict(net.named_parameters()))
-    wanted = gradients(dispersed.loss(Bound(field=net, x=x), draw).per_sample.mean(), net)
+    wanted = gradients(dispersed.loss(TrainingBatch(field=net, x=x), draw).per_sample.mean(), net)
     torch.testing.assert_close(torch.cat([g.flatten() for g in got.values()]), wanted)
 
 
@@ -316,9 +316,9 @@ def test_nested_wrappers_watch_too_and_none_at_all_is_told() -> None:
     net, x = MLP(3, width=16).double(), randn(10, 3)
     both = Dispersed(Dispersed(FlowMatching(), Hinge(), ("layers.3",)), Covariance())
     with pytest.raises(InputError, match="no hidden layer was seen"):
-        both(Bound(field=net, x=x), seeded())
-    both.watch(net)
-    assert both(Bound(field=net, x=x), seeded()).per_sample.isfinite().all()
+        both(TrainingBatch(field=net, x=x), seeded())
+    both.record_activations(net)
+    assert both(TrainingBatch(field=net, x=x), seeded()).per_sample.isfinite().all()
 
 
 # Padding.
@@ -330,7 +330,7 @@ def test_padding_is_no_feature(kind: str) -> None:
     frames = 1 if kind in ("dit", "convnext", "lynxnet") else 2
     net, b = tiny(kind), batch()
     dispersed = Dispersed(FlowMatching(), InfoNCEL2(0.1), weight=1.0, frames=frames)
-    dispersed.watch(net)
+    dispersed.record_activations(net)
     e = randn(*b.z.shape, seed=7)
 
     def dispersion(spoilt: float, extra: int) -> Tensor:
@@ -341,33 +341,36 @@ def test_padding_is_no_feature(kind: str) -> None:
         x = longer(b.z).masked_fill(~mask, spoilt)
         cond = (longer(b.sequence), b.vector, mask)
         draw = Draw(longer(e), b.t, b.t)
-        bound = Bound(field=Conditioned(net, cond), x=x, mask=mask)
+        bound = TrainingBatch(field=Conditioned(net, cond), x=x, mask=mask)
         return dispersed.loss(bound, draw).logs["dispersion"]
 
     clean = dispersion(0.0, 0)
     torch.testing.assert_close(dispersion(9.0, 0), clean)
     torch.testing.assert_close(dispersion(9.0, 8), clean)
     blind = replace(dispersed, frames=None)
-    blind.watch(net)
+    blind.record_activations(net)
     with pytest.raises(InputError, match="say which axis of the layers are frames"):
-        blind(Bound(field=Conditioned(net, b.cond), x=b.z, mask=b.mask), seeded())
+        blind(TrainingBatch(field=Conditioned(net, b.cond), x=b.z, mask=b.mask), seeded())
     full = replace(dispersed, frames=frames)
-    full.watch(net)
+    full.record_activations(net)
     with pytest.raises(InputError, match="one axis beside the batch"):
-        full(Bound(field=Conditioned(net, b.cond), x=b.z, mask=b.mask.expand_as(b.z)), seeded())
+        full(
+            TrainingBatch(field=Conditioned(net, b.cond), x=b.z, mask=b.mask.expand_as(b.z)),
+            seeded(),
+        )
 
 
 def test_features_are_means_over_real_frames() -> None:
     net, b, seen = tiny("dit"), batch(), list[Tensor]()
     dispersed = Dispersed(FlowMatching(), frames=1)
-    dispersed.watch(net)
+    dispersed.record_activations(net)
     net.get_submodule("blocks.0").register_forward_hook(lambda m, i, o: seen.append(o))
-    bound = Bound(field=Conditioned(net, b.cond), x=b.z, mask=b.mask)
+    bound = TrainingBatch(field=Conditioned(net, b.cond), x=b.z, mask=b.mask)
     loss = dispersed(bound, seeded())
     means = [h[:n].mean(0) for h, n in zip(seen[0], LENGTHS, strict=True)]
     torch.testing.assert_close(loss.logs["dispersion"], InfoNCEL2()(torch.stack(means)).detach())
     seen.clear()
-    plain = Bound(field=Conditioned(net, b.cond[:2]), x=b.z)
+    plain = TrainingBatch(field=Conditioned(net, b.cond[:2]), x=b.z)
     loss = dispersed(plain, seeded())
     wanted = InfoNCEL2()(seen[0].mean(1)).detach()
     torch.testing.assert_close(loss.logs["dispersion"], wanted)

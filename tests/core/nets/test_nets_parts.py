@@ -11,7 +11,7 @@ from support.tiny_nets import KINDS, batch, tiny
 from torch import Tensor
 
 from oneleap.core.nets.attention import SelfAttention, rotary_angles, rotate
-from oneleap.core.nets.embed import Context, forget_interval
+from oneleap.core.nets.embed import Context, zero_interval_embedding
 from oneleap.core.nets.layers import AdaNorm
 from oneleap.core.nets.mlp import MLP, ResidualMLP
 
@@ -91,7 +91,7 @@ def test_a_student_that_forgets_the_interval_starts_as_its_teacher(kind: str) ->
         net = {"mlp": MLP, "residual": ResidualMLP}[kind](3, cond_dim=4, width=16, time_dim=6)
         for weight in net.double().parameters():
             torch.nn.init.normal_(weight, std=0.5, generator=seeded())
-    student = forget_interval(copy.deepcopy(net))
+    student = zero_interval_embedding(copy.deepcopy(net))
     wanted = net(z, t, t, *cond)
     assert (net(z, r, t, *cond) - wanted).abs().max() > 1e-3  # its weights know of intervals
     torch.testing.assert_close(student(z, r, t, *cond), wanted)
@@ -106,7 +106,7 @@ def test_a_student_that_forgets_the_interval_starts_as_its_teacher(kind: str) ->
 
 def test_a_network_that_cannot_forget_the_interval_says_so() -> None:
     with pytest.raises(ValueError, match="Linear has no part that reads the interval"):
-        forget_interval(torch.nn.Linear(2, 2))
+        zero_interval_embedding(torch.nn.Linear(2, 2))
 
 
 def test_vectors_and_times_count_in_the_residual_mlp() -> None:

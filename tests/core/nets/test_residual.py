@@ -7,7 +7,7 @@ from support.exact import seeded
 
 from oneleap.core.fields.jvp import total_derivative
 from oneleap.core.nets import MLP, Residual
-from oneleap.core.nets.embed import forget_interval
+from oneleap.core.nets.embed import zero_interval_embedding
 from oneleap.core.sampling.ode import sample
 
 
@@ -37,6 +37,6 @@ def test_its_derivative_is_the_network_s_and_the_velocity() -> None:
 def test_it_forgets_the_interval_as_its_network_does() -> None:
     net, z = Residual(MLP(3, width=16).double()), randn(8, 3)
     r, t = torch.full((8,), 0.2, dtype=torch.float64), torch.full((8,), 0.7, dtype=torch.float64)
-    student = forget_interval(copy.deepcopy(net))
+    student = zero_interval_embedding(copy.deepcopy(net))
     torch.testing.assert_close(student(z, r, t), net(z, t, t))
     assert not torch.allclose(net(z, r, t), net(z, t, t))

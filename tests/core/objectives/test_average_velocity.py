@@ -42,7 +42,7 @@ from oneleap.core.paths.base import LinearPath, expand, jump
 from oneleap.core.paths.times import LogitNormal, TimePairs, Uniform
 from oneleap.core.sampling.ode import Guided, sample
 from oneleap.core.training.ema import ema_update, frozen_copy
-from oneleap.core.types import Bound, Conditioned, Draw
+from oneleap.core.types import Conditioned, Draw, TrainingBatch
 
 Objective = ImprovedMeanFlow | AlphaFlow | Shortcut
 TRUTHS = [Gaussian(0.7, 0.5), Gaussian(-0.2, 1.3)]
@@ -89,7 +89,7 @@ def test_loss_of_the_exact_field_is_zero_on_curved_trajectories(
     z = randn(*shape)
     draw = objective.draw(z, seeded())
     x, at = on_trajectory(truth, z, draw)
-    loss = objective.loss(Bound(field=truth, x=x), replace(draw, e=at.e))
+    loss = objective.loss(TrainingBatch(field=truth, x=x), replace(draw, e=at.e))
     assert loss.per_sample.shape == shape[:1]
     assert loss.per_sample.max() < 1e-20
 
@@ -100,7 +100,7 @@ def test_loss_of_the_exact_field_is_zero_for_data_at_a_point(
     objective: Objective, progress: float
 ) -> None:
     x = torch.full((40, 3), 0.7, dtype=torch.float64)
-    loss = objective.loss(Bound(field=POINT, x=x), objective.draw(x, seeded(), progress))
+    loss = objective.loss(TrainingBatch(field=POINT, x=x), objective.draw(x, seeded(), progress))
     assert loss.per_sample.max() < 1e-20
 
 
@@ -110,7 +110,7 @@ def test_the_compound_of_imf_is_the_velocity_itself_whatever_the_sample(truth: G
     objective, seen = recorded(ImprovedMeanFlow(APART))
     x = truth.sample((50, 2), seeded(1))
     draw = objective.draw(x, seeded())
-    objective.loss(Bound(field=truth, x=x), draw)
+    objective.loss(TrainingBatch(field=truth, x=x), draw)
     (compound, target), z = seen[0], LinearPath().point(x, draw.e, draw.t)
     assert (compound - truth.velocity(z, draw.t)).square().max() < 1e-20
     assert torch.equal(target, draw.e - x)
@@ -119,14 +119,17 @@ def test_the_compound_of_imf_is_the_velocity_itself_whatever_the_sample(truth: G
 @each_truth
 def test_dyadic_steps_of_the_exact_field_are_consistent_for_any_data(truth: Gaussian) -> None:
     x = randn(64, 2)
-    assert replace(FINE, pairs=APART)(Bound(field=truth, x=x), seeded()).per_sample.max() < 1e-20
+    assert (
+        replace(FINE, pairs=APART)(TrainingBatch(field=truth, x=x), seeded()).per_sample.max()
+        < 1e-20
+    )
 
 
 def test_the_shortest_steps_are_eulers_and_err_at_first_order() -> None:
     truth, x, t, errors = TRUTHS[0], randn(64, 2), torch.linspace(0.3, 1, 64).double(), []
     for n in (64, 256, 1024):
         draw = Draw(randn(64, 2, seed=1), t - 2 / n, t, t - 1 / n)
-        loss = Shortcut(APART, n).loss(Bound(field=truth, x=x), draw)
+        loss = Shortcut(APART, n).loss(TrainingBatch(field=truth, x=x), draw)
         errors.append(loss.per_sample.mean().sqrt().item())
     assert errors[0] > 1e-3
     for coarse, fine in itertools.pairwise(errors):
@@ -153,7 +156,7 @@ def test_the_exact_field_is_the_mean_target_and_a_stationary_point(
         return truth(z, r, t) + theta @ torch.stack([torch.ones_like(z), z * t, torch.sin(r - z)])
 
     draw = Draw(e.flatten(), r, t, t, ramp=torch.full_like(t, 0.3))
-    loss = objective.loss(Bound(field=field, x=x.flatten()), draw)
+    loss = objective.loss(TrainingBatch(field=field, x=x.flatten()), draw)
     risk = (weights.flatten() * loss.per_sample).sum()
     assert risk > 0.1  # single targets scatter
     (slope,) = torch.autograd.grad(risk, theta)
@@ -169,7 +172,7 @@ def test_the_mean_target_of_alpha_flow_tends_to_the_exact_field_at_first_order()
     bias = []
     for alpha in (0.2, 0.1, 0.05, 0.025):
         draw = Draw(e.flatten(), r, t, ramp=torch.full_like(t, alpha))
-        objective.loss(Bound(field=truth, x=x.flatten()), draw)
+        objective.loss(TrainingBatch(field=truth, x=x.flatten()), draw)
         mean = (weights * seen[-1][1].reshape(x.shape)).sum(1)
         bias.append((mean - truth(z, drawn.r, drawn.t)).abs().max().item())
     assert bias[0] > 1e-2
@@ -183,7 +186,7 @@ def test_the_mean_target_of_alpha_flow_tends_to_the_exact_field_at_first_order()
 def test_the_compound_of_imf_is_its_equation_by_central_differences() -> None:
     objective, seen = recorded(ImprovedMeanFlow(HALF))
     u, x, draw = net_case(objective)
-    objective.loss(Bound(field=u, x=x), draw)
+    objective.loss(TrainingBatch(field=u, x=x), draw)
     r, t, h = draw.r, draw.t, 1e-5
     z = LinearPath().point(x, draw.e, t)
     with torch.no_grad():
@@ -204,7 +207,9 @@ def test_improved_meanflow_descends_like_meanflow_where_the_sample_has_the_mean_
     x = torch.full((40, 3), 0.7, dtype=torch.float64)
     draw = MeanFlow(HALF).draw(x, seeded())
     slopes = [
-        torch.autograd.grad(o.loss(Bound(field=field, x=x), draw).per_sample.sum(), theta)[0]
+        torch.autograd.grad(o.loss(TrainingBatch(field=field, x=x), draw).per_sample.sum(), theta)[
+            0
+        ]
         for o in (MeanFlow(HALF), ImprovedMeanFlow(HALF))
     ]
     assert slopes[0].abs().min() > 0.1
@@ -216,7 +221,7 @@ def alpha_gap(alpha: float) -> float:
     objective = AlphaFlow(HALF)
     u, x, draw = net_case(objective)
     draw = at_alpha(draw, alpha)
-    mine = gradients(objective.loss(Bound(field=u, x=x), draw).per_sample.sum(), u)
+    mine = gradients(objective.loss(TrainingBatch(field=u, x=x), draw).per_sample.sum(), u)
     r, t, v = draw.r, draw.t, draw.e - x
     z = (1 - t).unsqueeze(1) * x + t.unsqueeze(1) * draw.e
     d = alpha * (t - r)
@@ -256,7 +261,7 @@ def test_the_adaptive_weight_of_alpha_flow_is_the_authors_but_for_the_constant()
     objective = AlphaFlow(HALF, metric=AdaptiveSquaredError(c=1e-12))
     u, x, draw = net_case(objective)
     draw = at_alpha(draw, 0.3)
-    mine = gradients(objective.loss(Bound(field=u, x=x), draw).per_sample.sum(), u)
+    mine = gradients(objective.loss(TrainingBatch(field=u, x=x), draw).per_sample.sum(), u)
     r, t, v, d = draw.r, draw.t, draw.e - x, 0.3 * (draw.t - draw.r)
     z = LinearPath().point(x, draw.e, t)
     with torch.no_grad():
@@ -272,7 +277,7 @@ def test_the_shortcut_target_is_the_mean_of_two_half_steps(bootstrap: str) -> No
     objective, seen = recorded(Shortcut(HALF, steps=8))
     net, x, draw = net_case(objective)
     average = MLP(3, width=16).double()
-    bound = Bound(field=net, x=x, target=average if bootstrap == "target" else None)
+    bound = TrainingBatch(field=net, x=x, target=average if bootstrap == "target" else None)
     objective.loss(bound, draw)
     source = average if bootstrap == "target" else net
     z, v = LinearPath().point(x, draw.e, draw.t), draw.e - x
@@ -298,7 +303,7 @@ def test_the_shortcut_target_is_the_mean_of_two_half_steps(bootstrap: str) -> No
 def test_the_gradient_is_that_of_a_constant_target(objective: Objective) -> None:
     objective, seen = recorded(objective)
     net, x, draw = net_case(objective)
-    loss = objective.loss(Bound(field=net, x=x), draw)
+    loss = objective.loss(TrainingBatch(field=net, x=x), draw)
     prediction, target = seen[0]
     assert not target.requires_grad
     torch.testing.assert_close(loss.per_sample, (prediction - target).square().mean(1))
@@ -324,7 +329,7 @@ def test_with_all_rows_equal_they_are_flow_matching_bit_for_bit(
     net, x, draw = net_case(objective)
     assert torch.equal(draw.r, draw.t)
     fm = FlowMatching(metric=metric)
-    mine, theirs = (o.loss(Bound(field=net, x=x), draw) for o in (objective, fm))
+    mine, theirs = (o.loss(TrainingBatch(field=net, x=x), draw) for o in (objective, fm))
     assert torch.equal(mine.per_sample, theirs.per_sample)
     got, wanted = (gradients(loss.per_sample.sum(), net) for loss in (mine, theirs))
     assert torch.equal(got, wanted)
@@ -335,7 +340,7 @@ def test_alpha_flow_at_1_regresses_the_velocity_at_every_interval_bit_for_bit() 
     net, x, draw = net_case(objective, progress=0.0)
     assert draw.ramp is not None
     assert (draw.ramp == 1).all()
-    objective.loss(Bound(field=net, x=x), draw)
+    objective.loss(TrainingBatch(field=net, x=x), draw)
     assert torch.equal(seen[0][1], draw.e - x)
     assert torch.equal(seen[0][0], net(LinearPath().point(x, draw.e, draw.t), draw.r, draw.t))
 
@@ -344,7 +349,7 @@ def test_alpha_flow_at_0_is_meanflow_bit_for_bit_and_near_0_nearly() -> None:
     objective = AlphaFlow(HALF)
     net, x, draw = net_case(objective, progress=1.0)
     assert draw.ramp is None
-    bound = Bound(field=net, x=x)
+    bound = TrainingBatch(field=net, x=x)
     theirs = MeanFlow(HALF).loss(bound, draw).per_sample
     assert torch.equal(objective.loss(bound, draw).per_sample, theirs)
     gaps = [
@@ -361,7 +366,7 @@ def test_shortcut_is_split_meanflow_in_the_middle() -> None:
     draw = split.draw(x, seeded())
     draw = replace(draw, s=(draw.r + draw.t) / 2)
     fine = Shortcut(HALF, steps=2**20)  # no interval is as short as 2 / steps
-    mine, theirs = (o.loss(Bound(field=net, x=x), draw).per_sample for o in (fine, split))
+    mine, theirs = (o.loss(TrainingBatch(field=net, x=x), draw).per_sample for o in (fine, split))
     torch.testing.assert_close(mine, theirs)
 
 
@@ -370,7 +375,7 @@ def test_shortcut_is_split_meanflow_in_the_middle() -> None:
 def test_a_batch_of_one_kind_of_rows_logs_finite_figures(
     objective: Objective, pairs: TimePairs
 ) -> None:
-    loss = replace(objective, pairs=pairs)(Bound(field=TRUTHS[0], x=randn(5, 2)), seeded())
+    loss = replace(objective, pairs=pairs)(TrainingBatch(field=TRUTHS[0], x=randn(5, 2)), seeded())
     assert loss.per_sample.isfinite().all()
     assert all(value.isfinite() for value in loss.logs.values())
 
@@ -446,7 +451,7 @@ def test_small_batches_reach_every_length_in_the_long_run() -> None:
 def test_the_draw_of_another_objective_is_refused() -> None:
     x = randn(8, 2)
     with pytest.raises(InputError, match="Shortcut needs the times s"):
-        Shortcut(HALF).loss(Bound(field=POINT, x=x), MeanFlow(HALF).draw(x, seeded()))
+        Shortcut(HALF).loss(TrainingBatch(field=POINT, x=x), MeanFlow(HALF).draw(x, seeded()))
 
 
 # SplitMeanFlow's two stages.
@@ -466,11 +471,11 @@ def test_a_teacher_is_guided_at_a_fixed_scale_by_the_objective() -> None:
     student = MLP(3, width=16).double()
     objective, seen = recorded(SplitMeanFlow(HALF, guidance=2.5))
     draw = objective.draw(x, seeded())
-    objective.loss(Bound(field=student, x=x, teacher=teacher), draw)
+    objective.loss(TrainingBatch(field=student, x=x, teacher=teacher), draw)
     by_hand, wanted = recorded(SplitMeanFlow(HALF))
-    by_hand.loss(Bound(field=student, x=x, teacher=Guided(teacher, null, 2.5)), draw)
+    by_hand.loss(TrainingBatch(field=student, x=x, teacher=Guided(teacher, null, 2.5)), draw)
     assert torch.equal(seen[0][1], wanted[0][1])
-    by_hand.loss(Bound(field=student, x=x, teacher=teacher), draw)
+    by_hand.loss(TrainingBatch(field=student, x=x, teacher=teacher), draw)
     assert (seen[0][1][:8] - wanted[1][1][:8]).abs().max() > 1e-3  # the boundary is guided
     assert torch.equal(seen[0][1][8:], wanted[1][1][8:])  # the student is not
 
@@ -479,7 +484,7 @@ def test_a_teacher_is_guided_at_a_fixed_scale_by_the_objective() -> None:
     ("teacher", "message"), [(None, "teacher's"), (POINT, "conditions can be dropped")]
 )
 def test_guidance_without_a_teacher_to_guide_is_refused(teacher: Any, message: str) -> None:
-    bound = Bound(field=POINT, x=randn(8, 2), teacher=teacher)
+    bound = TrainingBatch(field=POINT, x=randn(8, 2), teacher=teacher)
     with pytest.raises(InputError, match=message):
         SplitMeanFlow(HALF, guidance=2.0)(bound, seeded())
 
@@ -509,7 +514,7 @@ def test_conditions_follow_their_rows_through_all_branches(objective: Objective)
     net = MLP(3, cond_dim=2, width=16).double()
     u, x = Conditioned(net, (randn(16, 2),)), randn(16, 3)
     draw = objective.draw(x, seeded(1), 0.5)
-    whole = objective.loss(Bound(field=u, x=x, target=u), draw).per_sample
+    whole = objective.loss(TrainingBatch(field=u, x=x, target=u), draw).per_sample
     n = objective.pairs.n_equal(16)
     for k in range(16):
         row = slice(k, k + 1)
@@ -517,7 +522,7 @@ def test_conditions_follow_their_rows_through_all_branches(objective: Objective)
         kept = {name: value[row] for name, value in vars(draw).items() if value is not None}
         one = u.rows(row)
         part = replace(objective, pairs=pairs).loss(
-            Bound(field=one, x=x[row], target=one), Draw(**kept)
+            TrainingBatch(field=one, x=x[row], target=one), Draw(**kept)
         )
         torch.testing.assert_close(part.per_sample[0], whole[k])
 
@@ -535,7 +540,7 @@ def one_step(objective: Any, steps: int = 300) -> Tensor:
         adam.param_groups[0]["lr"] = 6e-3 * (1 - k / steps)
         x = two_modes(256, generator)
         draw = objective.draw(x, generator, k / steps)
-        loss = objective.loss(Bound(field=net, x=x, target=average), draw)
+        loss = objective.loss(TrainingBatch(field=net, x=x, target=average), draw)
         adam.zero_grad()
         loss.per_sample.mean().backward()
         adam.step()

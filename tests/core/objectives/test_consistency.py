@@ -27,7 +27,7 @@ from support.exact_paths import (
 from torch import Tensor
 
 from oneleap.core.errors import InputError
-from oneleap.core.fields.flow_map import follow, to_data, travel
+from oneleap.core.fields.flow_map import consistency_function, flow_map, follow
 from oneleap.core.losses.metrics import PseudoHuber, SquaredError
 from oneleap.core.objectives import (
     ConsistencyDistillation,
@@ -37,7 +37,7 @@ from oneleap.core.objectives import (
 )
 from oneleap.core.paths.base import LinearPath
 from oneleap.core.paths.edm import Karras
-from oneleap.core.types import Bound, Draw, Field
+from oneleap.core.types import Draw, Field, TrainingBatch
 
 FromData = ConsistencyTraining | ImprovedConsistencyTraining | EasyConsistencyTuning
 FROM_DATA: list[FromData] = [
@@ -62,9 +62,9 @@ Any_ = ConsistencyDistillation | FromData
 def test_leaps_of_an_exact_field_land_where_its_flow_does(truth: Field) -> None:
     z, zero, one = randn(6, 2), full(6, 0.0), full(6, 1.0)
     middle = full(6, 0.4)
-    through = travel(truth, travel(truth, z, middle, one), zero, middle)
-    torch.testing.assert_close(to_data(truth, z, one), through, rtol=0, atol=1e-8)
-    assert torch.equal(to_data(truth, z, zero), z)
+    through = flow_map(truth, flow_map(truth, z, middle, one), zero, middle)
+    torch.testing.assert_close(consistency_function(truth, z, one), through, rtol=0, atol=1e-8)
+    assert torch.equal(consistency_function(truth, z, zero), z)
     if isinstance(truth, Gaussian):
         torch.testing.assert_close(through, truth.flow(z, zero, one))
 
@@ -75,7 +75,7 @@ def test_following_a_teacher_converges_at_the_order_of_its_solver(
     truth: Gaussian | Mixture, heun: bool, order: int
 ) -> None:
     z, r, t = randn(8, 2), torch.linspace(0.05, 0.4, 8).double(), full(8, 0.9)
-    wanted = travel(truth, z, r, t)
+    wanted = flow_map(truth, z, r, t)
     errors = [
         (follow(teacher_of(truth), z, r, t, steps=k, heun=heun) - wanted).abs().max()
         for k in (16, 32, 64)
@@ -103,7 +103,7 @@ def test_distillation_of_the_exact_map_vanishes_at_the_local_order_of_the_solver
     roots = []
     for h in (0.1, 0.05, 0.025):
         draw = Draw(randn(8, 2, seed=1), 0 * t, t, t - h)
-        loss = objective.loss(Bound(field=truth, x=x, teacher=teacher_of(truth)), draw)
+        loss = objective.loss(TrainingBatch(field=truth, x=x, teacher=teacher_of(truth)), draw)
         roots.append(loss.per_sample.sqrt().mean())
     for coarse, fine in itertools.pairwise(roots):
         assert torch.log2(coarse / fine).item() == pytest.approx(order, abs=0.3)
@@ -111,7 +111,7 @@ def test_distillation_of_the_exact_map_vanishes_at_the_local_order_of_the_solver
 
 def test_distillation_on_a_finer_grid_asks_less_of_the_solver() -> None:
     truth, x = Gaussian(), Gaussian().sample((400, 2), seeded(1))
-    bound = Bound(field=truth, x=x, teacher=truth)
+    bound = TrainingBatch(field=truth, x=x, teacher=truth)
     means = [
         ConsistencyDistillation(nodes=n)(bound, seeded()).per_sample.mean().item()
         for n in (10, 40, 160)
@@ -126,16 +126,20 @@ def test_wrong_maps_are_told_from_the_exact_one(mutant: type) -> None:
     truth, x = Gaussian(), randn(64, 2)
     objective = ConsistencyDistillation(nodes=160)
     draw = objective.draw(x, seeded())
-    good = objective.loss(Bound(field=truth, x=x, teacher=truth), draw).per_sample.mean()
-    bad = objective.loss(Bound(field=mutant(truth), x=x, teacher=truth), draw).per_sample.mean()
-    worse = objective.loss(Bound(field=truth, x=x, teacher=flipped(truth)), draw).per_sample.mean()
+    good = objective.loss(TrainingBatch(field=truth, x=x, teacher=truth), draw).per_sample.mean()
+    bad = objective.loss(
+        TrainingBatch(field=mutant(truth), x=x, teacher=truth), draw
+    ).per_sample.mean()
+    worse = objective.loss(
+        TrainingBatch(field=truth, x=x, teacher=flipped(truth)), draw
+    ).per_sample.mean()
     assert min(bad, worse) > 1e3 * good
 
 
 def test_distillation_needs_a_teacher() -> None:
     x = randn(4, 2)
     with pytest.raises(InputError, match="set the model's teacher, or train from data alone with"):
-        ConsistencyDistillation()(Bound(field=Gaussian(), x=x), seeded())
+        ConsistencyDistillation()(TrainingBatch(field=Gaussian(), x=x), seeded())
 
 
 # From data: the target is exact for data at a point, and right on average for close times.
@@ -146,8 +150,8 @@ def test_distillation_needs_a_teacher() -> None:
 def test_data_at_a_point_leave_no_loss(objective: FromData, progress: float) -> None:
     x = torch.full((40, 3), 0.7, dtype=torch.float64)
     draw = objective.draw(x, seeded(), progress)
-    assert objective.loss(Bound(field=Point(0.7), x=x), draw).per_sample.max() < 1e-20
-    bad = objective.loss(Bound(field=flipped(Point(0.7)), x=x), draw).per_sample
+    assert objective.loss(TrainingBatch(field=Point(0.7), x=x), draw).per_sample.max() < 1e-20
+    bad = objective.loss(TrainingBatch(field=flipped(Point(0.7)), x=x), draw).per_sample
     assert bad.mean() > 1e-4  # with the grid at its finest, too
 
 
@@ -165,7 +169,7 @@ def test_the_exact_map_is_stationary_on_average_as_the_times_close_in(objective:
     def slope(h: float) -> float:
         draw = Draw(e.flatten(), 0 * times, times, times - h)
         plain = ConsistencyTraining(metric=SquaredError())  # the weights of the others aside
-        loss = plain.loss(Bound(field=field, x=x.flatten()), draw)
+        loss = plain.loss(TrainingBatch(field=field, x=x.flatten()), draw)
         risk = (weights.flatten() * loss.per_sample).sum()
         (gradient,) = torch.autograd.grad(risk, theta)
         return gradient.abs().max().item()
@@ -187,7 +191,7 @@ def test_the_gradient_is_that_of_a_constant_target(objective: Any_) -> None:
     for target in (None, average):
         seen.clear()
         draw = recording.draw(x, seeded(), 0.3)
-        loss = recording.loss(Bound(field=net, x=x, target=target, teacher=average), draw)
+        loss = recording.loss(TrainingBatch(field=net, x=x, target=target, teacher=average), draw)
         assert not seen[0][1].requires_grad
         assert draw.s is not None
         z = LinearPath().point(x, draw.e, draw.t)
@@ -198,10 +202,10 @@ def test_the_gradient_is_that_of_a_constant_target(objective: Any_) -> None:
         averaged = isinstance(objective, ConsistencyDistillation | ConsistencyTraining)
         source = average if target is not None and averaged else net
         with torch.no_grad():
-            wanted = to_data(source, near, draw.s)
+            wanted = consistency_function(source, near, draw.s)
         torch.testing.assert_close(seen[0][1], wanted, rtol=0, atol=1e-12)
         weight = loss.per_sample.detach() / objective.metric(seen[0][0], wanted).detach()
-        constant = (weight * objective.metric(to_data(net, z, draw.t), wanted)).sum()
+        constant = (weight * objective.metric(consistency_function(net, z, draw.t), wanted)).sum()
         mine = gradients(loss.per_sample.sum(), net)
         torch.testing.assert_close(mine, gradients(constant, net))
 
@@ -279,7 +283,7 @@ def test_ict_draws_intervals_by_its_law_and_weights_them_by_their_width() -> Non
     assert (share - law).abs().max() < 5e-3
     net, few = Pointwise(1), slice(0, 50)
     part = Draw(draw.e[few], draw.r[few], draw.t[few], draw.s[few])
-    bound = Bound(field=net, x=x[few])
+    bound = TrainingBatch(field=net, x=x[few])
     plain = ConsistencyTraining(metric=SquaredError()).loss(bound, part).per_sample
     weight = 1 / sigmas.diff()[index[few]]
     torch.testing.assert_close(objective.loss(bound, part).per_sample, weight * plain)
@@ -298,7 +302,7 @@ def test_ect_closes_in_by_its_rule(progress: float) -> None:
     assert at_data == pytest.approx(0.81 if stage == 0 else 0.0, abs=0.01)
     net, few = Pointwise(1), slice(0, 50)
     part = Draw(draw.e[few], draw.r[few], draw.t[few], draw.s[few])
-    bound = Bound(field=net, x=randn(50, 1))
+    bound = TrainingBatch(field=net, x=randn(50, 1))
     plain = ConsistencyTraining(metric=PseudoHuber()).loss(bound, part).per_sample
     gap = (sigma - near)[few]
     torch.testing.assert_close(objective.loss(bound, part).per_sample * gap, plain)
@@ -307,7 +311,7 @@ def test_ect_closes_in_by_its_rule(progress: float) -> None:
 @each_objective
 def test_foreign_draws_are_refused(objective: Any_) -> None:
     x, t = randn(4, 2), full(4, 0.5)
-    bound = Bound(field=Gaussian(), x=x, teacher=Gaussian())
+    bound = TrainingBatch(field=Gaussian(), x=x, teacher=Gaussian())
     with pytest.raises(InputError, match=r"needs the times s of its own draw\(\)"):
         objective.loss(bound, Draw(x, t, t))
 

@@ -25,16 +25,16 @@ from support.exact_paths import (
 from torch import Tensor, nn
 
 from oneleap.core.errors import InputError
-from oneleap.core.fields.flow_map import follow, to_data, travel
+from oneleap.core.fields.flow_map import consistency_function, flow_map, follow
 from oneleap.core.losses.metrics import SquaredError
 from oneleap.core.objectives import ConsistencyTrajectory
 from oneleap.core.paths.base import LinearPath
 from oneleap.core.paths.edm import Karras
-from oneleap.core.types import Bound, Conditioned, Draw, Field
+from oneleap.core.types import Conditioned, Draw, Field, TrainingBatch
 
 
-def teach(truth: Gaussian | Mixture, x: Tensor, **others: Field) -> Bound:
-    return Bound(field=truth, x=x, teacher=teacher_of(truth), **others)
+def teach(truth: Gaussian | Mixture, x: Tensor, **others: Field) -> TrainingBatch:
+    return TrainingBatch(field=truth, x=x, teacher=teacher_of(truth), **others)
 
 
 @pytest.mark.parametrize("truth", [Gaussian(), Mixture()], ids=lambda t: type(t).__name__)
@@ -60,9 +60,13 @@ def test_wrong_maps_are_told_from_the_exact_one(mutant: Callable[[Field], Field]
     draw = objective.draw(x, seeded())
     good = objective.loss(teach(truth, x), draw).per_sample.mean()
     assert good < 1e-6
-    bad = objective.loss(Bound(field=mutant(truth), x=x, teacher=truth), draw).per_sample.mean()
+    bad = objective.loss(
+        TrainingBatch(field=mutant(truth), x=x, teacher=truth), draw
+    ).per_sample.mean()
     assert bad > 100 * good
-    wrong = objective.loss(Bound(field=truth, x=x, teacher=flipped(truth)), draw).per_sample.mean()
+    wrong = objective.loss(
+        TrainingBatch(field=truth, x=x, teacher=flipped(truth)), draw
+    ).per_sample.mean()
     assert wrong > 100 * good
 
 
@@ -71,29 +75,29 @@ def test_without_a_teacher_the_exact_map_teaches_itself(shape: tuple[int, ...]) 
     truth, z, objective = Gaussian(), randn(*shape), ConsistencyTrajectory()
     x, draw = on_trajectory(truth, z, objective.draw(z, seeded()))
     for target in (None, truth):
-        loss = objective.loss(Bound(field=truth, x=x, target=target), draw)
+        loss = objective.loss(TrainingBatch(field=truth, x=x, target=target), draw)
         assert loss.per_sample.max() < 1e-20
-        bad = objective.loss(Bound(field=flipped(truth), x=x, target=target), draw)
+        bad = objective.loss(TrainingBatch(field=flipped(truth), x=x, target=target), draw)
         assert bad.per_sample.max() > 1e-2
-    point = Bound(field=Point(0.7), x=torch.full_like(z, 0.7))
+    point = TrainingBatch(field=Point(0.7), x=torch.full_like(z, 0.7))
     assert objective(point, seeded()).per_sample.max() < 1e-20
     check_per_sample(objective, truth, shape)
 
 
 @pytest.mark.parametrize("averaged", [True, False])
-@pytest.mark.parametrize("taught", [True, False])
+@pytest.mark.parametrize("teacher_field", [True, False])
 def test_the_gradient_is_that_of_constant_targets_and_a_constant_outer_leap(
-    averaged: bool, taught: bool
+    averaged: bool, teacher_field: bool
 ) -> None:
     seen: list[tuple[Tensor, Tensor]] = []
     objective = ConsistencyTrajectory(denoising=0.5, metric=Recorder(SquaredError(), seen))
     net, average, teacher, x = Pointwise(3), Pointwise(3, 1), Pointwise(3, 2), randn(20, 3)
     draw = objective.draw(x, seeded())
-    bound = Bound(
+    bound = TrainingBatch(
         field=net,
         x=x,
         target=average if averaged else None,
-        teacher=teacher if taught else None,
+        teacher=teacher if teacher_field else None,
     )
     loss = objective.loss(bound, draw).per_sample.sum()
     assert not any(target.requires_grad for _, target in seen)
@@ -101,15 +105,15 @@ def test_the_gradient_is_that_of_constant_targets_and_a_constant_outer_leap(
     assert s is not None
     source = average if averaged else net
     with torch.no_grad():
-        near = follow(teacher, z, s, t, steps=2) if taught else travel(source, z, s, t)
-        v = teacher(z, t, t) if taught else draw.e - x
-        target = travel(net, near, r, s)
+        near = follow(teacher, z, s, t, steps=2) if teacher_field else flow_map(source, z, s, t)
+        v = teacher(z, t, t) if teacher_field else draw.e - x
+        target = flow_map(net, near, r, s)
     average.requires_grad_(False)
 
     def outer(z: Tensor) -> Tensor:
-        return to_data(average, z, r) if averaged else z
+        return consistency_function(average, z, r) if averaged else z
 
-    far = (outer(travel(net, z, r, t)) - outer(target)).square().mean(1)
+    far = (outer(flow_map(net, z, r, t)) - outer(target)).square().mean(1)
     wanted = (far + 0.5 * (net(z, t, t) - v).square().mean(1)).sum()
     torch.testing.assert_close(loss, wanted)
     torch.testing.assert_close(gradients(loss, net), gradients(wanted, net))
@@ -160,7 +164,7 @@ def test_the_scale_reaches_the_student_and_guides_the_teacher() -> None:
     assert w.dtype == x.dtype
     assert ((w >= 1) & (w <= 5)).all()
     assert w.std() > 0.5
-    bound = Bound(
+    bound = TrainingBatch(
         field=Conditioned(net, (cond,)),
         x=x,
         target=Conditioned(net, (cond,)),
@@ -180,12 +184,12 @@ def test_guidance_as_an_input_needs_fields_that_can_take_it() -> None:
     cond = randn(4, 3, seed=4)
     student = Conditioned(Guidable(), (cond,))
     with pytest.raises(InputError, match="takes the keyword 'guidance'"):
-        objective(Bound(field=Gaussian(), x=x), seeded())
+        objective(TrainingBatch(field=Gaussian(), x=x), seeded())
     with pytest.raises(InputError, match="unguided teacher with droppable conditions"):
-        objective(Bound(field=student, x=x, teacher=Gaussian()), seeded())
+        objective(TrainingBatch(field=student, x=x, teacher=Gaussian()), seeded())
     for teacher in (student, None):
         with pytest.raises(InputError, match="unguided teacher with droppable conditions"):
-            objective(Bound(field=student, x=x, teacher=teacher), seeded())
+            objective(TrainingBatch(field=student, x=x, teacher=teacher), seeded())
 
 
 def test_a_field_at_a_scale_keeps_it_by_rows_and_by_dropping() -> None:
@@ -205,4 +209,6 @@ def test_padding_seeds_and_foreign_draws() -> None:
     check_seeds(ConsistencyTrajectory(guidance=(1.0, 4.0)))
     draw = ConsistencyTrajectory().draw(randn(4, 2), seeded())
     with pytest.raises(InputError, match=r"needs the times s of its own draw\(\)"):
-        ConsistencyTrajectory().loss(Bound(field=Gaussian(), x=randn(4, 2)), replace(draw, s=None))
+        ConsistencyTrajectory().loss(
+            TrainingBatch(field=Gaussian(), x=randn(4, 2)), replace(draw, s=None)
+        )

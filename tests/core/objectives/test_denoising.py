@@ -21,7 +21,7 @@ from oneleap.core.paths.base import expand
 from oneleap.core.paths.ddpm import CosineBetas, LinearBetas, VPBetas
 from oneleap.core.paths.edm import EDM
 from oneleap.core.paths.times import LogitNormal
-from oneleap.core.types import Bound
+from oneleap.core.types import TrainingBatch
 
 OBJECTIVES = [
     Denoising(),
@@ -42,14 +42,16 @@ def test_denoising_is_the_weighted_error_of_edm(sigma_data: float) -> None:
     data, _ = path.ends(net, noisy, sigma)
     weight = (sigma.square() + sigma_data**2) / (sigma * sigma_data).square()
     wanted = weight * (data - x).square().mean(1)
-    torch.testing.assert_close(objective.loss(Bound(field=net, x=x), draw).per_sample, wanted)
+    torch.testing.assert_close(
+        objective.loss(TrainingBatch(field=net, x=x), draw).per_sample, wanted
+    )
 
 
 def test_denoising_measures_the_output_of_the_preconditioned_network() -> None:
     seen: list[tuple[torch.Tensor, torch.Tensor]] = []
     objective, net, x = Denoising(metric=Recorder(SquaredError(), seen)), Pointwise(3), randn(9, 3)
     draw, path = objective.draw(x, seeded()), EDM()
-    objective.loss(Bound(field=net, x=x), draw)
+    objective.loss(TrainingBatch(field=net, x=x), draw)
     sigma = path.tau(draw.t)
     noisy = path.point(x, draw.e, sigma)
     data, _ = path.ends(net, noisy, sigma)
@@ -69,7 +71,9 @@ def test_noise_prediction_is_the_error_of_the_noise(
     assert ((k >= 1) & (k <= schedule.steps)).all()
     _, noise = schedule.ends(net, schedule.point(x, draw.e, k), k)
     wanted = (noise - draw.e).abs().pow(power).mean(1)
-    torch.testing.assert_close(objective.loss(Bound(field=net, x=x), draw).per_sample, wanted)
+    torch.testing.assert_close(
+        objective.loss(TrainingBatch(field=net, x=x), draw).per_sample, wanted
+    )
 
 
 def test_every_noising_step_is_drawn_equally_often() -> None:
@@ -87,10 +91,10 @@ def test_the_exact_field_has_zero_loss_where_data_reveal_the_noise(
 ) -> None:
     truth, z = Gaussian(), randn(*shape)
     x, draw = on_trajectory(truth, z, objective.draw(z, seeded()))
-    assert objective.loss(Bound(field=truth, x=x), draw).per_sample.max() < 1e-14
-    assert objective.loss(Bound(field=flipped(truth), x=x), draw).per_sample.max() > 1e-2
+    assert objective.loss(TrainingBatch(field=truth, x=x), draw).per_sample.max() < 1e-14
+    assert objective.loss(TrainingBatch(field=flipped(truth), x=x), draw).per_sample.max() > 1e-2
     point = torch.full_like(z, 0.7)
-    assert objective(Bound(field=Point(0.7), x=point), seeded()).per_sample.max() < 1e-14
+    assert objective(TrainingBatch(field=Point(0.7), x=point), seeded()).per_sample.max() < 1e-14
     check_per_sample(objective, truth, shape)
 
 
@@ -107,7 +111,10 @@ def test_the_exact_field_is_a_stationary_point(objective: Objective) -> None:
 
     t = draw.t.unsqueeze(1).expand_as(x).flatten()
     spread = type(draw)(e.flatten(), t, t)
-    risk = weights.flatten() * objective.loss(Bound(field=field, x=x.flatten()), spread).per_sample
+    risk = (
+        weights.flatten()
+        * objective.loss(TrainingBatch(field=field, x=x.flatten()), spread).per_sample
+    )
     assert risk.sum() > 0.1  # single samples scatter
     (slope,) = torch.autograd.grad(risk.sum(), theta)
     assert slope.abs().max() < 1e-12

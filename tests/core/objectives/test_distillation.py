@@ -30,7 +30,7 @@ from oneleap.core.objectives import direct_distillation as direct_module
 from oneleap.core.objectives import reflow as reflow_module
 from oneleap.core.paths.base import LinearPath, expand
 from oneleap.core.sampling.ode import Guided, sample
-from oneleap.core.types import Bound, Conditioned, Draw, Field
+from oneleap.core.types import Conditioned, Draw, Field, TrainingBatch
 
 Patch = pytest.MonkeyPatch
 Distils = Reflow | DirectDistillation
@@ -52,7 +52,7 @@ class Straight:
 
 
 def loss_of(objective: Distils, field: Field, teacher: Field, x: Tensor) -> Tensor:
-    return objective(Bound(field=field, x=x, teacher=teacher), seeded()).per_sample
+    return objective(TrainingBatch(field=field, x=x, teacher=teacher), seeded()).per_sample
 
 
 # Exactness.
@@ -110,14 +110,14 @@ def test_reflow_on_kept_pairs_is_flow_matching() -> None:
     e, x = pairs(teacher, draw.e, steps=4)
     assert e is draw.e
     assert not x.requires_grad
-    mine = objective.loss(Bound(field=net, x=randn(20, 3), teacher=teacher), draw)
-    kept = FlowMatching().loss(Bound(field=net, x=x), draw)
+    mine = objective.loss(TrainingBatch(field=net, x=randn(20, 3), teacher=teacher), draw)
+    kept = FlowMatching().loss(TrainingBatch(field=net, x=x), draw)
     torch.testing.assert_close(mine.per_sample, kept.per_sample, rtol=0, atol=0)
 
 
 def test_reflow_at_pure_noise_is_direct_distillation() -> None:
     net, teacher, x = Pointwise(3), Pointwise(3, 1), randn(20, 3)
-    bound = Bound(field=net, x=x, teacher=teacher)
+    bound = TrainingBatch(field=net, x=x, teacher=teacher)
     direct = DirectDistillation(steps=5)
     draw = direct.draw(x, seeded())
     losses = [o.loss(bound, draw).per_sample for o in (direct, Reflow(steps=5, heun=False))]
@@ -137,7 +137,7 @@ def test_fql_regresses_the_answer_of_eulers_steps_cut_to_the_range() -> None:
     assert a.abs().max() > 1
     one_step = draw.e - net(draw.e, full(30, 0.0), full(30, 1.0))
     wanted = (one_step - a.clamp(-1, 1)).square().mean(1)
-    got = objective.loss(Bound(field=net, x=x, teacher=Gaussian()), draw).per_sample
+    got = objective.loss(TrainingBatch(field=net, x=x, teacher=Gaussian()), draw).per_sample
     torch.testing.assert_close(got, wanted)
 
 
@@ -148,7 +148,7 @@ def test_the_teacher_is_guided_if_a_scale_is_given(objective: Distils) -> None:
     cond, x = randn(12, 1), randn(12, 2)
     given = Conditioned(teacher, (cond,), (torch.zeros(1, 1).double(),))
     dropped = Conditioned(teacher, (0 * cond,))
-    bound = Bound(field=Conditioned(net, (cond,)), x=x, teacher=given)
+    bound = TrainingBatch(field=Conditioned(net, (cond,)), x=x, teacher=given)
     by_hand = replace(bound, teacher=Guided(given, dropped, 1.5))
     guided = replace(objective, guidance=1.5)
     got, wanted, plain = (
@@ -214,7 +214,7 @@ def test_the_gradient_is_that_of_a_constant_target(objective: Distils) -> None:
     net, teacher, x = Pointwise(3), Pointwise(3, 1), randn(20, 3)
     seen: list[tuple[Tensor, Tensor]] = []
     recording = replace(objective, metric=Recorder(objective.metric, seen))
-    loss = recording(Bound(field=net, x=x, teacher=teacher), seeded())
+    loss = recording(TrainingBatch(field=net, x=x, teacher=teacher), seeded())
     assert not seen[0][1].requires_grad
     loss.per_sample.sum().backward()
     assert all(p.grad is None for p in teacher.parameters())
@@ -227,7 +227,7 @@ def test_the_gradient_is_that_of_a_constant_target(objective: Distils) -> None:
 @pytest.mark.parametrize("cls", [Reflow, DirectDistillation])
 def test_what_makes_no_sense_is_refused(cls: type[Distils]) -> None:
     with pytest.raises(InputError, match=f"{cls.__name__} distils a teacher and was given none"):
-        cls()(Bound(field=Gaussian(), x=randn(4, 2)), seeded())
+        cls()(TrainingBatch(field=Gaussian(), x=randn(4, 2)), seeded())
     with pytest.raises(InputError, match=f"steps of {cls.__name__} counts the teacher's"):
         cls(steps=0)
     with pytest.raises(InputError, match="clip is the greatest magnitude"):

@@ -25,7 +25,7 @@ from oneleap.core.objectives.splitmeanflow import SplitMeanFlow
 from oneleap.core.paths.base import LinearPath, expand, jump
 from oneleap.core.paths.times import TimePairs, Uniform
 from oneleap.core.sampling import ode as sampling
-from oneleap.core.types import Bound, Draw, Field, Objective
+from oneleap.core.types import Draw, Field, Objective, TrainingBatch
 
 Patch = pytest.MonkeyPatch
 TRUTH = Gaussian(0.7, 0.5)
@@ -47,7 +47,7 @@ def loss_at_the_truth(objective: Objective, field: Field | None = None) -> float
     z = torch.randn(64, 3, generator=seeded(), dtype=torch.float64)
     draw = drawn(objective, z)
     x, at = on_trajectory(truth, z, draw)
-    bound = Bound(field=field or truth, x=x)
+    bound = TrainingBatch(field=field or truth, x=x)
     return objective.loss(bound, replace(draw, e=at.e)).per_sample.mean().item()
 
 
@@ -208,7 +208,7 @@ def test_a_field_called_wrongly_has_a_loss(objective: Objective, field: Field) -
 
 def gradient(objective: Objective, net: MLP) -> Tensor:
     x = TRUTH.sample((16, 3), seeded())
-    loss = objective.loss(Bound(field=net, x=x), drawn(objective, x)).per_sample.mean()
+    loss = objective.loss(TrainingBatch(field=net, x=x), drawn(objective, x)).per_sample.mean()
     return torch.cat([g.flatten() for g in torch.autograd.grad(loss, list(net.parameters()))])
 
 

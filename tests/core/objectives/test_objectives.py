@@ -21,7 +21,7 @@ from oneleap.core.objectives.splitmeanflow import SplitMeanFlow
 from oneleap.core.paths.base import LinearPath, expand
 from oneleap.core.paths.times import LogitNormal, TimePairs, Uniform
 from oneleap.core.sampling.ode import Guided
-from oneleap.core.types import Bound, Conditioned, Draw
+from oneleap.core.types import Conditioned, Draw, TrainingBatch
 
 SHAPES = [(64,), (3, 5), (2, 4, 4)]
 TRUTHS = [Gaussian(0.7, 0.5), Gaussian(-0.2, 1.3)]
@@ -82,7 +82,7 @@ def test_loss_of_the_exact_field_is_zero_on_curved_trajectories(
 ) -> None:
     z = noise(*shape)
     x, draw = on_trajectory(truth, z, objective.draw(z, seeded()))
-    loss = objective.loss(Bound(field=truth, x=x), draw)
+    loss = objective.loss(TrainingBatch(field=truth, x=x), draw)
     assert loss.per_sample.shape == shape[:1]
     assert loss.per_sample.max() < 1e-20
 
@@ -92,7 +92,7 @@ def test_loss_of_the_exact_field_is_zero_on_curved_trajectories(
 def test_loss_of_the_exact_field_is_zero_for_data_at_a_point(
     objective: Objective, shape: tuple[int, ...]
 ) -> None:
-    bound = Bound(field=Gaussian(0.7, 0.0), x=torch.full(shape, 0.7, dtype=torch.float64))
+    bound = TrainingBatch(field=Gaussian(0.7, 0.0), x=torch.full(shape, 0.7, dtype=torch.float64))
     assert objective(bound, seeded()).per_sample.max() < 1e-20
 
 
@@ -102,7 +102,7 @@ def test_a_teacher_that_is_exact_gives_zero_loss_on_random_data(
     truth: Gaussian, shape: tuple[int, ...]
 ) -> None:
     x = truth.sample(shape, seeded(1))
-    bound = Bound(field=truth, x=x, teacher=truth)
+    bound = TrainingBatch(field=truth, x=x, teacher=truth)
     assert SplitMeanFlow(PAIRS)(bound, seeded()).per_sample.max() < 1e-20
     assert SplitMeanFlow(PAIRS)(replace(bound, teacher=None), seeded()).per_sample.max() > 1e-3
 
@@ -112,7 +112,9 @@ def test_splitting_holds_at_any_ordered_times_ties_included(times: list[tuple[fl
     truth, n = Gaussian(), len(times)
     r, s, t = torch.tensor(times, dtype=torch.float64).sort(1).values.unbind(1)
     objective = SplitMeanFlow(TimePairs(Uniform(), p_equal=0.0))
-    loss = objective.loss(Bound(field=truth, x=noise(n, 3)), Draw(noise(n, 3, seed=1), r, t, s))
+    loss = objective.loss(
+        TrainingBatch(field=truth, x=noise(n, 3)), Draw(noise(n, 3, seed=1), r, t, s)
+    )
     assert loss.per_sample.max() < 1e-20
 
 
@@ -152,7 +154,7 @@ def test_the_exact_field_is_the_mean_target_and_a_stationary_point(
     def field(z: Tensor, r: Tensor, t: Tensor) -> Tensor:
         return truth(z, r, t) + theta @ torch.stack([torch.ones_like(z), z * t, torch.sin(r - z)])
 
-    loss = objective.loss(Bound(field=field, x=x.flatten()), Draw(e.flatten(), r, t, t))
+    loss = objective.loss(TrainingBatch(field=field, x=x.flatten()), Draw(e.flatten(), r, t, t))
     assert isinstance(objective.metric, Recorder)
     _, target = objective.metric.seen
     mean_target = (weights * target.reshape(x.shape)).sum(1)
@@ -175,7 +177,7 @@ def net_case(objective: Objective) -> tuple[MLP, Conditioned, Tensor, Draw]:
 def test_the_meanflow_target_is_its_equation_by_central_differences() -> None:
     objective = MeanFlow(PAIRS, Recorder())
     _, u, x, draw = net_case(objective)
-    objective.loss(Bound(field=u, x=x), draw)
+    objective.loss(TrainingBatch(field=u, x=x), draw)
     r, t, h = draw.r, draw.t, 1e-5
     z, v = LinearPath().point(x, draw.e, t), draw.e - x
     with torch.no_grad():
@@ -191,7 +193,7 @@ def test_the_split_target_is_the_sum_of_two_displacements(bootstrap: str) -> Non
     objective = SplitMeanFlow(PAIRS, Recorder())
     _, u, x, draw = net_case(objective)
     average = Conditioned(MLP(3, cond_dim=2, width=16).double(), u.cond)
-    bound = Bound(field=u, x=x, target=average if bootstrap == "target" else None)
+    bound = TrainingBatch(field=u, x=x, target=average if bootstrap == "target" else None)
     objective.loss(bound, draw)
     source = average if bootstrap == "target" else u
     r, t, s = draw.r, draw.t, draw.s
@@ -212,7 +214,7 @@ def test_the_split_target_is_the_sum_of_two_displacements(bootstrap: str) -> Non
 def test_a_split_without_its_times_is_refused() -> None:
     x, t = noise(4, 2), torch.ones(4, dtype=torch.float64)
     with pytest.raises(ValueError, match=r"needs the times s of its own draw\(\)"):
-        SplitMeanFlow(PAIRS).loss(Bound(field=Gaussian(), x=x), Draw(x, t, t))
+        SplitMeanFlow(PAIRS).loss(TrainingBatch(field=Gaussian(), x=x), Draw(x, t, t))
 
 
 @each_objective
@@ -220,7 +222,7 @@ def test_the_gradient_is_that_of_a_constant_target(objective: Objective) -> None
     metric = Recorder()
     objective = replace(objective, metric=metric)
     net, u, x, draw = net_case(objective)
-    loss = objective.loss(Bound(field=u, x=x), draw)
+    loss = objective.loss(TrainingBatch(field=u, x=x), draw)
     _, target = metric.seen
     assert not target.requires_grad
     z = LinearPath().point(x, draw.e, draw.t)
@@ -233,13 +235,13 @@ def test_the_gradient_is_that_of_a_constant_target(objective: Objective) -> None
 def test_conditions_follow_their_rows_through_both_branches() -> None:
     for objective in (MeanFlow(PAIRS), SplitMeanFlow(PAIRS)):
         _, u, x, draw = net_case(objective)
-        whole = objective.loss(Bound(field=u, x=x, target=u, teacher=u), draw).per_sample
+        whole = objective.loss(TrainingBatch(field=u, x=x, target=u, teacher=u), draw).per_sample
         for k in range(len(x)):
             row, one = slice(k, k + 1), u.rows(slice(k, k + 1))
             assert draw.s is None or isinstance(draw.s, Tensor)
             s = None if draw.s is None else draw.s[row]
             alone = replace(objective, pairs=replace(PAIRS, p_equal=float(k < 6)))
-            bound = Bound(field=one, x=x[row], target=one, teacher=one)
+            bound = TrainingBatch(field=one, x=x[row], target=one, teacher=one)
             part = alone.loss(bound, Draw(draw.e[row], draw.r[row], draw.t[row], s))
             torch.testing.assert_close(part.per_sample[0], whole[k])
 
@@ -249,7 +251,7 @@ def test_a_guided_teacher_hands_on_its_guidance() -> None:
     teacher = Guided(Gaussian(1.0, 0.5), Gaussian(-1.0, 0.5), 2.0)
     x = noise(6, 2)
     draw = objective.draw(x, seeded())
-    objective.loss(Bound(field=Gaussian(), x=x, teacher=teacher), draw)
+    objective.loss(TrainingBatch(field=Gaussian(), x=x, teacher=teacher), draw)
     assert isinstance(objective.metric, Recorder)
     z = LinearPath().point(x, draw.e, draw.t)
     torch.testing.assert_close(objective.metric.seen[1], teacher(z, draw.t, draw.t))
@@ -265,7 +267,7 @@ def test_with_all_rows_equal_the_others_are_flow_matching_bit_for_bit(metric: Me
     net, u, x, _ = net_case(reference)
     for objective in (MeanFlow(pairs, metric), SplitMeanFlow(pairs, metric)):
         draw = objective.draw(x, seeded())
-        bound = Bound(field=u, x=x)
+        bound = TrainingBatch(field=u, x=x)
         mine, theirs = objective.loss(bound, draw), reference.loss(bound, draw)
         assert torch.equal(mine.per_sample, theirs.per_sample)
         got, wanted = (gradients(loss.per_sample.sum(), net) for loss in (mine, theirs))
@@ -284,7 +286,7 @@ def test_padding_changes_nothing(
     mask = (torch.arange(6) < torch.tensor([[6], [4], [1], [5]])).unsqueeze(2)
 
     def evaluate(x: Tensor, e: Tensor) -> Iterator[Tensor]:
-        bound = Bound(field=net, x=x, mask=mask, teacher=teacher)
+        bound = TrainingBatch(field=net, x=x, mask=mask, teacher=teacher)
         loss = objective.loss(bound, replace(draw, e=e))
         yield loss.per_sample
         yield gradients(loss.per_sample.sum(), net)
@@ -298,7 +300,7 @@ def test_padding_changes_nothing(
 
 @each_objective
 def test_seeds_reproduce_and_the_global_generator_is_left_alone(objective: Objective) -> None:
-    bound = Bound(field=Gaussian(), x=noise(8, 3))
+    bound = TrainingBatch(field=Gaussian(), x=noise(8, 3))
     state = torch.get_rng_state()
     one, two, other = (objective(bound, seeded(s)).per_sample for s in (3, 3, 4))
     assert torch.equal(one, two)
@@ -312,7 +314,7 @@ def test_dtype_follows_the_data_and_logs_are_detached_scalars(
     objective: Objective, dtype: torch.dtype
 ) -> None:
     net = MLP(3, width=8).to(dtype)
-    loss = objective(Bound(field=net, x=torch.randn(8, 3, dtype=dtype)), seeded())
+    loss = objective(TrainingBatch(field=net, x=torch.randn(8, 3, dtype=dtype)), seeded())
     assert loss.per_sample.dtype == dtype
     assert loss.per_sample.requires_grad
     assert loss.logs
@@ -328,7 +330,7 @@ def test_batches_of_one_kind_of_rows_log_finite_figures(
     kind: type[MeanFlow] | type[SplitMeanFlow], p_equal: float
 ) -> None:
     objective = kind(TimePairs(Uniform(), p_equal))
-    loss = objective(Bound(field=Gaussian(), x=noise(5, 2)), seeded())
+    loss = objective(TrainingBatch(field=Gaussian(), x=noise(5, 2)), seeded())
     assert all(value.isfinite() for value in loss.logs.values())
 
 

@@ -27,7 +27,7 @@ from oneleap.core.losses.metrics import SquaredError, masked_mean
 from oneleap.core.objectives import ContinuousConsistency
 from oneleap.core.paths.base import expand
 from oneleap.core.paths.trigflow import TrigFlow
-from oneleap.core.types import Bound, Draw, Field
+from oneleap.core.types import Draw, Field, TrainingBatch
 
 SHAPES = [(64,), (3, 5), (2, 4, 4)]
 FINAL = ContinuousConsistency(warmup=0.0)
@@ -50,10 +50,10 @@ def test_the_exact_map_stands_still(
 ) -> None:
     objective = ContinuousConsistency(sigma_data=sigma_data, warmup=0.0)
     x, draw = trajectory(truth, objective, *shape)
-    assert objective.loss(Bound(field=truth, x=x), draw).per_sample.max() < 1e-20
-    taught = objective.loss(Bound(field=truth, x=randn(*shape), teacher=truth), draw)
-    assert taught.per_sample.max() < 1e-20
-    alone = objective.loss(Bound(field=truth, x=randn(*shape)), draw)
+    assert objective.loss(TrainingBatch(field=truth, x=x), draw).per_sample.max() < 1e-20
+    teacher_field = objective.loss(TrainingBatch(field=truth, x=randn(*shape), teacher=truth), draw)
+    assert teacher_field.per_sample.max() < 1e-20
+    alone = objective.loss(TrainingBatch(field=truth, x=randn(*shape)), draw)
     assert alone.per_sample.max() > 1e-3  # a sample's own velocity scatters about the mean
     check_per_sample(objective, truth, shape)
 
@@ -61,7 +61,7 @@ def test_the_exact_map_stands_still(
 def test_the_exact_map_of_a_mixture_stands_still() -> None:
     truth, x = Mixture(steps=32), randn(8, 2)
     draw = FINAL.draw(x, seeded())
-    loss = FINAL.loss(Bound(field=truth, x=x, teacher=teacher_of(truth)), draw)
+    loss = FINAL.loss(TrainingBatch(field=truth, x=x, teacher=teacher_of(truth)), draw)
     assert loss.logs["tangent_error"].sqrt() < 1e-5
 
 
@@ -69,21 +69,21 @@ def test_the_exact_map_of_a_mixture_stands_still() -> None:
 def test_wrong_maps_do_not(mutant: Callable[[Field], Field]) -> None:
     truth = Gaussian()
     x, draw = trajectory(truth, FINAL, 64, 2)
-    assert FINAL.loss(Bound(field=mutant(truth), x=x), draw).logs["tangent_error"] > 1e-2
-    taught = FINAL.loss(Bound(field=truth, x=x, teacher=flipped(truth)), draw)
-    assert taught.logs["tangent_error"] > 1e-2
+    assert FINAL.loss(TrainingBatch(field=mutant(truth), x=x), draw).logs["tangent_error"] > 1e-2
+    teacher_field = FINAL.loss(TrainingBatch(field=truth, x=x, teacher=flipped(truth)), draw)
+    assert teacher_field.logs["tangent_error"] > 1e-2
 
 
 def test_data_at_a_point_leave_no_loss() -> None:
     x = torch.full((40, 3), 0.7, dtype=torch.float64)
-    assert FINAL(Bound(field=Point(0.7), x=x), seeded()).per_sample.max() < 1e-20
+    assert FINAL(TrainingBatch(field=Point(0.7), x=x), seeded()).per_sample.max() < 1e-20
 
 
 @pytest.mark.parametrize("sigma_data", [0.5, 1.0, 2.0])
 @pytest.mark.parametrize("progress", [0.0, 0.02, 1.0])
-@pytest.mark.parametrize("taught", [True, False])
+@pytest.mark.parametrize("teacher_field", [True, False])
 def test_the_target_is_its_equation_by_central_differences(
-    sigma_data: float, progress: float, taught: bool
+    sigma_data: float, progress: float, teacher_field: bool
 ) -> None:
     seen: list[tuple[Tensor, Tensor]] = []
     objective = ContinuousConsistency(
@@ -91,7 +91,9 @@ def test_the_target_is_its_equation_by_central_differences(
     )
     net, teacher, data = Pointwise(3), Pointwise(3, 1), randn(20, 3)
     draw = objective.draw(data, seeded(), progress)
-    loss = objective.loss(Bound(field=net, x=data, teacher=teacher if taught else None), draw)
+    loss = objective.loss(
+        TrainingBatch(field=net, x=data, teacher=teacher if teacher_field else None), draw
+    )
 
     s, tau = sigma_data, torch.atan(draw.t / (sigma_data * (1 - draw.t)))
     cos, sin = tau.cos().unsqueeze(1), tau.sin().unsqueeze(1)
@@ -103,7 +105,7 @@ def test_the_target_is_its_equation_by_central_differences(
         u = net(x / (cos + s * sin), 0 * t if jump else t, t)
         return ((cos - sin / s) * x + u) / (cos + s * sin)
 
-    dx = s * f(x, tau, teacher, False) if taught else cos * s * draw.e - sin * data
+    dx = s * f(x, tau, teacher, False) if teacher_field else cos * s * draw.e - sin * data
     h = 1e-5
     with torch.no_grad():
         value = f(x, tau, net, True)
@@ -126,7 +128,7 @@ def test_the_gradient_is_that_of_a_constant_target() -> None:
         randn(9, 3),
     )
     draw = objective.draw(x, seeded())
-    loss = objective.loss(Bound(field=net, x=x), draw).per_sample.sum()
+    loss = objective.loss(TrainingBatch(field=net, x=x), draw).per_sample.sum()
     _, target = seen[0]
     assert not target.requires_grad
     path, tau = TrigFlow(), TrigFlow().tau(draw.t)
@@ -141,7 +143,7 @@ def test_the_tangent_of_padding_does_not_count_in_its_norm() -> None:
     seen: list[tuple[Tensor, Tensor]] = []
     objective = replace(FINAL, metric=Recorder(SquaredError(), seen), c=0.0)
     x, mask = randn(4, 6, 3), (torch.arange(6) < torch.tensor([[6], [4], [2], [1]])).unsqueeze(2)
-    objective.loss(Bound(field=Pointwise(3), x=x, mask=mask), objective.draw(x, seeded()))
+    objective.loss(TrainingBatch(field=Pointwise(3), x=x, mask=mask), objective.draw(x, seeded()))
     prediction, target = seen[0]
     size = masked_mean((target - prediction).square(), mask)
     torch.testing.assert_close(size, torch.ones(4).double())
@@ -171,4 +173,6 @@ def test_padding_seeds_and_foreign_draws() -> None:
     check_seeds(FINAL)
     x = randn(4, 2)
     with pytest.raises(InputError, match=r"needs the ramp of its own draw\(\)"):
-        FINAL.loss(Bound(field=Gaussian(), x=x), Draw(x, torch.zeros(4).double(), x[:, 0].abs()))
+        FINAL.loss(
+            TrainingBatch(field=Gaussian(), x=x), Draw(x, torch.zeros(4).double(), x[:, 0].abs())
+        )

@@ -21,8 +21,8 @@ from support.exact_paths import (
 from torch import Tensor
 
 from oneleap.core.errors import InputError
-from oneleap.core.paths.base import Foreign, GaussianPath, LinearPath, expand, jump
-from oneleap.core.paths.ddpm import DDPM, CosineBetas, LinearBetas, VPBetas
+from oneleap.core.paths.base import ExternalTeacher, GaussianPath, LinearPath, expand, jump
+from oneleap.core.paths.ddpm import CosineBetas, DiscreteVPPath, LinearBetas, VPBetas
 from oneleap.core.paths.edm import EDM, Karras
 from oneleap.core.paths.times import LogitNormal
 from oneleap.core.paths.trigflow import TrigFlow
@@ -72,7 +72,7 @@ def test_rates_are_the_derivatives_of_the_scales(path: GaussianPath) -> None:
 
 
 @pytest.mark.parametrize("path", DISCRETE, ids=str)
-def test_discrete_rates_are_a_quarter_turn(path: DDPM) -> None:
+def test_discrete_rates_are_a_quarter_turn(path: DiscreteVPPath) -> None:
     tau = own_times(path, 9)
     a, b = path.scales(tau)
     da, db = path.rates(tau)
@@ -181,7 +181,9 @@ def test_a_network_from_elsewhere_teaches_as_a_field(path: GaussianPath, predict
 
     t = path.time(own_times(path, 7))
     z = randn(7, 3)
-    torch.testing.assert_close(Foreign(path, ends)(z, 0 * t, t), truth(z, t, t), rtol=0, atol=1e-9)
+    torch.testing.assert_close(
+        ExternalTeacher(path, ends)(z, 0 * t, t), truth(z, t, t), rtol=0, atol=1e-9
+    )
 
 
 def test_beyond_its_noisiest_time_a_foreign_network_is_asked_at_that_time() -> None:
@@ -191,7 +193,7 @@ def test_beyond_its_noisiest_time_a_foreign_network_is_asked_at_that_time() -> N
         seen.append(tau)
         return posterior(Gaussian(), path, x, tau)
 
-    field, z = Foreign(path, ends, 80 / 81), randn(2, 3)
+    field, z = ExternalTeacher(path, ends, 80 / 81), randn(2, 3)
     v = field(z, full(2, 0.0), torch.tensor([0.5, 1.0]).double())
     torch.testing.assert_close(seen[0], torch.tensor([1.0, 80.0]).double())
     assert (v - Gaussian()(z, full(2, 1.0), torch.tensor([0.5, 1.0]).double())).isfinite().all()
@@ -306,7 +308,7 @@ def test_schedules_are_those_of_their_papers() -> None:
 
 
 @pytest.mark.parametrize("path", DISCRETE, ids=str)
-def test_any_time_goes_to_the_nearest_step(path: DDPM) -> None:
+def test_any_time_goes_to_the_nearest_step(path: DiscreteVPPath) -> None:
     nodes = path.time(torch.arange(path.steps + 1).double())
     t = torch.linspace(0, 1, 101).double()
     k = path.tau(t)

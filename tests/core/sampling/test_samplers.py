@@ -11,9 +11,9 @@ from support.exact_paths import full, randn
 from torch import Tensor
 
 from oneleap.core.errors import InputError
-from oneleap.core.fields.flow_map import to_data
+from oneleap.core.fields.flow_map import consistency_function
 from oneleap.core.paths.base import LinearPath
-from oneleap.core.paths.ddpm import DDPM, CosineBetas, LinearBetas, VPBetas
+from oneleap.core.paths.ddpm import CosineBetas, DiscreteVPPath, LinearBetas, VPBetas
 from oneleap.core.paths.edm import EDM, Karras
 from oneleap.core.sampling.consistency import consistency, gamma_sampling
 from oneleap.core.sampling.diffusion import ddim, ddpm, edm, nodes, plms
@@ -48,10 +48,10 @@ def test_one_step_of_either_is_the_sampler_of_one_leap(shape: tuple[int, ...]) -
 def test_consistency_goes_back_to_each_time_with_the_noise_it_is_given() -> None:
     e, noises = randn(6, 3), randn(2, 6, 3, seed=1)
     times = torch.tensor([1.0, 0.6, 0.3]).double()
-    x = to_data(TRUTH, e, full(6, 1.0))
+    x = consistency_function(TRUTH, e, full(6, 1.0))
     for k, t in enumerate((0.6, 0.3)):
         z = LinearPath().point(x, noises[k], full(6, t))
-        x = to_data(TRUTH, z, full(6, t))
+        x = consistency_function(TRUTH, z, full(6, t))
     torch.testing.assert_close(consistency(TRUTH, e, times=times, noises=noises), x)
 
 
@@ -114,7 +114,7 @@ def test_they_differentiate_and_refuse_no_steps(sampler: Sampler) -> None:
 SMOOTH = VPBetas(4096, 0.0, 12.0)
 
 
-def image(path: DDPM | EDM, x: Tensor, tau: float) -> Tensor:
+def image(path: DiscreteVPPath | EDM, x: Tensor, tau: float) -> Tensor:
     """Where the exact flow carries ``x_tau``."""
     z, t = path.to_linear(x, full(len(x), tau))
     return TRUTH.flow(z, 0 * t, t)
@@ -130,7 +130,7 @@ def test_deterministic_samplers_converge_at_their_order(sampler: Sampler, order:
 
 
 @pytest.mark.parametrize("schedule", [LinearBetas(), LinearBetas(100, 1e-4, 0.06)], ids=str)
-def test_plms_in_few_steps_beats_ddim_in_many(schedule: DDPM) -> None:
+def test_plms_in_few_steps_beats_ddim_in_many(schedule: DiscreteVPPath) -> None:
     e = randn(50)
     wanted = image(schedule, e, schedule.steps)
     fast = (plms(TRUTH, e, schedule, steps=20) - wanted).abs().max()
@@ -173,7 +173,7 @@ def test_eulers_step_is_the_same_under_every_path() -> None:
 @pytest.mark.parametrize(
     "schedule", [LinearBetas(400, 1e-4, 0.05), CosineBetas(400), VPBetas(200)], ids=str
 )
-def test_ancestral_sampling_follows_the_data(schedule: DDPM) -> None:
+def test_ancestral_sampling_follows_the_data(schedule: DiscreteVPPath) -> None:
     x = ddpm(TRUTH, randn(20_000), schedule, generator=seeded(1))
     assert abs(x.mean() - 0.7) < 0.02
     assert abs(x.std() - 0.5) < 0.02

@@ -12,7 +12,13 @@ from support.tiny import Noise, Shrink, Spec
 from oneleap.core.errors import InputError
 from oneleap.core.hub.pretrained import CARD
 from oneleap.core.training.callbacks import MODEL, Export, Progress
-from oneleap.core.training.checkpoints import BEST, LAST, AtomicCheckpointIO, Checkpoints, scored
+from oneleap.core.training.checkpoints import (
+    BEST,
+    LAST,
+    AtomicCheckpointIO,
+    Checkpoints,
+    report_score,
+)
 from oneleap.core.training.loaders import Fixed
 from oneleap.core.training.logger import RunLogger
 
@@ -55,10 +61,13 @@ def train(folder: Path, *callbacks: L.Callback, steps: int = 40, **kwargs: Any) 
 
 
 def test_last_and_best(tmp_path: Path) -> None:
-    watch, kept = Watch(), Checkpoints(every_n_steps=15)
-    train(tmp_path, watch, kept)
-    assert sorted(set(watch.steps["last.ckpt"])) == [15, 30]
-    assert sorted(set(watch.steps["best.ckpt"])) == [10, 20]  # the score is best at step 20
+    record_activations, kept = Watch(), Checkpoints(every_n_steps=15)
+    train(tmp_path, record_activations, kept)
+    assert sorted(set(record_activations.steps["last.ckpt"])) == [15, 30]
+    assert sorted(set(record_activations.steps["best.ckpt"])) == [
+        10,
+        20,
+    ]  # the score is best at step 20
     assert kept.best == 0
     last = torch.load(tmp_path / LAST, weights_only=True)
     assert last["global_step"] == 40  # the end, though no multiple of 15
@@ -71,11 +80,11 @@ def test_a_score_that_is_no_number_is_never_the_best(tmp_path: Path) -> None:
 
         def on_train_batch_end(self, trainer: L.Trainer, *rest: Any) -> None:
             if trainer.global_step == 10:
-                scored(trainer, {"eval/score": float("nan")})
+                report_score(trainer, {"eval/score": float("nan")})
 
-    watch, kept = Watch(), Checkpoints(every_n_steps=1000)
-    train(tmp_path, watch, Blind(), kept)
-    assert sorted(set(watch.steps["best.ckpt"])) == [20]
+    record_activations, kept = Watch(), Checkpoints(every_n_steps=1000)
+    train(tmp_path, record_activations, Blind(), kept)
+    assert sorted(set(record_activations.steps["best.ckpt"])) == [20]
     assert kept.best == 0
 
 

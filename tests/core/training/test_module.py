@@ -13,7 +13,7 @@ from oneleap.core.nets import MLP
 from oneleap.core.objectives import Dispersed, FlowMatching, MeanFlow, SplitMeanFlow
 from oneleap.core.training import module as lit
 from oneleap.core.training.ema import PowerEMA
-from oneleap.core.training.optim import Adam
+from oneleap.core.training.optim import AdamConfig
 from oneleap.core.training.seed import BATCHES, step_generator
 from oneleap.core.types import Conditioned
 
@@ -90,7 +90,7 @@ def test_nothing_may_draw_as_the_batches_do() -> None:
 
 def test_scaled_gradients_are_not_clipped(monkeypatch: pytest.MonkeyPatch) -> None:
     model = Toy(FlowMatching())
-    model.optimizer = Adam(clip=1.0)
+    model.optimizer = AdamConfig(clip=1.0)
     run = trainer(1)
     monkeypatch.setattr(type(run), "precision", "16-mixed")
     with pytest.raises(InputError, match=r"trainer\.precision: 16-mixed scales"):

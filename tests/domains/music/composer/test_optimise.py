@@ -12,7 +12,7 @@ from oneleap.core.errors import InputError
 from oneleap.core.sampling.ode import euler, sample
 from oneleap.domains.music.composer.ditto import CheckpointedSampler, invert
 from oneleap.domains.music.composer.ditto2 import Leaps, choose_steps
-from oneleap.domains.music.composer.optimise import Adam, off_sphere, optimize_noise
+from oneleap.domains.music.composer.optimise import LatentAdam, off_sphere, optimize_noise
 from oneleap.domains.music.controls.base import Control, Shown, Weighted
 
 B, MELS, N = 3, 4, 5
@@ -76,7 +76,7 @@ def saved_bytes(run: Callable[[], Tensor]) -> int:
 def test_adam_is_torchs() -> None:
     x = noise()
     ours, theirs = x.clone(), nn.Parameter(x.clone())
-    adam, reference = Adam.of(ours, 0.1), torch.optim.Adam([theirs], lr=0.1)
+    adam, reference = LatentAdam.of(ours, 0.1), torch.optim.Adam([theirs], lr=0.1)
     on = torch.ones(B, dtype=torch.bool)
     for k in range(5):
         gradient = noise(seed=10 + k)
@@ -88,7 +88,7 @@ def test_adam_is_torchs() -> None:
 
 def test_adam_leaves_rows_alone() -> None:
     x, on = noise(), torch.tensor([True, False, True])
-    adam = Adam.of(x, 0.1)
+    adam = LatentAdam.of(x, 0.1)
     y = adam.step(x, noise(seed=1), on)
     assert torch.equal(y[1], x[1])
     assert not torch.equal(y[0], x[0])

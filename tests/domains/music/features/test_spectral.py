@@ -10,8 +10,8 @@ from torch import Tensor
 
 from oneleap.core.errors import InputError
 from oneleap.domains.audio.mel import Mel, log_mel, magnitudes, triangles
-from oneleap.domains.music.features.chroma import MIDDLE_C, chroma, chroma_filters
 from oneleap.domains.music.features import spectral as features
+from oneleap.domains.music.features.chroma import MIDDLE_C, chroma, chroma_filters
 from oneleap.domains.music.spec import MUSIC
 
 librosa = pytest.importorskip("librosa")

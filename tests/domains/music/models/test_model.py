@@ -21,7 +21,7 @@ from oneleap.core.objectives import (
 )
 from oneleap.core.paths.base import expand
 from oneleap.core.sampling.ode import euler
-from oneleap.core.types import Bound, Conditioned, Objective
+from oneleap.core.types import Conditioned, Objective, TrainingBatch
 from oneleap.domains.music.models.model import MusicModel, draws_scales
 from oneleap.domains.music.models.nets import DiT, MusicNet, UNet
 from oneleap.domains.music.spec import Spec
@@ -149,11 +149,11 @@ def test_consistency_distillation_follows_the_guided_teacher() -> None:
 
     teacher = Conditioned(drift, (ones,), (torch.zeros_like(ones),))
     student = Conditioned(at_scale, (ones,), (torch.zeros_like(ones),))
-    bound = Bound(field=student, x=x, teacher=teacher)
+    bound = TrainingBatch(field=student, x=x, teacher=teacher)
     draw = objective.draw(x, draws())
     assert objective.loss(bound, draw).per_sample.max() < 1e-20
     wrong = replace(draw, w=torch.full_like(draw.t, 3.0))
-    lazy = Bound(field=teacher_blind(student), x=x, teacher=teacher)
+    lazy = TrainingBatch(field=teacher_blind(student), x=x, teacher=teacher)
     assert objective.loss(lazy, wrong).per_sample.max() > 1e-4
 
 

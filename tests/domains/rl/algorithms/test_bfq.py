@@ -11,7 +11,7 @@ from torch import Tensor
 
 from oneleap.core.objectives import SplitMeanFlow
 from oneleap.core.paths.times import TimePairs, Uniform
-from oneleap.core.types import Bound
+from oneleap.core.types import TrainingBatch
 from oneleap.domains.rl.algorithms.bfq import Bootstrap
 from oneleap.domains.rl.algorithms.ofql import OFQL
 from oneleap.domains.rl.envs.task import Spec
@@ -29,7 +29,7 @@ def test_the_loss_is_the_paper_s_on_displacements() -> None:
     objective = Bootstrap(offset=0.2)
     x = torch.randn(20, 3, generator=seeded()).double()
     draw = objective.draw(x, seeded(1))
-    bound = Bound(field=field, x=x, target=lambda z, r, t: z * torch.nan)
+    bound = TrainingBatch(field=field, x=x, target=lambda z, r, t: z * torch.nan)
     found = objective.loss(bound, draw).per_sample
 
     r, s, t = draw.r, draw.s, draw.t
@@ -46,7 +46,7 @@ def test_the_target_carries_no_gradient() -> None:
     x = torch.randn(20, 3, generator=seeded())
     draw = objective.draw(x, seeded(1))
     z = (1 - draw.t)[:, None] * x + draw.t[:, None] * draw.e
-    bound = Bound(field=lambda z, r, t: w * field(z, r, t), x=x)
+    bound = TrainingBatch(field=lambda z, r, t: w * field(z, r, t), x=x)
     (found,) = torch.autograd.grad(objective.loss(bound, draw).per_sample[10:].sum(), w)
     with torch.no_grad():
         target = point(point(z, draw.s, draw.t), draw.r, draw.s)
@@ -84,7 +84,7 @@ def test_the_exact_field_has_no_loss() -> None:
     z = torch.randn(64, 3, generator=seeded()).double()
     draw = objective.draw(z, seeded())
     x, at = on_trajectory(truth, z, draw)
-    loss = objective.loss(Bound(field=truth, x=x), dataclasses.replace(draw, e=at.e))
+    loss = objective.loss(TrainingBatch(field=truth, x=x), dataclasses.replace(draw, e=at.e))
     assert loss.per_sample.max() < 1e-20
 
 
@@ -93,7 +93,7 @@ def test_without_offset_it_is_interval_splitting_under_a_weight() -> None:
     x = torch.randn(20, 3, generator=seeded()).double()
     ours, theirs = Bootstrap(pairs, offset=0.0), SplitMeanFlow(pairs)
     draw = ours.draw(x, seeded(1))
-    bound = Bound(field=field, x=x)
+    bound = TrainingBatch(field=field, x=x)
     ratio = ours.loss(bound, draw).per_sample / theirs.loss(bound, draw).per_sample
     torch.testing.assert_close(ratio[:10], torch.ones(10).double())
     torch.testing.assert_close(ratio[10:], (draw.t - draw.r)[10:].square())

@@ -10,12 +10,12 @@ import pytest
 import torch
 from support.tiny_rl import ALGORITHMS, SPEC, bandit, trainer
 
-from oneleap.core.training.optim import Adam
+from oneleap.core.training.optim import AdamConfig
 from oneleap.domains.rl.algorithms import compiled_step as step_graph
 from oneleap.domains.rl.algorithms.actor_critic import ActorCritic
 from oneleap.domains.rl.algorithms.compiled_step import StepGraph
 
-ADAM = Adam(lr=3e-3, weight_decay=0.01, cosine=True, clip=0.3)
+ADAM = AdamConfig(lr=3e-3, weight_decay=0.01, cosine=True, clip=0.3)
 
 
 def trained(name: str, graph: bool, steps: int = 6) -> tuple[ActorCritic, dict[str, object]]:

@@ -59,11 +59,11 @@ def test_fql_is_its_formulas(spec: Spec, batch: Transitions, q_agg: str, normali
     student, flow = policy.net.student, policy.net.flow
 
     wanted = jumped(student, draw.noise, s)
-    taught = solved(flow, draw.noise, s, 4)
+    teacher_field = solved(flow, draw.noise, s, 4)
     assert wanted.abs().max() > 1
-    assert taught.abs().max() > 1
+    assert teacher_field.abs().max() > 1
     imitation = flow_matching(flow, a, draw.imitation.e, draw.imitation.t, s)
-    distillation = (wanted - taught.clamp(-1, 1).detach()).square().mean()
+    distillation = (wanted - teacher_field.clamp(-1, 1).detach()).square().mean()
     q = both(policy.critic, s, wanted.clamp(-1, 1)).mean(0)
     unit = q.abs().mean().detach() if normalize else 1
     loss = imitation + 3 * distillation - q.mean() / unit

@@ -10,7 +10,7 @@ from support.tiny_rl import bandit, q_of, scrambled, trainer
 
 from oneleap.core.errors import InputError
 from oneleap.core.objectives import FlowMatching, MeanFlow, SplitMeanFlow
-from oneleap.core.training.optim import Adam
+from oneleap.core.training.optim import AdamConfig
 from oneleap.domains.rl.algorithms.ofql import OFQL
 from oneleap.domains.rl.algorithms.policy import Policy
 from oneleap.domains.rl.data.transitions import Transitions
@@ -136,7 +136,7 @@ def test_a_step_moves_everything_at_its_own_rate(spec: Spec, batch: Transitions)
 @pytest.mark.filterwarnings("ignore:The 'train_dataloader' does not have many workers")
 @pytest.mark.parametrize("objective", [MeanFlow(), SplitMeanFlow(), FlowMatching()])
 def test_value_draws_the_policy_to_better_actions(spec: Spec, objective: object) -> None:
-    fast = Adam(lr=5e-3)
+    fast = AdamConfig(lr=5e-3)
     common = {**SMALL, "width": 64, "optimizer": fast, "ema": 0.9}
     clone = Policy(spec, objective, **common)
     greedy = OFQL(

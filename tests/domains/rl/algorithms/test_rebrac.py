@@ -20,7 +20,7 @@ from support.tiny_rl import (
 from torch import Tensor
 
 from oneleap.core.errors import InputError
-from oneleap.core.types import Bound
+from oneleap.core.types import TrainingBatch
 from oneleap.domains.rl.algorithms.gaussian import Gaussian, Likelihood, Regression
 from oneleap.domains.rl.algorithms.rebrac import ReBRAC
 from oneleap.domains.rl.data.transitions import Transitions
@@ -131,7 +131,7 @@ def test_the_two_objectives_are_the_likelihood_and_the_square() -> None:
         net.log_std.copy_(torch.tensor([-1.0, 0.4]))
     x = torch.randn(16, 2, generator=seeded()).double()
     s = torch.zeros(16, 3).double()
-    bound = Bound(field=lambda z, r, t: net(z, r, t, s), x=x)
+    bound = TrainingBatch(field=lambda z, r, t: net(z, r, t, s), x=x)
     square = Regression()(bound).per_sample
     torch.testing.assert_close(square, (x - net.mean(s)).square().sum(1))
     found = Likelihood()(bound).per_sample

@@ -9,7 +9,7 @@ from support.tiny_robot import EYE, KEYS, demonstrations, spec
 
 from oneleap.core.errors import InputError
 from oneleap.core.objectives import MeanFlow
-from oneleap.core.sampling.samplers import Implicit
+from oneleap.core.sampling.samplers import DDIMSampler
 from oneleap.domains.main import main
 from oneleap.domains.robot.commands import evaluate
 from oneleap.domains.robot.envs.robosuite import RobotEnv
@@ -164,9 +164,9 @@ def test_another_sampler_is_handed_to_the_processes(
         return pretend(episodes, numbers, workers)
 
     monkeypatch.setattr(evaluate, "each", spy)
-    ddim = ["--sampler", "oneleap.core.sampling.samplers.Implicit", "--sampler.steps", "5"]
+    ddim = ["--sampler", "oneleap.core.sampling.samplers.DDIMSampler", "--sampler.steps", "5"]
     assert main(["evaluate", str(run), "--rollouts", "2", "--video", "false", *ddim]) == 0
-    assert handed[0].sampler == Implicit(steps=5)
+    assert handed[0].sampler == DDIMSampler(steps=5)
     assert handed[0].temperature is None
     assert handed[0].horizon == 20
     assert json.loads((run / "evaluation.json").read_text())["steps"] == 5

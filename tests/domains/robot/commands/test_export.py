@@ -14,7 +14,7 @@ from support.tiny_robot import EYE, spec
 
 from oneleap.core.errors import InputError
 from oneleap.core.objectives import MeanFlow, NoisePrediction
-from oneleap.core.sampling.samplers import Ancestral, Consistency
+from oneleap.core.sampling.samplers import ConsistencySampler, DDPMSampler
 from oneleap.domains.main import main
 from oneleap.domains.robot.commands.export import graph_of
 from oneleap.domains.robot.models.nets import MLPHead
@@ -37,8 +37,8 @@ head, unet = MLPHead(16), UNetHead((8, 16), context_dim=8)
 seeing = spec(cameras=("{EYE}",), image_size=(24, 24), obs_steps=2)
 policies = {{
     "state": RobotPolicy(spec(), MeanFlow(), head=head, execute=3, gripper="threshold"),
-    "euler": RobotPolicy(spec(), MeanFlow(), head=unet, sampler=Euler(steps=2)),
-    "ddim": RobotPolicy(spec(), NoisePrediction(), head=head, sampler=Implicit(steps=3)),
+    "euler": RobotPolicy(spec(), MeanFlow(), head=unet, sampler=EulerSampler(steps=2)),
+    "ddim": RobotPolicy(spec(), NoisePrediction(), head=head, sampler=DDIMSampler(steps=3)),
     "image": RobotPolicy(seeing, MeanFlow(), head=head),
 }}
 for name, policy in policies.items():
@@ -86,11 +86,11 @@ def test_a_graph_does_what_the_policy_does(format: str, tmp_path: Path) -> None:
 
 
 def test_samplers_that_are_no_graphs_are_refused() -> None:
-    for sampler in (Ancestral(), Consistency(2)):
+    for sampler in (DDPMSampler(), ConsistencySampler(2)):
         policy = RobotPolicy(spec(), NoisePrediction(), head=MLPHead(8), sampler=sampler)
         with pytest.raises(InputError, match="cannot be put into a graph: distil"):
             graph_of(policy)
-    one = RobotPolicy(spec(), MeanFlow(), head=MLPHead(8), sampler=Consistency())
+    one = RobotPolicy(spec(), MeanFlow(), head=MLPHead(8), sampler=ConsistencySampler())
     assert graph_of(one).inputs == ("obs", "noise")
 
 

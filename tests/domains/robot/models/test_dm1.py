@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from oneleap.core.errors import InputError
 from oneleap.core.losses.dispersion import Covariance, Dispersion, Hinge, InfoNCECosine, InfoNCEL2
 from oneleap.core.objectives import FlowMatching
-from oneleap.core.types import Bound, Draw
+from oneleap.core.types import Draw, TrainingBatch
 from oneleap.domains.robot.data.chunks import Batch
 from oneleap.domains.robot.models.dm1 import (
     DM1,
@@ -158,7 +158,7 @@ def test_released_dm1_learns_no_more_from_the_exact_field() -> None:
     objective = ReleasedDM1()
     x = torch.full((8, 3), truth.mean, dtype=torch.float64)
     draw = objective.draw(x, seeded())
-    loss = objective._meanflow.loss(Bound(field=truth, x=x), Draw(draw.e, draw.r, draw.t))
+    loss = objective._meanflow.loss(TrainingBatch(field=truth, x=x), Draw(draw.e, draw.r, draw.t))
     assert loss.per_sample.max() < 1e-20
 
 

@@ -85,9 +85,9 @@ def test_released_dm1_and_images_train() -> None:
 def test_a_student_starts_from_its_teacher() -> None:
     demonstrations(Path("demos.hdf5"))
     fit("--run", "teacher", objective="oneleap.core.objectives.NoisePrediction")
-    taught = ["--model.teacher", "teacher/model", "--model.from_teacher", "true"]
+    teacher_field = ["--model.teacher", "teacher/model", "--model.from_teacher", "true"]
     still = ["--model.optimizer.lr", "0", "--run", "student"]
-    fit(*taught, *still, objective="oneleap.core.objectives.ConsistencyDistillation")
+    fit(*teacher_field, *still, objective="oneleap.core.objectives.ConsistencyDistillation")
     models = [load_pretrained(f"{run}/model") for run in ("teacher", "student")]
     z, obs = torch.randn(3, 7, 4), torch.randn(3, 5)
     t = torch.full((3,), 0.6)

@@ -10,7 +10,7 @@ from torch import Tensor
 from oneleap.core.errors import InputError
 from oneleap.core.hub.pretrained import load_pretrained
 from oneleap.core.objectives import FlowMatching, MeanFlow, NoisePrediction
-from oneleap.core.sampling.samplers import Ancestral
+from oneleap.core.sampling.samplers import DDPMSampler
 from oneleap.domains.robot.data.chunks import Batch
 from oneleap.domains.robot.envs.rotation import from_rotvec
 from oneleap.domains.robot.models.dm1 import DM1
@@ -106,7 +106,7 @@ def test_absolute_actions_are_turned_back_into_rotation_vectors() -> None:
 def test_a_saved_policy_acts_as_before(head: object, images: bool, tmp_path: Path) -> None:
     seen = SEEING if images else spec()
     objective = DM1(layers=("cond", "late"))
-    model = moved(RobotPolicy(seen, objective, head=head, sampler=Ancestral(steps=3)))  # type: ignore[arg-type]
+    model = moved(RobotPolicy(seen, objective, head=head, sampler=DDPMSampler(steps=3)))  # type: ignore[arg-type]
     model.save_pretrained(tmp_path)
     again = load_pretrained(tmp_path)
     assert isinstance(again, RobotPolicy)

@@ -18,14 +18,14 @@ from oneleap.domains.singing import Singer
 from oneleap.domains.singing.commands.export import TOLERANCE, drawn, graphs_of
 from oneleap.domains.singing.data.batches import Row, row
 from oneleap.domains.singing.models.frames import owners
-from oneleap.domains.singing.models.samplers import Euler, Leap
+from oneleap.domains.singing.models.samplers import EulerSampler, FlowMapSampler
 from oneleap.domains.singing.openvpi import acoustic_graph as graphs
 from oneleap.domains.singing.openvpi import score_graphs as graphs_score
 from oneleap.domains.singing.openvpi.dsconfig import configurations, spectrum_keys
 
 
 def singer(depth: float = 0.6) -> Singer:
-    model = acoustic(depth=depth, sampler=Leap(1, depth))
+    model = acoustic(depth=depth, sampler=FlowMapSampler(1, depth))
     return Singer(model, durations(), curves(), vocoder())
 
 
@@ -62,17 +62,21 @@ def test_the_acoustic_graph_is_the_model(depth: float) -> None:
     made = graph(r.tokens[None], r.each[None], f0, *rest, torch.tensor(3))
     songs_ = found.batch(TIMED)._replace(f0=f0)
     noise = graphs.tiled(graph.start.noise, len(r.base))
-    wanted, _ = found.acoustic.generate(found.acoustic.framed(songs_), noise, Leap(3, depth))
+    wanted, _ = found.acoustic.generate(
+        found.acoustic.framed(songs_), noise, FlowMapSampler(3, depth)
+    )
     torch.testing.assert_close(made, wanted.mT * MEL.std + MEL.mean, atol=1e-4, rtol=1e-4)
     if depth < 1:
         less = graph(r.tokens[None], r.each[None], f0, torch.tensor(0.3), torch.tensor(3))
-        wanted, _ = found.acoustic.generate(found.acoustic.framed(songs_), noise, Leap(3, 0.3))
+        wanted, _ = found.acoustic.generate(
+            found.acoustic.framed(songs_), noise, FlowMapSampler(3, 0.3)
+        )
         torch.testing.assert_close(less, wanted.mT * MEL.std + MEL.mean, atol=1e-4, rtol=1e-4)
 
 
 @torch.no_grad()
 def test_the_loop_of_a_flow_asks_at_once() -> None:
-    model = acoustic(sampler=Euler(5, 1.0))
+    model = acoustic(sampler=EulerSampler(5, 1.0))
     assert graphs.asks_at_once(model)
     seen: list[bool] = []
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from oneleap.core.errors import InputError
 from oneleap.core.objectives import FlowMatching, MeanFlow, SplitMeanFlow
 from oneleap.core.paths.ddpm import LinearBetas
-from oneleap.core.types import Bound, Conditioned
+from oneleap.core.types import Conditioned, TrainingBatch
 from oneleap.domains.singing.commands.boundary import (
     by_classifier,
     first_indistinct,
@@ -32,11 +32,11 @@ from oneleap.domains.singing.evaluation.measures import (
 from oneleap.domains.singing.models.durations import duration_losses
 from oneleap.domains.singing.models.frames import owners, places, spread, word_sums
 from oneleap.domains.singing.models.samplers import (
-    PLMS,
-    Ancestral,
-    Consistency,
-    Euler,
-    Leap,
+    ConsistencySampler,
+    DDPMSampler,
+    EulerSampler,
+    FlowMapSampler,
+    PLMSSampler,
     Rough,
     Sampler,
     diffsinger,
@@ -111,15 +111,15 @@ ROUGH = DATA + 0.3
 @pytest.mark.parametrize(
     "sampler",
     [
-        Leap(1),
-        Leap(3, 0.6),
-        Euler(20, 0.6),
-        Euler(1, 1.0),
-        Consistency(2, 0.6),
-        Ancestral(100),
-        Ancestral(100, boundary=54),
-        PLMS(10, boundary=60),
-        PLMS(10),
+        FlowMapSampler(1),
+        FlowMapSampler(3, 0.6),
+        EulerSampler(20, 0.6),
+        EulerSampler(1, 1.0),
+        ConsistencySampler(2, 0.6),
+        DDPMSampler(100),
+        DDPMSampler(100, boundary=54),
+        PLMSSampler(10, boundary=60),
+        PLMSSampler(10),
     ],
 )
 def test_a_perfect_field_is_followed_from_any_start(sampler: Sampler) -> None:
@@ -134,16 +134,16 @@ def test_rough_is_left_as_it_is() -> None:
 def test_shallow_starts_begin_between_the_rough_and_noise() -> None:
     seen: list[tuple[Tensor, Tensor]] = []
 
-    def watch(z: Tensor, r: Tensor, t: Tensor) -> Tensor:
+    def record_activations(z: Tensor, r: Tensor, t: Tensor) -> Tensor:
         seen.append((z, t))
         return torch.zeros_like(z)
 
-    Euler(5, 0.6)(Conditioned(watch), NOISE, ROUGH)
+    EulerSampler(5, 0.6)(Conditioned(record_activations), NOISE, ROUGH)
     torch.testing.assert_close(seen[0][0], 0.4 * ROUGH + 0.6 * NOISE)
     times = [float(t[0]) for _, t in seen]
     assert times == pytest.approx([0.6, 0.48, 0.36, 0.24, 0.12])
     seen.clear()
-    PLMS(4, boundary=54)(Conditioned(watch), NOISE, ROUGH)
+    PLMSSampler(4, boundary=54)(Conditioned(record_activations), NOISE, ROUGH)
     abar = float(diffsinger().alpha_bar[54])
     a, b = math.sqrt(abar), math.sqrt(1 - abar)
     torch.testing.assert_close(seen[0][0], (a * ROUGH + b * NOISE) / (a + b))
@@ -156,9 +156,9 @@ def test_the_schedule_is_diffsingers_and_its_beginning_is_its_beginning() -> Non
     part = FirstBetas(diffsinger(), 54)
     assert part.alpha_bar == pytest.approx(diffsinger().alpha_bar[:55])
     with pytest.raises(InputError, match="boundary: a step from 1 to 100"):
-        Ancestral(boundary=101)(line(DATA), NOISE, ROUGH)
+        DDPMSampler(boundary=101)(line(DATA), NOISE, ROUGH)
     with pytest.raises(InputError, match="depth"):
-        Leap(1, 0.0)
+        FlowMapSampler(1, 0.0)
 
 
 def test_a_shallow_loss_is_the_loss_of_early_times() -> None:
@@ -167,7 +167,7 @@ def test_a_shallow_loss_is_the_loss_of_early_times() -> None:
     field = Conditioned(lambda z, r, t: z.sin() * t[:, None, None] + r[:, None, None])
     draw = objective.draw(DATA, seeded(3))
     shallow = replace(draw, e=blend(DATA, draw.e, depth))
-    found = objective.loss(Bound(field=scaled(field, depth), x=DATA), shallow).per_sample
+    found = objective.loss(TrainingBatch(field=scaled(field, depth), x=DATA), shallow).per_sample
     t = depth * draw.t
     z = (1 - t)[:, None, None] * DATA + t[:, None, None] * draw.e
     error = (field(z, t, t) - (draw.e - DATA)).square().mean((1, 2))
@@ -185,7 +185,7 @@ def test_objectives_have_no_loss_on_the_exact_field_of_a_shallow_path(
     shallow = replace(draw, e=blend(x, draw.e, depth))
 
     def loss(field: Conditioned) -> float:
-        found = objective.loss(Bound(field=field, x=x), shallow)
+        found = objective.loss(TrainingBatch(field=field, x=x), shallow)
         return float(found.per_sample.abs().max())
 
     assert loss(scaled(exact, depth)) < 1e-12

@@ -26,11 +26,11 @@ from oneleap.domains.singing.models.acoustic import Acoustic, needs_rough
 from oneleap.domains.singing.models.curves import Curves, hertz, semitones
 from oneleap.domains.singing.models.nets import Aux, ConvNeXt, Decoder, Wave
 from oneleap.domains.singing.models.samplers import (
-    PLMS,
-    Ancestral,
-    Consistency,
-    Euler,
-    Leap,
+    ConsistencySampler,
+    DDPMSampler,
+    EulerSampler,
+    FlowMapSampler,
+    PLMSSampler,
     Rough,
     diffsinger,
 )
@@ -101,9 +101,9 @@ def test_one_step_is_the_convention_deep_and_shallow() -> None:
     model, e = acoustic(), torch.randn(3, 10, 75, generator=seeded(4))
     batch = model.framed(songs())
     field = model.average.field(model.average.encode(batch), batch.mask)
-    made, _ = model.generate(batch, e, Leap(1))
+    made, _ = model.generate(batch, e, FlowMapSampler(1))
     torch.testing.assert_close(made, sample(field, e))
-    shallow, rough = model.generate(batch, e, Leap(1, 0.6))
+    shallow, rough = model.generate(batch, e, FlowMapSampler(1, 0.6))
     z = 0.4 * rough + 0.6 * e
     zero, t0 = torch.zeros(3), torch.full((3,), 0.6)
     torch.testing.assert_close(shallow, z - 0.6 * field(z, zero, t0))
@@ -111,27 +111,39 @@ def test_one_step_is_the_convention_deep_and_shallow() -> None:
 
 def test_a_start_is_no_deeper_than_was_trained() -> None:
     model = acoustic(depth=0.6)
-    assert model.within(Leap(1, 1.0)) == Leap(1, 0.6)
-    assert model.within(Euler(5, 0.3)) == Euler(5, 0.3)
-    assert [needs_rough(s) for s in (Leap(), Leap(1, 0.5), Rough(), PLMS(), PLMS(boundary=5))] == [
+    assert model.within(FlowMapSampler(1, 1.0)) == FlowMapSampler(1, 0.6)
+    assert model.within(EulerSampler(5, 0.3)) == EulerSampler(5, 0.3)
+    assert [
+        needs_rough(s)
+        for s in (
+            FlowMapSampler(),
+            FlowMapSampler(1, 0.5),
+            Rough(),
+            PLMSSampler(),
+            PLMSSampler(boundary=5),
+        )
+    ] == [
         False,
         True,
         True,
         False,
         True,
     ]
-    assert with_steps(Euler(20), 3) == Euler(3)
+    assert with_steps(EulerSampler(20), 3) == EulerSampler(3)
     with pytest.raises(InputError, match="steps: at least 1"):
-        with_steps(Euler(20), 0)
+        with_steps(EulerSampler(20), 0)
 
 
-@pytest.mark.parametrize("sampler", [Leap(2), Euler(3), Consistency(2), Ancestral(4), PLMS(3)])
+@pytest.mark.parametrize(
+    "sampler",
+    [FlowMapSampler(2), EulerSampler(3), ConsistencySampler(2), DDPMSampler(4), PLMSSampler(3)],
+)
 def test_a_phrase_is_the_same_alone_and_in_company(
-    sampler: Leap | Euler | Consistency | Ancestral | PLMS,
+    sampler: FlowMapSampler | EulerSampler | ConsistencySampler | DDPMSampler | PLMSSampler,
 ) -> None:
-    if isinstance(sampler, Ancestral):
+    if isinstance(sampler, DDPMSampler):
         sampler = replace(sampler, steps=1)  # of several, noise is drawn for the batch as a whole
-    if isinstance(sampler, Consistency):
+    if isinstance(sampler, ConsistencySampler):
         sampler = replace(sampler, steps=1)
     model, batch = acoustic(), songs()
     together = model.framed(batch)
@@ -172,7 +184,7 @@ def test_a_student_trains_its_decoder_alone_from_its_teachers_field() -> None:
     loss.per_sample.mean().backward()
     trained = {n.partition(".")[0] for n, p in model.net.named_parameters() if p.grad is not None}
     assert trained == {"decoder"}
-    field = model.taught(batch)
+    field = model.teacher_field(batch)
     assert field is not None
     t = torch.full((6,), 0.5)
     own = teacher.average.field(teacher.average.encode(batch), batch.mask)
@@ -264,10 +276,10 @@ def test_durations_learn_and_are_positive() -> None:
 
 
 def test_all_that_makes_a_model_is_kept(tmp_path: Path) -> None:
-    model = acoustic(SplitMeanFlow(), Ancestral(50, boundary=7), depth=0.7)
+    model = acoustic(SplitMeanFlow(), DDPMSampler(50, boundary=7), depth=0.7)
     model.save_pretrained(tmp_path / "a")
     again = Acoustic.from_pretrained(tmp_path / "a")
-    assert (again.spec, again.sampler, again.depth) == (SPEC, Ancestral(50, boundary=7), 0.7)
+    assert (again.spec, again.sampler, again.depth) == (SPEC, DDPMSampler(50, boundary=7), 0.7)
     assert (again.decoder, again.encoder, again.aux) == (DECODER, SMALL, Aux(8, 8, 1))
     pitch = curves()
     pitch.save_pretrained(tmp_path / "p")

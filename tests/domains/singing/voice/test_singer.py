@@ -27,7 +27,7 @@ from oneleap.domains.audio.vocoders.nsf import NSF
 from oneleap.domains.main import main
 from oneleap.domains.singing import Singer
 from oneleap.domains.singing.lyrics.phonemes import Phonemes
-from oneleap.domains.singing.models.samplers import Leap
+from oneleap.domains.singing.models.samplers import FlowMapSampler
 from oneleap.domains.singing.scores.musicxml_write import musicxml
 from oneleap.domains.singing.scores.phrasing import segments
 from oneleap.domains.singing.scores.score import Note, Score, even_bars
@@ -40,7 +40,7 @@ TWO = [SCORE, replace(SCORE, offset=1.5)]
 
 @pytest.fixture
 def singer() -> Singer:
-    return Singer(acoustic(sampler=Leap(1)), durations(), curves(), vocoder())
+    return Singer(acoustic(sampler=FlowMapSampler(1)), durations(), curves(), vocoder())
 
 
 def test_a_song_lasts_as_long_as_its_score(singer: Singer) -> None:
@@ -113,7 +113,7 @@ def test_an_unknown_phoneme_of_a_score_is_told_by_bar_and_note(singer: Singer) -
 
 def test_a_voice_takes_its_own_number_of_steps(singer: Singer) -> None:
     one, three = (singer.sing([SCORE], steps=n).samples for n in (1, 3))
-    own = replace(singer, acoustic=acoustic(sampler=Leap(3))).sing([SCORE]).samples
+    own = replace(singer, acoustic=acoustic(sampler=FlowMapSampler(3))).sing([SCORE]).samples
     assert np.array_equal(own, three)
     assert not np.allclose(own, one)
 

@@ -7,7 +7,7 @@ import pytest
 from support.tiny_speech import MEL, acoustic, vocoder, write_corpus
 
 from oneleap.core.files import replacing
-from oneleap.core.sampling.samplers import Euler, Leap
+from oneleap.core.sampling.samplers import EulerSampler, FlowMapSampler
 from oneleap.domains.audio.wave import Wave
 from oneleap.domains.main import main
 from oneleap.domains.speech import Voice
@@ -34,8 +34,10 @@ def run(tmp_path: Path) -> Path:
     corpus = write_corpus(tmp_path / "someone")
     folder = tmp_path / "student"
     spec = Spec(MEL, speakers=("someone",))
-    acoustic(spec=spec, sampler=Leap()).save_pretrained(folder / "model", card="# s\n")
-    acoustic(spec=spec, sampler=Euler(3)).save_pretrained(tmp_path / "teacher/model", card="# t\n")
+    acoustic(spec=spec, sampler=FlowMapSampler()).save_pretrained(folder / "model", card="# s\n")
+    acoustic(spec=spec, sampler=EulerSampler(3)).save_pretrained(
+        tmp_path / "teacher/model", card="# t\n"
+    )
     for name in ("student", "teacher"):
         with replacing(tmp_path / name / "config.yaml") as path:
             path.write_text(CONFIG.format(corpus=corpus))

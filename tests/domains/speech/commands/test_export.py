@@ -14,7 +14,7 @@ import torch
 from support.tiny_speech import MEL, acoustic, vocoder
 
 from oneleap.core.errors import InputError
-from oneleap.core.sampling.samplers import Consistency, Euler, Sampler
+from oneleap.core.sampling.samplers import ConsistencySampler, EulerSampler, Sampler
 from oneleap.domains.audio.commands.export import Samples
 from oneleap.domains.audio.commands.export import graph_of as vocoder_graph
 from oneleap.domains.speech.commands.export import Make, graphs_of
@@ -79,7 +79,7 @@ def test_a_vocoder_in_real_numbers_is_the_vocoder(n: int) -> None:
 
 
 @pytest.mark.parametrize("speaker", [0, 1])
-@pytest.mark.parametrize("sampler", [None, Euler(2, guidance=1.5), Consistency(1)])
+@pytest.mark.parametrize("sampler", [None, EulerSampler(2, guidance=1.5), ConsistencySampler(1)])
 def test_text_and_decoder_are_those_of_the_model(sampler: Sampler | None, speaker: int) -> None:
     for graph in graphs_of(model(sampler), speaker=speaker):
         inputs, wanted = graph.draw(11)
@@ -105,7 +105,7 @@ def test_speakers_differ() -> None:
 
 def test_samplers_with_noise_of_their_own_are_refused() -> None:
     with pytest.raises(InputError, match="Consistency sampler of 2 steps cannot be put"):
-        graphs_of(model(Consistency(2)))
+        graphs_of(model(ConsistencySampler(2)))
 
 
 def test_a_voice_without_torch_says_the_same(tmp_path: Path) -> None:

@@ -10,7 +10,14 @@ from support.tiny_speech import DECODER, MEL, SPEC, TEXT, acoustic, batch, utter
 from oneleap.core.errors import InputError
 from oneleap.core.objectives import FlowMatching, MeanFlow, SplitMeanFlow
 from oneleap.core.sampling.ode import sample
-from oneleap.core.sampling.samplers import Consistency, EDMSolver, Euler, Leap, Sampler, guided
+from oneleap.core.sampling.samplers import (
+    ConsistencySampler,
+    EDMSampler,
+    EulerSampler,
+    FlowMapSampler,
+    Sampler,
+    guided,
+)
 from oneleap.core.types import Conditioned
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.speech.models.acoustic import Acoustic
@@ -196,12 +203,19 @@ def test_a_fresh_predictor_is_typical_and_none_runs_away() -> None:
     assert float(predictor(torch.zeros(1, 3, 4), mask).detach().exp().max()) < 201
 
 
-SAMPLERS: list[Sampler] = [Leap(2), Euler(3, 1.5), EDMSolver(4), Consistency(2)]
+SAMPLERS: list[Sampler] = [
+    FlowMapSampler(2),
+    EulerSampler(3, 1.5),
+    EDMSampler(4),
+    ConsistencySampler(2),
+]
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_a_text_says_the_same_alone_and_in_company(sampler: Sampler) -> None:
-    model = acoustic(sampler=sampler if not isinstance(sampler, Consistency) else Consistency(1))
+    model = acoustic(
+        sampler=sampler if not isinstance(sampler, ConsistencySampler) else ConsistencySampler(1)
+    )
     texts = [[1, 20, 30, 2], [1, 21, 2], [1, 25, 40, 41, 42, 2]]
     together = model.synthesise(texts, seeds=[5, 6, 7])
     for text, seed, mel in zip(texts, (5, 6, 7), together, strict=True):
@@ -292,7 +306,7 @@ def test_a_student_asks_its_teacher_by_its_own_copy_of_the_encoder() -> None:
     model.net.load_state_dict(teacher.average.state_dict())
     for weight in teacher.average.decoder.parameters():
         torch.nn.init.normal_(weight, std=0.1, generator=torch.Generator().manual_seed(5))
-    long, short = model.taught(rows), model.bind(rows).teacher
+    long, short = model.teacher_field(rows), model.bind(rows).teacher
     assert long is not None
     assert short is not None
     z, t = torch.randn(rows.x.shape), torch.full((3,), 0.6)
@@ -337,11 +351,11 @@ def test_bad_settings_are_told(name: str, value: float) -> None:
 
 def test_the_contract_and_the_alphabet_are_kept(tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("model")
-    model = acoustic(spec=TWO, sampler=Euler(4, 2.0))
+    model = acoustic(spec=TWO, sampler=EulerSampler(4, 2.0))
     model.save_pretrained(folder)
     again = Acoustic.from_pretrained(folder)
     assert again.spec == TWO
-    assert again.sampler == Euler(4, 2.0)
+    assert again.sampler == EulerSampler(4, 2.0)
     assert again.text == Text(16, 1, 2, 16, 8, 4)
     assert again.decoder == DECODER
     assert isinstance(again.spec.mel, Mel)

@@ -9,7 +9,7 @@ import torch
 from support.tiny_speech import MEL, RATE, acoustic, vocoder
 
 from oneleap.core.errors import InputError
-from oneleap.core.sampling.samplers import Leap
+from oneleap.core.sampling.samplers import FlowMapSampler
 from oneleap.domains.audio.vocoders.griffin_lim import GriffinLim
 from oneleap.domains.audio.vocoders.vocos import Vocos
 from oneleap.domains.main import main
@@ -56,10 +56,10 @@ def test_sentences_are_joined_by_a_pause_and_none_is_lost(voice: Voice) -> None:
 def test_a_voice_can_teach(voice: Voice, folder: Path) -> None:
     student = acoustic()
     student.teacher = str(folder / "acoustic")
-    taught = student.load_teacher()
+    teacher_field = student.load_teacher()
     for name, weight in voice.acoustic.average.state_dict().items():
-        assert torch.equal(taught.average.state_dict()[name], weight)
-        assert torch.equal(taught.net.state_dict()[name], weight)
+        assert torch.equal(teacher_field.average.state_dict()[name], weight)
+        assert torch.equal(teacher_field.net.state_dict()[name], weight)
 
 
 def test_the_seed_decides_and_nothing_else(voice: Voice) -> None:
@@ -191,7 +191,7 @@ class TestCommand:
         assert "voice: no 'nobody'" in capsys.readouterr().err
 
     def test_two_models_become_a_voice(self, capsys: pytest.CaptureFixture[str]) -> None:
-        acoustic(sampler=Leap(1)).save_pretrained("A/model")
+        acoustic(sampler=FlowMapSampler(1)).save_pretrained("A/model")
         vocoder().save_pretrained("V/model")
         assert main(["voice", "A", "V", "mine"]) == 0
         assert "MiB" in capsys.readouterr().out
