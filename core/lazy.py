@@ -1,0 +1,31 @@
+"""Public names of a package that are imported when they are first used (PEP 562)."""
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any
+
+
+def lazy_names(
+    package: str, modules: Mapping[str, str]
+) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
+    """Make ``__getattr__``, ``__dir__`` and ``__all__`` of a package's ``__init__.py``.
+
+    Importing the package then imports none of its modules, and ``from package import Name``
+    imports the one module that defines ``Name``.
+
+    Args:
+        package: ``__name__`` of the package.
+        modules: Public name to the module that defines it, relative to the package:
+            ``{"OFQL": "algorithms.ofql"}``.
+
+    Returns:
+        The three objects, to be assigned under their names.
+    """
+
+    def getattr_(name: str) -> Any:
+        if name not in modules:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        return getattr(import_module(f"{package}.{modules[name]}"), name)
+
+    names = sorted(modules)
+    return getattr_, lambda: names, names
