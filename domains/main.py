@@ -49,7 +49,7 @@ EVALUATORS = {
     "robot": "oneleap.domains.robot.commands.evaluate:command",
     "singing": "oneleap.domains.singing.commands.evaluate:command",
     "speech": "oneleap.domains.speech.commands.evaluate:command",
-    "audio": "oneleap.domains.audio.commands.evaluate:command",
+    "audio": "oneleap.domains.audio.commands.evaluate:evaluate",
 }
 """How the models of each domain are evaluated; the first argument is the run's folder."""
 

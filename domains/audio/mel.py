@@ -156,7 +156,7 @@ def triangles(mel: Mel) -> NDArray[np.float64]:
 
 
 def _slaney(hz: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Slaney's Auditory Toolbox: 200/3 Hz per mel up to 1000 Hz, then a factor of 6.4 per 27 mel."""
+    """Slaney's scale: 200/3 Hz per mel up to 1000 Hz, then a factor of 6.4 per 27 mel."""
     above = 15 + 27 * np.log(np.maximum(hz, 1000) / 1000) / math.log(6.4)
     return np.where(hz < 1000, 3 * hz / 200, above)
 

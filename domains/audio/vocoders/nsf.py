@@ -59,7 +59,8 @@ class NSF(Pretrained, FrameBackbone):
     Neural source-filter synthesis (Wang et al. 2019, arXiv 1904.12088) with the harmonic-plus-noise
     source, on the frame-rate backbone and inverse transform of Vocos. For each frame and frequency
     bin, a network of spectrogram and pitch predicts a filter for a pulse train (magnitude and
-    phase) and a filter for white noise (magnitude): ``y = istft(H stft(pulses) + G stft(noise))``.
+    phase) and a filter for white noise (magnitude):
+    ``y = istft(H stft(pulses) + G stft(noise))``.
     The pitch of the output therefore is the given pitch by construction. The network has no phases
     of harmonics to learn, so a small one trained with spectral losses alone is enough.
 

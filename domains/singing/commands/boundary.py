@@ -18,7 +18,7 @@ from oneleap.core.nets.embed import TimeFeatures
 from oneleap.core.objectives import NoisePrediction
 from oneleap.core.paths.ddpm import DiscreteVPPath, LinearBetas
 from oneleap.core.training.seed import step_generator
-from oneleap.domains.singing.commands.evaluate import set_aside
+from oneleap.domains.singing.commands.evaluate import validation_split
 from oneleap.domains.singing.models.acoustic import Acoustic
 from oneleap.domains.singing.models.nets import Framed
 from oneleap.domains.singing.models.samplers import DDPMSampler
@@ -207,7 +207,7 @@ def boundary(
     for k in candidates:
         if not 1 <= k <= schedule.steps:
             raise InputError(f"candidates: steps from 1 to {schedule.steps}, not {k}")
-    data = set_aside(run)
+    data = validation_split(run)
     held = [model.framed(songs) for songs in data.val_dataloader()]
     pairs = list[tuple[Tensor, Tensor]]()
     with torch.inference_mode():

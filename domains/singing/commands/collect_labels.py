@@ -9,8 +9,8 @@ from rich.progress import Progress
 from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
 from oneleap.domains.audio.mel import Mel
-from oneleap.domains.audio.pitch import f0_hz
-from oneleap.domains.audio.wave import files_in, read
+from oneleap.domains.audio.pitch import estimate_f0
+from oneleap.domains.audio.wave import find_audio_files, read_wave
 from oneleap.domains.singing.data.recordings import STEP_S, TABLE, pieces, write_piece, write_table
 from oneleap.domains.singing.lyrics.phonemes import CARRIERS, Phonemes, read_dictionary
 from oneleap.domains.singing.segments.hts import read_labels, segment_of
@@ -46,7 +46,7 @@ def labels(
     if (out / TABLE).exists():
         raise InputError(f"{out} holds recordings already: name another folder by --out")
     carriers = CARRIERS if dictionary is None else read_dictionary(dictionary).carriers
-    sounds = files_in(path)
+    sounds = find_audio_files(path)
     found: list[Segment] = []
     with Progress(console=Console(stderr=True)) as bar:
         for sound in bar.track(sounds, description="cutting"):
@@ -80,7 +80,7 @@ def song(
     file = sound.with_suffix(".lab")
     if not file.exists():
         raise InputError(f"{file}: no such file; each recording has its labels beside it")
-    wave = read(sound, sample_rate)
+    wave = read_wave(sound, sample_rate)
     try:
         whole = segment_of(read_labels(file), carriers)
     except InputError as error:
@@ -91,7 +91,7 @@ def song(
             f"{file}: its labels last {whole.seconds:.2f} s, the sound {wave.seconds:.2f} s"
         )
     frame = Mel(sample_rate=sample_rate, hop=round(STEP_S * sample_rate), center=True)
-    f0 = Curve(f0_hz(wave, frame, low=LOW, high=HIGH), STEP_S)
+    f0 = Curve(estimate_f0(wave, frame, low=LOW, high=HIGH), STEP_S)
     parts = phrases(replace(whole, f0=f0), step_s=STEP_S)
     named = []
     for segment, part in pieces(wave, parts, sound.stem):

@@ -23,7 +23,7 @@ from oneleap.core.hub.pretrained import read_config
 from oneleap.core.training.seed import step_generator
 from oneleap.domains.audio.evaluation.plots import spectrograms
 from oneleap.domains.audio.mel import Mel
-from oneleap.domains.audio.pitch import f0_hz
+from oneleap.domains.audio.pitch import estimate_f0
 from oneleap.domains.audio.vocoders.nsf import NSF
 from oneleap.domains.audio.wave import Wave
 from oneleap.domains.singing.data.batches import collate
@@ -77,7 +77,7 @@ class Tally:
         return found
 
 
-def set_aside(run: Path) -> Singing:
+def validation_split(run: Path) -> Singing:
     """The data of a run, which knows what was set aside.
 
     Raises:
@@ -133,7 +133,7 @@ def command(
     """
     if most < 1:
         raise InputError(f"most: {most} is not positive")
-    data = set_aside(run)
+    data = validation_split(run)
     if not (run / "model").is_dir():
         raise InputError(f"{run} has no model yet")
     kind = _kind(run)
@@ -253,7 +253,7 @@ def _spectrograms(
 
 def _pitch(samples: NDArray[np.float32], mel: Mel) -> NDArray[np.float64]:
     """Pitch of what is heard, 0 without voice."""
-    return f0_hz(Wave(samples, mel.sample_rate), mel, low=LOWEST_HZ, high=HIGHEST_HZ)
+    return estimate_f0(Wave(samples, mel.sample_rate), mel, low=LOWEST_HZ, high=HIGHEST_HZ)
 
 
 def _table(rows: dict[str, dict[str, float]], most: int) -> Table:

@@ -7,8 +7,8 @@ import lightning as L
 
 from oneleap.core.errors import InputError
 from oneleap.core.training.loaders import Endless, Fixed
-from oneleap.domains.audio.data.buckets import Buckets
-from oneleap.domains.audio.data.datamodule import set_aside
+from oneleap.domains.audio.data.buckets import LengthBuckets
+from oneleap.domains.audio.data.datamodule import validation_split
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.singing.data.batches import Row, Take, collate, row
 from oneleap.domains.singing.data.features import take
@@ -96,11 +96,11 @@ class Singing(L.LightningDataModule):
         names = [s.name for _, s in self.phrases]
         songs = sorted({song_of(name) for name in names})
         if len(songs) > 1:
-            chosen = {songs[i] for i in set_aside(len(songs), self.validation, self.seed)}
+            chosen = {songs[i] for i in validation_split(len(songs), self.validation, self.seed)}
             return frozenset(name for name in names if song_of(name) in chosen)
         if len(names) < 2:
             raise InputError(f"{self.path[0]}: one phrase is too few, for one is set aside")
-        return frozenset(names[i] for i in set_aside(len(names), self.validation, self.seed))
+        return frozenset(names[i] for i in validation_split(len(names), self.validation, self.seed))
 
     @cached_property
     def clips(self) -> tuple[list[Clip], list[Clip]]:
@@ -131,7 +131,7 @@ class Singing(L.LightningDataModule):
     def train_dataloader(self) -> Endless[Songs]:
         """Endless batches, a function of the seed and the gradient step alone."""
         clips = self.clips[0]
-        chosen = Buckets([clip[1].mel.shape[1] for clip in clips], self.batch_size, self.seed)
+        chosen = LengthBuckets([clip[1].mel.shape[1] for clip in clips], self.batch_size, self.seed)
         return Endless(
             self, lambda step, rank: batched([clips[i] for i in chosen(step, rank)], self.mel)
         )

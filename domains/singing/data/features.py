@@ -8,11 +8,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from oneleap.domains.audio.data.pitched import carried_on, pitch_of
 from oneleap.domains.audio.mel import Mel, log_mel
-from oneleap.domains.audio.pitch import energy
+from oneleap.domains.audio.pitch import energy, interpolate_unvoiced, load_f0
 from oneleap.domains.audio.stft import stft
-from oneleap.domains.audio.wave import Wave, read
+from oneleap.domains.audio.wave import Wave, read_wave
 from oneleap.domains.singing.data.batches import SMOOTH_S, Take, smoothed
 
 QUIET_DB = -96.0
@@ -33,11 +32,11 @@ def take(path: Path, mel: Mel, *, curves: bool, cache: str | None = None) -> Tak
     Raises:
         InputError: If the sound cannot be read.
     """
-    wave = read(path, mel.sample_rate)
-    f0 = pitch_of(path, wave, mel, cache, LOWEST_HZ, HIGHEST_HZ)
+    wave = read_wave(path, mel.sample_rate)
+    f0 = load_f0(path, wave, mel, cache, LOWEST_HZ, HIGHEST_HZ)
     frames = len(wave.samples) // mel.hop
     samples = torch.from_numpy(wave.samples[: frames * mel.hop]).unsqueeze(0)
-    whole = np.maximum(carried_on(f0), LOWEST_HZ)
+    whole = np.maximum(interpolate_unvoiced(f0), LOWEST_HZ)
     loud, breath = (db_curves(wave, f0, mel)) if curves else (np.zeros(frames), np.zeros(frames))
     return Take(
         mel=log_mel(samples, mel)[0],

@@ -10,7 +10,7 @@ import numpy as np
 
 from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
-from oneleap.domains.audio.wave import SUFFIXES, Wave, write
+from oneleap.domains.audio.wave import SUFFIXES, Wave, write_wave
 from oneleap.domains.singing.segments.segment import Curve, Segment
 from oneleap.domains.singing.segments.transcriptions import (
     read_transcriptions,
@@ -83,7 +83,7 @@ def pieces(wave: Wave, segments: tuple[Segment, ...], name: str) -> Iterator[tup
 
 def write_piece(folder: Path, segment: Segment, wave: Wave) -> None:
     """Write the sound of a recording, and its f0 if the segment has it."""
-    write(folder / SOUNDS / f"{segment.name}.wav", wave)
+    write_wave(folder / SOUNDS / f"{segment.name}.wav", wave)
     if segment.f0 is not None:
         if not np.isclose(segment.f0.step_s, STEP_S):
             raise ValueError(f"f0 every {segment.f0.step_s} s, where files have {STEP_S} s")

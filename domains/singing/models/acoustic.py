@@ -15,7 +15,7 @@ from oneleap.core.training.module import GenerativeModule
 from oneleap.core.training.optim import AdamConfig
 from oneleap.core.training.seed import step_generator
 from oneleap.core.types import Draw, Loss, Objective, TrainingBatch
-from oneleap.domains.audio.mel import refuse_mismatch
+from oneleap.domains.audio.mel import check_compatible
 from oneleap.domains.singing.models.frames import owners, places
 from oneleap.domains.singing.models.nets import LYNX, AcousticNet, Aux, Decoder, Encoder, Framed
 from oneleap.domains.singing.models.samplers import FlowMapSampler, FromDepth, Sampler
@@ -230,7 +230,7 @@ class Acoustic(GenerativeModule):
         model = super().load_teacher()
         if not isinstance(model, Acoustic):
             raise InputError(f"teacher: {self.teacher} holds a {type(model).__name__}")
-        refuse_mismatch(model.spec.mel, self.spec.mel, f"teacher {self.teacher}", "the data")
+        check_compatible(model.spec.mel, self.spec.mel, f"teacher {self.teacher}", "the data")
         if model.spec.phonemes != self.spec.phonemes or model.curves != self.curves:
             raise InputError(f"teacher: {self.teacher} has other phonemes or curves than the data")
         if model.depth < self.depth:

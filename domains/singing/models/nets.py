@@ -12,7 +12,7 @@ from oneleap.core.nets import ConvNeXt1d, LYNXNet, WaveNet
 from oneleap.core.nets.layers import keep
 from oneleap.core.nets.sequence import SequenceNet
 from oneleap.core.types import Conditioned
-from oneleap.domains.audio.vocoders.vocos import Block
+from oneleap.domains.audio.vocoders.backbone import ConvNeXtBlock
 from oneleap.domains.singing.models.encoder import FFTEncoder
 from oneleap.domains.singing.models.frames import spread
 from oneleap.domains.singing.spec import Spec
@@ -128,7 +128,7 @@ class AuxDecoder(nn.Module):
         super().__init__()
         self.inward = nn.Conv1d(cond, size.width, 7, padding=3)
         self.blocks = nn.ModuleList(
-            Block(size.width, size.hidden, 1 / size.depth) for _ in range(size.depth)
+            ConvNeXtBlock(size.width, size.hidden, 1 / size.depth) for _ in range(size.depth)
         )
         self.norm = nn.LayerNorm(size.width, eps=1e-6)
         self.outward = nn.Linear(size.width, dim)

@@ -16,8 +16,8 @@ from oneleap.core.hub.pretrained import CARD
 from oneleap.core.sampling.samplers import with_steps
 from oneleap.core.training.release import save_release
 from oneleap.core.training.seed import step_generator
-from oneleap.domains.audio.data.pitched import carried_on
-from oneleap.domains.audio.mel import refuse_mismatch
+from oneleap.domains.audio.mel import check_compatible
+from oneleap.domains.audio.pitch import interpolate_unvoiced
 from oneleap.domains.audio.vocoders.nsf import NSF
 from oneleap.domains.audio.wave import Wave
 from oneleap.domains.singing.data.batches import refuse_range, row, unsung
@@ -92,11 +92,11 @@ class Singer:
         Raises:
             InputError: If they do not fit together.
         """
-        refuse_mismatch(acoustic.spec.mel, vocoder.spec, "acoustic model", "vocoder")
+        check_compatible(acoustic.spec.mel, vocoder.spec, "acoustic model", "vocoder")
         parts: list[Durations | Curves] = [durations, pitch, *([variance] if variance else [])]
         for part in parts:
             who = type(part).__name__
-            refuse_mismatch(acoustic.spec.mel, part.spec.mel, "acoustic model", who)
+            check_compatible(acoustic.spec.mel, part.spec.mel, "acoustic model", who)
             if part.spec.phonemes != acoustic.spec.phonemes:
                 raise InputError(f"{who} has other phonemes than the acoustic model: train both")
         if pitch.names != ("pitch",):
@@ -192,7 +192,7 @@ class Singer:
         n = songs.base.shape[1]
         if segment.f0 is not None:
             middle = (np.arange(n) + 0.5) / self.acoustic.spec.mel.frame_rate
-            known = replace(segment.f0, values=carried_on(segment.f0.values)).at(middle)
+            known = replace(segment.f0, values=interpolate_unvoiced(segment.f0.values)).at(middle)
             return torch.from_numpy(known).float().to(songs.base).unsqueeze(0)
         off = self.pitch.generate(self.pitch.sheet(songs), self._noise(self.pitch, n, seed))
         return hertz(songs.base + off[:, 0])

@@ -203,7 +203,7 @@ def test_teachers_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     other = replace(SPEC, mel=replace(MEL, hop=64))
     acoustic().save_pretrained(tmp_path / "teacher")
     student = Acoustic(other, SplitMeanFlow(), decoder=DECODER, teacher=str(tmp_path / "teacher"))
-    with pytest.raises(InputError, match="mel contract"):
+    with pytest.raises(InputError, match="mel format"):
         student.load_teacher()
 
 
