@@ -27,7 +27,7 @@ FUNCTIONS = {
     "bench music": "oneleap.domains.music.commands.bench:bench",
     "bench singing": "oneleap.domains.singing.commands.bench:bench",
     "voice": "oneleap.domains.speech.commands.speak:pack",
-    "singer": "oneleap.domains.singing.commands.sing:pack",
+    "singer": "oneleap.domains.singing.commands.pack:pack",
     "boundary": "oneleap.domains.singing.commands.boundary:boundary",
     "composer": "oneleap.domains.music.commands.pack:pack",
 }
@@ -47,7 +47,7 @@ EVALUATORS = {
     "music": "oneleap.domains.music.commands.evaluate:command",
     "rl": "oneleap.domains.rl.commands.evaluate:command",
     "robot": "oneleap.domains.robot.commands.evaluate:command",
-    "singing": "oneleap.domains.singing.commands.evaluate:command",
+    "singing": "oneleap.domains.singing.commands.evaluate:evaluate",
     "speech": "oneleap.domains.speech.commands.evaluate:command",
     "audio": "oneleap.domains.audio.commands.evaluate:evaluate",
 }

@@ -147,10 +147,10 @@ def test_parts_that_do_not_fit_are_refused(singer: Singer, tmp_path: Path) -> No
 
 def test_a_model_that_heeds_energy_sings_with_a_variance_model(singer: Singer) -> None:
     from oneleap.core.objectives import FlowMatching
-    from oneleap.domains.singing.models.acoustic import Acoustic
+    from oneleap.domains.singing.models.acoustic import AcousticModel
     from oneleap.domains.singing.models.nets import Aux
 
-    heeding = Acoustic(
+    heeding = AcousticModel(
         SPEC,
         FlowMatching(),
         encoder=SMALL,
