@@ -4,13 +4,14 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from oneleap.core.sampling.samplers import EulerSampler
 from oneleap.core.training.seed import step_generator
 from oneleap.domains.audio.sequence import frame_to_token
 from oneleap.domains.singing.models.acoustic import CURVE_SCALES, AcousticModel
 from oneleap.domains.singing.models.curves import CurveModel
 from oneleap.domains.singing.models.frames import token_positions
 from oneleap.domains.singing.models.nets import FrameBatch
-from oneleap.domains.singing.models.samplers import EulerSampler, FromDepth
+from oneleap.domains.singing.models.sampling import limit_depth, start_depth
 
 PERIOD = 2048
 """Frames after which the noise of a graph repeats: it is a table, so that results can be."""
@@ -93,8 +94,7 @@ class Leaping(nn.Module):
 
 def depth_of(model: AcousticModel) -> float:
     """Where the model's sampler starts."""
-    sampler = model.limit_depth(model.sampler)
-    return sampler.depth if isinstance(sampler, FromDepth) else 1.0
+    return start_depth(limit_depth(model.sampler, model.depth))
 
 
 def asks_at_once(model: AcousticModel | CurveModel) -> bool:
