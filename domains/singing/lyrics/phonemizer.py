@@ -1,4 +1,4 @@
-"""Lyrics to phonemes: Japanese by morae, other languages by openvpi's dictionaries."""
+"""A phonemizer: lyrics to phonemes by Japanese morae, or by a dictionary in openvpi's format."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -6,70 +6,85 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from oneleap.core.errors import InputError, nearest
-from oneleap.domains.singing.lyrics.mora import NASAL, STOP, VOWELS, consonants, kana_table, morae
+from oneleap.core.files import replacing
+from oneleap.domains.singing.lyrics.mora import (
+    MORAIC_NASAL,
+    SOKUON,
+    VOWELS,
+    consonants,
+    kana_table,
+    morae,
+    romaji_table,
+)
 from oneleap.domains.singing.segments.segment import BREATH, SILENCE
 
-CARRIERS = frozenset((*VOWELS, NASAL, STOP, SILENCE, BREATH))
-"""Japanese phonemes that may carry a note."""
+SYLLABIC = frozenset((*VOWELS, MORAIC_NASAL, SOKUON, SILENCE, BREATH))
+"""Japanese phonemes that can carry a note."""
 
-JAPANESE: tuple[str, ...] = (SILENCE, BREATH, *VOWELS, NASAL, STOP, *sorted(consonants()))
-"""Every phoneme of Japanese lyrics."""
+JAPANESE_PHONEMES: tuple[str, ...] = (
+    SILENCE,
+    BREATH,
+    *VOWELS,
+    MORAIC_NASAL,
+    SOKUON,
+    *sorted(consonants()),
+)
+"""All phonemes of Japanese lyrics."""
 
-RESERVED = {"SP": SILENCE, "AP": BREATH, "br": BREATH, "息": BREATH}
-"""Lyrics that are silence or breath."""
+PAUSE_LYRICS = {"SP": SILENCE, "AP": BREATH, "br": BREATH, "息": BREATH}
+"""Lyrics that mean silence or a breath."""
 
 
 @dataclass(frozen=True)
-class Phonemes:
-    """How lyrics are said: a dictionary, else Japanese morae.
+class Phonemizer:
+    """Converts lyrics to phonemes, by a dictionary or as Japanese.
 
     Attributes:
-        entries: Phonemes of each syllable; where empty, lyrics are Japanese.
-        carriers: Phonemes that may carry a note: vowels and the like.
-        lang: Code of the language; phonemes are ``lang/ph`` if it is named ``lang/``.
+        entries: Phonemes of each syllable; if it is empty, lyrics are Japanese.
+        syllabic: Phonemes that can carry a note: vowels, syllabic consonants, and pauses.
     """
 
     entries: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    carriers: frozenset[str] = CARRIERS
+    syllabic: frozenset[str] = SYLLABIC
 
-    def of(self, lyric: str) -> tuple[str, ...]:
-        """Phonemes of what is sung on one note.
+    def phonemes(self, lyric: str) -> tuple[str, ...]:
+        """Convert the lyric of one note to phonemes.
 
         Raises:
-            InputError: If it cannot be said.
+            InputError: If a syllable is not in the dictionary, or not Japanese.
         """
-        if lyric.strip() in RESERVED:
-            return (RESERVED[lyric.strip()],)
+        if lyric.strip() in PAUSE_LYRICS:
+            return (PAUSE_LYRICS[lyric.strip()],)
         if not self.entries:
-            return tuple(sound for mora in morae(_kana(lyric)) for sound in mora)
+            return tuple(phoneme for mora in morae(_kanji_to_kana(lyric)) for phoneme in mora)
         found: list[str] = []
         for syllable in lyric.split():
-            said = self.entries.get(syllable) or self.entries.get(syllable.lower())
-            if said is None:
+            entry = self.entries.get(syllable) or self.entries.get(syllable.lower())
+            if entry is None:
                 close = nearest(syllable, self.entries)
                 raise InputError(f"'{syllable}' is not in the dictionary{close}")
-            found += said
+            found += entry
         return tuple(found)
 
-    def nucleus(self, phonemes: Sequence[str]) -> int:
-        """Place of the phoneme that falls on the beat: the first vowel, else what may carry."""
-        for kind in (self.carriers - {NASAL, STOP}, self.carriers):
-            for place, phoneme in enumerate(phonemes):
+    def nucleus_index(self, phonemes: Sequence[str]) -> int:
+        """Find the phoneme on the beat: the first vowel, else the first syllabic one, else 0."""
+        for kind in (self.syllabic - {MORAIC_NASAL, SOKUON}, self.syllabic):
+            for index, phoneme in enumerate(phonemes):
                 if phoneme in kind:
-                    return place
+                    return index
         return 0
 
     @property
     def symbols(self) -> tuple[str, ...]:
-        """Every phoneme, silence and breath first."""
+        """All phonemes; silence and breath come first."""
         if not self.entries:
-            return JAPANESE
-        said = sorted({sound for entry in self.entries.values() for sound in entry})
-        return (SILENCE, BREATH, *(s for s in said if s not in (SILENCE, BREATH)))
+            return JAPANESE_PHONEMES
+        known = sorted({phoneme for entry in self.entries.values() for phoneme in entry})
+        return (SILENCE, BREATH, *(p for p in known if p not in (SILENCE, BREATH)))
 
 
-def _kana(lyric: str) -> str:
-    """The lyric with Chinese characters read aloud, by Open JTalk."""
+def _kanji_to_kana(lyric: str) -> str:
+    """Convert Chinese characters to kana with Open JTalk."""
     if not any("\u3400" <= c <= "\u9fff" or c == "々" for c in lyric):
         return lyric
     try:
@@ -82,57 +97,57 @@ def _kana(lyric: str) -> str:
     return str(pyopenjtalk.g2p(lyric, kana=True))
 
 
-def read_dictionary(path: str | os.PathLike[str], prefix: str = "") -> Phonemes:
-    """A dictionary in openvpi's form: a syllable, a tab, its phonemes with spaces between.
+def read_dictionary(path: str | os.PathLike[str], prefix: str = "") -> Phonemizer:
+    """Read a dictionary in openvpi's format: a syllable, a tab, and phonemes separated by spaces.
 
-    Which phonemes carry notes is read from ``NAME.vowels.txt`` beside it, one a line; without that
-    file they are the last phonemes of syllables that have one or two.
+    The file ``NAME.vowels.txt`` in the same folder lists the phonemes that can carry a note, one on
+    each line. Without that file, they are the last phonemes of the syllables that have one or two.
 
     Args:
         path: The file, ``NAME.txt``.
-        prefix: Put before each phoneme, ``en/`` in dictionaries of several languages.
+        prefix: Text to put before each phoneme, such as ``en/`` in multilingual dictionaries.
+
+    Returns:
+        A phonemizer that uses the dictionary.
 
     Raises:
-        InputError: If a file cannot be read, or a line is not so, naming it.
+        InputError: If a file cannot be read or a line is invalid; the message names it.
     """
     path = Path(path)
     entries: dict[str, tuple[str, ...]] = {}
-    for number, line in _lines(path):
-        syllable, tab, said = line.partition("\t")
+    for number, line in _read_lines(path):
+        syllable, tab, phonemes = line.partition("\t")
         where = f"{path}, line {number}"
-        if not tab or not syllable.strip() or not said.split():
-            raise InputError(f"{where}: a syllable, a tab and phonemes, not '{line[:40]}'")
+        if not tab or not syllable.strip() or not phonemes.split():
+            raise InputError(f"{where}: must be a syllable, a tab and phonemes, not '{line[:40]}'")
         if syllable.strip() in (SILENCE, BREATH):
             raise InputError(f"{where}: {syllable.strip()} is reserved")
-        sounds = tuple(s if s in (SILENCE, BREATH) else prefix + s for s in said.split())
-        if entries.setdefault(syllable.strip(), sounds) != sounds:
-            raise InputError(f"{where}: '{syllable.strip()}' is there already, said differently")
+        entry = tuple(p if p in (SILENCE, BREATH) else prefix + p for p in phonemes.split())
+        if entries.setdefault(syllable.strip(), entry) != entry:
+            raise InputError(f"{where}: '{syllable.strip()}' has other phonemes in an earlier line")
     if not entries:
-        raise InputError(f"{path}: holds no syllables")
+        raise InputError(f"{path} contains no syllables")
     vowels = path.with_suffix(".vowels.txt")
     if vowels.exists():
-        carriers = {prefix + line.strip() for _, line in _lines(vowels)}
+        syllabic = {prefix + line.strip() for _, line in _read_lines(vowels)}
     else:
-        carriers = {entry[-1] for entry in entries.values() if len(entry) <= 2}
-    return Phonemes(entries, frozenset(carriers | {SILENCE, BREATH}))
+        syllabic = {entry[-1] for entry in entries.values() if len(entry) <= 2}
+    return Phonemizer(entries, frozenset(syllabic | {SILENCE, BREATH}))
 
 
 def write_dictionary(path: str | os.PathLike[str]) -> None:
-    """Write the Japanese morae as a dictionary in openvpi's form, kana and romaji."""
-    from oneleap.core.files import replacing
-    from oneleap.domains.singing.lyrics.mora import romaji_table
-
+    """Write the Japanese morae, in kana and romaji, as a dictionary in openvpi's format."""
     table = {**kana_table(), **romaji_table()}
     lines = [f"{spelling}\t{' '.join(mora)}\n" for spelling, mora in table.items()]
     with replacing(Path(path)) as temporary:
         temporary.write_text("".join(lines), encoding="utf-8")
 
 
-def _lines(path: Path) -> list[tuple[int, str]]:
-    """Lines that are not empty, with their numbers."""
+def _read_lines(path: Path) -> list[tuple[int, str]]:
+    """Read the lines that are not empty, with their numbers."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise InputError(f"dictionary: {path} cannot be read ({reason})") from None
     return [(n, line) for n, line in enumerate(text.splitlines(), 1) if line.strip()]

@@ -1,129 +1,102 @@
-"""An HMM voice's parameters to sound, its pitch moved onto the notes."""
+"""Correction of a singer's pitch, so that each note has the pitch of the score."""
 
-import warnings
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from oneleap.domains.singing.segments.hts import TICKS_S, Label
+from oneleap.domains.singing.segments.hts import TICKS_PER_SECOND, Label
 
-Array = NDArray[np.float64]
-Numbers = NDArray[np.floating[Any]]
+SMOOTHING_S = 0.08
+"""Time over which the correction changes from one note to the next, seconds."""
 
-WARP = 0.55
-"""Warping of the frequency axis of the voice's mel-cepstra at 48 kHz."""
+MAX_DEVIATION = 0.3
+"""Largest distance of the pitch from the median of its note, semitones."""
 
-FULL_SCALE = 32768.0
-FFT = 2048
-SMOOTH_S = 0.08
-"""Seconds over which a correction changes from one note to the next."""
-
-BEND = 0.3
-"""Semitones that pitch may leave the median of its note; what is more is bent back."""
+MIN_FRAMES = 4
+"""Smallest number of voiced frames of which the median of a note is taken."""
 
 
-def power(mel_cepstra: Numbers, n_fft: int = FFT) -> Array:
-    """Power spectra, (frames, n_fft / 2 + 1), of mel-cepstra, (frames, order).
+def correct_pitch(
+    f0_hz: NDArray[np.float64], labels: Sequence[Label], step_s: float, vowels: frozenset[str]
+) -> NDArray[np.float64]:
+    """Shift the pitch so that the median over the vowels of each note is the note's pitch.
 
-    log |H(w)| = sum over m of c_m cos(m w'), with the frequency warped by an all-pass of first
-    order: w' = w + 2 arctan(a sin w / (1 - a cos w)).
-    """
-    w = np.linspace(0.0, np.pi, n_fft // 2 + 1)
-    warped = w + 2 * np.arctan(WARP * np.sin(w) / (1 - WARP * np.cos(w)))
-    basis = np.cos(np.arange(mel_cepstra.shape[1])[:, None] * warped)
-    log_amplitude = mel_cepstra.astype(np.float64) @ basis
-    found: Array = np.exp(2 * log_amplitude) / FULL_SCALE**2
-    return found
-
-
-def aperiodicity(low_pass: Numbers, n_fft: int = FFT) -> Array:
-    """Share of noise in a voiced frame's amplitude, (n_fft / 2 + 1,), by a low pass, (taps,).
-
-    The voice's pulses pass a low pass L, its noise the rest; WORLD's periodic part has the power
-    1 - a^2, which is L^2.
-    """
-    passed = np.abs(np.fft.rfft(low_pass.astype(np.float64), n_fft)).clip(0, 1)
-    found: Array = np.sqrt(1 - passed**2).clip(1e-3, 1 - 1e-3)
-    return found
-
-
-def tuned(f0_hz: Array, labels: Sequence[Label], step_s: float, vowels: frozenset[str]) -> Array:
-    """Pitch moved so that the median of each note's vowels is the note, Hz, (frames,).
-
-    The voice regresses to the middle of its range, and is off by a third at its ends; within a long
-    note it steps by up to two semitones. Distances from the median are therefore bent,
-    ``B tanh(d / B)``: small ones, and what is unvoiced, stay as they are. A note without voice is
-    corrected as its neighbours are.
+    An HMM voice regresses to the middle of its range and is wrong by a third at the ends. Within a
+    long note it steps by up to two semitones. Therefore the function also limits the distance ``d``
+    from the median to ``B tanh(d / B)``, which hardly changes small distances. A note without
+    voiced vowels gets the correction of its neighbors.
 
     Args:
-        f0_hz: Of the take, 0 without voice, (frames,).
-        labels: Of the take, with times and notes.
-        step_s: Seconds between two values of f0.
-        vowels: Phonemes by which a note is measured.
+        f0_hz: Pitch of each frame, Hz, 0 if unvoiced, (frames,).
+        labels: Labels of the recording, with times and notes.
+        step_s: Time between two values of f0, seconds.
+        vowels: Phonemes over which the median is taken.
+
+    Returns:
+        Corrected pitch of each frame, Hz, 0 if unvoiced, (frames,).
     """
     voiced = f0_hz > 0
     semitones = np.zeros(len(f0_hz))
     semitones[voiced] = 69 + 12 * np.log2(f0_hz[voiced] / 440)
-    notes = _notes(labels, step_s, vowels, len(f0_hz))
-    wrong = np.full(len(notes), np.nan)
-    for k, (_, _, midi, heard) in enumerate(notes):
-        inside = heard & voiced
-        if midi is not None and inside.sum() >= 4:
-            wrong[k] = np.median(semitones[inside]) - midi
-    known = np.flatnonzero(np.isfinite(wrong))
+    notes = _find_notes(labels, step_s, vowels, len(f0_hz))
+    errors = np.full(len(notes), np.nan)
+    for k, note in enumerate(notes):
+        measured = note.vowel_frames & voiced
+        if note.midi is not None and measured.sum() >= MIN_FRAMES:
+            errors[k] = np.median(semitones[measured]) - note.midi
+    known = np.flatnonzero(np.isfinite(errors))
     if len(known) == 0:
         return f0_hz.astype(np.float64)
-    wrong = np.interp(np.arange(len(notes)), known, wrong[known])
+    errors = np.interp(np.arange(len(notes)), known, errors[known])
     offset = np.zeros(len(f0_hz))
-    for (first, last, midi, _), off in zip(notes, wrong, strict=True):
-        far = np.zeros(last - first) if midi is None else semitones[first:last] - midi - off
-        bent = far - BEND * np.tanh(far / BEND)
-        offset[first:last] = off + np.where(voiced[first:last], bent, 0.0)
-    width = 2 * round(SMOOTH_S / step_s / 2) + 1
+    for note, error in zip(notes, errors, strict=True):
+        inside = slice(note.first, note.last)
+        if note.midi is None:
+            deviation = np.zeros(note.last - note.first)
+        else:
+            deviation = semitones[inside] - note.midi - error
+        excess = deviation - MAX_DEVIATION * np.tanh(deviation / MAX_DEVIATION)
+        offset[inside] = error + np.where(voiced[inside], excess, 0.0)
+    width = 2 * round(SMOOTHING_S / step_s / 2) + 1
     window = np.hanning(width + 2)[1:-1]
     padded = np.pad(offset, width // 2, mode="edge")
     smooth = np.convolve(padded, window / window.sum(), mode="valid")
     return np.where(voiced, f0_hz * 2 ** (-smooth / 12), 0.0)
 
 
-def _notes(
+@dataclass
+class _NoteFrames:
+    """Frames of a note.
+
+    Attributes:
+        first: Index of the first frame.
+        last: Index after the last frame.
+        midi: Pitch in semitones; ``None`` for a rest.
+        vowel_frames: True at the frames inside its vowels, (frames,).
+    """
+
+    first: int
+    last: int
+    midi: float | None
+    vowel_frames: NDArray[np.bool_]
+
+
+def _find_notes(
     labels: Sequence[Label], step_s: float, vowels: frozenset[str], frames: int
-) -> list[tuple[int, int, float | None, NDArray[np.bool_]]]:
-    """First and last frame, pitch, and frames by which each note is measured."""
-    found: list[tuple[int, int, float | None, NDArray[np.bool_]]] = []
+) -> list[_NoteFrames]:
+    """Find the notes of labels; the first quarter and last eighth of a vowel do not count."""
+    found: list[_NoteFrames] = []
     before = None
     for label in labels:
-        first = round(label.start / TICKS_S / step_s)
-        last = min(frames, round(label.end / TICKS_S / step_s))
+        first = round(label.start / TICKS_PER_SECOND / step_s)
+        last = min(frames, round(label.end / TICKS_PER_SECOND / step_s))
         if before is None or label.note != before:
-            found.append((first, last, label.midi, np.zeros(frames, bool)))
-        begin, _, midi, heard = found[-1]
+            found.append(_NoteFrames(first, last, label.midi, np.zeros(frames, bool)))
         if label.phoneme in vowels:
-            heard[first + (last - first) // 4 : last - (last - first) // 8] = True
-        found[-1] = (begin, last, midi, heard)
+            inside = slice(first + (last - first) // 4, last - (last - first) // 8)
+            found[-1].vowel_frames[inside] = True
+        found[-1].last = last
         before = label.note
     return found
-
-
-def synthesised(f0_hz: Array, spectra: Array, noise: Array, step_s: float, rate: int) -> Array:
-    """The sound of pitch and spectra, by WORLD, (samples,).
-
-    Args:
-        f0_hz: Of each frame, 0 without voice.
-        spectra: Power spectra, (frames, bins).
-        noise: Aperiodicity of voiced frames, (bins,).
-        step_s: Seconds of a frame.
-        rate: Hz.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # it imports setuptools' old pkg_resources
-        import pyworld
-
-    ap = np.where(f0_hz[:, None] > 0, noise, 1 - 1e-3)
-    found: Array = pyworld.synthesize(
-        f0_hz, np.ascontiguousarray(spectra), np.ascontiguousarray(ap), rate, 1e3 * step_s
-    )
-    samples = round(len(f0_hz) * step_s * rate)
-    return np.pad(found, (0, max(0, samples - len(found))))[:samples]

@@ -1,69 +1,77 @@
-"""Words for melodies: random morae, each often enough, with slurs, rests and breaths."""
+"""Random Japanese lyrics for melodies, with slurs, rests and breaths."""
 
 from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 
-from oneleap.domains.singing.lyrics.mora import NASAL, VOWELS, Mora, kana_table
-from oneleap.domains.singing.scores.score import Note, Score, even_bars
-from oneleap.domains.singing.synthetic.melodies import HIGHEST, LOWEST, Melody, Pitch
+from oneleap.domains.singing.lyrics.mora import MORAIC_NASAL, VOWELS, Mora, kana_table
+from oneleap.domains.singing.scores.score import Note, Score, bar_beats, uniform_bars
+from oneleap.domains.singing.synthetic.melodies import (
+    HIGHEST_MIDI,
+    LOWEST_MIDI,
+    Melody,
+    MelodyNote,
+)
 
 _COMMON = tuple("いうかきくけこしすせそたちつてとなにのはまみもやよらりるれろわあおえがだでどん")
-"""Drawn half of the time; the other half any mora of the table."""
+"""Kana of half of the notes; the other notes get any mora of the table."""
 
-_UNKNOWN = frozenset(("てぇ", "ぢゃ", "ぢゅ", "ぢょ", "ふゅ"))
-"""Morae that Sinsy takes for two."""
+_SPLIT_BY_SINSY = frozenset(("てぇ", "ぢゃ", "ぢゅ", "ぢょ", "ふゅ"))
+"""Morae that Sinsy reads as two."""
 
-_STOPPABLE = frozenset(("k", "t", "s", "sh", "ch", "p", "ts", "ky", "py"))
-"""Consonants that are long in Japanese."""
+_GEMINABLE = frozenset(("k", "t", "s", "sh", "ch", "p", "ts", "ky", "py"))
+"""Consonants that can be long in Japanese."""
 
-LONGEST_S = 9.0
-"""Seconds of singing after which there is a rest at the next chance."""
+MAX_SINGING_S = 9.0
+"""Longest time without a rest, approximately, seconds."""
 
 
-def sung(melody: Melody, rng: np.random.Generator) -> Score:
-    """A score of a melody: in the voice's range, at a tempo, with words.
+def melody_to_score(melody: Melody, rng: np.random.Generator) -> Score:
+    """Make a score of a melody: transpose it into the voice's range, and add tempo and lyrics.
 
     Args:
-        melody: Notes.
-        rng: Of transposition, tempo, words, slurs and rests.
+        melody: The melody.
+        rng: Source of the transposition, tempo, lyrics, slurs and rests.
+
+    Returns:
+        A score that starts and ends with a rest.
     """
-    notes = _transposed(melody.notes, rng)
+    notes = _transpose(melody.notes, rng)
     typical = float(np.median([float(b) for p, b in notes if p is not None]))
     tempo = float(round(60 * typical / rng.uniform(0.32, 0.6)))
     tempo = min(max(tempo, 50.0), 200.0)
-    written = _phrased(_rested(notes, tempo, rng), tempo, rng)
-    whole = Fraction(4 * melody.metre[0], melody.metre[1])
-    filled = sum((n.beats for n in written), Fraction(0)) % whole
-    written = [Note(whole, None), *written, Note(2 * whole - filled, None)]
-    bars = even_bars(sum((n.beats for n in written), Fraction(0)), melody.metre)
-    return Score(tuple(_merged(written)), bars, ((Fraction(0), tempo),), melody.title)
+    written = _add_lyrics(_add_rests(notes, tempo, rng), tempo, rng)
+    bar = bar_beats(melody.time_signature)
+    filled = sum((n.beats for n in written), Fraction(0)) % bar
+    written = [Note(bar, None), *written, Note(2 * bar - filled, None)]
+    bars = uniform_bars(sum((n.beats for n in written), Fraction(0)), melody.time_signature)
+    return Score(tuple(_merge_rests(written)), bars, ((Fraction(0), tempo),), melody.title)
 
 
-def _transposed(notes: tuple[Pitch, ...], rng: np.random.Generator) -> list[Pitch]:
-    """Moved by a random interval that keeps all in the range."""
+def _transpose(notes: tuple[MelodyNote, ...], rng: np.random.Generator) -> list[MelodyNote]:
+    """Transpose by a random interval that keeps all notes in the voice's range."""
     pitches = [p for p, _ in notes if p is not None]
-    down, up = LOWEST - min(pitches), HIGHEST - max(pitches)
+    down, up = LOWEST_MIDI - min(pitches), HIGHEST_MIDI - max(pitches)
     shift = int(rng.integers(min(down, up), max(down, up) + 1))
     return [(None if p is None else p + shift, beats) for p, beats in notes]
 
 
-def _rested(notes: list[Pitch], tempo: float, rng: np.random.Generator) -> list[Pitch]:
-    """With a rest after a long note wherever one has sung for long."""
-    found: list[Pitch] = []
-    since, limit = 0.0, rng.uniform(0.5, 1.0) * LONGEST_S
+def _add_rests(notes: list[MelodyNote], tempo: float, rng: np.random.Generator) -> list[MelodyNote]:
+    """Insert a rest after a long note if there was none for some time."""
+    found: list[MelodyNote] = []
+    since, limit = 0.0, rng.uniform(0.5, 1.0) * MAX_SINGING_S
     for pitch, beats in notes:
         since = 0.0 if pitch is None else since + float(beats) * 60 / tempo
         found.append((pitch, beats))
         if since > limit and (beats >= 1 or since > 1.3 * limit):
             found.append((None, Fraction(int(rng.integers(1, 3)))))
-            since, limit = 0.0, rng.uniform(0.5, 1.0) * LONGEST_S
+            since, limit = 0.0, rng.uniform(0.5, 1.0) * MAX_SINGING_S
     return found
 
 
-def _phrased(notes: list[Pitch], tempo: float, rng: np.random.Generator) -> list[Note]:
-    """With words; some notes are slurred to the one before, some end with a breath."""
+def _add_lyrics(notes: list[MelodyNote], tempo: float, rng: np.random.Generator) -> list[Note]:
+    """Give each note a syllable; some notes become slurs, and some end with a breath."""
     found: list[Note] = []
     for k, (pitch, beats) in enumerate(notes):
         if pitch is None:
@@ -75,44 +83,45 @@ def _phrased(notes: list[Pitch], tempo: float, rng: np.random.Generator) -> list
         slur = slur and before is not None and before.midi != pitch and rng.random() < 0.08
         seconds = float(beats) * 60 / tempo
         breath = after is not None and seconds > 0.7 and rng.random() < 0.15
-        lyric = "" if slur else _syllable(rng, seconds)
+        lyric = "" if slur else _random_syllable(rng, seconds)
         found.append(Note(beats, float(pitch), lyric, slur, breath))
-    return _stopped(found, rng)
+    return _add_long_consonants(found, rng)
 
 
-def _syllable(rng: np.random.Generator, seconds: float) -> str:
+def _random_syllable(rng: np.random.Generator, seconds: float) -> str:
+    """Choose a mora; on some long notes ん or another vowel follows it."""
     table = kana_table()
     if rng.random() < 0.5:
         kana = str(rng.choice(_COMMON))
     else:
-        kana = str(rng.choice([k for k in table if k not in _UNKNOWN and k != "っ"]))
+        kana = str(rng.choice([k for k in table if k not in _SPLIT_BY_SINSY and k != "っ"]))
     if seconds > 0.35 and kana != "ん" and rng.random() < 0.08:
-        kana += "ん" if rng.random() < 0.6 else _another(rng, kana)
+        kana += "ん" if rng.random() < 0.6 else _other_vowel(rng, kana)
     return kana
 
 
-def _another(rng: np.random.Generator, kana: str) -> str:
-    """A vowel that is not the syllable's own."""
+def _other_vowel(rng: np.random.Generator, kana: str) -> str:
+    """Choose a vowel that differs from the syllable's own."""
     table = kana_table()
     return str(rng.choice([v for v in "いうあえお" if table[v][-1] != table[kana][-1]]))
 
 
-def _stopped(notes: list[Note], rng: np.random.Generator) -> list[Note]:
-    """With っ at the end of some notes before a consonant that can be long."""
+def _add_long_consonants(notes: list[Note], rng: np.random.Generator) -> list[Note]:
+    """Append っ to some notes that precede a consonant that can be long."""
     table = kana_table()
     for k in range(len(notes) - 1):
         one, two = notes[k], notes[k + 1]
-        plain = table.get(one.lyric) and table[one.lyric] != (NASAL,)
+        plain = table.get(one.lyric) and table[one.lyric] != (MORAIC_NASAL,)
         if not (plain and two.lyric) or one.breath:
             continue
         first: Mora = table.get(two.lyric[:2]) or table[two.lyric[0]]
-        if first[0] in _STOPPABLE and first[-1] in VOWELS and rng.random() < 0.12:
+        if first[0] in _GEMINABLE and first[-1] in VOWELS and rng.random() < 0.12:
             notes[k] = replace(one, lyric=one.lyric + "っ")
     return notes
 
 
-def _merged(notes: list[Note]) -> list[Note]:
-    """With rests next to each other as one."""
+def _merge_rests(notes: list[Note]) -> list[Note]:
+    """Merge consecutive rests."""
     found: list[Note] = []
     for note in notes:
         if found and note.midi is None and found[-1].midi is None:
