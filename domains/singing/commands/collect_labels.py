@@ -12,10 +12,11 @@ from oneleap.domains.audio.mel import Mel
 from oneleap.domains.audio.pitch import f0_hz
 from oneleap.domains.audio.wave import files_in, read
 from oneleap.domains.singing.data.recordings import STEP_S, TABLE, pieces, write_piece, write_table
-from oneleap.domains.singing.lyrics.phonemes import CARRIERS, Phonemes, read_dictionary
-from oneleap.domains.singing.segments.hts import read_labels, segment_of
-from oneleap.domains.singing.segments.phrases import phrases
+from oneleap.domains.singing.lyrics.phonemizer import SYLLABIC, read_dictionary
+from oneleap.domains.singing.segments.hts import read_labels
+from oneleap.domains.singing.segments.hts_segments import labels_to_segment
 from oneleap.domains.singing.segments.segment import Curve, Segment
+from oneleap.domains.singing.segments.splitting import split_at_rests
 
 LOW, HIGH = 80.0, 1100.0
 """Range in which pitch is looked for, Hz."""
@@ -45,7 +46,7 @@ def labels(
     """
     if (out / TABLE).exists():
         raise InputError(f"{out} holds recordings already: name another folder by --out")
-    carriers = CARRIERS if dictionary is None else read_dictionary(dictionary).carriers
+    carriers = SYLLABIC if dictionary is None else read_dictionary(dictionary).syllabic
     sounds = files_in(path)
     found: list[Segment] = []
     with Progress(console=Console(stderr=True)) as bar:
@@ -64,7 +65,7 @@ _LICENCES = ("COPYING", "LICENSE", "LICENCE", "README")
 
 
 def song(
-    sound: Path, out: Path, sample_rate: int, carriers: frozenset[str] = Phonemes().carriers
+    sound: Path, out: Path, sample_rate: int, carriers: frozenset[str] = SYLLABIC
 ) -> list[Segment]:
     """Write the phrases of one recording; ``NAME.lab`` lies beside ``NAME.wav``.
 
@@ -82,7 +83,7 @@ def song(
         raise InputError(f"{file}: no such file; each recording has its labels beside it")
     wave = read(sound, sample_rate)
     try:
-        whole = segment_of(read_labels(file), carriers)
+        whole = labels_to_segment(read_labels(file), carriers)
     except InputError as error:
         shown = str(error) if str(file) in str(error) else f"{file}: {error}"
         raise InputError(shown) from None
@@ -92,7 +93,7 @@ def song(
         )
     frame = Mel(sample_rate=sample_rate, hop=round(STEP_S * sample_rate), center=True)
     f0 = Curve(f0_hz(wave, frame, low=LOW, high=HIGH), STEP_S)
-    parts = phrases(replace(whole, f0=f0), step_s=STEP_S)
+    parts = split_at_rests(replace(whole, f0=f0), step_s=STEP_S)
     named = []
     for segment, part in pieces(wave, parts, sound.stem):
         write_piece(out, segment, part)

@@ -43,8 +43,8 @@ def main(argv: Sequence[str]) -> int:
     given = parser().parse_args(argv)
     if given.steps is not None and given.steps < 1:
         raise InputError(f"steps: at least 1, not {given.steps}")
-    from oneleap.domains.singing.lyrics.phonemes import read_dictionary
-    from oneleap.domains.singing.scores.read import read_score
+    from oneleap.domains.singing.lyrics.phonemizer import read_dictionary
+    from oneleap.domains.singing.scores.read import read_segments
     from oneleap.domains.singing.voice.loading import DEFAULT, shipped
     from oneleap.domains.singing.voice.singer import Singer
 
@@ -54,7 +54,7 @@ def main(argv: Sequence[str]) -> int:
             "oneleap singer, and name the folder by --voice"
         )
     said = None if given.dictionary is None else read_dictionary(given.dictionary)
-    segments = read_score(given.score, said, verse=given.verse)
+    segments = read_segments(given.score, said, verse=given.verse)
     singer = Singer.load(given.voice or DEFAULT)
     start = time.perf_counter()
     try:

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from oneleap.core.errors import InputError, nearest
 from oneleap.domains.audio.mel import Mel
-from oneleap.domains.singing.lyrics.phonemes import CARRIERS
+from oneleap.domains.singing.lyrics.phonemizer import SYLLABIC
 from oneleap.domains.singing.segments import timing
-from oneleap.domains.singing.segments.segment import Segment, bound_to_words
+from oneleap.domains.singing.segments.segment import ScoreSegment, Segment
 from oneleap.domains.singing.spec import Songs, Spec
 
 SMOOTH_S = 0.06
@@ -65,8 +65,8 @@ def tokens(segment: Segment, spec: Spec) -> Int[Tensor, "l"]:
     for i, phoneme in enumerate(segment.ph_seq):
         if phoneme not in known:
             where = "ph_seq"
-            if segment.places:
-                where = segment.place(timing.phoneme_notes(segment, CARRIERS)[i])
+            if segment.note_locations and isinstance(segment, ScoreSegment):
+                where = segment.note_location(timing.phoneme_notes(segment, SYLLABIC)[i])
             raise InputError(
                 f"{where}: phoneme {i + 1} is '{phoneme}', which this voice does not sing"
                 f"{nearest(phoneme, known)} (it sings {' '.join(spec.phonemes)})"
@@ -97,7 +97,7 @@ def refuse_range(segment: Segment, spec: Spec, key: float = 0.0) -> None:
             f"--key {key + shift:+g} moves the song into it" if fits else "the song spans too much"
         )
         raise InputError(
-            f"{segment.place(i)} has pitch {midi:g}, this voice sings {low:g} to {high:g} "
+            f"{segment.note_location(i)} has pitch {midi:g}, this voice sings {low:g} to {high:g} "
             f"semitones (60 is C4): {mend}"
         )
 
@@ -113,11 +113,11 @@ def row(segment: Segment, spec: Spec, frames: int | None = None) -> Row:
     Raises:
         InputError: If a phoneme is unknown, words and notes are missing, or it has no length.
     """
-    bound_to_words(segment)
+    segment = ScoreSegment.from_segment(segment)
     step_s = 1 / spec.mel.frame_rate
     word = timing.phoneme_words(segment.ph_num)
-    each = np.asarray(timing.frames(segment.ph_dur or (0.0,) * len(segment.ph_seq), step_s))
-    note_each = np.asarray(timing.frames(segment.note_dur, step_s))
+    each = np.asarray(timing.frame_counts(segment.ph_dur or (0.0,) * len(segment.ph_seq), step_s))
+    note_each = np.asarray(timing.frame_counts(segment.note_dur, step_s))
     total = frames
     if total is None:
         total = int(each.sum() if segment.ph_dur else note_each.sum())
@@ -126,7 +126,7 @@ def row(segment: Segment, spec: Spec, frames: int | None = None) -> Row:
     if segment.ph_dur:
         each = _of_length(each, total)
     midi = timing.word_midi(segment)
-    word_dur = timing.word_seconds(segment) / step_s
+    word_dur = timing.word_durations(segment) / step_s
     durations = np.asarray(segment.ph_dur or (0.0,) * len(segment.ph_seq)) / step_s
     notes = _filled(segment.note_midi, spec)
     return Row(

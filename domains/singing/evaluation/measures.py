@@ -11,7 +11,7 @@ from torch import Tensor
 
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.singing.segments import timing
-from oneleap.domains.singing.segments.segment import PAUSES, Segment
+from oneleap.domains.singing.segments.segment import PAUSES, ScoreSegment, Segment
 
 EDGE_S = 0.05
 """Seconds at both ends of a note in which pitch moves, and is not held against the singer."""
@@ -113,9 +113,10 @@ def words_as_sung(segment: Segment) -> Segment:
 
     A singer is not on the beat; durations of phonemes are judged within the words that were sung.
     """
+    segment = ScoreSegment.from_segment(segment)
     word = timing.phoneme_words(segment.ph_num)
     sung = np.bincount(word, np.asarray(segment.ph_dur, np.float64), len(segment.ph_num))
-    written = timing.word_seconds(segment)
+    written = timing.word_durations(segment)
     factor = (np.maximum(sung, 1e-3) / written)[timing.note_words(segment.note_slur)]
     dur = tuple(float(d) for d in np.asarray(segment.note_dur) * factor)
     return Segment(

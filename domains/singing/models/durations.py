@@ -18,7 +18,7 @@ from oneleap.domains.singing.models.encoder import FFTEncoder
 from oneleap.domains.singing.models.frames import word_sums
 from oneleap.domains.singing.models.nets import Encoder
 from oneleap.domains.singing.segments import timing
-from oneleap.domains.singing.segments.segment import Segment
+from oneleap.domains.singing.segments.segment import ScoreSegment, Segment
 from oneleap.domains.singing.spec import Songs, Spec
 
 WEIGHTS = (0.3, 1.0, 3.0)
@@ -139,7 +139,7 @@ class Durations(Pretrained, L.LightningModule):
     """Duration model: frames of each phoneme, by squared errors of ``log(d + 1)``.
 
     ``L = 0.3 phonemes + 1 words + 3 phrase``. What is sung is rescaled inside each word to the
-    word's notes (:func:`oneleap.domains.singing.segments.timing.fitted`).
+    word's notes (:func:`oneleap.domains.singing.segments.timing.fit_to_notes`).
 
     Args:
         spec: Alphabet and length of a frame.
@@ -184,7 +184,7 @@ class Durations(Pretrained, L.LightningModule):
         """
         batch = Songs(*(x.to(self.device) for x in unsung(segment, self.spec)))
         seconds = self.predict(batch)[0].cpu().double() / self.spec.mel.frame_rate
-        return timing.fitted(segment, seconds.tolist())
+        return timing.fit_to_notes(ScoreSegment.from_segment(segment), seconds.tolist())
 
     def training_step(self, batch: Songs, batch_idx: int) -> Tensor:
         """See the class."""

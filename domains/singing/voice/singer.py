@@ -24,8 +24,8 @@ from oneleap.domains.singing.data.batches import refuse_range, row, unsung
 from oneleap.domains.singing.models.acoustic import Acoustic
 from oneleap.domains.singing.models.curves import Curves, hertz
 from oneleap.domains.singing.models.durations import Durations
-from oneleap.domains.singing.segments import timing
-from oneleap.domains.singing.segments.segment import Segment
+from oneleap.domains.singing.segments.segment import ScoreSegment, Segment
+from oneleap.domains.singing.segments.transforms import change_tempo, transpose
 from oneleap.domains.singing.spec import Songs
 from oneleap.domains.singing.voice import loading as store
 
@@ -151,7 +151,7 @@ class Singer:
             part += wave.samples[: len(part)]
         return Wave(sound, rate)
 
-    def moved(self, segments: Sequence[Segment], key: float, tempo: float) -> list[Segment]:
+    def moved(self, segments: Sequence[Segment], key: float, tempo: float) -> list[ScoreSegment]:
         """Phrases in another key and tempo, all of which this voice can sing.
 
         Raises:
@@ -162,7 +162,8 @@ class Singer:
         found = []
         for i, segment in enumerate(segments):
             try:
-                moved = timing.at_tempo(timing.shifted(segment, key), tempo)
+                score = ScoreSegment.from_segment(segment)
+                moved = change_tempo(transpose(score, key), tempo)
                 refuse_range(moved, self.acoustic.spec, key)
                 row(moved, self.acoustic.spec)  # phonemes, words, notes
             except InputError as error:
