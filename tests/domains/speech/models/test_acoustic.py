@@ -8,6 +8,7 @@ import torch
 from support.tiny_speech import DECODER, MEL, SPEC, TEXT, acoustic, batch, utterances
 
 from oneleap.core.errors import InputError
+from oneleap.core.fields.guidance import guided
 from oneleap.core.objectives import FlowMatching, MeanFlow, SplitMeanFlow
 from oneleap.core.sampling.ode import sample
 from oneleap.core.sampling.samplers import (
@@ -16,7 +17,6 @@ from oneleap.core.sampling.samplers import (
     EulerSampler,
     FlowMapSampler,
     Sampler,
-    guided,
 )
 from oneleap.core.types import Conditioned
 from oneleap.domains.audio.mel import Mel
@@ -330,7 +330,7 @@ def test_a_teacher_of_another_contract_is_refused(tmp_path_factory: pytest.TempP
     acoustic().save_pretrained(folder)
     other = replace(SPEC, mel=replace(MEL, hop=64))
     for spec, message in (
-        (other, "mel contract: teacher .* has hop 128, the data 64"),
+        (other, "mel format: teacher .* has hop 128, the data has 64"),
         (replace(SPEC, speakers=("a",)), "has speakers"),
     ):
         model = Acoustic(
