@@ -16,7 +16,7 @@ from oneleap.domains.singing.models.curves import CurveModel
 from oneleap.domains.singing.models.durations import DurationModel
 from oneleap.domains.singing.models.nets import LYNXConfig, Aux, Encoder
 from oneleap.domains.singing.models.samplers import FlowMapSampler, Sampler
-from oneleap.domains.singing.segments.segment import Segment
+from oneleap.domains.singing.segments.segment import ScoreSegment
 from oneleap.domains.singing.spec import SingingBatch, Spec
 
 RATE = 8_000
@@ -25,7 +25,7 @@ SPEC = Spec(MEL, ("AP", "SP", "a", "i", "k", "n", "s"), 57.0, 69.0)
 SMALL = Encoder(width=16, depth=1, heads=2, hidden=16)
 DECODER = LYNXConfig(width=16, depth=1, kernel=3)
 
-SCORE = Segment(
+SCORE = ScoreSegment(
     ph_seq=("SP", "k", "a", "n", "i", "SP"),
     ph_num=(2, 2, 1, 1),
     note_midi=(None, 57.0, 60.0, 64.0, None),
@@ -35,7 +35,7 @@ SCORE = Segment(
 )
 """Rest, two syllables, the second slurred over two notes, rest."""
 
-TIMED = Segment(
+TIMED = ScoreSegment(
     ph_seq=SCORE.ph_seq,
     ph_num=SCORE.ph_num,
     ph_dur=(0.15, 0.05, 0.24, 0.06, 0.5, 0.2),

@@ -38,8 +38,8 @@ def sing(
     """
     if steps is not None and steps < 1:
         raise InputError(f"steps: at least 1, not {steps}")
-    from oneleap.domains.singing.lyrics.phonemes import read_dictionary
-    from oneleap.domains.singing.scores.read import read_score
+    from oneleap.domains.singing.lyrics.phonemizer import read_dictionary
+    from oneleap.domains.singing.scores.read import read_segments
     from oneleap.domains.singing.voice.loading import DEFAULT, shipped_singers
     from oneleap.domains.singing.voice.singer import Singer
 
@@ -49,7 +49,7 @@ def sing(
             "them with oneleap singer, and name the folder with --voice"
         )
     phonemes = None if dictionary is None else read_dictionary(dictionary)
-    segments = read_score(score, phonemes, verse=verse)
+    segments = read_segments(score, phonemes, verse=verse)
     singer = Singer.load(voice or DEFAULT)
     start = time.perf_counter()
     try:

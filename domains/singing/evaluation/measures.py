@@ -11,7 +11,7 @@ from torch import Tensor
 
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.singing.segments import timing
-from oneleap.domains.singing.segments.segment import PAUSES, Segment
+from oneleap.domains.singing.segments.segment import PAUSES, ScoreSegment, Segment
 
 EDGE_S = 0.05
 """Seconds at both ends of a note that are not evaluated, because pitch still moves there."""
@@ -117,9 +117,10 @@ def match_notes_to_words(segment: Segment) -> Segment:
     A singer does not sing exactly on the beat. Phoneme durations are therefore evaluated within
     the words as they were sung. Slurred notes keep their proportions.
     """
+    segment = ScoreSegment.from_segment(segment)
     word = timing.phoneme_words(segment.ph_num)
     sung = np.bincount(word, np.asarray(segment.ph_dur, np.float64), len(segment.ph_num))
-    written = timing.word_seconds(segment)
+    written = timing.word_durations(segment)
     factor = (np.maximum(sung, 1e-3) / written)[timing.note_words(segment.note_slur)]
     dur = tuple(float(d) for d in np.asarray(segment.note_dur) * factor)
     return Segment(

@@ -17,7 +17,7 @@ from oneleap.domains.singing.models.encoder import FFTEncoder
 from oneleap.domains.singing.models.frames import sum_by_word
 from oneleap.domains.singing.models.nets import EncoderConfig
 from oneleap.domains.singing.segments import timing
-from oneleap.domains.singing.segments.segment import Segment
+from oneleap.domains.singing.segments.segment import ScoreSegment, Segment
 from oneleap.domains.singing.spec import SingingBatch, Spec
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ class DurationModel(Trainable):
     """Durations of phonemes, trained with squared errors of ``log(d + 1)``.
 
     ``L = 0.3 L_phoneme + 1 L_word + 3 L_phrase``. Predictions are rescaled within each word to the
-    duration of the word's notes (:func:`oneleap.domains.singing.segments.timing.fitted`).
+    duration of the word's notes (:func:`oneleap.domains.singing.segments.timing.fit_to_notes`).
 
     Args:
         spec: Phonemes and spectrogram format, which fixes the frames.
@@ -221,7 +221,7 @@ class DurationModel(Trainable):
         """
         batch = SingingBatch(*(x.to(self.device) for x in score_batch(segment, self.spec)))
         seconds = self.predict(batch)[0].cpu().double() / self.spec.mel.frame_rate
-        return timing.fitted(segment, seconds.tolist())
+        return timing.fit_to_notes(ScoreSegment.from_segment(segment), seconds.tolist())
 
     def losses(self, batch: SingingBatch) -> dict[str, Tensor]:
         """Losses of phonemes, words and phrases, and their weighted sum ``loss``."""

@@ -24,8 +24,8 @@ from oneleap.domains.singing.data.batches import check_range, score_batch, score
 from oneleap.domains.singing.models.acoustic import AcousticModel
 from oneleap.domains.singing.models.curves import CurveModel, hertz
 from oneleap.domains.singing.models.durations import DurationModel
-from oneleap.domains.singing.segments import timing
-from oneleap.domains.singing.segments.segment import Segment
+from oneleap.domains.singing.segments.segment import ScoreSegment, Segment
+from oneleap.domains.singing.segments.transforms import change_tempo, transpose
 from oneleap.domains.singing.spec import SingingBatch
 from oneleap.domains.singing.voice.loading import (
     ACOUSTIC,
@@ -174,7 +174,7 @@ class Singer:
             part += wave.samples[: len(part)]
         return Wave(sound, rate)
 
-    def prepare(self, segments: Sequence[Segment], key: float, tempo: float) -> list[Segment]:
+    def prepare(self, segments: Sequence[Segment], key: float, tempo: float) -> list[ScoreSegment]:
         """Transpose phrases, change their tempo, and check that this voice can sing them.
 
         Args:
@@ -191,7 +191,8 @@ class Singer:
         found = []
         for i, segment in enumerate(segments):
             try:
-                moved = timing.at_tempo(timing.shifted(segment, key), tempo)
+                score = ScoreSegment.from_segment(segment)
+                moved = change_tempo(transpose(score, key), tempo)
                 check_range(moved, self.acoustic.spec, key)
                 score_features(moved, self.acoustic.spec)  # checks phonemes, words and notes
             except InputError as error:

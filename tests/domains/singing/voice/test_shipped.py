@@ -11,7 +11,7 @@ from oneleap.domains.singing.voice.loading import DEFAULT, shipped
 for name in ("pyworld", "soundfile", "pyopenjtalk", "defusedxml"):
     pytest.importorskip(name)
 
-SAKURA = Path(__file__).parents[3] / "examples" / "sakura.musicxml"
+SAKURA = Path(__file__).parents[4] / "examples" / "sakura.musicxml"
 
 MOST = 25 * 2**20
 """Bytes of a singer with its vocoder."""
