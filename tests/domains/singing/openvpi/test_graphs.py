@@ -8,11 +8,11 @@ from support.exact import seeded
 from support.tiny_singing import MEL, SPEC, TIMED, acoustic, curves, durations, songs, vocoder
 
 from oneleap.core.errors import InputError
+from oneleap.core.sampling.samplers import EulerSampler, FlowMapSampler
 from oneleap.domains.audio.sequence import frame_to_token
 from oneleap.domains.audio.vocoders.nsf_onnx import NSFGraph
 from oneleap.domains.singing import Singer
-from oneleap.domains.singing.data.batches import Row, row
-from oneleap.domains.singing.models.samplers import EulerSampler, FlowMapSampler
+from oneleap.domains.singing.data.batches import ScoreFeatures, score_features
 from oneleap.domains.singing.openvpi.dsconfig import configuration_files, mel_keys
 from oneleap.domains.singing.openvpi.graphs import (
     AcousticGraph,
@@ -32,8 +32,8 @@ def singer(depth: float = 0.6) -> Singer:
     return Singer(model, durations(), curves(), vocoder())
 
 
-def one() -> Row:
-    return row(TIMED, SPEC)
+def one() -> ScoreFeatures:
+    return score_features(TIMED, SPEC)
 
 
 def test_names_are_openvpis() -> None:
@@ -60,26 +60,26 @@ def test_names_are_openvpis() -> None:
 def test_the_acoustic_graph_is_the_model(depth: float) -> None:
     found, r = singer(depth), one()
     graph = AcousticGraph(found.acoustic)
-    f0 = torch.full((1, len(r.base)), 220.0)
+    f0 = torch.full((1, len(r.base_pitch)), 220.0)
     rest = [torch.tensor(0.9)] if depth < 1 else []  # beyond the greatest
-    made = graph(r.tokens[None], r.each[None], f0, *rest, torch.tensor(3))
-    songs_ = found.batch(TIMED)._replace(f0=f0)
-    noise = tile_noise(graph.noise, len(r.base))
+    made = graph(r.tokens[None], r.durations[None], f0, *rest, torch.tensor(3))
+    songs_ = found.predict_durations(TIMED)._replace(f0=f0)
+    noise = tile_noise(graph.noise, len(r.base_pitch))
     wanted, _ = found.acoustic.generate(
-        found.acoustic.framed(songs_), noise, FlowMapSampler(3, depth)
+        found.acoustic.frame_batch(songs_), noise, FlowMapSampler(3, depth)
     )
     torch.testing.assert_close(made, wanted.mT * MEL.std + MEL.mean, atol=1e-4, rtol=1e-4)
     if depth < 1:
-        less = graph(r.tokens[None], r.each[None], f0, torch.tensor(0.3), torch.tensor(3))
+        less = graph(r.tokens[None], r.durations[None], f0, torch.tensor(0.3), torch.tensor(3))
         wanted, _ = found.acoustic.generate(
-            found.acoustic.framed(songs_), noise, FlowMapSampler(3, 0.3)
+            found.acoustic.frame_batch(songs_), noise, FlowMapSampler(3, 0.3)
         )
         torch.testing.assert_close(less, wanted.mT * MEL.std + MEL.mean, atol=1e-4, rtol=1e-4)
 
 
 @torch.no_grad()
 def test_the_loop_of_a_flow_asks_at_once() -> None:
-    model = acoustic(sampler=EulerSampler(5, 1.0))
+    model = acoustic(sampler=EulerSampler(5))
     assert uses_instantaneous_velocity(model)
     seen: list[bool] = []
 
@@ -98,27 +98,29 @@ def test_the_loop_of_a_flow_asks_at_once() -> None:
 def test_word_graphs_are_the_duration_model() -> None:
     found, r, batch = singer(), one(), songs()
     division = torch.tensor([[2, 2, 1, 1]])
-    length = r.word_dur[torch.tensor([0, 2, 4, 5])].round().long()[None]
+    length = r.word_durations[torch.tensor([0, 2, 4, 5])].round().long()[None]
     hidden, mask = WordLinguisticGraph(found.durations)(r.tokens[None], division, length)
     assert not mask.any()  # openvpi's masks are of padding
     frames = DurationGraph(found.durations)(hidden, mask, r.ph_midi[None].long())
-    rounded = batch._replace(word_dur=length.gather(1, batch.word[:1]).float().expand(3, -1))
+    rounded = batch._replace(
+        word_durations=length.gather(1, batch.word_index[:1]).float().expand(3, -1)
+    )
     torch.testing.assert_close(frames, found.durations.predict(rounded)[:1])
 
 
 @torch.no_grad()
 def test_the_pitch_graph_is_the_model_and_keeps_what_is_no_retake() -> None:
     found, r = singer(), one()
-    graph, n = PitchGraph(found.pitch), len(r.base)
-    hidden, _ = PhonemeLinguisticGraph(found.pitch)(r.tokens[None], r.each[None])
+    graph, n = PitchGraph(found.pitch), len(r.base_pitch)
+    hidden, _ = PhonemeLinguisticGraph(found.pitch)(r.tokens[None], r.durations[None])
     given = torch.full((1, n), 60.0)
     retake = torch.arange(n)[None] % 3 > 0
-    notes = (r.notes[None], r.rest[None], r.note_each[None])
-    made = graph(hidden, r.each[None], *notes, given, retake, torch.tensor(1))
+    notes = (r.note_midi[None], r.note_rest[None], r.note_durations[None])
+    made = graph(hidden, r.durations[None], *notes, given, retake, torch.tensor(1))
     assert (made[~retake] == 60).all()
-    sheet = found.pitch.sheet(found.batch(TIMED)._replace(f0=given))
-    off = found.pitch.generate(sheet, tile_noise(graph.noise, n))
-    wanted = (r.base + off[0, 0])[None]
+    batch = found.pitch.curve_batch(found.predict_durations(TIMED)._replace(f0=given))
+    off = found.pitch.generate(batch, tile_noise(graph.noise, n))
+    wanted = (r.base_pitch + off[0, 0])[None]
     torch.testing.assert_close(made[retake], wanted[retake], atol=1e-4, rtol=1e-5)
 
 
@@ -135,7 +137,9 @@ def test_the_vocoder_graph_is_the_vocoder() -> None:
 
 def test_drawn_durations_add_up() -> None:
     for graph in singer_graphs(singer(), "x"):
-        values = dict(zip(graph.inputs, random_inputs(graph, singer(), (9, 5, 200), 0), strict=True))
+        values = dict(
+            zip(graph.inputs, random_inputs(graph, singer(), (9, 5, 200), 0), strict=True)
+        )
         for name in {"durations", "ph_dur", "note_dur", "word_dur"} & set(values):
             assert int(values[name].sum()) == 200
             assert frame_to_token(values[name], 200).shape == (1, 200)
