@@ -14,13 +14,7 @@ if TYPE_CHECKING:
     from oneleap.domains.singing.models.nets import EncoderConfig as EncoderConfig
     from oneleap.domains.singing.models.nets import LYNXConfig as LYNXConfig
     from oneleap.domains.singing.models.nets import WaveNetConfig as WaveNetConfig
-    from oneleap.domains.singing.models.samplers import CoarseMelSampler as CoarseMelSampler
-    from oneleap.domains.singing.models.samplers import ConsistencySampler as ConsistencySampler
-    from oneleap.domains.singing.models.samplers import DDPMSampler as DDPMSampler
-    from oneleap.domains.singing.models.samplers import EulerSampler as EulerSampler
-    from oneleap.domains.singing.models.samplers import FlowMapSampler as FlowMapSampler
-    from oneleap.domains.singing.models.samplers import PLMSSampler as PLMSSampler
-    from oneleap.domains.singing.models.shallow import FirstBetas as FirstBetas
+    from oneleap.domains.singing.models.sampling import CoarseMelSampler as CoarseMelSampler
     from oneleap.domains.singing.scores.read import read_score as read_score
     from oneleap.domains.singing.segments.segment import Segment as Segment
     from oneleap.domains.singing.spec import Spec as Spec
@@ -31,18 +25,12 @@ __getattr__, __dir__, __all__ = lazy_names(
     {
         "AcousticModel": "models.acoustic",
         "AuxDecoderConfig": "models.nets",
-        "CoarseMelSampler": "models.samplers",
-        "ConsistencySampler": "models.samplers",
+        "CoarseMelSampler": "models.sampling",
         "ConvNeXtConfig": "models.nets",
         "CurveModel": "models.curves",
-        "DDPMSampler": "models.samplers",
         "DurationModel": "models.durations",
         "EncoderConfig": "models.nets",
-        "EulerSampler": "models.samplers",
-        "FirstBetas": "models.shallow",
-        "FlowMapSampler": "models.samplers",
         "LYNXConfig": "models.nets",
-        "PLMSSampler": "models.samplers",
         "Segment": "segments.segment",
         "Singer": "voice.singer",
         "SingingData": "data.datamodule",

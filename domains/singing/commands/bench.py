@@ -8,17 +8,13 @@ import torch
 
 from oneleap.core.errors import InputError
 from oneleap.core.objectives import FlowMatching
+from oneleap.core.sampling.samplers import DDPMSampler, EulerSampler, FlowMapSampler, Sampler
 from oneleap.core.timing import median_ms, report
 from oneleap.domains.audio.vocoders.nsf import NSF
 from oneleap.domains.singing.models.acoustic import AcousticModel
 from oneleap.domains.singing.models.curves import CurveModel
 from oneleap.domains.singing.models.durations import DurationModel
-from oneleap.domains.singing.models.samplers import (
-    DDPMSampler,
-    EulerSampler,
-    FlowMapSampler,
-    Sampler,
-)
+from oneleap.domains.singing.models.sampling import diffsinger_schedule
 from oneleap.domains.singing.segments.segment import PAUSES, Segment
 from oneleap.domains.singing.spec import Spec
 from oneleap.domains.singing.voice.loading import shipped_singers
@@ -113,8 +109,8 @@ def bench(voice: str | None = None, calls: int = 50, json: Path | None = None) -
     whole = median_ms(lambda: singer.sing([segment], steps=1), calls=few, warmup=2)
     samplers: dict[str, Sampler] = {
         "1step": FlowMapSampler(1),
-        "ddpm100": DDPMSampler(100),
-        "flow20": EulerSampler(20, depth=1.0),
+        "ddpm100": DDPMSampler(diffsinger_schedule(), clip=None),
+        "flow20": EulerSampler(20),
     }
     times = acoustic_ms(singer, segment, samplers, calls)
     figures = {

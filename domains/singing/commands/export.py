@@ -1,48 +1,50 @@
-"""``oneleap export`` for singers: a folder of ONNX graphs in openvpi's format, for its editors."""
+"""``oneleap export`` for singers: ONNX graphs in openvpi's format."""
 
 import json
 from pathlib import Path
 
-import yaml
-
 from oneleap.core.errors import InputError
-from oneleap.core.files import replacing
-from oneleap.domains.singing.openvpi.dsconfig import configuration_files
-from oneleap.domains.singing.openvpi.singer_graphs import singer_graphs, write_graph
-from oneleap.domains.singing.voice import loading as store
-from oneleap.domains.singing.voice.singer import Singer
 
 
 def export(run: Path, out: Path | None = None) -> None:
-    """Write a singer as ONNX graphs with configuration files, in openvpi's format.
+    """Export a singer as ONNX graphs in openvpi's format, with their configuration files.
 
-    The folder gets ``dsconfig.yaml``, ``phonemes.json`` and the acoustic graph, and the folders
-    ``dsdur`` for durations, ``dspitch`` for pitch and ``dsvocoder`` for the vocoder. Names, shapes
-    and types are those of the exporters of openvpi/DiffSinger; the opset is 18 instead of 17. Each
-    graph is compared with its model. A graph contains its noise, so its results are repeatable. If
-    the acoustic model is conditioned on energy and breathiness, they are inputs of its graph; the
-    variance model that predicts them is not exported.
+    ``dsconfig.yaml``, ``phonemes.json`` and the acoustic graph are written to the folder, graphs
+    of durations to ``dsdur``, of pitch to ``dspitch``, and the vocoder to ``dsvocoder``. Names,
+    shapes and types are those of openvpi/DiffSinger's exporters, and each graph is compared with
+    its model. The noise is a table in the graph, so results can be repeated. The opset is 18, where
+    openvpi has 17. A voice that is conditioned on energy and breathiness takes them as inputs; the
+    model that predicts them is not exported.
 
-    Example: oneleap export singers/mine/acoustic --out dsvoice
+    Example: oneleap export singers/mine --out dsvoice
 
     Args:
-        run: Folder of a singer, or of its acoustic model next to the other parts.
-        out: Folder to write; by default ``onnx`` in the singer's folder.
+        run: Folder of a packed singer, or of one of its models.
+        out: Folder to write; by default ``onnx`` in the folder of the singer.
 
     Raises:
         InputError: There is no singer, or a graph differs from its model.
     """
-    folder = run if (run / store.ACOUSTIC).is_dir() else run.resolve().parent
-    if not (folder / store.ACOUSTIC).is_dir():
+    import yaml
+
+    from oneleap.core.files import replacing
+    from oneleap.domains.singing.openvpi.dsconfig import configuration_files
+    from oneleap.domains.singing.openvpi.singer_graphs import singer_graphs, write_graph
+    from oneleap.domains.singing.voice.loading import ACOUSTIC
+    from oneleap.domains.singing.voice.singer import Singer
+
+    folder = run if (run / ACOUSTIC).is_dir() else run.resolve().parent
+    if not (folder / ACOUSTIC).is_dir():
         raise InputError(
-            f"{run}: a graph needs all parts of a singer: pack them with oneleap singer, then "
-            "oneleap export FOLDER/acoustic"
+            f"{run}: an export needs all models of a singer: pack them with oneleap singer, then "
+            "oneleap export FOLDER"
         )
     singer = Singer.load(folder)
     spec = singer.acoustic.spec
     if spec.mel.n_fft % spec.mel.hop:
         raise InputError(
-            f"mel.n_fft is {spec.mel.n_fft}; it must be a multiple of the hop, {spec.mel.hop}"
+            f"mel: n_fft {spec.mel.n_fft} is not a multiple of hop {spec.mel.hop}: this singer "
+            "cannot be exported"
         )
     name, out = folder.name, folder / "onnx" if out is None else out
     files = configuration_files(singer, name)
