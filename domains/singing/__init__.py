@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from oneleap.domains.singing.models.nets import WaveNetConfig as WaveNetConfig
     from oneleap.domains.singing.models.sampling import CoarseMelSampler as CoarseMelSampler
     from oneleap.domains.singing.scores.read import read_score as read_score
+    from oneleap.domains.singing.scores.read import read_segments as read_segments
     from oneleap.domains.singing.segments.segment import Segment as Segment
     from oneleap.domains.singing.spec import Spec as Spec
     from oneleap.domains.singing.voice.singer import Singer as Singer
@@ -37,5 +38,6 @@ __getattr__, __dir__, __all__ = lazy_names(
         "Spec": "spec",
         "WaveNetConfig": "models.nets",
         "read_score": "scores.read",
+        "read_segments": "scores.read",
     },
 )

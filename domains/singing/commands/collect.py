@@ -93,8 +93,8 @@ def singing(
         task = bar.add_task("rendering", total=songs)
         done = sum((out / SONGS / f"{name}.ds").exists() for name in names)
         bar.update(task, completed=done)
-        for name, score, take in _render(engine, missing(), workers):
-            _write_song(out, name, score, take)
+        for name, score, song in _render(engine, missing(), workers):
+            _write_song(out, name, score, song)
             bar.advance(task)
     _finish(out, sources)
 
@@ -110,9 +110,9 @@ def _render(
     with ThreadPoolExecutor(workers) as pool:
         waiting: dict[Future[Performance], tuple[str, Score]] = {}
         for name, score in scores:
-            away = comfortable_shift(score)
-            lines = engine.labels(transpose_score(score, away))
-            waiting[pool.submit(engine.render, lines, -away)] = (name, score)
+            shift = comfortable_shift(score)
+            lines = engine.labels(transpose_score(score, shift))
+            waiting[pool.submit(engine.render, lines, -shift)] = (name, score)
             if len(waiting) > workers:
                 yield from _done(waiting)
         while waiting:
@@ -126,11 +126,11 @@ def _done(
         yield *waiting.pop(future), future.result()
 
 
-def _write_song(out: Path, name: str, score: Score, take: Performance) -> None:
+def _write_song(out: Path, name: str, score: Score, song: Performance) -> None:
     """Write a song. The file of its segments comes last and marks the song as complete."""
-    parts = split_at_rests(take.segment, step_s=STEP_S)
+    parts = split_at_rests(song.segment, step_s=STEP_S)
     named = []
-    for (segment, wave), part in zip(cut_song(take.wave, parts, name), parts, strict=True):
+    for (segment, wave), part in zip(cut_song(song.wave, parts, name), parts, strict=True):
         write_recording(out, segment, wave)
         extra = {"name": segment.name}
         named.append(replace(part, name=segment.name, f0=None, extra=extra))

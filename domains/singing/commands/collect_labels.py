@@ -8,8 +8,6 @@ from rich.progress import Progress
 
 from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
-from oneleap.domains.audio.mel import Mel
-from oneleap.domains.audio.pitch import estimate_f0
 from oneleap.domains.audio.wave import find_audio_files, read_wave
 from oneleap.domains.singing.data.recordings import (
     STEP_S,
@@ -88,6 +86,9 @@ def convert_song(
     Raises:
         InputError: A file cannot be read, or the labels are longer than the sound.
     """
+    from oneleap.domains.audio.mel import Mel
+    from oneleap.domains.audio.pitch import estimate_f0
+
     file = sound.with_suffix(".lab")
     if not file.exists():
         raise InputError(f"{file}: no such file; each recording needs its labels beside it")

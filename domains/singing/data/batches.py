@@ -103,8 +103,8 @@ def check_range(segment: Segment, spec: Spec, key: float = 0.0) -> None:
             else "the range of the song is too wide"
         )
         raise InputError(
-            f"{segment.note_location(i)} has pitch {midi:g}, but this voice sings {low:g} to {high:g} "
-            f"semitones (60 is C4): {fix}"
+            f"{segment.note_location(i)} has pitch {midi:g}, but this voice sings {low:g} to "
+            f"{high:g} semitones (60 is C4): {fix}"
         )
 
 

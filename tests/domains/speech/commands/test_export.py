@@ -15,7 +15,7 @@ from support.tiny_speech import MEL, acoustic, vocoder
 
 from oneleap.core.errors import InputError
 from oneleap.core.sampling.samplers import ConsistencySampler, EulerSampler, Sampler
-from oneleap.domains.audio.commands.export import RealVocos, vocoder_graph
+from oneleap.domains.audio.vocoders.vocos_onnx import RealVocos, vocoder_graph
 from oneleap.domains.speech.commands.export import Make, graphs_of
 from oneleap.domains.speech.models.acoustic import Acoustic
 from oneleap.domains.speech.spec import Spec
