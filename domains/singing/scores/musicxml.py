@@ -257,7 +257,7 @@ def _parse_note(
 ) -> _RawNote:
     pitch = note.find("pitch")
     if note.find("unpitched") is not None:
-        raise InputError(f"{where}: has no pitch (percussion): remove the lyrics of this part")
+        raise InputError(f"{where}: has no pitch (percussion): delete this part")
     if pitch is None and note.find("rest") is None:
         raise InputError(f"{where}: has neither a pitch nor a rest")
     if beats <= 0:
