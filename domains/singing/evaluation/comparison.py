@@ -40,7 +40,7 @@ from oneleap.domains.singing.models.acoustic import AcousticModel
 from oneleap.domains.singing.models.curves import CurveModel
 from oneleap.domains.singing.models.durations import DurationModel
 from oneleap.domains.singing.models.sampling import CoarseMelSampler
-from oneleap.domains.singing.segments.segment import Segment
+from oneleap.domains.singing.segments.segment import ScoreSegment
 from oneleap.domains.singing.spec import SingingBatch
 from oneleap.domains.singing.voice.singer import Singer
 
@@ -50,7 +50,7 @@ RECORDING, COPY, SUNG = "recording", "copy synthesis", "score to sound"
 COARSE = "coarse mel (FFT-Singer)"
 """Name of the row for the coarse spectrograms of the first model."""
 
-Phrase = tuple[Segment, PhraseFeatures]
+Phrase = tuple[ScoreSegment, PhraseFeatures]
 """A recorded phrase and its features."""
 
 
@@ -208,7 +208,7 @@ def _generate(
 
 
 def _measure_singer(
-    singer: Singer, segment: Segment, frames: int, seed: int, row: MetricAccumulator
+    singer: Singer, segment: ScoreSegment, frames: int, seed: int, row: MetricAccumulator
 ) -> None:
     """Sing a phrase from its score alone; measure timing, speed and pitch over ``frames``."""
     score = match_notes_to_words(segment)

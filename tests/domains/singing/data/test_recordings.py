@@ -1,5 +1,6 @@
 """A folder of recordings, written and read."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -37,10 +38,14 @@ def test_a_folder_of_recordings(tmp_path: Path) -> None:
     assert found.segment.name == "song_00"
     assert found.segment.f0 == WHOLE.f0
     (tmp_path / "f0" / "song_00.npy").write_bytes(b"no array")
-    with pytest.raises(InputError, match="is not an array of numbers"):
+    with pytest.raises(InputError, match="not an array of numbers"):
         read_recordings(tmp_path)
     (tmp_path / "f0" / "song_00.npy").unlink()
     assert read_recordings(tmp_path)[0].segment.f0 is None
+    write_table(tmp_path, (replace(named[0], note_slur=()),))
+    with pytest.raises(InputError, match=r"transcriptions\.csv \(song_00\): note_slur is missing"):
+        read_recordings(tmp_path)
+    write_table(tmp_path, (named[0],))
     (tmp_path / "wavs" / "song_00.wav").unlink()
     with pytest.raises(InputError, match=r"wavs/song_00\.wav \(or \.flac\) is missing"):
         read_recordings(tmp_path)
