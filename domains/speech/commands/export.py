@@ -16,8 +16,8 @@ from oneleap.core.sampling.samplers import (
     with_steps,
 )
 from oneleap.core.types import Conditioned
-from oneleap.domains.audio.vocoders.vocos_onnx import vocoder_graph
 from oneleap.domains.audio.vocoders.vocos import Vocos
+from oneleap.domains.audio.vocoders.vocos_onnx import vocoder_graph
 from oneleap.domains.speech.models.acoustic import Acoustic
 from oneleap.domains.speech.models.folded import Folded
 from oneleap.domains.speech.voice.loading import ACOUSTIC
