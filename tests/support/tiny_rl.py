@@ -29,11 +29,11 @@ TIMED = {**TINY, "time_dim": 4}
 ALGORITHMS: dict[str, Callable[[Spec], ActorCritic]] = {
     "ofql": lambda spec: OFQL(spec, MeanFlow(), **TIMED),
     "bfq": lambda spec: OFQL(spec, Bootstrap(), **TIMED),
-    "dql": lambda spec: DQL(spec, steps=2, candidates=6, **TIMED),
+    "dql": lambda spec: DQL(spec, steps=2, num_action_samples=6, **TIMED),
     "fql": lambda spec: FQL(spec, flow_steps=2, **TIMED),
     "fbrac": lambda spec: FBRAC(spec, steps=2, **TIMED),
-    "iql": lambda spec: IQL(spec, spread=0.5, **TINY),
-    "idql": lambda spec: IDQL(spec, steps=2, candidates=6, **TIMED),
+    "iql": lambda spec: IQL(spec, std_scale=0.5, **TINY),
+    "idql": lambda spec: IDQL(spec, steps=2, num_action_samples=6, **TIMED),
     "rebrac": lambda spec: ReBRAC(spec, **TINY),
 }
 SMALL = {"width": 16, "depth": 2, "compile_loss": False}

@@ -53,7 +53,7 @@ def batches(size: int = 100_000) -> Iterator[Transitions]:
         step += 1
 
 
-def contenders(dql: tuple[int, ...]) -> dict[str, ActorCritic]:
+def build_policies(dql: tuple[int, ...]) -> dict[str, ActorCritic]:
     """Algorithms by the names of their figures, on networks of one size, past their first steps."""
     limit = (-1.0,) * ACT, (1.0,) * ACT
     spec = Spec(OBS, ACT, (0.0,) * OBS, (1.0,) * OBS, *limit)
@@ -103,7 +103,7 @@ def bench(
         dql: Numbers of denoising steps of Diffusion-QL; 50 take minutes to compile.
         json: Also write the figures to this file.
     """
-    policies = contenders(dql)
+    policies = build_policies(dql)
     figures = {"gemm_gflops": gemm_peak()}
     console = Console(stderr=True)  # a long chain compiles for minutes
     for name, policy in track(policies.items(), "compiling and timing steps", console=console):
@@ -144,7 +144,7 @@ def _actions(policies: dict[str, ActorCritic], calls: int) -> dict[str, float]:
         "net_ms": (lambda: net(z, t, t, s), 5 * calls)
     }
     for name, policy in policies.items():
-        act = functools.partial(policy.act, candidates=1)
+        act = functools.partial(policy.act, num_action_samples=1)
         few = calls // policy.steps
         jobs[f"{name}_action_ms"] = functools.partial(act, one), 5 * few
         jobs[f"{name}_action2500_ms"] = functools.partial(act, many), few // 5

@@ -13,9 +13,9 @@ from rich.progress import Progress
 
 from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
-from oneleap.domains.rl.data.d4rl import DOMAINS, domain_of
+from oneleap.domains.rl.data.d4rl import FAMILIES, family_of
 from oneleap.domains.rl.data.minari import dataset_folder, write
-from oneleap.domains.rl.demonstrators.sb3 import Demonstrator, read_actor, train_sac, trusted_actor
+from oneleap.domains.rl.demonstrators.sb3 import Demonstrator, read_actor, train_sac, load_trusted_actor
 from oneleap.domains.rl.envs.task import Task
 from oneleap.domains.rl.evaluation.rollouts import episode_seed, evaluate
 
@@ -111,8 +111,8 @@ def mujoco(
     """
     if min(steps, train_steps) < 1:
         raise InputError("steps and train_steps must be positive")
-    key = domain_of(env)
-    domain = DOMAINS.get(key)
+    key = family_of(env)
+    domain = FAMILIES.get(key)
     plain = key or env.rpartition("/")[2].partition("-v")[0].lower()
     task = domain.task(key, env) if domain else Task(env)
     task.action_bounds()
@@ -154,7 +154,7 @@ def _demonstrator(
     """Train, or load."""
     if policy != "sac":
         file = Path(policy)
-        return trusted_actor(file) if trust else read_actor(file, task.make(), seed)
+        return load_trusted_actor(file) if trust else read_actor(file, task.make(), seed)
     if task.reference == "none":
         raise InputError(f"{task.env}: D4RL has no references for it, so no score ends training")
 

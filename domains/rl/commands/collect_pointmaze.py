@@ -16,20 +16,20 @@ from oneleap.core.cli.configs import shipped
 from oneleap.core.errors import InputError
 from oneleap.domains.rl.data.minari import dataset_folder, write
 from oneleap.domains.rl.data.minari_tasks import REFERENCES_KEY
-from oneleap.domains.rl.demonstrators.waypoints import Strays, WaypointController
+from oneleap.domains.rl.demonstrators.waypoints import Perturbations, WaypointController
 from oneleap.domains.rl.envs.pointmaze import ENV_ID, Array, Maze, Physics, maze_named
 
-LANES, LANE_STEPS = 100, 5000
+MAX_BALLS, MIN_BALL_STEPS = 100, 5000
 """At most so many balls at once, each for at least so many steps: fixed, so that the data do not
 depend on the machine."""
 
 REFERENCE_EPISODES = 1000
 
-GOAL_NOISE = 0.25
+GOAL_OFFSET = 0.25
 """Metres that a goal of the data may lie beside the middle of its cell, along each axis."""
 
 
-class Recording(NamedTuple):
+class Trajectories(NamedTuple):
     """What n balls did, for t steps each; the ball is the first axis.
 
     Attributes:
@@ -47,10 +47,10 @@ class Recording(NamedTuple):
     length: NDArray[np.int64]
 
 
-def record(
-    maze: str, steps: int, seed: int, stray: float, progress: Progress, task: TaskID
-) -> Recording:
-    """Let balls run from goal to goal, and be pushed off their way for a share ``stray`` of it.
+def record_trajectories(
+    maze: str, steps: int, seed: int, perturbation: float, progress: Progress, task: TaskID
+) -> Trajectories:
+    """Let balls run from goal to goal, and be pushed off their way for a share ``perturbation`` of it.
 
     As in D4RL, the actions are the controller's plus noise of standard deviation 0.5, clipped; the
     goal moves when it is reached or its horizon is over, and the ball is never put back. Goals lie
@@ -59,13 +59,13 @@ def record(
     goal moves is not recorded twice, as it is in D4RL.
     """
     layout, rng = maze_named(maze), np.random.default_rng(seed)
-    n = int(np.clip(steps // LANE_STEPS, 1, LANES))
+    n = int(np.clip(steps // MIN_BALL_STEPS, 1, MAX_BALLS))
     length = np.full(n, steps // n) + (np.arange(n) < steps % n)
     t = int(length.max())
     state = layout.starts(n, rng)
-    physics, strays = Physics(maze), Strays(n, stray, rng)
+    physics, perturbations = Physics(maze), Perturbations(n, perturbation, rng)
     controller = WaypointController(layout, state, _goals(layout, state, rng), rng)
-    out = Recording(
+    out = Trajectories(
         np.empty((n, t + 1, 4), np.float32),
         np.empty((n, t, 2), np.float32),
         np.empty((n, t, 2), np.float32),
@@ -75,7 +75,7 @@ def record(
     out.obs[:, 0] = state
     age = np.zeros(n, np.int64)
     for k in range(t):
-        pushed, back = strays.push(controller.act(state))
+        pushed, back = perturbations.push(controller.act(state))
         noisy = pushed + 0.5 * rng.standard_normal((n, 2))
         out.act[:, k] = np.clip(noisy, -1, 1)
         out.goal[:, k] = controller.goal
@@ -96,12 +96,12 @@ def record(
 def _goals(layout: Maze, state: Array, rng: np.random.Generator) -> Array:
     """A goal for each ball, in any cell, its own included."""
     n = len(state)
-    cell = rng.integers(len(layout.free), size=n)
-    goals: Array = layout.centres[cell] + rng.uniform(-GOAL_NOISE, GOAL_NOISE, (n, 2))
+    cell = rng.integers(len(layout.free_cells), size=n)
+    goals: Array = layout.centers[cell] + rng.uniform(-GOAL_OFFSET, GOAL_OFFSET, (n, 2))
     return goals
 
 
-def episodes(maze: str, recording: Recording) -> Iterator[EpisodeBuffer]:
+def episodes(maze: str, recording: Trajectories) -> Iterator[EpisodeBuffer]:
     """Cut a recording where the goal moved; each piece ends by truncation, none by termination.
 
     The reward is the dense one of the fixed-goal task. The goal the ball was sent to is kept among
@@ -125,7 +125,7 @@ def episodes(maze: str, recording: Recording) -> Iterator[EpisodeBuffer]:
             start = stop
 
 
-def play(maze: str, controlled: bool, n: int, seed: int) -> Array:
+def simulate_positions(maze: str, controlled: bool, n: int, seed: int) -> Array:
     """Positions (horizon, n, 2) in n episodes of the controller, or of random actions."""
     layout, rng = maze_named(maze), np.random.default_rng(seed)
     physics, state = Physics(maze), layout.starts(n, rng)
@@ -138,7 +138,7 @@ def play(maze: str, controlled: bool, n: int, seed: int) -> Array:
     return positions
 
 
-def measure(maze: str, n: int = REFERENCE_EPISODES, seed: int = 0) -> dict[str, float]:
+def measure_references(maze: str, n: int = REFERENCE_EPISODES, seed: int = 0) -> dict[str, float]:
     """Mean returns over n episodes of random actions and of the controller, for both rewards.
 
     Returns:
@@ -146,7 +146,7 @@ def measure(maze: str, n: int = REFERENCE_EPISODES, seed: int = 0) -> dict[str, 
     """
     layout, found = maze_named(maze), dict[str, float]()
     for who, controlled in (("random", False), ("controller", True)):
-        positions = play(maze, controlled, n, seed).reshape(-1, 2)
+        positions = simulate_positions(maze, controlled, n, seed).reshape(-1, 2)
         for kind, dense in (("dense", True), ("sparse", False)):
             found[f"{kind}_{who}"] = float(layout.reward(positions, dense).sum() / n)
     return found
@@ -156,7 +156,7 @@ def pointmaze(
     maze: Literal["umaze", "medium", "large"] = "umaze",
     steps: int = 1_000_000,
     seed: int = 0,
-    stray: float | None = None,
+    perturbation: float | None = None,
     dataset_id: str | None = None,
     out: Path | None = None,
     overwrite: bool = False,
@@ -181,15 +181,15 @@ def pointmaze(
     """
     if steps < 1:
         raise InputError(f"steps: {steps} is not positive")
-    stray = maze_named(maze).stray if stray is None else stray
-    if not 0 <= stray < 1:
-        raise InputError(f"stray: {stray} is not a share of at least 0 and below 1")
+    perturbation = maze_named(maze).perturbation if perturbation is None else perturbation
+    if not 0 <= perturbation < 1:
+        raise InputError(f"stray: {perturbation} is not a share of at least 0 and below 1")
     dataset_id = dataset_id or f"oneleap/pointmaze-{maze}-v0"
     folder = dataset_folder(dataset_id, out, overwrite)
     with Progress(console=Console(stderr=True)) as progress:
         task = progress.add_task("collecting", total=steps)
-        recording = record(maze, steps, seed, stray, progress, task)
-        references = measure(maze)
+        recording = record_trajectories(maze, steps, seed, perturbation, progress, task)
+        references = measure_references(maze)
         pieces = list(episodes(maze, recording))
         write(
             folder,
@@ -198,7 +198,7 @@ def pointmaze(
             gymnasium.make(ENV_ID, maze=maze),
             {
                 "algorithm_name": "waypoint controller of D4RL's maze2d, noise 0.5, astray for "
-                f"{100 * stray:g} % of the time",
+                f"{100 * perturbation:g} % of the time",
                 "description": f"PointMaze {maze}, {steps} steps, seed {seed}. Rewards: dense, for "
                 "the fixed goal. Episodes are truncated where the goal of the behaviour moves.",
                 "ref_min_score": references["dense_random"],

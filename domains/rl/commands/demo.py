@@ -15,7 +15,7 @@ from oneleap.core.timing import median_ms
 from oneleap.domains.rl.algorithms.policy import Policy
 from oneleap.domains.rl.commands import collect_pointmaze as collect
 from oneleap.domains.rl.data.datamodule import OfflineData
-from oneleap.domains.rl.data.transitions import GoalDistance
+from oneleap.domains.rl.data.transitions import GoalDistanceReward
 from oneleap.domains.rl.envs.pointmaze import MAZES
 from oneleap.domains.rl.evaluation.plots import draw
 from oneleap.domains.rl.evaluation.report import draw_curves, png, write_report
@@ -37,7 +37,7 @@ class Contestant:
 
     label: str
     run: Path
-    trails: Path
+    trajectories: Path
     result: Evaluation
     act_ms: float
 
@@ -79,7 +79,7 @@ def demo(
         cli.main("fit", [*where, *common])
         contestants.append(_play(label, folder, episodes, seed))
     best = contestants[-1].run
-    contestants.append(_play("OFQL, 1 step, best of 50 by Q", best, episodes, seed, candidates=50))
+    contestants.append(_play("OFQL, 1 step, best of 50 by Q", best, episodes, seed, num_action_samples=50))
     rows = [_behaviour(data, contestants[0].result), *map(_row, contestants)]
     header = ("policy", "score", "success", "ms per action")
     table = Table(*header, title=f"PointMaze umaze, {episodes} episodes")
@@ -94,14 +94,14 @@ def demo(
     )
     curves = png(draw_curves({c.label: c.run for c in contestants[:-1]}, CURVES))
     pictures = {"Learning curves": curves}
-    pictures |= {f"Ways of {c.label}": c.trails.read_bytes() for c in contestants}
+    pictures |= {f"Ways of {c.label}": c.trajectories.read_bytes() for c in contestants}
     report = run / "report.html"
     write_report(report, "One network call per action", text, header, rows, pictures)
     console.print(f"report: {report} ({minutes:.1f} minutes in all)")
     console.print(f"next: oneleap evaluate {contestants[-1].run} --candidates 50")
 
 
-def _play(label: str, run: Path, episodes: int, seed: int, candidates: int = 1) -> Contestant:
+def _play(label: str, run: Path, episodes: int, seed: int, num_action_samples: int = 1) -> Contestant:
     """Evaluate a finished run with one network call per action, on episodes of their own."""
     policy = Policy.from_pretrained(run / "model")
     task = policy.spec.task
@@ -109,13 +109,13 @@ def _play(label: str, run: Path, episodes: int, seed: int, candidates: int = 1) 
     noise = torch.Generator().manual_seed(seed)
 
     def act(obs: NDArray[np.float32]) -> NDArray[np.float32]:
-        return policy.act(obs, candidates=candidates, generator=noise)
+        return policy.act(obs, num_action_samples=num_action_samples, generator=noise)
 
     result = evaluate(act, task, episodes, seed + UNSEEN)
-    trails = run / f"trails-{candidates}.png"
-    draw("umaze", result.trails, trails, f"{label}: score {result.score:.0f}")
+    trajectories = run / f"trails-{num_action_samples}.png"
+    draw("umaze", result.trajectories, trajectories, f"{label}: score {result.score:.0f}")
     obs = np.zeros(policy.spec.obs_dim, np.float32)
-    return Contestant(label, run, trails, result, median_ms(lambda: act(obs), calls=500))
+    return Contestant(label, run, trajectories, result, median_ms(lambda: act(obs), calls=500))
 
 
 def _row(c: Contestant) -> tuple[str, ...]:
@@ -127,7 +127,7 @@ def _row(c: Contestant) -> tuple[str, ...]:
 def _behaviour(data: Path, result: Evaluation) -> tuple[str, ...]:
     """The score of the data themselves: their mean reward over an episode's length."""
     goal = MAZES["umaze"].goal
-    reward = GoalDistance((float(goal[0]), float(goal[1])))
+    reward = GoalDistanceReward((float(goal[0]), float(goal[1])))
     rewards = OfflineData(str(data), reward=reward).dataset.reward
     mean = rewards.double().mean().item() * MAZES["umaze"].horizon
     return "behaviour (the data)", f"{result.task.score(np.array([mean]))[0]:.1f}", "-", "-"

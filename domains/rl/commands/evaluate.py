@@ -17,14 +17,14 @@ from oneleap.domains.rl.algorithms.actor_critic import ActorCritic
 from oneleap.domains.rl.algorithms.policy import Policy
 from oneleap.domains.rl.envs.pointmaze import ENV_ID
 from oneleap.domains.rl.envs.task import Spec, Task
-from oneleap.domains.rl.evaluation.plots import draw, film, vector
+from oneleap.domains.rl.evaluation.plots import draw, record_video, observation_vector
 from oneleap.domains.rl.evaluation.rollouts import Evaluation, episode_seed, evaluate
 
 
 def command(
     run: Path,
     episodes: int = 100,
-    candidates: int | None = None,
+    num_action_samples: int | None = None,
     steps: int | None = None,
     noise_scale: float = 1.0,
     temperature: float | None = None,
@@ -56,14 +56,14 @@ def command(
     if not isinstance(policy, Policy):
         raise InputError(f"{run / 'model'} holds a {type(policy).__name__}, not a policy")
     task = _fitting(policy.spec, run)
-    candidates = policy.candidates if candidates is None else candidates
+    num_action_samples = policy.num_action_samples if num_action_samples is None else num_action_samples
     steps = policy.steps if steps is None else steps
-    positive(episodes=episodes, candidates=candidates, steps=steps)
+    positive(episodes=episodes, num_action_samples=num_action_samples, steps=steps)
     if noise_scale < 0:
         raise InputError(f"noise_scale must be 0 or more, not {noise_scale}")
-    _choose_at(policy, candidates, temperature)
+    _choose_at(policy, num_action_samples, temperature)
     generator = step_generator(seed, 0, stream=2, device=policy.device)
-    how: dict[str, Any] = {"candidates": candidates, "steps": steps, "noise_scale": noise_scale}
+    how: dict[str, Any] = {"num_action_samples": num_action_samples, "steps": steps, "noise_scale": noise_scale}
     act = functools.partial(policy.act, **how, generator=generator)
 
     evaluation = evaluate(act, task, episodes, seed, progress=True)
@@ -76,16 +76,16 @@ def command(
     Console().print(_told(evaluation, **how))
     if task.env == ENV_ID:
         maze, title = str(task.env_kwargs.get("maze", "umaze")), f"score {evaluation.score:.0f}"
-        draw(maze, evaluation.trails, run / "trails.png", title)
-        print(f"picture: {run / 'trails.png'}")
+        draw(maze, evaluation.trajectories, run / "trails.png", title)
+        print(f"picture: {run / 'trajectories.png'}")
     if video:
         path = run / "rollout.mp4"
-        print(film(act, task, path, episode_seed(seed, 0)) or f"video: {path}")
+        print(record_video(act, task, path, episode_seed(seed, 0)) or f"video: {path}")
 
 
-def _choose_at(policy: Policy, candidates: int, temperature: float | None) -> None:
+def _choose_at(policy: Policy, num_action_samples: int, temperature: float | None) -> None:
     """Have a policy choose among its candidates, at another temperature if one is given."""
-    if candidates > 1 and type(policy).choose is Policy.choose:
+    if num_action_samples > 1 and type(policy).select_action is Policy.select_action:
         raise InputError(f"candidates: a {type(policy).__name__} has no values to choose by")
     if temperature is None:
         return
@@ -96,10 +96,10 @@ def _choose_at(policy: Policy, candidates: int, temperature: float | None) -> No
     policy.temperature = temperature
 
 
-def _told(evaluation: Evaluation, candidates: int, steps: int, noise_scale: float) -> Table:
+def _told(evaluation: Evaluation, num_action_samples: int, steps: int, noise_scale: float) -> Table:
     """The figures for people, and how the policy acted."""
     table = evaluation.table()
-    table.add_row("candidates", f"N={candidates}, chosen by value" if candidates > 1 else "N=1")
+    table.add_row("num_action_samples", f"N={num_action_samples}, chosen by value" if num_action_samples > 1 else "N=1")
     table.add_row("network calls", f"{steps} per action")
     table.add_row("noise", f"times {noise_scale:g}")
     return table
@@ -112,7 +112,7 @@ def _fitting(spec: Spec, run: Path) -> Task:
             f"{run}: trained without an environment; set data.env and train again to evaluate"
         )
     env = spec.task.make()
-    seen, actions = vector(env.reset(seed=0)[0]).shape, env.action_space
+    seen, actions = observation_vector(env.reset(seed=0)[0]).shape, env.action_space
     env.close()
     shape = actions.shape if isinstance(actions, gymnasium.spaces.Box) else None
     if seen != (spec.obs_dim,) or shape != (spec.act_dim,):

@@ -35,10 +35,10 @@ class OneAction(nn.Module):
     ) -> Float[Tensor, "n a"]:
         """Actions in the environment's range."""
         policy = self._policy[0]
-        field = Conditioned(self.net, (policy.observe(obs),))
+        field = Conditioned(self.net, (policy.normalize_obs(obs),))
         noise = noise if noise.ndim == 2 else noise.movedim(0, 1)
         a = policy.generate(field, noise, self.steps)
-        return torch.addcmul(policy.act_centre, a, policy.act_half)
+        return torch.addcmul(policy.act_center, a, policy.act_half)
 
 
 def graph_of(policy: Policy, steps: int | None = None, seed: int = 0) -> Graph:
@@ -54,7 +54,7 @@ def graph_of(policy: Policy, steps: int | None = None, seed: int = 0) -> Graph:
         again = (torch.Generator().manual_seed(word) for _ in range(2))
         noise = policy.noise(n, next(again))
         noise = noise if noise.ndim == 2 else noise.movedim(1, 0)
-        action = policy.act(obs.numpy(), steps=steps, candidates=1, generator=next(again))
+        action = policy.act(obs.numpy(), steps=steps, num_action_samples=1, generator=next(again))
         return (obs, noise.contiguous()), torch.from_numpy(action)
 
     return Graph("policy", OneAction(policy, steps), ("obs", "noise"), "action", draw)
@@ -87,7 +87,7 @@ def export(
     if steps is not None and steps < 1:
         raise InputError(f"steps: {steps} is not positive")
     (path,) = export_graphs([graph_of(policy, steps)], folder, format, tolerance)
-    if policy.candidates > 1:
-        print(f"one candidate an action; in oneleap this policy chooses among {policy.candidates}")
+    if policy.num_action_samples > 1:
+        print(f"one candidate an action; in oneleap this policy chooses among {policy.num_action_samples}")
     shape = "(n, a)" if policy.noise(1).ndim == 2 else f"(n, {policy.steps}, a)"
     print(f"{path}: obs (n, o), noise {shape} -> action (n, a), float32")

@@ -30,7 +30,7 @@ SCORE = "score.json"
 
 
 @dataclass(frozen=True)
-class Plan:
+class SweepPlan:
     """What all trials of a sweep share; a folder holds trials of one plan only.
 
     Attributes:
@@ -46,7 +46,7 @@ class Plan:
     setting: str = "model.eta"
     fit: tuple[str, ...] = ()
     episodes: int = 100
-    candidates: int | None = None
+    num_action_samples: int | None = None
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def trials(values: Sequence[float], seeds: Sequence[int]) -> list[Trial]:
     return found
 
 
-def fit_arguments(plan: Plan, trial: Trial, run: Path) -> list[str]:
+def fit_arguments(plan: SweepPlan, trial: Trial, run: Path) -> list[str]:
     """Arguments of ``oneleap fit`` for one trial, which goes on if it was begun."""
     arguments = [part for name in plan.configs for part in ("--config", name)]
     arguments += [*plan.fit, f"--{plan.setting}={trial.value!r}"]
@@ -90,14 +90,14 @@ def fit_arguments(plan: Plan, trial: Trial, run: Path) -> list[str]:
     return [*arguments, "--ckpt_path=last"] if (run / LAST).is_file() else arguments
 
 
-def trial_score(plan: Plan, run: Path) -> dict[str, float] | None:
+def trial_score(plan: SweepPlan, run: Path) -> dict[str, float] | None:
     """Figures of a trial that is trained and scored as planned, else nothing."""
     path = run / SCORE
     if not ((run / MODEL / "config.json").is_file() and path.is_file()):
         return None
     found: dict[str, float] = json.loads(path.read_text(encoding="utf-8"))
-    wanted = plan.candidates or found["candidates"]
-    same = found["episodes"] == plan.episodes and found["candidates"] == wanted
+    wanted = plan.num_action_samples or found["num_action_samples"]
+    same = found["episodes"] == plan.episodes and found["num_action_samples"] == wanted
     return found if same else None
 
 
@@ -115,22 +115,22 @@ def work(folder: str, cwd: str, threads: int, name: str) -> dict[str, float]:
     if not (run / MODEL / "config.json").is_file():
         cli.main("fit", fit_arguments(plan, trial, run))
     evaluate.command(
-        run, episodes=plan.episodes, candidates=plan.candidates, json=run / SCORE, video=False
+        run, episodes=plan.episodes, num_action_samples=plan.num_action_samples, json=run / SCORE, video=False
     )
     figures = trial_score(plan, run)
     assert figures is not None
     return figures
 
 
-def _read(folder: Path) -> tuple[Plan, dict[str, Trial]]:
+def _read(folder: Path) -> tuple[SweepPlan, dict[str, Trial]]:
     """The plan and the trials of a folder."""
     stored = json.loads((folder / SWEEP).read_text(encoding="utf-8"))
     lists = {key: tuple(stored["plan"][key]) for key in ("configs", "fit")}
     known = [Trial(float(value), int(seed)) for value, seed in stored["trials"]]
-    return Plan(**{**stored["plan"], **lists}), {trial.name: trial for trial in known}
+    return SweepPlan(**{**stored["plan"], **lists}), {trial.name: trial for trial in known}
 
 
-def _settle(folder: Path, plan: Plan, wanted: list[Trial]) -> list[Trial]:
+def _settle(folder: Path, plan: SweepPlan, wanted: list[Trial]) -> list[Trial]:
     """Write the plan down; all trials of the folder, those of earlier calls included.
 
     Raises:
@@ -152,7 +152,7 @@ def _settle(folder: Path, plan: Plan, wanted: list[Trial]) -> list[Trial]:
 
 
 @dataclass(frozen=True)
-class Row:
+class ValueSummary:
     """All seeds of one value.
 
     Attributes:
@@ -175,16 +175,16 @@ class Row:
         return stdev(self.scores.values()) / n**0.5 if n > 1 else float("nan")
 
 
-def summary(found: dict[Trial, dict[str, float]]) -> list[Row]:
+def summary(found: dict[Trial, dict[str, float]]) -> list[ValueSummary]:
     """One row per value, in order; the score, or the return where there is no scale of scores."""
     rows: dict[float, dict[int, float]] = {}
     for trial, figures in found.items():
         score = figures.get("score", figures["return"])
         rows.setdefault(trial.value, {})[trial.seed] = score
-    return [Row(value, dict(sorted(rows[value].items()))) for value in sorted(rows)]
+    return [ValueSummary(value, dict(sorted(rows[value].items()))) for value in sorted(rows)]
 
 
-def table(plan: Plan, rows: list[Row]) -> Table:
+def table(plan: SweepPlan, rows: list[ValueSummary]) -> Table:
     """The rows for people; the best mean is marked."""
     out = Table(title=f"{' + '.join(plan.configs)}: {plan.episodes} episodes a run")
     for name in (plan.setting, "mean", "standard error", "seeds", "each"):
@@ -198,11 +198,11 @@ def table(plan: Plan, rows: list[Row]) -> Table:
     return out
 
 
-def next_command(plan: Plan, folder: Path, rows: list[Row]) -> str:
+def next_command(plan: SweepPlan, folder: Path, rows: list[ValueSummary]) -> str:
     """Score the best value on episodes that did not choose it."""
     best = max(rows, key=lambda row: row.mean)
     run = folder / Trial(best.value, next(iter(best.scores))).name
-    chosen = "" if plan.candidates is None else f" --candidates {plan.candidates}"
+    chosen = "" if plan.num_action_samples is None else f" --candidates {plan.num_action_samples}"
     return f"oneleap evaluate {run} --episodes {plan.episodes} --seed {UNSEEN}{chosen}"
 
 
@@ -213,7 +213,7 @@ def sweep(
     seeds: tuple[int, ...] = (0, 1, 2),
     fit: str = "",
     episodes: int = 100,
-    candidates: int | None = None,
+    num_action_samples: int | None = None,
     at_once: int = 2,
     threads: int = 1,
     out: Path | None = None,
@@ -246,7 +246,7 @@ def sweep(
     """
     if min(episodes, at_once, threads) < 1:
         raise InputError("episodes, at_once and threads must be positive")
-    plan = Plan(tuple(config.split("+")), setting, tuple(shlex.split(fit)), episodes, candidates)
+    plan = SweepPlan(tuple(config.split("+")), setting, tuple(shlex.split(fit)), episodes, num_action_samples)
     for name in plan.configs:
         find(name)
     folder = (out or Path("runs/sweep") / run_name(plan.configs[-1])).absolute()

@@ -30,13 +30,13 @@ class EvaluatePolicy(L.Callback):
         every: int = 50_000,
         episodes: int = 20,
         steps: int | None = None,
-        candidates: int | None = None,
+        num_action_samples: int | None = None,
         seed: int = 0,
     ) -> None:
         if every < 1 or episodes < 1:
             raise InputError("EvaluatePolicy: every and episodes must be positive")
         self.every, self.episodes, self.seed = every, episodes, seed
-        self.steps, self.candidates = steps, candidates
+        self.steps, self.num_action_samples = steps, num_action_samples
 
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any
@@ -48,7 +48,7 @@ class EvaluatePolicy(L.Callback):
         policy, noise = pl_module, torch.Generator(pl_module.device).manual_seed(self.seed)
         result = evaluate(
             lambda obs: policy.act(
-                obs, steps=self.steps, candidates=self.candidates, generator=noise
+                obs, steps=self.steps, num_action_samples=self.num_action_samples, generator=noise
             ),
             pl_module.spec.task,
             self.episodes,

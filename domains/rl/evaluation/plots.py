@@ -26,7 +26,7 @@ FRAMES = 300
 GL_PACKAGES = "libegl1 libgl1 libosmesa6 libgles2"
 
 
-def vector(obs: Any) -> NDArray[np.float32]:
+def observation_vector(obs: Any) -> NDArray[np.float32]:
     """An observation as the readers see it: of a dictionary, the entry ``observation``.
 
     AntMaze, which needs more, gives no dictionary: :meth:`Task.make` has joined its entries.
@@ -34,7 +34,7 @@ def vector(obs: Any) -> NDArray[np.float32]:
     return np.asarray(obs["observation"] if isinstance(obs, dict) else obs, np.float32)
 
 
-def draw(maze: str, trails: Sequence[NDArray[np.float32]], path: Path, title: str = "") -> None:
+def draw(maze: str, trajectories: Sequence[NDArray[np.float32]], path: Path, title: str = "") -> None:
     """Draw the ways of balls, each (t, 4), over their maze, as PNG."""
     layout = maze_named(maze)
     cells = np.array(layout.cells) != 0
@@ -45,7 +45,7 @@ def draw(maze: str, trails: Sequence[NDArray[np.float32]], path: Path, title: st
     axes.imshow(cells, cmap="Greys", vmin=0, vmax=2, extent=extent)
     axes.add_patch(Circle(layout.goal, GOAL_RADIUS, color="tab:green", alpha=0.3, zorder=2))
     axes.plot(*layout.goal, "*", color="tab:green", markersize=12, zorder=4)
-    for k, trail in enumerate(trails):
+    for k, trail in enumerate(trajectories):
         axes.plot(trail[:, 0], trail[:, 1], linewidth=1, alpha=0.8, color=f"C{k % 10}", zorder=3)
         axes.plot(*trail[0, :2], "o", color=f"C{k % 10}", markersize=4, zorder=3)
     axes.set(xlabel="x (m)", ylabel="y (m)", title=title)
@@ -53,7 +53,7 @@ def draw(maze: str, trails: Sequence[NDArray[np.float32]], path: Path, title: st
         figure.savefig(temporary, dpi=100, format="png")
 
 
-def film(act: Act, task: Task, path: Path, seed: int) -> str | None:
+def record_video(act: Act, task: Task, path: Path, seed: int) -> str | None:
     """Write a video of the start of one episode; say in one line why, if that cannot be done."""
     env = task.make(disable_env_checker=True)
     modes = env.metadata.get("render_modes", [])
@@ -80,7 +80,7 @@ def _frames(act: Act, task: Task, seed: int) -> tuple[list[NDArray[np.uint8]], i
     obs, over = env.reset(seed=seed)[0], False
     while not over and len(frames) < FRAMES:
         frames.append(np.asarray(env.render(), np.uint8))
-        obs, _, terminated, truncated, _ = env.step(act(vector(obs)[None])[0])
+        obs, _, terminated, truncated, _ = env.step(act(observation_vector(obs)[None])[0])
         over = bool(terminated or truncated)
     env.close()
     return frames, int(env.metadata.get("render_fps", 30))

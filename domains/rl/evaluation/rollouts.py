@@ -11,12 +11,12 @@ from rich.table import Table
 
 from oneleap.core.errors import InputError
 from oneleap.domains.rl.envs.task import Task
-from oneleap.domains.rl.evaluation.plots import Act, vector
+from oneleap.domains.rl.evaluation.plots import Act, observation_vector
 
-WAVE = 200
+MAX_PARALLEL = 200
 """Episodes played at once; the rest wait. Fixed, so that results do not depend on the machine."""
 
-TRAILS = 12
+TRAJECTORIES = 12
 """Episodes whose observations are kept, for drawing."""
 
 
@@ -40,7 +40,7 @@ class Evaluation:
     successes: NDArray[np.bool_] | None
     act_ms: float
     batch: int
-    trails: tuple[NDArray[np.float32], ...] = ()
+    trajectories: tuple[NDArray[np.float32], ...] = ()
 
     @property
     def scores(self) -> NDArray[np.float64]:
@@ -126,7 +126,7 @@ def evaluate(
     """
     if episodes < 1:
         raise InputError(f"episodes: {episodes} is not positive")
-    waves = [range(k, min(k + WAVE, episodes)) for k in range(0, episodes, WAVE)]
+    waves = [range(k, min(k + MAX_PARALLEL, episodes)) for k in range(0, episodes, MAX_PARALLEL)]
     with Progress(console=Console(stderr=True), disable=not progress) as bar:
         advance = bar.add_task("evaluating", total=episodes)
         found = [
@@ -141,7 +141,7 @@ def evaluate(
         successes=np.concatenate(reported) if len(reported) == len(found) else None,
         act_ms=float(np.average([wave.act_ms for wave in found], weights=calls)),
         batch=found[0].batch,
-        trails=found[0].trails,
+        trajectories=found[0].trajectories,
     )
 
 
@@ -157,7 +157,7 @@ class _Lanes:
         n = len(seeds)
         self.envs = [task.make(disable_env_checker=True) for _ in seeds]
         starts = (env.reset(seed=s)[0] for env, s in zip(self.envs, seeds, strict=True))
-        self.obs = np.stack([vector(start) for start in starts])
+        self.obs = np.stack([observation_vector(start) for start in starts])
         self.returns, self.lengths = np.zeros(n), np.zeros(n, np.int64)
         self.successes, self.reported = np.zeros(n, bool), False
         self.alive = np.ones(n, bool)
@@ -167,7 +167,7 @@ class _Lanes:
         playing = np.flatnonzero(self.alive)
         for i in playing:
             obs, reward, terminated, truncated, info = self.envs[i].step(actions[i])
-            self.obs[i] = vector(obs)
+            self.obs[i] = observation_vector(obs)
             self.returns[i] += float(reward)
             self.lengths[i] += 1
             self.alive[i] = not (terminated or truncated)
@@ -180,7 +180,7 @@ class _Lanes:
 def _wave(act: Act, task: Task, seeds: list[int], bar: Progress, advance: TaskID) -> Evaluation:
     """One episode from each seed."""
     lanes = _Lanes(task, seeds)
-    trail, taken = [lanes.obs[:TRAILS].copy()], list[float]()
+    trail, taken = [lanes.obs[:TRAJECTORIES].copy()], list[float]()
     while lanes.alive.any():
         begin = time.perf_counter()
         actions = np.asarray(act(lanes.obs), np.float32)
@@ -188,10 +188,10 @@ def _wave(act: Act, task: Task, seeds: list[int], bar: Progress, advance: TaskID
         if not np.isfinite(actions).all():
             raise InputError(f"{task.env}: the policy's actions are not finite: did it diverge?")
         bar.advance(advance, lanes.step(actions))
-        trail.append(lanes.obs[:TRAILS].copy())
+        trail.append(lanes.obs[:TRAJECTORIES].copy())
     for env in lanes.envs:
         env.close()
-    ways = zip(np.stack(trail, axis=1), lanes.lengths[:TRAILS], strict=True)
+    ways = zip(np.stack(trail, axis=1), lanes.lengths[:TRAJECTORIES], strict=True)
     return Evaluation(
         task=task,
         returns=lanes.returns,
@@ -199,5 +199,5 @@ def _wave(act: Act, task: Task, seeds: list[int], bar: Progress, advance: TaskID
         successes=lanes.successes if lanes.reported else None,
         act_ms=float(np.mean(taken[1:] or taken)) * 1000,
         batch=len(seeds),
-        trails=tuple(way[: length + 1] for way, length in ways),
+        trajectories=tuple(way[: length + 1] for way, length in ways),
     )

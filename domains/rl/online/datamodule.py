@@ -15,9 +15,9 @@ from oneleap.core.training.loaders import Endless
 from oneleap.core.training.seed import batch_generator
 from oneleap.domains.rl.algorithms.policy import Policy
 from oneleap.domains.rl.data.datamodule import OfflineData
-from oneleap.domains.rl.data.transitions import AsStored, GoalDistance, Reward, Transitions
+from oneleap.domains.rl.data.transitions import StoredReward, GoalDistanceReward, Reward, Transitions
 from oneleap.domains.rl.envs.task import Spec
-from oneleap.domains.rl.online.replay import Array, Collector, Replay
+from oneleap.domains.rl.online.replay import Array, Collector, ReplayBuffer
 
 
 class OnlineData(OfflineData):
@@ -51,7 +51,7 @@ class OnlineData(OfflineData):
         path: str,
         run: str,
         *,
-        reward: Reward = AsStored(),  # noqa: B008  (frozen)
+        reward: Reward = StoredReward(),  # noqa: B008  (frozen)
         gamma: float = 0.99,
         n_step: int = 1,
         batch_size: int = 256,
@@ -106,19 +106,19 @@ class OnlineData(OfflineData):
         return spec
 
     @cached_property
-    def replay(self) -> Replay:
+    def replay(self) -> ReplayBuffer:
         """The fresh steps, on the training device."""
-        replay = Replay(self.capacity, self.spec, self._device)
+        replay = ReplayBuffer(self.capacity, self.spec, self._device)
         if self._stored is not None:
             replay.load_state_dict(self._stored)
         return replay
 
-    def rewarded(self) -> Callable[[float], float]:
+    def reward_transform(self) -> Callable[[float], float]:
         """From the environment's reward to the data's, both of which are affine in the stored one.
 
         PointMaze's environment has the very reward that its data are given.
         """
-        if isinstance(self.reward, AsStored | GoalDistance):
+        if isinstance(self.reward, StoredReward | GoalDistanceReward):
             return lambda reward: reward
         # Relabelling again what was relabelled would not do: read the file's own rewards.
         raw = OfflineData(self.path, env="none", clip_actions=self.clip_actions).dataset.reward
@@ -167,7 +167,7 @@ class OnlineData(OfflineData):
         if not file.is_file():  # a model alone does not tell
             return
         kept = yaml.safe_load(file.read_text(encoding="utf-8"))["data"]["init_args"]
-        reward = (kept.get("reward") or {}).get("class_path") or class_path(AsStored)
+        reward = (kept.get("reward") or {}).get("class_path") or class_path(StoredReward)
         gamma = kept.get("gamma", self.gamma)
         for name, theirs, ours in (
             ("reward", reward, class_path(type(self.reward))),
@@ -216,7 +216,7 @@ class OnlineBatches(Endless[Transitions]):
         assert isinstance(policy, Policy)
         assert task is not None
         players = Collector(
-            task, data.gamma, data.n_step, data.rewarded(), data.seed, data.episodes
+            task, data.gamma, data.n_step, data.reward_transform(), data.seed, data.episodes
         )
         step, device = trainer.global_step, old.obs.device
         n_old = round(data.offline_share * data.batch_size)
@@ -224,7 +224,7 @@ class OnlineBatches(Endless[Transitions]):
             generator = batch_generator(data.seed, step, 0, device)
 
             def act(obs: Array, generator: torch.Generator = generator) -> Array:
-                return policy.act(obs, candidates=1, generator=generator)
+                return policy.act(obs, num_action_samples=1, generator=generator)
 
             wanted = data.env_steps if len(fresh) else data.first_steps + data.n_step
             for _ in range(wanted):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from oneleap.core.errors import InputError
 from oneleap.domains.rl.data.transitions import Transitions
 from oneleap.domains.rl.envs.task import Spec, Task
-from oneleap.domains.rl.evaluation.plots import vector
+from oneleap.domains.rl.evaluation.plots import observation_vector
 from oneleap.domains.rl.evaluation.rollouts import episode_seed
 
 Array = NDArray[np.float32]
@@ -60,12 +60,12 @@ class Collector:
     def step(self, act: Callable[[Array], Array]) -> tuple[list[Step], float | None]:
         """Play one step: the steps that it completes, and the return of an episode it ends."""
         if self.obs is None:
-            self.obs = vector(self.env.reset(seed=episode_seed(self.seed, self.episodes))[0])
+            self.obs = observation_vector(self.env.reset(seed=episode_seed(self.seed, self.episodes))[0])
             self.episodes, self.returned = self.episodes + 1, 0.0
         action = np.asarray(act(self.obs), np.float32)
         seen, reward, terminated, truncated, _ = self.env.step(action)
         self.pending.append((self.obs, action, self.reward(float(reward))))
-        self.obs, self.returned = vector(seen), self.returned + float(reward)
+        self.obs, self.returned = observation_vector(seen), self.returned + float(reward)
         over = bool(terminated or truncated)
         done = []
         while self.pending and (over or len(self.pending) == self.n_step):
@@ -83,7 +83,7 @@ class Collector:
         return Step(obs, act, total, next_obs, discount)
 
 
-class Replay:
+class ReplayBuffer:
     """The latest ``capacity`` fresh steps, on one device.
 
     Args:

@@ -13,7 +13,7 @@ from support.tiny_rl import ALGORITHMS, SPEC, bandit, trainer
 from oneleap.core.training.optim import AdamConfig
 from oneleap.domains.rl.algorithms import compiled_step as step_graph
 from oneleap.domains.rl.algorithms.actor_critic import ActorCritic
-from oneleap.domains.rl.algorithms.compiled_step import StepGraph
+from oneleap.domains.rl.algorithms.compiled_step import CompiledStep
 
 ADAM = AdamConfig(lr=3e-3, weight_decay=0.01, cosine=True, clip=0.3)
 
@@ -60,7 +60,7 @@ def test_it_takes_the_optimisers_learning_rate(monkeypatch: pytest.MonkeyPatch) 
 def test_an_optimiser_that_has_not_begun_has_no_graph() -> None:
     policy = ALGORITHMS["ofql"](SPEC)
     groups = [{"params": list(m.parameters())} for m in (policy.net, policy.critic)]
-    assert StepGraph.of(policy, torch.optim.AdamW(groups)) is None
+    assert CompiledStep.of(policy, torch.optim.AdamW(groups)) is None
 
 
 # In a process of its own: the checks of shapes that this test run switches on do not compile.

@@ -55,7 +55,7 @@ def test_fql_is_its_formulas(spec: Spec, batch: Transitions, q_agg: str, normali
     policy = small(FQL, spec, alpha=3.0, flow_steps=4, q_agg=q_agg, normalize_q=normalize)
     draw = policy.draw(batch, seeded())
     dactor, dcritic, logs = policy.gradients(batch, draw)
-    s, s2, a = policy.observe(batch.obs), policy.observe(batch.next_obs), policy.data(batch)
+    s, s2, a = policy.normalize_obs(batch.obs), policy.normalize_obs(batch.next_obs), policy.data(batch)
     student, flow = policy.net.student, policy.net.flow
 
     wanted = jumped(student, draw.noise, s)
@@ -93,7 +93,7 @@ def test_fbrac_climbs_through_the_solver(spec: Spec, batch: Transitions) -> None
     policy = small(FBRAC, spec, alpha=3.0, steps=4)
     draw = policy.draw(batch, seeded())
     dactor, dcritic, logs = policy.gradients(batch, draw)
-    s, s2, a = policy.observe(batch.obs), policy.observe(batch.next_obs), policy.data(batch)
+    s, s2, a = policy.normalize_obs(batch.obs), policy.normalize_obs(batch.next_obs), policy.data(batch)
     imitation = flow_matching(policy.net, a, draw.imitation.e, draw.imitation.t, s)
     value = both(policy.critic, s, solved(policy.net, draw.noise, s, 4).clamp(-1, 1)).mean()
     loss = 3 * imitation - value

@@ -36,7 +36,7 @@ def value(policy: ImplicitQ, s: Tensor) -> Tensor:
 
 def levelled(policy: ImplicitQ, batch: Transitions) -> ImplicitQ:
     """Shift V so that half the data's actions are better than it says."""
-    s, a = policy.observe(batch.obs), policy.data(batch)
+    s, a = policy.normalize_obs(batch.obs), policy.data(batch)
     with torch.no_grad():
         gap = both(policy.target_critic, s, a).amin(0) - value(policy, s)
         policy.critic.value.critic.biases[-1].add_(gap.median())
@@ -45,7 +45,7 @@ def levelled(policy: ImplicitQ, batch: Transitions) -> ImplicitQ:
 
 def test_critics_regress_the_expectile_and_its_backup(spec: Spec, batch: Transitions) -> None:
     policy = levelled(small(IQL(spec, **SMALL, expectile=0.8)), batch)
-    s, s2, a = policy.observe(batch.obs), policy.observe(batch.next_obs), policy.data(batch)
+    s, s2, a = policy.normalize_obs(batch.obs), policy.normalize_obs(batch.next_obs), policy.data(batch)
     draw = policy.draw(batch, seeded())
     _, dcritic, logs = policy.gradients(batch, draw)
     gap = both(policy.target_critic, s, a).amin(0).detach() - value(policy, s)
@@ -62,7 +62,7 @@ def test_critics_regress_the_expectile_and_its_backup(spec: Spec, batch: Transit
 def test_iql_imitates_by_advantage(spec: Spec, batch: Transitions, max_weight: float) -> None:
     policy = small(IQL(spec, **SMALL, beta=2.0, max_weight=max_weight))
     levelled(policy, batch)
-    s, a = policy.observe(batch.obs), policy.data(batch)
+    s, a = policy.normalize_obs(batch.obs), policy.data(batch)
     dactor, _, logs = policy.gradients(batch, policy.draw(batch, seeded()))
     advantage = both(policy.target_critic, s, a).amin(0) - value(policy, s)
     weight = (2 * advantage).exp().detach()
@@ -76,12 +76,12 @@ def test_iql_imitates_by_advantage(spec: Spec, batch: Transitions, max_weight: f
 def test_iql_acts_by_its_mean_or_about_it(spec: Spec) -> None:
     policy = small(IQL(spec, **SMALL))
     obs = np.random.default_rng(0).normal(size=(2000, 3)).astype(np.float32)
-    s = policy.observe(torch.tensor(obs))
+    s = policy.normalize_obs(torch.tensor(obs))
     mean = policy.average.mean(s) * torch.tensor([1.0, 3.0]) + torch.tensor([0.0, 1.0])
     first, second = policy.act(obs), policy.act(obs, steps=3)
     np.testing.assert_allclose(first, mean.detach(), atol=1e-5)
     np.testing.assert_allclose(first, second, atol=1e-5)
-    policy.spread = 0.5
+    policy.std_scale = 0.5
     with torch.no_grad():
         policy.average.log_std.fill_(-3.0)
     inside = np.abs(first[:, 0]) < 0.8
@@ -98,12 +98,12 @@ def test_idql_imitates_and_no_more(spec: Spec, batch: Transitions) -> None:
 
 
 def test_idql_acts_by_the_best_of_its_candidates(spec: Spec) -> None:
-    policy = small(IDQL(spec, **SMALL, time_dim=8, steps=3, candidates=8))
+    policy = small(IDQL(spec, **SMALL, time_dim=8, steps=3, num_action_samples=8))
     obs = np.ones((2, 3), np.float32)
     found = policy.act(obs, generator=seeded())
-    offered = torch.tensor(policy.act(obs.repeat(8, 0), candidates=1, generator=seeded()))
+    offered = torch.tensor(policy.act(obs.repeat(8, 0), num_action_samples=1, generator=seeded()))
     scaled = (offered - torch.tensor([0.0, 1.0])) / torch.tensor([1.0, 3.0])
-    s = policy.observe(torch.tensor(obs.repeat(8, 0)))
+    s = policy.normalize_obs(torch.tensor(obs.repeat(8, 0)))
     best = both(policy.target_critic, s, scaled).amin(0).reshape(2, 8).argmax(1)
     expected = offered.reshape(2, 8, 2)[torch.arange(2), best]
     np.testing.assert_allclose(found, expected, atol=1e-5)
@@ -115,8 +115,8 @@ def test_values_draw_the_policies_to_better_actions(spec: Spec) -> None:
     iql = IQL(spec, **FAST, beta=3.0, tau=0.05)
     trainer(150).fit(iql, bandit())
     assert np.abs(iql.act(obs)[:, 1] - 2.5).mean() < 0.5 * UNIFORM
-    idql = IDQL(spec, **FAST, time_dim=8, steps=3, candidates=16, tau=0.05, ema=0.9)
+    idql = IDQL(spec, **FAST, time_dim=8, steps=3, num_action_samples=16, tau=0.05, ema=0.9)
     trainer(150).fit(idql, bandit())
-    best, one = (idql.act(obs, candidates=n, generator=seeded()) for n in (None, 1))
+    best, one = (idql.act(obs, num_action_samples=n, generator=seeded()) for n in (None, 1))
     assert np.abs(best[:, 1] - 2.5).mean() < 0.35 * UNIFORM
     assert np.abs(one[:, 1] - 2.5).mean() > 0.6 * UNIFORM  # a clone, which knows of no value

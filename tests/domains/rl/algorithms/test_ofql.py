@@ -63,21 +63,21 @@ def test_critic_loss_is_clipped_double_q(spec: Spec, batch: Transitions, max_q: 
     torch.testing.assert_close(loss, expected)
 
 
-@pytest.mark.parametrize("judge", [0, 1])
+@pytest.mark.parametrize("critic_index", [0, 1])
 def test_actor_loss_is_imitation_minus_scaled_value(
-    spec: Spec, batch: Transitions, judge: int
+    spec: Spec, batch: Transitions, critic_index: int
 ) -> None:
     policy = small_ofql(spec, eta=0.7)
     draw = policy.draw(batch, torch.Generator().manual_seed(0))._replace(
-        judge=torch.tensor([judge])
+        critic_index=torch.tensor([critic_index])
     )
     scale = torch.tensor(3.0)
     loss, _ = policy.actor_loss(dict(policy.net.named_parameters()), batch, draw, scale)
-    s = policy.observe(batch.obs)
+    s = policy.normalize_obs(batch.obs)
     imitation = policy.objective.loss(policy.bind(batch), draw.imitation).per_sample.mean()
     zero, one = torch.zeros(len(s)), torch.ones(len(s))
     a = (draw.noise - policy.net(draw.noise, zero, one, s)).clamp(-1, 1)
-    value = q_of(policy.critic, judge, s, a).mean()
+    value = q_of(policy.critic, critic_index, s, a).mean()
     torch.testing.assert_close(loss, imitation - 0.7 * value / scale)
 
 
@@ -89,15 +89,15 @@ def test_gradients_are_those_of_the_formulas(spec: Spec, batch: Transitions) -> 
     dactor, dcritic, _ = policy.gradients(batch, draw)
 
     actor = dict(policy.net.named_parameters())
-    s = policy.observe(batch.obs)
+    s = policy.normalize_obs(batch.obs)
     with torch.no_grad():
-        judge = int(draw.judge)
-        scale = q_of(policy.critic, 1 - judge, s, policy.data(batch)).abs().mean()
+        critic_index = int(draw.critic_index)
+        scale = q_of(policy.critic, 1 - critic_index, s, policy.data(batch)).abs().mean()
         action = policy.actor_loss(actor, batch, draw, scale)[1]["q_policy"]
     zero, one = torch.zeros(len(s)), torch.ones(len(s))
     imitation = policy.objective.loss(policy.bind(batch), draw.imitation).per_sample.mean()
     a = (draw.noise - policy.net(draw.noise, zero, one, s)).clamp(-1, 1)
-    value = policy.critic(s, a, draw.judge).mean()
+    value = policy.critic(s, a, draw.critic_index).mean()
     torch.testing.assert_close(value.detach(), action)
     expected = torch.autograd.grad(imitation - 0.7 * value / scale, list(actor.values()))
     for name, gradient in zip(actor, expected, strict=True):
@@ -105,7 +105,7 @@ def test_gradients_are_those_of_the_formulas(spec: Spec, batch: Transitions) -> 
 
     critic = dict(policy.critic.named_parameters())
     with torch.no_grad():
-        s2 = policy.observe(batch.next_obs)
+        s2 = policy.normalize_obs(batch.next_obs)
         future = policy.next_value(s2, draw.next_noise)
         y = batch.reward + batch.discount * future
     loss = (policy.critic(s, policy.data(batch)) - y).square().mean(1).sum()
@@ -163,14 +163,14 @@ def test_choice_prefers_valued_candidates(spec: Spec) -> None:
     s = torch.zeros(12, 3)
     a = torch.linspace(-1, 1, 24).reshape(12, 2)
     q = policy.target_critic(s, a).amin(0).reshape(3, 4)
-    kept = policy.choose(s, a, 4, torch.Generator().manual_seed(0))
+    kept = policy.select_action(s, a, 4, torch.Generator().manual_seed(0))
     best = a.reshape(3, 4, 2)[torch.arange(3), q.argmax(1)]
     spread = q.sort(1).values
     if (spread[:, -1] - spread[:, -2]).min() > 0.05:
         assert torch.equal(kept, best)
     policy.temperature = 1e6
     many = torch.zeros(4000, 3), torch.arange(4000.0)[:, None].expand(-1, 2)
-    index = policy.choose(*many, 4, torch.Generator().manual_seed(0))[:, 0] % 4
+    index = policy.select_action(*many, 4, torch.Generator().manual_seed(0))[:, 0] % 4
     shares = torch.bincount(index.long(), minlength=4) / 1000
     assert (shares - 0.25).abs().max() < 0.06
 

@@ -79,7 +79,7 @@ def test_data_and_observations_are_normalised(spec: Spec, batch: Transitions) ->
     assert data.abs().max() <= 1
     torch.testing.assert_close(data[:, 1] * 3 + 1, batch.act[:, 1])
     mean = torch.tensor([spec.obs_mean])
-    torch.testing.assert_close(policy.observe(mean), torch.zeros(1, 3))
+    torch.testing.assert_close(policy.normalize_obs(mean), torch.zeros(1, 3))
 
 
 def test_saved_policy_acts_the_same(spec: Spec, tmp_path: Path) -> None:
@@ -91,9 +91,9 @@ def test_saved_policy_acts_the_same(spec: Spec, tmp_path: Path) -> None:
     assert again.spec == spec
     assert again.eta == 0.3
     obs = np.ones((4, 3), np.float32)
-    for candidates in (1, 8):
+    for num_action_samples in (1, 8):
         acts = [
-            p.act(obs, candidates=candidates, generator=torch.Generator().manual_seed(0))
+            p.act(obs, num_action_samples=num_action_samples, generator=torch.Generator().manual_seed(0))
             for p in (policy, again)
         ]
         np.testing.assert_array_equal(*acts)
@@ -102,23 +102,23 @@ def test_saved_policy_acts_the_same(spec: Spec, tmp_path: Path) -> None:
 @pytest.mark.parametrize("residual", [False, True])
 def test_a_folded_leap_is_the_network_s_and_follows_its_weights(spec: Spec, residual: bool) -> None:
     policy = Policy(spec, MeanFlow(), width=16, residual=residual)
-    assert isinstance(policy.leap(), AtFixedTimes)
+    assert isinstance(policy.one_step_net(), AtFixedTimes)
     s, e, obs = torch.zeros(1, 3), torch.randn(1, 2), np.asarray(spec.obs_mean, np.float32)
 
     def network() -> torch.Tensor:
         return policy.average(e, torch.zeros(1), torch.ones(1), s)
 
     with torch.no_grad():
-        torch.testing.assert_close(policy.leap()(e, s[:, 0], s[:, 0], s), network())
+        torch.testing.assert_close(policy.one_step_net()(e, s[:, 0], s[:, 0], s), network())
         first = policy.act(obs, generator=torch.Generator().manual_seed(0))
         for average, net in zip(policy.average.parameters(), policy.net.parameters(), strict=True):
             net.normal_(generator=torch.Generator().manual_seed(1))
             torch._foreach_lerp_([average], [net], weight=0.5)
-        torch.testing.assert_close(policy.leap()(e, s[:, 0], s[:, 0], s), network())
+        torch.testing.assert_close(policy.one_step_net()(e, s[:, 0], s[:, 0], s), network())
     assert (policy.act(obs, generator=torch.Generator().manual_seed(0)) != first).any()
     policy.load_state_dict({k: 2 * v for k, v in policy.state_dict().items()})
     with torch.no_grad():
-        torch.testing.assert_close(policy.leap()(e, s[:, 0], s[:, 0], s), network())
+        torch.testing.assert_close(policy.one_step_net()(e, s[:, 0], s[:, 0], s), network())
 
 
 def test_a_residual_policy_says_actions_themselves(spec: Spec, tmp_path: Path) -> None:

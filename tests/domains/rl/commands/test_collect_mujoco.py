@@ -20,7 +20,7 @@ from oneleap.domains.main import main
 from oneleap.domains.rl.commands.collect_mujoco import rollout
 from oneleap.domains.rl.data import d4rl
 from oneleap.domains.rl.data import minari as minari_io
-from oneleap.domains.rl.demonstrators.sb3 import read_actor, trusted_actor
+from oneleap.domains.rl.demonstrators.sb3 import read_actor, load_trusted_actor
 
 Capture = pytest.CaptureFixture[str]
 ENV = "Hopper-v5"
@@ -93,7 +93,7 @@ def test_the_same_as_stable_baselines_itself(tmp_path: Path) -> None:
                 if "log_std" in name:
                     weight.fill_(-20.0) if "weight" not in name else weight.zero_()
         model.save(tmp_path / "p.zip")
-        for actor in (read_actor(tmp_path / "p.zip", env), trusted_actor(tmp_path / "p.zip")):
+        for actor in (read_actor(tmp_path / "p.zip", env), load_trusted_actor(tmp_path / "p.zip")):
             for k in range(3):
                 obs = env.reset(seed=k)[0]
                 np.testing.assert_allclose(

@@ -11,31 +11,31 @@ from rich.progress import Progress
 
 from oneleap.core.errors import InputError
 from oneleap.domains.rl.commands import collect_pointmaze as collect
-from oneleap.domains.rl.commands.collect_pointmaze import episodes, measure, play, record
+from oneleap.domains.rl.commands.collect_pointmaze import episodes, measure_references, simulate_positions, record_trajectories
 from oneleap.domains.rl.data import minari as minari_io
-from oneleap.domains.rl.data.transitions import GoalDistance
-from oneleap.domains.rl.demonstrators.waypoints import PUSH_STEPS, Strays, WaypointController
-from oneleap.domains.rl.envs.pointmaze import MAZES, MEASURED, Physics
+from oneleap.domains.rl.data.transitions import GoalDistanceReward
+from oneleap.domains.rl.demonstrators.waypoints import PERTURBATION_STEPS, Perturbations, WaypointController
+from oneleap.domains.rl.envs.pointmaze import MAZES, REFERENCE_RETURNS, Physics
 
 
 @pytest.fixture(autouse=True)
 def root(tmp_path, monkeypatch):
     monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path))
-    monkeypatch.setattr(collect, "LANE_STEPS", 500)
-    monkeypatch.setattr(collect, "measure", MEASURED.__getitem__)
+    monkeypatch.setattr(collect, "MIN_BALL_STEPS", 500)
+    monkeypatch.setattr(collect, "measure_references", REFERENCE_RETURNS.__getitem__)
     return tmp_path
 
 
-def recorded(steps=1000, seed=0, maze="umaze", stray=0.0):
+def recorded(steps=1000, seed=0, maze="umaze", perturbation=0.0):
     with Progress(disable=True) as progress:
-        return record(maze, steps, seed, stray, progress, progress.add_task(""))
+        return record_trajectories(maze, steps, seed, perturbation, progress, progress.add_task(""))
 
 
 @pytest.mark.parametrize("maze", MAZES)
 def test_the_controller_reaches_every_goal(maze):
     layout, rng = MAZES[maze], np.random.default_rng(0)
-    count = len(layout.free)
-    state, goal = layout.starts(count, rng), layout.centres[rng.permutation(count)]
+    count = len(layout.free_cells)
+    state, goal = layout.starts(count, rng), layout.centers[rng.permutation(count)]
     controller, physics = WaypointController(layout, state, goal, rng), Physics(maze)
     arrived = np.zeros(count, bool)
     for _ in range(layout.horizon):
@@ -45,9 +45,9 @@ def test_the_controller_reaches_every_goal(maze):
     assert np.linalg.norm(state[:, :2] - goal, axis=1).max() < 0.1  # and stays
 
 
-@pytest.mark.parametrize("stray", [0.0, 0.25])
-def test_recording_is_one_way_without_jumps(stray):
-    out = recorded(stray=stray)
+@pytest.mark.parametrize("perturbation", [0.0, 0.25])
+def test_recording_is_one_way_without_jumps(perturbation):
+    out = recorded(perturbation=perturbation)
     assert out.length.tolist() == [500, 500]
     before = out.obs[:, :-1].reshape(-1, 4).astype(np.float64)
     after = Physics("umaze").step(before, out.act.reshape(-1, 2)).reshape(2, 500, 4)
@@ -56,9 +56,9 @@ def test_recording_is_one_way_without_jumps(stray):
     assert error.max() < 0.01  # float32 at the very edge of a wall
 
 
-@pytest.mark.parametrize("stray", [0.0, 0.25])
-def test_goals_move_when_reached_to_anywhere_in_the_middle_of_a_cell(stray):
-    out, layout = recorded(10_000, stray=stray), MAZES["umaze"]
+@pytest.mark.parametrize("perturbation", [0.0, 0.25])
+def test_goals_move_when_reached_to_anywhere_in_the_middle_of_a_cell(perturbation):
+    out, layout = recorded(10_000, perturbation=perturbation), MAZES["umaze"]
     assert len(out.length) == 20
     for obs, goal, cut in zip(out.obs, out.goal, out.cut, strict=True):
         distance = np.linalg.norm(obs[1:, :2] - goal, axis=1)
@@ -71,8 +71,8 @@ def test_goals_move_when_reached_to_anywhere_in_the_middle_of_a_cell(stray):
     assert out.cut.sum() > 50
     goals = out.goal.reshape(-1, 2).astype(float)
     cells = layout.cell_of(goals)
-    assert len(np.unique(cells)) == len(layout.free)
-    beside = np.abs(goals - layout.centres[cells])
+    assert len(np.unique(cells)) == len(layout.free_cells)
+    beside = np.abs(goals - layout.centers[cells])
     assert 0.2 < beside.max() < 0.25 + 1e-6
 
 
@@ -88,35 +88,35 @@ def test_noise_has_the_standard_deviation_of_one_half():
 @pytest.mark.parametrize("share", [0.1, 0.25, 0.7])
 def test_balls_stray_for_that_share_of_the_time_each_push_one_force(share):
     n, steps = 50, 4000
-    strays, wish = Strays(n, share, np.random.default_rng(0)), np.full((n, 2), np.nan)
-    forces, ends = map(np.array, zip(*(strays.push(wish) for _ in range(steps)), strict=True))
-    astray = ~np.isnan(forces[:, :, 0])
-    assert astray.mean() == pytest.approx(share, rel=0.1)
+    perturbations, wish = Perturbations(n, share, np.random.default_rng(0)), np.full((n, 2), np.nan)
+    forces, ends = map(np.array, zip(*(perturbations.push(wish) for _ in range(steps)), strict=True))
+    off_course = ~np.isnan(forces[:, :, 0])
+    assert off_course.mean() == pytest.approx(share, rel=0.1)
     assert np.nanmax(np.abs(forces)) == 1
-    assert not ends[~astray].any()
-    going_on = astray[1:] & astray[:-1] & ~ends[:-1]
+    assert not ends[~off_course].any()
+    going_on = off_course[1:] & off_course[:-1] & ~ends[:-1]
     np.testing.assert_array_equal(forces[1:][going_on], forces[:-1][going_on])
-    assert (astray[1:] | ends[:-1] | ~astray[:-1]).all()  # none breaks off before its end
+    assert (off_course[1:] | ends[:-1] | ~off_course[:-1]).all()  # none breaks off before its end
     for ball in range(n):
-        low, high = PUSH_STEPS
+        low, high = PERTURBATION_STEPS
         stops = np.flatnonzero(ends[:, ball])
-        starts = np.flatnonzero(astray[:, ball] & np.r_[True, (~astray | ends)[:-1, ball]])
+        starts = np.flatnonzero(off_course[:, ball] & np.r_[True, (~off_course | ends)[:-1, ball]])
         lengths = stops - starts[: len(stops)] + 1
         assert low <= lengths.min()
         assert lengths.max() <= high
 
 
 def test_without_strays_no_ball_rests_in_a_corner_with_them_some_do():
-    for stray, expected in ((0.0, False), (0.25, True)):
-        obs = recorded(40_000, stray=stray).obs.reshape(-1, 4).astype(float)
-        beside = np.abs(obs[:, :2] - MAZES["umaze"].centres[MAZES["umaze"].cell_of(obs[:, :2])])
+    for perturbation, expected in ((0.0, False), (0.25, True)):
+        obs = recorded(40_000, perturbation=perturbation).obs.reshape(-1, 4).astype(float)
+        beside = np.abs(obs[:, :2] - MAZES["umaze"].centers[MAZES["umaze"].cell_of(obs[:, :2])])
         resting = np.linalg.norm(obs[:, 2:], axis=1) < 0.1
         assert ((beside > 0.35).all(1) & resting).any() == expected
 
 
-@pytest.mark.parametrize("stray", [0.0, 0.25])
-def test_the_data_follow_from_the_seed(stray):
-    first, again, other = (recorded(seed=seed, stray=stray) for seed in (0, 0, 1))
+@pytest.mark.parametrize("perturbation", [0.0, 0.25])
+def test_the_data_follow_from_the_seed(perturbation):
+    first, again, other = (recorded(seed=seed, perturbation=perturbation) for seed in (0, 0, 1))
     for a, b in zip(first, again, strict=True):
         np.testing.assert_array_equal(a, b)
     assert not np.array_equal(first.obs, other.obs)
@@ -145,10 +145,10 @@ def test_episodes_are_the_recording_cut_by_truncation():
 
 
 def test_references_tell_random_actions_from_the_controller():
-    positions = {controlled: play("umaze", controlled, 20, 0) for controlled in (False, True)}
+    positions = {controlled: simulate_positions("umaze", controlled, 20, 0) for controlled in (False, True)}
     assert positions[True].shape == (300, 20, 2)
     assert (MAZES["umaze"].reward(positions[True][-1], dense=False) == 1).all()
-    found = measure("umaze", 20)
+    found = measure_references("umaze", 20)
     for kind, dense in (("dense", True), ("sparse", False)):
         for who, controlled in (("random", False), ("controller", True)):
             way = positions[controlled]
@@ -164,10 +164,10 @@ def test_the_command_writes_a_whole_minari_data_set(root, capsys):
     loaded, expected = minari_io.read("oneleap/pointmaze-umaze-v0"), recorded(1000, 3)
     np.testing.assert_array_equal(loaded.data.obs, expected.obs[:, :-1].reshape(-1, 4))
     np.testing.assert_array_equal(loaded.data.next_obs, expected.obs[:, 1:].reshape(-1, 4))
-    reward = GoalDistance(MAZES["umaze"].goal)(loaded.data)
+    reward = GoalDistanceReward(MAZES["umaze"].goal)(loaded.data)
     np.testing.assert_allclose(loaded.data.reward, reward, atol=1e-6)
-    assert loaded.task.ref_min == MEASURED["umaze"]["dense_random"]
-    assert loaded.sparse_task.ref_max == MEASURED["umaze"]["sparse_controller"]
+    assert loaded.task.ref_min == REFERENCE_RETURNS["umaze"]["dense_random"]
+    assert loaded.sparse_task.ref_max == REFERENCE_RETURNS["umaze"]["sparse_controller"]
     assert not loaded.moving_goal
     env = minari.load_dataset("oneleap/pointmaze-umaze-v0").recover_environment()
     assert env.unwrapped.maze == "umaze"
@@ -176,7 +176,7 @@ def test_the_command_writes_a_whole_minari_data_set(root, capsys):
 @pytest.mark.parametrize("maze", MAZES)
 def test_balls_stray_by_default_in_the_larger_mazes(maze, root):
     collect.pointmaze(maze, 500)
-    expected = recorded(500, maze=maze, stray=0.0 if maze == "umaze" else 0.25)
+    expected = recorded(500, maze=maze, perturbation=0.0 if maze == "umaze" else 0.25)
     loaded = minari_io.read(f"oneleap/pointmaze-{maze}-v0")
     np.testing.assert_array_equal(loaded.data.act, expected.act[0])
 
@@ -243,6 +243,6 @@ def test_wrong_settings_are_told():
     with pytest.raises(InputError, match="steps: 0 is not positive"):
         collect.pointmaze("umaze", 0)
     with pytest.raises(InputError, match=r"stray: 1\.0 is not a share"):
-        collect.pointmaze("umaze", 10, stray=1.0)
+        collect.pointmaze("umaze", 10, perturbation=1.0)
     with pytest.raises(InputError, match="must be namespace/name-vNUMBER"):
         collect.pointmaze("umaze", 10, dataset_id="no version")

@@ -17,10 +17,10 @@ from oneleap.core.objectives.meanflow import MeanFlow
 from oneleap.domains.rl.algorithms.policy import Policy
 from oneleap.domains.rl.commands import evaluate as evaluation
 from oneleap.domains.rl.commands.evaluate import command
-from oneleap.domains.rl.envs.pointmaze import ENV_ID, MAZES, MEASURED, pointmaze_task
+from oneleap.domains.rl.envs.pointmaze import ENV_ID, MAZES, REFERENCE_RETURNS, pointmaze_task
 from oneleap.domains.rl.envs.task import Spec, Task
 from oneleap.domains.rl.evaluation import rollouts
-from oneleap.domains.rl.evaluation.plots import draw, film
+from oneleap.domains.rl.evaluation.plots import draw, record_video
 from oneleap.domains.rl.evaluation.rollouts import evaluate
 
 
@@ -30,9 +30,9 @@ class Countdown(gymnasium.Env):
     metadata: ClassVar = {"render_modes": ["rgb_array"], "render_fps": 10}
 
     def __init__(self, keyed=False, succeeds=False, render_mode=None):
-        vector = spaces.Box(-np.inf, np.inf, (2,), np.float64)
+        observation_vector = spaces.Box(-np.inf, np.inf, (2,), np.float64)
         self.keyed, self.succeeds, self.render_mode = keyed, succeeds, render_mode
-        self.observation_space = spaces.Dict({"observation": vector}) if keyed else vector
+        self.observation_space = spaces.Dict({"observation": observation_vector}) if keyed else observation_vector
         self.action_space = spaces.Box(-1, 1, (1,), np.float32)
 
     def reset(self, *, seed=None, options=None):
@@ -71,7 +71,7 @@ def expected_lengths(episodes, seed):
 
 @pytest.mark.parametrize("wave", [1, 4, 200])
 def test_each_episode_counts_once_and_whole_however_many_play_at_once(monkeypatch, wave):
-    monkeypatch.setattr(rollouts, "WAVE", wave)
+    monkeypatch.setattr(rollouts, "MAX_PARALLEL", wave)
     found = evaluate(one, TASK, 13, seed=5)
     lengths = expected_lengths(13, 5)
     assert len(set(lengths)) > 5
@@ -115,8 +115,8 @@ def test_observations_in_a_dictionary_are_taken_out():
 
 def test_trails_are_the_observations_of_whole_episodes():
     found = evaluate(one, TASK, 20)
-    assert len(found.trails) == rollouts.TRAILS
-    for trail, length in zip(found.trails, found.lengths, strict=False):
+    assert len(found.trajectories) == rollouts.TRAJECTORIES
+    for trail, length in zip(found.trajectories, found.lengths, strict=False):
         assert trail[:, 0].tolist() == list(range(length + 1))
 
 
@@ -147,7 +147,7 @@ def test_a_diverged_policy_and_nothing_to_play_are_told():
 def test_the_measured_references_are_what_evaluation_gives():
     """Random actions in the environment itself, not in the simulation of many balls."""
     rng = np.random.default_rng(0)
-    task = pointmaze_task("umaze", True, MEASURED["umaze"])
+    task = pointmaze_task("umaze", True, REFERENCE_RETURNS["umaze"])
     found = evaluate(lambda obs: rng.uniform(-1, 1, (len(obs), 2)), task, 16)
     assert abs(found.score) < 4 * found.flat()["score_se"]
 
@@ -161,7 +161,7 @@ def test_a_maze_is_drawn(tmp_path):
 
 def test_a_film_is_written(tmp_path, monkeypatch):
     monkeypatch.setitem(os.environ, "MUJOCO_GL", "egl")
-    assert film(one, TASK, tmp_path / "film.mp4", seed=0) is None
+    assert record_video(one, TASK, tmp_path / "film.mp4", seed=0) is None
     assert b"ftyp" in (tmp_path / "film.mp4").read_bytes()[:64]
 
 
@@ -172,12 +172,12 @@ def test_a_film_that_cannot_be_names_the_packages(tmp_path, monkeypatch):
         raise RuntimeError("no\nlibEGL")
 
     monkeypatch.setattr(Countdown, "render", fail)
-    message = film(one, TASK, tmp_path / "film.mp4", seed=0)
+    message = record_video(one, TASK, tmp_path / "film.mp4", seed=0)
     assert message == (
         "no video, install Debian's libegl1 libgl1 libosmesa6 libgles2 (OpenGL failed: no libEGL)"
     )
     monkeypatch.setitem(Countdown.metadata, "render_modes", [])
-    assert film(one, TASK, tmp_path / "film.mp4", seed=0) == (
+    assert record_video(one, TASK, tmp_path / "film.mp4", seed=0) == (
         "no video: Countdown-v0 draws no pictures"
     )
     assert not list(tmp_path.iterdir())
@@ -199,7 +199,7 @@ def trained(folder: Path, task: Task | None, obs_dim: int = 4) -> Path:
 
 def test_noise_and_temperature_of_an_evaluation(tmp_path: Path) -> None:
     """No noise, no spread of actions; without a value there is nothing to choose by."""
-    task = pointmaze_task("umaze", True, MEASURED["umaze"])
+    task = pointmaze_task("umaze", True, REFERENCE_RETURNS["umaze"])
     task.env_kwargs["horizon"] = 4
     run = trained(tmp_path, task)
     policy, obs = Policy.from_pretrained(run / "model"), np.zeros((5, 4), np.float32)
@@ -217,14 +217,14 @@ def test_noise_and_temperature_of_an_evaluation(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="temperature: a Policy has no values to choose by"):
         command(run, temperature=0.1)
     with pytest.raises(InputError, match="candidates: a Policy has no values to choose by"):
-        command(run, candidates=5)
+        command(run, num_action_samples=5)
     with pytest.raises(InputError, match="candidates: 0 is not positive"):
-        command(run, candidates=0)
+        command(run, num_action_samples=0)
 
 
 def test_the_command_leaves_figures_and_pictures(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(evaluation, "film", lambda *args: "no video, said the test")
-    task = pointmaze_task("umaze", True, MEASURED["umaze"])
+    monkeypatch.setattr(evaluation, "record_video", lambda *args: "no video, said the test")
+    task = pointmaze_task("umaze", True, REFERENCE_RETURNS["umaze"])
     task.env_kwargs["horizon"] = 20
     run = trained(tmp_path, task)
     figures = []
@@ -235,7 +235,7 @@ def test_the_command_leaves_figures_and_pictures(tmp_path, capsys, monkeypatch):
         assert json.loads((tmp_path / "more.json").read_text()) == figures[-1]
         figures[-1].pop("act_ms")
     assert figures[0] == figures[1]
-    assert figures[0]["candidates"] == 1
+    assert figures[0]["num_action_samples"] == 1
     assert figures[0]["length"] == 20
     assert all(isinstance(value, int | float) for value in figures[0].values())
     assert (tmp_path / "trails.png").exists()

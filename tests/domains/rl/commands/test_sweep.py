@@ -18,8 +18,8 @@ from oneleap.core.errors import InputError
 from oneleap.domains.main import main
 from oneleap.domains.rl.commands import ray_tune as tuner
 from oneleap.domains.rl.commands.sweep import (
-    Plan,
-    Row,
+    SweepPlan,
+    ValueSummary,
     Trial,
     fit_arguments,
     next_command,
@@ -45,7 +45,7 @@ def test_trials_are_all_pairs_a_seed_at_a_time() -> None:
 
 
 def test_a_trial_sets_the_value_and_all_seeds_and_goes_on_if_it_was_begun(tmp_path: Path) -> None:
-    plan = Plan(("rl/ofql_d4rl", "rl/fql_d4rl"), "model.alpha", ("--data.path", "x"))
+    plan = SweepPlan(("rl/ofql_d4rl", "rl/fql_d4rl"), "model.alpha", ("--data.path", "x"))
     found = fit_arguments(plan, Trial(0.1, 7), tmp_path)
     assert found[:6] == ["--config", "rl/ofql_d4rl", "--config", "rl/fql_d4rl", "--data.path", "x"]
     assert "--model.alpha=0.1" in found
@@ -70,9 +70,9 @@ def test_the_next_step_is_the_best_value_on_other_episodes() -> None:
     rows = summary({Trial(v, 2): {"return": r} for v, r in ((0.5, 3.0), (0.1, 9.0), (0.3, 4.0))})
     assert [row.value for row in rows] == [0.1, 0.3, 0.5]
     assert math.isnan(rows[0].standard_error)
-    found = next_command(Plan(("c",), episodes=20), Path("s"), rows)
+    found = next_command(SweepPlan(("c",), episodes=20), Path("s"), rows)
     assert found == "oneleap evaluate s/0.1-seed2 --episodes 20 --seed 1000000"
-    assert Row(0.1, {2: 9.0}) == rows[0]
+    assert ValueSummary(0.1, {2: 9.0}) == rows[0]
 
 
 def write_data(folder: Path) -> None:
@@ -143,7 +143,7 @@ def test_scoring_on_other_episodes_does_not_choose(played: list[str], capsys: Ca
 def test_another_plan_wants_another_folder(played: list[str], capsys: Capture) -> None:
     Path("s").mkdir()
     plan = {"configs": ["rl/fql_d4rl"], "setting": "model.alpha", "fit": [], "episodes": 2}
-    stored = {"plan": {**plan, "candidates": None}, "trials": [[0.1, 0]]}
+    stored = {"plan": {**plan, "num_action_samples": None}, "trials": [[0.1, 0]]}
     Path("s/sweep.json").write_text(json.dumps(stored))
     assert main([*LINE, "--values", "[0.5]", "--seeds", "[0]"]) == 2
     assert "holds a sweep of rl/fql_d4rl with other settings" in capsys.readouterr().err

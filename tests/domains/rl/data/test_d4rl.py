@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oneleap.core.errors import InputError
-from oneleap.domains.rl.data.d4rl import DOMAINS, derived, domain_of, read
-from oneleap.domains.rl.data.validation import checked
+from oneleap.domains.rl.data.d4rl import FAMILIES, derive_next_observations, family_of, read
+from oneleap.domains.rl.data.validation import validate_fields
 
 OBS = 11  # Hopper's
 
@@ -51,12 +51,12 @@ def test_derived_next_observations_follow_d4rls_rule(flags):
     terminal, timeout = (np.array([f == letter for f in flags]) for letter in "tT")
     raw = columns(n) | {"terminals": terminal, "timeouts": timeout}
     kept = [i for i in range(n - 1) if not timeout[i]]
-    found = checked("x", raw, optional=("next_observations",))
+    found = validate_fields("x", raw, optional=("next_observations",))
     if not kept:
         with pytest.raises(InputError, match="no step has a successor"):
-            derived("x", found)
+            derive_next_observations("x", found)
         return
-    data = derived("x", found)
+    data = derive_next_observations("x", found)
     np.testing.assert_array_equal(data.obs, raw["observations"][kept])
     np.testing.assert_array_equal(data.next_obs, raw["observations"][[i + 1 for i in kept]])
     np.testing.assert_array_equal(data.reward, raw["rewards"][kept])
@@ -98,13 +98,13 @@ def test_bounds_and_references_are_d4rls(tmp_path):
     ],
 )
 def test_domains_are_told_by_their_names(name, domain):
-    assert domain_of(name) == domain
+    assert family_of(name) == domain
 
 
 def test_reference_scores_are_those_of_d4rl():
-    assert DOMAINS["walker2d"][:2] == (1.629008, 4592.3)
-    assert DOMAINS["relocate"][:2] == (-6.425911, 4233.877797728884)
-    assert DOMAINS["maze2d-medium"][:2] == (13.13, 277.39)
+    assert FAMILIES["walker2d"][:2] == (1.629008, 4592.3)
+    assert FAMILIES["relocate"][:2] == (-6.425911, 4233.877797728884)
+    assert FAMILIES["maze2d-medium"][:2] == (13.13, 277.39)
 
 
 @pytest.mark.filterwarnings("ignore:.*out of date")  # Hopper-v4

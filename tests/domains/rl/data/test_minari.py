@@ -20,9 +20,9 @@ from minari.dataset._storages.hdf5_storage import HDF5Storage
 from oneleap.core.errors import InputError
 from oneleap.domains.rl.data import minari as minari_io
 from oneleap.domains.rl.data.minari import read
-from oneleap.domains.rl.envs.pointmaze import MAZES, MEASURED
+from oneleap.domains.rl.envs.pointmaze import MAZES, REFERENCE_RETURNS
 from oneleap.domains.rl.envs.task import Task
-from oneleap.domains.rl.evaluation.plots import vector
+from oneleap.domains.rl.evaluation.plots import observation_vector
 
 BOX = spaces.Box(-1, 1, (2,), np.float32)
 VECTOR = spaces.Box(-np.inf, np.inf, (3,), np.float64)
@@ -130,7 +130,7 @@ def test_minaris_own_pointmaze_is_played_with_the_fixed_goal(root, maze):
     assert loaded.moving_goal
     assert loaded.task.env_kwargs == {"maze": maze, "dense": True}
     assert loaded.sparse_task.env_kwargs == {"maze": maze, "dense": False}
-    assert loaded.sparse_task.ref_max == MEASURED[maze]["sparse_controller"]
+    assert loaded.sparse_task.ref_max == REFERENCE_RETURNS[maze]["sparse_controller"]
 
 
 def ant(spec):
@@ -162,14 +162,14 @@ def test_antmaze_is_read_and_played_with_position_and_goal(root, version):
     np.testing.assert_array_equal(loaded.data.next_obs, whole[1:])
     env = loaded.task.make(disable_env_checker=True)
     assert env.observation_space.shape == whole.shape[1:]
-    np.testing.assert_array_equal(vector(env.reset(seed=0)[0]), whole[0])
-    np.testing.assert_array_equal(vector(env.step(loaded.data.act[0].numpy())[0]), whole[1])
+    np.testing.assert_array_equal(observation_vector(env.reset(seed=0)[0]), whole[0])
+    np.testing.assert_array_equal(observation_vector(env.step(loaded.data.act[0].numpy())[0]), whole[1])
     env.close()
 
 
 def test_pointmaze_of_gymnasium_robotics_is_played_by_its_observation_alone():
     env = Task("PointMaze_UMaze-v3").make()
-    assert vector(env.reset(seed=0)[0]).shape == (4,)
+    assert observation_vector(env.reset(seed=0)[0]).shape == (4,)
     env.close()
 
 

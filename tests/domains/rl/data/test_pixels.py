@@ -22,10 +22,10 @@ from oneleap.domains.main import main
 from oneleap.domains.rl.commands import collect_pointmaze as collect
 from oneleap.domains.rl.data import minari as minari_io
 from oneleap.domains.rl.data.pixels import PixelData, PixelOFQL
-from oneleap.domains.rl.envs.pointmaze import MAZES, MEASURED, pointmaze_task
-from oneleap.domains.rl.envs.pointmaze_pixels import BEFORE, SIZE, PointMazePixels, rasterise
+from oneleap.domains.rl.envs.pointmaze import MAZES, REFERENCE_RETURNS, pointmaze_task
+from oneleap.domains.rl.envs.pointmaze_pixels import FRAME_GAP, SIZE, PointMazePixels, render_images
 from oneleap.domains.rl.envs.task import Spec, Task
-from oneleap.domains.rl.nets.vision import Impala, random_shift
+from oneleap.domains.rl.nets.vision import ImpalaEncoder, random_shift
 
 Capture = pytest.CaptureFixture[str]
 
@@ -52,13 +52,13 @@ def write(path: Path, n: int = 30, seen: Any = None, **fields: Any) -> str:
 @given(dx=st.floats(-0.3, 0.3), dy=st.floats(-0.3, 0.3), maze=st.sampled_from([*MAZES]))
 def test_the_ball_can_be_found_in_the_picture(dx: float, dy: float, maze: str) -> None:
     layout = MAZES[maze]
-    now = layout.centres[:3] + np.array([dx, dy])
-    picture = rasterise(layout, now, layout.centres[:3])
+    now = layout.centers[:3] + np.array([dx, dy])
+    picture = render_images(layout, now, layout.centers[:3])
     rows, columns = len(layout.cells), len(layout.cells[0])
     metres = max(rows, columns) / SIZE
     place = (np.arange(SIZE) + 0.5) * metres
     for k in range(3):
-        for channel, expected in ((1, now[k]), (2, layout.centres[k])):
+        for channel, expected in ((1, now[k]), (2, layout.centers[k])):
             weight = picture[k, :, :, channel].astype(float)
             x = (weight.sum(0) @ place) / weight.sum() - columns / 2
             y = rows / 2 - (weight.sum(1) @ place) / weight.sum()
@@ -77,7 +77,7 @@ def test_the_environment_shows_where_the_ball_is_and_was() -> None:
     for _ in range(8):
         obs, reward, _, _, info = env.step(np.ones(2, np.float32))
         where.append(env.inner._state[0, :2].copy())
-    expected = rasterise(env.inner.layout, where[-1][None], where[-1 - BEFORE][None])
+    expected = render_images(env.inner.layout, where[-1][None], where[-1 - FRAME_GAP][None])
     np.testing.assert_array_equal(obs, expected.ravel())
     assert reward == pytest.approx(float(env.inner.layout.reward(where[-1][None], True)[0]))
     assert "success" in info
@@ -104,12 +104,12 @@ def test_a_shift_moves_whole_pixels_and_repeats_the_border() -> None:
 
 
 def test_the_encoder_is_impalas() -> None:
-    net = Impala((64, 64, 3))
+    net = ImpalaEncoder((64, 64, 3))
     kinds = [m for m in net.modules() if isinstance(m, torch.nn.Conv2d)]
     assert [(m.in_channels, m.out_channels) for m in kinds][:3] == [(3, 16), (16, 32), (32, 32)]
     assert len(kinds) == 9
     assert net.out.in_features == 32 * 8 * 8
-    odd = Impala((10, 14, 3))
+    odd = ImpalaEncoder((10, 14, 3))
     assert odd(torch.zeros(2, 420)).shape == (2, 128)
 
 
@@ -190,7 +190,7 @@ def test_from_a_maze_to_a_score(
 ) -> None:
     """The whole way on tiny data: collect, draw, train, evaluate."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(collect, "measure", lambda maze: MEASURED[maze])
+    monkeypatch.setattr(collect, "measure_references", lambda maze: REFERENCE_RETURNS[maze])
     assert main(["collect", "pointmaze", "--steps", "600", "--out", "states"]) == 0
     assert main(["collect", "pixels", "--path", "states", "--steps", "400"]) == 0
     assert "next: oneleap fit --config rl/ofql_pointmaze-pixels" in capsys.readouterr().out
@@ -198,7 +198,7 @@ def test_from_a_maze_to_a_score(
         task = Task(**json.loads(str(file.attrs["oneleap_task"])))
         assert file["observations"].shape == (400, SIZE, SIZE, 3)
     assert task.env == "oneleap/PointMazePixels-v0"
-    assert task.reference == pointmaze_task("umaze", True, MEASURED["umaze"]).reference
+    assert task.reference == pointmaze_task("umaze", True, REFERENCE_RETURNS["umaze"]).reference
     small = "--model.width 8 --model.compile_loss false --data.batch_size 4 --trainer.max_steps 2"
     line = ["fit", "--config", "rl/ofql_pointmaze-pixels", "--run", "run", *small.split()]
     assert main([*line, "--trainer.callbacks", "null"]) == 0

@@ -12,7 +12,7 @@ from oneleap.core.errors import InputError
 from oneleap.domains.rl.envs.pointmaze import (
     ENV_ID,
     MAZES,
-    MEASURED,
+    REFERENCE_RETURNS,
     Physics,
     PointMaze,
     maze_named,
@@ -59,7 +59,7 @@ def test_goals_are_the_cells_of_d4rl():
 @pytest.mark.parametrize("name", MAZES)
 def test_onward_follows_shortest_ways(name):
     maze = MAZES[name]
-    near = (np.abs(maze.free[:, None] - maze.free[None]).sum(2) == 1).astype(np.int64)
+    near = (np.abs(maze.free_cells[:, None] - maze.free_cells[None]).sum(2) == 1).astype(np.int64)
     distance, reach = np.full(near.shape, -1), np.eye(len(near), dtype=np.int64)
     for steps in range(len(near)):  # by powers of the adjacency matrix
         distance[(reach > 0) & (distance < 0)] = steps
@@ -68,18 +68,18 @@ def test_onward_follows_shortest_ways(name):
     for steps in range(distance.max() + 1):
         goal = np.arange(len(near))[None]
         np.testing.assert_array_equal(cell == goal, distance <= steps)
-        onward = maze.onward[cell, goal]
-        assert (near[cell, onward] | (cell == goal)).all()
-        cell = onward
+        next_cell = maze.next_cell[cell, goal]
+        assert (near[cell, next_cell] | (cell == goal)).all()
+        cell = next_cell
 
 
 def test_cells_are_told_by_position():
     maze, rng = MAZES["large"], np.random.default_rng(0)
-    around = maze.centres + rng.uniform(-0.49, 0.49, maze.centres.shape)
-    np.testing.assert_array_equal(maze.cell_of(around), np.arange(len(maze.free)))
+    around = maze.centers + rng.uniform(-0.49, 0.49, maze.centers.shape)
+    np.testing.assert_array_equal(maze.cell_of(around), np.arange(len(maze.free_cells)))
     starts = maze.starts(2000, rng)
-    assert set(maze.cell_of(starts[:, :2])) == set(range(len(maze.free)))
-    assert np.abs(starts[:, :2] - maze.centres[maze.cell_of(starts[:, :2])]).max() <= 0.1
+    assert set(maze.cell_of(starts[:, :2])) == set(range(len(maze.free_cells)))
+    assert np.abs(starts[:, :2] - maze.centers[maze.cell_of(starts[:, :2])]).max() <= 0.1
 
 
 def test_the_environment_keeps_gymnasiums_rules():
@@ -124,9 +124,9 @@ def test_episodes_follow_from_their_seed():
 def test_tasks_carry_the_references_of_their_reward():
     for name in MAZES:
         for dense, kind in ((True, "dense"), (False, "sparse")):
-            task = pointmaze_task(name, dense, MEASURED[name])
-            assert task.ref_min == MEASURED[name][f"{kind}_random"]
-            assert task.ref_max == MEASURED[name][f"{kind}_controller"]
+            task = pointmaze_task(name, dense, REFERENCE_RETURNS[name])
+            assert task.ref_min == REFERENCE_RETURNS[name][f"{kind}_random"]
+            assert task.ref_max == REFERENCE_RETURNS[name][f"{kind}_controller"]
             env = task.make().unwrapped
             assert (env.maze, env.dense, env.horizon) == (name, dense, MAZES[name].horizon)
 
