@@ -1,1 +1,1 @@
-"""Algorithms: behavior cloning, and offline actor-critic methods with one- or multi-step policies."""
+"""Algorithms: behavior cloning, and offline actor-critic methods."""

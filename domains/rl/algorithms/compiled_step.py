@@ -134,9 +134,7 @@ class CompiledStep:
         self.sources = list(model.critic.parameters())
         self._run = compiled(self.run, native=model.steps <= LONG_CHAIN, fixed=True)
 
-    def __call__(
-        self, batch: Transitions, draw: StepDraw, update_actor: bool
-    ) -> dict[str, Tensor]:
+    def __call__(self, batch: Transitions, draw: StepDraw, update_actor: bool) -> dict[str, Tensor]:
         """Take one step at the present learning rates of the optimizer.
 
         Args:

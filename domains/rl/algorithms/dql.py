@@ -1,4 +1,4 @@
-"""Diffusion-QL (Wang et al. 2023, arXiv 2208.06193): a denoising policy that maximizes a double Q."""
+"""Diffusion-QL (Wang et al. 2023, arXiv 2208.06193): a denoising policy maximizes a double Q."""
 
 from jaxtyping import Float, Int
 from torch import Tensor

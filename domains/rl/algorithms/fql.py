@@ -1,4 +1,4 @@
-"""FQL, Flow Q-Learning (Park, Li, Levine 2025, arXiv 2502.02538): a student of a cloned flow acts."""
+"""FQL, Flow Q-Learning (Park, Li, Levine 2025, arXiv 2502.02538): the student of a flow acts."""
 
 from dataclasses import replace
 

@@ -18,9 +18,10 @@ class GaussianField(nn.Module):
     """The mean velocity of data ``N(mean(s), std^2)``, in closed form.
 
     One step from noise is ``e - u(e, 0, 1) = mean + std e``. Any number of steps gives the same.
-    ``mean`` is a ReLU network that ends in a tanh. ``std`` is the same for all ``s`` and learned, as
-    in IQL, or 0 for a deterministic policy. The flow preserves ``(z_t - (1 - t) mean) / sigma_t``
-    with ``sigma_t^2 = (1 - t)^2 std^2 + t^2``, which gives ``z_r``.
+    ``mean`` is a ReLU network that ends in a tanh. ``std`` does not depend on ``s``. It is learned,
+    as in IQL, or 0 for a deterministic policy. The flow preserves
+    ``(z_t - (1 - t) mean) / sigma_t`` with ``sigma_t^2 = (1 - t)^2 std^2 + t^2``, which gives
+    ``z_r``.
 
     Args:
         dim: Size of an action.

@@ -6,9 +6,10 @@ from oneleap.domains.rl.algorithms.actor_critic import ActorCritic
 class OFQL(ActorCritic):
     """Actor loss ``L_FBC - eta E[Q1(s, a)] / E|Q2(s, a)|``; clipped double Q-learning.
 
-    ``L_FBC`` is any objective of the core; the paper has MeanFlow (Eq. 8). ``a = e - u(e, 0, 1; s)``
-    is one differentiable network call (Eq. 10). The paper searches ``eta`` from 0.001 to 0.5 per
-    task. All else is Diffusion-QL's, as in :class:`ActorCritic`, which documents the arguments.
+    ``L_FBC`` is any objective of the core; the paper has MeanFlow (Eq. 8). The action
+    ``a = e - u(e, 0, 1; s)`` is one differentiable network call (Eq. 10). The paper searches
+    ``eta`` from 0.001 to 0.5 per task. All else is Diffusion-QL's, as in :class:`ActorCritic`,
+    which documents the arguments.
 
     Network evaluations per step: those of the objective, one for the actor's action, and one for
     the target (``backup_actions`` with the max-Q backup).

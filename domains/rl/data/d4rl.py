@@ -1,14 +1,16 @@
-"""Reads D4RL's HDF5 files, without D4RL and without a simulator."""
+"""Reads and writes D4RL's HDF5 files, without D4RL and without a simulator."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from oneleap.core.errors import InputError
+from oneleap.core.files import replacing
 from oneleap.domains.rl.data.transitions import LoadedData, OfflineDataset
 from oneleap.domains.rl.data.validation import (
     DIMENSIONS,
@@ -18,6 +20,9 @@ from oneleap.domains.rl.data.validation import (
     validate_fields,
 )
 from oneleap.domains.rl.envs.task import ENV_HINT, Task
+
+if TYPE_CHECKING:
+    from minari.data_collector import EpisodeBuffer
 
 
 class Family(NamedTuple):
@@ -215,3 +220,27 @@ def action_limits(
     if task is None:
         return act.min(0), act.max(0)
     return task.action_bounds()
+
+
+def write_d4rl(path: Path, episodes: "Sequence[EpisodeBuffer]", env_id: str) -> None:
+    """Write episodes in D4RL's layout, with next observations.
+
+    Args:
+        path: File to write.
+        episodes: Episodes in Minari's form.
+        env_id: Gymnasium id of the environment, stored as an attribute.
+    """
+    columns: dict[str, list[Any]] = {
+        "observations": [np.asarray(e.observations)[:-1] for e in episodes],
+        "next_observations": [np.asarray(e.observations)[1:] for e in episodes],
+        "actions": [e.actions for e in episodes],
+        "rewards": [e.rewards for e in episodes],
+        "terminals": [e.terminations for e in episodes],
+        "timeouts": [e.truncations for e in episodes],
+    }
+    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+        for name, parts in columns.items():
+            array = np.concatenate(parts)
+            stored = array if array.dtype == bool else array.astype(np.float32)
+            file.create_dataset(name, data=stored, compression="gzip", compression_opts=1)
+        file.attrs["env_id"] = env_id

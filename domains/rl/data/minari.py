@@ -257,7 +257,7 @@ def dataset_folder(dataset_id: str, out: Path | None, overwrite: bool) -> Path:
     folder = out or get_dataset_path(dataset_id)
     if folder.exists() and not overwrite:
         raise InputError(
-            f"{folder} exists already: --overwrite true replaces it, --dataset_id names another"
+            f"{folder} exists already: --overwrite replaces it, --dataset_id names another"
         )
     return folder
 

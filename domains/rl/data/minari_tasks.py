@@ -41,7 +41,7 @@ def environment_of(meta: Mapping[str, Any]) -> EnvSpec | None:
     if not text:
         return None
     fields = json.loads(text)
-    for name in ("autoreset", "apply_api_compatibility"):  # D4RL's sets are older than Gymnasium 1.0
+    for name in ("autoreset", "apply_api_compatibility"):  # from before Gymnasium 1.0
         fields.pop(name, None)
     return EnvSpec.from_json(json.dumps(fields))
 

@@ -120,7 +120,7 @@ class OfflineDataset:
         return (total[self.bounds[1:]] - total[self.bounds[:-1]])[finished].float()
 
     def relabel(self, reward: Callable[["OfflineDataset"], Tensor]) -> "OfflineDataset":
-        """Return the same steps under another reward; see :mod:`oneleap.domains.rl.data.rewards`."""
+        """Return the same steps under another reward, such as those of ``data/rewards.py``."""
         return replace(self, reward=reward(self))
 
 

@@ -20,7 +20,7 @@ Demonstrator = Callable[[Array], Array]
 """Maps an observation (o,) to an action (a,) in the range of the environment."""
 
 TRUST_HINT = (
-    "--trust true lets Stable-Baselines3 load it, which unpickles the file's 'data' and runs any "
+    "--trust lets Stable-Baselines3 load it, which unpickles the file's 'data' and runs any "
     "code in it: use it only if you know who made the file"
 )
 

@@ -1,8 +1,8 @@
 """PointMaze observed as an image from above, drawn with numpy: no OpenGL, the same everywhere.
 
 An image has three channels: the walls (dim) and the goal (bright); the ball; and the ball as it was
-:data:`FRAME_GAP` steps ago, from which a policy can infer its velocity. Discs have soft edges, so an
-image tells the position of the ball to a fraction of a pixel.
+:data:`FRAME_GAP` steps ago, from which a policy can infer its velocity. Discs have soft edges, so
+that an image contains the position of the ball to a fraction of a pixel.
 """
 
 from collections import deque

@@ -136,7 +136,7 @@ class Task:
         space = env.action_space
         env.close()
         if not (isinstance(space, Box) and len(space.shape) == 1 and space.is_bounded()):
-            raise InputError(f"environment {self.env}: its actions are {space}, not bounded vectors")
+            raise InputError(f"environment {self.env}: actions are {space}, not bounded vectors")
         return space.low.astype(np.float32), space.high.astype(np.float32)
 
     def score(self, returns: NDArray[np.float64]) -> NDArray[np.float64]:
