@@ -1,7 +1,7 @@
 """A training step of an actor-critic as one compiled graph, and the randomness of a step."""
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -42,6 +42,7 @@ class StepDraw(NamedTuple):
     eta: Float[Tensor, ""]
 
 
+@runtime_checkable
 class StepModel(Protocol):
     """What a compiled step needs of an actor-critic."""
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from oneleap.domains.rl.data.transitions import Transitions
-from oneleap.domains.rl.envs.task import Spec
+from oneleap.domains.rl.spec import Spec
 
 OBS, ACT = 3, 2
 

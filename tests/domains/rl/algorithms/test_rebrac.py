@@ -7,24 +7,28 @@ import pytest
 import torch
 from support.exact import Gaussian as Truth
 from support.tiny_rl import (
-    FAST,
     SMALL,
     UNIFORM,
     bandit,
     both,
+    fast,
     same_gradients,
     scrambled,
     seeded,
-    trainer,
+    train,
 )
 from torch import Tensor
 
 from oneleap.core.errors import InputError
 from oneleap.core.types import TrainingBatch
-from oneleap.domains.rl.algorithms.gaussian import GaussianField, GaussianLikelihood, ActionRegression
+from oneleap.domains.rl.algorithms.gaussian import (
+    ActionRegression,
+    GaussianField,
+    GaussianLikelihood,
+)
 from oneleap.domains.rl.algorithms.rebrac import ReBRAC
 from oneleap.domains.rl.data.transitions import Transitions
-from oneleap.domains.rl.envs.task import Spec
+from oneleap.domains.rl.spec import Spec
 
 
 def with_next(batch: Transitions) -> Transitions:
@@ -45,7 +49,11 @@ def test_rebrac_is_its_formulas(spec: Spec, batch: Transitions) -> None:
     policy, batch = small(spec), with_next(batch)
     draw = policy.draw(batch, seeded())
     dactor, dcritic, logs = policy.gradients(batch, draw)
-    s, s2, a = policy.normalize_obs(batch.obs), policy.normalize_obs(batch.next_obs), policy.data(batch)
+    s, s2, a = (
+        policy.normalize_obs(batch.obs),
+        policy.normalize_obs(batch.next_obs),
+        policy.data(batch),
+    )
     action = policy.net.mean(s)
     q = both(policy.critic, s, action).amin(0)
     penalty = (action - a).square().sum(1)
@@ -68,7 +76,7 @@ def test_rebrac_is_its_formulas(spec: Spec, batch: Transitions) -> None:
 
 def test_next_actions_are_asked_for(spec: Spec, batch: Transitions) -> None:
     policy = small(spec)
-    with pytest.raises(InputError, match="ReBRAC compares next actions with the data's"):
+    with pytest.raises(InputError, match="ReBRAC compares next actions with those of the data"):
         policy.gradients(batch, policy.draw(batch, seeded()))
 
 
@@ -87,16 +95,16 @@ def test_the_actor_and_all_averages_move_at_every_second_step(spec: Spec) -> Non
             if not all(map(torch.equal, before, getattr(policy, name).parameters()))
         }
 
-    trainer(1).fit(policy, bandit())
+    train(policy, 1, bandit())
     assert moved() == {"critic"}
-    trainer(2).fit(policy, bandit())
+    train(policy, 2, bandit())
     assert moved() == set(moving)
 
 
 @pytest.mark.filterwarnings("ignore:The 'train_dataloader' does not have many workers")
 def test_value_draws_the_policy_to_better_actions(spec: Spec) -> None:
-    policy = ReBRAC(spec, **FAST, alpha=0.1, tau=0.05)
-    trainer(150).fit(policy, bandit())
+    policy = ReBRAC(spec, **fast(layer_norm=True, tau=0.05), alpha=0.1)
+    train(policy, 150, bandit())
     act = policy.act(np.zeros((4, 3), np.float32))
     assert np.abs(act[:, 1] - 2.5).mean() < 0.5 * UNIFORM
     np.testing.assert_array_equal(act, policy.act(np.zeros((4, 3), np.float32), steps=7))

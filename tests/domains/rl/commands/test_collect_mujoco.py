@@ -20,7 +20,7 @@ from oneleap.domains.main import main
 from oneleap.domains.rl.commands.collect_mujoco import rollout
 from oneleap.domains.rl.data import d4rl
 from oneleap.domains.rl.data import minari as minari_io
-from oneleap.domains.rl.demonstrators.sb3 import read_actor, load_trusted_actor
+from oneleap.domains.rl.demonstrators.sb3 import load_trusted_actor, read_actor
 
 Capture = pytest.CaptureFixture[str]
 ENV = "Hopper-v5"
@@ -188,7 +188,7 @@ def test_both_layouts_are_the_same_steps_and_read_back(
     out = capsys.readouterr().out
     assert "60 steps in" in out
     assert "next: oneleap fit --config rl/ofql_d4rl --data.path hopper-collected.hdf5" in out
-    one, two = d4rl.read("hopper-collected.hdf5"), minari_io.read("data")
+    one, two = d4rl.read_d4rl("hopper-collected.hdf5"), minari_io.read_minari("data")
     assert len(one.data) == len(two.data) == 60
     for name in ("obs", "act", "reward", "next_obs", "terminal", "bounds"):
         torch.testing.assert_close(getattr(one.data, name), getattr(two.data, name))
@@ -201,7 +201,7 @@ def test_both_layouts_are_the_same_steps_and_read_back(
     assert main([*line, "--out", "data"]) == 2  # nothing is replaced unasked
     assert "is there already" in capsys.readouterr().err
     assert main([*line, "--out", "data", "--overwrite", "true"]) == 0
-    torch.testing.assert_close(d4rl.read("hopper-collected.hdf5").data.act, first)
+    torch.testing.assert_close(d4rl.read_d4rl("hopper-collected.hdf5").data.act, first)
 
 
 def test_pen_is_played_for_d4rls_100_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -209,7 +209,7 @@ def test_pen_is_played_for_d4rls_100_steps(tmp_path: Path, monkeypatch: pytest.M
     checkpoint(tmp_path / "p.zip", weights=tensors("sac", 45, 24))
     line = ["collect", "mujoco", "--env", "AdroitHandPen-v1", "--policy", "p.zip"]
     assert main([*line, "--steps", "150", "--out", "data"]) == 0
-    for found in (d4rl.read("pen-collected.hdf5"), minari_io.read("data")):
+    for found in (d4rl.read_d4rl("pen-collected.hdf5"), minari_io.read_minari("data")):
         assert found.data.bounds.tolist() == [0, 100, 150]
         assert found.task is not None
         assert found.task.env_kwargs["max_episode_steps"] == 100

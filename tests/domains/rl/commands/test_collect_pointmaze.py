@@ -11,10 +11,19 @@ from rich.progress import Progress
 
 from oneleap.core.errors import InputError
 from oneleap.domains.rl.commands import collect_pointmaze as collect
-from oneleap.domains.rl.commands.collect_pointmaze import episodes, measure_references, simulate_positions, record_trajectories
+from oneleap.domains.rl.commands.collect_pointmaze import (
+    episodes,
+    measure_references,
+    record_trajectories,
+    simulate_positions,
+)
 from oneleap.domains.rl.data import minari as minari_io
 from oneleap.domains.rl.data.transitions import GoalDistanceReward
-from oneleap.domains.rl.demonstrators.waypoints import PERTURBATION_STEPS, Perturbations, WaypointController
+from oneleap.domains.rl.demonstrators.waypoints import (
+    PERTURBATION_STEPS,
+    Perturbations,
+    WaypointController,
+)
 from oneleap.domains.rl.envs.pointmaze import MAZES, REFERENCE_RETURNS, Physics
 
 
@@ -89,7 +98,9 @@ def test_noise_has_the_standard_deviation_of_one_half():
 def test_balls_stray_for_that_share_of_the_time_each_push_one_force(share):
     n, steps = 50, 4000
     perturbations, wish = Perturbations(n, share, np.random.default_rng(0)), np.full((n, 2), np.nan)
-    forces, ends = map(np.array, zip(*(perturbations.push(wish) for _ in range(steps)), strict=True))
+    forces, ends = map(
+        np.array, zip(*(perturbations.push(wish) for _ in range(steps)), strict=True)
+    )
     off_course = ~np.isnan(forces[:, :, 0])
     assert off_course.mean() == pytest.approx(share, rel=0.1)
     assert np.nanmax(np.abs(forces)) == 1
@@ -145,7 +156,9 @@ def test_episodes_are_the_recording_cut_by_truncation():
 
 
 def test_references_tell_random_actions_from_the_controller():
-    positions = {controlled: simulate_positions("umaze", controlled, 20, 0) for controlled in (False, True)}
+    positions = {
+        controlled: simulate_positions("umaze", controlled, 20, 0) for controlled in (False, True)
+    }
     assert positions[True].shape == (300, 20, 2)
     assert (MAZES["umaze"].reward(positions[True][-1], dense=False) == 1).all()
     found = measure_references("umaze", 20)
@@ -161,7 +174,7 @@ def test_the_command_writes_a_whole_minari_data_set(root, capsys):
     collect.pointmaze("umaze", 1000, seed=3)
     assert "next: oneleap fit --config rl/ofql_pointmaze-umaze\n" in capsys.readouterr().out
     assert list(minari.list_local_datasets()) == ["oneleap/pointmaze-umaze-v0"]
-    loaded, expected = minari_io.read("oneleap/pointmaze-umaze-v0"), recorded(1000, 3)
+    loaded, expected = minari_io.read_minari("oneleap/pointmaze-umaze-v0"), recorded(1000, 3)
     np.testing.assert_array_equal(loaded.data.obs, expected.obs[:, :-1].reshape(-1, 4))
     np.testing.assert_array_equal(loaded.data.next_obs, expected.obs[:, 1:].reshape(-1, 4))
     reward = GoalDistanceReward(MAZES["umaze"].goal)(loaded.data)
@@ -177,7 +190,7 @@ def test_the_command_writes_a_whole_minari_data_set(root, capsys):
 def test_balls_stray_by_default_in_the_larger_mazes(maze, root):
     collect.pointmaze(maze, 500)
     expected = recorded(500, maze=maze, perturbation=0.0 if maze == "umaze" else 0.25)
-    loaded = minari_io.read(f"oneleap/pointmaze-{maze}-v0")
+    loaded = minari_io.read_minari(f"oneleap/pointmaze-{maze}-v0")
     np.testing.assert_array_equal(loaded.data.act, expected.act[0])
 
 
@@ -204,13 +217,13 @@ def test_an_interrupted_collection_leaves_what_was_there(root, monkeypatch):
                     collect.pointmaze("umaze", 200, out=root / place, overwrite=True)
     assert [path.name for path in root.iterdir()] == ["a"]
     assert (root / "a/data/metadata.json").read_text() == before
-    assert len(minari_io.read(str(root / "a")).data) == 100
+    assert len(minari_io.read_minari(str(root / "a")).data) == 100
 
 
 def test_a_folder_may_be_relative(root, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     collect.pointmaze("umaze", 100, out=Path("some/where"))
-    assert len(minari_io.read("some/where").data) == 100
+    assert len(minari_io.read_minari("some/where").data) == 100
 
 
 def test_a_data_set_is_replaced_only_if_asked(root, capsys):
@@ -218,9 +231,9 @@ def test_a_data_set_is_replaced_only_if_asked(root, capsys):
     assert "--data.path me/mine-v3" in capsys.readouterr().out
     with pytest.raises(InputError, match="is there already: --overwrite true replaces it"):
         collect.pointmaze("umaze", 200, dataset_id="me/mine-v3")
-    assert len(minari_io.read("me/mine-v3").data) == 100
+    assert len(minari_io.read_minari("me/mine-v3").data) == 100
     collect.pointmaze("umaze", 200, dataset_id="me/mine-v3", overwrite=True)
-    assert len(minari_io.read("me/mine-v3").data) == 200
+    assert len(minari_io.read_minari("me/mine-v3").data) == 200
     names = sorted(path.name for path in (root / "me").iterdir())
     assert names == ["mine-v3", "namespace_metadata.json"]
 

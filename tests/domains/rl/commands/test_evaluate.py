@@ -18,10 +18,11 @@ from oneleap.domains.rl.algorithms.policy import Policy
 from oneleap.domains.rl.commands import evaluate as evaluation
 from oneleap.domains.rl.commands.evaluate import command
 from oneleap.domains.rl.envs.pointmaze import ENV_ID, MAZES, REFERENCE_RETURNS, pointmaze_task
-from oneleap.domains.rl.envs.task import Spec, Task
+from oneleap.domains.rl.envs.task import Task
 from oneleap.domains.rl.evaluation import rollouts
 from oneleap.domains.rl.evaluation.plots import draw, record_video
 from oneleap.domains.rl.evaluation.rollouts import evaluate
+from oneleap.domains.rl.spec import Spec
 
 
 class Countdown(gymnasium.Env):
@@ -32,7 +33,9 @@ class Countdown(gymnasium.Env):
     def __init__(self, keyed=False, succeeds=False, render_mode=None):
         observation_vector = spaces.Box(-np.inf, np.inf, (2,), np.float64)
         self.keyed, self.succeeds, self.render_mode = keyed, succeeds, render_mode
-        self.observation_space = spaces.Dict({"observation": observation_vector}) if keyed else observation_vector
+        self.observation_space = (
+            spaces.Dict({"observation": observation_vector}) if keyed else observation_vector
+        )
         self.action_space = spaces.Box(-1, 1, (1,), np.float32)
 
     def reset(self, *, seed=None, options=None):
@@ -105,7 +108,7 @@ def test_other_seeds_are_other_episodes():
 def test_success_at_any_time_counts():
     found = evaluate(one, Task("Countdown-v0", {"succeeds": True}), 12)
     assert found.successes.tolist() == [n % 2 == 0 for n in found.lengths]
-    assert found.flat()["success"] == found.successes.mean()
+    assert found.figures()["success"] == found.successes.mean()
 
 
 def test_observations_in_a_dictionary_are_taken_out():
@@ -122,13 +125,13 @@ def test_trails_are_the_observations_of_whole_episodes():
 
 def test_the_table_and_the_figures_agree():
     found = evaluate(one, TASK, 4)
-    flat = json.loads(json.dumps(found.flat()))
+    flat = json.loads(json.dumps(found.figures()))
     assert flat["score"] == found.score
     assert flat["score_se"] == pytest.approx(found.standard_error * 5)
     assert flat["act_batch"] == 4
     assert flat["act_ms"] > 0
     assert [str(cell) for cell in found.table().columns[0].cells][:2] == ["score", "0 and 100 are"]
-    alone = evaluate(one, Task("Countdown-v0"), 1).flat()
+    alone = evaluate(one, Task("Countdown-v0"), 1).figures()
     assert not {"score", "return_se", "success"} & alone.keys()
     assert evaluate(one, Task("Countdown-v0"), 1).score == alone["return"]
 
@@ -149,7 +152,7 @@ def test_the_measured_references_are_what_evaluation_gives():
     rng = np.random.default_rng(0)
     task = pointmaze_task("umaze", True, REFERENCE_RETURNS["umaze"])
     found = evaluate(lambda obs: rng.uniform(-1, 1, (len(obs), 2)), task, 16)
-    assert abs(found.score) < 4 * found.flat()["score_se"]
+    assert abs(found.score) < 4 * found.figures()["score_se"]
 
 
 def test_a_maze_is_drawn(tmp_path):

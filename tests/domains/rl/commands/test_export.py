@@ -69,7 +69,7 @@ for name in sys.argv[2:]:
 )
 def test_every_policy_is_one_graph_in_both_formats(names: list[str], tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime")
-    paths = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
+    paths = os.pathsep.join([str(Path(__file__).parents[3]), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, "-", *names],
         cwd=tmp_path,

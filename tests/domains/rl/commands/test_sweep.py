@@ -19,8 +19,8 @@ from oneleap.domains.main import main
 from oneleap.domains.rl.commands import ray_tune as tuner
 from oneleap.domains.rl.commands.sweep import (
     SweepPlan,
-    ValueSummary,
     Trial,
+    ValueSummary,
     fit_arguments,
     next_command,
     summary,

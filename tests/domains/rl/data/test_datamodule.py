@@ -11,7 +11,7 @@ from oneleap.core.errors import InputError
 from oneleap.core.training.seed import step_generator
 from oneleap.domains.rl.commands import collect_pointmaze as collect
 from oneleap.domains.rl.data.datamodule import OfflineData
-from oneleap.domains.rl.data.transitions import AntMazeReward, StoredReward, GoalDistanceReward
+from oneleap.domains.rl.data.transitions import AntMazeReward, GoalDistanceReward, StoredReward
 from oneleap.domains.rl.envs.pointmaze import MAZES, REFERENCE_RETURNS
 
 GOAL = MAZES["umaze"].goal
@@ -123,7 +123,7 @@ def test_a_reward_for_another_goal_is_told(maze):
 
 
 def test_rewards_of_moving_goals_are_told(maze, monkeypatch):
-    load = "oneleap.domains.rl.data.minari.read"
+    load = "oneleap.domains.rl.data.minari.read_minari"
     loaded = OfflineData(maze)._loaded
     monkeypatch.setattr(load, lambda *args: loaded._replace(moving_goal=True))
     with pytest.raises(InputError, match=r"set reward to oneleap.*\.GoalDistance"):
@@ -139,7 +139,7 @@ def test_the_environment_can_be_named_or_done_without(maze, monkeypatch):
     assert OfflineData(maze, env="none").spec.task is None
     loaded = OfflineData(maze)._loaded
     monkeypatch.setattr(
-        "oneleap.domains.rl.data.minari.read", lambda *args: loaded._replace(task=None)
+        "oneleap.domains.rl.data.minari.read_minari", lambda *args: loaded._replace(task=None)
     )
     with pytest.raises(InputError, match="does not tell its environment; set env to"):
         _ = OfflineData(maze).spec

@@ -21,8 +21,7 @@ from oneleap.core.errors import InputError
 from oneleap.domains.rl.data import minari as minari_io
 from oneleap.domains.rl.data.minari import read
 from oneleap.domains.rl.envs.pointmaze import MAZES, REFERENCE_RETURNS
-from oneleap.domains.rl.envs.task import Task
-from oneleap.domains.rl.evaluation.plots import observation_vector
+from oneleap.domains.rl.envs.task import Task, observation_vector
 
 BOX = spaces.Box(-1, 1, (2,), np.float32)
 VECTOR = spaces.Box(-np.inf, np.inf, (3,), np.float64)
@@ -163,7 +162,9 @@ def test_antmaze_is_read_and_played_with_position_and_goal(root, version):
     env = loaded.task.make(disable_env_checker=True)
     assert env.observation_space.shape == whole.shape[1:]
     np.testing.assert_array_equal(observation_vector(env.reset(seed=0)[0]), whole[0])
-    np.testing.assert_array_equal(observation_vector(env.step(loaded.data.act[0].numpy())[0]), whole[1])
+    np.testing.assert_array_equal(
+        observation_vector(env.step(loaded.data.act[0].numpy())[0]), whole[1]
+    )
     env.close()
 
 
@@ -309,9 +310,9 @@ def test_an_empty_data_set_is_told():
 def test_our_reader_of_hdf5_agrees_with_minaris(root):
     create("it-v0", buffers(keyed=True), GOALS)
     storage = HDF5Storage.read(root / "it-v0/data")
-    fast = list(minari_io.episodes_of(storage, storage.metadata, ("observation",)))
+    fast = list(minari_io.read_episodes(storage, storage.metadata, ("observation",)))
     storage.FORMAT = "another"
-    slow = list(minari_io.episodes_of(storage, storage.metadata, ("observation",)))
+    slow = list(minari_io.read_episodes(storage, storage.metadata, ("observation",)))
     for ours, theirs in zip(fast, slow, strict=True):
         for one, other in zip(ours, theirs, strict=True):
             np.testing.assert_array_equal(one, other)

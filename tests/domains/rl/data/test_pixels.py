@@ -24,8 +24,9 @@ from oneleap.domains.rl.data import minari as minari_io
 from oneleap.domains.rl.data.pixels import PixelData, PixelOFQL
 from oneleap.domains.rl.envs.pointmaze import MAZES, REFERENCE_RETURNS, pointmaze_task
 from oneleap.domains.rl.envs.pointmaze_pixels import FRAME_GAP, SIZE, PointMazePixels, render_images
-from oneleap.domains.rl.envs.task import Spec, Task
+from oneleap.domains.rl.envs.task import Task
 from oneleap.domains.rl.nets.vision import ImpalaEncoder, random_shift
+from oneleap.domains.rl.spec import Spec
 
 Capture = pytest.CaptureFixture[str]
 
@@ -154,7 +155,7 @@ def test_minari_images_are_the_same_steps(tmp_path: Path) -> None:
         observation_space = Box(0, 255, (32, 32, 3), np.uint8)
         action_space = Box(-1, 1, (2,), np.float32)
 
-    minari_io.write(tmp_path / "d", "oneleap/it-v0", episodes, Env(), {})
+    minari_io.write_minari(tmp_path / "d", "oneleap/it-v0", episodes, Env(), {})
     data = PixelData(str(tmp_path / "d"), env="none", pad=0)
     assert data.dataset.reward.tolist() == [0, 1, 2, 3, 4, 6, 7, 8, 9]
     assert data.dataset.next_obs[:, 0].tolist() == [1, 2, 3, 4, 5, 7, 8, 9, 10]

@@ -12,18 +12,18 @@ from hypothesis.extra import numpy as hnp
 from oneleap.core.errors import InputError
 from oneleap.domains.rl.data.transitions import (
     AntMazeReward,
-    StoredReward,
     GoalDistanceReward,
     NormalizedReward,
     OfflineDataset,
     ReturnScaledReward,
+    StoredReward,
 )
 from oneleap.domains.rl.data.validation import (
     DIMENSIONS,
     build_dataset,
+    episode_bounds,
     validate_actions,
     validate_fields,
-    episode_bounds,
 )
 
 
@@ -124,7 +124,9 @@ def test_sound_fields_pass_as_float32():
     found = validate_fields("x", raw)
     assert all(array.dtype == np.float32 for array in found.values())
     np.testing.assert_allclose(found["actions"], raw["actions"], rtol=1e-6)
-    assert validate_fields("x", raw | {"rewards": raw["rewards"][:, None]})["rewards"].shape == (12,)
+    assert validate_fields("x", raw | {"rewards": raw["rewards"][:, None]})["rewards"].shape == (
+        12,
+    )
 
 
 @settings(deadline=None)
@@ -202,7 +204,10 @@ def test_actions_out_of_bounds_are_told_or_clipped(row, column, sign):
 
 def test_rounding_is_no_offence_and_a_wrong_number_of_bounds_is():
     act = np.full((3, 2), 1.000001, np.float32)
-    assert validate_actions("x", act, -np.ones(2, np.float32), np.ones(2, np.float32), False).max() == 1
+    assert (
+        validate_actions("x", act, -np.ones(2, np.float32), np.ones(2, np.float32), False).max()
+        == 1
+    )
     with pytest.raises(InputError, match="2 actions a step, the environment takes 3"):
         validate_actions("x", act, -np.ones(3, np.float32), np.ones(3, np.float32), False)
 

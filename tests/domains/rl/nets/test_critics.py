@@ -12,8 +12,8 @@ from oneleap.core.objectives import MeanFlow
 from oneleap.domains.rl.algorithms.ofql import OFQL
 from oneleap.domains.rl.algorithms.policy import Policy
 from oneleap.domains.rl.data.transitions import Transitions
-from oneleap.domains.rl.envs.task import Spec
 from oneleap.domains.rl.nets.critics import BANDWIDTH, Critic
+from oneleap.domains.rl.spec import Spec
 
 
 def test_waves_of_the_observation_stand_beside_it(spec: Spec, batch: Transitions) -> None:

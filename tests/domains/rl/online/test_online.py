@@ -16,9 +16,10 @@ from oneleap.core.hub.pretrained import load_pretrained
 from oneleap.domains.main import main
 from oneleap.domains.rl.data.transitions import NormalizedReward, OfflineDataset, ReturnScaledReward
 from oneleap.domains.rl.data.validation import episode_bounds
-from oneleap.domains.rl.envs.task import Spec, Task
+from oneleap.domains.rl.envs.task import Task
 from oneleap.domains.rl.online.datamodule import OnlineData
 from oneleap.domains.rl.online.replay import Collector, ReplayBuffer, Step
+from oneleap.domains.rl.spec import Spec
 
 Capture = pytest.CaptureFixture[str]
 
