@@ -1,4 +1,4 @@
-"""Tiny transitions and specs that every test of the domain may use."""
+"""A tiny batch and its specification, for every test of the domain."""
 
 import pytest
 import torch

@@ -11,8 +11,13 @@ from oneleap.core.errors import InputError
 from oneleap.core.training.seed import step_generator
 from oneleap.domains.rl.commands import collect_pointmaze as collect
 from oneleap.domains.rl.data.datamodule import OfflineData
-from oneleap.domains.rl.data.transitions import AntMazeReward, GoalDistanceReward, StoredReward
-from oneleap.domains.rl.envs.pointmaze import MAZES, REFERENCE_RETURNS
+from oneleap.domains.rl.data.rewards import (
+    AntMazeReward,
+    GoalDistanceReward,
+    StoredReward,
+)
+from oneleap.domains.rl.demonstrators import pointmaze as recording
+from oneleap.domains.rl.envs.mazes import MAZES, REFERENCE_RETURNS
 
 GOAL = MAZES["umaze"].goal
 
@@ -34,7 +39,7 @@ def file(tmp_path):
 @pytest.fixture
 def maze(tmp_path, monkeypatch):
     monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path))
-    monkeypatch.setattr(collect, "measure_references", REFERENCE_RETURNS.__getitem__)
+    monkeypatch.setattr(recording, "measure_references", REFERENCE_RETURNS.__getitem__)
     collect.pointmaze("umaze", 200)
     return "oneleap/pointmaze-umaze-v0"
 
@@ -126,7 +131,7 @@ def test_rewards_of_moving_goals_are_told(maze, monkeypatch):
     load = "oneleap.domains.rl.data.minari.read_minari"
     loaded = OfflineData(maze)._loaded
     monkeypatch.setattr(load, lambda *args: loaded._replace(moving_goal=True))
-    with pytest.raises(InputError, match=r"set reward to oneleap.*\.GoalDistance"):
+    with pytest.raises(InputError, match=r"set reward to oneleap.*\.GoalDistanceReward"):
         _ = OfflineData(maze).spec
     assert OfflineData(maze, reward=GoalDistanceReward(GOAL)).spec.task is not None
 
@@ -141,7 +146,7 @@ def test_the_environment_can_be_named_or_done_without(maze, monkeypatch):
     monkeypatch.setattr(
         "oneleap.domains.rl.data.minari.read_minari", lambda *args: loaded._replace(task=None)
     )
-    with pytest.raises(InputError, match="does not tell its environment; set env to"):
+    with pytest.raises(InputError, match="does not name its environment; set env to"):
         _ = OfflineData(maze).spec
 
 
@@ -153,7 +158,7 @@ def test_a_batch_of_nothing_is_told(file):
 def test_the_reward_is_chosen_by_its_class_path(file):
     parser = ArgumentParser(exit_on_error=False)
     parser.add_class_arguments(OfflineData, "data")
-    reward = '{"class_path": "oneleap.domains.rl.data.transitions.GoalDistanceReward", '
+    reward = '{"class_path": "oneleap.domains.rl.GoalDistanceReward", '
     reward += '"init_args": {"goal": [-1.0, 1.0], "dense": false}}'
     parsed = parser.parse_args(["--data.path", file, "--data.reward", reward])
     data = parser.instantiate(parsed).data

@@ -9,15 +9,9 @@ from gymnasium.utils.env_checker import check_env
 from gymnasium_robotics.envs.maze.point_maze import PointMazeEnv
 
 from oneleap.core.errors import InputError
-from oneleap.domains.rl.envs.pointmaze import (
-    ENV_ID,
-    MAZES,
-    REFERENCE_RETURNS,
-    Physics,
-    PointMaze,
-    maze_named,
-    pointmaze_task,
-)
+from oneleap.domains.rl.envs.mazes import MAZES, REFERENCE_RETURNS, maze_named, pointmaze_task
+from oneleap.domains.rl.envs.pointmaze import Physics, PointMaze
+from oneleap.domains.rl.envs.registration import POINTMAZE
 
 
 @pytest.mark.parametrize("name", MAZES)
@@ -83,7 +77,7 @@ def test_cells_are_told_by_position():
 
 
 def test_the_environment_keeps_gymnasiums_rules():
-    env = gymnasium.make(ENV_ID, maze="umaze")
+    env = gymnasium.make(POINTMAZE, maze="umaze")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "(?s).*(infinity|too low|too high)")  # no bounds: true
         check_env(env.unwrapped, skip_render_check=True)
@@ -112,7 +106,7 @@ def test_rewards_are_of_the_position_after_the_step(dense):
 
 
 def test_episodes_follow_from_their_seed():
-    env = gymnasium.make(ENV_ID, maze="umaze", horizon=5)
+    env = gymnasium.make(POINTMAZE, maze="umaze", horizon=5)
     ways = []
     for seed in (5, 5, 6):
         first = env.reset(seed=seed)[0]

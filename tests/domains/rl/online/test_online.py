@@ -14,7 +14,11 @@ from gymnasium.spaces import Box
 from oneleap.core.errors import InputError
 from oneleap.core.hub.pretrained import load_pretrained
 from oneleap.domains.main import main
-from oneleap.domains.rl.data.transitions import NormalizedReward, OfflineDataset, ReturnScaledReward
+from oneleap.domains.rl.data.rewards import (
+    NormalizedReward,
+    ReturnScaledReward,
+)
+from oneleap.domains.rl.data.transitions import OfflineDataset
 from oneleap.domains.rl.data.validation import episode_bounds
 from oneleap.domains.rl.envs.task import Task
 from oneleap.domains.rl.online.datamodule import OnlineData
@@ -124,7 +128,10 @@ def test_fresh_rewards_are_changed_as_those_of_the_data(tmp_path: Path, reward: 
     np.testing.assert_allclose(found, data.dataset.reward, rtol=1e-4, atol=1e-4)
 
 
-SMALL = ["--model.width", "8", "--model.compile_loss", "false", "--data.batch_size", "16"]
+SMALL = [
+    *["--model.network.width", "8", "--model.recipe.compile", "false"],
+    *["--data.batch_size", "16"],
+]
 ONLINE = [
     *["fit", "--config", "rl/ofql_online", "--data.run", "start", "--data.path", "hopper.hdf5"],
     *[*SMALL, "--data.first_steps", "30", "--trainer.log_every_n_steps", "1"],
@@ -177,14 +184,14 @@ def test_what_cannot_go_on_is_told(start: Path, capsys: Capture) -> None:
     line = [*ONLINE, "--run", "a", "--trainer.max_steps", "2"]
     for extra, message in (
         (
-            ["--model", "oneleap.domains.rl.algorithms.dql.DQL"],
+            ["--model", "oneleap.domains.rl.DQL"],
             "start holds a OFQL, the configuration trains a DQL",
         ),
-        (["--model.depth", "2"], "start: its weights have other sizes"),
+        (["--model.network.depth", "2"], "start: its weights have other sizes"),
         (
-            ["--model.layer_norm", "false"],
-            "start was trained with layer_norm true, the configuration has false: "
-            "--model.layer_norm true",
+            ["--model.critic_config.layer_norm", "false"],
+            "start was trained with critic_config.layer_norm true, the configuration has "
+            "false: --model.critic_config.layer_norm true",
         ),
         (
             ["--model.residual", "true"],
@@ -193,11 +200,11 @@ def test_what_cannot_go_on_is_told(start: Path, capsys: Capture) -> None:
         ),
         (["--data.gamma", "0.9"], "with data.gamma 0.99, the configuration has 0.9"),
         (
-            ["--data.reward", "oneleap.domains.rl.data.transitions.ReturnScaledReward"],
-            "with data.reward oneleap.domains.rl.data.transitions.StoredReward, the configuration has",
+            ["--data.reward", "oneleap.domains.rl.ReturnScaledReward"],
+            "with data.reward oneleap.domains.rl.StoredReward, the configuration has",
         ),
         (["--data.run", "nowhere"], "nowhere: no such folder"),
-        (["--data.offline_share", "2"], "offline_share: 2.0 is no share"),
+        (["--data.offline_share", "2"], "offline_share: 2.0 is not in [0, 1]"),
     ):
         assert main([*line, *extra]) == 2
         assert message in capsys.readouterr().err.splitlines()[-1]
