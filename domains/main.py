@@ -13,7 +13,7 @@ from oneleap.core.errors import InputError, Notice, nearest
 FUNCTIONS = {
     "collect pointmaze": "oneleap.domains.rl.commands.collect_pointmaze:pointmaze",
     "collect mujoco": "oneleap.domains.rl.commands.collect_mujoco:mujoco",
-    "collect robosuite": "oneleap.domains.robot.commands.collect:robosuite",
+    "collect robosuite": "oneleap.domains.robot.commands.collect:collect",
     "collect pixels": "oneleap.domains.rl.envs.pointmaze_pixels:pixels",
     "collect singing": "oneleap.domains.singing.commands.collect:singing",
     "collect labels": "oneleap.domains.singing.commands.collect_labels:labels",
@@ -46,7 +46,7 @@ OWN_ARGUMENTS = {
 EVALUATORS = {
     "music": "oneleap.domains.music.commands.evaluate:command",
     "rl": "oneleap.domains.rl.commands.evaluate:command",
-    "robot": "oneleap.domains.robot.commands.evaluate:command",
+    "robot": "oneleap.domains.robot.commands.evaluate:evaluate",
     "singing": "oneleap.domains.singing.commands.evaluate:command",
     "speech": "oneleap.domains.speech.commands.evaluate:command",
     "audio": "oneleap.domains.audio.commands.evaluate:command",
@@ -89,7 +89,7 @@ HELP = {
 EXTRAS = {
     "rl": ("gymnasium", "gymnasium_robotics", "minari", "mujoco", "h5py", "imageio"),
     "rl-collect": ("stable_baselines3",),
-    "robot": ("robosuite", "robomimic"),
+    "robot": ("robosuite", "robomimic", "scipy"),
     "sweep": ("ray",),
     "speech": ("espeakng_loader", "num2words", "phonemizer"),
     "music": ("mido",),

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from oneleap.domains.robot.envs.robosuite import RobotEnv, with_gl
+from oneleap.domains.robot.envs.robosuite import RobotEnv, enable_opengl
 from oneleap.domains.robot.envs.task import Spec, Task
-from oneleap.domains.robot.evaluation.rollouts import History
+from oneleap.domains.robot.evaluation.rollouts import ObsHistory
 
 PERIOD_S = 0.05
 
@@ -30,7 +30,7 @@ def main(model: Path, episodes: int, seed: int) -> None:
     spec, rng = read_spec(model), np.random.default_rng(seed)
     if spec.absolute or spec.task is None:
         raise SystemExit("this loop is for policies of offsets that know their environment")
-    with_gl()
+    enable_opengl()
     env = RobotEnv(spec.task, cameras=spec.cameras, image_size=spec.image_size)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
@@ -38,7 +38,7 @@ def main(model: Path, episodes: int, seed: int) -> None:
     late, work, solved = list[float](), list[float](), 0
     for episode in range(episodes):
         obs, success = env.reset(seed + episode), False
-        history, queue = History(spec, obs), list[np.ndarray]()
+        history, queue = ObsHistory(spec, obs), list[np.ndarray]()
         deadline = time.perf_counter()
         while not success and env.steps < spec.task.horizon:
             time.sleep(max(0.0, deadline - time.perf_counter()))
