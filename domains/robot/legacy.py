@@ -13,7 +13,15 @@ ARGUMENTS = {
         "horizon": "max_episode_steps",
         "obs_steps": "n_obs_steps",
     },
-    "RobotPolicy": {"execute": "n_action_steps"},
+    "RobotPolicy": {
+        "compile_loss": "recipe.compile",
+        "ema": "recipe.ema",
+        "execute": "n_action_steps",
+        "from_teacher": "recipe.from_teacher",
+        "optimizer": "recipe.optimizer",
+        "seed": "recipe.seed",
+        "teacher": "recipe.teacher",
+    },
     "Spec": {"chunk": "horizon", "obs_steps": "n_obs_steps"},
     "Task": {"horizon": "max_episode_steps"},
 }

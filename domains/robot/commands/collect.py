@@ -197,7 +197,7 @@ def load_attempt(path: Path) -> Demonstration | None:
         )
 
 
-def collect(
+def robosuite(
     task: TaskName = "Lift",
     demos: int = 200,
     images: bool = False,

@@ -6,7 +6,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from oneleap.domains.robot.data.datamodule import DemonstrationData
 from oneleap.domains.robot.models.policy import RobotPolicy
 
 
@@ -38,6 +37,8 @@ def condition_rank(policy: RobotPolicy, path: str, max_rows: int = 1024) -> floa
     Raises:
         InputError: The file lacks the filter key, or an observation of the policy.
     """
+    from oneleap.domains.robot.data.datamodule import DemonstrationData
+
     spec = policy.spec
     chunks = DemonstrationData(
         path,

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneleap.core.sampling.samplers import Sampler
+from oneleap.core.training.seed import episode_seed, step_generator
 from oneleap.domains.robot.envs.robosuite import (
     Observation,
     RobotEnv,
@@ -166,7 +167,6 @@ class EpisodePlayer:
         import torch
 
         from oneleap.core.hub.pretrained import load_pretrained
-        from oneleap.core.training.seed import step_generator
 
         torch.set_num_threads(1)
         policy = load_pretrained(self.model)
@@ -189,7 +189,7 @@ class EpisodePlayer:
                 return chunk
 
             camera = self.camera if number in self.recorded else None
-            seed = episode_seed(self.seed, number)
+            seed = evaluation_seed(self.seed, number)
             return play_episode(env, spec, act, seed, self.max_steps, camera)
 
         return play
@@ -230,6 +230,6 @@ def _cameras(model: Path) -> Sequence[str]:
     return cameras
 
 
-def episode_seed(seed: int, number: int) -> int:
+def evaluation_seed(seed: int, number: int) -> int:
     """Return the seed of one episode; it differs from all seeds of collected demonstrations."""
-    return int(np.random.SeedSequence((seed, number, 7)).generate_state(1)[0])
+    return episode_seed(seed, number, 7)

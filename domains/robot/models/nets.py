@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import MutableMapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float, UInt8
@@ -182,7 +183,8 @@ class PolicyNet(nn.Module):
         self.head = head.build(spec.act_dim, spec.horizon, cond_dim)
         self.stages = {"cond": "condition"}
         self.stages |= {stage: f"head.{name}" for stage, name in head.stages().items()}
-        self.register_load_state_dict_pre_hook(rename_old_weights)
+        register: Any = self.register_load_state_dict_pre_hook
+        register(rename_old_weights)
 
     def encode(
         self,

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from oneleap.core.errors import InputError
 from oneleap.core.sampling.samplers import FlowMapSampler, Sampler
-from oneleap.core.training.ema import PowerEMA
-from oneleap.core.training.module import GenerativeModule
-from oneleap.core.training.optim import AdamConfig
+from oneleap.core.training.model import GenerativeModel
+from oneleap.core.training.recipe import Recipe
+from oneleap.core.training.seed import Step
 from oneleap.core.types import Conditioned, Objective, TrainingBatch
 from oneleap.domains.robot.data.chunks import ChunkBatch
 from oneleap.domains.robot.envs.rotation import pose_from_network
@@ -22,7 +22,7 @@ from oneleap.domains.robot.models.vision import random_shift
 from oneleap.domains.robot.spec import Spec
 
 
-class RobotPolicy(GenerativeModule):
+class RobotPolicy(GenerativeModel):
     """Imitates demonstrations by any objective of the core.
 
     With :class:`oneleap.domains.robot.models.dm1.DM1` it is DM1 (arXiv 2510.07865); with
@@ -46,12 +46,7 @@ class RobotPolicy(GenerativeModule):
         augment: Largest random shift of images, pixels.
         augment_when: Whether to shift images in training only, or also when acting, as DM1's
             released evaluation does.
-        optimizer: Optimizer, learning-rate schedule and gradient clipping.
-        ema: Decay per step of the moving average that acts, or a schedule.
-        seed: Seed of the initial weights and of all draws of training.
-        compile_loss: Run the loss through ``torch.compile``.
-        teacher: Model folder of a policy to distill, for objectives that distill.
-        from_teacher: Start from the teacher's weights; the teacher must have the same network.
+        recipe: Settings of training.
 
     Raises:
         InputError: ``n_action_steps`` exceeds the horizon, or ``temperature`` is negative.
@@ -73,33 +68,18 @@ class RobotPolicy(GenerativeModule):
         temperature: float = 1.0,
         augment: int = 4,
         augment_when: Literal["training", "always"] = "training",
-        optimizer: AdamConfig = AdamConfig(),  # noqa: B008  (frozen)
-        ema: float | PowerEMA = 0.995,
-        seed: int = 0,
-        compile_loss: bool = True,
-        teacher: str | None = None,
-        from_teacher: bool = False,
+        recipe: Recipe = Recipe(ema=0.995, compile=True),  # noqa: B008  (frozen)
     ) -> None:
         if n_action_steps is not None and not 1 <= n_action_steps <= spec.horizon:
             raise InputError(f"n_action_steps: {n_action_steps} is not from 1 to {spec.horizon}")
         if temperature < 0:
             raise InputError(f"temperature: {temperature} is negative")
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+            torch.manual_seed(recipe.seed)
             net = PolicyNet(spec, head, vision)
-        super().__init__(
-            net,
-            objective,
-            optimizer=optimizer,
-            ema=ema,
-            seed=seed,
-            compile_loss=compile_loss,
-            teacher=teacher,
-            from_teacher=from_teacher,
-        )
+        super().__init__(net, objective, recipe)
         self.spec, self.sampler, self.head, self.vision = spec, sampler, head, vision
-        self.n_action_steps, self.gripper = n_action_steps, gripper
-        self.temperature = temperature
+        self.n_action_steps, self.gripper, self.temperature = n_action_steps, gripper, temperature
         self.augment, self.augment_when = augment, augment_when
         for name in ("obs_shift", "obs_scale", "act_shift", "act_scale"):
             self.register_buffer(name, torch.tensor(getattr(spec, name)), persistent=False)
@@ -133,15 +113,14 @@ class RobotPolicy(GenerativeModule):
         u: Tensor = self.average(z, r, t, self.average.encode(*seen))
         return u
 
-    def training_step(self, batch: ChunkBatch, batch_idx: int) -> Tensor | None:
-        """Shift the images, then train."""
-        if batch.images is not None and self.augment:
-            images = random_shift(batch.images, self.augment, self.generator(stream=3))
-            batch = batch._replace(images=images)
-        return super().training_step(batch, batch_idx)
+    def prepare(self, batch: ChunkBatch, step: Step) -> ChunkBatch:
+        """Shift the images at random."""
+        if batch.images is None or not self.augment:
+            return batch
+        return batch._replace(images=random_shift(batch.images, self.augment, step.generator(3)))
 
-    def load_teacher(self) -> GenerativeModule:
-        """Load the teacher, see :meth:`GenerativeModule.load_teacher`.
+    def load_teacher(self) -> GenerativeModel:
+        """Load the teacher, see :meth:`GenerativeModel.load_teacher`.
 
         Raises:
             InputError: The teacher is not a policy of the same observations and actions.
@@ -152,7 +131,9 @@ class RobotPolicy(GenerativeModule):
         for name in (*same, "act_scale", "act_shift"):
             theirs, ours = (getattr(s, name, None) for s in (spec, self.spec))
             if theirs != ours:
-                raise InputError(f"teacher: {self.teacher} has {name} {theirs}, the data {ours}")
+                raise InputError(
+                    f"teacher: {self.recipe.teacher} has {name} {theirs}, the data {ours}"
+                )
         return model
 
     def noise(

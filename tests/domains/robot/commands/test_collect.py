@@ -106,7 +106,7 @@ def test_the_command_continues_after_an_interruption(
     tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole, parts = tmp_path / "whole.hdf5", tmp_path / "interrupted.hdf5"
-    collect.collect("Lift", demos=3, out=whole, workers=1)
+    collect.robosuite("Lift", demos=3, out=whole, workers=1)
     assert "3 demonstrations of" in capsys.readouterr().out
 
     def interrupt(*args: object) -> None:
@@ -115,13 +115,13 @@ def test_the_command_continues_after_an_interruption(
     with monkeypatch.context() as patch:
         patch.setattr(collect, "write_demos", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            collect.collect("Lift", demos=2, out=parts, workers=2)
+            collect.robosuite("Lift", demos=2, out=parts, workers=2)
     kept = sorted(path.name for path in parts.with_suffix(".parts").glob("*.npz"))
     assert len(kept) >= 2
     assert not parts.exists()
     with pytest.raises(InputError, match="attempts of another collection: delete it"):
-        collect.collect("Lift", demos=3, out=parts, workers=1, seed=1)
-    collect.collect("Lift", demos=3, out=parts, workers=1)
+        collect.robosuite("Lift", demos=3, out=parts, workers=1, seed=1)
+    collect.robosuite("Lift", demos=3, out=parts, workers=1)
     assert "continuing from" in capsys.readouterr().err
     assert not parts.with_suffix(".parts").exists()
     ours, theirs = (
@@ -132,11 +132,11 @@ def test_the_command_continues_after_an_interruption(
     assert (ours.act == theirs.act).all()
     assert (ours.obs == theirs.obs).all()
     with pytest.raises(InputError, match="exists"):
-        collect.collect("Lift", demos=3, out=whole)
+        collect.robosuite("Lift", demos=3, out=whole)
 
 
 def test_images_are_stored_as_observed(tmp_path: Path) -> None:
-    collect.collect("Lift", demos=1, images=True, image_size=16, out=tmp_path / "eye.hdf5")
+    collect.robosuite("Lift", demos=1, images=True, image_size=16, out=tmp_path / "eye.hdf5")
     with h5py.File(tmp_path / "eye.hdf5") as file:
         assert json.loads(file["data"].attrs["env_args"])["env_kwargs"]["camera_heights"] == 16
         demo = file["data/demo_0"]
@@ -152,4 +152,4 @@ def test_images_are_stored_as_observed(tmp_path: Path) -> None:
 
 def test_numbers_must_be_positive(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="demos: 0 is not positive"):
-        collect.collect("Lift", demos=0, out=tmp_path / "none.hdf5")
+        collect.robosuite("Lift", demos=0, out=tmp_path / "none.hdf5")

@@ -59,7 +59,7 @@ def test_settings_reach_the_processes(run: Path, monkeypatch: pytest.MonkeyPatch
         return pretend(player, numbers, workers)
 
     monkeypatch.setattr(rollouts, "run_jobs", spy)
-    ddim = ["--sampler", "oneleap.core.sampling.samplers.DDIMSampler", "--sampler.steps", "5"]
+    ddim = ["--sampler", "oneleap.core.DDIMSampler", "--sampler.steps", "5"]
     assert main(["evaluate", str(run), "--rollouts", "2", "--video", "false", *ddim]) == 0
     assert players[0].sampler == DDIMSampler(steps=5)
     assert players[0].temperature == 1.0

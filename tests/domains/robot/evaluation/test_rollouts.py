@@ -5,7 +5,7 @@ from oneleap.domains.robot.envs.robosuite import RobotEnv
 from oneleap.domains.robot.evaluation.rollouts import (
     ObsHistory,
     Rollout,
-    episode_seed,
+    evaluation_seed,
     play_episode,
 )
 from oneleap.domains.robot.spec import Spec
@@ -75,7 +75,7 @@ def test_the_history_is_as_in_training() -> None:
 
 
 def test_episodes_have_seeds_of_their_own() -> None:
-    seeds = {episode_seed(seed, k) for seed in range(3) for k in range(200)}
+    seeds = {evaluation_seed(seed, k) for seed in range(3) for k in range(200)}
     collected = {
         int(np.random.SeedSequence((seed, k)).generate_state(2)[0])
         for seed in range(3)

@@ -10,6 +10,7 @@ from torch import nn
 from oneleap.core.errors import InputError
 from oneleap.core.losses.dispersion import Covariance, Dispersion, Hinge, InfoNCECosine, InfoNCEL2
 from oneleap.core.objectives import FlowMatching
+from oneleap.core.training.recipe import Recipe
 from oneleap.core.types import Draw, TrainingBatch
 from oneleap.domains.robot.data.chunks import ChunkBatch
 from oneleap.domains.robot.evaluation.rank import effective_rank
@@ -23,6 +24,8 @@ from oneleap.domains.robot.models.nets import STAGES, Head, MLPHead, UNetHead
 from oneleap.domains.robot.models.policy import RobotPolicy
 
 FORMS = [InfoNCEL2(), InfoNCECosine(), Hinge(), Covariance()]
+EAGER = Recipe()
+"""Losses are not compiled."""
 HEADS = [MLPHead(16), MLPHead(16, depth=3), UNetHead((8, 16), context_dim=8)]
 
 
@@ -44,7 +47,7 @@ def test_the_dispersion_is_the_mean_over_the_named_layers(form: Dispersion, head
     terms = {}
     for layers in (*((stage,) for stage in STAGES), ("all",)):
         objective = DM1(FlowMatching(), form, layers)
-        policy = RobotPolicy(spec(), objective, head=head, compile_loss=False)
+        policy = RobotPolicy(spec(), objective, head=head, recipe=EAGER)
         terms[layers[0]] = dispersed(policy, batch())["dispersion"]
     stages = [terms[stage] for stage in STAGES]
     assert all(map(math.isfinite, stages))
@@ -53,7 +56,7 @@ def test_the_dispersion_is_the_mean_over_the_named_layers(form: Dispersion, head
 
 
 def test_the_condition_is_the_normalized_observation() -> None:
-    policy = RobotPolicy(spec(), DM1(FlowMatching(), layers=("cond",)), compile_loss=False)
+    policy = RobotPolicy(spec(), DM1(FlowMatching(), layers=("cond",)), recipe=EAGER)
     of = batch()
     wanted = InfoNCEL2()(policy.normalize_obs(of.obs))
     assert dispersed(policy, of)["dispersion"] == pytest.approx(float(wanted), rel=1e-5)
@@ -63,7 +66,7 @@ def test_the_weighted_term_is_added_to_every_row() -> None:
     of, losses = batch(), []
     for weight in (0.0, 0.5):
         objective = DM1(FlowMatching(), layers=("mid",), weight=weight)
-        policy = RobotPolicy(spec(), objective, head=MLPHead(16), compile_loss=False)
+        policy = RobotPolicy(spec(), objective, head=MLPHead(16), recipe=EAGER)
         losses.append(policy.loss(of, objective.draw(policy.data(of), seeded())))
     extra = losses[1].per_sample - losses[0].per_sample
     torch.testing.assert_close(extra, (0.5 * losses[1].logs["dispersion"]).expand(len(extra)))
@@ -72,7 +75,7 @@ def test_the_weighted_term_is_added_to_every_row() -> None:
 def test_minimizing_the_term_raises_the_rank_of_the_vision_encoders_output() -> None:
     objective = DM1(FlowMatching(), layers=("cond",))
     seen = spec(cameras=(EYE,), image_size=(24, 24))
-    policy = RobotPolicy(seen, objective, head=MLPHead(16), compile_loss=False)
+    policy = RobotPolicy(seen, objective, head=MLPHead(16), recipe=EAGER)
     of = batch(16, images=True)
     assert of.images is not None
     of = of._replace(images=of.images // 32 + 100)  # similar, like a robot's images
@@ -131,7 +134,7 @@ def test_equal_rows_have_finite_gradients(form: Dispersion) -> None:
 def test_released_dm1_is_meanflow_and_a_term_of_a_second_pass() -> None:
     of = batch()
     without, by_half = (
-        RobotPolicy(spec(), ReleasedDM1(weight), head=MLPHead(16), compile_loss=False)
+        RobotPolicy(spec(), ReleasedDM1(weight), head=MLPHead(16), recipe=EAGER)
         for weight in (0.0, 0.5)
     )
     for policy in (without, by_half):

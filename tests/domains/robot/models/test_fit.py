@@ -10,6 +10,8 @@ from safetensors.torch import load_file
 from support.tiny_robot import EYE, demonstrations
 
 from oneleap.core.hub.pretrained import load_pretrained
+from oneleap.core.training.optim import AdamConfig
+from oneleap.core.training.recipe import Recipe
 from oneleap.domains.main import main
 from oneleap.domains.robot.data.datamodule import DemonstrationData
 from oneleap.domains.robot.models.policy import RobotPolicy
@@ -25,7 +27,7 @@ model:
     objective:
       class_path: {objective}
     head: {{class_path: oneleap.domains.robot.MLPHead, init_args: {{width: 16}}}}
-    compile_loss: false
+    recipe: {{compile: false}}
 data:
   class_path: oneleap.domains.robot.DemonstrationData
   init_args:
@@ -69,6 +71,14 @@ def test_a_policy_is_trained_and_acts() -> None:
     assert np.isfinite(chunk).all()
 
 
+def test_settings_of_the_recipe_that_are_not_given_keep_their_defaults() -> None:
+    demonstrations(Path("demos.hdf5"))
+    fit("--run", "run", "--model.recipe.optimizer.lr", "0.01")
+    model = load_pretrained("run/model")
+    assert isinstance(model, RobotPolicy)
+    assert model.recipe == Recipe(AdamConfig(lr=0.01), ema=0.995, compile=False)
+
+
 def test_released_dm1_and_images_train() -> None:
     demonstrations(Path("demos.hdf5"), images=(24, 20))
     images = ["--data.cameras", f"[{EYE}]", "--data.obs", "[hand]", "--data.n_obs_steps", "2"]
@@ -85,10 +95,10 @@ def test_released_dm1_and_images_train() -> None:
 
 def test_a_student_starts_from_its_teacher() -> None:
     demonstrations(Path("demos.hdf5"))
-    fit("--run", "teacher", objective="oneleap.core.objectives.NoisePrediction")
-    teacher = ["--model.teacher", "teacher/model", "--model.from_teacher", "true"]
-    still = ["--model.optimizer.lr", "0", "--run", "student"]
-    fit(*teacher, *still, objective="oneleap.core.objectives.ConsistencyDistillation")
+    fit("--run", "teacher", objective="oneleap.core.NoisePrediction")
+    teacher = ["--model.recipe.teacher", "teacher/model", "--model.recipe.from_teacher", "true"]
+    still = ["--model.recipe.optimizer.lr", "0", "--run", "student"]
+    fit(*teacher, *still, objective="oneleap.core.ConsistencyDistillation")
     models = [load_pretrained(f"{run}/model") for run in ("teacher", "student")]
     z, obs = torch.randn(3, 7, 4), torch.randn(3, 5)
     t = torch.full((3,), 0.6)

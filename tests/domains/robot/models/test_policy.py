@@ -11,6 +11,7 @@ from oneleap.core.errors import InputError
 from oneleap.core.hub.pretrained import load_pretrained
 from oneleap.core.objectives import FlowMatching, MeanFlow, NoisePrediction
 from oneleap.core.sampling.samplers import DDPMSampler
+from oneleap.core.training.recipe import Recipe
 from oneleap.domains.robot.data.chunks import ChunkBatch
 from oneleap.domains.robot.envs.rotation import pose_from_network, pose_to_network
 from oneleap.domains.robot.models.dm1 import DM1
@@ -128,7 +129,7 @@ def test_the_seed_determines_the_weights_and_leaves_the_global_generator_alone()
     torch.manual_seed(0)
     expected = torch.rand(3)
     torch.manual_seed(0)
-    models = [policy(seed=seed) for seed in (7, 7, 8)]
+    models = [policy(recipe=Recipe(seed=seed)) for seed in (7, 7, 8)]
     assert torch.equal(torch.rand(3), expected)
     first = [next(model.net.parameters()) for model in models]
     assert torch.equal(first[0], first[1])
@@ -169,7 +170,7 @@ def test_images_are_shifted_when_acting_only_if_configured() -> None:
 
 def test_a_teacher_of_other_data_is_refused(tmp_path: Path) -> None:
     RobotPolicy(spec(horizon=2), FlowMatching(), head=SMALL).save_pretrained(tmp_path)
-    student = policy(teacher=str(tmp_path))
+    student = policy(recipe=Recipe(teacher=str(tmp_path)))
     with pytest.raises(InputError, match="has horizon 2, the data 4"):
         student.load_teacher()
     other = spec(act_shift=tuple(x + 1 for x in spec().act_shift))
@@ -181,7 +182,7 @@ def test_a_teacher_of_other_data_is_refused(tmp_path: Path) -> None:
 def test_a_teacher_gives_its_average_under_the_same_observations(tmp_path: Path) -> None:
     teacher = moved(RobotPolicy(spec(), NoisePrediction(), head=SMALL))
     teacher.save_pretrained(tmp_path)
-    student = policy(teacher=str(tmp_path))
+    student = policy(recipe=Recipe(teacher=str(tmp_path)))
     student.load_teacher()
     batch = ChunkBatch(torch.tensor(OBS), torch.randn(3, 7, 4, generator=seeded()))
     field = student.bind(batch).teacher
