@@ -4,23 +4,23 @@ Export the policy first: oneleap export RUN. Then: python examples/robot_loop.py
 """
 
 import argparse
-import json
 import time
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 
-from oneleap.domains.robot import ObsHistory, RobotEnv, Spec, Task, enable_opengl
+from oneleap.core.hub.config import from_config
+from oneleap.core.hub.pretrained import read_config
+from oneleap.domains.robot import ObsHistory, RobotEnv, Spec, enable_opengl
 
 PERIOD_S = 0.05
 
 
 def read_spec(model: Path) -> Spec:
-    """Read the policy's sizes and environment; the policy itself is not loaded."""
-    args = json.loads((model / "config.json").read_text())["init_args"]["spec"]["init_args"]
-    tuples = {k: tuple(v) if isinstance(v, list) else v for k, v in args.items()}
-    return Spec(**{**tuples, "task": Task(**args["task"]["init_args"])})
+    """Read the policy's sizes and environment; the policy itself is not built."""
+    spec: Spec = from_config(read_config(model)["init_args"]["spec"])
+    return spec
 
 
 def main(model: Path, episodes: int, seed: int) -> None:
