@@ -26,7 +26,7 @@ FUNCTIONS = {
     "bench speech": "oneleap.domains.speech.commands.bench:bench",
     "bench music": "oneleap.domains.music.commands.bench:bench",
     "bench singing": "oneleap.domains.singing.commands.bench:bench",
-    "voice": "oneleap.domains.speech.commands.speak:pack",
+    "voice": "oneleap.domains.speech.commands.pack:pack",
     "singer": "oneleap.domains.singing.commands.sing:pack",
     "boundary": "oneleap.domains.singing.commands.boundary:boundary",
     "composer": "oneleap.domains.music.commands.pack:pack",
@@ -48,7 +48,7 @@ EVALUATORS = {
     "rl": "oneleap.domains.rl.commands.evaluate:command",
     "robot": "oneleap.domains.robot.commands.evaluate:command",
     "singing": "oneleap.domains.singing.commands.evaluate:command",
-    "speech": "oneleap.domains.speech.commands.evaluate:command",
+    "speech": "oneleap.domains.speech.commands.evaluate:evaluate",
     "audio": "oneleap.domains.audio.commands.evaluate:command",
 }
 """How the models of each domain are evaluated; the first argument is the run's folder."""

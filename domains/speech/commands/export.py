@@ -1,4 +1,4 @@
-"""``oneleap export`` for voices: graphs for text, spectrogram and sound, to be run in turn."""
+"""``oneleap export`` for voices: one graph each for text, spectrogram and sound."""
 
 from pathlib import Path
 
@@ -18,108 +18,119 @@ from oneleap.core.sampling.samplers import (
 from oneleap.core.types import Conditioned
 from oneleap.domains.audio.commands.export import graph_of as vocoder_graph
 from oneleap.domains.audio.vocoders.vocos import Vocos
-from oneleap.domains.speech.models.acoustic import Acoustic
-from oneleap.domains.speech.models.folded import Folded
+from oneleap.domains.speech.models.acoustic import AcousticModel
+from oneleap.domains.speech.models.folded import FoldedConvNeXt1d
 from oneleap.domains.speech.voice.loading import ACOUSTIC
 from oneleap.domains.speech.voice.voice import Voice
 
 
-class Read(nn.Module):
-    """What each token of one text sounds like on average, and the logarithm of its frames.
+class TextGraph(nn.Module):
+    """Predicts the mean spectrum and the log duration of each token of one text.
 
     Args:
-        acoustic: Whose average speaks.
-        speaker: Number of who does.
+        acoustic: The acoustic model; its averaged weights are used.
+        speaker: Index of the speaker.
     """
 
-    def __init__(self, acoustic: Acoustic, speaker: int) -> None:
+    def __init__(self, acoustic: AcousticModel, speaker: int) -> None:
         super().__init__()
         self.net, self.speaker = acoustic.average, speaker
-        self.register_buffer("shares", acoustic.get_buffer("shares").clone())
+        self.register_buffer("mixing_weights", acoustic.get_buffer("mixing_weights").clone())
 
     def forward(self, tokens: Int[Tensor, "l"]) -> Float[Tensor, "l _"]:
-        """Means and, last, log frames."""
+        """Return mean spectra and, in the last column, log durations."""
         mask = torch.ones_like(tokens, dtype=torch.bool).unsqueeze(0)
-        who = torch.full((1,), self.speaker)
-        encoded = self.net.encode(tokens.unsqueeze(0), mask, who, self.get_buffer("shares"))
-        return torch.cat([encoded.means[0].T, encoded.log_frames[0].unsqueeze(1)], dim=1)
+        speaker = torch.full((1,), self.speaker)
+        weights = self.get_buffer("mixing_weights")
+        encoded = self.net.encode(tokens.unsqueeze(0), mask, speaker, weights)
+        return torch.cat([encoded.means[0].T, encoded.log_durations[0].unsqueeze(1)], dim=1)
 
 
-class Make(nn.Module):
-    """A spectrogram of the means of its frames, and of noise.
+class DecoderGraph(nn.Module):
+    """Generates a spectrogram from the mean spectra of its frames, and from noise.
 
     Args:
-        acoustic: Whose average speaks.
-        speaker: Number of who does.
-        sampler: How.
+        acoustic: The acoustic model; its averaged weights are used.
+        speaker: Index of the speaker.
+        sampler: The sampler.
     """
 
-    def __init__(self, acoustic: Acoustic, speaker: int, sampler: Sampler) -> None:
+    def __init__(self, acoustic: AcousticModel, speaker: int, sampler: Sampler) -> None:
         super().__init__()
         self.decoder, self.sampler = acoustic.average.decoder, sampler
         self.temperature = acoustic.temperature
         table = acoustic.average.speakers
-        who = torch.zeros(0) if table is None else table.weight[speaker].detach().clone()
-        self.register_buffer("who", who)
+        row = torch.zeros(0) if table is None else table.weight[speaker].detach().clone()
+        self.register_buffer("speaker", row)
 
     def forward(
         self, means: Float[Tensor, "g fold mels"], noise: Float[Tensor, "g fold mels"]
     ) -> Float[Tensor, "g fold mels"]:
-        """Normalised, in groups of frames."""
-        who, mu = self.get_buffer("who").unsqueeze(0), means.flatten(0, 1).T.unsqueeze(0)
-        cond = (mu, who) if who.shape[1] else (mu,)
+        """Return the normalized spectrogram, in groups of frames."""
+        speaker, mu = self.get_buffer("speaker").unsqueeze(0), means.flatten(0, 1).T.unsqueeze(0)
+        cond = (mu, speaker) if speaker.shape[1] else (mu,)
         field = Conditioned(self.decoder, cond, tuple(torch.zeros_like(c) for c in cond))
         mel = self.sampler(field, self.temperature * noise.flatten(0, 1).T.unsqueeze(0))[0].T
         return mel.reshape(means.shape)
 
 
-def fold_of(acoustic: Acoustic) -> int:
-    """Frames of a group: what a graph's number of frames is a multiple of."""
+def frames_per_group(acoustic: AcousticModel) -> int:
+    """Return the number of frames that the decoder sees as one."""
     decoder = acoustic.average.decoder
-    return decoder.fold if isinstance(decoder, Folded) else 1
+    return decoder.fold if isinstance(decoder, FoldedConvNeXt1d) else 1
 
 
-def graphs_of(
-    acoustic: Acoustic, *, speaker: int = 0, steps: int | None = None, seed: int = 0
+def build_graphs(
+    acoustic: AcousticModel, *, speaker: int = 0, steps: int | None = None, seed: int = 0
 ) -> list[Graph]:
-    """``text(tokens) -> text`` and ``decoder(means, noise) -> mel``.
+    """Build the graphs ``text(tokens) -> text`` and ``decoder(means, noise) -> mel``.
+
+    Args:
+        acoustic: The acoustic model.
+        speaker: Index of the speaker.
+        steps: Number of steps of the sampler; by default the model's own.
+        seed: Seed of the inputs on which graphs and model are compared.
+
+    Returns:
+        The two graphs.
 
     Raises:
-        InputError: If the sampler draws noise in each step, or goes by a table of noise levels.
+        InputError: If the sampler draws noise in each step, or uses a table of noise levels.
     """
     sampler = with_steps(acoustic.sampler, steps)
-    once = isinstance(sampler, ConsistencySampler) and sampler.steps == 1
-    if not (once or isinstance(sampler, FlowMapSampler | EulerSampler)):
+    one_step = isinstance(sampler, ConsistencySampler) and sampler.steps == 1
+    if not (one_step or isinstance(sampler, FlowMapSampler | EulerSampler)):
         raise InputError(
-            f"a {type(sampler).__name__} sampler of {sampler.steps} steps cannot be put into a "
-            "graph: distil the model, or train one of few steps"
+            f"a {type(sampler).__name__} of {sampler.steps} steps cannot be exported: distill the "
+            "model, or train one of few steps"
         )
-    draws, spec = torch.Generator().manual_seed(seed), acoustic.spec
-    net, fold = acoustic.average, fold_of(acoustic)
+    generator, spec = torch.Generator().manual_seed(seed), acoustic.spec
+    net, fold = acoustic.average, frames_per_group(acoustic)
 
-    def text(n: int) -> tuple[tuple[Tensor, ...], Tensor]:
-        tokens = torch.randint(1, len(spec.symbols), (n,), generator=draws)
-        who = torch.tensor([speaker])
+    def draw_text(n: int) -> tuple[tuple[Tensor, ...], Tensor]:
+        tokens = torch.randint(1, len(spec.symbols), (n,), generator=generator)
+        index = torch.tensor([speaker])
         with torch.inference_mode():
-            encoded = acoustic.speaking(tokens[None], torch.ones(1, n, dtype=torch.bool), who)
-            wanted = torch.cat([encoded.means[0].T, encoded.log_frames.T], 1)
+            encoded = acoustic.encode(tokens[None], torch.ones(1, n, dtype=torch.bool), index)
+            wanted = torch.cat([encoded.means[0].T, encoded.log_durations.T], 1)
         return (tokens,), wanted
 
-    def mel(n: int) -> tuple[tuple[Tensor, ...], Tensor]:
-        means, noise = torch.randn((2, n, fold, spec.mel.n_mels), generator=draws)
+    def draw_mel(n: int) -> tuple[tuple[Tensor, ...], Tensor]:
+        means, noise = torch.randn((2, n, fold, spec.mel.n_mels), generator=generator)
         owner = torch.arange(n * fold)[None]
         mask = torch.ones(1, 1, n * fold, dtype=torch.bool)
         with torch.inference_mode():
-            some = net.encode(torch.ones_like(owner), mask[0], torch.tensor([speaker]))
-            flat = means.flatten(0, 1).T[None]
-            field = net.field(some._replace(means=flat), owner, mask)
-            some_noise = acoustic.temperature * noise.flatten(0, 1).T[None]
-            wanted = sampler(field, some_noise)[0].T.reshape(means.shape)
+            encoded = net.encode(torch.ones_like(owner), mask[0], torch.tensor([speaker]))
+            field = net.field(encoded._replace(means=means.flatten(0, 1).T[None]), owner, mask)
+            scaled = acoustic.temperature * noise.flatten(0, 1).T[None]
+            wanted = sampler(field, scaled)[0].T.reshape(means.shape)
         return (means, noise), wanted
 
+    text = TextGraph(acoustic, speaker).eval()
+    decoder = DecoderGraph(acoustic, speaker, sampler).eval()
     return [
-        Graph("text", Read(acoustic, speaker).eval(), ("tokens",), "text", text),
-        Graph("decoder", Make(acoustic, speaker, sampler).eval(), ("means", "noise"), "mel", mel),
+        Graph("text", text, ("tokens",), "text", draw_text),
+        Graph("decoder", decoder, ("means", "noise"), "mel", draw_mel),
     ]
 
 
@@ -131,32 +142,33 @@ def export(
     vocoder: Path | None = None,
     tolerance: float = 1e-3,
 ) -> None:
-    """Write a voice as graphs that need no torch; ``examples/speak_onnx.py`` speaks with them.
+    """Write a voice as graphs that run without torch; ``examples/speak_onnx.py`` uses them.
 
-    ``text`` makes of ``tokens`` (l,) what each sounds like on average and, in the last column, the
-    logarithm of its frames; ``decoder`` makes of ``means`` and standard normal ``noise`` (g, fold,
-    mels), frames in groups that the decoder sees as one, a spectrogram of that shape; ``vocoder``
-    makes of ``mel`` (n, mels) ``samples`` (n, hop). Each is compared with the model in its own
-    runtime, and timed; the card tells the result. A batch is tokens, groups or frames of one text.
+    ``text`` takes ``tokens`` (l,) and returns the mean spectrum of each token and, in the last
+    column, the logarithm of its duration in frames. ``decoder`` takes ``means`` and standard
+    normal ``noise`` (g, fold, mels), where g counts the groups of frames that the decoder sees as
+    one, and returns a spectrogram of that shape. ``vocoder`` takes ``mel`` (n, mels) and returns
+    ``samples`` (n, hop). Each graph is compared with the model in its own runtime and timed. The
+    model card records the result. A batch is the tokens, groups or frames of one text.
 
     Example: oneleap export voices/mine
 
     Args:
-        run: Folder of a voice, or of a run, then without a vocoder unless one is named.
-        format: For ONNX Runtime, or for libtorch.
-        steps: Of the sampler, by default the model's own number.
-        speaker: Who speaks, where there are several.
-        vocoder: Folder of another vocoder, or of a run.
-        tolerance: Greatest difference from the model that is let pass.
+        run: Folder of a voice or of a run. A run has no vocoder unless one is given.
+        format: Format of the graphs.
+        steps: Number of steps of the sampler; by default the model's own.
+        speaker: Name of the speaker; by default the first one.
+        vocoder: Folder of another vocoder or of its run.
+        tolerance: Largest difference between graph and model that is accepted.
 
     Raises:
         InputError: There is no voice in ``run``, or a graph differs from it.
     """
     voice = Voice.load(run, vocoder=vocoder)
-    graphs = graphs_of(voice.acoustic, speaker=voice.who(speaker), steps=steps)
+    graphs = build_graphs(voice.acoustic, speaker=voice.speaker_index(speaker), steps=steps)
     if isinstance(voice.vocoder, Vocos):
         graphs.append(vocoder_graph(voice.vocoder))
-    whole = (run / ACOUSTIC).is_dir() or (run / "config.json").is_file()
-    folder = run if whole else run / "model"
+    is_model = (run / ACOUSTIC).is_dir() or (run / "config.json").is_file()
+    folder = run if is_model else run / "model"
     export_graphs(graphs, folder, format, tolerance)
     print(f"next: python examples/speak_onnx.py {folder} 'Hello.'" if len(graphs) == 3 else folder)

@@ -49,7 +49,7 @@ def test_copies_stand_beside_recordings_and_griffin_lim(
 def test_bad_runs_are_told_in_a_line(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["evaluate", str(run), "--most", "0"]) == 2
     (run / "config.yaml").write_text(
-        "data: {class_path: oneleap.domains.speech.data.datamodule.Speech}"
+        "data: {class_path: oneleap.domains.speech.SpeechData}"
     )
     assert main(["evaluate", str(run)]) == 2
     (run / "config.yaml").unlink()

@@ -1,0 +1,110 @@
+"""Recordings that a training run held out, and the distance of a model to them."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+import yaml
+from jaxtyping import Float
+from torch import Tensor
+
+from oneleap.core.errors import InputError
+from oneleap.core.hub.config import class_path
+from oneleap.core.sampling.samplers import with_steps
+from oneleap.core.training.seed import step_generator
+from oneleap.domains.audio.commands.evaluate import arguments
+from oneleap.domains.audio.wave import Wave, read, trimmed
+from oneleap.domains.speech.data.datamodule import SpeechData, Utterance, collate
+from oneleap.domains.speech.models.acoustic import AcousticModel
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """Held-out recordings of one speaker.
+
+    Attributes:
+        utterances: The recordings and their texts.
+        data: The data module that they come from.
+    """
+
+    utterances: list[Utterance]
+    data: SpeechData
+
+    def first(self, n: int) -> "HeldOut":
+        """Return the first ``n`` recordings."""
+        return replace(self, utterances=self.utterances[:n])
+
+    @property
+    def texts(self) -> list[str]:
+        """Transcripts."""
+        return [utterance.source.text for utterance in self.utterances]
+
+    @property
+    def mels(self) -> list[Float[Tensor, "mels _"]]:
+        """Normalized spectrograms."""
+        return [utterance.mel for utterance in self.utterances]
+
+    def waves(self) -> list[Wave]:
+        """Read the recordings and trim silence as in training."""
+        rate, trim_db = self.data.mel.sample_rate, self.data.trim_db
+        sounds = [read(utterance.source.path, rate) for utterance in self.utterances]
+        return sounds if trim_db is None else [trimmed(sound, trim_db) for sound in sounds]
+
+    @torch.inference_mode()
+    def synthesize(self, model: AcousticModel, steps: int) -> list[Float[Tensor, "mels _"]]:
+        """Generate spectrograms of the texts at the token durations of the recordings.
+
+        Args:
+            model: The acoustic model.
+            steps: Number of steps of its sampler.
+
+        Returns:
+            A normalized spectrogram for each recording, with its number of frames.
+        """
+        sampler, mels = with_steps(model.sampler, steps), []
+        for i, utterance in enumerate(self.utterances):
+            batch = model.align(collate([utterance], self.data.mel))
+            encoded = model.encode(batch.tokens, batch.token_mask, batch.speaker)
+            field = model.average.field(encoded, batch.frame_to_token, batch.mask)
+            generator = step_generator(0, i)
+            noise = model.temperature * torch.randn(batch.x.shape, generator=generator)
+            mels.append(sampler(field, noise, generator)[0])
+        return mels
+
+    def mel_distance(self, model: AcousticModel, steps: int) -> float:
+        """Compute the mean absolute difference of natural-log spectrograms.
+
+        It is the mean over frames and bands of each recording, then over recordings.
+        """
+        pairs = zip(self.synthesize(model, steps), self.mels, strict=True)
+        gaps = [(a - b).abs().mean() for a, b in pairs]
+        return float(torch.stack(gaps).mean()) * self.data.mel.std
+
+
+def load_held_out(run: Path, model: AcousticModel, speaker: str | None) -> HeldOut | None:
+    """Load the recordings of a speaker that a run held out.
+
+    Args:
+        run: Folder of a run or of a voice.
+        model: Acoustic model of the run.
+        speaker: Name of the speaker; by default the first one.
+
+    Returns:
+        The recordings, or ``None`` for a voice and for a run whose recordings are gone.
+
+    Raises:
+        InputError: If the data of the run do not fit the model.
+    """
+    file = run / "config.yaml"
+    if not file.is_file():
+        return None
+    config = yaml.safe_load(file.read_text(encoding="utf-8"))["data"]
+    if config["class_path"] != class_path(SpeechData):
+        return None
+    data = SpeechData(**arguments(config))
+    if data.spec != model.spec:
+        raise InputError(f"{file}: its data do not fit the model: their specifications differ")
+    if not all(Path(folder).is_dir() for folder in data.path):
+        return None
+    index = 0 if speaker is None else model.spec.speakers.index(speaker)
+    return HeldOut([u for u in data.utterances[1] if u.speaker == index], data)

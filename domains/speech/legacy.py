@@ -1,0 +1,18 @@
+"""Old names in saved models and configurations of this domain."""
+
+CLASSES = {
+    "Acoustic": "oneleap.domains.speech.AcousticModel",
+    "ConvNeXt": "oneleap.domains.speech.ConvNeXtConfig",
+    "DiT": "oneleap.domains.speech.DiTConfig",
+    "Lean": "oneleap.domains.speech.SpeakerMix",
+    "Speech": "oneleap.domains.speech.SpeechData",
+    "Text": "oneleap.domains.speech.TextEncoderConfig",
+    "UNet": "oneleap.domains.speech.UNetConfig",
+}
+"""Old class name to the present class."""
+
+ARGUMENTS = {
+    "Acoustic": {"leans": "speaker_mixes"},
+    "Lean": {"to": "other", "share": "weight"},
+}
+"""Old class name to old and present names of constructor arguments."""
