@@ -9,7 +9,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from oneleap.core.errors import InputError
-from oneleap.core.hub.config import class_path
 from oneleap.core.sampling.samplers import with_steps
 from oneleap.core.training.seed import step_generator
 from oneleap.domains.audio.commands.evaluate import arguments
@@ -99,7 +98,7 @@ def load_held_out(run: Path, model: AcousticModel, speaker: str | None) -> HeldO
     if not file.is_file():
         return None
     config = yaml.safe_load(file.read_text(encoding="utf-8"))["data"]
-    if config["class_path"] != class_path(SpeechData):
+    if config["class_path"].rpartition(".")[2] != SpeechData.__name__:
         return None
     data = SpeechData(**arguments(config))
     if data.spec != model.spec:

@@ -1,4 +1,4 @@
-"""A voice: saved slim, said whole, in pieces and in batches; the command, and its bad inputs."""
+"""A voice: saving, speaking in pieces and in batches, and the commands with wrong inputs."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -30,17 +30,17 @@ def folder(tmp_path: Path, voice: Voice) -> Path:
     return tmp_path / "voice"
 
 
-def test_pieces_are_what_is_said_at_once(voice: Voice) -> None:
+def test_pieces_together_are_the_whole_sound(voice: Voice) -> None:
     whole = voice.speak(TEXT, ipa=True)
     pieces = list(voice.stream(TEXT, ipa=True, frames=64))
-    assert len(pieces) == 5  # three sentences of at most a piece, two pauses
+    assert len(pieces) == 5  # three sentences of one piece each, two pauses
     together = np.concatenate([piece.samples for piece in pieces])
     assert together.shape == whole.samples.shape
     assert np.abs(together - whole.samples).max() < 1e-4
     assert whole.sample_rate == RATE
 
 
-def test_texts_in_a_batch_are_what_they_are_alone(voice: Voice) -> None:
+def test_a_text_gives_the_same_alone_and_in_a_batch(voice: Voice) -> None:
     texts = [TEXT, "tˈɛst", "a. b. c."]
     for text, wave in zip(texts, voice.speak_all(texts, ipa=True, seed=3), strict=True):
         alone = voice.speak(text, ipa=True, seed=3)
@@ -56,13 +56,13 @@ def test_sentences_are_joined_by_a_pause_and_none_is_lost(voice: Voice) -> None:
 def test_a_voice_can_teach(voice: Voice, folder: Path) -> None:
     student = acoustic()
     student.teacher = str(folder / "acoustic")
-    teacher_field = student.load_teacher()
+    teacher = student.load_teacher()
     for name, weight in voice.acoustic.average.state_dict().items():
-        assert torch.equal(teacher_field.average.state_dict()[name], weight)
-        assert torch.equal(teacher_field.net.state_dict()[name], weight)
+        assert torch.equal(teacher.average.state_dict()[name], weight)
+        assert torch.equal(teacher.net.state_dict()[name], weight)
 
 
-def test_the_seed_decides_and_nothing_else(voice: Voice) -> None:
+def test_only_the_seed_changes_the_noise(voice: Voice) -> None:
     a, b, c = (voice.speak("tˈɛst", ipa=True, seed=s).samples for s in (0, 0, 1))
     torch.manual_seed(7)
     assert np.array_equal(a, b)
@@ -70,7 +70,7 @@ def test_the_seed_decides_and_nothing_else(voice: Voice) -> None:
     assert not np.allclose(a, c)
 
 
-def test_saved_and_loaded_it_says_the_same(voice: Voice, folder: Path) -> None:
+def test_a_saved_voice_gives_the_same_sound(voice: Voice, folder: Path) -> None:
     again = Voice.load(folder)
     a, b = (v.speak(TEXT, ipa=True).samples for v in (voice, again))
     assert np.abs(a - b).max() < 1e-5
@@ -91,17 +91,17 @@ def test_a_run_speaks_by_griffin_lim(tmp_path: Path) -> None:
     voice = Voice.load(tmp_path / "run")
     assert isinstance(voice.vocoder, GriffinLim)
     assert voice.speak("tˈɛst", ipa=True).seconds > 0.05
-    with pytest.raises(InputError, match="kept with a trained vocoder"):
+    with pytest.raises(InputError, match="saved with a trained vocoder"):
         voice.save(tmp_path / "voice")
 
 
-def test_models_that_do_not_fit_are_refused(folder: Path, tmp_path: Path) -> None:
+def test_models_that_do_not_fit_are_rejected(folder: Path, tmp_path: Path) -> None:
     Vocos(replace(MEL, floor=1e-4), 16, 16, 1).save_pretrained(tmp_path / "other")
     with pytest.raises(InputError, match=r"mel contract: voice .* has floor 1e-05, vocoder"):
         Voice.load(folder, vocoder=tmp_path / "other")
-    with pytest.raises(InputError, match=r"holds a oneleap.*Vocos, which does not read text"):
+    with pytest.raises(InputError, match=r"holds a oneleap.*Vocos, not an acoustic model"):
         Voice.load(tmp_path / "other")
-    with pytest.raises(InputError, match="holds a Acoustic, which makes no sound"):
+    with pytest.raises(InputError, match="holds a AcousticModel, not a vocoder"):
         Voice.load(folder, vocoder=folder / "acoustic")
     with pytest.raises(InputError, match="no such folder; griffin-lim needs none"):
         Voice.load(folder, vocoder=tmp_path / "none")
@@ -109,7 +109,7 @@ def test_models_that_do_not_fit_are_refused(folder: Path, tmp_path: Path) -> Non
         Voice.load("nobody")
 
 
-def test_a_damaged_voice_is_told(folder: Path) -> None:
+def test_a_damaged_voice_is_rejected(folder: Path) -> None:
     (folder / "acoustic" / "model.safetensors").write_bytes(b"none")
     with pytest.raises(InputError, match="missing or damaged"):
         Voice.load(folder)
@@ -118,13 +118,13 @@ def test_a_damaged_voice_is_told(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"speed": 0.0}, "speed: between 0.1 and 10"),
+        ({"speed": 0.0}, "speed: must be from 0.1 to 10"),
         ({"steps": 0}, "steps: at least 1"),
-        ({"temperature": -1.0}, "temperature: between"),
+        ({"temperature": -1.0}, "temperature: must be from"),
         ({"speaker": "speakr"}, "did you mean 'speaker'"),
     ],
 )
-def test_bad_settings_are_told(
+def test_wrong_settings_are_rejected(
     settings: dict[str, float | str], message: str, voice: Voice
 ) -> None:
     with pytest.raises(InputError, match=message):
@@ -140,14 +140,14 @@ class TestCommand:
         monkeypatch.chdir(tmp_path)
 
     def test_it_writes_a_sound(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        words = ["speak", "tˈɛst", "--ipa", "--voice", str(folder)]
-        assert main([*words, "-o", "a.wav", "--seed", "2", "--steps", "2"]) == 0
+        argv = ["speak", "tˈɛst", "--ipa", "--voice", str(folder)]
+        assert main([*argv, "-o", "a.wav", "--seed", "2", "--steps", "2"]) == 0
         assert "a.wav: " in capsys.readouterr().err
         from oneleap.domains.audio.wave import read
 
         want = Voice.load(folder).speak("tˈɛst", ipa=True, seed=2, steps=2)
         assert np.abs(read("a.wav", RATE).samples - want.samples.clip(-1, 1)).max() < 1e-4
-        assert main(words) == 0
+        assert main(argv) == 0
         assert Path("speech.wav").is_file()
 
     def test_a_folder_of_texts_becomes_a_folder_of_sounds(self, folder: Path) -> None:
@@ -162,8 +162,8 @@ class TestCommand:
     @pytest.mark.parametrize(
         ("argv", "message"),
         [
-            ([], "what to say?"),
-            (["a", "-f", "b"], "what to say?"),
+            ([], "give a text or -f FILE, not both"),
+            (["a", "-f", "b"], "give a text or -f FILE, not both"),
             (["", "--ipa"], "nothing to say: it is empty"),
             (["?!", "--ipa"], "there is no word in '?!'"),
             (["ж", "--ipa"], "is no symbol of this model"),
@@ -175,7 +175,7 @@ class TestCommand:
             (["a", "--ipa", "--lexicon", "none"], "lexicon: none cannot be read"),
         ],
     )
-    def test_bad_input_is_a_line_and_nothing_is_written(
+    def test_wrong_input_is_rejected_in_one_line_and_nothing_is_written(
         self, argv: list[str], message: str, folder: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         Path("empty.txt").write_text(" \n")
@@ -200,7 +200,7 @@ class TestCommand:
         assert "exists already" in capsys.readouterr().err
 
 
-def test_help_and_the_package_are_light() -> None:
+def test_help_and_the_package_import_nothing_heavy() -> None:
     import subprocess
     import sys
 
