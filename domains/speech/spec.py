@@ -15,10 +15,10 @@ from oneleap.domains.speech.text.symbols import SYMBOLS
 
 @dataclass(frozen=True)
 class Spec:
-    """Spectrogram settings, alphabet and speakers. They are stored with the weights.
+    """Spectrogram format, alphabet and speakers. They are stored with the weights.
 
     Attributes:
-        mel: Settings of the spectrograms.
+        mel: Format of the spectrograms.
         symbols: Alphabet of the phonetic text.
         speakers: Names of the speakers.
         language: Language of espeak-ng.

@@ -32,7 +32,7 @@ class Sampler(ABC):
         self,
         field: Conditioned,
         noise: Float[Tensor, "b c n"],
-        rough: Float[Tensor, "b c n"],
+        coarse_mel: Float[Tensor, "b c n"],
         generator: torch.Generator | None = None,
     ) -> Float[Tensor, "b c n"]:
         """Data for each noise.
@@ -40,7 +40,7 @@ class Sampler(ABC):
         Args:
             field: Of the decoder, over the true times [0, 1].
             noise: Standard normal.
-            rough: What a shallow start starts from.
+            coarse_mel: Spectrogram that a shallow start starts from.
             generator: Of further noise, where there is any.
         """
 
@@ -72,11 +72,11 @@ class FlowMapSampler(FromDepth):
         self,
         field: Conditioned,
         noise: Float[Tensor, "b c n"],
-        rough: Float[Tensor, "b c n"],
+        coarse_mel: Float[Tensor, "b c n"],
         generator: torch.Generator | None = None,
     ) -> Float[Tensor, "b c n"]:
         """See :class:`Sampler`."""
-        start = blend(rough, noise, self.depth)
+        start = blend(coarse_mel, noise, self.depth)
         return sample(scaled(field, self.depth), start, steps=self.steps)
 
 
@@ -96,11 +96,11 @@ class EulerSampler(FromDepth):
         self,
         field: Conditioned,
         noise: Float[Tensor, "b c n"],
-        rough: Float[Tensor, "b c n"],
+        coarse_mel: Float[Tensor, "b c n"],
         generator: torch.Generator | None = None,
     ) -> Float[Tensor, "b c n"]:
         """See :class:`Sampler`."""
-        start = blend(rough, noise, self.depth)
+        start = blend(coarse_mel, noise, self.depth)
         return euler(scaled(field, self.depth), start, steps=self.steps)
 
 
@@ -120,12 +120,12 @@ class ConsistencySampler(FromDepth):
         self,
         field: Conditioned,
         noise: Float[Tensor, "b c n"],
-        rough: Float[Tensor, "b c n"],
+        coarse_mel: Float[Tensor, "b c n"],
         generator: torch.Generator | None = None,
     ) -> Float[Tensor, "b c n"]:
         """See :class:`Sampler`."""
         times = self.depth * torch.arange(self.steps, 0, -1) / self.steps
-        start = blend(rough, noise, self.depth)
+        start = blend(coarse_mel, noise, self.depth)
         return consistency(field, start, times=times, generator=generator)
 
 
@@ -135,7 +135,7 @@ class Diffusion(Sampler):
     schedule: DiscreteVPPath
     boundary: int | None
 
-    def start(self, noise: Tensor, rough: Tensor) -> tuple[Tensor, DiscreteVPPath]:
+    def start(self, noise: Tensor, coarse_mel: Tensor) -> tuple[Tensor, DiscreteVPPath]:
         """The state to start from, and the steps from there on."""
         if self.boundary is None:
             return noise, self.schedule
@@ -145,7 +145,7 @@ class Diffusion(Sampler):
             )
         first = FirstBetas(self.schedule, self.boundary)
         k = noise.new_full((len(noise),), self.boundary)
-        return first.point(rough, noise, k), first
+        return first.point(coarse_mel, noise, k), first
 
 
 @dataclass(frozen=True)
@@ -167,11 +167,11 @@ class DDPMSampler(Diffusion):
         self,
         field: Conditioned,
         noise: Float[Tensor, "b c n"],
-        rough: Float[Tensor, "b c n"],
+        coarse_mel: Float[Tensor, "b c n"],
         generator: torch.Generator | None = None,
     ) -> Float[Tensor, "b c n"]:
         """See :class:`Sampler`."""
-        start, schedule = self.start(noise, rough)
+        start, schedule = self.start(noise, coarse_mel)
         steps = min(self.steps, schedule.steps)
         return ddpm(field, start, schedule, steps=steps, generator=generator)
 
@@ -194,16 +194,16 @@ class PLMSSampler(Diffusion):
         self,
         field: Conditioned,
         noise: Float[Tensor, "b c n"],
-        rough: Float[Tensor, "b c n"],
+        coarse_mel: Float[Tensor, "b c n"],
         generator: torch.Generator | None = None,
     ) -> Float[Tensor, "b c n"]:
         """See :class:`Sampler`."""
-        start, schedule = self.start(noise, rough)
+        start, schedule = self.start(noise, coarse_mel)
         return plms(field, start, schedule, steps=min(self.steps, schedule.steps))
 
 
 @dataclass(frozen=True)
-class Rough(Sampler):
+class CoarseMelSampler(Sampler):
     """The auxiliary decoder's spectrogram as it is: FFT-Singer, the baseline without diffusion.
 
     Attributes:
@@ -216,8 +216,8 @@ class Rough(Sampler):
         self,
         field: Conditioned,
         noise: Float[Tensor, "b c n"],
-        rough: Float[Tensor, "b c n"],
+        coarse_mel: Float[Tensor, "b c n"],
         generator: torch.Generator | None = None,
     ) -> Float[Tensor, "b c n"]:
         """See :class:`Sampler`."""
-        return rough
+        return coarse_mel

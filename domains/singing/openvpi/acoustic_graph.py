@@ -5,10 +5,11 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from oneleap.core.training.seed import step_generator
-from oneleap.domains.singing.models.acoustic import SCALES, Acoustic
-from oneleap.domains.singing.models.curves import Curves
-from oneleap.domains.singing.models.frames import owners, places
-from oneleap.domains.singing.models.nets import Framed
+from oneleap.domains.audio.sequence import frame_to_token
+from oneleap.domains.singing.models.acoustic import CURVE_SCALES, AcousticModel
+from oneleap.domains.singing.models.curves import CurveModel
+from oneleap.domains.singing.models.frames import token_positions
+from oneleap.domains.singing.models.nets import FrameBatch
 from oneleap.domains.singing.models.samplers import EulerSampler, FromDepth
 
 PERIOD = 2048
@@ -33,10 +34,10 @@ class AcousticStart(nn.Module):
         seed: Of the noise.
     """
 
-    def __init__(self, model: Acoustic, seed: int) -> None:
+    def __init__(self, model: AcousticModel, seed: int) -> None:
         super().__init__()
         self.net, self.spec = model.average, model.spec
-        self.scales = tuple(SCALES[name] for name in model.curves)
+        self.scales = tuple(CURVE_SCALES[name] for name in model.curves)
         self.noise: Tensor
         self.register_buffer("noise", noise_table(model.spec.mel.n_mels, seed))
 
@@ -49,21 +50,21 @@ class AcousticStart(nn.Module):
     ) -> tuple[Float[Tensor, "1 c n"], Float[Tensor, "1 mels n"], Float[Tensor, "1 mels n"]]:
         """Condition, rough spectrogram, noise."""
         n = f0.shape[1]
-        owner = owners(durations, n)
+        owner = frame_to_token(durations, n)
         heeded = [c.unsqueeze(2) * s for c, s in zip(curves, self.scales, strict=True)]
         noise = tiled(self.noise, n)
-        batch = Framed(
+        batch = FrameBatch(
             tokens=tokens,
-            each=durations,
-            owner=owner,
-            place=places(durations, owner),
+            durations=durations,
+            frame_to_token=owner,
+            position=token_positions(durations, owner),
             f0=f0,
             curves=torch.cat(heeded, 2) if heeded else f0.new_zeros(1, 1, 0).expand(-1, n, -1),
             x=noise,
             mask=torch.ones_like(f0, dtype=torch.bool).unsqueeze(1),
         )
         cond = self.net.encode(batch)
-        return cond, self.net.rough(cond, batch.mask), noise
+        return cond, self.net.coarse_mel(cond, batch.mask), noise
 
 
 class Leaping(nn.Module):
@@ -90,13 +91,13 @@ class Leaping(nn.Module):
         return z - (t - r) * u
 
 
-def depth_of(model: Acoustic) -> float:
+def depth_of(model: AcousticModel) -> float:
     """Where the model's sampler starts."""
-    sampler = model.within(model.sampler)
+    sampler = model.limit_depth(model.sampler)
     return sampler.depth if isinstance(sampler, FromDepth) else 1.0
 
 
-def asks_at_once(model: Acoustic | Curves) -> bool:
+def asks_at_once(model: AcousticModel | CurveModel) -> bool:
     """Whether the field is asked for instantaneous velocities."""
     return isinstance(model.sampler, EulerSampler)
 
@@ -141,7 +142,7 @@ class AcousticGraph(nn.Module):
         seed: Of the noise.
     """
 
-    def __init__(self, model: Acoustic, seed: int = 0) -> None:
+    def __init__(self, model: AcousticModel, seed: int = 0) -> None:
         super().__init__()
         self.start = AcousticStart(model, seed)
         self.step = Leaping(model.average.decoder, asks_at_once(model))
@@ -158,10 +159,10 @@ class AcousticGraph(nn.Module):
         """Natural logarithms; a depth beyond the greatest counts as that."""
         shallow = self.deepest < 1
         curves = rest[: len(self.start.scales)]
-        cond, rough, noise = self.start(tokens, durations, f0, *curves)
+        cond, coarse_mel, noise = self.start(tokens, durations, f0, *curves)
         depth = torch.ones(())
         if shallow:
             depth = rest[-2].clamp(max=self.deepest)
-            noise = (1 - depth) * rough + depth * noise
+            noise = (1 - depth) * coarse_mel + depth * noise
         z = looped(self.step, noise, cond, rest[-1], depth)
         return z.mT * self.std + self.mean

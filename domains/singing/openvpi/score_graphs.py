@@ -6,10 +6,10 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from oneleap.domains.audio.sequence import frame_to_token
 from oneleap.domains.singing.data.batches import SMOOTH_S
-from oneleap.domains.singing.models.curves import WIDEST, Curves, Sheet
-from oneleap.domains.singing.models.durations import Durations
-from oneleap.domains.singing.models.frames import owners
+from oneleap.domains.singing.models.curves import MAX_PITCH_OFFSET, CurveBatch, CurveModel
+from oneleap.domains.singing.models.durations import DurationModel
 from oneleap.domains.singing.openvpi.acoustic_graph import (
     Leaping,
     asks_at_once,
@@ -26,7 +26,7 @@ class WordLinguistic(nn.Module):
         model: Whose average it is of.
     """
 
-    def __init__(self, model: Durations) -> None:
+    def __init__(self, model: DurationModel) -> None:
         super().__init__()
         self.linguistic = model.average.linguistic
 
@@ -37,7 +37,7 @@ class WordLinguistic(nn.Module):
         word_dur: Int[Tensor, "1 w"],
     ) -> tuple[Float[Tensor, "1 l c"], Bool[Tensor, "1 l"]]:
         """What is known of each phoneme, and where there is padding, as openvpi has it."""
-        word = owners(word_div, tokens.shape[1])
+        word = frame_to_token(word_div, tokens.shape[1])
         place = torch.arange(tokens.shape[1])
         start = (word_div.cumsum(1) - word_div).gather(1, word)
         frames = word_dur.gather(1, word).to(torch.float32)
@@ -51,7 +51,7 @@ class Duration(nn.Module):
         model: Whose average it is of.
     """
 
-    def __init__(self, model: Durations) -> None:
+    def __init__(self, model: DurationModel) -> None:
         super().__init__()
         self.net = model.average
 
@@ -72,7 +72,7 @@ class PhonemeLinguistic(nn.Module):
         model: Whose average it is of.
     """
 
-    def __init__(self, model: Curves) -> None:
+    def __init__(self, model: CurveModel) -> None:
         super().__init__()
         self.net = model.average
 
@@ -93,7 +93,7 @@ class PitchStart(nn.Module):
         seed: Of the noise.
     """
 
-    def __init__(self, model: Curves, seed: int) -> None:
+    def __init__(self, model: CurveModel, seed: int) -> None:
         super().__init__()
         self.net, self.bins, self.temperature = model.average, model.bins, model.temperature
         size = max(1, round(SMOOTH_S * model.spec.mel.frame_rate)) | 1
@@ -114,7 +114,7 @@ class PitchStart(nn.Module):
     ) -> tuple[Float[Tensor, "1 c n"], Float[Tensor, "1 n"], Float[Tensor, "1 bins n"]]:
         """Condition, smoothed score, noise."""
         n = pitch.shape[1]
-        steps = note_midi.gather(1, owners(note_dur, n)).unsqueeze(1)
+        steps = note_midi.gather(1, frame_to_token(note_dur, n)).unsqueeze(1)
         half = self.kernel.shape[2] // 2
         held = torch.cat(
             [steps[..., :1].expand(-1, -1, half), steps, steps[..., -1:].expand(-1, -1, half)], 2
@@ -122,8 +122,8 @@ class PitchStart(nn.Module):
         base = nn.functional.conv1d(held, self.kernel)[:, 0]
         noise = self.temperature * tiled(self.noise, n)
         mask = torch.ones_like(pitch, dtype=torch.bool).unsqueeze(1)
-        sheet = Sheet(ph_dur, ph_dur, note_midi, note_rest, note_dur, base, noise, mask)
-        return self.net.frames(encoder_out, sheet, n), base, noise
+        sheet = CurveBatch(ph_dur, ph_dur, note_midi, note_rest, note_dur, base, noise, mask)
+        return self.net.encode_frames(encoder_out, sheet, n), base, noise
 
 
 class PitchEnd(nn.Module):
@@ -137,7 +137,9 @@ class PitchEnd(nn.Module):
         retake: Bool[Tensor, "1 n"],
     ) -> Float[Tensor, "1 n"]:
         """``pitch_pred``."""
-        return torch.where(retake, base + z.mean(1).clamp(-WIDEST, WIDEST), pitch)
+        return torch.where(
+            retake, base + z.mean(1).clamp(-MAX_PITCH_OFFSET, MAX_PITCH_OFFSET), pitch
+        )
 
 
 class PitchGraph(nn.Module):
@@ -148,7 +150,7 @@ class PitchGraph(nn.Module):
         seed: Of the noise.
     """
 
-    def __init__(self, model: Curves, seed: int = 0) -> None:
+    def __init__(self, model: CurveModel, seed: int = 0) -> None:
         super().__init__()
         self.start, self.end = PitchStart(model, seed), PitchEnd()
         self.step = Leaping(model.average.decoder, asks_at_once(model))

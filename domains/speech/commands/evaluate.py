@@ -12,7 +12,7 @@ from rich.table import Table
 from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
 from oneleap.core.sampling.samplers import FlowMapSampler, with_steps
-from oneleap.domains.audio.evaluation.plots import spectrograms
+from oneleap.domains.audio.evaluation.plots import plot_spectrograms
 from oneleap.domains.speech.evaluation.held_out import load_held_out
 from oneleap.domains.speech.evaluation.measures import Candidate, measure, measure_sounds
 from oneleap.domains.speech.evaluation.recognition import Recognizer
@@ -96,7 +96,7 @@ def evaluate(
         add(str(candidate), candidate.key, figures)
     Console().print(table)
     if first.held_out is not None:
-        plot_spectrograms(candidates, run / "spectrograms.png")
+        plot_comparison(candidates, run / "spectrograms.png")
     for path in filter(None, (run / "evaluation.json", json)):
         with replacing(path) as temporary:
             temporary.write_text(dumps(found, indent=2) + "\n", encoding="utf-8")
@@ -139,7 +139,7 @@ def distinct_names(folders: Sequence[Path]) -> list[str]:
     return ["/".join(p[-n:]) for p in parts]
 
 
-def plot_spectrograms(candidates: Sequence[Candidate], path: Path) -> None:
+def plot_comparison(candidates: Sequence[Candidate], path: Path) -> None:
     """Plot the longest held-out recording, and what each voice generates for its text."""
     drawn = {}
     for candidate in candidates:
@@ -148,7 +148,7 @@ def plot_spectrograms(candidates: Sequence[Candidate], path: Path) -> None:
             one = replace(candidate.held_out, utterances=[longest])
             drawn["recording"] = longest.mel
             drawn[str(candidate)] = one.synthesize(candidate.voice.acoustic, candidate.steps)[0]
-    spectrograms(drawn, candidates[0].voice.acoustic.spec.mel, path)
+    plot_spectrograms(drawn, candidates[0].voice.acoustic.spec.mel, path)
     print(f"picture: {path}")
 
 

@@ -16,7 +16,7 @@ def pack(
 
     Args:
         acoustic: Folder of the run, or of the model, of an acoustic model.
-        vocoder: Folder of the run, or of the model, of a vocoder with the same mel settings.
+        vocoder: Folder of the run, or of the model, of a vocoder with the same mel format.
         out: Folder of the voice.
         card: Model card in Markdown, which says whose voice it is and under what license.
         full: Keep weights at 32 bits.

@@ -17,10 +17,10 @@ from torch import Tensor
 from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
 from oneleap.core.training.loaders import Endless, Fixed
-from oneleap.domains.audio.data.buckets import Buckets
-from oneleap.domains.audio.data.datamodule import set_aside
+from oneleap.domains.audio.data.buckets import LengthBuckets
+from oneleap.domains.audio.data.datamodule import validation_split
 from oneleap.domains.audio.mel import Mel, log_mel
-from oneleap.domains.audio.wave import read, trimmed
+from oneleap.domains.audio.wave import read_wave, trim_silence
 from oneleap.domains.speech.data.ljspeech import TranscribedFile, read_ljspeech
 from oneleap.domains.speech.spec import Spec, UtteranceBatch
 from oneleap.domains.speech.text.frontend import FrontEnd
@@ -53,7 +53,7 @@ class SpeechData(L.LightningDataModule):
 
     Args:
         path: Folders of recordings, one per speaker. The name of a folder names its speaker.
-        mel: Settings of the spectrograms. Recordings are resampled to its sample rate.
+        mel: Format of the spectrograms. Recordings are resampled to its rate.
         language: Language of espeak-ng.
         lexicon: File of pronunciations.
         ipa: Whether transcripts are phonetic.
@@ -100,7 +100,7 @@ class SpeechData(L.LightningDataModule):
 
     @property
     def spec(self) -> Spec:
-        """Spectrogram settings, alphabet and speakers; no recording is read."""
+        """Spectrogram format, alphabet and speakers; no recording is read."""
         names = [Path(folder).resolve().name for folder in self.path]
         if len(set(names)) < len(names):
             raise InputError(
@@ -120,7 +120,7 @@ class SpeechData(L.LightningDataModule):
         train, held_out = list[Utterance](), list[Utterance]()
         for speaker, folder in enumerate(self.path):
             sources = read_ljspeech(folder)
-            validation = set(set_aside(len(sources), self.validation, self.seed))
+            validation = set(validation_split(len(sources), self.validation, self.seed))
             for i, source in enumerate(sources):
                 utterance = self._utterance(source, speaker, front_end)
                 if utterance is None:
@@ -167,15 +167,15 @@ class SpeechData(L.LightningDataModule):
         return mel
 
     def _compute(self, path: Path) -> Float[Tensor, "mels n"]:
-        wave = read(path, self.mel.sample_rate)
+        wave = read_wave(path, self.mel.sample_rate)
         if self.trim_db is not None:
-            wave = trimmed(wave, self.trim_db)
+            wave = trim_silence(wave, self.trim_db)
         return log_mel(torch.from_numpy(wave.samples).unsqueeze(0), self.mel)[0]
 
     def train_dataloader(self) -> Endless[UtteranceBatch]:
         """Return endless batches. A batch is a function of the seed and the gradient step."""
         train = self.utterances[0]
-        choose = Buckets([u.mel.shape[1] for u in train], self.batch_size, self.seed)
+        choose = LengthBuckets([u.mel.shape[1] for u in train], self.batch_size, self.seed)
         return Endless(
             self, lambda step, rank: collate([train[i] for i in choose(step, rank)], self.mel)
         )

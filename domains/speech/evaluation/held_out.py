@@ -12,7 +12,7 @@ from oneleap.core.errors import InputError
 from oneleap.core.sampling.samplers import with_steps
 from oneleap.core.training.seed import step_generator
 from oneleap.domains.audio.commands.evaluate import arguments
-from oneleap.domains.audio.wave import Wave, read, trimmed
+from oneleap.domains.audio.wave import Wave, read_wave, trim_silence
 from oneleap.domains.speech.data.datamodule import SpeechData, Utterance, collate
 from oneleap.domains.speech.models.acoustic import AcousticModel
 
@@ -46,8 +46,8 @@ class HeldOut:
     def waves(self) -> list[Wave]:
         """Read the recordings and trim silence as in training."""
         rate, trim_db = self.data.mel.sample_rate, self.data.trim_db
-        sounds = [read(utterance.source.path, rate) for utterance in self.utterances]
-        return sounds if trim_db is None else [trimmed(sound, trim_db) for sound in sounds]
+        sounds = [read_wave(utterance.source.path, rate) for utterance in self.utterances]
+        return sounds if trim_db is None else [trim_silence(sound, trim_db) for sound in sounds]
 
     @torch.inference_mode()
     def synthesize(self, model: AcousticModel, steps: int) -> list[Float[Tensor, "mels _"]]:

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import track
 
 from oneleap.domains.audio.evaluation.dnsmos import dnsmos
-from oneleap.domains.audio.wave import Wave, joined
+from oneleap.domains.audio.wave import Wave, concatenate
 from oneleap.domains.speech.evaluation.held_out import HeldOut
 from oneleap.domains.speech.evaluation.recognition import Recognizer, word_error_rate
 from oneleap.domains.speech.text.symbols import token_ids
@@ -115,6 +115,6 @@ def speak_timed(
             mels = voice.acoustic.synthesize([tokens], speaker=index, steps=steps, seeds=[seed + i])
             acoustic_s += time.perf_counter() - acoustic_start
             parts += voice.vocode(mels)
-        waves.append(joined(parts, PAUSE_S))
+        waves.append(concatenate(parts, PAUSE_S))
         total_s += time.perf_counter() - start
     return waves, acoustic_s, total_s

@@ -16,7 +16,7 @@ from oneleap.core.training.module import GenerativeModule
 from oneleap.core.training.optim import AdamConfig
 from oneleap.core.training.seed import step_generator
 from oneleap.core.types import Conditioned, Draw, Loss, Objective, TrainingBatch
-from oneleap.domains.audio.mel import refuse_mismatch
+from oneleap.domains.audio.mel import check_compatible
 from oneleap.domains.audio.sequence import frame_to_token, sequence_mask
 from oneleap.domains.speech.models.alignment import align_batch, search_durations
 from oneleap.domains.speech.models.encoder import round_durations
@@ -60,7 +60,7 @@ class AcousticModel(GenerativeModule):
     CoMoSpeech. Losses are means over real frames.
 
     Args:
-        spec: Spectrogram settings, alphabet and speakers.
+        spec: Spectrogram format, alphabet and speakers.
         objective: Objective of the decoder.
         sampler: Sampler of the decoder.
         text: Sizes of the encoder.
@@ -279,12 +279,12 @@ class AcousticModel(GenerativeModule):
         """See :meth:`GenerativeModule.load_teacher`.
 
         Raises:
-            InputError: If the teacher has other spectrogram settings, symbols or speakers.
+            InputError: If the teacher has other spectrogram format, symbols or speakers.
         """
         model = super().load_teacher()
         if not isinstance(model, AcousticModel):
             raise InputError(f"teacher: {self.teacher} holds a {type(model).__name__}")
-        refuse_mismatch(model.spec.mel, self.spec.mel, f"teacher {self.teacher}", "the data")
+        check_compatible(model.spec.mel, self.spec.mel, f"teacher {self.teacher}", "the data")
         for name in ("symbols", "speakers", "language"):
             theirs, ours = getattr(model.spec, name), getattr(self.spec, name)
             if theirs != ours:

@@ -13,11 +13,11 @@ from torch import Tensor, nn
 
 from oneleap.core.errors import InputError, nearest
 from oneleap.core.training.release import save_release
-from oneleap.domains.audio.mel import refuse_mismatch
+from oneleap.domains.audio.mel import check_compatible
 from oneleap.domains.audio.sequence import sequence_mask
 from oneleap.domains.audio.vocoders.griffin_lim import GriffinLim
 from oneleap.domains.audio.vocoders.vocos import Vocos
-from oneleap.domains.audio.wave import Wave, joined
+from oneleap.domains.audio.wave import Wave, concatenate
 from oneleap.domains.speech.models.acoustic import AcousticModel
 from oneleap.domains.speech.text.frontend import FrontEnd
 from oneleap.domains.speech.text.lexicon import read_lexicon
@@ -61,7 +61,7 @@ class Voice:
 
     Attributes:
         acoustic: The acoustic model.
-        vocoder: The vocoder, with the same spectrogram settings.
+        vocoder: The vocoder, with the same spectrogram format.
         lexicon: The user's own pronunciations: IPA by word in lower case.
     """
 
@@ -103,7 +103,7 @@ class Voice:
             chosen = GriffinLim(acoustic.spec.mel)
         else:
             chosen = trained = load_vocoder(Path(vocoder))
-            refuse_mismatch(acoustic.spec.mel, trained.spec, f"voice {name}", f"vocoder {vocoder}")
+            check_compatible(acoustic.spec.mel, trained.spec, f"voice {name}", f"vocoder {vocoder}")
         words = read_lexicon(lexicon, acoustic.spec.symbols) if lexicon else {}
         return cls(acoustic.to(device), chosen.to(device).eval(), words)
 
@@ -201,7 +201,7 @@ class Voice:
             spoken |= dict(zip(batch, self.vocode(mels), strict=True))
         waves, start = [], 0
         for parts in sentences:
-            waves.append(joined([spoken[start + i] for i in range(len(parts))], PAUSE_S))
+            waves.append(concatenate([spoken[start + i] for i in range(len(parts))], PAUSE_S))
             start += len(parts)
         return waves
 

@@ -130,7 +130,7 @@ def test_saved_and_loaded_it_sings_the_same(singer: Singer, tmp_path: Path) -> N
 
 def test_parts_that_do_not_fit_are_refused(singer: Singer, tmp_path: Path) -> None:
     other = NSF(replace(MEL, floor=1e-4), 8, 8, 1)
-    with pytest.raises(InputError, match="mel contract"):
+    with pytest.raises(InputError, match="mel format"):
         Singer.of(singer.acoustic, singer.durations, singer.pitch, other)
     wrong = durations()
     wrong.spec = replace(SPEC, phonemes=("SP", "AP"))
@@ -147,10 +147,10 @@ def test_parts_that_do_not_fit_are_refused(singer: Singer, tmp_path: Path) -> No
 
 def test_a_model_that_heeds_energy_sings_with_a_variance_model(singer: Singer) -> None:
     from oneleap.core.objectives import FlowMatching
-    from oneleap.domains.singing.models.acoustic import Acoustic
+    from oneleap.domains.singing.models.acoustic import AcousticModel
     from oneleap.domains.singing.models.nets import Aux
 
-    heeding = Acoustic(
+    heeding = AcousticModel(
         SPEC,
         FlowMatching(),
         encoder=SMALL,
@@ -190,10 +190,10 @@ class TestCommand:
         assert "exists already" in capsys.readouterr().err
         assert main(["sing", "song.ds", "--voice", "mine", "--key", "+2", "-o", "a.wav"]) == 0
         assert "a.wav: 2.7 s of song" in capsys.readouterr().err
-        from oneleap.domains.audio.wave import read
+        from oneleap.domains.audio.wave import read_wave
 
         wanted = Singer.load("mine").sing(TWO, key=2.0).samples.clip(-1, 1)
-        assert np.abs(read("a.wav", RATE).samples - wanted).max() < 1e-4
+        assert np.abs(read_wave("a.wav", RATE).samples - wanted).max() < 1e-4
         assert main(["sing", "song.ds", "--voice", "mine"]) == 0
         assert Path("song.wav").is_file()
 
