@@ -155,7 +155,7 @@ DOMAINS: dict[str, tuple[Callable[[Path], str], str]] = {
         write_speech,
         """text: {width: 16, depth: 1, heads: 2, hidden: 16, duration_width: 8}
     crop_s: 0.2
-    optimizer: {lr: 1.0e-2, clip: 1.0}
+    recipe: {optimizer: {lr: 1.0e-2, clip: 1.0}}
     decoder:
       class_path: oneleap.domains.speech.ConvNeXtConfig
       init_args: {width: 16, depth: 1}""",

@@ -12,7 +12,15 @@ CLASSES = {
 """Old class name to the present class."""
 
 ARGUMENTS = {
-    "Acoustic": {"leans": "speaker_mixes"},
+    "Acoustic": {
+        "leans": "speaker_mixes",
+        "optimizer": "recipe.optimizer",
+        "ema": "recipe.ema",
+        "seed": "recipe.seed",
+        "compile_loss": "recipe.compile",
+        "teacher": "recipe.teacher",
+        "from_teacher": "recipe.from_teacher",
+    },
     "Lean": {"to": "other", "share": "weight"},
 }
 """Old class name to old and present names of constructor arguments."""

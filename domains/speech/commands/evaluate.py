@@ -1,30 +1,13 @@
 """``oneleap evaluate`` for speech: how well voices are recognized, how they sound, and speed."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
-from importlib.resources import files
-from json import dumps
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
-
 from oneleap.core.errors import InputError
-from oneleap.core.files import replacing
-from oneleap.core.sampling.samplers import FlowMapSampler, with_steps
-from oneleap.domains.audio.evaluation.plots import plot_spectrograms
-from oneleap.domains.speech.evaluation.held_out import load_held_out
-from oneleap.domains.speech.evaluation.measures import Candidate, measure, measure_sounds
-from oneleap.domains.speech.evaluation.recognition import Recognizer
-from oneleap.domains.speech.voice.voice import Voice
-
-HARVARD = "harvard.txt"
-"""Six lists of the Harvard sentences (IEEE, 1969), phonetically balanced; in no training data."""
 
 
 def evaluate(
     run: Path,
-    others: tuple[Path, ...] = (),
+    compare: list[str] | None = None,
     steps: tuple[int, ...] = (),
     sentences: Path | None = None,
     limit: int = 60,
@@ -47,8 +30,8 @@ def evaluate(
 
     Args:
         run: Folder of the run; evaluation.json and spectrograms.png are written there.
-        others: Runs or voices to compare with, such as the teacher; each at its own number of
-            steps.
+        compare: Run or voice to compare with, such as the teacher, at its own number of steps; may
+            be given several times.
         steps: Numbers of steps of RUN; by default the model's own, or 1, 2 and 4 for a model with
             a flow-map sampler.
         sentences: Text file with one sentence per line; by default 60 Harvard sentences.
@@ -65,122 +48,28 @@ def evaluate(
     """
     if limit < 1:
         raise InputError(f"limit: {limit} is not positive")
+    from rich.console import Console
+
+    from oneleap.domains.speech.evaluation import comparison
+    from oneleap.domains.speech.evaluation.recognition import Recognizer
+    from oneleap.domains.speech.evaluation.sentences import read_sentences
+    from oneleap.domains.speech.voice.loading import find_home
+
     texts = read_sentences(sentences)[:limit]
-    candidates = list(load_candidates([run, *others], steps, vocoder, speaker))
-    first = candidates[0]
-    recognizer = Recognizer(asr_model, first.voice.acoustic.spec.language[:2])
-    found: dict[str, float] = {"sentences": float(len(texts)), "seed": float(seed)}
-    table = Table("", "WER %", "95 %", "DNSMOS", "mel L1", "acoustic RTF", "RTF", title=str(run))
-
-    def add(name: str, key: str, figures: dict[str, float]) -> None:
-        found.update({f"{key}_{figure}": value for figure, value in figures.items()})
-        table.add_row(name, *format_cells(figures))
-
-    if first.held_out is not None:
-        recordings = first.held_out.first(limit)
-        n = len(recordings.utterances)
-        sounds = recordings.waves()
-        add(
-            f"held-out recordings ({n})",
-            "recordings",
-            measure_sounds(recordings.texts, sounds, recognizer),
-        )
-        sounds = first.voice.vocode(recordings.mels)
-        add(
-            f"their copies by the vocoder ({n})",
-            "copies",
-            measure_sounds(recordings.texts, sounds, recognizer),
-        )
-    for candidate in candidates:
-        figures = measure(candidate, texts, recognizer, speaker=speaker, seed=seed, limit=limit)
-        add(str(candidate), candidate.key, figures)
-    Console().print(table)
-    if first.held_out is not None:
-        plot_comparison(candidates, run / "spectrograms.png")
-    for path in filter(None, (run / "evaluation.json", json)):
-        with replacing(path) as temporary:
-            temporary.write_text(dumps(found, indent=2) + "\n", encoding="utf-8")
-
-
-def load_candidates(
-    runs: Sequence[Path], steps: Sequence[int], vocoder: str | None, speaker: str | None
-) -> Iterator[Candidate]:
-    """Load all voices, each once per number of steps.
-
-    Args:
-        runs: Folders of runs or voices. The first is the one under test.
-        steps: Numbers of steps of the first; by default its own, or 1, 2 and 4 for a flow map.
-        vocoder: Folder of a vocoder.
-        speaker: Name of the speaker; by default the first one.
-
-    Yields:
-        The voices.
-    """
-    names = distinct_names(runs)
-    for i, run in enumerate(runs):
-        voice = Voice.load(run, vocoder=vocoder)
-        model = voice.acoustic
-        voice.speaker_index(speaker)
-        numbers: Sequence[int] = (model.sampler.steps,)
-        if i == 0:
-            numbers = steps or ((1, 2, 4) if isinstance(model.sampler, FlowMapSampler) else numbers)
-        held_out = load_held_out(run, model, speaker)
-        for n in numbers:
-            with_steps(model.sampler, n)
-            yield Candidate(names[i], voice, n, held_out)
-
-
-def distinct_names(folders: Sequence[Path]) -> list[str]:
-    """Name folders by as many of their last parts as it takes to tell them apart."""
-    parts = [folder.resolve().parts for folder in folders]
-    n = 1
-    while len({p[-n:] for p in parts}) < len(set(parts)):
-        n += 1
-    return ["/".join(p[-n:]) for p in parts]
-
-
-def plot_comparison(candidates: Sequence[Candidate], path: Path) -> None:
-    """Plot the longest held-out recording, and what each voice generates for its text."""
-    drawn = {}
-    for candidate in candidates:
-        if candidate.held_out is not None:
-            longest = max(candidate.held_out.utterances, key=lambda u: u.mel.shape[1])
-            one = replace(candidate.held_out, utterances=[longest])
-            drawn["recording"] = longest.mel
-            drawn[str(candidate)] = one.synthesize(candidate.voice.acoustic, candidate.steps)[0]
-    plot_spectrograms(drawn, candidates[0].voice.acoustic.spec.mel, path)
-    print(f"picture: {path}")
-
-
-def read_sentences(path: Path | None) -> list[str]:
-    """Read a file with one sentence per line, by default the Harvard sentences.
-
-    Raises:
-        InputError: If the file cannot be read or is empty.
-    """
-    if path is None:
-        text = (files("oneleap.domains.speech.evaluation") / HARVARD).read_text(encoding="utf-8")
-    else:
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-            raise InputError(f"sentences: {path} cannot be read ({reason})") from None
-    found = [line.strip() for line in text.splitlines() if line.strip()]
-    if not found:
-        raise InputError(f"sentences: {path}: nothing to say: it is empty")
-    return found
-
-
-def format_cells(figures: dict[str, float]) -> list[str]:
-    """Format the figures of a row of the table."""
-    shown: dict[str, Callable[[float], str]] = {
-        "wer": lambda x: f"{100 * x:.1f}",
-        "dnsmos": lambda x: f"{x:.2f}",
-        "mel_l1": lambda x: f"{x:.3f}",
-        "acoustic_rtf": lambda x: f"{x:.4f}",
-        "rtf": lambda x: f"{x:.4f}",
-    }
-    cells = [form(figures[name]) if name in figures else "" for name, form in shown.items()]
-    interval = f"{100 * figures['wer_low']:.1f} to {100 * figures['wer_high']:.1f}"
-    return [cells[0], interval, *cells[1:]]
+    runs = [run, *map(Path, compare or ())]
+    candidates = list(comparison.load_candidates(runs, steps, vocoder, speaker))
+    recognizer = Recognizer(asr_model, candidates[0].voice.acoustic.spec.language[:2])
+    rows = comparison.measure_all(
+        candidates, texts, recognizer, speaker=speaker, seed=seed, limit=limit
+    )
+    table = {title: figures for (title, _), figures in rows.items()}
+    Console().print(comparison.format_table(table, str(run)))
+    home = find_home(run)
+    if candidates[0].held_out is not None:
+        plot = home.home / "spectrograms.png"
+        comparison.plot_comparison(candidates, plot)
+        print(f"plot: {plot}")
+    figures = {"sentences": float(len(texts)), "seed": float(seed)}
+    for (_, key), values in rows.items():
+        figures |= {f"{key}_{name}": value for name, value in values.items()}
+    home.write_evaluation(figures, json)

@@ -1,91 +1,77 @@
 """``oneleap speak``: speak a text, a text file, or a folder of text files."""
 
-import argparse
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 from oneleap.core.errors import InputError
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise InputError(f"{message} (oneleap speak --help)")
+def speak(
+    text: str = "",
+    /,
+    file: Path | None = None,
+    out: Path | None = None,
+    voice: str | None = None,
+    vocoder: str | None = None,
+    lexicon: Path | None = None,
+    speaker: str | None = None,
+    steps: int | None = None,
+    speed: float = 1.0,
+    seed: int = 0,
+    ipa: bool = False,
+) -> None:
+    """Speak a text in one network call.
 
+    Example: oneleap speak 'Hello.' -o hello.wav
 
-def parser() -> argparse.ArgumentParser:
-    """Return the parser of the command. The text is optional, and some options have a letter."""
-    p = _Parser(
-        prog="oneleap speak",
-        allow_abbrev=False,
-        description="Speak a text in one network call. "
-        "Example: oneleap speak 'Hello.' -o hello.wav",
-        epilog="[[...]] in a text is phonetic (IPA): oneleap speak 'Say [[təˈmɑːtoʊ]].'",
-    )
-    p.add_argument("text", nargs="?", help="text to speak; - reads standard input")
-    p.add_argument("-f", "--file", type=Path, help="text file, or folder of .txt files")
-    p.add_argument(
-        "-o",
-        "--out",
-        type=Path,
-        help="sound file, or a folder for a folder of texts (default: speech.wav)",
-    )
-    p.add_argument("--voice", default=None, help="name of a shipped voice, or a folder")
-    p.add_argument("--vocoder", help="folder of another vocoder, or griffin-lim")
-    p.add_argument("--lexicon", type=Path, help="file of pronunciations: word, tab, IPA")
-    p.add_argument("--speaker", help="name of the speaker, if the voice has several")
-    p.add_argument("--steps", type=int, help="network calls (default: the voice's own number)")
-    p.add_argument(
-        "--speed", type=float, default=1.0, help="tempo; 2 is twice as fast (default: 1)"
-    )
-    p.add_argument("--seed", type=int, default=0, help="seed of the noise (default: 0)")
-    p.add_argument("--ipa", action="store_true", help="the whole text is phonetic")
-    return p
-
-
-def main(argv: Sequence[str]) -> int:
-    """Run the command and return its exit status.
+    Args:
+        text: Text to speak, in which [[təˈmɑːtoʊ]] is phonetic (IPA); - reads standard input.
+        file: Text file, or folder of .txt files.
+        out: Sound file, or folder for a folder of texts; by default speech.wav or speech.
+        voice: Name of a shipped voice, or folder of a voice.
+        vocoder: Folder of another vocoder, or griffin-lim.
+        lexicon: File of pronunciations; each line has a word, a tab and IPA.
+        speaker: Name of the speaker; by default the first one.
+        steps: Number of network calls; by default the voice's own.
+        speed: Factor of the tempo; 2 is twice as fast.
+        seed: Seed of the noise.
+        ipa: The whole text is phonetic.
 
     Raises:
-        InputError: If there is nothing to say, or a file or voice cannot be read.
+        InputError: There is nothing to say, or a file or voice cannot be read.
     """
-    given = parser().parse_args(argv)
-    texts = _texts(given.text, given.file)
-    outs = _outs(list(texts), given.file, given.out)
+    texts = _read_texts(text, file)
+    paths = _sound_files(list(texts), file, out)
     from oneleap.domains.speech.voice.loading import DEFAULT_VOICE
     from oneleap.domains.speech.voice.voice import Voice
 
-    voice = Voice.load(given.voice or DEFAULT_VOICE, vocoder=given.vocoder, lexicon=given.lexicon)
+    loaded = Voice.load(voice or DEFAULT_VOICE, vocoder=vocoder, lexicon=lexicon)
     start = time.perf_counter()
-    waves = voice.speak_all(
-        list(texts.values()),
-        steps=given.steps,
-        speed=given.speed,
-        seed=given.seed,
-        speaker=given.speaker,
-        ipa=given.ipa,
+    waves = loaded.speak_all(
+        list(texts.values()), steps=steps, speed=speed, seed=seed, speaker=speaker, ipa=ipa
     )
     took = time.perf_counter() - start
-    for wave, out in zip(waves, outs, strict=True):
-        wave.save(out)
+    for wave, path in zip(waves, paths, strict=True):
+        wave.save(path)
     seconds = sum(wave.seconds for wave in waves)
-    where = outs[0] if len(outs) == 1 else f"{outs[0].parent} ({len(outs)} files)"
+    where = paths[0] if len(paths) == 1 else f"{paths[0].parent} ({len(paths)} files)"
     print(f"{where}: {seconds:.1f} s of speech in {took:.2f} s", file=sys.stderr)
-    return 0
 
 
-def _texts(text: str | None, file: Path | None) -> dict[str, str]:
+def _read_texts(text: str, file: Path | None) -> dict[str, str]:
     """Read the texts to speak, by the stem of their files.
 
     Raises:
         InputError: If there is no text, or a file cannot be read.
     """
-    if (text is None) == (file is None):
+    if text and file is not None:
         raise InputError("give a text or -f FILE, not both: oneleap speak 'Hello.'")
+    if not text and file is None:
+        raise InputError("nothing to say: give a text or -f FILE: oneleap speak 'Hello.'")
     if file is None:
-        return {"speech": sys.stdin.read() if text == "-" else str(text)}
+        return {"speech": sys.stdin.read() if text == "-" else text}
     files = sorted(file.glob("*.txt")) if file.is_dir() else [file]
     if not files:
         raise InputError(f"{file} holds no .txt files")
@@ -101,7 +87,7 @@ def _texts(text: str | None, file: Path | None) -> dict[str, str]:
     return found
 
 
-def _outs(names: Sequence[str], file: Path | None, out: Path | None) -> list[Path]:
+def _sound_files(names: Sequence[str], file: Path | None, out: Path | None) -> list[Path]:
     """Return the sound file of each text.
 
     Raises:
@@ -110,6 +96,6 @@ def _outs(names: Sequence[str], file: Path | None, out: Path | None) -> list[Pat
     if file is not None and file.is_dir():
         folder = Path("speech") if out is None else out
         if folder.suffix or folder.is_file():
-            raise InputError(f"{folder}: the output of a folder of texts is a folder: -o FOLDER")
+            raise InputError(f"{folder}: the output for a folder of texts is a folder: -o FOLDER")
         return [folder / f"{name}.wav" for name in names]
     return [Path("speech.wav") if out is None else out]

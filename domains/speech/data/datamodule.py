@@ -103,9 +103,7 @@ class SpeechData(L.LightningDataModule):
         """Spectrogram format, alphabet and speakers; no recording is read."""
         names = [Path(folder).resolve().name for folder in self.path]
         if len(set(names)) < len(names):
-            raise InputError(
-                f"path: two folders give their speakers the same name: {names}"
-            )
+            raise InputError(f"path: two folders give their speakers the same name: {names}")
         return Spec(self.mel, SYMBOLS, tuple(names), self.language)
 
     @cached_property

@@ -4,17 +4,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-import yaml
 from jaxtyping import Float
 from torch import Tensor
 
+from oneleap.core.cli.datamodule import load_datamodule
 from oneleap.core.errors import InputError
 from oneleap.core.sampling.samplers import with_steps
+from oneleap.core.training.run import CONFIG, find_model
 from oneleap.core.training.seed import step_generator
-from oneleap.domains.audio.commands.evaluate import arguments
 from oneleap.domains.audio.wave import Wave, read_wave, trim_silence
 from oneleap.domains.speech.data.datamodule import SpeechData, Utterance, collate
 from oneleap.domains.speech.models.acoustic import AcousticModel
+from oneleap.domains.speech.voice.loading import ACOUSTIC
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,26 +85,28 @@ def load_held_out(run: Path, model: AcousticModel, speaker: str | None) -> HeldO
     """Load the recordings of a speaker that a run held out.
 
     Args:
-        run: Folder of a run or of a voice.
+        run: Folder of a run, of a model or of a voice.
         model: Acoustic model of the run.
         speaker: Name of the speaker; by default the first one.
 
     Returns:
-        The recordings, or ``None`` for a voice and for a run whose recordings are gone.
+        The recordings. ``None`` if the folder is not of a run, or the recordings are gone.
 
     Raises:
         InputError: If the data of the run do not fit the model.
     """
-    file = run / "config.yaml"
-    if not file.is_file():
+    folder = find_model(run, ACOUSTIC).run
+    if folder is None or not (folder / CONFIG).is_file():
         return None
-    config = yaml.safe_load(file.read_text(encoding="utf-8"))["data"]
-    if config["class_path"].rpartition(".")[2] != SpeechData.__name__:
+    data = load_datamodule(folder)
+    if not isinstance(data, SpeechData):
         return None
-    data = SpeechData(**arguments(config))
     if data.spec != model.spec:
-        raise InputError(f"{file}: its data do not fit the model: their specifications differ")
-    if not all(Path(folder).is_dir() for folder in data.path):
+        raise InputError(
+            f"{folder / CONFIG}: the data have another spectrogram format, alphabet or speakers "
+            "than the model"
+        )
+    if not all(Path(path).is_dir() for path in data.path):
         return None
     index = 0 if speaker is None else model.spec.speakers.index(speaker)
     return HeldOut([u for u in data.utterances[1] if u.speaker == index], data)

@@ -11,10 +11,10 @@ from torch.nn.utils.rnn import pad_sequence
 from oneleap.core.errors import InputError
 from oneleap.core.losses.metrics import masked_mean
 from oneleap.core.sampling.samplers import FlowMapSampler, Sampler, with_steps
-from oneleap.core.training.ema import PowerEMA
-from oneleap.core.training.module import GenerativeModule
+from oneleap.core.training.model import GenerativeModel, Validation
 from oneleap.core.training.optim import AdamConfig
-from oneleap.core.training.seed import step_generator
+from oneleap.core.training.recipe import Recipe
+from oneleap.core.training.seed import Step, step_generator
 from oneleap.core.types import Conditioned, Draw, Loss, Objective, TrainingBatch
 from oneleap.domains.audio.mel import check_compatible
 from oneleap.domains.audio.sequence import frame_to_token, sequence_mask
@@ -36,7 +36,7 @@ from oneleap.domains.speech.spec import (
 )
 
 
-class AcousticModel(GenerativeModule):
+class AcousticModel(GenerativeModel):
     """Text to mel spectrograms, without an external aligner.
 
     The layout is that of Grad-TTS, Matcha-TTS and CoMoSpeech. An encoder predicts the mean
@@ -55,9 +55,9 @@ class AcousticModel(GenerativeModule):
     MeanFlow (arXiv 2505.13447)          ``MeanFlow``                  ``FlowMapSampler``
     ===================================  ============================  ========================
 
-    A student (``teacher``, ``from_teacher: true``) keeps the encoder and the durations of its
-    teacher, and trains only its decoder. Noise has zero mean, as in the later variant of
-    CoMoSpeech. Losses are means over real frames.
+    A student (``recipe.teacher``, ``recipe.from_teacher: true``) keeps the encoder and the
+    durations of its teacher, and trains only its decoder. Noise has zero mean, as in the later
+    variant of CoMoSpeech. Losses are means over real frames.
 
     Args:
         spec: Spectrogram format, alphabet and speakers.
@@ -71,13 +71,10 @@ class AcousticModel(GenerativeModule):
         temperature: Standard deviation of the noise in synthesis; below 1, small models are
             clearer.
         speaker_mixes: Speakers who are mixed with others in synthesis; training is not changed.
-        optimizer: Optimizer, schedule and gradient clipping.
-        ema: Decay of the moving average of the weights that synthesis uses, or a schedule.
-        seed: Seed of the initial weights and of all random draws of training.
-        compile_loss: Whether to run the loss through ``torch.compile``; each length is compiled
-            anew.
-        teacher: Folder of the acoustic model to distill.
-        from_teacher: Whether to start from the weights of the teacher.
+        recipe: Settings of training.
+
+    Raises:
+        InputError: If an argument is out of range.
     """
 
     net: AcousticNet
@@ -95,12 +92,7 @@ class AcousticModel(GenerativeModule):
         drop: float = 0.0,
         temperature: float = 1.0,
         speaker_mixes: tuple[SpeakerMix, ...] = (),
-        optimizer: AdamConfig = AdamConfig(clip=1.0),  # noqa: B008  (frozen)
-        ema: float | PowerEMA = 0.999,
-        seed: int = 0,
-        compile_loss: bool = False,
-        teacher: str | None = None,
-        from_teacher: bool = False,
+        recipe: Recipe = Recipe(optimizer=AdamConfig(clip=1.0)),  # noqa: B008  (frozen)
     ) -> None:
         if crop_s is not None and crop_s * spec.mel.frame_rate < 1:
             raise InputError(f"crop_s: {crop_s} s is less than a frame")
@@ -109,33 +101,22 @@ class AcousticModel(GenerativeModule):
         if not 0.1 <= temperature <= 10:
             raise InputError(f"temperature: must be from 0.1 to 10, not {temperature:g}")
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+            torch.manual_seed(recipe.seed)
             net = AcousticNet(spec, text, decoder)
-        super().__init__(
-            net,
-            objective,
-            optimizer=optimizer,
-            ema=ema,
-            seed=seed,
-            compile_loss=compile_loss,
-            teacher=teacher,
-            from_teacher=from_teacher,
-        )
+        super().__init__(net, objective, recipe)
         self.spec, self.sampler, self.text, self.decoder = spec, sampler, text, decoder
         self.crop_s, self.drop, self.temperature = crop_s, drop, temperature
         self.speaker_mixes = speaker_mixes
         weights = mixing_weights(spec.speakers, speaker_mixes)
         self.register_buffer("mixing_weights", weights, persistent=False)
-        if from_teacher:
+        if recipe.from_teacher:
             self.net.requires_grad_(False)
             self.net.decoder.requires_grad_(True)
 
-    def training_step(self, batch: UtteranceBatch, batch_idx: int) -> Tensor | None:
-        """Align and crop the batch, drop texts, then take the loss, which is a pure function."""
+    def prepare(self, batch: UtteranceBatch, step: Step) -> AlignedBatch:
+        """Align and crop the batch, and choose the rows whose text is dropped."""
         crop = None if self.crop_s is None else round(self.crop_s * self.spec.mel.frame_rate)
-        generator = self.generator(stream=3)
-        aligned = self.align(batch, crop=crop, drop=self.drop, generator=generator)
-        return super().training_step(aligned, batch_idx)
+        return self.align(batch, crop=crop, drop=self.drop, generator=step.generator(3))
 
     @torch.no_grad()
     def align(
@@ -198,7 +179,7 @@ class AcousticModel(GenerativeModule):
             mask=batch.mask,
             target=target,
             teacher=self.teacher_field_from_encoding(batch, encoded)
-            if self.from_teacher
+            if self.recipe.from_teacher
             else self.teacher_field(batch),
         )
 
@@ -220,7 +201,7 @@ class AcousticModel(GenerativeModule):
         encoded = self.net.encode(batch.tokens, batch.token_mask, batch.speaker)
         bound = self.bind_encoded(batch, encoded, self.net, training=True)
         loss = self.objective.loss(bound, draw)
-        if self.from_teacher:
+        if self.recipe.from_teacher:
             return loss
         prior, duration = self.text_losses(batch, encoded)
         logs = {"prior": prior.detach().mean(), "duration": duration.detach().mean()}
@@ -255,40 +236,40 @@ class AcousticModel(GenerativeModule):
         duration = deviance.masked_fill(~batch.token_mask, 0.0).sum(1) / d.sum(1).clamp(min=1)
         return prior, duration
 
-    def validation_step(self, rows: UtteranceBatch, batch_idx: int) -> None:
-        """Log losses at fixed draws, and the mean distance to the recordings at their timing."""
-        batch = self.align(rows)
-        generator = step_generator(self.seed, batch_idx, 2, self.device)
-        draw = self.objective.draw(self.data(batch), generator, self.progress)
-        encoded = self.average.encode(batch.tokens, batch.token_mask, batch.speaker)
-        bound = self.bind_encoded(batch, encoded, self.average, training=False)
-        prior, duration = self.text_losses(batch, encoded)
-        noise = torch.randn(batch.x.shape, generator=generator, device=self.device)
-        field = self.average.field(encoded, batch.frame_to_token, batch.mask)
+    def validate(self, batch: UtteranceBatch, step: Step) -> Validation:
+        """Compute losses at fixed draws, and the distance to recordings at their own timing."""
+        aligned = self.align(batch)
+        generator = step.generator(2)
+        draw = self.objective.draw(self.data(aligned), generator, step.progress)
+        encoded = self.average.encode(aligned.tokens, aligned.token_mask, aligned.speaker)
+        bound = self.bind_encoded(aligned, encoded, self.average, training=False)
+        prior, duration = self.text_losses(aligned, encoded)
+        noise = torch.randn(aligned.x.shape, generator=generator, device=self.device)
+        field = self.average.field(encoded, aligned.frame_to_token, aligned.mask)
         mel = self.sampler(field, self.temperature * noise, generator)
-        gap = masked_mean((mel - batch.x).abs(), batch.mask)
+        gap = masked_mean((mel - aligned.x).abs(), aligned.mask)
         figures = {
             "val/loss": self.objective.loss(bound, draw).per_sample.mean(),
             "val/prior": prior.mean(),
             "val/duration": duration.mean(),
             "val/mel_l1": gap.mean() * self.spec.mel.std,
         }
-        self.log_dict(figures, batch_size=len(batch.x))
+        return Validation(figures, rows=len(aligned.x))
 
-    def load_teacher(self) -> GenerativeModule:
-        """See :meth:`GenerativeModule.load_teacher`.
+    def load_teacher(self) -> GenerativeModel:
+        """See :meth:`GenerativeModel.load_teacher`.
 
         Raises:
-            InputError: If the teacher has other spectrogram format, symbols or speakers.
+            InputError: If the spectrogram format, the symbols or the speakers differ.
         """
-        model = super().load_teacher()
+        model, folder = super().load_teacher(), self.recipe.teacher
         if not isinstance(model, AcousticModel):
-            raise InputError(f"teacher: {self.teacher} holds a {type(model).__name__}")
-        check_compatible(model.spec.mel, self.spec.mel, f"teacher {self.teacher}", "the data")
+            raise InputError(f"teacher: {folder} holds a {type(model).__name__}")
+        check_compatible(model.spec.mel, self.spec.mel, f"teacher {folder}", "the data")
         for name in ("symbols", "speakers", "language"):
             theirs, ours = getattr(model.spec, name), getattr(self.spec, name)
             if theirs != ours:
-                raise InputError(f"teacher: {self.teacher} has {name} {theirs}, the data {ours}")
+                raise InputError(f"teacher: {folder} has {name} {theirs}, the data {ours}")
         return model
 
     def encode(
@@ -383,5 +364,5 @@ class AcousticModel(GenerativeModule):
         n = noise.shape[2]
         owner, mask = frame_to_token(durations, n), sequence_mask(durations.sum(1), n)
         field = self.average.field(encoded, owner, mask.unsqueeze(1))
-        generator = step_generator(self.seed, 0, 3, self.device)
+        generator = step_generator(self.recipe.seed, 0, 3, self.device)
         return with_steps(self.sampler, steps)(field, noise, generator)

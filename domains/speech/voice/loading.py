@@ -7,8 +7,9 @@ from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
 from oneleap.core.hub.config import class_path
 from oneleap.core.hub.pretrained import CARD
-from oneleap.core.hub.registry import find_shipped, model_folder, shipped_models
+from oneleap.core.hub.registry import find_shipped, shipped_models
 from oneleap.core.training.release import load_release
+from oneleap.core.training.run import ModelPath, find_model
 from oneleap.domains.audio.vocoders.vocos import Vocos
 from oneleap.domains.speech.models.acoustic import AcousticModel
 
@@ -33,13 +34,23 @@ def find_voice(name: str | os.PathLike[str]) -> Path:
     return find_shipped("voice", name, shipped_voices())
 
 
+def find_home(folder: Path) -> ModelPath:
+    """Find where files about a run, an acoustic model or a saved voice are written.
+
+    Raises:
+        InputError: If the folder holds no model.
+    """
+    found = find_model(folder, ACOUSTIC)
+    return ModelPath(folder, None) if (folder / ACOUSTIC).is_dir() else found
+
+
 def load_acoustic(folder: Path) -> AcousticModel:
     """Load the acoustic model of a voice, of a run or of a model folder.
 
     Raises:
         InputError: If there is none.
     """
-    folder = model_folder(folder / ACOUSTIC if (folder / ACOUSTIC).is_dir() else folder)
+    folder = find_model(folder, ACOUSTIC).model
     model = load_release(folder)
     if not isinstance(model, AcousticModel):
         found = class_path(type(model))
@@ -55,7 +66,7 @@ def load_vocoder(folder: Path) -> Vocos:
     """
     if not folder.is_dir():
         raise InputError(f"vocoder: {folder}: no such folder; griffin-lim needs none")
-    folder = model_folder(folder / VOCODER if (folder / VOCODER).is_dir() else folder)
+    folder = find_model(folder, VOCODER).model
     model = load_release(folder)
     if not isinstance(model, Vocos):
         raise InputError(f"vocoder: {folder} holds a {type(model).__name__}, not a vocoder")

@@ -11,8 +11,8 @@ from oneleap.core.sampling.samplers import EulerSampler, FlowMapSampler
 from oneleap.domains.audio.wave import Wave
 from oneleap.domains.main import main
 from oneleap.domains.speech import Voice
-from oneleap.domains.speech.commands.evaluate import distinct_names
 from oneleap.domains.speech.evaluation import measures
+from oneleap.domains.speech.evaluation.comparison import distinct_names
 from oneleap.domains.speech.evaluation.held_out import load_held_out
 from oneleap.domains.speech.evaluation.recognition import Recognizer
 from oneleap.domains.speech.spec import Spec
@@ -68,7 +68,7 @@ def test_models_stand_side_by_side_with_the_recordings(
     monkeypatch.setenv("COLUMNS", "160")
     text = run.parent / "said.txt"
     text.write_text("Hello.\n\nHello you.\n")
-    argv = [str(run), "--others", f"[{run.parent / 'teacher'}]", "--sentences", str(text)]
+    argv = [str(run), "--compare", str(run.parent / "teacher"), "--sentences", str(text)]
     argv += ["--vocoder", str(run.parent / "vocoder"), "--steps", "[1,2]"]
     assert main(["evaluate", *argv]) == 0
     found = json.loads((run / "evaluation.json").read_text())

@@ -113,7 +113,7 @@ def silence(folder: Path) -> None:
         (delete_sound, r"metadata.csv, line 2: there is no recording .*c1.wav"),
         (add_sound, r"extra.wav: no transcript in .*metadata.csv: add or remove it"),
         (silence, r"c1.wav: is silent"),
-        (write("wavs/c1.wav", "text"), r"c1.wav: not a sound that can be read"),
+        (write("wavs/c1.wav", "text"), r"c1.wav: cannot be read as sound"),
         (write("metadata.csv", "c0"), r"line 1: expected name\|text, got 'c0'"),
         (write("metadata.csv", "c0|"), r"line 1: expected name\|text, got"),
         (write("metadata.csv", "c0|a\nc0|b"), r"line 2: c0 already has a transcript"),

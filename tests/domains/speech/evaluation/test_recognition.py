@@ -11,6 +11,7 @@ from oneleap.domains.speech.evaluation.recognition import (
     packaged_model,
     word_error_rate,
 )
+from oneleap.domains.speech.evaluation.sentences import read_sentences
 
 
 @pytest.mark.parametrize(
@@ -71,8 +72,6 @@ def test_the_halves_of_a_model_are_joined(
 
 
 def test_the_harvard_sentences_ship_with_the_code() -> None:
-    from oneleap.domains.speech.commands.evaluate import read_sentences
-
     assert Path(recognition.__file__).with_name("harvard.txt").is_file()
     found = read_sentences(None)
     assert len(found) == len(set(found)) == 60

@@ -18,6 +18,7 @@ from oneleap.core.sampling.samplers import (
     FlowMapSampler,
     Sampler,
 )
+from oneleap.core.training.recipe import Recipe
 from oneleap.core.types import Conditioned
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.speech.models.acoustic import AcousticModel
@@ -297,8 +298,7 @@ def test_a_student_trains_only_its_decoder() -> None:
         SplitMeanFlow(),
         text=TEXT,
         decoder=DECODER,
-        teacher="somewhere",
-        from_teacher=True,
+        recipe=Recipe(teacher="somewhere", from_teacher=True),
     )
     teacher = acoustic()
     model._teacher = [teacher]
@@ -316,7 +316,7 @@ def test_a_student_trains_only_its_decoder() -> None:
 
 def test_a_student_conditions_its_teacher_by_its_own_copy_of_the_encoder() -> None:
     model, teacher, rows = acoustic(), acoustic(), batch()
-    model.from_teacher, model._teacher = True, [teacher]
+    model.recipe, model._teacher = Recipe(teacher="somewhere", from_teacher=True), [teacher]
     model.net.load_state_dict(teacher.average.state_dict())
     for weight in teacher.average.decoder.parameters():
         torch.nn.init.normal_(weight, std=0.1, generator=torch.Generator().manual_seed(5))
@@ -347,9 +347,8 @@ def test_a_teacher_with_another_spec_is_rejected(tmp_path_factory: pytest.TempPa
         (other, "mel format: teacher .* has hop 128, the data has 64"),
         (replace(SPEC, speakers=("a",)), "has speakers"),
     ):
-        model = AcousticModel(
-            spec, MeanFlow(), text=TEXT, decoder=DECODER, teacher=str(folder), from_teacher=True
-        )
+        recipe = Recipe(teacher=str(folder), from_teacher=True)
+        model = AcousticModel(spec, MeanFlow(), text=TEXT, decoder=DECODER, recipe=recipe)
         with pytest.raises(InputError, match=message):
             model.load_teacher()
 
