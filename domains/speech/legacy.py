@@ -24,3 +24,6 @@ ARGUMENTS = {
     "Lean": {"to": "other", "share": "weight"},
 }
 """Old class name to old and present names of constructor arguments."""
+
+ITEMS = {"leans": "Lean"}
+"""Old class name of the plain items of a list, by the list argument's old name."""
