@@ -85,7 +85,7 @@ def write_speech(folder: Path) -> str:
     if not (folder / "corpus").exists():
         write_corpus(folder / "corpus")
     return """
-  class_path: oneleap.domains.speech.data.datamodule.Speech
+  class_path: oneleap.domains.speech.SpeechData
   init_args:
     path: [corpus]
     ipa: true
@@ -151,13 +151,13 @@ DOMAINS: dict[str, tuple[Callable[[Path], str], str]] = {
       class_path: oneleap.domains.singing.LYNXConfig
       init_args: {width: 16, depth: 1, kernel: 3}""",
     ),
-    "oneleap.domains.speech.models.acoustic.Acoustic": (
+    "oneleap.domains.speech.AcousticModel": (
         write_speech,
         """text: {width: 16, depth: 1, heads: 2, hidden: 16, duration_width: 8}
     crop_s: 0.2
-    optimizer: {lr: 1.0e-2, clip: 1.0}
+    recipe: {optimizer: {lr: 1.0e-2, clip: 1.0}}
     decoder:
-      class_path: oneleap.domains.speech.models.nets.ConvNeXt
+      class_path: oneleap.domains.speech.ConvNeXtConfig
       init_args: {width: 16, depth: 1}""",
     ),
     "oneleap.domains.music.models.model.MusicModel": (
@@ -173,7 +173,7 @@ DISPERSED = {
     "oneleap.domains.robot.RobotPolicy": "{layers: [head.net.inward]}",
     "oneleap.domains.singing.AcousticModel": "{layers: [decoder.blocks.0], frames: 1}",
     "oneleap.domains.singing.CurveModel": "{layers: [decoder.blocks.0], frames: 1}",
-    "oneleap.domains.speech.models.acoustic.Acoustic": "{layers: [decoder.blocks.0], frames: 1}",
+    "oneleap.domains.speech.AcousticModel": "{layers: [decoder.blocks.0], frames: 1}",
     "oneleap.domains.music.models.model.MusicModel": "{layers: [inner.mid]}",
 }
 """Settings of ``Dispersed`` for networks within networks, and for data that are padded."""

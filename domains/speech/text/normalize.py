@@ -1,4 +1,4 @@
-"""Written text as it is read out: numbers, money, dates, times, abbreviations, signs."""
+"""Text normalization: numbers, money, dates, times, abbreviations and signs become words."""
 
 import re
 import unicodedata
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from oneleap.domains.speech.text.numbers import (
-    HALVES,
+    DAY_HALVES,
     date_words,
     decade_words,
     money_words,
@@ -33,13 +33,13 @@ ABBREVIATIONS = {
     "aug": "august", "sep": "september", "sept": "september", "oct": "october",
     "nov": "november", "dec": "december",
 }  # fmt: skip
-"""Read as these with a full stop behind them."""
+"""Abbreviations that end with a full stop, and the words they stand for."""
 
 _BEFORE_NUMBER = {"no", "fig", "vol", "mar", "apr", "jan", "feb", "jun", "jul", "aug", "dec", "oct"}
-"""Of these, words of their own, or nearly, which count only before a number."""
+"""Abbreviations that are expanded only before a number, because most are also words."""
 
 _BEFORE_NAME = {"st", "ft", "mt", "gen", "col", "hon", "est", "co"}
-"""Of these, those that count only before a capital letter or, the last two, anywhere else too."""
+"""Abbreviations that are expanded only before a capital letter."""
 
 UNITS = {
     "%": "percent", "°c": "degrees celsius", "°f": "degrees fahrenheit", "°": "degrees",
@@ -50,7 +50,7 @@ UNITS = {
     "kb": "kilobytes", "mb": "megabytes", "gb": "gigabytes", "tb": "terabytes", 
     "ms": "milliseconds", "¢": "cents",
 }  # fmt: skip
-"""Read as these behind a number."""
+"""Units after a number, and the words they stand for."""
 
 _SIGNS = {
     "&": " and ",
@@ -76,72 +76,76 @@ _AMOUNT = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"
 Rule = tuple[re.Pattern[str], Callable[[re.Match[str]], str]]
 
 
-def normalise(text: str, language: str = "en-us") -> str:
-    """Text in words; punctuation stays, what :func:`dropped` names is left out.
+def normalize(text: str, language: str = "en-us") -> str:
+    """Write a text in words and keep its punctuation.
 
-    Other languages than English only have their numbers spelled, and that only where
-    ``num2words`` knows the language; espeak-ng, which is asked next, knows most of the rest.
+    Characters that nobody reads aloud are left out, see :func:`skipped_characters`. In languages
+    other than English only numbers are converted, and only if ``num2words`` knows the language.
+    espeak-ng, which comes next, converts most of the rest.
 
     Args:
-        text: As written.
-        language: Of espeak-ng, such as ``en-us`` or ``de``. American English has the month first
-            in 3/4/2025.
+        text: The text.
+        language: Language of espeak-ng, such as ``en-us`` or ``de``. In American English 3/4/2025
+            is a day in March.
+
+    Returns:
+        The text in words, with the line breaks of the original.
     """
     english = language.partition("-")[0] == "en"
     text = text.translate(_QUOTES)
-    # Before NFKC makes 11/2 of 1½, and 102 of 10².
+    # Fractions and exponents come before NFKC, which turns 1½ into 11/2 and 10² into 102.
     text = _FRACTION.sub(_fraction if english else r"\1 \2", text)
     parts = re.split("([²³])", text) if english else [text]
     text = "".join(p if p in ("²", "³") else unicodedata.normalize("NFKC", p) for p in parts)
     text = text.replace("...", "…")
     if english:
-        for pattern, say in _english(language == "en-us"):
-            text = pattern.sub(say, text)
+        for pattern, replacement in _english(language == "en-us"):
+            text = pattern.sub(replacement, text)
         for sign, words in _SIGNS.items():
             text = text.replace(sign, words)
         text = re.sub(r"(?<=\w)/(?=\w)", " slash ", text)
-    spelled = partial(_spelled, language=language)
-    text = re.sub(rf"(?<![\w.])[-−]?(?:{_AMOUNT})(?![\w])|\d+", spelled, text)
+    spell = partial(_number, language=language)
+    text = re.sub(rf"(?<![\w.])[-−]?(?:{_AMOUNT})(?![\w])|\d+", spell, text)
     text = re.sub(r"--+", "—", text)
     kept = "".join(
         c
         for c in text
-        if (unicodedata.category(c)[0] not in "CS" or c in "\n ") and not _foreign(c, language)
+        if (unicodedata.category(c)[0] not in "CS" or c in "\n ") and not _other_script(c, language)
     )
     return "\n".join(" ".join(line.split()) for line in kept.splitlines())
 
 
-def dropped(text: str, language: str = "en-us") -> str:
-    """What :func:`normalise` leaves out of a text, once each in order.
+def skipped_characters(text: str, language: str = "en-us") -> str:
+    """Return the characters that :func:`normalize` leaves out, each once, in order.
 
-    Signs that nobody reads out, pictographs say; in English, letters of other scripts than Latin
-    and Greek, of which espeak-ng would say that they are such letters.
+    These are signs that nobody reads aloud, such as emoji. In English they are also letters of
+    scripts other than Latin and Greek, because espeak-ng would read the names of such letters.
     """
     text = unicodedata.normalize("NFKC", text)
     english = language.partition("-")[0] == "en"
     read = set("".join((*_SIGNS, "°$£€¥¢−-\u2044"))) if english else set()
-    lost = (
+    skipped = (
         c
         for c in text
         if (unicodedata.category(c) in ("So", "Sk", "Sm", "Sc", "Co", "Cn") and c not in read)
-        or _foreign(c, language)
+        or _other_script(c, language)
     )
-    return "".join(dict.fromkeys(lost))
+    return "".join(dict.fromkeys(skipped))
 
 
-def _foreign(c: str, language: str) -> bool:
+def _other_script(c: str, language: str) -> bool:
     if c.isascii() or language.partition("-")[0] != "en" or unicodedata.category(c)[0] not in "LM":
         return False
-    own = ("LATIN ", "GREEK ", "COMBINING ", "MODIFIER ", "VARIATION ")
-    return not unicodedata.name(c, "").startswith(own)
+    known = ("LATIN ", "GREEK ", "COMBINING ", "MODIFIER ", "VARIATION ")
+    return not unicodedata.name(c, "").startswith(known)
 
 
-def _spelled(match: re.Match[str], language: str) -> str:
+def _number(match: re.Match[str], language: str) -> str:
     return number_words(match[0].replace("−", "-"), language)
 
 
 def _english(month_first: bool) -> list[Rule]:
-    """The rules of English, in the order in which they apply."""
+    """Rules of English, in the order in which they apply."""
     date = partial(_date, month_first=month_first)
     flags = re.IGNORECASE
     return [
@@ -170,10 +174,10 @@ def _english(month_first: bool) -> list[Rule]:
         (re.compile(r"\b(\d{1,2}):(\d{2})(?::(\d{2}))?(?:\s?([ap])\.?m\b\.?)?", flags), _time),
         (
             re.compile(r"\b(\d{1,2})\s?([ap])\.?m\b\.?", flags),
-            lambda m: f"{m[1]} {HALVES[m[2].lower()]}{_stop(m)}",
+            lambda m: f"{m[1]} {DAY_HALVES[m[2].lower()]}{_stop(m)}",
         ),
         (re.compile(r"\b(?:[A-Za-z]\.){2,}(?=\W|$)"), _initials),
-        (re.compile(r"\b([A-HJ-Z])\.(?=\s+[A-Z])"), lambda m: m[1]),  # of a name
+        (re.compile(r"\b([A-HJ-Z])\.(?=\s+[A-Z])"), lambda m: m[1]),  # initial of a name
         (re.compile(r"\b([A-Za-z]+)\.(?=(\s*)(\S?))"), _abbreviation),
         (re.compile(r"\b(\d[\d,]*)(?:st|nd|rd|th)\b", flags), lambda m: ordinal_words(m[1])),
         (
@@ -200,14 +204,14 @@ _LOWER = (
     (f"{_MONTHS}|{_SHORT}".lower()).replace("march|", "").replace("may|", "").replace("mar|", "")
 )
 _NAMED = f"{_MONTHS}|{_SHORT}|{f'{_MONTHS}|{_SHORT}'.upper()}|{_LOWER}"
-"""Small letters too, but for words: they may march 10 miles."""
+"""Names of months. Lower case counts too, except for words: they may march 10 miles."""
 
 _FRACTION = re.compile(r"(\d?)\s?([¼-¾⅐-⅞])")
 _UNITS = "|".join(re.escape(unit) for unit in sorted(UNITS, key=len, reverse=True))
 
 
 def _fraction(match: re.Match[str]) -> str:
-    """``1½``, ``¾``."""
+    """Spell a fraction character such as ``1½`` or ``¾``."""
     over, under = unicodedata.normalize("NFKC", match[2]).split("\u2044")
     part = {"2": "half", "4": "quarter"}.get(under) or ordinal_words(under)
     words = f"{number_words(over, 'en')} {part}{'s' if over != '1' else ''}"
@@ -215,13 +219,13 @@ def _fraction(match: re.Match[str]) -> str:
 
 
 def _stop(match: re.Match[str]) -> str:
-    """The full stop that ends an abbreviation, where it ends a sentence too."""
+    """Return the full stop of an abbreviation if it also ends a sentence."""
     after = match.string[match.end() :]
     return "." if match[0].endswith(".") and re.match(r"\s*$|\s+[\"'(]?[A-Z]", after) else ""
 
 
 def _initials(match: re.Match[str]) -> str:
-    """``U.S.A.`` as letters; the last full stop may also end a sentence."""
+    """Spell initials such as ``U.S.A.``. The last full stop may also end the sentence."""
     letters = " ".join(match[0].replace(".", "").upper()).replace("A", "eigh")
     return letters + ("." if match.end() == len(match.string) else "")
 
