@@ -1,10 +1,13 @@
-"""Reference pages that are made from the code at each build."""
+"""Reference pages made from the code at each build, and formulas as MathML, without scripts."""
 
 import ast
 import logging
+import re
 from pathlib import Path
+from typing import Any
 
 import griffe
+from latex2mathml.converter import convert
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
@@ -13,6 +16,27 @@ FACES = {
     "core": "oneleap.core",
     **{d: f"oneleap.domains.{d}" for d in ("rl", "robot", "speech", "singing", "music", "audio")},
 }
+
+
+MATH = re.compile(
+    r"(```.*?```|``[^`\n]+``|`[^`\n]+`)|\$\$(.+?)\$\$|(?<![\\$\w])\$(?!\s)([^$\n]+?)(?<!\s)\$(?![\d$])",
+    re.DOTALL,
+)
+
+
+def on_page_markdown(markdown: str, **kwargs: Any) -> str:
+    """Turn formulas between dollar signs into MathML, which browsers draw themselves."""
+
+    def formula(found: re.Match[str]) -> str:
+        code, block, inline = found.groups()
+        if code is not None:
+            return code
+        text = (block or inline).strip().replace("\\lVert", "\\|").replace("\\rVert", "\\|")
+        if block is not None:
+            return f"\n\n{convert(text, display='block')}\n\n"
+        return f"<span>{convert(text)}</span>"
+
+    return MATH.sub(formula, markdown)
 
 
 def public_names(package: str) -> dict[str, str]:

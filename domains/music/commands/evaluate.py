@@ -17,7 +17,7 @@ from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
 from oneleap.domains.audio.mel import log_mel
 from oneleap.domains.audio.vocoders.vocos import Vocos
-from oneleap.domains.audio.wave import files_in, read
+from oneleap.domains.audio.wave import find_audio_files, read_wave
 from oneleap.domains.music.composer.composer import Composer
 from oneleap.domains.music.controls.musicnn import Tagger
 from oneleap.domains.music.controls.tagging import Tags
@@ -153,8 +153,8 @@ def held_out(
     """
     mel, n = composer.spec.mel, composer.frames(seconds)
     length, clips = n * composer.spec.mel.hop, list[Tensor]()
-    for file in files_in(folder):
-        samples = torch.from_numpy(read(file, mel.sample_rate).samples)
+    for file in find_audio_files(folder):
+        samples = torch.from_numpy(read_wave(file, mel.sample_rate).samples)
         whole = samples[: len(samples) // length * length].reshape(-1, 1, length)
         clips += [clip for clip in whole if clip.square().mean() > 1e-5]
     if len(clips) < count:

@@ -24,7 +24,7 @@ from oneleap.core.sampling.consistency import consistency
 from oneleap.core.sampling.ode import sample
 from oneleap.core.training.release import save_release
 from oneleap.core.types import Field
-from oneleap.domains.audio.mel import refuse_mismatch
+from oneleap.domains.audio.mel import check_compatible
 from oneleap.domains.audio.vocoders.griffin_lim import GriffinLim
 from oneleap.domains.audio.vocoders.vocos import Vocos
 from oneleap.domains.music.composer.loading import (
@@ -115,13 +115,13 @@ class Composer:
         """
         spec = base.spec
         if student is not None:
-            refuse_mismatch(spec.mel, student.spec.mel, "the base model", "its student")
+            check_compatible(spec.mel, student.spec.mel, "the base model", "its student")
             for name in ("tags", "mean", "std"):
                 ours, theirs = getattr(spec, name), getattr(student.spec, name)
                 if ours != theirs:
                     raise InputError(f"the student has {name} {theirs}, its base model {ours}")
         if vocoder is not None:
-            refuse_mismatch(spec.mel, vocoder.spec, "the base model", "the vocoder")
+            check_compatible(spec.mel, vocoder.spec, "the base model", "the vocoder")
         parts = [part for part in (base, student, vocoder) if part is not None]
         for part in parts:
             assert isinstance(part, nn.Module)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from oneleap.core.errors import InputError
 from oneleap.domains.audio.mel import Mel
-from oneleap.domains.audio.pitch import f0_hz
+from oneleap.domains.audio.pitch import estimate_f0
 from oneleap.domains.audio.wave import SUFFIXES
 from oneleap.domains.music.controls.targets import read_whole
 from oneleap.domains.music.data.midi import Sung, read_melody
@@ -74,7 +74,7 @@ def read_tune(path: str | os.PathLike[str], spec: Mel) -> tuple[Sung, ...]:
     if path.suffix.lower() not in SUFFIXES:
         known = ", ".join((*SCORES, *SUFFIXES))
         raise InputError(f"melody: {path}: a score or a recording has one of {known}")
-    notes = hummed(f0_hz(read_whole(path, spec.sample_rate), spec, high=1200.0), spec)
+    notes = hummed(estimate_f0(read_whole(path, spec.sample_rate), spec, high=1200.0), spec)
     if not notes:
         raise InputError(f"melody: {path}: no pitch was found: hum closer and longer")
     return notes

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from oneleap.core.errors import InputError, nearest
 from oneleap.domains.audio.mel import Mel, log_mel
-from oneleap.domains.audio.wave import SILENCE, Wave, read
+from oneleap.domains.audio.wave import SILENCE, Wave, read_wave
 
 QUIET_DB, LOUD_DB = -34.0, -16.0
 """Ends of the presets, dB below full scale: of music whose peaks are near full scale, a tenth is
@@ -136,7 +136,7 @@ def read_pattern(text: str) -> str:
 
 
 def read_whole(path: str | os.PathLike[str], sample_rate: int) -> Wave:
-    """A sound, as :func:`oneleap.domains.audio.wave.read`, but not one that breaks off.
+    """A sound, as :func:`oneleap.domains.audio.wave.read_wave`, but not one that breaks off.
 
     A WAV file says how long its samples are, and most MP3 files do; an Ogg file does not.
 
@@ -145,7 +145,7 @@ def read_whole(path: str | os.PathLike[str], sample_rate: int) -> Wave:
     """
     import soundfile
 
-    wave = read(path, sample_rate)
+    wave = read_wave(path, sample_rate)
     promised, held = soundfile.info(path).duration, wave.seconds
     if Path(path).suffix.lower() == ".wav":
         promised *= _missing(Path(path))

@@ -17,7 +17,7 @@ from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
 from oneleap.domains.audio.mel import Mel, log_mel, magnitudes
 from oneleap.domains.audio.stft import stft
-from oneleap.domains.audio.wave import read
+from oneleap.domains.audio.wave import read_wave
 
 BLOCK_S = 60
 """Seconds that are transformed at once."""
@@ -117,7 +117,7 @@ def analysed(path: Path, mel: Mel) -> tuple[NDArray[np.float16], Facts]:
     Raises:
         InputError: See :func:`load`.
     """
-    wave = read(path, mel.sample_rate)
+    wave = read_wave(path, mel.sample_rate)
     if len(wave.samples) < mel.n_fft:
         raise InputError(f"{path}: {wave.seconds:.3f} s is shorter than a window of mel.n_fft")
     samples = torch.from_numpy(wave.samples)

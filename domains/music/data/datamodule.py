@@ -14,9 +14,9 @@ from torch import Tensor
 from oneleap.core.errors import InputError, Notice
 from oneleap.core.training.loaders import Endless, Fixed
 from oneleap.core.training.seed import batch_generator
-from oneleap.domains.audio.data.datamodule import set_aside
+from oneleap.domains.audio.data.datamodule import validation_split
 from oneleap.domains.audio.mel import Mel
-from oneleap.domains.audio.wave import files_in
+from oneleap.domains.audio.wave import find_audio_files
 from oneleap.domains.music.data.cache import Facts, Piece, load
 from oneleap.domains.music.data.tags import tags_of, vocabulary
 from oneleap.domains.music.spec import MUSIC, Batch, Spec
@@ -78,7 +78,7 @@ class Music(L.LightningDataModule):
         found = list[tuple[Piece, frozenset[str]]]()
         for folder in map(Path, self.path):
             cache = Path(self.cache) if self.cache else Path(self.path[0]) / ".oneleap"
-            files = files_in(folder)
+            files = find_audio_files(folder)
             tags = tags_of(folder, files)
             found += zip(load(files, self.mel, cache), tags, strict=True)
         clip = f"a clip of frames {self.frames}, {self.frames / self.mel.frame_rate:.1f} s"
@@ -97,7 +97,7 @@ class Music(L.LightningDataModule):
     @cached_property
     def parts(self) -> tuple[list[int], list[int]]:
         """Places of the recordings to train on, and of those set aside."""
-        aside = set(set_aside(len(self.pieces), self.validation, self.seed))
+        aside = set(validation_split(len(self.pieces), self.validation, self.seed))
         return [i for i in range(len(self.pieces)) if i not in aside], sorted(aside)
 
     @cached_property

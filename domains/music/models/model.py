@@ -14,7 +14,7 @@ from oneleap.core.training.module import GenerativeModule
 from oneleap.core.training.optim import AdamConfig
 from oneleap.core.training.seed import step_generator
 from oneleap.core.types import Conditioned, Objective, TrainingBatch
-from oneleap.domains.audio.mel import refuse_mismatch
+from oneleap.domains.audio.mel import check_compatible
 from oneleap.domains.music.models.nets import Backbone, DiT, MusicNet
 from oneleap.domains.music.spec import Batch, Spec
 
@@ -144,7 +144,7 @@ class MusicModel(GenerativeModule):
         model = super().load_teacher()
         if not isinstance(model, MusicModel):
             raise InputError(f"teacher: {self.teacher} holds a {type(model).__name__}")
-        refuse_mismatch(model.spec.mel, self.spec.mel, f"teacher {self.teacher}", "the data")
+        check_compatible(model.spec.mel, self.spec.mel, f"teacher {self.teacher}", "the data")
         for name in ("tags", "mean", "std"):
             theirs, ours = getattr(model.spec, name), getattr(self.spec, name)
             if theirs != ours:

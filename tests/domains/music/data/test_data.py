@@ -13,7 +13,7 @@ from support.tiny_music import MEL, RATE, chord, write_pieces
 from oneleap.core.errors import InputError, Notice
 from oneleap.core.training.seed import step_generator
 from oneleap.domains.audio.mel import log_mel
-from oneleap.domains.audio.wave import read
+from oneleap.domains.audio.wave import read_wave
 from oneleap.domains.music.data import cache as library
 from oneleap.domains.music.data.cache import analysed, blocks, chroma, key_of, loudness
 from oneleap.domains.music.data.datamodule import Music, louder
@@ -38,7 +38,7 @@ def test_clips_are_pieces_of_the_recordings_spectrograms(folder: Path) -> None:
     assert rows.mel.shape == (8, 10, 32)
     assert rows.tags.shape == (8, 2)
     whole = [
-        log_mel(torch.from_numpy(read(path, RATE).samples)[None], MEL)[0]
+        log_mel(torch.from_numpy(read_wave(path, RATE).samples)[None], MEL)[0]
         for path in sorted(folder.rglob("*.wav"))
     ]
     train, _ = data.parts

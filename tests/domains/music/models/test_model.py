@@ -210,7 +210,7 @@ def test_a_student_starts_as_its_teacher_at_every_interval_and_scale(
     [
         (replace(SPEC, tags=("calm", "slow")), r"has tags \('calm', 'fast'\), the data"),
         (replace(SPEC, std=(2.0,)), "has std"),
-        (replace(SPEC, mel=replace(MEL, floor=1e-2)), "mel contract: teacher .* has floor"),
+        (replace(SPEC, mel=replace(MEL, floor=1e-2)), "mel format: teacher .* has floor"),
     ],
 )
 def test_a_teacher_of_other_data_is_refused(spec: Spec, words: str, tmp_path: Path) -> None:
