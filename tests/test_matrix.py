@@ -74,8 +74,8 @@ def write_chunks(folder: Path) -> str:
     pytest.importorskip("h5py")
     demonstrations(folder / "demos.hdf5")
     return """
-  class_path: oneleap.domains.robot.data.datamodule.Demonstrations
-  init_args: {path: demos.hdf5, obs: [hand, object], chunk: 4, batch_size: 16}"""
+  class_path: oneleap.domains.robot.DemonstrationData
+  init_args: {path: demos.hdf5, obs: [hand, object], horizon: 4, batch_size: 16}"""
 
 
 def write_speech(folder: Path) -> str:
@@ -126,9 +126,9 @@ def write_songs(folder: Path) -> str:
 DOMAINS: dict[str, tuple[Callable[[Path], str], str]] = {
     "oneleap.domains.rl.algorithms.policy.Policy": (write_transitions, "width: 16"),
     "oneleap.domains.rl.algorithms.ofql.OFQL": (write_transitions, "width: 16"),
-    "oneleap.domains.robot.models.policy.RobotPolicy": (
+    "oneleap.domains.robot.RobotPolicy": (
         write_chunks,
-        "head: {class_path: oneleap.domains.robot.models.nets.MLPHead, init_args: {width: 16}}",
+        "head: {class_path: oneleap.domains.robot.MLPHead, init_args: {width: 16}}",
     ),
     "oneleap.domains.singing.AcousticModel": (
         write_songs,
@@ -170,7 +170,7 @@ DOMAINS: dict[str, tuple[Callable[[Path], str], str]] = {
 }
 
 DISPERSED = {
-    "oneleap.domains.robot.models.policy.RobotPolicy": "{layers: [head.net.inward]}",
+    "oneleap.domains.robot.RobotPolicy": "{layers: [head.net.inward]}",
     "oneleap.domains.singing.AcousticModel": "{layers: [decoder.blocks.0], frames: 1}",
     "oneleap.domains.singing.CurveModel": "{layers: [decoder.blocks.0], frames: 1}",
     "oneleap.domains.speech.AcousticModel": "{layers: [decoder.blocks.0], frames: 1}",

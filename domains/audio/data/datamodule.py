@@ -80,7 +80,7 @@ class AudioData(L.LightningDataModule):
             raise InputError(f"{files[0]}: one file is too few, validation needs another")
         held_out = set(validation_split(len(files), self.validation, self.seed))
         sounds = [read_wave(file, self.mel.sample_rate).samples for file in files]
-        clips = [np.round(sound.clip(-1, 1) * 32767).astype(np.int16) for sound in sounds]
+        clips = [to_int16(sound) for sound in sounds]
         return (
             [clip for i, clip in enumerate(clips) if i not in held_out],
             [clip for i, clip in enumerate(clips) if i in held_out],
@@ -138,6 +138,12 @@ def validation_split(n: int, share: float, seed: int) -> list[int]:
     """
     order = np.random.default_rng(seed).permutation(n)
     return sorted(int(i) for i in order[: min(n - 1, max(1, round(n * share)))])
+
+
+def to_int16(samples: NDArray[np.float32]) -> NDArray[np.int16]:
+    """Samples in [-1, 1] at 16 bits."""
+    rounded: NDArray[np.int16] = np.round(samples.clip(-1, 1) * 32767).astype(np.int16)
+    return rounded
 
 
 def whole_frames(clip: NDArray[np.int16], hop: int) -> Float[Tensor, "1 n"]:

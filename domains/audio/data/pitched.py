@@ -13,6 +13,7 @@ from oneleap.core.training.loaders import Fixed
 from oneleap.domains.audio.data.datamodule import (
     VALIDATION_S,
     AudioData,
+    to_int16,
     validation_split,
     whole_frames,
 )
@@ -93,8 +94,7 @@ class PitchedAudioData(AudioData):
             f0 = load_f0(file, wave, self.mel, self.cache, self.lowest_hz, self.highest_hz)
             if len(wave.samples) < self.mel.n_fft:
                 continue
-            samples = np.round(wave.samples.clip(-1, 1) * 32767).astype(np.int16)
-            clip = whole_frames(samples, self.mel.hop)
+            clip = whole_frames(to_int16(wave.samples), self.mel.hop)
             pitch = torch.from_numpy(interpolate_unvoiced(f0)).float()
             pitch = pitch[: clip.shape[1] // self.mel.hop]
             both[i in held_out].append(PitchedClip(clip, pitch.unsqueeze(0)))

@@ -1,86 +1,8 @@
 """``oneleap bench singing``: time from score to sound, in one step and in many."""
 
-import functools
 from pathlib import Path
-from statistics import median
-
-import torch
 
 from oneleap.core.errors import InputError
-from oneleap.core.objectives import FlowMatching
-from oneleap.core.timing import median_ms, report
-from oneleap.domains.audio.vocoders.nsf import NSF
-from oneleap.domains.singing.models.acoustic import AcousticModel
-from oneleap.domains.singing.models.curves import CurveModel
-from oneleap.domains.singing.models.durations import DurationModel
-from oneleap.domains.singing.models.samplers import (
-    DDPMSampler,
-    EulerSampler,
-    FlowMapSampler,
-    Sampler,
-)
-from oneleap.domains.singing.segments.segment import PAUSES, Segment
-from oneleap.domains.singing.spec import Spec
-from oneleap.domains.singing.voice.loading import shipped_singers
-from oneleap.domains.singing.voice.singer import Singer
-
-ROUNDS = 3
-"""Number of times each sampler is timed, in alternation with the others."""
-
-
-def tune(spec: Spec, notes: int = 20) -> Segment:
-    """A melody of about ten seconds in the middle of a voice's range, with a rest at each end."""
-    phonemes = [phoneme for phoneme in spec.phonemes if phoneme not in PAUSES]
-    vowel = "a" if "a" in phonemes else phonemes[0]
-    consonant = next((p for p in phonemes if p != vowel), vowel)
-    middle = round((spec.lowest + spec.highest) / 2)
-    return Segment(
-        ph_seq=("SP", *(consonant, vowel) * notes, "SP"),
-        ph_num=(2, *(2,) * (notes - 1), 1, 1),
-        note_midi=(None, *(float(middle + (-1, 0, 1, 0)[i % 4]) for i in range(notes)), None),
-        note_dur=(0.5, *(0.45,) * notes, 0.5),
-        note_slur=(False,) * (notes + 2),
-    )
-
-
-def untrained() -> Singer:
-    """A singer of the default sizes with random weights; it is as fast as a trained one."""
-    spec = Spec()
-    return Singer(
-        AcousticModel(spec, FlowMatching()).eval(),
-        DurationModel(spec).eval(),
-        CurveModel(spec, FlowMatching()).eval(),
-        NSF(spec.mel).eval(),
-    )
-
-
-def acoustic_ms(
-    singer: Singer, segment: Segment, samplers: dict[str, Sampler], calls: int
-) -> dict[str, float]:
-    """Median milliseconds of the acoustic model by sampler.
-
-    Args:
-        singer: The singer.
-        segment: Phrase to sing.
-        samplers: Samplers by name.
-        calls: Calls of a one-step sampler; samplers of more steps get fewer.
-    """
-    with torch.inference_mode():
-        batch = singer.predict_durations(segment)
-        batch = batch._replace(f0=singer.predict_f0(batch, segment, 0))
-        frames = singer.acoustic.frame_batch(batch)
-    noise = torch.randn(frames.x.shape, generator=torch.Generator().manual_seed(0))
-
-    @torch.inference_mode()
-    def generate(sampler: Sampler) -> None:
-        singer.acoustic.generate(frames, noise, sampler, torch.Generator().manual_seed(0))
-
-    found: dict[str, list[float]] = {name: [] for name in samplers}
-    for _ in range(ROUNDS):
-        for name, sampler in samplers.items():
-            few = max(1, calls // ROUNDS // sampler.steps)
-            found[name].append(median_ms(functools.partial(generate, sampler), calls=few, warmup=1))
-    return {name: median(times) for name, times in found.items()}
 
 
 def bench(voice: str | None = None, calls: int = 50, json: Path | None = None) -> None:
@@ -104,26 +26,15 @@ def bench(voice: str | None = None, calls: int = 50, json: Path | None = None) -
     """
     if calls < 1:
         raise InputError(f"calls: {calls} is not positive")
-    known = list(shipped_singers())
-    chosen = voice if voice is not None else (known[0] if known else None)
-    singer = untrained() if chosen is None else Singer.load(chosen)
-    segment = tune(singer.acoustic.spec)
-    wave = singer.sing([segment], steps=1)
-    few = max(2, calls // 5)
-    whole = median_ms(lambda: singer.sing([segment], steps=1), calls=few, warmup=2)
-    samplers: dict[str, Sampler] = {
-        "1step": FlowMapSampler(1),
-        "ddpm100": DDPMSampler(100),
-        "flow20": EulerSampler(20, depth=1.0),
-    }
-    times = acoustic_ms(singer, segment, samplers, calls)
-    figures = {
-        "seconds": wave.seconds,
-        "sing_ms": whole,
-        "sing_rtf_1step": whole / 1e3 / wave.seconds,
-        **{f"{name}_acoustic_ms": ms for name, ms in times.items()},
-        "ddpm100_over_1step": times["ddpm100"] / times["1step"],
-        "flow20_over_1step": times["flow20"] / times["1step"],
-    }
+    import torch
+
+    from oneleap.core.timing import report
+    from oneleap.domains.singing.evaluation.speed import measure_speed, untrained
+    from oneleap.domains.singing.voice.loading import shipped_singers
+    from oneleap.domains.singing.voice.singer import Singer
+
+    shipped = list(shipped_singers())
+    chosen = voice if voice is not None else (shipped[0] if shipped else None)
+    figures = measure_speed(untrained() if chosen is None else Singer.load(chosen), calls)
     name = "untrained" if chosen is None else chosen
     report(f"Singing, {name}, {torch.get_num_threads()} threads", figures, json)

@@ -19,18 +19,18 @@ from oneleap.domains.singing.data.recordings import TABLE, cut_song, write_recor
 from oneleap.domains.singing.scores.musicxml_write import write_musicxml
 from oneleap.domains.singing.scores.score import Score
 from oneleap.domains.singing.segments.ds import read_ds, write_ds
-from oneleap.domains.singing.segments.phrases import phrases
 from oneleap.domains.singing.segments.segment import Segment
-from oneleap.domains.singing.synthetic.melodies import Melody, folk_songs, invented
+from oneleap.domains.singing.segments.splitting import split_at_rests
+from oneleap.domains.singing.synthetic.melodies import Melody, folk_melodies, random_melodies
+from oneleap.domains.singing.synthetic.random_lyrics import melody_to_score
 from oneleap.domains.singing.synthetic.sinsy import (
-    LICENCE,
+    LICENSE,
     STEP_S,
+    Performance,
     Sinsy,
-    Take,
-    comfortable,
-    transposed,
+    comfortable_shift,
+    transpose_score,
 )
-from oneleap.domains.singing.synthetic.words import sung
 
 SONGS = "songs"
 """Folder with the score of each song and its segments with their offsets."""
@@ -43,7 +43,7 @@ class SongSynthesizer(Protocol):
     def labels(self, score: Score) -> tuple[str, ...]:
         """Full-context labels of a score, one per line."""
 
-    def render(self, labels: tuple[str, ...], semitones: int = 0) -> Take:
+    def render(self, labels: tuple[str, ...], semitones: int = 0) -> Performance:
         """Sound of labels, transposed by semitones."""
 
 
@@ -81,18 +81,20 @@ def singing(
     sources: dict[str, str] = {}
 
     def missing() -> Iterator[tuple[str, Score]]:
-        tunes = (folk_songs if melodies == "folk" else invented)(np.random.default_rng(seed))
+        tunes = (folk_melodies if melodies == "folk" else random_melodies)(
+            np.random.default_rng(seed)
+        )
         for k, (name, melody) in enumerate(zip(names, islice(tunes, songs), strict=False)):
             sources[name] = _source(melody)
             if not (out / SONGS / f"{name}.ds").exists():
-                yield name, sung(melody, np.random.default_rng((seed, k)))
+                yield name, melody_to_score(melody, np.random.default_rng((seed, k)))
 
     with Progress(console=Console(stderr=True)) as bar:
         task = bar.add_task("rendering", total=songs)
         done = sum((out / SONGS / f"{name}.ds").exists() for name in names)
         bar.update(task, completed=done)
-        for name, score, take in _render(engine, missing(), workers):
-            _write_song(out, name, score, take)
+        for name, score, song in _render(engine, missing(), workers):
+            _write_song(out, name, score, song)
             bar.advance(task)
     _finish(out, sources)
 
@@ -103,33 +105,35 @@ def _source(melody: Melody) -> str:
 
 def _render(
     engine: SongSynthesizer, scores: Iterator[tuple[str, Score]], workers: int
-) -> Iterator[tuple[str, Score, Take]]:
+) -> Iterator[tuple[str, Score, Performance]]:
     """Rendered songs in order of completion; ``hts_engine`` runs in several processes."""
     with ThreadPoolExecutor(workers) as pool:
-        waiting: dict[Future[Take], tuple[str, Score]] = {}
+        waiting: dict[Future[Performance], tuple[str, Score]] = {}
         for name, score in scores:
-            away = comfortable(score)
-            lines = engine.labels(transposed(score, away))
-            waiting[pool.submit(engine.render, lines, -away)] = (name, score)
+            shift = comfortable_shift(score)
+            lines = engine.labels(transpose_score(score, shift))
+            waiting[pool.submit(engine.render, lines, -shift)] = (name, score)
             if len(waiting) > workers:
                 yield from _done(waiting)
         while waiting:
             yield from _done(waiting)
 
 
-def _done(waiting: dict[Future[Take], tuple[str, Score]]) -> Iterator[tuple[str, Score, Take]]:
+def _done(
+    waiting: dict[Future[Performance], tuple[str, Score]],
+) -> Iterator[tuple[str, Score, Performance]]:
     for future in wait(waiting, return_when=FIRST_COMPLETED).done:
         yield *waiting.pop(future), future.result()
 
 
-def _write_song(out: Path, name: str, score: Score, take: Take) -> None:
+def _write_song(out: Path, name: str, score: Score, song: Performance) -> None:
     """Write a song. The file of its segments comes last and marks the song as complete."""
-    parts = phrases(take.segment, step_s=STEP_S)
+    parts = split_at_rests(song.segment, step_s=STEP_S)
     named = []
-    for (segment, wave), part in zip(cut_song(take.wave, parts, name), parts, strict=True):
+    for (segment, wave), part in zip(cut_song(song.wave, parts, name), parts, strict=True):
         write_recording(out, segment, wave)
-        more = {"name": segment.name}
-        named.append(replace(part, name=segment.name, f0=None, more=more))
+        extra = {"name": segment.name}
+        named.append(replace(part, name=segment.name, f0=None, extra=extra))
     write_musicxml(out / SONGS / f"{name}.musicxml", score)
     write_ds(out / SONGS / f"{name}.ds", named)
 
@@ -139,7 +143,7 @@ def _finish(out: Path, sources: dict[str, str]) -> None:
     segments: list[Segment] = []
     for path in sorted((out / SONGS).glob("*.ds")):
         for segment in read_ds(path):
-            segments.append(replace(segment, name=str(segment.more["name"]), more={}))
+            segments.append(replace(segment, name=str(segment.extra["name"]), extra={}))
     write_table(out, tuple(segments))
     seconds = sum(segment.seconds for segment in segments)
     with replacing(out / "README.md") as path:
@@ -161,7 +165,7 @@ Songs {len(sources)}, phrases {phrase_count}, {seconds / 60:.1f} minutes, 48 kHz
 
 ## Licenses
 
-- Voice: {LICENCE}, through pysinsy (MIT) and hts_engine (modified BSD). The sound is derived from
+- Voice: {LICENSE}, through pysinsy (MIT) and hts_engine (modified BSD). The sound is derived from
   that voice, with its pitch moved onto the notes; attribute its makers.
 - Folk melodies of the Essen collection are old and free. Their encodings (H. Schaffrath,
   E. Dahlig-Turek; ABC by S. Shlien) come with music21 by permission for non-commercial use.

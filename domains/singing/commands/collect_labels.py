@@ -8,8 +8,6 @@ from rich.progress import Progress
 
 from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
-from oneleap.domains.audio.mel import Mel
-from oneleap.domains.audio.pitch import estimate_f0
 from oneleap.domains.audio.wave import find_audio_files, read_wave
 from oneleap.domains.singing.data.recordings import (
     STEP_S,
@@ -18,10 +16,11 @@ from oneleap.domains.singing.data.recordings import (
     write_recording,
     write_table,
 )
-from oneleap.domains.singing.lyrics.phonemes import CARRIERS, Phonemes, read_dictionary
-from oneleap.domains.singing.segments.hts import read_labels, segment_of
-from oneleap.domains.singing.segments.phrases import phrases
+from oneleap.domains.singing.lyrics.phonemizer import SYLLABIC, read_dictionary
+from oneleap.domains.singing.segments.hts import read_labels
+from oneleap.domains.singing.segments.hts_segments import labels_to_segment
 from oneleap.domains.singing.segments.segment import Curve, Segment
+from oneleap.domains.singing.segments.splitting import split_at_rests
 
 LOW, HIGH = 80.0, 1100.0
 """Range in which pitch is looked for, in Hz."""
@@ -52,12 +51,12 @@ def labels(
     """
     if (out / TABLE).exists():
         raise InputError(f"{out} holds recordings already: name another folder with --out")
-    carriers = CARRIERS if dictionary is None else read_dictionary(dictionary).carriers
+    syllabic = SYLLABIC if dictionary is None else read_dictionary(dictionary).syllabic
     sounds = find_audio_files(path)
     found: list[Segment] = []
     with Progress(console=Console(stderr=True)) as bar:
         for sound in bar.track(sounds, description="converting"):
-            found += convert_song(sound, out, sample_rate, carriers)
+            found += convert_song(sound, out, sample_rate, syllabic)
     write_table(out, tuple(found))
     licence = next((p for p in sorted(path.iterdir()) if p.stem.upper() in _LICENCES), None)
     if licence is not None:
@@ -71,7 +70,7 @@ _LICENCES = ("COPYING", "LICENSE", "LICENCE", "README")
 
 
 def convert_song(
-    sound: Path, out: Path, sample_rate: int, carriers: frozenset[str] = Phonemes().carriers
+    sound: Path, out: Path, sample_rate: int, syllabic: frozenset[str] = SYLLABIC
 ) -> list[Segment]:
     """Write the phrases of one song.
 
@@ -79,7 +78,7 @@ def convert_song(
         sound: Path of the sound file; its label file lies beside it.
         out: Folder of the converted recordings.
         sample_rate: Sample rate of the written sounds in Hz.
-        carriers: Phonemes that may carry a note.
+        syllabic: Phonemes that may carry a note.
 
     Returns:
         The phrases.
@@ -87,12 +86,15 @@ def convert_song(
     Raises:
         InputError: A file cannot be read, or the labels are longer than the sound.
     """
+    from oneleap.domains.audio.mel import Mel
+    from oneleap.domains.audio.pitch import estimate_f0
+
     file = sound.with_suffix(".lab")
     if not file.exists():
         raise InputError(f"{file}: no such file; each recording needs its labels beside it")
     wave = read_wave(sound, sample_rate)
     try:
-        whole = segment_of(read_labels(file), carriers)
+        whole = labels_to_segment(read_labels(file), syllabic)
     except InputError as error:
         shown = str(error) if str(file) in str(error) else f"{file}: {error}"
         raise InputError(shown) from None
@@ -103,7 +105,7 @@ def convert_song(
         )
     frame = Mel(sample_rate=sample_rate, hop=round(STEP_S * sample_rate), center=True)
     f0 = Curve(estimate_f0(wave, frame, low=LOW, high=HIGH), STEP_S)
-    parts = phrases(replace(whole, f0=f0), step_s=STEP_S)
+    parts = split_at_rests(replace(whole, f0=f0), step_s=STEP_S)
     named = []
     for segment, part in cut_song(wave, parts, sound.stem):
         write_recording(out, segment, part)

@@ -3,19 +3,6 @@
 from pathlib import Path
 
 from oneleap.core.errors import InputError
-from oneleap.domains.audio.vocoders.nsf import NSF
-from oneleap.domains.singing.models.acoustic import AcousticModel
-from oneleap.domains.singing.models.curves import CurveModel
-from oneleap.domains.singing.models.durations import DurationModel
-from oneleap.domains.singing.voice.loading import (
-    ACOUSTIC,
-    DURATIONS,
-    PITCH,
-    VARIANCE,
-    VOCODER,
-    load_part,
-)
-from oneleap.domains.singing.voice.singer import Singer
 
 
 def pack(
@@ -52,6 +39,20 @@ def pack(
         raise InputError(f"{out} exists already: delete it, or name another folder")
     if card is not None and not card.is_file():
         raise InputError(f"card: {card}: no such file")
+    from oneleap.domains.audio.vocoders.nsf import NSF
+    from oneleap.domains.singing.models.acoustic import AcousticModel
+    from oneleap.domains.singing.models.curves import CurveModel
+    from oneleap.domains.singing.models.durations import DurationModel
+    from oneleap.domains.singing.voice.loading import (
+        ACOUSTIC,
+        DURATIONS,
+        PITCH,
+        VARIANCE,
+        VOCODER,
+        load_part,
+    )
+    from oneleap.domains.singing.voice.singer import Singer
+
     text = f"# {out.name}\n" if card is None else card.read_text(encoding="utf-8")
     singer = Singer.from_parts(
         load_part(acoustic, ACOUSTIC, AcousticModel),

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from oneleap.core.errors import InputError, nearest
 from oneleap.domains.audio.mel import Mel
-from oneleap.domains.singing.lyrics.phonemes import CARRIERS
+from oneleap.domains.singing.lyrics.phonemizer import SYLLABIC
 from oneleap.domains.singing.segments import timing
-from oneleap.domains.singing.segments.segment import Segment, bound_to_words
+from oneleap.domains.singing.segments.segment import ScoreSegment, Segment
 from oneleap.domains.singing.spec import SingingBatch, Spec
 
 SMOOTH_S = 0.06
@@ -58,7 +58,7 @@ class AudioFeatures(NamedTuple):
     breathiness: Float[Tensor, "n"]
 
 
-def phoneme_tokens(segment: Segment, spec: Spec) -> Int[Tensor, "l"]:
+def phoneme_tokens(segment: ScoreSegment, spec: Spec) -> Int[Tensor, "l"]:
     """Tokens of the phonemes of a phrase.
 
     Raises:
@@ -68,8 +68,8 @@ def phoneme_tokens(segment: Segment, spec: Spec) -> Int[Tensor, "l"]:
     for i, phoneme in enumerate(segment.ph_seq):
         if phoneme not in known:
             where = "ph_seq"
-            if segment.places:
-                where = segment.place(timing.phoneme_notes(segment, CARRIERS)[i])
+            if segment.note_locations:
+                where = segment.note_location(timing.phoneme_notes(segment, SYLLABIC)[i])
             raise InputError(
                 f"{where}: phoneme {i + 1} is '{phoneme}', which this voice cannot sing"
                 f"{nearest(phoneme, known)} (known: {' '.join(spec.phonemes)})"
@@ -103,16 +103,16 @@ def check_range(segment: Segment, spec: Spec, key: float = 0.0) -> None:
             else "the range of the song is too wide"
         )
         raise InputError(
-            f"{segment.place(i)} has pitch {midi:g}, but this voice sings {low:g} to {high:g} "
-            f"semitones (60 is C4): {fix}"
+            f"{segment.note_location(i)} has pitch {midi:g}, but this voice sings {low:g} to "
+            f"{high:g} semitones (60 is C4): {fix}"
         )
 
 
-def score_features(segment: Segment, spec: Spec, frames: int | None = None) -> ScoreFeatures:
+def score_features(segment: ScoreSegment, spec: Spec, frames: int | None = None) -> ScoreFeatures:
     """Score of a phrase as tensors.
 
     Args:
-        segment: Phrase with words and notes. Missing phoneme durations become zeros.
+        segment: Phrase. Missing phoneme durations become zeros.
         spec: Phonemes and spectrogram format of the voice.
         frames: Frames of the recording; by default the sum of the phonemes, or else of the notes.
 
@@ -120,15 +120,13 @@ def score_features(segment: Segment, spec: Spec, frames: int | None = None) -> S
         The tensors.
 
     Raises:
-        InputError: A phoneme is unknown, words or notes are missing, or the phrase is shorter than
-            a frame.
+        InputError: A phoneme is unknown, or the phrase is shorter than a frame.
     """
-    bound_to_words(segment)
     step_s = 1 / spec.mel.frame_rate
     seconds = segment.ph_dur or (0.0,) * len(segment.ph_seq)
     word = timing.phoneme_words(segment.ph_num)
-    durations = np.asarray(timing.frames(seconds, step_s))
-    note_durations = np.asarray(timing.frames(segment.note_dur, step_s))
+    durations = np.asarray(timing.frame_counts(seconds, step_s))
+    note_durations = np.asarray(timing.frame_counts(segment.note_dur, step_s))
     total = frames
     if total is None:
         total = int(durations.sum() if segment.ph_dur else note_durations.sum())
@@ -137,7 +135,7 @@ def score_features(segment: Segment, spec: Spec, frames: int | None = None) -> S
     if segment.ph_dur:
         durations = _fit_to_length(durations, total)
     midi = timing.word_midi(segment)
-    word_dur = timing.word_seconds(segment) / step_s
+    word_dur = timing.word_durations(segment) / step_s
     notes = _fill_rests(segment.note_midi, spec)
     return ScoreFeatures(
         tokens=phoneme_tokens(segment, spec),
@@ -238,7 +236,7 @@ def collate(
     )
 
 
-def score_batch(segment: Segment, spec: Spec) -> SingingBatch:
+def score_batch(segment: ScoreSegment, spec: Spec) -> SingingBatch:
     """Score of one phrase as a batch; the features of a recording are zeros.
 
     Raises:

@@ -18,7 +18,7 @@ from oneleap.domains.singing.data.batches import (
 )
 from oneleap.domains.singing.data.features import audio_features
 from oneleap.domains.singing.data.recordings import SungRecording, read_recordings
-from oneleap.domains.singing.segments.segment import PAUSES, Segment
+from oneleap.domains.singing.segments.segment import PAUSES, ScoreSegment
 from oneleap.domains.singing.spec import SINGING, SingingBatch, Spec
 
 MAX_LENGTH_ERROR_S = 0.25
@@ -118,7 +118,7 @@ class SingingData(L.LightningDataModule):
             both[segment.name in self.validation_names].append(self.phrase_features(path, segment))
         return both
 
-    def phrase_features(self, path: Path, segment: Segment) -> PhraseFeatures:
+    def phrase_features(self, path: Path, segment: ScoreSegment) -> PhraseFeatures:
         """Features of the score and of the recording of one phrase.
 
         Raises:

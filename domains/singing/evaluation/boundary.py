@@ -1,18 +1,28 @@
 """DiffSinger's boundary K of a shallow start, by a classifier and by distance to recordings."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from oneleap.core.cli.datamodule import load_datamodule
+from oneleap.core.errors import InputError
 from oneleap.core.losses.metrics import masked_mean
 from oneleap.core.nets.embed import TimeFeatures
+from oneleap.core.objectives import NoisePrediction
 from oneleap.core.paths.ddpm import DiscreteVPPath
+from oneleap.core.sampling.samplers import DDPMSampler
 from oneleap.core.training.seed import step_generator
 from oneleap.domains.singing.models.acoustic import AcousticModel
 from oneleap.domains.singing.models.nets import FrameBatch
-from oneleap.domains.singing.models.samplers import DDPMSampler
+from oneleap.domains.singing.models.sampling import diffsinger_schedule
+from oneleap.domains.singing.voice.loading import ACOUSTIC, load_part
+
+CROP = 64
+"""Longest segment that the classifier is trained on, in frames."""
 
 MAX_GAP = 0.1
 """Largest difference between two outputs of the classifier that count as equal."""
@@ -168,10 +178,69 @@ def by_distance(
     """
     found = {}
     for k in candidates:
-        sampler, gaps = DDPMSampler(k, schedule, boundary=k), []
+        sampler, gaps = DDPMSampler(schedule, steps=k, clip=None, start_step=k), []
         for i, batch in enumerate(batches):
             noise = torch.randn(batch.x.shape, generator=step_generator(seed, i, 2))
             samples, _ = model.generate(batch, noise, sampler, step_generator(seed, i, 3))
             gaps.append(masked_mean((samples - batch.x).abs(), batch.mask).mean())
         found[k] = float(torch.stack(gaps).mean()) * model.spec.mel.std
     return found
+
+
+@dataclass(frozen=True)
+class Boundary:
+    """Result of :func:`find_boundary`.
+
+    Attributes:
+        classifier: K by boundary prediction.
+        distance: K with the smallest mel distance on the validation songs.
+        mel_l1: Mel distance by K.
+    """
+
+    classifier: int
+    distance: int
+    mel_l1: dict[int, float]
+
+
+def find_boundary(
+    run: Path, candidates: Sequence[int], *, steps: int, limit: int, seed: int
+) -> Boundary:
+    """Find the boundary K of an acoustic model on the validation songs of its run.
+
+    Args:
+        run: Folder of the run.
+        candidates: Steps to compare by distance.
+        steps: Training steps of the classifier.
+        limit: Largest number of phrases.
+        seed: Seed of all random numbers.
+
+    Raises:
+        InputError: ``run`` holds no acoustic model, or a candidate is not a step of the schedule.
+    """
+    model = load_part(run, ACOUSTIC, AcousticModel)
+    schedule = diffsinger_schedule()
+    if isinstance(model.objective, NoisePrediction):
+        schedule = model.objective.schedule
+    for k in candidates:
+        if not 1 <= k <= schedule.steps:
+            raise InputError(f"candidates: must be steps from 1 to {schedule.steps}, not {k}")
+    batches = [model.frame_batch(batch) for batch in load_datamodule(run).val_dataloader()]
+    pairs = mel_pairs(model, batches)
+    crop = min(CROP, min(real.shape[1] for real, _ in pairs))
+    predictor = train_predictor(pairs, schedule, steps=steps, crop=crop, seed=seed)
+    few = [FrameBatch(*(x[:limit] for x in batches[0]))]
+    distances = by_distance(model, few, schedule, candidates, seed)
+    k = by_classifier(predictor, pairs[:limit], schedule, seed)
+    return Boundary(k, min(distances, key=distances.__getitem__), distances)
+
+
+@torch.inference_mode()
+def mel_pairs(model: AcousticModel, batches: list[FrameBatch]) -> list[MelPair]:
+    """Recorded and coarse spectrograms of all phrases, without padding."""
+    pairs = list[MelPair]()
+    for batch in batches:
+        coarse_mel = model.average.coarse_mel(model.average.encode(batch), batch.mask)
+        for real, coarse, mask in zip(batch.x, coarse_mel, batch.mask, strict=True):
+            n = int(mask.sum())
+            pairs.append((real[:, :n].clone(), coarse[:, :n].clone()))
+    return pairs

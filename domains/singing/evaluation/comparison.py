@@ -1,4 +1,4 @@
-"""Comparison of models on validation songs: spectra, pitch, timing and speed."""
+"""Comparison of models on recorded songs: spectra, pitch, timing and speed."""
 
 import time
 from collections import defaultdict
@@ -11,8 +11,14 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
+from rich.table import Table
 from torch import Tensor
 
+from oneleap.core.cli.datamodule import load_datamodule
+from oneleap.core.errors import InputError
+from oneleap.core.hub.pretrained import Pretrained
+from oneleap.core.sampling.samplers import Sampler
+from oneleap.core.training.run import ModelPath
 from oneleap.core.training.seed import step_generator
 from oneleap.domains.audio.evaluation.plots import plot_spectrograms
 from oneleap.domains.audio.mel import Mel
@@ -33,8 +39,8 @@ from oneleap.domains.singing.evaluation.measures import (
 from oneleap.domains.singing.models.acoustic import AcousticModel
 from oneleap.domains.singing.models.curves import CurveModel
 from oneleap.domains.singing.models.durations import DurationModel
-from oneleap.domains.singing.models.samplers import CoarseMelSampler, Sampler
-from oneleap.domains.singing.segments.segment import Segment
+from oneleap.domains.singing.models.sampling import CoarseMelSampler
+from oneleap.domains.singing.segments.segment import ScoreSegment
 from oneleap.domains.singing.spec import SingingBatch
 from oneleap.domains.singing.voice.singer import Singer
 
@@ -44,8 +50,8 @@ RECORDING, COPY, SUNG = "recording", "copy synthesis", "score to sound"
 COARSE = "coarse mel (FFT-Singer)"
 """Name of the row for the coarse spectrograms of the first model."""
 
-Phrase = tuple[Segment, PhraseFeatures]
-"""A validation phrase and its features."""
+Phrase = tuple[ScoreSegment, PhraseFeatures]
+"""A recorded phrase and its features."""
 
 
 class MetricAccumulator:
@@ -75,26 +81,52 @@ class MetricAccumulator:
         return found
 
 
-def validation_phrases(data: SingingData, limit: int) -> list[Phrase]:
-    """The first ``limit`` validation phrases with their features."""
-    chosen = [r for r in data.phrases if r.segment.name in data.validation_names][:limit]
-    return [(r.segment, data.phrase_features(r.path, r.segment)) for r in chosen]
+def recorded_phrases(
+    path: ModelPath, model: Pretrained, folder: Path | None, limit: int
+) -> list[Phrase]:
+    """Phrases to evaluate a model on.
+
+    Args:
+        path: Where the model was found.
+        model: The model.
+        folder: Folder of recordings, or ``None`` for the validation songs of the model's run.
+        limit: Largest number of phrases.
+
+    Returns:
+        Phrases and their features.
+
+    Raises:
+        InputError: The model is none of a singer, or there are no recordings.
+    """
+    if not isinstance(model, AcousticModel | CurveModel | DurationModel):
+        raise InputError(f"{path.model}: a {type(model).__name__} is not a model of a singer")
+    if folder is not None:
+        curves = isinstance(model, CurveModel) or bool(getattr(model, "curves", ()))
+        data = SingingData((str(folder),), mel=model.spec.mel, curves=curves)
+        chosen = data.phrases
+    else:
+        if path.run is None:
+            raise InputError(f"{path.model} is not in a run: name recordings with --data FOLDER")
+        loaded = load_datamodule(path.run)
+        if not isinstance(loaded, SingingData):
+            raise InputError(f"{path.run}: its data are {type(loaded).__name__}, not SingingData")
+        data = loaded
+        chosen = [r for r in data.phrases if r.segment.name in data.validation_names]
+    return [(r.segment, data.phrase_features(r.path, r.segment)) for r in chosen[:limit]]
 
 
 @torch.inference_mode()
-def prediction_error(
-    model: DurationModel | CurveModel, data: SingingData, phrases: list[Phrase]
-) -> float:
+def prediction_error(model: Pretrained, phrases: list[Phrase]) -> float:
     """Mean absolute error of a duration model in milliseconds, or of curves in semitones or dB.
 
     Args:
-        model: Model to evaluate.
-        data: Data module of the phrases.
-        phrases: Validation phrases.
+        model: Duration model or curve model.
+        phrases: Recorded phrases.
     """
+    assert isinstance(model, DurationModel | CurveModel)
     errors = MetricAccumulator()
     for segment, (score, recording) in phrases:
-        batch = collate([score], [recording], data.mel)
+        batch = collate([score], [recording], model.spec.mel)
         if isinstance(model, CurveModel):
             curves = model.curve_batch(batch)
             noise = torch.randn(curves.x.shape, generator=step_generator(0, 0))
@@ -120,7 +152,7 @@ def compare_models(
         models: Acoustic models by name.
         vocoder: Vocoder, needed to measure pitch.
         singer: Complete singer, needed to measure timing.
-        phrases: Validation phrases.
+        phrases: Recorded phrases.
         picture: Path of a plot of the spectrograms of the first phrase.
 
     Returns:
@@ -176,7 +208,7 @@ def _generate(
 
 
 def _measure_singer(
-    singer: Singer, segment: Segment, frames: int, seed: int, row: MetricAccumulator
+    singer: Singer, segment: ScoreSegment, frames: int, seed: int, row: MetricAccumulator
 ) -> None:
     """Sing a phrase from its score alone; measure timing, speed and pitch over ``frames``."""
     score = match_notes_to_words(segment)
@@ -192,3 +224,12 @@ def _measure_singer(
 def _heard_pitch(samples: NDArray[np.float32], mel: Mel) -> NDArray[np.float64]:
     """Estimated pitch of each frame in Hz, 0 in unvoiced frames."""
     return estimate_f0(Wave(samples, mel.sample_rate), mel, low=LOWEST_HZ, high=HIGHEST_HZ)
+
+
+def print_table(rows: dict[str, dict[str, float]], limit: int) -> None:
+    """Print the figures of :func:`compare_models` as a table."""
+    columns = ("mel_l1", "mcd_db", "cents", "rpa", "timing_ms", "rtf")
+    shown = Table("", *columns, title=f"Recorded songs, at most {limit} phrases")
+    for name, figures in rows.items():
+        shown.add_row(name, *(f"{figures[c]:.3g}" if c in figures else "" for c in columns))
+    Console().print(shown)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.singing.segments import timing
-from oneleap.domains.singing.segments.segment import PAUSES, Segment
+from oneleap.domains.singing.segments.segment import PAUSES, ScoreSegment, Segment
 
 EDGE_S = 0.05
 """Seconds at both ends of a note that are not evaluated, because pitch still moves there."""
@@ -111,7 +111,7 @@ def timing_error_ms(predicted: Segment, recorded: Segment) -> float:
     return float(1e3 * np.abs(begins[0] - begins[1]).mean())
 
 
-def match_notes_to_words(segment: Segment) -> Segment:
+def match_notes_to_words(segment: ScoreSegment) -> ScoreSegment:
     """Rescale the notes of a recorded phrase to the durations of its words.
 
     A singer does not sing exactly on the beat. Phoneme durations are therefore evaluated within
@@ -119,10 +119,10 @@ def match_notes_to_words(segment: Segment) -> Segment:
     """
     word = timing.phoneme_words(segment.ph_num)
     sung = np.bincount(word, np.asarray(segment.ph_dur, np.float64), len(segment.ph_num))
-    written = timing.word_seconds(segment)
+    written = timing.word_durations(segment)
     factor = (np.maximum(sung, 1e-3) / written)[timing.note_words(segment.note_slur)]
     dur = tuple(float(d) for d in np.asarray(segment.note_dur) * factor)
-    return Segment(
+    return ScoreSegment(
         ph_seq=segment.ph_seq,
         ph_num=segment.ph_num,
         note_midi=segment.note_midi,

@@ -1,6 +1,5 @@
 """The acoustic model: mel spectrograms of a score with durations and pitch."""
 
-import dataclasses
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -10,11 +9,13 @@ from torch import Tensor
 
 from oneleap.core.errors import InputError
 from oneleap.core.losses.metrics import masked_mean
-from oneleap.core.training.ema import PowerEMA
-from oneleap.core.training.module import GenerativeModule
+from oneleap.core.sampling.samplers import FlowMapSampler, Sampler
+from oneleap.core.sampling.shallow import blend, scaled
+from oneleap.core.training.model import SCORE, GenerativeModel, Validation
 from oneleap.core.training.optim import AdamConfig
-from oneleap.core.training.seed import step_generator
-from oneleap.core.types import Draw, Loss, Objective, TrainingBatch
+from oneleap.core.training.recipe import Recipe
+from oneleap.core.training.seed import Step
+from oneleap.core.types import Draw, Field, Loss, Objective, TrainingBatch
 from oneleap.domains.audio.mel import check_compatible
 from oneleap.domains.audio.sequence import frame_to_token
 from oneleap.domains.singing.models.frames import token_positions
@@ -26,15 +27,14 @@ from oneleap.domains.singing.models.nets import (
     FrameBatch,
     LYNXConfig,
 )
-from oneleap.domains.singing.models.samplers import FlowMapSampler, FromDepth, Sampler
-from oneleap.domains.singing.models.shallow import blend, scaled
+from oneleap.domains.singing.models.sampling import limit_depth, needs_coarse_mel
 from oneleap.domains.singing.spec import SingingBatch, Spec
 
 CURVE_SCALES = {"energy": 1 / 96, "breathiness": 1 / 96}
 """Factor by which each dB curve is scaled before it conditions a model, as in openvpi."""
 
 
-class AcousticModel(GenerativeModule):
+class AcousticModel(GenerativeModel):
     """Mel spectrograms of phonemes with durations and pitch, under any objective of the core.
 
     An encoder computes a condition for each frame. An auxiliary decoder predicts a coarse
@@ -53,9 +53,9 @@ class AcousticModel(GenerativeModule):
     =================================  ============================  ==============================
 
     With ``depth`` below 1 the decoder learns only times up to ``depth``, for sampling that starts
-    from the coarse spectrogram, see :mod:`oneleap.domains.singing.models.shallow`. A student
-    (``teacher``, ``from_teacher: true``) keeps the encoder and the auxiliary decoder of its
-    teacher and trains only its decoder.
+    from the coarse spectrogram, see :mod:`oneleap.core.sampling.shallow`. A student
+    (``recipe.teacher``, ``recipe.from_teacher: true``) keeps the encoder and the auxiliary decoder
+    of its teacher and trains only its decoder.
 
     Deviations from DiffSinger: spectrograms are normalized by fixed numbers instead of the extremes
     of the data, and are not clamped; padding is masked.
@@ -73,12 +73,7 @@ class AcousticModel(GenerativeModule):
         aux_gradient: Fraction of that loss's gradient that reaches the encoder.
         crop_s: Length of the random segment of each phrase in a training step, in seconds;
             ``None`` takes whole phrases.
-        optimizer: Optimizer settings.
-        ema: Decay of the moving average that sings, or a schedule.
-        seed: Seed of initial weights and of all random numbers of training.
-        compile_loss: Whether to run the loss through ``torch.compile``, once for each length.
-        teacher: Folder of an acoustic model to distill, or ``None``.
-        from_teacher: Whether to start from the weights of the teacher.
+        recipe: Settings of training.
     """
 
     net: AcousticNet
@@ -98,12 +93,7 @@ class AcousticModel(GenerativeModule):
         aux_weight: float = 0.2,
         aux_gradient: float = 0.1,
         crop_s: float | None = 1.5,
-        optimizer: AdamConfig = AdamConfig(clip=1.0),  # noqa: B008  (frozen)
-        ema: float | PowerEMA = 0.999,
-        seed: int = 0,
-        compile_loss: bool = False,
-        teacher: str | None = None,
-        from_teacher: bool = False,
+        recipe: Recipe = Recipe(optimizer=AdamConfig(clip=1.0)),  # noqa: B008  (frozen)
     ) -> None:
         if crop_s is not None and crop_s * spec.mel.frame_rate < 1:
             raise InputError(f"crop_s: {crop_s} s is less than a frame")
@@ -112,33 +102,22 @@ class AcousticModel(GenerativeModule):
         if unknown := set(curves) - set(CURVE_SCALES):
             raise InputError(f"curves: no '{min(unknown)}' (known: {', '.join(CURVE_SCALES)})")
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+            torch.manual_seed(recipe.seed)
             net = AcousticNet(spec, encoder, aux, decoder, len(curves))
-        super().__init__(
-            net,
-            objective,
-            optimizer=optimizer,
-            ema=ema,
-            seed=seed,
-            compile_loss=compile_loss,
-            teacher=teacher,
-            from_teacher=from_teacher,
-        )
+        super().__init__(net, objective, recipe)
         self.spec, self.sampler, self.encoder, self.aux = spec, sampler, encoder, aux
         self.decoder, self.curves, self.depth = decoder, tuple(curves), depth
         self.aux_weight, self.aux_gradient, self.crop_s = aux_weight, aux_gradient, crop_s
-        if from_teacher:
+        if recipe.from_teacher:
             self.net.requires_grad_(False)
             self.net.decoder.requires_grad_(True)
 
     # Training
 
-    def training_step(self, batch: SingingBatch, batch_idx: int) -> Tensor | None:
-        """Loss of random segments of the phrases."""
+    def prepare(self, batch: SingingBatch, step: Step) -> FrameBatch:
+        """Random segments of the phrases."""
         crop = None if self.crop_s is None else round(self.crop_s * self.spec.mel.frame_rate)
-        return super().training_step(
-            self.frame_batch(batch, crop=crop, generator=self.generator(stream=3)), batch_idx
-        )
+        return self.frame_batch(batch, crop=crop, generator=step.generator(3))
 
     def frame_batch(
         self,
@@ -207,7 +186,7 @@ class AcousticModel(GenerativeModule):
             teacher=self.teacher_field(batch),
         )
 
-    def teacher_field(self, batch: FrameBatch) -> Callable[[Tensor, Tensor, Tensor], Tensor] | None:
+    def teacher_field(self, batch: FrameBatch) -> Field | None:
         """Field of the teacher over the times of this model, or ``None`` without a teacher."""
         for teacher in self._teacher:
             assert isinstance(teacher, AcousticModel)
@@ -221,7 +200,7 @@ class AcousticModel(GenerativeModule):
         cond = self.net.encode(batch)
         draw = replace(draw, e=blend(batch.x, draw.e, self.depth))
         loss = self.objective.loss(self.bound(batch, cond, self.net), draw)
-        if self.from_teacher:
+        if self.recipe.from_teacher:
             return loss
         coarse_mel = self.net.coarse_mel(cond, batch.mask, self.aux_gradient)
         error = masked_mean((coarse_mel - batch.x).abs(), batch.mask)
@@ -231,28 +210,25 @@ class AcousticModel(GenerativeModule):
             logs=loss.logs | {"aux_l1": error.detach().mean()},
         )
 
-    def validation_step(self, rows: SingingBatch, batch_idx: int) -> None:
+    def validate(self, batch: SingingBatch, step: Step) -> Validation:
         """Loss at fixed random numbers, and distances of samples from the recordings."""
-        batch = self.frame_batch(rows)
-        generator = step_generator(self.seed, batch_idx, 2, self.device)
-        draw = self.objective.draw(self.data(batch), generator, self.progress)
-        draw = replace(draw, e=blend(batch.x, draw.e, self.depth))
-        cond = self.average.encode(batch)
-        noise = torch.randn(batch.x.shape, generator=generator, device=self.device)
-        samples, _ = self.generate(batch, noise, generator=generator)
-        coarse_mel = self.average.coarse_mel(cond, batch.mask)
-        std = self.spec.mel.std
+        frames, generator = self.frame_batch(batch), step.generator(2)
+        x, mask, std = frames.x, frames.mask, self.spec.mel.std
+        draw = self.objective.draw(x, generator, step.progress)
+        draw = replace(draw, e=blend(x, draw.e, self.depth))
+        cond = self.average.encode(frames)
+        noise = torch.randn(x.shape, generator=generator, device=self.device)
+        samples, _ = self.generate(frames, noise, generator=generator)
+        coarse_mel = self.average.coarse_mel(cond, mask)
         figures = {
-            "loss": self.objective.loss(self.bound(batch, cond, self.average), draw).per_sample,
-            "aux_l1": masked_mean((coarse_mel - batch.x).abs(), batch.mask) * std,
-            "mel_l1": masked_mean((samples - batch.x).abs(), batch.mask) * std,
+            "loss": self.objective.loss(self.bound(frames, cond, self.average), draw).per_sample,
+            "aux_l1": masked_mean((coarse_mel - x).abs(), mask) * std,
+            "mel_l1": masked_mean((samples - x).abs(), mask) * std,
         }
         means = {f"val/{name}": value.mean() for name, value in figures.items()}
-        self.log_dict(means, batch_size=len(batch.x))
-        score = -means["val/mel_l1"]
-        self.log("eval/score", score, on_epoch=True, logger=False, batch_size=len(batch.x))
+        return Validation(means | {SCORE: -means["val/mel_l1"]}, len(x))
 
-    def load_teacher(self) -> GenerativeModule:
+    def load_teacher(self) -> GenerativeModel:
         """Load the teacher.
 
         Raises:
@@ -260,15 +236,16 @@ class AcousticModel(GenerativeModule):
                 differ, or its ``depth`` is lower.
         """
         model = super().load_teacher()
+        name = self.recipe.teacher
         if not isinstance(model, AcousticModel):
-            raise InputError(f"teacher: {self.teacher} holds a {type(model).__name__}")
-        check_compatible(model.spec.mel, self.spec.mel, f"teacher {self.teacher}", "the data")
+            raise InputError(f"teacher: {name} holds a {type(model).__name__}")
+        check_compatible(model.spec.mel, self.spec.mel, f"teacher {name}", "the data")
         if model.spec.phonemes != self.spec.phonemes or model.curves != self.curves:
-            raise InputError(f"teacher: {self.teacher} has other phonemes or curves than the data")
+            raise InputError(f"teacher: {name} has other phonemes or curves than the data")
         if model.depth < self.depth:
             raise InputError(
-                f"teacher: {self.teacher} is trained on times up to its depth {model.depth}, less "
-                f"than the student's {self.depth}: set depth to {model.depth}"
+                f"teacher: {name} is trained on times up to its depth {model.depth}, less than the "
+                f"student's {self.depth}: set depth to {model.depth}"
             )
         return model
 
@@ -290,25 +267,12 @@ class AcousticModel(GenerativeModule):
             generator: Random generator for the noise of stochastic samplers.
 
         Returns:
-            The spectrograms, and the coarse spectrograms they start from.
+            The spectrograms, and the coarse spectrograms, or ``noise`` if the sampler needs none.
         """
-        sampler = self.limit_depth(self.sampler if sampler is None else sampler)
+        sampler = limit_depth(self.sampler if sampler is None else sampler, self.depth)
         cond = self.average.encode(batch)
-        needed = needs_coarse_mel(sampler)
-        coarse_mel = self.average.coarse_mel(cond, batch.mask) if needed else noise
-        samples = sampler(self.average.field(cond, batch.mask), noise, coarse_mel, generator)
-        return samples, coarse_mel
-
-    def limit_depth(self, sampler: Sampler) -> Sampler:
-        """The sampler, with a start no later than the latest trained time."""
-        if isinstance(sampler, FromDepth) and sampler.depth > self.depth:
-            assert dataclasses.is_dataclass(sampler)
-            return replace(sampler, depth=self.depth)
-        return sampler
-
-
-def needs_coarse_mel(sampler: Sampler) -> bool:
-    """Whether a sampler uses the coarse spectrogram."""
-    if isinstance(sampler, FromDepth):
-        return sampler.depth < 1
-    return getattr(sampler, "boundary", 0) is not None
+        coarse_mel = noise
+        if needs_coarse_mel(sampler):
+            coarse_mel = self.average.coarse_mel(cond, batch.mask)
+        field = self.average.field(cond, batch.mask)
+        return sampler(field, noise, generator, guess=coarse_mel), coarse_mel

@@ -11,16 +11,16 @@ from torch import Tensor, nn
 from oneleap.core.errors import InputError
 from oneleap.core.losses.metrics import masked_mean
 from oneleap.core.nets.layers import keep
-from oneleap.core.training.ema import PowerEMA
-from oneleap.core.training.module import GenerativeModule
+from oneleap.core.sampling.samplers import FlowMapSampler, Sampler
+from oneleap.core.training.model import SCORE, GenerativeModel, Validation
 from oneleap.core.training.optim import AdamConfig
-from oneleap.core.training.seed import step_generator
+from oneleap.core.training.recipe import Recipe
+from oneleap.core.training.seed import Step
 from oneleap.core.types import Conditioned, Objective, TrainingBatch
 from oneleap.domains.audio.sequence import expand_by_duration, frame_to_token, sequence_mask
 from oneleap.domains.singing.models.encoder import FFTEncoder
 from oneleap.domains.singing.models.frames import token_positions
 from oneleap.domains.singing.models.nets import DecoderConfig, EncoderConfig, LYNXConfig
-from oneleap.domains.singing.models.samplers import FlowMapSampler, Sampler
 from oneleap.domains.singing.spec import SingingBatch, Spec
 
 CURVE_RANGES = {"pitch": (0.0, 1.0), "energy": (-54.0, 42.0), "breathiness": (-58.0, 38.0)}
@@ -139,7 +139,7 @@ class CurveNet(nn.Module):
         return Conditioned(decoder or self.decoder, (cond, mask), (torch.zeros_like(cond), mask))
 
 
-class CurveModel(GenerativeModule):
+class CurveModel(GenerativeModel):
     """Pitch, or energy and breathiness, of a score with durations, under any objective of the core.
 
     Pitch is learned as its difference from the smoothed score in semitones. As in openvpi, each
@@ -160,12 +160,7 @@ class CurveModel(GenerativeModule):
         bins: Channels of each curve; openvpi has 64 for pitch.
         temperature: Standard deviation of the noise that curves are generated from. Below 1 they
             stay closer to the mean, where one-step models are most accurate.
-        optimizer: Optimizer settings.
-        ema: Decay of the moving average that sings, or a schedule.
-        seed: Seed of initial weights and of all random numbers of training.
-        compile_loss: Whether to run the loss through ``torch.compile``, once for each length.
-        teacher: Folder of a curve model to distill, or ``None``.
-        from_teacher: Whether to start from the weights of the teacher.
+        recipe: Settings of training.
     """
 
     net: CurveNet
@@ -183,12 +178,7 @@ class CurveModel(GenerativeModule):
         decoder: DecoderConfig = LYNXConfig(128, 4),  # noqa: B008  (frozen)
         bins: int = 16,
         temperature: float = 1.0,
-        optimizer: AdamConfig = AdamConfig(clip=1.0),  # noqa: B008  (frozen)
-        ema: float | PowerEMA = 0.999,
-        seed: int = 0,
-        compile_loss: bool = False,
-        teacher: str | None = None,
-        from_teacher: bool = False,
+        recipe: Recipe = Recipe(optimizer=AdamConfig(clip=1.0)),  # noqa: B008  (frozen)
     ) -> None:
         if not names or set(names) - set(CURVE_RANGES):
             known = ", ".join(CURVE_RANGES)
@@ -196,26 +186,17 @@ class CurveModel(GenerativeModule):
         if temperature < 0:
             raise InputError(f"temperature: {temperature} is negative")
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+            torch.manual_seed(recipe.seed)
             size = len(names) * bins
             net = CurveNet(len(spec.phonemes), size, encoder, melody, decoder)
-        super().__init__(
-            net,
-            objective,
-            optimizer=optimizer,
-            ema=ema,
-            seed=seed,
-            compile_loss=compile_loss,
-            teacher=teacher,
-            from_teacher=from_teacher,
-        )
+        super().__init__(net, objective, recipe)
         self.spec, self.names, self.sampler, self.encoder = spec, tuple(names), sampler, encoder
         self.melody, self.decoder, self.bins = melody, decoder, bins
         self.temperature = temperature
 
-    def training_step(self, batch: SingingBatch, batch_idx: int) -> Tensor | None:
-        """Loss of whole phrases."""
-        return super().training_step(self.curve_batch(batch), batch_idx)
+    def prepare(self, batch: SingingBatch, step: Step) -> CurveBatch:
+        """Scores and normalized curves."""
+        return self.curve_batch(batch)
 
     def curve_batch(self, batch: SingingBatch) -> CurveBatch:
         """Scores and normalized curves of phrases."""
@@ -256,16 +237,15 @@ class CurveModel(GenerativeModule):
             teacher=self.teacher_field(batch),
         )
 
-    def validation_step(self, rows: SingingBatch, batch_idx: int) -> None:
+    def validate(self, batch: SingingBatch, step: Step) -> Validation:
         """Mean distance of samples from the recordings, in semitones or dB."""
-        batch = self.curve_batch(rows)
-        generator = step_generator(self.seed, batch_idx, 2, self.device)
-        noise = torch.randn(batch.x.shape, generator=generator, device=self.device)
-        samples = self.generate(batch, noise, generator=generator)
-        recorded = self.denormalize(batch.x)
-        error = masked_mean((samples - recorded).abs(), batch.mask).mean()
-        self.log("val/l1", error, batch_size=len(batch.x))
-        self.log("eval/score", -error, on_epoch=True, logger=False, batch_size=len(batch.x))
+        curves = self.curve_batch(batch)
+        generator = step.generator(2)
+        noise = torch.randn(curves.x.shape, generator=generator, device=self.device)
+        samples = self.generate(curves, noise, generator=generator)
+        recorded = self.denormalize(curves.x)
+        error = masked_mean((samples - recorded).abs(), curves.mask).mean()
+        return Validation({"val/l1": error, SCORE: -error}, len(curves.x))
 
     def denormalize(self, x: Float[Tensor, "b c n"]) -> Float[Tensor, "b k n"]:
         """Curves in semitones or dB: the mean over the channels of each, denormalized."""
@@ -295,7 +275,7 @@ class CurveModel(GenerativeModule):
         cond = self.average.encode(batch)
         field = self.average.field(cond, batch.mask)
         start = self.temperature * noise
-        samples = self.denormalize(sampler(field, start, torch.zeros_like(noise), generator))
+        samples = self.denormalize(sampler(field, start, generator))
         if self.names == ("pitch",):
             return samples.clamp(-MAX_PITCH_OFFSET, MAX_PITCH_OFFSET)
         return samples

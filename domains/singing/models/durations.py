@@ -1,25 +1,27 @@
 """The duration model: a FastSpeech predictor of phoneme durations with three losses."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
-import lightning as L
 import torch
 from jaxtyping import Bool, Float, Int
-from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
-from oneleap.core.hub.pretrained import Pretrained
+from oneleap.core.errors import InputError
 from oneleap.core.nets.layers import keep
-from oneleap.core.training.ema import ema_update, frozen_copy
-from oneleap.core.training.optim import AdamConfig, build_optimizer
+from oneleap.core.training.ema import frozen_copy
+from oneleap.core.training.model import SCORE, Trainable, Validation
+from oneleap.core.training.optim import AdamConfig
+from oneleap.core.training.recipe import Recipe
 from oneleap.domains.singing.data.batches import score_batch
 from oneleap.domains.singing.models.encoder import FFTEncoder
 from oneleap.domains.singing.models.frames import sum_by_word
 from oneleap.domains.singing.models.nets import EncoderConfig
 from oneleap.domains.singing.segments import timing
-from oneleap.domains.singing.segments.segment import Segment
+from oneleap.domains.singing.segments.segment import ScoreSegment
 from oneleap.domains.singing.spec import SingingBatch, Spec
+
+if TYPE_CHECKING:
+    import lightning as L
 
 LOSS_WEIGHTS = (0.3, 1.0, 3.0)
 """Weights of the losses of phonemes, words and phrases, as in openvpi."""
@@ -164,19 +166,20 @@ class DurationNet(nn.Module):
         return durations
 
 
-class DurationModel(Pretrained, L.LightningModule):
+class DurationModel(Trainable):
     """Durations of phonemes, trained with squared errors of ``log(d + 1)``.
 
     ``L = 0.3 L_phoneme + 1 L_word + 3 L_phrase``. Predictions are rescaled within each word to the
-    duration of the word's notes (:func:`oneleap.domains.singing.segments.timing.fitted`).
+    duration of the word's notes (:func:`oneleap.domains.singing.segments.timing.fit_to_notes`).
 
     Args:
         spec: Phonemes and spectrogram format, which fixes the frames.
         encoder: Sizes of the encoder.
         depth: Number of convolutions of the predictor.
-        optimizer: Optimizer settings.
-        ema: Decay of the moving average that is used.
-        seed: Seed of the initial weights.
+        recipe: Settings of training; teachers and ``compile`` are not supported.
+
+    Raises:
+        InputError: The recipe names a teacher or asks for ``compile``.
     """
 
     def __init__(
@@ -185,17 +188,22 @@ class DurationModel(Pretrained, L.LightningModule):
         *,
         encoder: EncoderConfig = EncoderConfig(96, 2, 2, 192),  # noqa: B008  (frozen)
         depth: int = 3,
-        optimizer: AdamConfig = AdamConfig(1e-3, cosine=True, clip=1.0),  # noqa: B008  (frozen)
-        ema: float = 0.999,
-        seed: int = 0,
+        recipe: Recipe = Recipe(AdamConfig(1e-3, cosine=True, clip=1.0)),  # noqa: B008  (frozen)
     ) -> None:
         super().__init__()
+        if recipe.teacher is not None or recipe.compile:
+            raise InputError("recipe: a duration model supports neither teacher nor compile")
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+            torch.manual_seed(recipe.seed)
             self.net = DurationNet(len(spec.phonemes), encoder, depth)
         self.average = frozen_copy(self.net)
-        self.spec, self.encoder, self.depth = spec, encoder, depth
-        self.optimizer, self.ema, self.seed = optimizer, ema, seed
+        self.spec, self.encoder, self.depth, self.recipe = spec, encoder, depth, recipe
+
+    def lightning_module(self) -> "L.LightningModule":
+        """See :meth:`oneleap.core.training.model.Trainable.lightning_module`."""
+        from oneleap.domains.singing.models.duration_training import DurationTraining
+
+        return DurationTraining(self)
 
     def predict(self, batch: SingingBatch, net: DurationNet | None = None) -> Float[Tensor, "b l"]:
         """Durations in frames, by the averaged network unless another is given."""
@@ -205,30 +213,25 @@ class DurationModel(Pretrained, L.LightningModule):
         return durations
 
     @torch.no_grad()
-    def add_durations(self, segment: Segment) -> Segment:
+    def add_durations(self, segment: ScoreSegment) -> ScoreSegment:
         """Predict phoneme durations of a phrase and rescale them within each word to its notes.
 
         Raises:
-            InputError: A phoneme is unknown, or words or notes are missing.
+            InputError: A phoneme is unknown.
         """
         batch = SingingBatch(*(x.to(self.device) for x in score_batch(segment, self.spec)))
         seconds = self.predict(batch)[0].cpu().double() / self.spec.mel.frame_rate
-        return timing.fitted(segment, seconds.tolist())
+        return timing.fit_to_notes(segment, seconds.tolist())
 
-    def training_step(self, batch: SingingBatch, batch_idx: int) -> Tensor:
-        """Weighted sum of the three losses."""
-        mask = batch.tokens > 0
+    def losses(self, batch: SingingBatch) -> dict[str, Tensor]:
+        """Losses of phonemes, words and phrases, and their weighted sum ``loss``."""
         predicted = self.predict(batch, self.net)
+        mask = batch.tokens > 0
         parts = duration_losses(predicted, batch.exact_durations, batch.word_index, mask)
         loss = torch.stack([w * part for w, part in zip(LOSS_WEIGHTS, parts, strict=True)]).sum()
-        names = ("phoneme", "word", "phrase")
-        every: int = vars(self.trainer)["log_every_n_steps"]
-        if (self.global_step + 1) % every == 0:
-            logs = {f"train/{n}": p.detach() for n, p in zip(names, parts, strict=True)}
-            self.log_dict(logs | {"train/loss": loss.detach()})
-        return loss
+        return dict(zip(("phoneme", "word", "phrase"), parts, strict=True)) | {"loss": loss}
 
-    def validation_step(self, batch: SingingBatch, batch_idx: int) -> None:
+    def validate(self, batch: SingingBatch) -> Validation:
         """Mean absolute error of phoneme durations after rescaling, in milliseconds."""
         mask = batch.tokens > 0
         predicted, true, word = self.predict(batch), batch.exact_durations, batch.word_index
@@ -236,24 +239,4 @@ class DurationModel(Pretrained, L.LightningModule):
         target = sum_by_word(true, word).gather(1, word)
         error = (predicted * target / total - true).abs()[mask].mean()
         ms = 1e3 * error / self.spec.mel.frame_rate
-        self.log("val/duration_ms", ms, batch_size=len(mask))
-        self.log("eval/score", -ms, on_epoch=True, logger=False, batch_size=len(mask))
-
-    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """Optimizer and learning-rate schedule."""
-        steps = int(self.trainer.estimated_stepping_batches)
-        return build_optimizer((self.optimizer, self.net.parameters()), total_steps=steps)
-
-    def configure_gradient_clipping(
-        self,
-        optimizer: Optimizer,
-        gradient_clip_val: float | None = None,
-        gradient_clip_algorithm: str | None = None,
-    ) -> None:
-        """Clip gradients as the optimizer settings say."""
-        self.optimizer.clip_(self.net.parameters())
-
-    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
-        """Take one optimizer step, then update the moving average."""
-        super().optimizer_step(*args, **kwargs)
-        ema_update(self.average, self.net, self.ema)
+        return Validation({"val/duration_ms": ms, SCORE: -ms}, len(mask))

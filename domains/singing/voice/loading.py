@@ -7,8 +7,9 @@ from typing import TypeVar
 from oneleap.core.errors import InputError
 from oneleap.core.hub.config import class_path
 from oneleap.core.hub.pretrained import CONFIG, Pretrained
-from oneleap.core.hub.registry import find_shipped, model_folder, shipped_models
+from oneleap.core.hub.registry import find_shipped, shipped_models
 from oneleap.core.training.release import load_release
+from oneleap.core.training.run import MODEL, find_model
 
 DEFAULT = "song070"
 """Name of the default singer."""
@@ -53,14 +54,12 @@ def load_part(folder: Path, part: str, kind: type[M]) -> M:
     Raises:
         InputError: There is no model, or it has another class.
     """
-    if not folder.is_dir():
-        raise InputError(f"{part}: {folder}: no such folder")
-    inner = folder / part if (folder / part).is_dir() else folder
-    inner = model_folder(inner)
-    if not (inner / CONFIG).is_file():
+    places = (folder / part, folder, folder / MODEL)
+    if folder.is_dir() and not any((place / CONFIG).is_file() for place in places):
         raise InputError(f"{folder} holds no {part}: pack a singer with oneleap singer")
-    model = load_release(inner)
+    found = find_model(folder, part).model
+    model = load_release(found)
     if not isinstance(model, kind):
-        found = class_path(type(model))
-        raise InputError(f"{part}: {inner} holds a {found}, not a {class_path(kind)}")
+        name = class_path(type(model))
+        raise InputError(f"{part}: {found} holds a {name}, not a {class_path(kind)}")
     return model

@@ -24,8 +24,8 @@ from oneleap.domains.singing.data.batches import check_range, score_batch, score
 from oneleap.domains.singing.models.acoustic import AcousticModel
 from oneleap.domains.singing.models.curves import CurveModel, hertz
 from oneleap.domains.singing.models.durations import DurationModel
-from oneleap.domains.singing.segments import timing
-from oneleap.domains.singing.segments.segment import Segment
+from oneleap.domains.singing.segments.segment import ScoreSegment, Segment
+from oneleap.domains.singing.segments.transforms import change_tempo, transpose
 from oneleap.domains.singing.spec import SingingBatch
 from oneleap.domains.singing.voice.loading import (
     ACOUSTIC,
@@ -174,7 +174,7 @@ class Singer:
             part += wave.samples[: len(part)]
         return Wave(sound, rate)
 
-    def prepare(self, segments: Sequence[Segment], key: float, tempo: float) -> list[Segment]:
+    def prepare(self, segments: Sequence[Segment], key: float, tempo: float) -> list[ScoreSegment]:
         """Transpose phrases, change their tempo, and check that this voice can sing them.
 
         Args:
@@ -191,20 +191,21 @@ class Singer:
         found = []
         for i, segment in enumerate(segments):
             try:
-                moved = timing.at_tempo(timing.shifted(segment, key), tempo)
+                score = ScoreSegment.from_segment(segment)
+                moved = change_tempo(transpose(score, key), tempo)
                 check_range(moved, self.acoustic.spec, key)
-                score_features(moved, self.acoustic.spec)  # checks phonemes, words and notes
+                score_features(moved, self.acoustic.spec)  # checks phonemes
             except InputError as error:
                 raise InputError(f"phrase {i + 1}: {error}") from None
             found.append(moved)
         return found
 
     @torch.inference_mode()
-    def sing_phrase(self, segment: Segment, steps: int | None, seed: int) -> Wave:
+    def sing_phrase(self, segment: ScoreSegment, steps: int | None, seed: int) -> Wave:
         """Sing one phrase.
 
         Args:
-            segment: Phrase with words and notes.
+            segment: The phrase.
             steps: Steps of the acoustic model's sampler, or ``None``.
             seed: Seed of the noise.
         """
@@ -213,7 +214,7 @@ class Singer:
         mel = self.predict_mel(batch._replace(f0=f0), steps, seed)
         return Wave(self.vocode(mel, f0, seed), self.sample_rate)
 
-    def predict_durations(self, segment: Segment) -> SingingBatch:
+    def predict_durations(self, segment: ScoreSegment) -> SingingBatch:
         """A phrase as a batch, with the phrase's own durations or predicted ones."""
         timed = segment if segment.ph_dur else self.durations.add_durations(segment)
         batch = score_batch(timed, self.acoustic.spec)

@@ -6,7 +6,7 @@ from support.tiny_speech import MEL, acoustic, vocoder
 
 from oneleap.core.errors import InputError
 from oneleap.core.sampling.samplers import ConsistencySampler, EulerSampler, Sampler
-from oneleap.domains.audio.commands.export import RealVocos, vocoder_graph
+from oneleap.domains.audio.vocoders.vocos_onnx import RealVocos, vocoder_graph
 from oneleap.domains.speech.models.acoustic import AcousticModel
 from oneleap.domains.speech.spec import Spec
 from oneleap.domains.speech.voice.graphs import DecoderGraph, build_graphs
