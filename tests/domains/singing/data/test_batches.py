@@ -1,7 +1,5 @@
 """Scores as tensors: frames, smoothed pitch, and what a voice cannot sing."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
