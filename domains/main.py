@@ -17,7 +17,7 @@ FUNCTIONS = {
     "collect pixels": "oneleap.domains.rl.envs.pointmaze_pixels:pixels",
     "collect singing": "oneleap.domains.singing.commands.collect:singing",
     "collect labels": "oneleap.domains.singing.commands.collect_labels:labels",
-    "collect music": "oneleap.domains.music.commands.collect:music",
+    "collect music": "oneleap.domains.music.commands.collect:collect",
     "sweep": "oneleap.domains.rl.commands.sweep:sweep",
     "demo": "oneleap.domains.rl.commands.demo:demo",
     "bench core": "oneleap.core.bench.command:bench",
@@ -44,7 +44,7 @@ OWN_ARGUMENTS = {
 """Commands that read their arguments themselves, having short or optional ones."""
 
 EVALUATORS = {
-    "music": "oneleap.domains.music.commands.evaluate:command",
+    "music": "oneleap.domains.music.commands.evaluate:evaluate",
     "rl": "oneleap.domains.rl.commands.evaluate:command",
     "robot": "oneleap.domains.robot.commands.evaluate:command",
     "singing": "oneleap.domains.singing.commands.evaluate:command",

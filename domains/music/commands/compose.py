@@ -1,4 +1,4 @@
-"""``oneleap compose``: music under control, a sound file and a picture beside it."""
+"""``oneleap compose``: generate music under control, as a sound file and a plot."""
 
 import argparse
 import sys
@@ -13,9 +13,9 @@ from oneleap.core.errors import InputError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from oneleap.domains.music.composer.optimise import Progress
-    from oneleap.domains.music.composer.request import Wishes
-    from oneleap.domains.music.composer.session import Piece
+    from oneleap.domains.music.composer.optimize import ProgressCallback
+    from oneleap.domains.music.composer.request import CompositionRequest
+    from oneleap.domains.music.composer.session import Composition
 
 
 class _Parser(argparse.ArgumentParser):
@@ -24,44 +24,44 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parser() -> argparse.ArgumentParser:
-    """The arguments; written out, for one of them is ``--from``."""
+    """Return the parser of the arguments."""
     p = _Parser(
         prog="oneleap compose",
         allow_abbrev=False,
-        description="Music under control. "
+        description="Generate music under control. "
         "Example: oneleap compose --intensity rise --melody tune.mid -o out.wav",
-        epilog="Any mix of controls; --weight melody=2 makes one count more.",
+        epilog="Controls can be combined. --weight melody=2 doubles the weight of one.",
     )
     controls = p.add_argument_group("controls")
     add = controls.add_argument
     add("--intensity", help="loudness: rise, fall, hill, valley, flat, loud, quiet, ... or a .csv")
-    add("--quiet-db", type=float, help="level of a preset's quiet, dB below full scale (-34)")
-    add("--loud-db", type=float, help="level of its loud (-16)")
-    add("--melody", type=Path, help="a MIDI file, or a recording of someone humming")
-    add("--structure", help="a letter for each section: ABA")
-    add("--timbre", type=Path, help="a recording whose colour is wanted")
-    add("--inpaint", type=Path, help="a recording with a gap to fill, --from and --to")
-    add("--from", type=float, dest="begin", help="where the gap begins, seconds")
-    add("--to", type=float, dest="end", help="where it ends")
-    add("--outpaint", type=Path, help="a recording to go on from, until --seconds")
-    add("--loop", action="store_true", help="the end leads to the beginning")
-    add("--hear", help="tags that musicnn is to hear, with commas: piano,slow")
-    add("--tagger", type=Path, help="musicnn's weights, .npz or .safetensors")
-    add("--words", help="what it is to be like, for CLAP: 'calm piano'")
-    add("--clap", help="folder or hub name of a CLAP, for transformers")
-    add("--weight", action="append", default=[], metavar="NAME=W", help="of a control's loss (1)")
-    p.add_argument("--seconds", type=float, help="length of the whole (6)")
-    p.add_argument("--tags", default="", help="what the composer was trained to be told: a,b")
-    p.add_argument("--guidance", type=float, help="how strongly it obeys them; its own if left out")
-    p.add_argument("--method", default="ditto2", help="ditto2, or ditto, some twenty times slower")
-    p.add_argument("--steps", type=int, help="of the search, at most (70; melody, structure 150)")
-    p.add_argument("--lr", type=float, default=0.02, help="its learning rate (0.02)")
-    p.add_argument("--candidates", type=int, default=1, help="draws to start from the best of (1)")
+    add("--quiet-db", type=float, help="lowest level of a preset, dB re full scale (-34)")
+    add("--loud-db", type=float, help="highest level of a preset, dB re full scale (-16)")
+    add("--melody", type=Path, help="MIDI file, or recording of a person who hums")
+    add("--structure", help="one letter per section: ABA")
+    add("--timbre", type=Path, help="recording whose timbre the piece is to have")
+    add("--inpaint", type=Path, help="recording with a gap to fill, --from and --to")
+    add("--from", type=float, dest="begin", help="start of the gap, seconds")
+    add("--to", type=float, dest="end", help="end of the gap, seconds")
+    add("--outpaint", type=Path, help="recording to continue, until --seconds")
+    add("--loop", action="store_true", help="make the end lead into the start")
+    add("--target_tags", help="tags that musicnn is to recognize, with commas: piano,slow")
+    add("--tagger", type=Path, help="weights of musicnn, .npz or .safetensors")
+    add("--prompt", help="text that describes the piece, for CLAP: 'calm piano'")
+    add("--clap", help="folder or hub name of a CLAP model, for transformers")
+    add("--weight", action="append", default=[], metavar="NAME=W", help="weight of a control (1)")
+    p.add_argument("--seconds", type=float, help="duration of the whole piece (6)")
+    p.add_argument("--tags", default="", help="tags that the composer is conditioned on: a,b")
+    p.add_argument("--guidance", type=float, help="guidance scale of the tags (the composer's own)")
+    p.add_argument("--method", default="ditto2", help="ditto2, or ditto, which is 20 times slower")
+    p.add_argument("--steps", type=int, help="optimizer steps (70; melody and structure 150)")
+    p.add_argument("--lr", type=float, default=0.02, help="learning rate (0.02)")
+    p.add_argument("--candidates", type=int, default=1, help="random starts, the best is used (1)")
     p.add_argument("--decode", type=int, help="steps of the final sound; by default 1 to 8 tried")
     p.add_argument("--model", default=None, help="name of a shipped composer, or a folder")
-    p.add_argument("--seed", type=int, default=0, help="of the noise (0)")
+    p.add_argument("--seed", type=int, default=0, help="seed of the noise (0)")
     p.add_argument("-o", "--out", type=Path, default=Path("music.wav"), help="(music.wav)")
-    p.add_argument("--no-picture", action="store_true", help="leave the picture out")
+    p.add_argument("--no-picture", action="store_true", help="do not write the plot")
     return p
 
 
@@ -69,73 +69,76 @@ def main(argv: Sequence[str]) -> int:
     """Run the command.
 
     Raises:
-        InputError: If a file, a model or a combination is not as it should be.
+        InputError: If an argument, a file or a model is invalid.
     """
     given = parser().parse_args(argv)
     out: Path = given.out
     if out.suffix.lower() not in (".wav", ".flac", ".ogg"):
-        raise InputError(f"{out}: name the sound .wav, .flac or .ogg")
+        raise InputError(f"{out}: the sound file must end in .wav, .flac or .ogg")
     from oneleap.domains.music.composer.composer import Composer
-    from oneleap.domains.music.composer.ditto2 import STEPS
+    from oneleap.domains.music.composer.ditto2 import DECODE_STEPS
+    from oneleap.domains.music.composer.generation import GenerationSettings, default_steps
     from oneleap.domains.music.composer.loading import DEFAULT
     from oneleap.domains.music.composer.session import Session
-    from oneleap.domains.music.composer.steering import Settings, search_steps
 
     if given.method not in ("ditto2", "ditto"):
-        raise InputError(f"method: ditto2 or ditto, not '{given.method}'")
+        raise InputError(f"method: expected ditto2 or ditto, not '{given.method}'")
     if given.seed < 0 or (given.decode is not None and given.decode < 1):
-        raise InputError(f"seed from 0, decode from 1: not {given.seed}, {given.decode}")
+        raise InputError(
+            f"seed must be at least 0 and decode at least 1: got {given.seed}, {given.decode}"
+        )
     if given.decode is not None and given.method == "ditto":
-        raise InputError("decode: ditto has its sampler's own steps: leave it out")
-    wishes = wishes_of(given)
-    long = [name for name in ("melody", "structure") if getattr(wishes, name) is not None]
-    steps: int = search_steps(*long) if given.steps is None else given.steps
-    settings = Settings(
+        raise InputError("decode: the sampler of ditto has its own steps: leave it out")
+    request = request_from(given)
+    long = [name for name in ("melody", "structure") if getattr(request, name) is not None]
+    steps: int = default_steps(*long) if given.steps is None else given.steps
+    settings = GenerationSettings(
         method=given.method,
         steps=steps,
         lr=given.lr,
         candidates=given.candidates,
         guidance=given.guidance,
-        decode_steps=STEPS if given.decode is None else (given.decode,),
+        decode_steps=DECODE_STEPS if given.decode is None else (given.decode,),
     )
     composer = Composer.load(given.model or DEFAULT)
     start = time.perf_counter()
     with _progress(steps) as progress:
         session = Session(
             composer,
-            wishes,
+            request,
             settings,
-            tags=_words(given.tags),
+            tags=_split_commas(given.tags),
             seed=given.seed,
             progress=progress,
         )
-        piece = session.make()
+        piece = session.compose()
     piece.wave.save(out)
     took = time.perf_counter() - start
     if not given.no_picture:
-        from oneleap.domains.music.evaluation.plots import draw
+        from oneleap.domains.music.evaluation.plots import plot_controls
 
-        history = piece.parts[0].search.history if piece.parts else {}
-        draw(out.with_suffix(".png"), piece.clip, composer.spec.mel, piece.controls, history)
-    print(report(piece), file=sys.stderr)
+        history = piece.clips[0].optimization.history if piece.clips else {}
+        plot = out.with_suffix(".png")
+        plot_controls(plot, piece.clip_mel, composer.spec.mel, piece.controls, history)
+    print(summary(piece), file=sys.stderr)
     print(f"{out}: {piece.wave.seconds:.1f} s of music in {took:.1f} s", file=sys.stderr)
     return 0
 
 
-def wishes_of(given: argparse.Namespace) -> "Wishes":
-    """What the arguments ask for.
+def request_from(given: argparse.Namespace) -> "CompositionRequest":
+    """Return the request that the arguments describe.
 
     Raises:
-        InputError: If they do not go together.
+        InputError: If they cannot be combined.
     """
-    from oneleap.domains.music.composer.request import Wishes
+    from oneleap.domains.music.composer.request import CompositionRequest
     from oneleap.domains.music.controls.targets import LOUD_DB, QUIET_DB
 
     if (given.begin is None) != (given.end is None) or (given.begin is not None) != bool(
         given.inpaint
     ):
-        raise InputError("inpaint: a recording and its gap: --inpaint IN.wav --from 2 --to 4")
-    return Wishes(
+        raise InputError("inpaint: give a recording and its gap: --inpaint IN.wav --from 2 --to 4")
+    return CompositionRequest(
         seconds=given.seconds,
         intensity=given.intensity,
         quiet_db=QUIET_DB if given.quiet_db is None else given.quiet_db,
@@ -147,32 +150,38 @@ def wishes_of(given: argparse.Namespace) -> "Wishes":
         gap=None if given.begin is None else (given.begin, given.end),
         outpaint=given.outpaint,
         loop=given.loop,
-        hear=_words(given.hear or ""),
+        target_tags=_split_commas(given.target_tags or ""),
         tagger=given.tagger,
-        words=given.words,
+        prompt=given.prompt,
         clap=given.clap,
-        weights=dict(map(_weight, given.weight)),
+        weights=dict(map(_parse_weight, given.weight)),
     )
 
 
-def _words(text: str) -> tuple[str, ...]:
+def _split_commas(text: str) -> tuple[str, ...]:
+    """Split a list of words at its commas."""
     return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
-def _weight(text: str) -> tuple[str, float]:
+def _parse_weight(text: str) -> tuple[str, float]:
+    """Parse ``NAME=NUMBER``.
+
+    Raises:
+        InputError: If it is something else, or the number is not positive.
+    """
     name, equals, number = text.partition("=")
     try:
         weight = float(number)
     except ValueError:
         weight = float("nan")
     if not equals or not 0 < weight < float("inf"):
-        raise InputError(f"weight: NAME=NUMBER above 0, such as melody=2, not '{text}'")
+        raise InputError(f"weight: expected NAME=NUMBER, such as melody=2, not '{text}'")
     return name, weight
 
 
 @contextmanager
-def _progress(steps: int) -> Iterator["Progress"]:
-    """A bar on the standard error stream, with each control's figure."""
+def _progress(steps: int) -> Iterator["ProgressCallback"]:
+    """Show a progress bar with the metric of each control on the standard error stream."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
     from rich.progress import Progress as Bar
@@ -182,26 +191,26 @@ def _progress(steps: int) -> Iterator["Progress"]:
     with Bar(*columns, text, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("starting", total=steps)
 
-        def tell(k: int, metrics: "Mapping[str, Tensor]") -> None:
+        def show(k: int, metrics: "Mapping[str, Tensor]") -> None:
             figures = (f"{name} {float(value[0]):.3g}" for name, value in metrics.items())
             bar.update(task, completed=k, description="  ".join(figures))
 
-        yield tell
+        yield show
 
 
-def report(piece: "Piece") -> str:
-    """A line for each control of each clip."""
+def summary(piece: "Composition") -> str:
+    """Return a line per clip with the metric of each control, and a line about the seams."""
     lines = list[str]()
-    for k, part in enumerate(piece.parts):
+    for k, clip in enumerate(piece.clips):
         units = {control.name: control.unit for control in piece.controls}
         found = (
             f"{name} {float(value[0]):.3g} {units.get(name, '')}".strip()
-            for name, value in part.metrics.items()
+            for name, value in clip.metrics.items()
         )
-        where = f"clip {k + 1}: " if len(piece.parts) > 1 else ""
-        text = ", ".join(found) or "nothing was asked for"
-        lines.append(f"{where}{text}; {part.decode_steps} decoding steps")
+        where = f"clip {k + 1}: " if len(piece.clips) > 1 else ""
+        text = ", ".join(found) or "no controls"
+        lines.append(f"{where}{text}; {clip.decode_steps} decoding steps")
     if piece.seams is not None and piece.seams.flux:
-        loudest = max(piece.seams.flux)
-        lines.append(f"seams: spectral flux up to {loudest:.2f}, limit {piece.seams.limit:.2f} dB")
+        highest = max(piece.seams.flux)
+        lines.append(f"seams: spectral flux up to {highest:.2f}, limit {piece.seams.limit:.2f} dB")
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""A music model: spectrograms of clips, given tags, under any objective of the core."""
+"""The music model: mel spectrograms of clips, given tags, under any objective of the core."""
 
 from collections.abc import Callable
 
@@ -16,11 +16,11 @@ from oneleap.core.training.seed import step_generator
 from oneleap.core.types import Conditioned, Objective, TrainingBatch
 from oneleap.domains.audio.mel import refuse_mismatch
 from oneleap.domains.music.models.nets import Backbone, DiT, MusicNet
-from oneleap.domains.music.spec import Batch, Spec
+from oneleap.domains.music.spec import MusicBatch, Spec
 
 
 class MusicModel(GenerativeModule):
-    """Noise to log-mel spectrograms of music; DITTO's base model and DITTO-2's student.
+    """A generative model of log-mel spectrograms: DITTO's base model, or DITTO-2's student.
 
     ==============================  ==============================  =======================
     model                           objective                       guidance
@@ -33,20 +33,21 @@ class MusicModel(GenerativeModule):
     MeanFlow, from data             ``MeanFlow``                    of its target
     ==============================  ==============================  =======================
 
-    Where an objective draws guidance scales its network takes them as an input, so that one call
-    answers for every scale.
+    If the objective draws guidance scales, the network takes the scale as an input. One call then
+    gives the guided result at any scale.
 
     Args:
-        spec: Contract, tags and statistics.
-        objective: How it learns.
+        spec: Mel contract, tags and statistics of the data.
+        objective: Training objective.
         backbone: Kind and size of the network.
-        drop: Probability that a row's tags are dropped, for guidance; 0 in a student.
-        optimizer: Optimiser, schedule and gradient clip.
-        ema: Decay of the moving average that is sampled from, or a schedule.
-        seed: Of initial weights and of all draws of training.
-        compile_loss: Run the loss through ``torch.compile``.
-        teacher: Model folder of a music model to distil.
-        from_teacher: Start from the teacher's weights.
+        drop: Probability that the tags of a row are dropped, for classifier-free guidance. It is
+            0 for a student.
+        optimizer: Optimizer, schedule and gradient clipping.
+        ema: Decay of the moving average of the weights, which is used for sampling, or a schedule.
+        seed: Seed of the initial weights and of all random numbers of training.
+        compile_loss: Whether the loss is compiled by ``torch.compile``.
+        teacher: Model folder of a music model to distill.
+        from_teacher: Whether training starts from the teacher's weights.
     """
 
     net: MusicNet
@@ -67,10 +68,12 @@ class MusicModel(GenerativeModule):
         from_teacher: bool = False,
     ) -> None:
         if not 0 <= drop < 1:
-            raise InputError(f"drop: a share of rows in [0, 1), not {drop}")
+            raise InputError(f"drop: expected a probability in [0, 1), not {drop}")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            net = MusicNet(backbone, spec.mel.n_mels, len(spec.tags), draws_scales(objective))
+            net = MusicNet(
+                backbone, spec.mel.n_mels, len(spec.tags), samples_guidance_scale(objective)
+            )
         super().__init__(
             net,
             objective,
@@ -90,23 +93,23 @@ class MusicModel(GenerativeModule):
 
     @property
     def guided(self) -> bool:
-        """Whether the network takes a guidance scale."""
+        """Whether the network takes a guidance scale as an input."""
         return self.net.guided
 
-    def normalised(self, mel: Float[Tensor, "b mels n"]) -> Float[Tensor, "b mels n"]:
-        """A spectrogram of the contract, as the network sees it."""
+    def normalize(self, mel: Float[Tensor, "b mels n"]) -> Float[Tensor, "b mels n"]:
+        """Convert spectrograms of the contract to the network's normalization, per band."""
         return (mel - self.mean) / self.std
 
-    def features(self, x: Float[Tensor, "b mels n"]) -> Float[Tensor, "b mels n"]:
-        """The way back; differentiable."""
+    def denormalize(self, x: Float[Tensor, "b mels n"]) -> Float[Tensor, "b mels n"]:
+        """Inverse of :meth:`normalize`; differentiable."""
         return x * self.std + self.mean
 
-    def data(self, batch: Batch) -> Float[Tensor, "b mels n"]:
-        """Normalised clips."""
-        return self.normalised(batch.mel)
+    def data(self, batch: MusicBatch) -> Float[Tensor, "b mels n"]:
+        """Return the normalized clips."""
+        return self.normalize(batch.mel)
 
-    def bind(self, batch: Batch, net: Callable[..., Tensor] | None = None) -> TrainingBatch:
-        """Clips given their tags; outside an objective's own draws the guidance scale is 1."""
+    def bind(self, batch: MusicBatch, net: Callable[..., Tensor] | None = None) -> TrainingBatch:
+        """Bind the networks to the tags. The guidance scale is 1 unless the objective draws it."""
         cond = (batch.tags,) if self.spec.tags else ()
         null = tuple(torch.zeros_like(c) for c in cond)
         scale = batch.tags.new_ones(len(batch.tags)) if self.guided else None
@@ -117,16 +120,16 @@ class MusicModel(GenerativeModule):
             teacher=self.teacher_field(batch),
         )
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor | None:
-        """Drop tags, then train."""
+    def training_step(self, batch: MusicBatch, batch_idx: int) -> Tensor | None:
+        """Drop the tags of some rows, then train."""
         if self.drop:
             generator = self.generator(stream=3)
             share = torch.rand(len(batch.tags), generator=generator, device=self.device)
             batch = batch._replace(tags=batch.tags * (share >= self.drop).unsqueeze(1))
         return super().training_step(batch, batch_idx)
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """The average's loss at fixed draws."""
+    def validation_step(self, batch: MusicBatch, batch_idx: int) -> None:
+        """Log the loss of the averaged weights on fixed noise and times."""
         generator = step_generator(self.seed, batch_idx, 2, self.device)
         draw = self.objective.draw(self.data(batch), generator, self.progress)
         loss = self.objective.loss(self.bind(batch, self.average), draw)
@@ -139,23 +142,31 @@ class MusicModel(GenerativeModule):
         """See :meth:`GenerativeModule.load_teacher`.
 
         Raises:
-            InputError: If it has another contract, other tags or other statistics.
+            InputError: If the teacher has another contract, other tags or other statistics.
         """
         model = super().load_teacher()
         if not isinstance(model, MusicModel):
-            raise InputError(f"teacher: {self.teacher} holds a {type(model).__name__}")
+            raise InputError(
+                f"teacher: {self.teacher} holds a {type(model).__name__}, not a music model"
+            )
         refuse_mismatch(model.spec.mel, self.spec.mel, f"teacher {self.teacher}", "the data")
         for name in ("tags", "mean", "std"):
             theirs, ours = getattr(model.spec, name), getattr(self.spec, name)
             if theirs != ours:
                 raise InputError(
                     f"teacher: {self.teacher} has {name} {theirs}, the data {ours}: "
-                    "train it on the same data.path and data.seed"
+                    "train both on the same data.path with the same data.seed"
                 )
         return model
 
     def on_train_start(self) -> None:
-        """Take the teacher's weights; one that knows no scales is the same at all of them."""
+        """Copy the teacher's weights, if ``from_teacher``.
+
+        The weights of a guidance scale that the teacher lacks keep their initial value 0.
+
+        Raises:
+            InputError: If the teacher's network is of another size.
+        """
         if not self.from_teacher or self.global_step > 0:
             return
         weights = self._teacher[0].average.state_dict()
@@ -169,8 +180,8 @@ class MusicModel(GenerativeModule):
         self.average.load_state_dict(zero_interval_embedding(self.net).state_dict())
 
 
-def draws_scales(objective: Objective) -> bool:
-    """Whether an objective asks its network at guidance scales that it draws."""
+def samples_guidance_scale(objective: Objective) -> bool:
+    """Return whether an objective draws guidance scales, as an input of its network."""
     guidance = getattr(objective, "guidance", None)
     if isinstance(guidance, TargetGuidance):
         return guidance.scales is not None

@@ -6,24 +6,24 @@ import pytest
 
 from oneleap.domains.main import main
 from oneleap.domains.music.composer.composer import Composer
-from oneleap.domains.music.composer.loading import DEFAULT, shipped
-from oneleap.domains.music.spec import MUSIC
+from oneleap.domains.music.composer.loading import DEFAULT, shipped_composers
+from oneleap.domains.music.spec import MUSIC_MEL
 
 soundfile = pytest.importorskip("soundfile")
 
 
 def test_the_default_ships() -> None:
-    assert DEFAULT in shipped()
+    assert DEFAULT in shipped_composers()
 
 
-@pytest.mark.parametrize("name", shipped())
+@pytest.mark.parametrize("name", shipped_composers())
 def test_it_is_small_and_says_whose_music_it_heard(name: str) -> None:
-    folder = shipped()[name]
+    folder = shipped_composers()[name]
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     assert size < 40 * 2**20
     assert "licence" in (folder / "README.md").read_text(encoding="utf-8")
     made = Composer.load(name)
-    assert made.spec.mel == MUSIC
+    assert made.spec.mel == MUSIC_MEL
     assert made.student is not None
 
 
