@@ -90,8 +90,8 @@ def test_cases_of_target_tags() -> None:
     assert [control.wanted for control in made] == [
         (tag,) for tag in (*TARGET_TAGS, TARGET_TAGS[0])
     ]
+    without_vocoder = Composer.from_parts(composer.base, composer.student)
     with pytest.raises(InputError, match="tags needs a --tagger"):
-        without_vocoder = Composer.from_parts(composer.base, composer.student)
         evaluation_cases("tags", without_vocoder, clips, tagger, 0)
     row = CaseRunner(composer, tagger, 2, 0.5, 0.02, 2, (), 0)(
         "tags", "ditto2", 0, EvaluationCase(made[0])
