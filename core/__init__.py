@@ -1,5 +1,195 @@
-"""Average-velocity and consistency methods that know no domain.
+"""Average-velocity and consistency methods, and what trains, saves and samples them.
 
-Nothing is imported here: ``oneleap --help`` must not wait for torch. Import from the modules,
-``from oneleap.core.objectives import MeanFlow``.
+The public names of the core: ``from oneleap.core import MeanFlow, sample``. Importing this package
+imports none of them; each is imported when it is first used, and Lightning only with what trains.
 """
+
+from typing import TYPE_CHECKING
+
+from oneleap.core.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from oneleap.core.errors import InputError as InputError
+    from oneleap.core.errors import Notice as Notice
+    from oneleap.core.fields.guidance import Guided as Guided
+    from oneleap.core.fields.guidance import TargetGuidance as TargetGuidance
+    from oneleap.core.hub.pretrained import Pretrained as Pretrained
+    from oneleap.core.hub.pretrained import load_pretrained as load_pretrained
+    from oneleap.core.losses.dispersion import Covariance as Covariance
+    from oneleap.core.losses.dispersion import Dispersion as Dispersion
+    from oneleap.core.losses.dispersion import Hinge as Hinge
+    from oneleap.core.losses.dispersion import InfoNCECosine as InfoNCECosine
+    from oneleap.core.losses.dispersion import InfoNCEL2 as InfoNCEL2
+    from oneleap.core.losses.metrics import AbsoluteError as AbsoluteError
+    from oneleap.core.losses.metrics import AdaptiveSquaredError as AdaptiveSquaredError
+    from oneleap.core.losses.metrics import Metric as Metric
+    from oneleap.core.losses.metrics import PseudoHuber as PseudoHuber
+    from oneleap.core.losses.metrics import SquaredError as SquaredError
+    from oneleap.core.nets import MLP as MLP
+    from oneleap.core.nets import ConvNeXt1d as ConvNeXt1d
+    from oneleap.core.nets import DiT1d as DiT1d
+    from oneleap.core.nets import LYNXNet as LYNXNet
+    from oneleap.core.nets import Residual as Residual
+    from oneleap.core.nets import ResidualMLP as ResidualMLP
+    from oneleap.core.nets import UNet1d as UNet1d
+    from oneleap.core.nets import WaveNet as WaveNet
+    from oneleap.core.objectives import AlphaFlow as AlphaFlow
+    from oneleap.core.objectives import ConsistencyDistillation as ConsistencyDistillation
+    from oneleap.core.objectives import ConsistencyTraining as ConsistencyTraining
+    from oneleap.core.objectives import ConsistencyTrajectory as ConsistencyTrajectory
+    from oneleap.core.objectives import ContinuousConsistency as ContinuousConsistency
+    from oneleap.core.objectives import Denoising as Denoising
+    from oneleap.core.objectives import DirectDistillation as DirectDistillation
+    from oneleap.core.objectives import Dispersed as Dispersed
+    from oneleap.core.objectives import EasyConsistencyTuning as EasyConsistencyTuning
+    from oneleap.core.objectives import FlowMatching as FlowMatching
+    from oneleap.core.objectives import ImprovedConsistencyTraining as ImprovedConsistencyTraining
+    from oneleap.core.objectives import ImprovedMeanFlow as ImprovedMeanFlow
+    from oneleap.core.objectives import MeanFlow as MeanFlow
+    from oneleap.core.objectives import NoisePrediction as NoisePrediction
+    from oneleap.core.objectives import Reflow as Reflow
+    from oneleap.core.objectives import Shortcut as Shortcut
+    from oneleap.core.objectives import SplitMeanFlow as SplitMeanFlow
+    from oneleap.core.paths.base import ExternalTeacher as ExternalTeacher
+    from oneleap.core.paths.base import GaussianPath as GaussianPath
+    from oneleap.core.paths.base import LinearPath as LinearPath
+    from oneleap.core.paths.ddpm import CosineBetas as CosineBetas
+    from oneleap.core.paths.ddpm import DiscreteVPPath as DiscreteVPPath
+    from oneleap.core.paths.ddpm import LinearBetas as LinearBetas
+    from oneleap.core.paths.ddpm import VPBetas as VPBetas
+    from oneleap.core.paths.edm import EDM as EDM
+    from oneleap.core.paths.edm import Karras as Karras
+    from oneleap.core.paths.times import LogitNormal as LogitNormal
+    from oneleap.core.paths.times import TimePairs as TimePairs
+    from oneleap.core.paths.times import Times as Times
+    from oneleap.core.paths.times import Uniform as Uniform
+    from oneleap.core.paths.trigflow import TrigFlow as TrigFlow
+    from oneleap.core.sampling.consistency import consistency as consistency
+    from oneleap.core.sampling.diffusion import ddim as ddim
+    from oneleap.core.sampling.diffusion import ddpm as ddpm
+    from oneleap.core.sampling.diffusion import edm as edm
+    from oneleap.core.sampling.diffusion import plms as plms
+    from oneleap.core.sampling.ode import euler as euler
+    from oneleap.core.sampling.ode import heun as heun
+    from oneleap.core.sampling.ode import sample as sample
+    from oneleap.core.sampling.samplers import ConsistencySampler as ConsistencySampler
+    from oneleap.core.sampling.samplers import DDIMSampler as DDIMSampler
+    from oneleap.core.sampling.samplers import DDPMSampler as DDPMSampler
+    from oneleap.core.sampling.samplers import EDMSampler as EDMSampler
+    from oneleap.core.sampling.samplers import EulerSampler as EulerSampler
+    from oneleap.core.sampling.samplers import FlowMapSampler as FlowMapSampler
+    from oneleap.core.sampling.samplers import Sampler as Sampler
+    from oneleap.core.training.callbacks import Export as Export
+    from oneleap.core.training.callbacks import Progress as Progress
+    from oneleap.core.training.checkpoints import Checkpoints as Checkpoints
+    from oneleap.core.training.ema import PowerEMA as PowerEMA
+    from oneleap.core.training.loaders import Endless as Endless
+    from oneleap.core.training.model import GenerativeModel as GenerativeModel
+    from oneleap.core.training.model import Trainable as Trainable
+    from oneleap.core.training.model import Validation as Validation
+    from oneleap.core.training.module import TrainingModule as TrainingModule
+    from oneleap.core.training.optim import AdamConfig as AdamConfig
+    from oneleap.core.training.recipe import Recipe as Recipe
+    from oneleap.core.training.seed import Step as Step
+    from oneleap.core.training.seed import step_generator as step_generator
+    from oneleap.core.types import Conditioned as Conditioned
+    from oneleap.core.types import Draw as Draw
+    from oneleap.core.types import Field as Field
+    from oneleap.core.types import Loss as Loss
+    from oneleap.core.types import Objective as Objective
+    from oneleap.core.types import TrainingBatch as TrainingBatch
+
+__getattr__, __dir__, __all__ = lazy_names(
+    __name__,
+    {
+        "AbsoluteError": "losses.metrics",
+        "AdamConfig": "training.optim",
+        "AdaptiveSquaredError": "losses.metrics",
+        "AlphaFlow": "objectives",
+        "Checkpoints": "training.checkpoints",
+        "Conditioned": "types",
+        "ConsistencyDistillation": "objectives",
+        "ConsistencySampler": "sampling.samplers",
+        "ConsistencyTraining": "objectives",
+        "ConsistencyTrajectory": "objectives",
+        "ContinuousConsistency": "objectives",
+        "ConvNeXt1d": "nets",
+        "CosineBetas": "paths.ddpm",
+        "Covariance": "losses.dispersion",
+        "DDIMSampler": "sampling.samplers",
+        "DDPMSampler": "sampling.samplers",
+        "Denoising": "objectives",
+        "DiT1d": "nets",
+        "DirectDistillation": "objectives",
+        "DiscreteVPPath": "paths.ddpm",
+        "Dispersed": "objectives",
+        "Dispersion": "losses.dispersion",
+        "Draw": "types",
+        "EDM": "paths.edm",
+        "EDMSampler": "sampling.samplers",
+        "EasyConsistencyTuning": "objectives",
+        "Endless": "training.loaders",
+        "EulerSampler": "sampling.samplers",
+        "Export": "training.callbacks",
+        "ExternalTeacher": "paths.base",
+        "Field": "types",
+        "FlowMapSampler": "sampling.samplers",
+        "FlowMatching": "objectives",
+        "GaussianPath": "paths.base",
+        "GenerativeModel": "training.model",
+        "Guided": "fields.guidance",
+        "Hinge": "losses.dispersion",
+        "ImprovedConsistencyTraining": "objectives",
+        "ImprovedMeanFlow": "objectives",
+        "InfoNCECosine": "losses.dispersion",
+        "InfoNCEL2": "losses.dispersion",
+        "InputError": "errors",
+        "Karras": "paths.edm",
+        "LYNXNet": "nets",
+        "LinearBetas": "paths.ddpm",
+        "LinearPath": "paths.base",
+        "LogitNormal": "paths.times",
+        "Loss": "types",
+        "MLP": "nets",
+        "MeanFlow": "objectives",
+        "Metric": "losses.metrics",
+        "NoisePrediction": "objectives",
+        "Notice": "errors",
+        "Objective": "types",
+        "PowerEMA": "training.ema",
+        "Pretrained": "hub.pretrained",
+        "Progress": "training.callbacks",
+        "PseudoHuber": "losses.metrics",
+        "Recipe": "training.recipe",
+        "Reflow": "objectives",
+        "Residual": "nets",
+        "ResidualMLP": "nets",
+        "Sampler": "sampling.samplers",
+        "Shortcut": "objectives",
+        "SplitMeanFlow": "objectives",
+        "SquaredError": "losses.metrics",
+        "Step": "training.seed",
+        "TargetGuidance": "fields.guidance",
+        "TimePairs": "paths.times",
+        "Times": "paths.times",
+        "Trainable": "training.model",
+        "TrainingBatch": "types",
+        "TrainingModule": "training.module",
+        "TrigFlow": "paths.trigflow",
+        "UNet1d": "nets",
+        "Uniform": "paths.times",
+        "VPBetas": "paths.ddpm",
+        "Validation": "training.model",
+        "WaveNet": "nets",
+        "consistency": "sampling.consistency",
+        "ddim": "sampling.diffusion",
+        "ddpm": "sampling.diffusion",
+        "edm": "sampling.diffusion",
+        "euler": "sampling.ode",
+        "heun": "sampling.ode",
+        "load_pretrained": "hub.pretrained",
+        "plms": "sampling.diffusion",
+        "sample": "sampling.ode",
+        "step_generator": "training.seed",
+    },
+)

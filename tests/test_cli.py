@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -15,11 +16,23 @@ import yaml
 from safetensors.torch import load_file
 from support.tiny import CONFIG, Shrink, Spec
 
+from oneleap.core.cli.dispatch import ByDomain, Command, Group
 from oneleap.core.errors import InputError
 from oneleap.core.hub.pretrained import load_pretrained
 from oneleap.core.objectives import MeanFlow, SplitMeanFlow
-from oneleap.domains import main as command
-from oneleap.domains.main import EVALUATORS, FUNCTIONS, HELP, main
+from oneleap.domains.main import COMMANDS, main
+
+NAMES = [
+    f"{name} {sub}" if sub else name
+    for name, command in COMMANDS.items()
+    if not isinstance(command, ByDomain)
+    for sub in (command.commands if isinstance(command, Group) else ("",))
+]
+"""Commands that are one function, with their groups."""
+
+assert isinstance(COMMANDS, dict)
+TABLE: dict[str, Any] = COMMANDS
+DOMAINS = ["rl", "robot", "speech", "singing", "music", "audio"]
 
 TESTS = Path(__file__).parent
 ENV = {**os.environ, "PYTHONPATH": str(TESTS), "OMP_NUM_THREADS": "1"}
@@ -56,8 +69,7 @@ def metrics(run: Path) -> list[dict[str, str]]:
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     text = capsys.readouterr().out
-    assert all(f"\n  {name} " in text for name in HELP)
-    assert {name.partition(" ")[0] for name in FUNCTIONS} < set(HELP)
+    assert all(f"\n  {name} " in text for name in COMMANDS)
     assert main([]) == 0
     assert capsys.readouterr().out == text
 
@@ -66,14 +78,17 @@ def test_help_imports_nothing_heavy() -> None:
     code = (
         "import sys\n"
         "from oneleap.domains.main import main\n"
-        "main(['--help']), main(['configs'])\n"
+        "main(['--help'])\n"
         "heavy = {'torch', 'numpy', 'lightning', 'jsonargparse', 'gymnasium', 'yaml'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+        "main(['configs'])\n"
+        "heavy -= {'jsonargparse', 'yaml'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
 
 
-@pytest.mark.parametrize("name", [*FUNCTIONS, "fit", "validate", "test", "predict"])
+@pytest.mark.parametrize("name", NAMES)
 def test_every_command_helps_with_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("gymnasium")
     with pytest.raises(SystemExit) as done:
@@ -89,17 +104,18 @@ def test_what_runs_are_asked_has_the_help_of_every_domain(
 ) -> None:
     assert main([name, "--help"]) == 0
     helps = capsys.readouterr().out.split("--- models of the domain ")[1:]
-    assert [text.split()[0] for text in helps] == list(EVALUATORS)
+    assert [text.split()[0] for text in helps] == DOMAINS
     for text in helps:
         assert f"Example: oneleap {name} " in text or "is not installed: pip install" in text
 
 
 @pytest.mark.parametrize("group", ["collect", "bench"])
 def test_a_group_lists_its_commands(group: str, capsys: pytest.CaptureFixture[str]) -> None:
-    names = [name.partition(" ")[2] for name in FUNCTIONS if name.startswith(f"{group} ")]
+    command = COMMANDS[group]
+    assert isinstance(command, Group)
     assert main([group, "--help"]) == 0
     text = capsys.readouterr().out
-    assert all(name in text for name in names)
+    assert all(name in text for name in command.commands)
     assert main([group]) == 2
 
 
@@ -117,12 +133,12 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ("fitt", "no command 'fitt'; did you mean 'fit'?"),
         ("colect pointmaze", "did you mean 'collect'?"),
         ("collect pointmace", "no command 'collect pointmace'; did you mean 'pointmaze'?"),
-        ("bench zzz", "no command 'bench zzz': core, rl"),
+        ("bench zzz", "no command 'bench zzz': core, startup, rl"),
         ("xyzzy", "no command 'xyzzy' (oneleap --help)"),
-        ("configs rl", "takes no arguments, not 'rl'"),
+        ("configs rl", "no option 'rl'"),
         ("evaluate", "name the run first"),
         ("evaluate nowhere", "nowhere: no such folder"),
-        ("evaluate .", ". has no model yet: finish it with oneleap fit"),
+        ("evaluate .", ". holds no model: config.json is missing"),
         ("fit --config rl/ofql_pointmace-umaze", "did you mean 'rl/ofql_pointmaze-umaze'?"),
         ("fit", "data, model is missing; a configuration has it: --config NAME"),
         ("fit --config tiny.yaml --data.pth x", "no option 'data.pth'; did you mean 'data.path'?"),
@@ -152,7 +168,7 @@ def test_a_mistake_is_told_in_a_line(
         ("path: here", "pth: here", "no option 'data.pth'; did you mean 'data.path'?"),
         ("max_steps: 40", "max_steps: forty", "trainer.max_steps: expected int, not 'forty'"),
         ("max_steps", "max_stepz", "no option 'trainer.max_stepz'; did you mean"),
-        ("tiny.Shrink", "tiny.Shrank", "model: no class 'Shrank'"),
+        ("support.tiny.Shrink", "support.tiny.Shrank", "model: no class 'Shrank'"),
         ("{max", "{{max", "Problems parsing config: "),
     ],
 )
@@ -173,7 +189,7 @@ def needy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str) -> None:
     )
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "needy_command", raising=False)
-    monkeypatch.setitem(command.FUNCTIONS, "demo", "needy_command:run")
+    monkeypatch.setitem(TABLE, "demo", Command("", "needy_command:run"))
 
 
 @pytest.mark.parametrize(
@@ -219,7 +235,8 @@ def test_evaluate_asks_the_domain_of_the_model(
         '    """Do."""\n'
         "    return 10 * episodes + (run / 'model').is_dir()\n"
     )
-    monkeypatch.setitem(command.EVALUATORS, "rl", "needy_command:run")
+    by_domain = ByDomain("", dict.fromkeys(DOMAINS, "needy_command:run"))
+    monkeypatch.setitem(TABLE, "evaluate", by_domain)
     model = here / "some" / "model"
     model.mkdir(parents=True)
     (model / "config.json").write_text(
@@ -228,8 +245,9 @@ def test_evaluate_asks_the_domain_of_the_model(
     assert main(["evaluate", "some", "--episodes", "4"]) == 41
     assert main(["evaluate", "some/model", "--episodes", "4"]) == 40
     (model / "config.json").write_text(json.dumps({"class_path": "elsewhere.Model"}))
-    assert "no domain of oneleap evaluates a elsewhere.Model" in complain(capsys, "evaluate some")
-    assert set(EVALUATORS) == {"audio", "music", "rl", "robot", "singing", "speech"}
+    assert "no domain of oneleap can evaluate a elsewhere.Model" in complain(
+        capsys, "evaluate some"
+    )
 
 
 # Runs
@@ -254,7 +272,7 @@ def test_a_run_is_one_folder(here: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert config["data"]["init_args"] == {"path": "here", "size": 5}
     assert config["model"]["init_args"]["optimizer"]["lr"] == 0.5
     assert not {"run", "runs", "ckpt_path", "config"} & set(config)
-    model = load_pretrained(run / "model", trusted=("tiny",))
+    model = load_pretrained(run / "model", trusted=("support",))
     assert isinstance(model, Shrink)
     assert model.objective == SplitMeanFlow()
     assert model.spec == Spec(3, (0.5, 0.0, 0.0), ["x", "y", "z"])  # of the data
@@ -269,7 +287,7 @@ def test_the_resolved_configuration_repeats_the_run(here: Path) -> None:
     assert main(["fit", "--config", "a/config.yaml", "--run", "b"]) == 0
     a, b = ((here / name / "model" / "model.safetensors") for name in "ab")
     assert a.read_bytes() == b.read_bytes()
-    again = load_pretrained(here / "b" / "model", trusted=("tiny",))
+    again = load_pretrained(here / "b" / "model", trusted=("support",))
     assert isinstance(again, Shrink)
     assert isinstance(again.objective, MeanFlow)
     assert again.objective.pairs.p_equal == 0.25
@@ -360,17 +378,25 @@ def test_a_refused_run_leaves_nothing_behind(
     assert sorted(here.rglob("*")) == before
 
 
-def test_warnings_of_ours_are_one_line(capfd: pytest.CaptureFixture[str]) -> None:
+def test_warnings_of_ours_are_one_line(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (here / "warner.py").write_text(
+        "import warnings\n"
+        "from oneleap.core.errors import Notice\n"
+        "def run() -> None:\n"
+        '    """Warn."""\n'
+        "    warnings.warn('x.txt: half of it', Notice)\n"
+        "    warnings.warn('deep inside')\n"
+    )
     code = (
-        "import warnings; from oneleap.core.errors import Notice\n"
-        "from oneleap.domains.main import main\n"
-        "main(['--version'])\n"
-        "warnings.warn('x.txt: half of it', Notice); warnings.warn('deep inside')"
+        "from oneleap.core.cli.dispatch import Command\n"
+        "from oneleap.domains.main import COMMANDS, main\n"
+        "COMMANDS['warn'] = Command('', 'warner:run')\n"
+        "main(['warn'])"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
-    ours, others = capfd.readouterr().err.splitlines()
+    ours, others, *_ = capfd.readouterr().err.splitlines()
     assert ours == "oneleap: x.txt: half of it"
-    assert others == "<string>:4: UserWarning: deep inside"
+    assert others.endswith("warner.py:6: UserWarning: deep inside")
 
 
 def test_a_killed_run_ends_as_if_it_had_not_been(here: Path) -> None:

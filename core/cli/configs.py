@@ -1,5 +1,6 @@
-"""The configurations that ship with oneleap: their names, what they are, where they lie."""
+"""The configurations that ship with oneleap: their names, purposes and files."""
 
+import sys
 from importlib.resources import files
 from pathlib import Path
 
@@ -9,14 +10,14 @@ SUFFIX = ".yaml"
 
 
 def shipped() -> dict[str, Path]:
-    """Path of each shipped configuration by name, ``rl/ofql_pointmaze-umaze`` say, in order."""
+    """Return the path of each shipped configuration by name, ``rl/ofql_pointmaze-umaze`` say."""
     root = Path(str(files("oneleap.configs")))
     paths = sorted(root.rglob(f"*{SUFFIX}"))
     return {path.relative_to(root).with_suffix("").as_posix(): path for path in paths}
 
 
 def find(name: str) -> Path:
-    """The file of a configuration, given the name of a shipped one or a path.
+    """Return the file of a configuration, given the name of a shipped one or a path.
 
     Raises:
         InputError: If it is neither.
@@ -33,9 +34,9 @@ def find(name: str) -> Path:
 
 
 def run_name(name: str) -> str:
-    """What runs of a configuration are filed under: its shipped name, or its file's stem.
+    """Return the folder name for runs of a configuration: its shipped name, or its file's stem.
 
-    The ``config.yaml`` that a run leaves behind goes by the folder of that run's siblings.
+    A run's own ``config.yaml`` has the name of the folder that holds the run.
     """
     path = Path(name)
     if name in shipped():
@@ -44,6 +45,39 @@ def run_name(name: str) -> str:
 
 
 def first_line(path: Path) -> str:
-    """What a configuration is for: its first comment."""
+    """Return the first comment of a configuration: its purpose."""
     line = path.read_text(encoding="utf-8").partition("\n")[0]
     return line.removeprefix("#").strip()
+
+
+def current_names(path: Path) -> str:
+    """Translate a configuration of an earlier version.
+
+    Args:
+        path: YAML file.
+
+    Returns:
+        The path, if all names in the file are today's; else the translated configuration as text.
+    """
+    import yaml
+
+    from oneleap.core.hub.legacy import migrate
+
+    try:
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError):
+        return str(path)  # the parser says what is wrong
+    migrated = migrate(config)
+    return str(path) if migrated == config else yaml.safe_dump(migrated, sort_keys=False)
+
+
+def configs() -> None:
+    """List the shipped configurations, each with its purpose.
+
+    Example: oneleap configs
+    """
+    known = shipped()
+    width = max(map(len, known), default=0)
+    for name, path in known.items():
+        print(f"{name:<{width}}  {first_line(path)}")
+    print("next: oneleap fit --config NAME", file=sys.stderr)

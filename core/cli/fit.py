@@ -7,28 +7,32 @@ written in a configuration.
 
 import inspect
 import logging
+import os
 import sys
 import time
 import warnings
 from argparse import ArgumentError
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import count
 from pathlib import Path
 from typing import Any
 
 import lightning as L
+import torch
 from jsonargparse import Namespace
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from torch import nn
 
 import oneleap.core.objectives  # noqa: F401  (makes their bare names known to jsonargparse)
-from oneleap.core.cli.configs import find, run_name
+from oneleap.core.cli.configs import current_names, find, run_name
 from oneleap.core.cli.explain import explain, unwrapped
 from oneleap.core.errors import InputError
-from oneleap.core.training.callbacks import CONFIG, Export, Progress, SaveConfig
-from oneleap.core.training.checkpoints import BEST, LAST, AtomicCheckpointIO, Checkpoints, newest
+from oneleap.core.training.callbacks import Export, Progress, SaveConfig
+from oneleap.core.training.checkpoints import AtomicCheckpointIO, Checkpoints
 from oneleap.core.training.logger import RunLogger
+from oneleap.core.training.model import Trainable
+from oneleap.core.training.run import BEST, CONFIG, LAST, newest_run, unused_folder
 
 COMMANDS = {
     "fit": "oneleap fit --config rl/ofql_pointmaze-umaze --trainer.max_steps 2000",
@@ -40,6 +44,9 @@ COMMANDS = {
 
 NAMED = {"last": LAST, "best": BEST}
 """Checkpoints that have a name."""
+
+MODELS = (L.LightningModule, Trainable)
+"""What a configuration may name as its model: what knows its Lightning module, or is one."""
 
 TRAINER = {"max_epochs": -1, "num_sanity_val_steps": 0, "enable_model_summary": False}
 """Where our defaults differ from Lightning's."""
@@ -62,8 +69,9 @@ class CLI(LightningCLI):
         configs, rest = _split_configs(argv)
         self.command, self.folder = command, None
         self.name = run_name(configs[-1]) if configs else "unnamed"
-        files = [part for name in configs for part in ("--config", str(find(name)))]
-        self.files = [command, *files]
+        self.files = [find(name) for name in configs]
+        given = [part for file in self.files for part in ("--config", current_names(file))]
+        self.from_files = [command, *given]
         parsers = {
             name: {"exit_on_error": False, "description": f"Example: {example}"}
             for name, example in COMMANDS.items()
@@ -83,7 +91,7 @@ class CLI(LightningCLI):
             },
             subclass_mode_model=True,
             subclass_mode_data=True,
-            args=[*self.files, *rest],
+            args=[*self.from_files, *rest],
             auto_configure_optimizers=False,
             load_from_checkpoint_support=False,
         )
@@ -97,7 +105,7 @@ class CLI(LightningCLI):
     def add_core_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Data before model, since a model is built from ``data.spec``."""
         parser.add_subclass_arguments(L.LightningDataModule, "data", required=True)
-        parser.add_subclass_arguments(L.LightningModule, "model", required=True, skip={"spec"})
+        parser.add_subclass_arguments(MODELS, "model", required=True, skip={"spec"})
         parser.add_lightning_class_args(L.Trainer, "trainer")
         parser.set_defaults({f"trainer.{name}": value for name, value in TRAINER.items()})
 
@@ -120,23 +128,19 @@ class CLI(LightningCLI):
         try:
             self.config = parser.parse_args(args)
         except UnicodeDecodeError:
-            raise InputError(f"{', '.join(self.files[2::2])}: not a YAML file") from None
+            raise InputError(f"{', '.join(map(str, self.files))}: not a YAML file") from None
         except ArgumentError as error:
             message = str(error)
             where = f"{self.files[-1]}: " if self._fails_alone(parser, message) else ""
-            hint = (
-                ""
-                if self.files[1:]
-                else "; a configuration has it: --config NAME (oneleap configs)"
-            )
+            hint = "" if self.files else "; a configuration has it: --config NAME (oneleap configs)"
             raise InputError(where + explain(message, self.options) + hint) from None
 
     def _fails_alone(self, parser: LightningArgumentParser, message: str) -> bool:
         """Whether the configuration files give the same error without the other arguments."""
         try:
-            parser.parse_args(self.files)
+            parser.parse_args(self.from_files)
         except ArgumentError as error:
-            return len(self.files) > 1 and str(error) == message
+            return bool(self.files) and str(error) == message
         return False
 
     def _parse_ckpt_path(self) -> None:
@@ -158,14 +162,14 @@ class CLI(LightningCLI):
             raise InputError("how long? --trainer.max_steps N, or max_epochs, or max_time")
         runs = Path(settings.runs) / self.name
         if settings.ckpt_path == "last":
-            self.folder = Path(settings.run) if settings.run else newest(runs)
+            self.folder = Path(settings.run) if settings.run else newest_run(runs)
             settings.ckpt_path = str(self.folder / LAST)
         if settings.ckpt_path and not Path(settings.ckpt_path).is_file():
             raise InputError(f"nothing to resume: {settings.ckpt_path} is missing")
         if self.folder is not None:
             return
         stamp = time.strftime("%Y-%m-%d_%H-%M-%S")
-        self.folder = Path(settings.run) if settings.run else _unused(runs / stamp)
+        self.folder = Path(settings.run) if settings.run else unused_folder(runs / stamp)
         if (self.folder / CONFIG).exists():
             go_on = "continue it with --ckpt_path last, " if (self.folder / LAST).exists() else ""
             raise InputError(
@@ -179,7 +183,7 @@ class CLI(LightningCLI):
             InputError: If there is none.
         """
         if settings.ckpt_path in NAMED:
-            run = Path(self.files[-1]).parent
+            run = self.files[-1].parent
             settings.ckpt_path = str(run / NAMED[settings.ckpt_path])
         if settings.ckpt_path and not Path(settings.ckpt_path).is_file():
             raise InputError(f"ckpt_path: {settings.ckpt_path} is missing")
@@ -196,20 +200,21 @@ class CLI(LightningCLI):
             data: L.LightningDataModule = self.datamodule
             return data
 
-        def build_model(cls: type[L.LightningModule], **given: Any) -> L.LightningModule:
+        def build_model(cls: type[nn.Module], **given: Any) -> nn.Module:
             if "spec" in inspect.signature(cls).parameters:
                 given["spec"] = getattr(self.datamodule, "spec", None)
             return cls(**given)
 
         builders = [
             (build_data, L.LightningDataModule, True),
-            (build_model, L.LightningModule, True),
+            *((build_model, kind, True) for kind in MODELS),
         ]
         try:
             self.config_init = self.parser.instantiate(self.config, instantiators=builders)
         except ValueError as error:
             raise unwrapped(error) from None
-        self.model = self.config_init[self.command].model
+        model = self.config_init[self.command].model
+        self.model = model.lightning_module() if isinstance(model, Trainable) else model
         self.trainer = self.instantiate_trainer()
 
     def instantiate_trainer(self, **kwargs: Any) -> L.Trainer:
@@ -253,17 +258,28 @@ class CLI(LightningCLI):
         print(f"next: oneleap evaluate {self.folder}")
 
 
-def main(command: str, argv: Sequence[str]) -> None:
+def main(command: str, argv: Sequence[str]) -> int:
     """Run one of Lightning's commands.
+
+    Args:
+        command: One of :data:`COMMANDS`.
+        argv: Its arguments.
+
+    Returns:
+        Exit status 0.
 
     Raises:
         InputError: If an argument or a configuration is wrong.
     """
+    if not torch.cuda.is_available():
+        # Optimizers look for a GPU in every step, which asks the driver anew: 0.7 ms.
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
     with quiet_loggers():
         try:
             CLI(command, argv)
         except MisconfigurationException as error:
             raise InputError(f"trainer: {str(error).splitlines()[0]}") from None
+    return 0
 
 
 @contextmanager
@@ -286,9 +302,3 @@ def _split_configs(argv: Sequence[str]) -> tuple[list[str], list[str]]:
         else:
             rest.append(argument)
     return configs, rest
-
-
-def _unused(folder: Path) -> Path:
-    """The folder, or the first of ``folder-2``, ``folder-3`` ... that is free."""
-    names = (folder if n == 1 else folder.with_name(f"{folder.name}-{n}") for n in count(1))
-    return next(name for name in names if not name.exists())

@@ -5,9 +5,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from oneleap.core.errors import InputError
-from oneleap.core.fields.guidance import unconditional
+from oneleap.core.fields.guidance import Guided, unconditional
 from oneleap.core.paths.base import LinearPath, jump
-from oneleap.core.sampling.ode import Guided
 from oneleap.core.types import Draw, Field, TrainingBatch
 
 

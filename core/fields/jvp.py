@@ -1,5 +1,6 @@
 """The total time derivative of a mean-velocity field along its trajectory."""
 
+import functools
 import warnings
 from collections.abc import Callable
 
@@ -10,24 +11,41 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from oneleap.core.types import Field
 
-with warnings.catch_warnings():  # the first JVP loads rules of torch's own that warn of torch.jit
-    warnings.simplefilter("ignore", FutureWarning)
-    torch.func.jvp(torch.sin, (torch.zeros(1),), (torch.ones(1),))
+
+@functools.cache
+def load_jvp_rules() -> None:
+    """Have torch load its rules of forward differentiation, which warn of ``torch.jit``.
+
+    The first JVP of a process loads them. Do it outside compiled code.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        torch.func.jvp(torch.sin, (torch.zeros(1),), (torch.ones(1),))
 
 
 def jvp(
     function: Callable[..., Tensor], primals: tuple[Tensor, ...], tangents: tuple[Tensor, ...]
 ) -> tuple[Tensor, Tensor]:
-    """``function(*primals)`` and its directional derivative along ``tangents``, in one pass.
+    """Compute ``function(*primals)`` and its directional derivative in one pass.
 
     Two things differ from ``torch.func.jvp``, within this call only. Attention runs on the MATH
-    kernel, the one that has a forward derivative. And autocast is off, its half-precision primals
-    and tangents widened: a derivative in bfloat16 is mostly rounding. Both hold under
+    kernel, the only one with a forward derivative. Autocast is off, and half-precision inputs are
+    widened to float32: a derivative in bfloat16 is mostly rounding error. Both hold under
     ``torch.compile`` as well.
 
     Gradients flow through the value; the derivative is detached. torch's own gradient of a
-    derivative is wrong, and silently so, through layer norm (pytorch issue 196700).
+    derivative is silently wrong through layer norm (pytorch issue 196700).
+
+    Args:
+        function: Function of the primals; returns one tensor.
+        primals: Point of evaluation.
+        tangents: Direction, one tensor for each primal, of the same shape.
+
+    Returns:
+        The value and the derivative, of the same shape.
     """
+    if not torch.compiler.is_compiling():
+        load_jvp_rules()
     device = primals[0].device.type
     if torch.is_autocast_enabled(device):
         primals, tangents = _widened(primals), _widened(tangents)

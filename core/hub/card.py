@@ -1,4 +1,4 @@
-"""The model card: what a trained model is, how it was made, on what machine, and how it did."""
+"""The model card: what a model is, how it was trained, on what machine, and how well it did."""
 
 import os
 import platform
@@ -8,31 +8,37 @@ import torch
 from torch import nn
 
 from oneleap.core.hub.config import class_path
+from oneleap.core.hub.pretrained import Pretrained
 
 
 def hardware(device: torch.device) -> str:
-    """The machine in a few words."""
+    """Describe the machine in a few words."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"{platform.machine()} CPU, {torch.get_num_threads()} threads of {os.cpu_count()} cores"
 
 
 def model_card(
-    module: nn.Module,
+    module: Pretrained,
     *,
     facts: Mapping[str, object],
     figures: Mapping[str, float],
     config: str,
 ) -> str:
-    """Markdown for the ``README.md`` of a model folder.
+    """Write the Markdown of a model folder's ``README.md``.
 
     Args:
         module: The model.
-        facts: What is known of the run, in order: steps, hours, seed.
+        facts: Facts of the run, in order: steps, hours, seed.
         figures: Last figures logged, by name.
         config: The run's resolved configuration, YAML.
+
+    Returns:
+        The text of the card.
     """
     cls = type(module)
+    assert isinstance(module, nn.Module)
+    face = class_path(cls).rpartition(".")[0]
     known = {
         "Class": f"`{class_path(cls)}`",
         "Parameters": f"{sum(p.numel() for p in module.parameters()):,}",
@@ -48,7 +54,7 @@ library_name: oneleap
 {summary}
 
 ```python
-from {cls.__module__} import {cls.__name__}
+from {face} import {cls.__name__}
 
 model = {cls.__name__}.from_pretrained(path)
 ```

@@ -7,6 +7,7 @@ under its own name: nobody writes, or forgets to update, a second list of hyperp
 import dataclasses
 import importlib
 import inspect
+import sys
 import types
 from collections.abc import Mapping
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -20,8 +21,16 @@ OWN = "oneleap"
 
 
 def class_path(kind: type) -> str:
-    """A class as configurations name it."""
-    return f"{kind.__module__}.{kind.__qualname__}"
+    """Return the name of a class in configurations: by the shortest package that exports it.
+
+    A class of a file then keeps its name when the file moves.
+    """
+    name, parts = kind.__qualname__, kind.__module__.split(".")
+    for depth in range(1, len(parts)):
+        package = sys.modules.get(".".join(parts[:depth]))
+        if getattr(package, name, None) is kind:
+            return ".".join((*parts[:depth], name))
+    return f"{kind.__module__}.{name}"
 
 
 def to_config(value: object, where: str = "") -> Any:

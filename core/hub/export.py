@@ -1,17 +1,17 @@
-"""A trained model as one graph that runs without oneleap: ONNX or TorchScript, checked and timed.
+"""A trained model as one graph that runs without oneleap, checked and timed.
 
-A domain says in a :class:`Graph` what is to be computed, normalisation included; what is written
-here knows no domain. A graph is captured once by ``torch.export`` with a batch of any size, and
-both formats come from that capture.
+A domain describes what is computed, normalization included, in a :class:`Graph`. ``torch.export``
+captures it once with a batch of any size; the capture is written as ONNX, for ONNX Runtime, or as
+``.pt2``, for ``torch.export.load``.
 """
 
 import logging
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -25,8 +25,11 @@ from oneleap.core.files import replacing
 from oneleap.core.hub.card import hardware
 from oneleap.core.timing import median_ms
 
-Format = Literal["onnx", "torchscript"]
-SUFFIX: dict[Format, str] = {"onnx": ".onnx", "torchscript": ".pt"}
+if TYPE_CHECKING:
+    import onnxruntime
+
+Format = Literal["onnx", "pt2"]
+SUFFIX: dict[Format, str] = {"onnx": ".onnx", "pt2": ".pt2"}
 SIZES = (1, 2, 7, 64)
 """Batches on which a written file is compared with the model."""
 
@@ -39,15 +42,15 @@ Call = Callable[[Sequence[Tensor]], NDArray[np.float32]]
 
 @dataclass(frozen=True, eq=False)
 class Graph:
-    """What is to be exported.
+    """What is exported.
 
     Attributes:
         name: Stem of the file.
-        module: Called with the inputs in order; returns one float tensor, batch first.
+        module: Module, called with the inputs in order; returns one float tensor, batch first.
         inputs: Names of the inputs.
         output: Name of the output.
-        draw: For a number of rows, random inputs, batch first, and what the model itself makes of
-            them on its usual way.
+        draw: Function that takes a number of rows and returns random inputs, batch first, and the
+            output of the model itself for them.
     """
 
     name: str
@@ -60,9 +63,19 @@ class Graph:
 def export_graphs(
     graphs: Sequence[Graph], folder: Path, format: Format, tolerance: float = 1e-5
 ) -> list[Path]:
-    """Write graphs into a model's folder, compare them with the model, time them, tell its card.
+    """Write graphs into a model's folder, compare them with the model, and time them.
 
-    A file appears only once it agrees with the model on batches of :data:`SIZES`.
+    A file appears only after it agrees with the model on batches of :data:`SIZES`. The model card
+    gets a table of the files.
+
+    Args:
+        graphs: What to export.
+        folder: Folder of the model.
+        format: ``onnx`` or ``pt2``.
+        tolerance: Greatest absolute difference from the model that is accepted.
+
+    Returns:
+        Paths of the files.
 
     Raises:
         InputError: A written graph differs from the model by more than ``tolerance``.
@@ -70,7 +83,7 @@ def export_graphs(
     rows, paths = [], []
     for graph in graphs:
         path = folder / f"{graph.name}{SUFFIX[format]}"
-        with replacing(path) as temporary, _quiet():
+        with replacing(path) as temporary, quiet_exporters():
             write(graph, temporary, format)
             call = load(temporary, graph, format)
             gap = difference(graph, call)
@@ -95,74 +108,85 @@ def export_graphs(
 
 def write(graph: Graph, path: Path, format: Format) -> None:
     """Write a graph whose batch, the first axis of all inputs, may have any size from 1 up."""
-    if format == "onnx":
-        import onnx  # noqa: F401  (named here, so that the command can name the extra)
-        import onnxscript  # noqa: F401
     inputs, _ = graph.draw(3)
     batch = torch.export.Dim("batch")
-    shapes = tuple({0: batch} for _ in inputs)
-    module = graph.module.eval()
-    with torch.no_grad():
-        program = torch.export.export(module, inputs, dynamic_shapes=shapes, strict=True)
-    if format == "torchscript":
-        torch.jit.save(scripted(program), str(path))
-        return
-    torch.onnx.export(
-        program,
-        (),
-        str(path),
-        dynamo=True,
-        verbose=False,
-        external_data=False,
-        input_names=list(graph.inputs),
-        output_names=[graph.output],
+    write_program(
+        graph.module,
+        dict(zip(graph.inputs, inputs, strict=True)),
+        (graph.output,),
+        path,
+        format,
+        dynamic_shapes=tuple({0: batch} for _ in inputs),
     )
 
 
-def scripted(program: torch.export.ExportedProgram) -> torch.jit.ScriptModule:
-    """TorchScript of a captured program.
+def write_program(
+    module: nn.Module,
+    inputs: Mapping[str, Tensor],
+    outputs: Sequence[str],
+    path: Path,
+    format: Format = "onnx",
+    *,
+    dynamic_shapes: tuple[Any, ...],
+    strict: bool = True,
+) -> None:
+    """Capture a module and write it; the one place where oneleap writes graphs.
 
-    Tracing would fix the batch: ``len(x)`` is a number to it. The program's calls are rewritten in
-    the names that the compiler of TorchScript knows.
+    Args:
+        module: Module, called with the inputs in order.
+        inputs: Example inputs by name.
+        outputs: Names of the outputs.
+        path: File to write.
+        format: ``onnx``, or ``pt2`` for ``torch.export.load``.
+        dynamic_shapes: Axes of any size for each argument, as ``torch.export.export`` takes them.
+        strict: Whether the module is captured by tracing its bytecode, which proves more.
     """
-    # Without a table of decompositions this only takes regions of autocast apart.
-    captured = program.run_decompositions({}).module(check_guards=False)
-    assert isinstance(captured, torch.fx.GraphModule)
-    graph = captured.graph
-    graph.set_codegen(torch.fx.graph.CodeGen())  # plain tensors in and out, no trees of them
-    for node in list(graph.nodes):
-        if node.op == "output":
-            node.args = (node.args[0][0],)
-        elif node.target is torch.ops.aten._assert_tensor_metadata.default:
-            graph.erase_node(node)
-        elif isinstance(node.target, torch._ops.OpOverload):
-            size = node.target is torch.ops.aten.sym_size.int
-            node.target = torch.ops.aten.size if size else node.target.overloadpacket
-    module = torch.fx.GraphModule(captured, graph)
-    script: torch.jit.ScriptModule = torch.jit.freeze(torch.jit.script(module).eval())
-    return script
-
-
-def load(path: Path, graph: Graph, format: Format) -> Call:
-    """Load a written file in the runtime it is made for, on the CPU."""
-    if format == "torchscript":
-        script: Callable[..., Tensor] = torch.jit.load(  # type: ignore[no-untyped-call]
-            str(path), map_location="cpu"
+    if format == "onnx":
+        import onnx  # noqa: F401  (named here, so that the command can name the extra)
+        import onnxscript  # noqa: F401
+    with torch.no_grad(), quiet_exporters():
+        program = torch.export.export(
+            module.eval(), tuple(inputs.values()), dynamic_shapes=dynamic_shapes, strict=strict
+        )
+        if format == "pt2":
+            torch.export.save(program, str(path))
+            return
+        torch.onnx.export(
+            program,
+            (),
+            str(path),
+            dynamo=True,
+            verbose=False,
+            external_data=False,
+            input_names=list(inputs),
+            output_names=list(outputs),
         )
 
-        def by_torch(inputs: Sequence[Tensor]) -> NDArray[np.float32]:
-            with torch.inference_mode():
-                return script(*inputs).numpy()
 
-        return by_torch
+def onnx_session(path: Path) -> "onnxruntime.InferenceSession":
+    """Load an ONNX file in ONNX Runtime, on the CPU with torch's number of threads."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = torch.get_num_threads()
-    session = onnxruntime.InferenceSession(
+    return onnxruntime.InferenceSession(
         path.read_bytes(), options, providers=["CPUExecutionProvider"]
     )
+
+
+def load(path: Path, graph: Graph, format: Format) -> Call:
+    """Load a written file in the runtime that it is made for, on the CPU."""
+    if format == "pt2":
+        program = torch.export.load(str(path)).module()
+
+        def by_torch(inputs: Sequence[Tensor]) -> NDArray[np.float32]:
+            with torch.inference_mode():
+                out: NDArray[np.float32] = program(*inputs).numpy()
+            return out
+
+        return by_torch
+    session = onnx_session(path)
 
     def by_onnx(inputs: Sequence[Tensor]) -> NDArray[np.float32]:
         given = {name: x.numpy() for name, x in zip(graph.inputs, inputs, strict=True)}
@@ -173,7 +197,7 @@ def load(path: Path, graph: Graph, format: Format) -> Call:
 
 
 def difference(graph: Graph, call: Call) -> float:
-    """Greatest absolute difference between a loaded file and the model."""
+    """Return the greatest absolute difference between a loaded file and the model."""
     gaps = []
     for n in SIZES:
         inputs, wanted = graph.draw(n)
@@ -185,13 +209,13 @@ def difference(graph: Graph, call: Call) -> float:
 
 
 def latency_ms(graph: Graph, call: Call, rows: int) -> float:
-    """Median milliseconds of one call."""
+    """Measure the median milliseconds of one call."""
     inputs, _ = graph.draw(rows)
     return median_ms(lambda: call(inputs), calls=200)
 
 
 def with_rows(card: str, rows: Sequence[tuple[str, ...]]) -> str:
-    """A model card whose table of exported files has these rows, older ones of other files kept."""
+    """Put rows into a model card's table of exported files; rows of other files stay."""
     before, found, after = card.partition(f"{TITLE}\n")
     table, _, rest = after.partition("\n## ")
     known = {
@@ -206,8 +230,8 @@ def with_rows(card: str, rows: Sequence[tuple[str, ...]]) -> str:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep what exporters say of their own inner affairs off the user's screen."""
+def quiet_exporters() -> Iterator[None]:
+    """Silence the exporters' own warnings and logs."""
     loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
     levels = [logger.level for logger in loggers]
     with warnings.catch_warnings():

@@ -19,6 +19,7 @@ from torch import nn
 from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
 from oneleap.core.hub.config import from_config, to_config
+from oneleap.core.hub.legacy import migrate
 
 P = TypeVar("P", bound="Pretrained")
 WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
@@ -122,7 +123,8 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise InputError(f"{file} is not JSON ({error}): save the model again") from None
     if not isinstance(config, dict) or not isinstance(config.get("class_path"), str):
         raise InputError(f"{file}: no class_path: was it written by save_pretrained of oneleap?")
-    return config
+    migrated: dict[str, Any] = migrate(config, described=True)
+    return migrated
 
 
 def load_weights(module: nn.Module, file: Path) -> None:

@@ -33,8 +33,3 @@ def find_shipped(kind: str, name: str | os.PathLike[str], known: Mapping[str, Pa
         close = nearest(str(name), known)
         raise InputError(f"{kind}: no '{name}'{close} ({names}; or name a folder)")
     return folder
-
-
-def model_folder(folder: Path) -> Path:
-    """A model's folder, or that of a run's model."""
-    return folder if (folder / CONFIG).is_file() else folder / "model"

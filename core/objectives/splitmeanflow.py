@@ -7,11 +7,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from oneleap.core.errors import InputError
-from oneleap.core.fields.guidance import unconditional
+from oneleap.core.fields.guidance import Guided, unconditional
 from oneleap.core.losses.metrics import Metric, SquaredError, masked_mean
 from oneleap.core.paths.base import LinearPath, expand, jump
 from oneleap.core.paths.times import TimePairs, Uniform
-from oneleap.core.sampling.ode import Guided
 from oneleap.core.types import Draw, Loss, Objective, TrainingBatch, noise_like, rows
 
 

@@ -1,15 +1,14 @@
 """From noise to data: jumps along a mean-velocity field, and the ODE solvers of multi-step ones."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from oneleap.core.errors import InputError
-from oneleap.core.paths.base import expand, jump
-from oneleap.core.types import Field, rows
+from oneleap.core.paths.base import jump
+from oneleap.core.types import Field
 
 Progress = Callable[[int, Tensor], None]
 """Called after each step with the number of steps done and the state."""
@@ -82,44 +81,3 @@ def heun(
         return (v + field(jump(z, v, r, t), r, r)) / 2
 
     return sample(mean_slope, noise, steps=steps, progress=progress)
-
-
-@dataclass(frozen=True)
-class Guided:
-    """Classifier-free guidance, ``null + scale (cond - null)``, as a field of its own.
-
-    With an ``interval``, guidance acts at some noise levels only (Kynkäänniemi et al. 2024, arXiv
-    2404.07724): it takes variety near the noise and does little near the data. A leap over
-    ``[r, t]`` goes by ``t``, where it starts.
-
-    Cost: 2 network evaluations, outside the interval too, for nothing may depend on data here: it
-    compiles and has a forward derivative (which the ends of the interval do not show in).
-
-    Attributes:
-        cond: The field under its condition.
-        null: The field with the condition dropped.
-        scale: 1 is no guidance.
-        interval: Times ``t`` at which there is guidance, the ends included; ``sigma`` of the
-            paper is ``t / (1 - t)``.
-    """
-
-    cond: Field
-    null: Field
-    scale: float
-    interval: tuple[float, float] = (0.0, 1.0)
-
-    def __post_init__(self) -> None:
-        """Refuse an interval that is none."""
-        if not 0 <= self.interval[0] <= self.interval[1] <= 1:
-            raise InputError(f"interval is two times in order, in [0, 1], not {self.interval}")
-
-    def __call__(self, z: Tensor, r: Tensor, t: Tensor) -> Tensor:
-        """Guided velocity; 2 network evaluations."""
-        cond, null = self.cond(z, r, t), self.null(z, r, t)
-        low, high = self.interval
-        inside = expand((low <= t) & (t <= high), z)
-        return torch.where(inside, null + self.scale * (cond - null), cond)
-
-    def rows(self, index: slice) -> "Guided":
-        """The same field for a part of the batch."""
-        return Guided(rows(self.cond, index), rows(self.null, index), self.scale, self.interval)

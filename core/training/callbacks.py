@@ -16,12 +16,9 @@ from rich.progress import Progress as Bar
 
 from oneleap.core.files import replacing
 from oneleap.core.hub.card import hardware, model_card
-from oneleap.core.hub.pretrained import Pretrained
-from oneleap.core.training.checkpoints import BEST, Checkpoints, is_fast_dev_run
-
-MODEL, CONFIG = Path("model"), Path("config.yaml")
-"""Where things lie in a run's folder."""
-
+from oneleap.core.training.checkpoints import Checkpoints, is_fast_dev_run
+from oneleap.core.training.module import trained_model
+from oneleap.core.training.run import BEST, CONFIG, MODEL
 
 PER_RUN = ("config", "run", "runs", "ckpt_path", "weights_only")
 """Settings of one run rather than of an experiment, left out of its ``config.yaml``."""
@@ -146,17 +143,18 @@ class Export(Callback):
     @rank_zero_only
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the folder."""
-        run = Path(trainer.default_root_dir)
-        if is_fast_dev_run(trainer) or not isinstance(pl_module, Pretrained):
+        run, model = Path(trainer.default_root_dir), trained_model(pl_module)
+        if is_fast_dev_run(trainer) or model is None:
             return
         best = self.weights == "best" and (run / BEST).is_file()
         if best:
             checkpoint = torch.load(run / BEST, map_location=pl_module.device, weights_only=True)
+            pl_module.on_load_checkpoint(checkpoint)
             pl_module.load_state_dict(checkpoint["state_dict"])
         config = (run / CONFIG).read_text(encoding="utf-8") if (run / CONFIG).is_file() else ""
         figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        text = model_card(pl_module, facts=_facts(trainer, best), figures=figures, config=config)
-        pl_module.save_pretrained(run / MODEL, card=text)
+        text = model_card(model, facts=_facts(trainer, best), figures=figures, config=config)
+        model.save_pretrained(run / MODEL, card=text)
 
 
 def _facts(trainer: Trainer, best: bool) -> dict[str, object]:
@@ -165,7 +163,7 @@ def _facts(trainer: Trainer, best: bool) -> dict[str, object]:
     facts: dict[str, object] = {
         "Weights": "best of those scored during training" if best else "last step",
         "Gradient steps": trainer.global_step,
-        "Seed": getattr(module, "seed", "none"),
+        "Seed": _seed(module),
         "Hardware": hardware(module.device),
     }
     for kept in trainer.checkpoint_callbacks:
@@ -174,3 +172,9 @@ def _facts(trainer: Trainer, best: bool) -> dict[str, object]:
             if kept.best is not None:
                 facts[f"Best {kept.monitor} during training"] = f"{kept.best:.4g}"
     return facts
+
+
+def _seed(module: LightningModule) -> object:
+    """Return the seed that a module was trained with, wherever it keeps it."""
+    model = getattr(module, "model", module)
+    return getattr(getattr(model, "recipe", model), "seed", "none")

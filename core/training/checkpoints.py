@@ -16,9 +16,7 @@ from lightning.pytorch.callbacks import Checkpoint
 from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
 from oneleap.core.training.logger import RunLogger
-
-LAST, BEST = Path("checkpoints", "last.ckpt"), Path("checkpoints", "best.ckpt")
-"""Where they lie in a run's folder."""
+from oneleap.core.training.run import BEST, LAST
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -71,11 +69,11 @@ class Checkpoints(Checkpoint):
         self.best: float | None = None
         self.seconds, self.rows = 0.0, 0
         self._since, self._saved = time.monotonic(), -1
-        self._offered: float | None = None
+        self._pending: float | None = None
 
-    def offer(self, figures: Mapping[str, float]) -> None:
+    def update(self, figures: Mapping[str, float]) -> None:
         """Figures of this step, whose weights may be the best; see :func:`report_score`."""
-        self._offered = figures.get(self.monitor)
+        self._pending = figures.get(self.monitor)
 
     def state_dict(self) -> dict[str, Any]:
         """What a continued run must know."""
@@ -98,10 +96,10 @@ class Checkpoints(Checkpoint):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Save when it is time; Lightning resumes exactly from this point of a step."""
-        step, offered = trainer.global_step, self._offered
-        if offered is not None:
-            self._offered = None
-            self._keep_best(trainer, offered)
+        step, score = trainer.global_step, self._pending
+        if score is not None:
+            self._pending = None
+            self._keep_best(trainer, score)
         # A step may be of several batches: it is done when its number has changed.
         if step != self._saved and (step % self.every_n_steps == 0 or step == trainer.max_steps):
             self._save(trainer, LAST)
@@ -140,21 +138,9 @@ def report_score(trainer: Trainer, figures: Mapping[str, float]) -> None:
     """
     for kept in trainer.checkpoint_callbacks:
         if isinstance(kept, Checkpoints):
-            kept.offer(figures)
+            kept.update(figures)
 
 
 def is_fast_dev_run(trainer: Trainer) -> bool:
     """Whether this is ``--trainer.fast_dev_run``, which leaves no files."""
     return bool(getattr(trainer, "fast_dev_run", False))
-
-
-def newest(runs: Path) -> Path:
-    """The newest run that can be resumed.
-
-    Raises:
-        InputError: If there is none.
-    """
-    found = sorted(path.parents[1] for path in runs.glob(f"*/{LAST}"))
-    if not found:
-        raise InputError(f"nothing to resume: no run in {runs} has {LAST}")
-    return found[-1]

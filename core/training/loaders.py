@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-import lightning as L
+if TYPE_CHECKING:
+    import lightning as L
 
 B = TypeVar("B")
 
@@ -22,7 +23,7 @@ class Endless(Generic[B]):
     """
 
     def __init__(
-        self, data: L.LightningDataModule, batch: Callable[[int, int], B], workers: int = 0
+        self, data: "L.LightningDataModule", batch: Callable[[int, int], B], workers: int = 0
     ) -> None:
         self.data, self.batch, self.workers = data, batch, workers
 

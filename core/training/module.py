@@ -1,182 +1,113 @@
-"""What every domain's Lightning module shares: objective, moving average, seeds, optimiser."""
+"""The Lightning module that trains any generative model."""
 
-import os
-from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import lightning as L
-import torch
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim import Optimizer
 
 from oneleap.core.errors import InputError
-from oneleap.core.hub.pretrained import Pretrained, load_pretrained
-from oneleap.core.losses.hooks import RecordsActivations
-from oneleap.core.nets.embed import zero_interval_embedding
+from oneleap.core.hub.pretrained import Pretrained
 from oneleap.core.training.compile import compiled
-from oneleap.core.training.ema import PowerEMA, ema_update, frozen_copy
-from oneleap.core.training.optim import AdamConfig, build_optimizer
-from oneleap.core.training.seed import BATCHES, step_generator
-from oneleap.core.types import Draw, Field, Loss, Objective, TrainingBatch
+from oneleap.core.training.ema import ema_update
+from oneleap.core.training.model import SCORE, GenerativeModel
+from oneleap.core.training.optim import build_optimizer
+from oneleap.core.training.seed import Step
+from oneleap.core.types import Draw, Loss
+
+PREFIX = "model."
+"""What the names of a model's weights begin with inside the Lightning module."""
 
 
-class GenerativeModule(Pretrained, L.LightningModule):
-    """Trains a network under an objective; a domain says what its data are and how they bind.
+class TrainingModule(L.LightningModule):
+    """Trains a :class:`GenerativeModel`: draws, loss, optimizer step, moving average.
+
+    Its checkpoints hold the weights under the model's own names.
 
     Args:
-        net: Called as ``net(z, r, t, *cond)``.
-        objective: Any objective of the core.
-        optimizer: Optimiser, schedule and gradient clip.
-        ema: Decay per step of the moving average that samples are drawn from, or a schedule.
-        seed: Of all draws of a training run.
-        compile_loss: Run the loss through ``torch.compile``.
-        teacher: Folder or repository of a trained model to distil, see :meth:`load_teacher`.
-        from_teacher: Start from the teacher's weights, as a field that at every interval is the
-            teacher's instantaneous velocity.
+        model: The model; it is trained in place.
     """
 
-    average: nn.Module
-
-    def __init__(
-        self,
-        net: nn.Module,
-        objective: Objective,
-        *,
-        optimizer: AdamConfig,
-        ema: float | PowerEMA = 0.999,
-        seed: int = 0,
-        compile_loss: bool = False,
-        teacher: str | None = None,
-        from_teacher: bool = False,
-    ) -> None:
+    def __init__(self, model: GenerativeModel) -> None:
         super().__init__()
-        self.net, self.objective, self.optimizer = net, objective, optimizer
-        self.ema, self.seed, self.compile_loss = ema, seed, compile_loss
-        self.teacher, self.from_teacher = teacher, from_teacher
-        if from_teacher and teacher is None:
-            raise InputError("from_teacher: no teacher was named")
-        if isinstance(ema, float | int) and not 0 <= ema < 1:
-            raise InputError(f"ema: {ema} is not from 0 to below 1")
-        self._teacher: list[GenerativeModule] = []  # in a list it is no part of the weights
-        self.average = frozen_copy(net)
-        if isinstance(objective, RecordsActivations):
-            objective.record_activations(net)
+        self.model = model
         self._total_steps = 1
-        self._loss: Callable[[Any, Draw], Loss] = self.loss
+        self._loss: Callable[[Any, Draw], Loss] = model.loss
 
-    @abstractmethod
-    def data(self, batch: Any) -> Tensor:
-        """What is to be generated, (b, *d), as the network sees it; cheap."""
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Save the weights under the model's own names, without a prefix for this wrapper."""
+        checkpoint["state_dict"] = {
+            name.removeprefix(PREFIX): weight for name, weight in checkpoint["state_dict"].items()
+        }
 
-    @abstractmethod
-    def bind(self, batch: Any, net: Callable[..., Tensor] | None = None) -> TrainingBatch:
-        """Close ``net``, by default the network being trained, over a batch's conditions."""
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Load weights that were saved under the model's own names."""
+        checkpoint["state_dict"] = {
+            name if name.startswith(PREFIX) else PREFIX + name: weight
+            for name, weight in checkpoint["state_dict"].items()
+        }
 
-    def loss(self, batch: Any, draw: Draw) -> Loss:
-        """The objective on one batch, for given randomness."""
-        return self.objective.loss(self.bind(batch), draw)
-
-    def load_teacher(self) -> "GenerativeModule":
-        """Load the model named ``teacher``, frozen; done when training starts.
-
-        Not when a model is built: a student that was saved acts without its teacher.
-
-        Raises:
-            InputError: If there is no such model, or it is of another kind.
-        """
-        if self.teacher is None:
-            raise InputError("no teacher was named")
-        model = load_pretrained(self.teacher)
-        if not isinstance(model, GenerativeModule):
-            kind = type(model).__name__
-            raise InputError(f"teacher: {self.teacher} holds a {kind}, which cannot teach")
-        self._teacher = [model.requires_grad_(False).to(self.device)]
-        return model
-
-    def teacher_field(self, batch: Any) -> Field | None:
-        """The teacher's field under a batch's conditions, as it normalises them, or ``None``.
-
-        The weights are the teacher's average, from which it samples.
-        """
-        return next((m.bind(batch, m.average).field for m in self._teacher), None)
-
-    def generator(self, stream: int = 0) -> torch.Generator:
-        """The randomness of this batch, on this process.
-
-        Args:
-            stream: Tells apart what draws for one batch; below 1000, and not that of the batches
-                themselves, whose equal draws would tie what is drawn to the rows.
-        """
-        if stream == BATCHES:
-            raise ValueError(f"stream {BATCHES} is the batches' own")
-        return step_generator(
-            self.seed, self._batches, stream + 1000 * self.global_rank, self.device
+    @property
+    def step(self) -> Step:
+        """Position of the run, on this process."""
+        return Step(
+            seed=self.model.recipe.seed,
+            batch=self._batches,
+            gradient_step=self.global_step,
+            progress=min(1.0, self.global_step / self._total_steps),
+            rank=self.global_rank,
+            device=self.device,
         )
 
     @property
     def _batches(self) -> int:
-        """Batches before this one: gradient steps, if gradients of several are not summed."""
+        """Batches before this one: gradient steps, unless gradients are accumulated."""
         trainer = self._trainer
         if trainer is None or trainer.accumulate_grad_batches == 1:
             return self.global_step
         each = trainer.accumulate_grad_batches
         return self.global_step * each + max(0, trainer.fit_loop.total_batch_idx) % each
 
-    @property
-    def progress(self) -> float:
-        """Share of the training run that is done."""
-        return min(1.0, self.global_step / self._total_steps)
-
     def on_fit_start(self) -> None:
-        """Fetch the teacher and compile, once the weights are on their device."""
-        if not torch.cuda.is_available():
-            # Optimisers ask for a GPU in every step, which looks for a driver anew: 0.7 ms.
-            os.environ["CUDA_VISIBLE_DEVICES"] = ""
-        if self.trainer.precision == "16-mixed" and self.optimizer.clip is not None:
+        """Load the teacher and compile, once the weights are on their device."""
+        recipe = self.model.recipe
+        if self.trainer.precision == "16-mixed" and recipe.optimizer.clip is not None:
             raise InputError(
-                "trainer.precision: 16-mixed scales the gradients that model.optimizer.clip looks "
-                "at: take bf16-mixed, or clip: null"
+                "trainer.precision: 16-mixed scales the gradients that "
+                "model.recipe.optimizer.clip looks at: take bf16-mixed, or clip: null"
             )
-        if self.teacher is not None:
-            self.load_teacher()
+        if recipe.teacher is not None:
+            self.model.load_teacher()
         self._total_steps = max(1, int(self.trainer.estimated_stepping_batches))
-        if self.compile_loss:
-            self._loss = compiled(self.loss)
+        if recipe.compile:
+            self._loss = compiled(self.model.loss)
 
     def on_train_start(self) -> None:
-        """Take the teacher's weights, where that is asked for, unless the run is resumed.
-
-        Raises:
-            InputError: If the teacher's network has another shape.
-        """
-        if not self.from_teacher or self.global_step > 0:
-            return
-        try:
-            self.net.load_state_dict(self._teacher[0].average.state_dict())
-        except RuntimeError as error:
-            reason = str(error).splitlines()[-1].strip()
-            raise InputError(f"teacher: {self.teacher} has another network: {reason}") from None
-        self.average.load_state_dict(zero_interval_embedding(self.net).state_dict())
+        """Take the teacher's weights, unless the run is resumed."""
+        if self.global_step == 0:
+            self.model.start_from_teacher()
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor | None:
-        """Mean loss of one batch."""
-        draw = self.objective.draw(self.data(batch), self.generator(), self.progress)
+        """Compute the mean loss of one batch."""
+        model, step = self.model, self.step
+        batch = model.prepare(batch, step)
+        draw = model.objective.draw(model.data(batch), step.generator(), step.progress)
         loss = self._loss(batch, draw)
         self.log_sometimes({"loss": loss.per_sample.detach().mean(), **loss.logs})
         return loss.per_sample.mean()
 
-    def log_sometimes(self, logs: dict[str, Tensor]) -> None:
-        """Log under ``train/`` on the trainer's logging steps only: every other step is free."""
+    def log_sometimes(self, logs: Mapping[str, Tensor]) -> None:
+        """Log under ``train/``, on the trainer's logging steps only: other steps cost nothing."""
         every: int = vars(self.trainer)["log_every_n_steps"]
         if (self.global_step + 1) % every == 0:
             self.log_dict({f"train/{name}": value.detach() for name, value in logs.items()})
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """Fused Adam and its schedule."""
+        """Build fused AdamW and its schedule."""
         return build_optimizer(
-            (self.optimizer, self.net.parameters()),
+            (self.model.recipe.optimizer, self.model.net.parameters()),
             total_steps=int(self.trainer.estimated_stepping_batches),
         )
 
@@ -186,11 +117,46 @@ class GenerativeModule(Pretrained, L.LightningModule):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """Clip as the optimiser's description says; the trainer's own flags stay unused."""
-        self.optimizer.clip_(self.net.parameters())
+        """Clip as the recipe's optimizer says; the trainer's own flags stay unused."""
+        self.model.recipe.optimizer.clip_(self.model.net.parameters())
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
-        """One optimiser step, then one of the moving average."""
-        step = self.global_step  # Lightning counts the step when this returns
+        """Take one optimizer step, then update the moving average."""
+        step = self.global_step  # Lightning counts the step when the call below returns
         super().optimizer_step(*args, **kwargs)
-        ema_update(self.average, self.net, self.ema, step)
+        ema_update(self.model.average, self.model.net, self.model.recipe.ema, step)
+
+
+class ValidatingModule(TrainingModule):
+    """A :class:`TrainingModule` of a model that has a validation.
+
+    Lightning warns of a validation step without validation data, so models without one do not get
+    one.
+    """
+
+    def validation_step(self, batch: Any, batch_idx: int) -> None:
+        """Log the model's figures of one validation batch."""
+        step = Step(
+            seed=self.model.recipe.seed,
+            batch=batch_idx,
+            gradient_step=self.global_step,
+            progress=self.step.progress,
+            device=self.device,
+        )
+        found = self.model.validate(batch, step)
+        for name, value in found.figures.items():
+            logged = None if name != SCORE else False
+            self.log(name, value, on_epoch=True, batch_size=found.rows, logger=logged)
+
+
+def trained_model(module: L.LightningModule) -> Pretrained | None:
+    """Find the model that a Lightning module trains and that is saved when it ends.
+
+    Args:
+        module: One with the model as its attribute ``model``, or itself a model that can be saved.
+
+    Returns:
+        The model, or ``None`` if there is none to save.
+    """
+    model = getattr(module, "model", module)
+    return model if isinstance(model, Pretrained) else None

@@ -1,16 +1,19 @@
-"""Optimiser and learning-rate schedule as one plain, serialisable description."""
+"""Optimizer and learning-rate schedule as one plain, serializable description."""
 
 import functools
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
-from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
+
+if TYPE_CHECKING:
+    from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 
 
 @dataclass(frozen=True)
@@ -19,10 +22,10 @@ class AdamConfig:
 
     Attributes:
         lr: Peak learning rate.
-        betas: Decay of the two moments.
-        weight_decay: Decoupled, per step and unit of learning rate.
-        warmup_steps: Linear from 0 to ``lr``.
-        cosine: Whether to decay to 0 at the last step of the run.
+        betas: Decay rates of the first and second moment.
+        weight_decay: Decoupled weight decay, per step and unit of learning rate.
+        warmup_steps: Steps over which the learning rate rises linearly from 0 to ``lr``.
+        cosine: Whether the learning rate decays to 0 at the last step of the run.
         clip: Largest gradient norm; ``None`` leaves gradients alone.
     """
 
@@ -34,7 +37,7 @@ class AdamConfig:
     clip: float | None = None
 
     def factor(self, step: int, total_steps: int) -> float:
-        """The learning rate at ``step`` of ``total_steps``, as a share of ``lr``."""
+        """Return the learning rate at ``step`` of ``total_steps``, as a share of ``lr``."""
         if step < self.warmup_steps:
             return (step + 1) / self.warmup_steps
         if not self.cosine:
@@ -43,12 +46,12 @@ class AdamConfig:
         return 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
 
     def clip_(self, parameters: Iterable[nn.Parameter]) -> None:
-        """Clip gradients in place, without a host sync."""
+        """Clip gradients in place, without a transfer from the device."""
         if self.clip is not None:
             torch.nn.utils.clip_grad_norm_(parameters, self.clip)
 
     def clipped(self, gradients: list[Tensor]) -> list[Tensor]:
-        """What :meth:`clip_` makes of gradients, for those of a compiled graph."""
+        """Return clipped gradients, as :meth:`clip_` would leave them; for compiled graphs."""
         if self.clip is None:
             return gradients
         factor = (self.clip / (get_total_norm(gradients) + 1e-6)).clamp(max=1.0)
@@ -57,11 +60,15 @@ class AdamConfig:
 
 def build_optimizer(
     *parts: tuple[AdamConfig, Iterable[nn.Parameter]], total_steps: int
-) -> OptimizerLRSchedulerConfig:
-    """One fused optimiser over all parts of a model, each with its own description and schedule.
+) -> "OptimizerLRSchedulerConfig":
+    """Build one fused optimizer over all parts of a model, each with its own settings.
 
-    In the form Lightning's ``configure_optimizers`` returns; the schedule is stepped once per
-    gradient step.
+    Args:
+        parts: Settings and parameters of each part; each becomes a parameter group.
+        total_steps: Gradient steps of the run, for the schedules.
+
+    Returns:
+        What Lightning's ``configure_optimizers`` returns; the schedule advances each gradient step.
     """
     groups = [
         {"params": list(p), "lr": a.lr, "betas": a.betas, "weight_decay": a.weight_decay}

@@ -10,7 +10,7 @@ from torch import nn
 from oneleap.core.files import replacing
 from oneleap.core.hub.config import to_config
 from oneleap.core.hub.pretrained import CONFIG, SLIM, WEIGHTS, Pretrained, load_pretrained
-from oneleap.core.training.module import GenerativeModule
+from oneleap.core.training.model import GenerativeModel
 
 
 def save_release(model: Pretrained, folder: str | os.PathLike[str], *, half: bool = True) -> None:
@@ -21,12 +21,13 @@ def save_release(model: Pretrained, folder: str | os.PathLike[str], *, half: boo
     assert isinstance(model, nn.Module)
     folder = Path(folder)
     config = to_config(model) | {SLIM: True}
-    if isinstance(model, GenerativeModule):
-        config["init_args"] |= {"teacher": None, "from_teacher": False}
+    if isinstance(model, GenerativeModel):
+        recipe = config["init_args"]["recipe"]["init_args"]
+        recipe |= {"teacher": None, "from_teacher": False}
     weights = {
         name: (weight.half() if half and weight.is_floating_point() else weight).contiguous()
         for name, weight in model.state_dict().items()
-        if not (isinstance(model, GenerativeModule) and name.startswith("net."))
+        if not (isinstance(model, GenerativeModel) and name.startswith("net."))
     }
     (folder / CONFIG).unlink(missing_ok=True)
     with replacing(folder / WEIGHTS) as path:

@@ -1,4 +1,6 @@
-"""Randomness as a function of (seed, step): a killed run resumes on the very same draws."""
+"""Randomness as a function of seed and step: a killed run resumes with the same draws."""
+
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -9,16 +11,19 @@ from oneleap.core.errors import InputError
 def step_generator(
     seed: int, step: int, stream: int = 0, device: torch.device | str = "cpu"
 ) -> torch.Generator:
-    """A generator for one training step, independent of every other step's.
+    """Make the generator of one training step, independent of the generators of other steps.
 
-    Nothing needs saving for a resumed run to continue bit for bit: step ``k`` draws the same
-    numbers whether the steps before it ran in this process or in one that was killed.
+    A resumed run needs no saved generator state: step ``k`` draws the same numbers whether the
+    steps before it ran in this process or in one that was killed.
 
     Args:
-        seed: Of the run.
+        seed: Seed of the run.
         step: Gradient step, from 0.
-        stream: Tells apart several consumers within one step (data, loss, rank).
-        device: Where the draws happen.
+        stream: Number that separates several consumers within one step (data, loss, rank).
+        device: Device of the draws.
+
+    Returns:
+        A freshly seeded generator.
 
     Raises:
         InputError: If the seed is negative.
@@ -30,18 +35,70 @@ def step_generator(
 
 
 BATCHES = 1
-"""The stream of batches; any other is free for what a step draws besides."""
+"""Stream of the batches; all other streams are free for further draws of a step."""
+
+RANK_STRIDE = 1000
+"""Distance between the streams of two processes."""
 
 
 def batch_generator(
     seed: int, step: int, rank: int = 0, device: torch.device | str = "cpu"
 ) -> torch.Generator:
-    """The generator of a step's batch: another on each process, and none of the loss's.
+    """Make the generator of a step's batch; it differs between processes and from the loss's.
 
     Args:
-        seed: Of the data.
+        seed: Seed of the data module.
         step: Batch, from 0.
-        rank: Of the process.
-        device: Where the draws happen.
+        rank: Rank of the process.
+        device: Device of the draws.
+
+    Returns:
+        A freshly seeded generator.
     """
-    return step_generator(seed, step, BATCHES + 1000 * rank, device)
+    return step_generator(seed, step, BATCHES + RANK_STRIDE * rank, device)
+
+
+def episode_seed(seed: int, *words: int) -> int:
+    """Derive the environment seed of an episode.
+
+    Args:
+        seed: Seed of the evaluation or collection.
+        words: Number of the episode, and what else tells its use from others.
+    """
+    return int(np.random.SeedSequence((seed, *words)).generate_state(1)[0])
+
+
+@dataclass(frozen=True)
+class Step:
+    """Position of a training run, from which all randomness of a step follows.
+
+    Attributes:
+        seed: Seed of the run.
+        batch: Batches before this one. Equal to the gradient step unless gradients of several
+            batches are accumulated.
+        gradient_step: Gradient steps before this one.
+        progress: Share of the run that is done, in [0, 1].
+        rank: Rank of the process.
+        device: Device of the draws.
+    """
+
+    seed: int
+    batch: int = 0
+    gradient_step: int = 0
+    progress: float = 0.0
+    rank: int = 0
+    device: torch.device | str = "cpu"
+
+    def generator(self, stream: int = 0) -> torch.Generator:
+        """Make the generator of one consumer within this step.
+
+        Args:
+            stream: Number of the consumer, below 1000. It must not be :data:`BATCHES`: equal draws
+                would tie what is drawn to the choice of the rows.
+
+        Raises:
+            ValueError: If the stream belongs to the batches.
+        """
+        if stream == BATCHES:
+            raise ValueError(f"stream {BATCHES} is reserved for the batches")
+        return step_generator(self.seed, self.batch, stream + RANK_STRIDE * self.rank, self.device)

@@ -5,8 +5,8 @@ import torch
 from support.exact import Gaussian, seeded
 from torch import Tensor
 
+from oneleap.core.fields.guidance import Guided
 from oneleap.core.nets.mlp import MLP
-from oneleap.core.sampling.ode import Guided
 from oneleap.core.types import Conditioned, Draw, Field, Loss, noise_like, rows
 
 SLICES = [slice(0, 3), slice(3, None), slice(None), slice(0, 0), slice(1, 8, 2)]

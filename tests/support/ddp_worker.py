@@ -20,6 +20,7 @@ from oneleap.core.objectives import (
     MeanFlow,
     SplitMeanFlow,
 )
+from oneleap.core.training.module import TrainingModule
 from oneleap.core.types import Objective
 
 OBJECTIVES: list[Objective] = [
@@ -39,9 +40,11 @@ def gradient(net: nn.Module) -> Tensor:
 class Keep(L.Callback):
     """Keeps the gradient that the optimiser will be given, and what the trainer wraps."""
 
-    def on_before_optimizer_step(self, trainer: L.Trainer, pl_module: Toy, *rest: object) -> None:
+    def on_before_optimizer_step(
+        self, trainer: L.Trainer, pl_module: TrainingModule, *rest: object
+    ) -> None:
         assert isinstance(trainer.strategy.model, DistributedDataParallel)
-        self.seen = gradient(pl_module.net)
+        self.seen = gradient(pl_module.model.net)
 
 
 def main(path: str) -> None:
@@ -53,7 +56,7 @@ def main(path: str) -> None:
             process_group_backend="gloo", cluster_environment=LightningEnvironment()
         )
         trainer(1, devices=PROCESSES, strategy=strategy, callbacks=[keep]).fit(
-            model, Endless(batch(rank))
+            model.lightning_module(), Endless(batch(rank))
         )
         weights = torch.cat([p.detach().flatten() for p in model.net.parameters()])
         kept[type(objective).__name__] = {"gradient": keep.seen, "weights": weights}

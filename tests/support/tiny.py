@@ -19,8 +19,8 @@ from oneleap.core.training.seed import step_generator
 from oneleap.core.types import Objective
 
 CONFIG = """# A line about it.
-data: {class_path: tiny.Noise, init_args: {path: here}}
-model: {class_path: tiny.Shrink}
+data: {class_path: support.tiny.Noise, init_args: {path: here}}
+model: {class_path: support.tiny.Shrink}
 trainer: {max_steps: 40, log_every_n_steps: 5, accelerator: cpu}
 checkpoints: {every_n_steps: 10}
 """

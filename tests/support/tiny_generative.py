@@ -8,14 +8,15 @@ import torch
 from torch import Tensor
 
 from oneleap.core.nets.mlp import MLP
-from oneleap.core.training.module import GenerativeModule
+from oneleap.core.training.model import GenerativeModel
 from oneleap.core.training.optim import AdamConfig
+from oneleap.core.training.recipe import Recipe
 from oneleap.core.types import Conditioned, Objective, TrainingBatch
 
 DIM, COND = 2, 3
 
 
-class Toy(GenerativeModule):
+class Toy(GenerativeModel):
     """Points given vectors: a batch is (b, DIM + COND)."""
 
     def __init__(
@@ -24,7 +25,9 @@ class Toy(GenerativeModule):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             net = MLP(DIM, COND, 16, 2, 8)
-        super().__init__(net, objective, optimizer=AdamConfig(lr=1e-2), seed=seed, **rest)
+        recipe = Recipe(optimizer=AdamConfig(lr=1e-2), seed=seed, **rest)
+        super().__init__(net, objective, recipe)
+        self.width, self.seed = width, seed
 
     def data(self, batch: Tensor) -> Tensor:
         return batch[:, :DIM]

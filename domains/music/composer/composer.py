@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from oneleap.core.errors import InputError, nearest
+from oneleap.core.fields.guidance import Guided
 from oneleap.core.files import replacing
 from oneleap.core.hub.pretrained import CARD
 from oneleap.core.objectives import (
@@ -20,7 +21,7 @@ from oneleap.core.objectives import (
     ImprovedConsistencyTraining,
 )
 from oneleap.core.sampling.consistency import consistency
-from oneleap.core.sampling.ode import Guided, sample
+from oneleap.core.sampling.ode import sample
 from oneleap.core.training.release import save_release
 from oneleap.core.types import Field
 from oneleap.domains.audio.mel import refuse_mismatch

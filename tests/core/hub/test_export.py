@@ -12,7 +12,7 @@ from oneleap.core.errors import InputError
 from oneleap.core.hub import export
 from oneleap.core.hub.export import TITLE, Format, Graph, export_graphs, with_rows
 
-FORMATS: list[Format] = ["onnx", "torchscript"]
+FORMATS: list[Format] = ["onnx", "pt2"]
 
 
 class Scaled(nn.Module):
@@ -87,7 +87,7 @@ def test_the_card_keeps_a_row_for_each_file(tmp_path: Path) -> None:
         export_graphs([graph()], tmp_path, format)
     card = (tmp_path / "README.md").read_text()
     assert card.startswith("# Model\n\ntext\n\n## Exported graphs\n")
-    assert card.count("`thing.onnx`") == card.count("`thing.pt`") == card.count(TITLE) == 1
+    assert card.count("`thing.onnx`") == card.count("`thing.pt2`") == card.count(TITLE) == 1
     assert " ms |" in card
 
 

@@ -17,7 +17,7 @@ from oneleap.core.hub.pretrained import CARD, CONFIG, WEIGHTS, Pretrained, load_
 from oneleap.core.training.optim import AdamConfig
 
 SPEC = Spec(3, (1.0, 2.0, 3.0), ["a"])
-TRUST = ("tiny", __name__.partition(".")[0])
+TRUST = ("support", __name__.partition(".")[0])
 
 
 class Tied(Pretrained, nn.Module):
@@ -57,7 +57,7 @@ def test_round_trip(folder: Path) -> None:
 def test_the_class_is_found_in_the_configuration(folder: Path) -> None:
     assert type(load_pretrained(folder, trusted=TRUST)) is Shrink
     config = json.loads((folder / CONFIG).read_text())
-    assert config["class_path"] == "tiny.Shrink"
+    assert config["class_path"] == "support.tiny.Shrink"
     assert config["init_args"]["spec"]["init_args"]["dim"] == 3
     assert config["oneleap_version"] == "0.1.0"
 
@@ -108,7 +108,7 @@ MISTAKES = {
         lambda f: (f / CONFIG).write_text(
             '{"class_path": "oneleap.core.training.optim.AdamConfig"}'
         ),
-        "Adam is not a model",
+        "AdamConfig is not a model",
     ),
     "not ours": (lambda f: edit_config(f, class_path="os.system"), "is not a class of oneleap"),
     "no weights": (lambda f: (f / WEIGHTS).unlink(), "model.safetensors is missing"),

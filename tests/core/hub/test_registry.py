@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from oneleap.core.errors import InputError
-from oneleap.core.hub.registry import find_shipped, model_folder, shipped_models
+from oneleap.core.hub.registry import find_shipped, shipped_models
 
 
 def test_a_package_without_models_has_an_empty_shelf() -> None:
@@ -31,9 +31,3 @@ def test_a_name_is_shipped_or_a_folder_or_refused(tmp_path: Path) -> None:
         find_shipped("voice", "alison", known)
     with pytest.raises(InputError, match="none is shipped; or name a folder"):
         find_shipped("singer", "anna", {})
-
-
-def test_a_run_holds_its_model_in_a_folder(tmp_path: Path) -> None:
-    assert model_folder(tmp_path) == tmp_path / "model"
-    (tmp_path / "config.json").touch()
-    assert model_folder(tmp_path) == tmp_path

@@ -36,7 +36,7 @@ def close(mine, theirs):
 
 def run(body: str, kind: str = "dit", backend: str = "aot_eager") -> None:
     script = PROLOGUE.replace("{kind!r}", repr(kind)).replace("{backend!r}", repr(backend)) + body
-    paths = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+    paths = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
     env = {**os.environ, "PYTHONPATH": paths}
     subprocess.run([sys.executable, "-c", script], check=True, timeout=900, env=env)
 

@@ -27,6 +27,7 @@ from support.exact_paths import (
 from torch import Tensor
 
 from oneleap.core.errors import InputError
+from oneleap.core.fields.guidance import Guided
 from oneleap.core.losses.metrics import AdaptiveSquaredError, SquaredError
 from oneleap.core.nets.mlp import MLP
 from oneleap.core.objectives import (
@@ -40,7 +41,7 @@ from oneleap.core.objectives import (
 from oneleap.core.objectives import alphaflow as alphaflow_file
 from oneleap.core.paths.base import LinearPath, expand, jump
 from oneleap.core.paths.times import LogitNormal, TimePairs, Uniform
-from oneleap.core.sampling.ode import Guided, sample
+from oneleap.core.sampling.ode import sample
 from oneleap.core.training.ema import ema_update, frozen_copy
 from oneleap.core.types import Conditioned, Draw, TrainingBatch
 

@@ -24,12 +24,13 @@ from torch import Tensor
 
 from oneleap.core.errors import InputError
 from oneleap.core.fields.flow_map import pairs
+from oneleap.core.fields.guidance import Guided
 from oneleap.core.nets.mlp import MLP
 from oneleap.core.objectives import DirectDistillation, FlowMatching, Reflow
 from oneleap.core.objectives import direct_distillation as direct_module
 from oneleap.core.objectives import reflow as reflow_module
 from oneleap.core.paths.base import LinearPath, expand
-from oneleap.core.sampling.ode import Guided, sample
+from oneleap.core.sampling.ode import sample
 from oneleap.core.types import Conditioned, Draw, Field, TrainingBatch
 
 Patch = pytest.MonkeyPatch
@@ -261,7 +262,7 @@ COMPILED = """
 import torch
 from oneleap.core.nets.mlp import MLP
 from oneleap.core.objectives import DirectDistillation, Reflow
-from oneleap.core.sampling.ode import Guided
+from oneleap.core.fields.guidance import Guided
 from oneleap.core.types import Bound, Conditioned
 
 torch.manual_seed(0)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from support.exact import Gaussian, on_trajectory, seeded
 from torch import Tensor, nn
 
+from oneleap.core.fields.guidance import Guided
 from oneleap.core.losses.metrics import AdaptiveSquaredError, Metric, SquaredError
 from oneleap.core.nets.mlp import MLP
 from oneleap.core.objectives.flow_matching import FlowMatching
@@ -20,7 +21,6 @@ from oneleap.core.objectives.meanflow import MeanFlow
 from oneleap.core.objectives.splitmeanflow import SplitMeanFlow
 from oneleap.core.paths.base import LinearPath, expand
 from oneleap.core.paths.times import LogitNormal, TimePairs, Uniform
-from oneleap.core.sampling.ode import Guided
 from oneleap.core.types import Conditioned, Draw, TrainingBatch
 
 SHAPES = [(64,), (3, 5), (2, 4, 4)]

@@ -9,8 +9,9 @@ from support.exact import Gaussian, seeded
 from torch import Tensor
 
 from oneleap.core.errors import InputError
+from oneleap.core.fields.guidance import Guided
 from oneleap.core.fields.jvp import total_derivative
-from oneleap.core.sampling.ode import Guided, euler, heun, sample, time_grid
+from oneleap.core.sampling.ode import euler, heun, sample, time_grid
 from oneleap.core.types import Field
 
 SHAPES = [(64,), (3, 5), (2, 4, 4)]

@@ -158,7 +158,7 @@ def test_a_failed_checkpoint_leaves_the_one_before(tmp_path: Path) -> None:
 @pytest.mark.parametrize("weights", ["last", "best"])
 def test_export(tmp_path: Path, weights: Any) -> None:
     model = train(tmp_path, Checkpoints(every_n_steps=10), Export(weights))
-    saved = Shrink.from_pretrained(tmp_path / MODEL, trusted=("tiny",))
+    saved = Shrink.from_pretrained(tmp_path / MODEL, trusted=("support",))
     name = LAST if weights == "last" else BEST
     expected = torch.load(tmp_path / name, weights_only=True)["state_dict"]
     assert all(torch.equal(w, expected[name]) for name, w in saved.state_dict().items())
@@ -167,7 +167,7 @@ def test_export(tmp_path: Path, weights: Any) -> None:
     weights_line = "last step" if weights == "last" else "best of those scored during training"
     for line in (
         "# Shrink",
-        "| Class | `tiny.Shrink` |",
+        "| Class | `support.tiny.Shrink` |",
         f"| Weights | {weights_line} |",
         "| Gradient steps | 40 |",
         "| Seed | 3 |",

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import fx
 
-from oneleap.core.training.compile import DropZeroProducts
+from oneleap.core.training.graph_pass import DropZeroProducts
 
 aten = torch.ops.aten
 
@@ -17,7 +17,7 @@ aten = torch.ops.aten
 # shapes that this test run switches on do not compile.
 SCRIPT = """
 import torch
-from oneleap.core.training.compile import DropZeroProducts
+from oneleap.core.training.graph_pass import DropZeroProducts
 from oneleap.core.fields.jvp import total_derivative
 from oneleap.core.nets import MLP
 

@@ -20,7 +20,7 @@ from torch import Tensor
 from oneleap.core.training.seed import step_generator
 from oneleap.core.types import Draw, Objective
 
-WORKER = Path(__file__).parents[1] / "ddp_worker.py"
+WORKER = Path(__file__).parents[2] / "support" / "ddp_worker.py"
 each_objective = pytest.mark.parametrize("objective", OBJECTIVES, ids=lambda o: type(o).__name__)
 
 
@@ -40,7 +40,7 @@ def ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, dict[str, 
         own |= {"LOCAL_RANK": str(rank), "NODE_RANK": "0", "WORLD_SIZE": str(PROCESSES)}
         with (folder / f"{rank}.log").open("w") as log:
             argv = [sys.executable, str(WORKER), str(folder / f"{rank}.pt")]
-            env = {**os.environ, **own}
+            env = {**os.environ, **own, "PYTHONPATH": str(WORKER.parents[1])}
             workers.append(subprocess.Popen(argv, env=env, stdout=log, stderr=log, cwd=folder))
     try:
         codes = [worker.wait(timeout=300) for worker in workers]

@@ -11,10 +11,12 @@ from oneleap.core.errors import InputError
 from oneleap.core.fields.jvp import total_derivative
 from oneleap.core.nets import MLP
 from oneleap.core.objectives import Dispersed, FlowMatching, MeanFlow, SplitMeanFlow
-from oneleap.core.training import module as lit
+from oneleap.core.training import model as models
 from oneleap.core.training.ema import PowerEMA
+from oneleap.core.training.module import TrainingModule
 from oneleap.core.training.optim import AdamConfig
-from oneleap.core.training.seed import BATCHES, step_generator
+from oneleap.core.training.recipe import Recipe
+from oneleap.core.training.seed import BATCHES, Step, step_generator
 from oneleap.core.types import Conditioned
 
 
@@ -28,8 +30,10 @@ class Weights(L.Callback):
     def __init__(self) -> None:
         self.seen: list[Tensor] = []
 
-    def on_train_batch_end(self, trainer: L.Trainer, pl_module: Toy, *rest: object) -> None:
-        self.seen.append(flat(pl_module.net))
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: TrainingModule, *rest: object
+    ) -> None:
+        self.seen.append(flat(pl_module.model.net))
 
 
 # The moving average.
@@ -38,7 +42,7 @@ class Weights(L.Callback):
 def test_a_constant_decay_starts_from_the_first_weights() -> None:
     model, weights = Toy(FlowMatching(), ema=0.8), Weights()
     average = flat(model.net)
-    trainer(4, callbacks=[weights]).fit(model, Endless(batch()))
+    trainer(4, callbacks=[weights]).fit(model.lightning_module(), Endless(batch()))
     for seen in weights.seen:
         average = 0.8 * average + 0.2 * seen
     torch.testing.assert_close(flat(model.average), average)
@@ -47,7 +51,7 @@ def test_a_constant_decay_starts_from_the_first_weights() -> None:
 def test_a_schedule_counts_the_steps_from_the_first() -> None:
     ema = PowerEMA(0.2)
     model, weights = Toy(FlowMatching(), ema=ema), Weights()
-    trainer(5, callbacks=[weights]).fit(model, Endless(batch()))
+    trainer(5, callbacks=[weights]).fit(model.lightning_module(), Endless(batch()))
     share = torch.linspace(0, 1, 6).double().pow(ema.gamma + 1).diff().float()
     wanted = (share.unsqueeze(1) * torch.stack(weights.seen)).sum(0)
     torch.testing.assert_close(flat(model.average), wanted)
@@ -69,32 +73,34 @@ class Draws(L.Callback):
     def __init__(self) -> None:
         self.seen: list[int] = []
 
-    def on_train_batch_start(self, trainer: L.Trainer, pl_module: Toy, *rest: object) -> None:
-        self.seen.append(pl_module.generator().initial_seed())
+    def on_train_batch_start(
+        self, trainer: L.Trainer, pl_module: TrainingModule, *rest: object
+    ) -> None:
+        self.seen.append(pl_module.step.generator().initial_seed())
 
 
 def test_each_batch_has_its_own_draws_and_one_to_a_step_those_of_the_step() -> None:
     one, many = Draws(), Draws()
-    trainer(6, callbacks=[one]).fit(Toy(FlowMatching()), Endless(batch()))
+    trainer(6, callbacks=[one]).fit(Toy(FlowMatching()).lightning_module(), Endless(batch()))
     trainer(2, callbacks=[many], accumulate_grad_batches=3).fit(
-        Toy(FlowMatching()), Endless(batch())
+        Toy(FlowMatching()).lightning_module(), Endless(batch())
     )
     assert one.seen == [step_generator(0, k).initial_seed() for k in range(6)]
     assert many.seen == one.seen
 
 
 def test_nothing_may_draw_as_the_batches_do() -> None:
-    with pytest.raises(ValueError, match="stream 1 is the batches' own"):
-        Toy(FlowMatching()).generator(BATCHES)
+    with pytest.raises(ValueError, match="stream 1 is reserved for the batches"):
+        Step(seed=0).generator(BATCHES)
 
 
 def test_scaled_gradients_are_not_clipped(monkeypatch: pytest.MonkeyPatch) -> None:
     model = Toy(FlowMatching())
-    model.optimizer = AdamConfig(clip=1.0)
+    model.recipe = Recipe(optimizer=AdamConfig(clip=1.0))
     run = trainer(1)
     monkeypatch.setattr(type(run), "precision", "16-mixed")
     with pytest.raises(InputError, match=r"trainer\.precision: 16-mixed scales"):
-        run.fit(model, Endless(batch()))
+        run.fit(model.lightning_module(), Endless(batch()))
 
 
 # The teacher. That a folder is read is tested where there is a domain, with policies.
@@ -107,7 +113,7 @@ def teacher(monkeypatch: pytest.MonkeyPatch) -> Toy:
     with torch.no_grad():
         for weight in model.average.parameters():
             weight.add_(0.1)
-    monkeypatch.setattr(lit, "load_pretrained", lambda path: model)
+    monkeypatch.setattr(models, "load_pretrained", lambda path: model)
     return model
 
 
@@ -115,7 +121,7 @@ def test_the_teacher_is_the_frozen_average_and_no_part_of_the_student(teacher: T
     student = Toy(SplitMeanFlow(), teacher="folder")
     assert student.bind(batch()).teacher is None  # nothing is loaded to act, or to be saved
     names, before = set(student.state_dict()), flat(teacher)
-    trainer(3).fit(student, Endless(batch()))
+    trainer(3).fit(student.lightning_module(), Endless(batch()))
     field = student.bind(batch()).teacher
     assert isinstance(field, Conditioned)
     assert field.net is teacher.average
@@ -128,38 +134,42 @@ def test_the_teacher_makes_a_difference(teacher: Toy) -> None:
     ends = []
     for folder in (None, "folder"):
         student = Toy(SplitMeanFlow(), teacher=folder)
-        trainer(3).fit(student, Endless(batch()))
+        trainer(3).fit(student.lightning_module(), Endless(batch()))
         ends.append(flat(student.net))
     assert not torch.allclose(*ends)
 
 
 def test_what_cannot_teach_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lit, "load_pretrained", lambda path: Shrink(Spec(3, (0.0,) * 3, [])))
+    monkeypatch.setattr(models, "load_pretrained", lambda path: Shrink(Spec(3, (0.0,) * 3, [])))
     with pytest.raises(InputError, match="teacher: folder holds a Shrink, which cannot teach"):
-        trainer(1).fit(Toy(SplitMeanFlow(), teacher="folder"), Endless(batch()))
+        trainer(1).fit(Toy(SplitMeanFlow(), teacher="folder").lightning_module(), Endless(batch()))
     with pytest.raises(InputError, match="no teacher was named"):
         Toy(SplitMeanFlow()).load_teacher()
 
 
-def test_a_student_starts_as_its_teacher_at_every_interval(teacher: Toy) -> None:
+def test_a_student_starts_as_its_teacher_at_every_interval(
+    teacher: Toy, monkeypatch: pytest.MonkeyPatch
+) -> None:
     started = []
 
     class Before(L.Callback):
-        def on_train_start(self, trainer: L.Trainer, pl_module: Toy) -> None:
+        def on_train_start(self, trainer: L.Trainer, pl_module: TrainingModule) -> None:
             pl_module.on_train_start()  # Lightning asks callbacks first
-            started.append((pl_module.net, pl_module.average))
+            started.append((pl_module.model.net, pl_module.model.average))
             z, s, t = torch.randn(4, 2), torch.randn(4, 3), torch.rand(4)
             for net in started[-1]:
                 torch.testing.assert_close(net(z, t / 3, t, s), teacher.average(z, t, t, s))
 
     student = Toy(SplitMeanFlow(), teacher="folder", from_teacher=True)
-    trainer(1, callbacks=[Before()]).fit(student, Endless(batch()))
+    trainer(1, callbacks=[Before()]).fit(student.lightning_module(), Endless(batch()))
     assert len(started) == 1
     trained = flat(student.net)
-    student.on_train_start()  # of a run that is resumed
+    module = student.lightning_module()
+    monkeypatch.setattr(type(module), "global_step", 5)
+    module.on_train_start()  # a run that is resumed keeps its weights
     assert torch.equal(flat(student.net), trained)
     plain = Toy(SplitMeanFlow(), teacher="folder")
-    trainer(1).fit(plain, Endless(batch()))
+    trainer(1).fit(plain.lightning_module(), Endless(batch()))
     assert not torch.allclose(flat(plain.net), flat(student.net), atol=0.05)
 
 
@@ -169,7 +179,7 @@ def test_a_start_from_no_teacher_or_another_shape_is_refused(teacher: Toy) -> No
     teacher.average = MLP(DIM, COND, 8, 2, 8)
     student = Toy(SplitMeanFlow(), teacher="folder", from_teacher=True)
     with pytest.raises(InputError, match="teacher: folder has another network: size mismatch"):
-        trainer(1).fit(student, Endless(batch()))
+        trainer(1).fit(student.lightning_module(), Endless(batch()))
 
 
 # Hidden layers.
@@ -182,7 +192,7 @@ def test_an_objective_that_looks_inside_is_introduced_to_the_network() -> None:
     assert not any(m._forward_hooks for m in model.average.modules())
     plain = Toy(MeanFlow())
     for each in (model, plain):
-        trainer(3).fit(each, Endless(batch()))
+        trainer(3).fit(each.lightning_module(), Endless(batch()))
     assert not torch.allclose(flat(model.net), flat(plain.net))
 
 
@@ -208,7 +218,7 @@ def test_mixed_precision_spares_the_jvp(monkeypatch: pytest.MonkeyPatch) -> None
 
     model.net.layers[2].register_forward_hook(lambda m, i, y: where[-1].add(y.dtype))
     monkeypatch.setattr("oneleap.core.objectives.meanflow.total_derivative", recording)
-    trainer(2, precision="bf16-mixed").fit(model, Endless(batch()))
+    trainer(2, precision="bf16-mixed").fit(model.lightning_module(), Endless(batch()))
     assert inside == {torch.float32}
     assert outside == {torch.bfloat16}
     assert flat(model.net).dtype == torch.float32

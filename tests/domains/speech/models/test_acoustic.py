@@ -8,6 +8,7 @@ import torch
 from support.tiny_speech import DECODER, MEL, SPEC, TEXT, acoustic, batch, utterances
 
 from oneleap.core.errors import InputError
+from oneleap.core.fields.guidance import guided
 from oneleap.core.objectives import FlowMatching, MeanFlow, SplitMeanFlow
 from oneleap.core.sampling.ode import sample
 from oneleap.core.sampling.samplers import (
@@ -16,7 +17,6 @@ from oneleap.core.sampling.samplers import (
     EulerSampler,
     FlowMapSampler,
     Sampler,
-    guided,
 )
 from oneleap.core.types import Conditioned
 from oneleap.domains.audio.mel import Mel

@@ -1,0 +1,299 @@
+"""Functions as commands: a signature gives the options, a docstring gives the help.
+
+=====================================  =====================================================
+parameter                              on the command line
+=====================================  =====================================================
+``run: Path``                          a required argument
+``text: str | None = None, /``         an argument that may be left out
+``steps: int = 1``                     ``--steps 1``
+``fast: bool = False``                 ``--fast``
+``weight: list[str] | None = None``    ``--weight a --weight b``
+``from_: float = 0.0``                 ``--from 0``
+``out``, ``file``                      ``--out`` or ``-o``, ``--file`` or ``-f``
+=====================================  =====================================================
+
+Hyphens and underscores in option names are the same. The docstring has ``Args`` and a line
+``Example: oneleap ...``.
+"""
+
+import inspect
+import os
+import re
+import sys
+import warnings
+from argparse import SUPPRESS, ArgumentError
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args, get_type_hints
+
+from oneleap.core.errors import InputError, Notice, nearest
+
+if TYPE_CHECKING:
+    from jsonargparse import ArgumentParser
+
+SHORT = {"out": "-o", "file": "-f"}
+"""Options with a letter, the same in all commands."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command that is a function.
+
+    Attributes:
+        help: One line for ``oneleap --help``.
+        target: ``module:function``; it is imported when the command is called.
+    """
+
+    help: str
+    target: str
+
+
+@dataclass(frozen=True)
+class Group:
+    """A command with subcommands.
+
+    Attributes:
+        help: One line for ``oneleap --help``.
+        commands: Target of each subcommand by name.
+    """
+
+    help: str
+    commands: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class ByDomain:
+    """A command on a trained model; the model's domain carries it out.
+
+    Attributes:
+        help: One line for ``oneleap --help``.
+        domains: Target of each domain by name. The first parameter of the function is the path
+            that the user named.
+    """
+
+    help: str
+    domains: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Forward:
+    """A command that reads its arguments itself.
+
+    Attributes:
+        help: One line for ``oneleap --help``.
+        target: ``module:function``, called with the command's name and its arguments.
+    """
+
+    help: str
+    target: str
+
+
+Commands = Mapping[str, Command | Group | ByDomain | Forward]
+
+
+def run(commands: Commands, extras: Mapping[str, Sequence[str]], argv: Sequence[str]) -> int:
+    """Run one command and return its exit status; a user's mistake is one line and status 2.
+
+    Args:
+        commands: All commands by name.
+        extras: Modules that each extra of the package installs.
+        argv: Arguments, the command's name first.
+    """
+    formatwarning = warnings.formatwarning
+
+    def one_line(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        line: str | None = None,
+    ) -> str:
+        if issubclass(category, Notice):
+            return f"oneleap: {message}\n"
+        return formatwarning(message, category, filename, lineno, line)
+
+    warnings.formatwarning = one_line
+    try:
+        return _run(commands, extras, argv)
+    except InputError as error:
+        return _complain(str(error))
+    except ModuleNotFoundError as error:
+        return _complain(_missing(error, extras))
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # oneleap configs | head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:  # a folder that cannot be written, a full disk
+        if error.filename is None:
+            raise
+        return _complain(f"{error.filename}: {error.strerror}")
+    finally:
+        warnings.formatwarning = formatwarning
+
+
+def _run(commands: Commands, extras: Mapping[str, Sequence[str]], argv: Sequence[str]) -> int:
+    if not argv or argv[0] in ("-h", "--help", "help"):
+        width = max(map(len, commands)) + 2
+        print("usage: oneleap COMMAND ...\n")
+        print(*(f"  {name:<{width}}{c.help}" for name, c in commands.items()), sep="\n")
+        print("\noneleap COMMAND --help says more.")
+        return 0
+    if argv[0] == "--version":
+        from importlib.metadata import version
+
+        print(f"oneleap {version('oneleap')}")
+        return 0
+    name, rest = argv[0], argv[1:]
+    if name not in commands:
+        raise InputError(f"no command '{name}'{nearest(name, commands)} (oneleap --help)")
+    command = commands[name]
+    if isinstance(command, Command):
+        return call(command.target, name, rest)
+    if isinstance(command, Forward):
+        status: int = _load(command.target)(name, rest)
+        return status
+    if isinstance(command, ByDomain):
+        return _by_domain(command, extras, name, rest)
+    if not rest or rest[0] in ("-h", "--help"):
+        print(f"usage: oneleap {name} {{{','.join(command.commands)}}} ...\n\n  {command.help}")
+        return 0 if rest else 2
+    if rest[0] not in command.commands:
+        close = nearest(rest[0], command.commands) or f": {', '.join(command.commands)}"
+        raise InputError(f"no command '{name} {rest[0]}'{close}")
+    return call(command.commands[rest[0]], f"{name} {rest[0]}", rest[1:])
+
+
+def _by_domain(
+    command: ByDomain, extras: Mapping[str, Sequence[str]], name: str, argv: Sequence[str]
+) -> int:
+    """Find the domain of the model that a path stands for, and call its function."""
+    if argv and argv[0] in ("-h", "--help"):
+        for domain, target in command.domains.items():
+            print(f"--- models of the domain {domain}")
+            try:
+                call(target, name, argv)
+            except SystemExit:  # argparse ends the program after its help
+                pass
+            except ModuleNotFoundError as error:
+                print(_missing(error, extras))
+        return 0
+    if not argv or argv[0].startswith("-"):
+        raise InputError(f"name the run first: oneleap {name} runs/CONFIG/TIME (--help: options)")
+    from oneleap.core.hub.pretrained import read_config
+    from oneleap.core.training.run import find_model
+
+    model = find_model(Path(argv[0])).model
+    class_path = read_config(model)["class_path"]
+    domain = class_path.removeprefix("oneleap.domains.").partition(".")[0]
+    if domain not in command.domains:
+        raise InputError(f"{model}: no domain of oneleap can {name} a {class_path}")
+    return call(command.domains[domain], name, argv)
+
+
+def call(target: str, name: str, argv: Sequence[str]) -> int:
+    """Call a function with arguments from the command line.
+
+    Args:
+        target: ``module:function``.
+        name: Name of the command, for its help.
+        argv: Its arguments.
+
+    Returns:
+        The function's result, if that is an exit status; else 0.
+
+    Raises:
+        InputError: If an argument is wrong.
+    """
+    from oneleap.core.cli.explain import explain
+
+    function = _load(target)
+    parser = parser_of(function, name)
+    try:
+        parsed = parser.parse_args([_with_underscores(a) for a in argv])
+    except ArgumentError as error:
+        options = parser.get_defaults(skip_validation=True).keys()
+        raise InputError(f"{explain(str(error), options)} (oneleap {name} --help)") from None
+    given = parser.instantiate(parsed).as_dict()
+    positional, named = [], {}
+    for parameter in inspect.signature(function).parameters.values():
+        value = given[parameter.name.rstrip("_")]
+        if parameter.kind is parameter.POSITIONAL_ONLY:
+            positional.append(value)
+        else:
+            named[parameter.name] = value
+    result = function(*positional, **named)
+    return result if isinstance(result, int) else 0
+
+
+def parser_of(function: Callable[..., Any], name: str) -> "ArgumentParser":
+    """Make the parser of a command from its function.
+
+    Args:
+        function: Function with annotated parameters and a docstring in Google style.
+        name: Name of the command.
+    """
+    import docstring_parser
+    from jsonargparse import ArgumentParser
+
+    text = docstring_parser.parse(inspect.getdoc(function) or "")
+    example = re.search(r"^Example:.+", inspect.getdoc(function) or "", re.MULTILINE)
+    described = {p.arg_name: " ".join((p.description or "").split()) for p in text.params}
+    parser = ArgumentParser(
+        prog=f"oneleap {name}",
+        description="\n\n".join(filter(None, (text.short_description, example and example[0]))),
+        exit_on_error=False,
+        allow_abbrev=False,
+    )
+    hints = get_type_hints(function)
+    for parameter in inspect.signature(function).parameters.values():
+        key, hint = parameter.name.rstrip("_"), hints[parameter.name]
+        settings: dict[str, Any] = {"help": described.get(parameter.name, SUPPRESS)}
+        required = parameter.default is parameter.empty
+        if not required:
+            settings["default"] = parameter.default
+        if required or parameter.kind is parameter.POSITIONAL_ONLY:
+            if not required:
+                settings["nargs"] = "?"
+            parser.add_argument(key, type=hint, **settings)
+            continue
+        if hint is bool and parameter.default is False:
+            settings["action"] = "store_true"
+        elif list[str] in (hint, *get_args(hint)):
+            settings |= {"action": "append", "type": str}
+        else:
+            settings["type"] = hint
+        letters = [SHORT[key]] if key in SHORT else []
+        parser.add_argument(*letters, f"--{key}", **settings)
+    return parser
+
+
+def _with_underscores(argument: str) -> str:
+    """Write the hyphens of an option's name as underscores."""
+    if not argument.startswith("--"):
+        return argument
+    name, equals, value = argument[2:].partition("=")
+    return f"--{name.replace('-', '_')}{equals}{value}"
+
+
+def _load(target: str) -> Callable[..., Any]:
+    """Import the function ``module:function``."""
+    module, _, name = target.partition(":")
+    function: Callable[..., Any] = getattr(import_module(module), name)
+    return function
+
+
+def _missing(error: ModuleNotFoundError, extras: Mapping[str, Sequence[str]]) -> str:
+    """Say which extra installs a module; raise the error again if none does."""
+    name = str(error.name).partition(".")[0]
+    extra = next((extra for extra, modules in extras.items() if name in modules), None)
+    if extra is None:
+        raise error
+    return f"{name} is not installed: pip install 'oneleap[{extra}]'"
+
+
+def _complain(message: str) -> int:
+    print(f"oneleap: {message}", file=sys.stderr)
+    return 2

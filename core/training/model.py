@@ -1,0 +1,154 @@
+"""The model that every domain builds on: a network, its objective, its average, its teacher.
+
+Nothing here imports Lightning: a model is loaded, sampled and exported without it. What trains a
+model is its :meth:`Trainable.lightning_module`.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from oneleap.core.errors import InputError
+from oneleap.core.hub.pretrained import Pretrained, load_pretrained
+from oneleap.core.losses.hooks import RecordsActivations
+from oneleap.core.nets.embed import zero_interval_embedding
+from oneleap.core.training.ema import frozen_copy
+from oneleap.core.training.recipe import Recipe
+from oneleap.core.training.seed import Step
+from oneleap.core.types import Draw, Field, Loss, Objective, TrainingBatch
+
+if TYPE_CHECKING:
+    import lightning as L
+
+SCORE = "eval/score"
+"""Name of the figure whose greatest value makes the best checkpoint."""
+
+
+class Trainable(Pretrained, nn.Module, ABC):
+    """A model in plain PyTorch that knows which Lightning module trains it."""
+
+    @abstractmethod
+    def lightning_module(self) -> "L.LightningModule":
+        """Wrap this model for ``lightning.Trainer.fit``; this is what imports Lightning."""
+
+    @property
+    def device(self) -> torch.device:
+        """Device of the weights."""
+        return next(self.parameters()).device
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Figures of one validation batch.
+
+    Attributes:
+        figures: Scalars by name. The figure :data:`SCORE` chooses the best checkpoint and is not
+            written to the log.
+        rows: Rows of the batch, the weight of its figures in the mean over batches.
+    """
+
+    figures: Mapping[str, Tensor]
+    rows: int
+
+
+class GenerativeModel(Trainable):
+    """A network under an objective; a domain says what the data are and how they condition it.
+
+    Args:
+        net: Network, called as ``net(z, r, t, *cond)``.
+        objective: Any objective of the core.
+        recipe: Settings of training.
+    """
+
+    average: nn.Module
+    """Moving average of ``net``; it generates samples."""
+
+    def __init__(self, net: nn.Module, objective: Objective, recipe: Recipe) -> None:
+        super().__init__()
+        self.net, self.objective, self.recipe = net, objective, recipe
+        self._teacher: list[GenerativeModel] = []  # in a list, it is not part of the weights
+        self.average = frozen_copy(net)
+        if isinstance(objective, RecordsActivations):
+            objective.record_activations(net)
+
+    def lightning_module(self) -> "L.LightningModule":
+        """See :meth:`Trainable.lightning_module`."""
+        from oneleap.core.training.module import TrainingModule, ValidatingModule
+
+        validates = type(self).validate is not GenerativeModel.validate
+        return ValidatingModule(self) if validates else TrainingModule(self)
+
+    @abstractmethod
+    def data(self, batch: Any) -> Tensor:
+        """Return what is to be generated, (b, *d), as the network sees it; cheap."""
+
+    @abstractmethod
+    def bind(self, batch: Any, net: Callable[..., Tensor] | None = None) -> TrainingBatch:
+        """Close ``net``, by default the network being trained, over a batch's conditions."""
+
+    def prepare(self, batch: Any, step: Step) -> Any:
+        """Crop, augment or drop conditions, before the loss; by default leave the batch alone.
+
+        Args:
+            batch: Batch of the data module.
+            step: Position of the run; ``step.generator(stream)`` gives the randomness.
+        """
+        return batch
+
+    def loss(self, batch: Any, draw: Draw) -> Loss:
+        """Evaluate the objective on one prepared batch, for given randomness."""
+        return self.objective.loss(self.bind(batch), draw)
+
+    def validate(self, batch: Any, step: Step) -> Validation:
+        """Compute the figures of one validation batch. A model without validation has none.
+
+        Args:
+            batch: Batch of the validation data.
+            step: Its ``batch`` is the number of the validation batch.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no validation")
+
+    def load_teacher(self) -> "GenerativeModel":
+        """Load and freeze the recipe's teacher; training does so when it starts.
+
+        Building a model does not: a saved student acts without its teacher.
+
+        Raises:
+            InputError: If there is no such model, or it is of another kind.
+        """
+        if self.recipe.teacher is None:
+            raise InputError("no teacher was named")
+        model = load_pretrained(self.recipe.teacher)
+        if not isinstance(model, GenerativeModel):
+            kind = type(model).__name__
+            raise InputError(f"teacher: {self.recipe.teacher} holds a {kind}, which cannot teach")
+        self._teacher = [model.requires_grad_(False).to(self.device)]
+        return model
+
+    def teacher_field(self, batch: Any) -> Field | None:
+        """Return the teacher's field under a batch's conditions, or ``None`` without a teacher.
+
+        The teacher's average is used, with the teacher's own normalization of conditions.
+        """
+        return next((m.bind(batch, m.average).field for m in self._teacher), None)
+
+    def start_from_teacher(self) -> None:
+        """Copy the teacher's weights, where the recipe asks for it.
+
+        Raises:
+            InputError: If the teacher's network has another shape.
+        """
+        if not self.recipe.from_teacher:
+            return
+        try:
+            self.net.load_state_dict(self._teacher[0].average.state_dict())
+        except RuntimeError as error:
+            reason = str(error).splitlines()[-1].strip()
+            raise InputError(
+                f"teacher: {self.recipe.teacher} has another network: {reason}"
+            ) from None
+        self.average.load_state_dict(zero_interval_embedding(self.net).state_dict())

@@ -1,0 +1,128 @@
+"""The folder of a run: where its files lie, and what a path on the command line stands for.
+
+===========================  ====================================================================
+``config.yaml``              resolved configuration, fit to be used as ``--config``
+``metrics.csv``              figures logged during training
+``checkpoints/last.ckpt``    newest checkpoint, to resume from
+``checkpoints/best.ckpt``    checkpoint of the best score, if the run is scored
+``model/``                   the trained model: ``config.json`` and ``model.safetensors``
+``evaluation.json``          figures of ``oneleap evaluate``
+===========================  ====================================================================
+
+Every command takes a run folder, a model folder, or a packed folder of several models alike.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from oneleap.core.errors import InputError
+from oneleap.core.files import replacing
+from oneleap.core.hub.legacy import migrate
+from oneleap.core.hub.pretrained import CONFIG as MODEL_CONFIG
+
+CONFIG, MODEL, EVALUATION = Path("config.yaml"), Path("model"), Path("evaluation.json")
+LAST, BEST = Path("checkpoints", "last.ckpt"), Path("checkpoints", "best.ckpt")
+
+
+@dataclass(frozen=True)
+class ModelPath:
+    """A model on disk, and the run that trained it.
+
+    Attributes:
+        model: Folder with ``config.json`` and ``model.safetensors``.
+        run: Folder with ``config.yaml``, or ``None`` if the model lies alone.
+    """
+
+    model: Path
+    run: Path | None
+
+    @property
+    def home(self) -> Path:
+        """Folder that evaluations and recordings are written to: the run's, or the model's."""
+        return self.model if self.run is None else self.run
+
+    def write_evaluation(self, figures: Mapping[str, Any], also: Path | None = None) -> Path:
+        """Write figures to ``evaluation.json``.
+
+        Args:
+            figures: What JSON can say, by name.
+            also: Further file to write them to.
+
+        Returns:
+            Path of ``evaluation.json``.
+        """
+        path = self.home / EVALUATION
+        for file in filter(None, (path, also)):
+            with replacing(file) as temporary:
+                temporary.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+        return path
+
+
+def find_model(path: Path, part: str | None = None) -> ModelPath:
+    """Find the model that a path stands for.
+
+    Args:
+        path: A model folder, a run folder, or a packed folder that holds several models.
+        part: Name of the model wanted from a packed folder; by default the first.
+
+    Raises:
+        InputError: If there is no such folder, or it holds no model.
+    """
+    if not path.is_dir():
+        raise InputError(f"{path}: no such folder; runs lie in runs/CONFIG/TIME")
+    if (path / MODEL_CONFIG).is_file():
+        inside_run = path.name == MODEL.name and (path.parent / CONFIG).is_file()
+        return ModelPath(path, path.parent if inside_run else None)
+    if (path / MODEL / MODEL_CONFIG).is_file():
+        return ModelPath(path / MODEL, path)
+    packed = sorted(file.parent for file in path.glob(f"{part or '*'}/{MODEL_CONFIG}"))
+    if packed:
+        return ModelPath(packed[0], None)
+    if (path / CONFIG).is_file() or (path / LAST).is_file():
+        raise InputError(
+            f"{path} has no model yet: finish it with oneleap fit ... --run {path} --ckpt_path last"
+        )
+    raise InputError(f"{path} holds no model: {MODEL_CONFIG} is missing")
+
+
+def newest_run(runs: Path) -> Path:
+    """Return the newest run that can be resumed.
+
+    Raises:
+        InputError: If there is none.
+    """
+    found = sorted(path.parents[1] for path in runs.glob(f"*/{LAST}"))
+    if not found:
+        raise InputError(f"nothing to resume: no run in {runs} has {LAST}")
+    return found[-1]
+
+
+def unused_folder(folder: Path) -> Path:
+    """Return the folder, or the first of ``folder-2``, ``folder-3`` ... that does not exist."""
+    names = (folder if n == 1 else folder.with_name(f"{folder.name}-{n}") for n in count(1))
+    return next(name for name in names if not name.exists())
+
+
+def read_run_config(run: Path) -> dict[str, Any]:
+    """Read a run's resolved configuration; old names in it are translated.
+
+    Raises:
+        InputError: If it is missing, or no YAML mapping.
+    """
+    file = run / CONFIG
+    if not file.is_file():
+        raise InputError(f"{file}: no such file; name the folder of a run")
+    try:
+        config = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError):
+        config = None
+    if not isinstance(config, dict):
+        raise InputError(f"{file}: not a configuration in YAML")
+    migrated: dict[str, Any] = migrate(config)
+    return migrated
