@@ -33,7 +33,7 @@ def fake_spec(model: str) -> object:
     from support import tiny_robot
 
     from oneleap.domains.audio.mel import Mel
-    from oneleap.domains.music.spec import Spec as Music
+    from oneleap.domains.music import Spec as Music
     from oneleap.domains.rl.envs.task import Spec
     from oneleap.domains.singing.spec import Spec as Song
     from oneleap.domains.speech.spec import Spec as Speech

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from oneleap.domains.music.composer.composer import Composer as Composer
     from oneleap.domains.music.composer.ditto import CheckpointedSampler as CheckpointedSampler
     from oneleap.domains.music.composer.ditto import invert as invert
-    from oneleap.domains.music.composer.ditto2 import FlowMapDecoder as FlowMapDecoder
     from oneleap.domains.music.composer.ditto2 import choose_decode_steps as choose_decode_steps
     from oneleap.domains.music.composer.generation import GenerationSettings as GenerationSettings
     from oneleap.domains.music.composer.generation import optimize_latent as optimize_latent
@@ -41,15 +40,15 @@ if TYPE_CHECKING:
     from oneleap.domains.music.controls.timbre import Structure as Structure
     from oneleap.domains.music.controls.timbre import Timbre as Timbre
     from oneleap.domains.music.controls.timbre import mean_cepstrum as mean_cepstrum
-    from oneleap.domains.music.data.datamodule import Music as Music
+    from oneleap.domains.music.data.datamodule import MusicData as MusicData
     from oneleap.domains.music.data.tunes import compose_tune as compose_tune
     from oneleap.domains.music.evaluation.frechet import frechet_distance as frechet_distance
     from oneleap.domains.music.evaluation.plots import plot_controls as plot_controls
     from oneleap.domains.music.models.model import MusicModel as MusicModel
-    from oneleap.domains.music.models.nets import Backbone as Backbone
-    from oneleap.domains.music.models.nets import DiT as DiT
+    from oneleap.domains.music.models.nets import BackboneConfig as BackboneConfig
+    from oneleap.domains.music.models.nets import DiTConfig as DiTConfig
     from oneleap.domains.music.models.nets import MusicNet as MusicNet
-    from oneleap.domains.music.models.nets import UNet as UNet
+    from oneleap.domains.music.models.nets import UNetConfig as UNetConfig
     from oneleap.domains.music.spec import MUSIC_MEL as MUSIC_MEL
     from oneleap.domains.music.spec import MusicBatch as MusicBatch
     from oneleap.domains.music.spec import Spec as Spec
@@ -57,22 +56,21 @@ if TYPE_CHECKING:
 __getattr__, __dir__, __all__ = lazy_names(
     __name__,
     {
-        "Backbone": "models.nets",
+        "BackboneConfig": "models.nets",
         "CheckpointedSampler": "composer.ditto",
         "Clap": "controls.clap",
         "Composer": "composer.composer",
         "Composition": "composer.session",
         "CompositionRequest": "composer.request",
         "Control": "controls.base",
-        "DiT": "models.nets",
-        "FlowMapDecoder": "composer.ditto2",
+        "DiTConfig": "models.nets",
         "GenerationSettings": "composer.generation",
         "Inpaint": "controls.edits",
         "Intensity": "controls.base",
         "Loop": "controls.edits",
         "MUSIC_MEL": "spec",
         "Melody": "controls.base",
-        "Music": "data.datamodule",
+        "MusicData": "data.datamodule",
         "MusicBatch": "spec",
         "MusicModel": "models.model",
         "MusicNet": "models.nets",
@@ -85,7 +83,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "Tagger": "controls.musicnn",
         "TargetTags": "controls.tagging",
         "Timbre": "controls.timbre",
-        "UNet": "models.nets",
+        "UNetConfig": "models.nets",
         "WeightedControl": "controls.base",
         "choose_decode_steps": "composer.ditto2",
         "compose_tune": "data.tunes",

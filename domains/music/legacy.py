@@ -1,15 +1,20 @@
-"""Old names in saved models and configurations of this domain."""
+"""Old names in saved models and configurations; see :class:`oneleap.core.hub.legacy.Tables`."""
 
-CLASSES: dict[str, str] = {}
-"""Old class name to the new path; no class of this domain that files name was renamed."""
+CLASSES = {
+    "DiT": "oneleap.domains.music.DiTConfig",
+    "Music": "oneleap.domains.music.MusicData",
+    "UNet": "oneleap.domains.music.UNetConfig",
+}
+"""Old class name to the present class."""
 
-ARGUMENTS: dict[str, dict[str, str]] = {}
-"""Old class name, or ``*`` for all classes, to old argument names and the new ones."""
-
-OPTIONS = {
-    "compose": {
-        "--hear": "--target_tags",
-        "--words": "--prompt",
+ARGUMENTS = {
+    "MusicModel": {
+        "optimizer": "recipe.optimizer",
+        "ema": "recipe.ema",
+        "seed": "recipe.seed",
+        "compile_loss": "recipe.compile",
+        "teacher": "recipe.teacher",
+        "from_teacher": "recipe.from_teacher",
     },
 }
-"""Command to old options and the new ones."""
+"""Old class name to old and present names of constructor arguments."""

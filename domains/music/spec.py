@@ -20,7 +20,7 @@ MUSIC_MEL = Mel(
     mean=-4.5,
     std=2.0,
 )
-"""Mel contract of the shipped models.
+"""Mel format of the shipped models.
 
 It has a window twice as long as speech has, and 128 bands that are 23 Hz apart below 1 kHz.
 From middle C upwards, neighboring semitones therefore fall into different bands. A level 90 dB
@@ -30,17 +30,17 @@ below a full-scale tone counts as silence.
 
 @dataclass(frozen=True)
 class Spec:
-    """Mel contract, tags and statistics of the training data. It is stored with the weights.
+    """Mel format, tags and statistics of the training data. It is stored with the weights.
 
     A network sees ``(mel - mean) / std``, band by band, so that its data have unit variance.
-    All other code uses spectrograms of the contract.
+    All other code uses spectrograms in the mel format.
 
     Attributes:
-        mel: Contract of the spectrograms.
+        mel: Format of the spectrograms.
         tags: Tags that a model is conditioned on, in the order of the condition vector.
         frames: Number of frames of a training clip.
         mean: Mean of each band over the training data, or one number for all bands, in the units
-            of the contract.
+            of the format.
         std: Standard deviation of each band, or one number for all bands, in the same units.
 
     Raises:
@@ -55,7 +55,7 @@ class Spec:
     std: tuple[float, ...] = (1.0,)
 
     def __post_init__(self) -> None:
-        """Check the statistics against the contract."""
+        """Check the statistics against the format."""
         for name in ("mean", "std"):
             count = len(getattr(self, name))
             if count not in (1, self.mel.n_mels):
@@ -70,7 +70,7 @@ class MusicBatch(NamedTuple):
     """Clips and their tags.
 
     Attributes:
-        mel: Spectrograms of the contract.
+        mel: Spectrograms in the mel format.
         tags: 1 where a tag of the spec applies, else 0. All zeros means that no tag is known.
     """
 

@@ -13,7 +13,7 @@ from oneleap.domains.audio.mel import Mel
 from oneleap.domains.audio.vocoders.vocos import Vocos
 from oneleap.domains.music.composer.composer import Composer
 from oneleap.domains.music.models.model import MusicModel
-from oneleap.domains.music.models.nets import Backbone, DiT
+from oneleap.domains.music.models.nets import BackboneConfig, DiTConfig
 from oneleap.domains.music.spec import MusicBatch, Spec
 
 RATE = 8_000
@@ -35,7 +35,7 @@ SPEC = Spec(
     mean=tuple(0.1 * k for k in range(10)),
     std=tuple(1 + 0.05 * k for k in range(10)),
 )
-BACKBONE = DiT(width=16, depth=1, heads=2, patch=4)
+BACKBONE = DiTConfig(width=16, depth=1, heads=2, patch=4)
 
 
 def chord(seconds: float, hz: float, rate: int = RATE) -> NDArray[np.float32]:
@@ -60,7 +60,7 @@ def write_pieces(folder: Path, each: int = 3, seconds: float = 2.0, rate: int = 
 def model(
     objective: Objective | None = None,
     spec: Spec = SPEC,
-    backbone: Backbone = BACKBONE,
+    backbone: BackboneConfig = BACKBONE,
     seed: int = 3,
 ) -> MusicModel:
     """A model whose every weight matters."""

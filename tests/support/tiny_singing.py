@@ -11,21 +11,21 @@ from oneleap.core.types import Objective
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.audio.vocoders.nsf import NSF
 from oneleap.domains.singing.data.batches import Take, collate, row
-from oneleap.domains.singing.models.acoustic import Acoustic
-from oneleap.domains.singing.models.curves import Curves
-from oneleap.domains.singing.models.durations import Durations
-from oneleap.domains.singing.models.nets import LYNX, Aux, Encoder
+from oneleap.domains.singing.models.acoustic import AcousticModel
+from oneleap.domains.singing.models.curves import CurveModel
+from oneleap.domains.singing.models.durations import DurationModel
+from oneleap.domains.singing.models.nets import Aux, Encoder, LYNXConfig
 from oneleap.domains.singing.models.samplers import FlowMapSampler, Sampler
-from oneleap.domains.singing.segments.segment import Segment
-from oneleap.domains.singing.spec import Songs, Spec
+from oneleap.domains.singing.segments.segment import ScoreSegment
+from oneleap.domains.singing.spec import SingingBatch, Spec
 
 RATE = 8_000
 MEL = Mel(sample_rate=RATE, n_fft=256, hop=128, window=256, n_mels=10, fmax=4000.0)
 SPEC = Spec(MEL, ("AP", "SP", "a", "i", "k", "n", "s"), 57.0, 69.0)
 SMALL = Encoder(width=16, depth=1, heads=2, hidden=16)
-DECODER = LYNX(width=16, depth=1, kernel=3)
+DECODER = LYNXConfig(width=16, depth=1, kernel=3)
 
-SCORE = Segment(
+SCORE = ScoreSegment(
     ph_seq=("SP", "k", "a", "n", "i", "SP"),
     ph_num=(2, 2, 1, 1),
     note_midi=(None, 57.0, 60.0, 64.0, None),
@@ -35,7 +35,7 @@ SCORE = Segment(
 )
 """Rest, two syllables, the second slurred over two notes, rest."""
 
-TIMED = Segment(
+TIMED = ScoreSegment(
     ph_seq=SCORE.ph_seq,
     ph_num=SCORE.ph_num,
     ph_dur=(0.15, 0.05, 0.24, 0.06, 0.5, 0.2),
@@ -87,9 +87,9 @@ def shaken(model: torch.nn.Module, seed: int = 3) -> None:
 
 def acoustic(
     objective: Objective | None = None, sampler: Sampler | None = None, depth: float = 1.0
-) -> Acoustic:
+) -> AcousticModel:
     """A model whose every weight matters."""
-    model = Acoustic(
+    model = AcousticModel(
         SPEC,
         objective or FlowMatching(),
         sampler=sampler or FlowMapSampler(),
@@ -104,9 +104,9 @@ def acoustic(
     return model.eval()
 
 
-def curves(names: tuple[str, ...] = ("pitch",)) -> Curves:
+def curves(names: tuple[str, ...] = ("pitch",)) -> CurveModel:
     """Likewise."""
-    model = Curves(
+    model = CurveModel(
         SPEC,
         FlowMatching(),
         names=names,
@@ -121,9 +121,9 @@ def curves(names: tuple[str, ...] = ("pitch",)) -> Curves:
     return model.eval()
 
 
-def durations() -> Durations:
+def durations() -> DurationModel:
     """Likewise."""
-    model = Durations(SPEC, encoder=SMALL, depth=1)
+    model = DurationModel(SPEC, encoder=SMALL, depth=1)
     shaken(model.net)
     shaken(model.average)
     return model.eval()
@@ -136,7 +136,7 @@ def vocoder() -> NSF:
     return model.eval()
 
 
-def songs(seed: int = 0) -> Songs:
+def songs(seed: int = 0) -> SingingBatch:
     """Three phrases of noise, of unequal lengths."""
     g = torch.Generator().manual_seed(seed)
     rows, takes = [], []

@@ -23,7 +23,7 @@ def pack(
     Args:
         base: Run, or model folder, of the model that samples in many steps.
         student: Run, or model folder, of the one-step model that was distilled from it.
-        vocoder: Run, or model folder, of a vocoder with the same mel contract.
+        vocoder: Run, or model folder, of a vocoder with the same mel format.
         out: Folder of the composer.
         guidance: Default guidance scale of the tags; 1 means no guidance.
         card: Markdown file that names the training data and their license.

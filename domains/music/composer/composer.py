@@ -24,7 +24,7 @@ from oneleap.core.sampling.consistency import consistency
 from oneleap.core.sampling.ode import sample
 from oneleap.core.training.release import save_release
 from oneleap.core.types import Field
-from oneleap.domains.audio.mel import refuse_mismatch
+from oneleap.domains.audio.mel import check_compatible
 from oneleap.domains.audio.vocoders.griffin_lim import GriffinLim
 from oneleap.domains.audio.vocoders.vocos import Vocos
 from oneleap.domains.music.composer.loading import (
@@ -42,7 +42,7 @@ from oneleap.domains.music.models.model import MusicModel
 from oneleap.domains.music.spec import Spec
 
 Surrogate = Callable[[Tensor], Tensor]
-"""Noise (b, mels, n) to spectrograms of the contract, (b, mels, n), in one network call."""
+"""Noise (b, mels, n) to spectrograms in the mel format, (b, mels, n), in one network call."""
 
 JUMPS_TO_DATA_ONLY = (
     ConsistencyDistillation,
@@ -57,7 +57,7 @@ JUMPS_TO_DATA_ONLY = (
 class Composer:
     """Generates music.
 
-    Noise is standard normal, (b, mels, n). A spectrogram, *mel* for short, follows the contract
+    Noise is standard normal, (b, mels, n). A spectrogram, *mel* for short, follows the format
     ``spec.mel``: :func:`oneleap.domains.audio.mel.magnitudes` and vocoders take it. Fields take
     spectrograms that are normalized band by band; :meth:`denormalize` and :meth:`normalize`
     convert. No weight takes a gradient, but all methods are differentiable in the noise.
@@ -69,7 +69,7 @@ class Composer:
     Attributes:
         base: Model that samples in many steps.
         student: One-step model, or ``None``.
-        vocoder: Vocoder of the same contract.
+        vocoder: Vocoder of the same format.
         guidance: Default guidance scale.
     """
 
@@ -113,22 +113,22 @@ class Composer:
 
         Args:
             base: Model that samples in many steps.
-            student: One-step model of the same contract, tags and statistics.
-            vocoder: Vocoder of the same contract; the default is Griffin-Lim.
+            student: One-step model of the same format, tags and statistics.
+            vocoder: Vocoder of the same format; the default is Griffin-Lim.
             guidance: Default guidance scale.
 
         Raises:
-            InputError: If the parts have different contracts, tags or statistics.
+            InputError: If the parts have different formats, tags or statistics.
         """
         spec = base.spec
         if student is not None:
-            refuse_mismatch(spec.mel, student.spec.mel, "the base model", "its student")
+            check_compatible(spec.mel, student.spec.mel, "the base model", "its student")
             for name in ("tags", "mean", "std"):
                 ours, theirs = getattr(spec, name), getattr(student.spec, name)
                 if ours != theirs:
                     raise InputError(f"the student has {name} {theirs}, its base model {ours}")
         if vocoder is not None:
-            refuse_mismatch(spec.mel, vocoder.spec, "the base model", "the vocoder")
+            check_compatible(spec.mel, vocoder.spec, "the base model", "the vocoder")
         parts = [part for part in (base, student, vocoder) if part is not None]
         for part in parts:
             assert isinstance(part, nn.Module)
@@ -144,7 +144,7 @@ class Composer:
 
     @property
     def spec(self) -> Spec:
-        """Mel contract, tags, frames of a training clip, and statistics."""
+        """Mel format, tags, frames of a training clip, and statistics."""
         return self.base.spec
 
     @property
@@ -179,7 +179,7 @@ class Composer:
         return torch.randn(shape, generator=generator).to(self.device)
 
     def denormalize(self, x: Float[Tensor, "b mels n"]) -> Float[Tensor, "b mels n"]:
-        """Convert the result of a field to spectrograms of the contract."""
+        """Convert the result of a field to spectrograms in the mel format."""
         return self.base.denormalize(x)
 
     def normalize(self, mel: Float[Tensor, "b mels n"]) -> Float[Tensor, "b mels n"]:

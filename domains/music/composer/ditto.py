@@ -14,8 +14,7 @@ from oneleap.core.sampling.ode import time_grid
 from oneleap.core.types import Field
 
 
-def identity(x: Tensor) -> Tensor:
-    """Return the input."""
+def _identity(x: Tensor) -> Tensor:
     return x
 
 
@@ -43,7 +42,7 @@ class CheckpointedSampler:
     field: Field
     steps: int = 20
     times: tuple[float, ...] | None = None
-    denormalize: Callable[[Tensor], Tensor] = identity
+    denormalize: Callable[[Tensor], Tensor] = _identity
     checkpointed: bool = True
 
     def __post_init__(self) -> None:

@@ -1,7 +1,6 @@
 """DITTO-2 (Novack et al. 2024, arXiv 2405.20289): optimize through one step, decode in several."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -9,36 +8,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from oneleap.core.errors import InputError
-from oneleap.core.sampling.ode import sample
-from oneleap.core.types import Field
-from oneleap.domains.music.composer.ditto import identity
 from oneleap.domains.music.controls.base import Control, WeightedControl, with_weights
 
 DECODE_STEPS = (1, 2, 4, 8)
 """Numbers of decoding steps that are tried."""
-
-
-@dataclass(frozen=True)
-class FlowMapDecoder:
-    """A distilled model as a decoder: ``steps`` steps of its mean velocity, without added noise.
-
-    This is CTM's sampler with ``gamma = 0``. With one step, it is the surrogate that DITTO-2
-    optimizes through, ``e - u(e, 0, 1)``. More steps are deterministic as well, so they keep what
-    the optimization found. Cost: ``steps`` network evaluations.
-
-    Attributes:
-        field: The student, ``u(z, r, t)``.
-        steps: Number of steps of equal length.
-        denormalize: Function from the result of the field to spectrograms.
-    """
-
-    field: Field
-    steps: int = 1
-    denormalize: Callable[[Tensor], Tensor] = identity
-
-    def __call__(self, noise: Float[Tensor, "b mels n"]) -> Float[Tensor, "b mels n"]:
-        """Generate spectrograms."""
-        return self.denormalize(sample(self.field, noise, steps=self.steps))
 
 
 class DecodeChoice(NamedTuple):

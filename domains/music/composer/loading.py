@@ -8,8 +8,9 @@ from pathlib import Path
 from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
 from oneleap.core.hub.pretrained import CONFIG, read_config
-from oneleap.core.hub.registry import find_shipped, model_folder, shipped_models
+from oneleap.core.hub.registry import find_shipped, shipped_models
 from oneleap.core.training.release import load_release
+from oneleap.core.training.run import find_model
 from oneleap.domains.audio.vocoders.vocos import Vocos
 from oneleap.domains.music.models.model import MusicModel
 
@@ -44,7 +45,7 @@ def load_music_model(folder: Path) -> MusicModel:
     Raises:
         InputError: If there is none.
     """
-    model = load_release(_model_of(folder))
+    model = load_release(find_model(folder).model)
     if not isinstance(model, MusicModel):
         raise InputError(f"{folder} holds a {type(model).__name__}, not a music model")
     return model
@@ -56,7 +57,7 @@ def load_vocoder(folder: Path) -> Vocos:
     Raises:
         InputError: If there is none.
     """
-    model = load_release(_model_of(folder))
+    model = load_release(find_model(folder).model)
     if not isinstance(model, Vocos):
         raise InputError(f"vocoder: {folder} holds a {type(model).__name__}, not a vocoder")
     return model
@@ -76,8 +77,7 @@ def read_guidance(folder: Path) -> float:
         InputError: If the folder holds no composer, or its configuration is damaged.
     """
     config = read_config(folder)
-    package, _, name = config["class_path"].rpartition(".")
-    if name != "Composer" or not f"{package}.".startswith(f"{PACKAGE}."):  # older: with modules
+    if config["class_path"] != CLASS:
         raise InputError(f"{folder / CONFIG}: {config['class_path']} is not a composer")
     try:
         scale = float(config["init_args"]["guidance"])
@@ -86,14 +86,3 @@ def read_guidance(folder: Path) -> float:
     if not 0 <= scale < math.inf:
         raise InputError(f"{folder / CONFIG}: guidance must be finite and not negative: {scale}")
     return scale
-
-
-def _model_of(folder: Path) -> Path:
-    """Return the folder of a model, given that folder or a run.
-
-    Raises:
-        InputError: If there is no such folder.
-    """
-    if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder")
-    return model_folder(folder)

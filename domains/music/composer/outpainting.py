@@ -150,7 +150,7 @@ def measure_seams(
     Args:
         mel: Spectrogram of the piece.
         seams: Start and end frame of each overlap.
-        spec: Mel contract.
+        spec: Mel format.
 
     Raises:
         InputError: If the piece is shorter than five frames.

@@ -158,7 +158,7 @@ def read_controls(
 
     Args:
         request: The request.
-        spec: Mel contract.
+        spec: Mel format.
         frames: Number of frames of the piece.
         max_frames: Maximum number of frames that are generated at once. A longer piece cannot
             have a structure.

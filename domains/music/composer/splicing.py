@@ -84,7 +84,7 @@ def vocode_loop(
     Args:
         vocode: Vocoder, spectrograms to samples.
         mel: Spectrogram of the loop.
-        spec: Mel contract.
+        spec: Mel format.
     """
     n = mel.shape[2]
     index = torch.arange(-LOOP_CONTEXT, n + LOOP_CONTEXT, device=mel.device) % n

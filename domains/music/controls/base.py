@@ -32,7 +32,7 @@ class PlotData(NamedTuple):
 class Control(ABC):
     """A target for a clip; subclasses are frozen dataclasses. Controls can be combined.
 
-    Spectrograms are normalized as their contract says, (b, mels, n).
+    Spectrograms are normalized as their format says, (b, mels, n).
     """
 
     name: ClassVar[str]
@@ -102,7 +102,7 @@ class Intensity(Control):
     smooths both curves, so that single beats do not matter.
 
     Attributes:
-        spec: Mel contract.
+        spec: Mel format.
         target: Level of each frame in dB relative to full scale, (n,).
         window_s: Length of the smoothing window in seconds.
         threshold: Mean squared error in dB^2 at which the target counts as reached.
@@ -146,7 +146,7 @@ class Melody(Control):
     of the pitch classes, ``chroma^s`` divided by its sum.
 
     Attributes:
-        spec: Mel contract.
+        spec: Mel format.
         target: Pitch class of each frame, (n,); C is 0, and -1 means no melody.
         sharpness: Exponent ``s``.
         threshold: Accuracy over the frames that have a melody, at which the target counts as

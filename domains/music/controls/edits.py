@@ -106,7 +106,7 @@ class Seam(Control):
     control is not from a paper.
 
     Attributes:
-        spec: Mel contract.
+        spec: Mel format.
         frame: Frame of the seam, at least three frames from either end.
         threshold: Spectral flux in dB at which the target counts as reached.
     """

@@ -12,13 +12,11 @@ from torch import Tensor
 
 from oneleap.core.errors import InputError
 from oneleap.domains.audio.mel import Mel
-from oneleap.domains.audio.pitch import f0_hz
+from oneleap.domains.audio.pitch import estimate_f0
 from oneleap.domains.audio.wave import SUFFIXES
 from oneleap.domains.music.controls.targets import frame_times, read_complete_wave
-from oneleap.domains.music.data.midi import MelodyNote, read_midi_melody
+from oneleap.domains.music.data.midi import MIDI_SUFFIXES, MelodyNote, read_midi_melody
 from oneleap.domains.music.features.chroma import NO_MELODY
-
-MIDI_SUFFIXES = (".mid", ".midi")
 
 MIN_NOTE_S = 0.08
 """Shortest note in seconds. Shorter hummed pitches count as slides between notes."""
@@ -33,7 +31,7 @@ def melody_pitch_classes(notes: Sequence[MelodyNote], frames: int, spec: Mel) ->
     Args:
         notes: Notes of the melody, which do not overlap.
         frames: Number of frames.
-        spec: Mel contract.
+        spec: Mel format.
 
     Returns:
         Pitch classes; C is 0, and -1 means no note.
@@ -53,7 +51,7 @@ def notes_from_f0(f0: NDArray[np.float64], spec: Mel) -> tuple[MelodyNote, ...]:
 
     Args:
         f0: Pitch of each frame in Hz, 0 where there is no voice.
-        spec: Mel contract of the frames.
+        spec: Mel format of the frames.
     """
     voiced = f0 > 0
     if not voiced.any():
@@ -88,7 +86,7 @@ def load_melody(path: str | os.PathLike[str], spec: Mel) -> tuple[MelodyNote, ..
         known = ", ".join((*MIDI_SUFFIXES, *SUFFIXES))
         raise InputError(f"melody: {path}: expected a MIDI file or a recording ({known})")
     wave = read_complete_wave(path, spec.sample_rate)
-    notes = notes_from_f0(f0_hz(wave, spec, high=1200.0), spec)
+    notes = notes_from_f0(estimate_f0(wave, spec, high=1200.0), spec)
     if not notes:
         raise InputError(f"melody: {path}: no pitch was found: hum louder and longer")
     return notes
@@ -101,7 +99,7 @@ def melody_target(
 
     Args:
         path: MIDI file or recording.
-        spec: Mel contract.
+        spec: Mel format.
         frames: Number of frames of the clip.
         seconds: Duration of the clip in seconds.
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from oneleap.core.errors import InputError, nearest
 from oneleap.domains.audio.mel import Mel, log_mel
-from oneleap.domains.audio.wave import SILENCE, Wave, read
+from oneleap.domains.audio.wave import SILENCE, Wave, read_wave
 
 QUIET_DB, LOUD_DB = -34.0, -16.0
 """Lowest and highest level of the presets in dB relative to full scale.
@@ -71,7 +71,7 @@ def intensity_target(
         source: Name of a preset, or path of a CSV file. The file has either two columns, seconds
             and dB, between which the curve is interpolated, or one column of dB with one row per
             frame. A header is skipped.
-        spec: Mel contract.
+        spec: Mel format.
         frames: Number of frames of the clip.
         seconds: Duration of the clip. A curve in seconds must have the same duration.
         low: Lowest level of a preset in dB.
@@ -155,7 +155,7 @@ def parse_structure(text: str) -> str:
 
 
 def read_complete_wave(path: str | os.PathLike[str], sample_rate: int) -> Wave:
-    """Read a sound with :func:`oneleap.domains.audio.wave.read`, and refuse truncated files.
+    """Read a sound with :func:`oneleap.domains.audio.wave.read_wave`, and refuse truncated files.
 
     A WAV file stores its length, and most MP3 files do; an Ogg file does not.
 
@@ -164,7 +164,7 @@ def read_complete_wave(path: str | os.PathLike[str], sample_rate: int) -> Wave:
     """
     import soundfile
 
-    wave = read(path, sample_rate)
+    wave = read_wave(path, sample_rate)
     declared, actual = soundfile.info(path).duration, wave.seconds
     if Path(path).suffix.lower() == ".wav":
         declared *= _wav_length_ratio(Path(path))
@@ -192,11 +192,11 @@ def _wav_length_ratio(path: Path) -> float:
 
 
 def read_clip(path: str | os.PathLike[str], spec: Mel, control: str) -> Wave:
-    """Read a recording for a control, at the sample rate of the contract.
+    """Read a recording for a control, at the sample rate of the mel format.
 
     Args:
         path: Sound file.
-        spec: Mel contract.
+        spec: Mel format.
         control: Name of the control, for error messages.
 
     Raises:

@@ -21,7 +21,7 @@ class Structure(Control):
     unit length. ``Y`` is 1 where two blocks belong to the same letter, else ``apart``.
 
     Attributes:
-        spec: Mel contract.
+        spec: Mel format.
         pattern: One letter per section, such as ``ABA``; all sections have the same length.
         per_section: Number of blocks of a section.
         apart: Target cosine for different letters.
@@ -82,7 +82,7 @@ class Timbre(Control):
     """The timbre of another recording: its cepstrum, averaged over time, without the level.
 
     Attributes:
-        spec: Mel contract.
+        spec: Mel format.
         target: Mean cepstrum in dB, (k,); :func:`mean_cepstrum` computes it.
         threshold: Mean squared error in dB^2 at which the target counts as reached.
     """
@@ -116,8 +116,8 @@ def mean_cepstrum(
     """Compute the target of :class:`Timbre` from the spectrogram of a recording.
 
     Args:
-        mel: Spectrogram of the contract.
-        spec: Mel contract.
+        mel: Spectrogram in the mel format.
+        spec: Mel format.
         coefficients: Number of coefficients.
     """
     return mfcc(mel, spec, coefficients).mean(2)[0]

@@ -17,7 +17,7 @@ from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
 from oneleap.domains.audio.mel import Mel, log_mel, magnitudes
 from oneleap.domains.audio.stft import stft
-from oneleap.domains.audio.wave import read
+from oneleap.domains.audio.wave import read_wave
 from oneleap.domains.music.features.chroma import PITCH_CLASSES
 
 BLOCK_S = 60
@@ -53,7 +53,7 @@ class CachedRecording:
 
     Attributes:
         path: File of the recording.
-        mel: Spectrogram of the contract, float16, (mels, n). It is memory-mapped.
+        mel: Spectrogram in the mel format, float16, (mels, n). It is memory-mapped.
         info: Facts about the recording.
     """
 
@@ -67,12 +67,12 @@ def load_recordings(
 ) -> list[CachedRecording]:
     """Load the spectrograms of recordings from a cache; compute those that it lacks.
 
-    The name of a cached file depends on the contents of the recording and on the contract. A
+    The name of a cached file depends on the contents of the recording and on the mel format. A
     renamed recording is therefore found again, and a changed one is computed anew.
 
     Args:
         paths: Sound files.
-        mel: Contract of the spectrograms.
+        mel: Format of the spectrograms.
         cache: Folder of the cache; it is created if it does not exist.
 
     Returns:
@@ -130,7 +130,7 @@ def analyze_recording(path: Path, mel: Mel) -> tuple[NDArray[np.float16], Record
     Raises:
         InputError: If the recording cannot be read, is silent, or is shorter than a window.
     """
-    wave = read(path, mel.sample_rate)
+    wave = read_wave(path, mel.sample_rate)
     if len(wave.samples) < mel.n_fft:
         raise InputError(f"{path}: {wave.seconds:.3f} s is shorter than a window of mel.n_fft")
     samples = torch.from_numpy(wave.samples)

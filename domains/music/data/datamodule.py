@@ -14,15 +14,15 @@ from torch import Tensor
 from oneleap.core.errors import InputError, Notice
 from oneleap.core.training.loaders import Endless, Fixed
 from oneleap.core.training.seed import batch_generator
-from oneleap.domains.audio.data.datamodule import set_aside
+from oneleap.domains.audio.data.datamodule import validation_split
 from oneleap.domains.audio.mel import Mel
-from oneleap.domains.audio.wave import files_in
+from oneleap.domains.audio.wave import find_audio_files
 from oneleap.domains.music.data.cache import CachedRecording, RecordingInfo, load_recordings
 from oneleap.domains.music.data.tags import read_tags, tag_vocabulary
 from oneleap.domains.music.spec import MUSIC_MEL, MusicBatch, Spec
 
 
-class Music(L.LightningDataModule):
+class MusicData(L.LightningDataModule):
     """Recordings of music, cropped at random.
 
     Each recording is decoded once. Its spectrogram is kept in a file that later runs map into
@@ -33,7 +33,7 @@ class Music(L.LightningDataModule):
 
     Args:
         path: Folders of sound files, at any depth. Other sample rates are resampled.
-        mel: Contract of the spectrograms.
+        mel: Format of the spectrograms.
         frames: Number of frames of a clip.
         batch_size: Clips per batch.
         cache: Folder of the cached spectrograms; by default ``.oneleap`` in the first folder.
@@ -82,7 +82,7 @@ class Music(L.LightningDataModule):
         found = list[tuple[CachedRecording, frozenset[str]]]()
         for folder in map(Path, self.path):
             cache = Path(self.cache) if self.cache else Path(self.path[0]) / ".oneleap"
-            files = files_in(folder)
+            files = find_audio_files(folder)
             tags = read_tags(folder, files)
             found += zip(load_recordings(files, self.mel, cache), tags, strict=True)
         clip = f"a clip of {self.frames} frames ({self.frames / self.mel.frame_rate:.1f} s)"
@@ -102,13 +102,13 @@ class Music(L.LightningDataModule):
     @cached_property
     def split(self) -> tuple[list[int], list[int]]:
         """Indices of the recordings for training, and of those for validation."""
-        validation = set(set_aside(len(self.recordings), self.validation, self.seed))
+        validation = set(validation_split(len(self.recordings), self.validation, self.seed))
         training = [i for i in range(len(self.recordings)) if i not in validation]
         return training, sorted(validation)
 
     @cached_property
     def spec(self) -> Spec:
-        """Contract, tags and statistics of the training recordings."""
+        """Format, tags and statistics of the training recordings."""
         tags = self.tags
         if tags is None:
             tags = tag_vocabulary((tags for _, tags in self.recordings), least=2)
@@ -201,19 +201,19 @@ class Music(L.LightningDataModule):
 
 
 def apply_gain(
-    mel: Float[Tensor, "b mels n"], gain_db: Float[Tensor, "b 1 1"], contract: Mel
+    mel: Float[Tensor, "b mels n"], gain_db: Float[Tensor, "b 1 1"], spec: Mel
 ) -> Float[Tensor, "b mels n"]:
     """Change the level of spectrograms.
 
     Args:
-        mel: Spectrograms of the contract.
+        mel: Spectrograms in the mel format.
         gain_db: Gain of each clip, dB.
-        contract: Mel contract.
+        spec: Mel format.
 
     Returns:
-        Spectrograms of the same sounds at another level. Values below the contract's floor are
+        Spectrograms of the same sounds at another level. Values below the format's floor are
         raised to it.
     """
-    base = 10.0 if contract.log_base == "10" else float(np.e)
-    shift = gain_db / 20 * float(np.log(10) / np.log(base)) / contract.std
-    return (mel + shift).clamp(min=contract.silence)
+    base = 10.0 if spec.log_base == "10" else float(np.e)
+    shift = gain_db / 20 * float(np.log(10) / np.log(base)) / spec.std
+    return (mel + shift).clamp(min=spec.silence)

@@ -17,6 +17,8 @@ from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
 from oneleap.domains.music.data.tunes import DRUM_CHANNEL, Tune
 
+MIDI_SUFFIXES = (".mid", ".midi")
+
 TICKS_PER_BEAT = 480
 
 DYNAMICS_PER_BEAT = 4

@@ -47,7 +47,7 @@ class EvaluationCase(NamedTuple):
 
 
 CaseMaker = Callable[[Mel, int, Tensor, np.random.Generator, int], EvaluationCase]
-"""Makes a case from a contract, a number of frames, the spectrogram of a recording (1, mels, n),
+"""Makes a case from a mel format, a number of frames, the spectrogram of a recording (1, mels, n),
 a random generator, and the number of the case."""
 
 
@@ -139,7 +139,7 @@ def make_cases(
 
     Args:
         name: Name of the control.
-        spec: Mel contract.
+        spec: Mel format.
         frames: Number of frames of a clip.
         music: Spectrograms of the clips.
         seed: Seed of the random targets.

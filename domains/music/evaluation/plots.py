@@ -31,7 +31,7 @@ def plot_controls(
     Args:
         path: File, which appears complete or not at all.
         mel: Spectrogram of the clip.
-        spec: Mel contract.
+        spec: Mel format.
         controls: Controls of the clip.
         history: Losses of each step by name; those of the first row are plotted.
 

@@ -59,7 +59,7 @@ def chroma_matrix(
     The first is the pseudo-inverse of the mel filters. The second ignores bins below middle C.
 
     Args:
-        spec: Mel contract.
+        spec: Mel format.
         dtype: Data type of the matrices.
         device: Device of the matrices.
     """

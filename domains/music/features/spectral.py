@@ -1,6 +1,6 @@
 """Differentiable features of log-mel spectrograms: loudness, timbre, self-similarity, flux.
 
-Every function takes a normalized spectrogram of a contract and undoes the normalization itself.
+Every function takes a normalized spectrogram in a mel format and undoes the normalization itself.
 """
 
 import math
@@ -44,7 +44,7 @@ def power_weights(
     some dB too low.
 
     Args:
-        spec: Mel contract.
+        spec: Mel format.
         weighting: ``flat``, or ``A`` for the A-weighting at the bands' center frequencies.
         dtype: Data type of the weights.
         device: Device of the weights.
@@ -158,8 +158,8 @@ def mfcc(
     result equals librosa's ``mfcc(S=dB)`` without its first row.
 
     Args:
-        mel: Spectrograms of the contract.
-        spec: Mel contract.
+        mel: Spectrograms in the mel format.
+        spec: Mel format.
         coefficients: Number of coefficients.
     """
     matrix = dct_matrix(spec.n_mels, coefficients, mel.dtype, mel.device)

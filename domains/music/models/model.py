@@ -9,27 +9,27 @@ from torch import Tensor
 from oneleap.core.errors import InputError
 from oneleap.core.fields.guidance import TargetGuidance
 from oneleap.core.nets.embed import zero_interval_embedding
-from oneleap.core.training.ema import PowerEMA
-from oneleap.core.training.module import GenerativeModule
+from oneleap.core.training.model import GenerativeModel, Validation
 from oneleap.core.training.optim import AdamConfig
-from oneleap.core.training.seed import step_generator
+from oneleap.core.training.recipe import Recipe
+from oneleap.core.training.seed import Step
 from oneleap.core.types import Conditioned, Objective, TrainingBatch
-from oneleap.domains.audio.mel import refuse_mismatch
-from oneleap.domains.music.models.nets import Backbone, DiT, MusicNet
+from oneleap.domains.audio.mel import check_compatible
+from oneleap.domains.music.models.nets import BackboneConfig, DiTConfig, MusicNet
 from oneleap.domains.music.spec import MusicBatch, Spec
 
 
-class MusicModel(GenerativeModule):
+class MusicModel(GenerativeModel):
     """A generative model of log-mel spectrograms: DITTO's base model, or DITTO-2's student.
 
     ==============================  ==============================  =======================
     model                           objective                       guidance
     ==============================  ==============================  =======================
-    EDM base (DITTO)                ``Denoising``, ``drop`` 0.15    of the sampler
-    rectified flow                  ``FlowMatching``, ``drop`` 0.15  of the sampler
+    EDM base (DITTO)                ``Denoising``, ``drop`` 0.15    by the sampler
+    rectified flow                  ``FlowMatching``, ``drop`` 0.15  by the sampler
     CTD student (DITTO-2)           ``ConsistencyTrajectory``       an input, ``(1, 4)``
     CD student                      ``ConsistencyDistillation``     an input, ``(1, 4)``
-    SplitMeanFlow student           ``SplitMeanFlow``               of its teacher, baked in
+    SplitMeanFlow student           ``SplitMeanFlow``               of its teacher, fixed
     MeanFlow, from data             ``MeanFlow``                    of its target
     ==============================  ==============================  =======================
 
@@ -37,17 +37,15 @@ class MusicModel(GenerativeModule):
     gives the guided result at any scale.
 
     Args:
-        spec: Mel contract, tags and statistics of the data.
+        spec: Mel format, tags and statistics of the data.
         objective: Training objective.
         backbone: Kind and size of the network.
         drop: Probability that the tags of a row are dropped, for classifier-free guidance. It is
             0 for a student.
-        optimizer: Optimizer, schedule and gradient clipping.
-        ema: Decay of the moving average of the weights, which is used for sampling, or a schedule.
-        seed: Seed of the initial weights and of all random numbers of training.
-        compile_loss: Whether the loss is compiled by ``torch.compile``.
-        teacher: Model folder of a music model to distill.
-        from_teacher: Whether training starts from the teacher's weights.
+        recipe: Settings of training.
+
+    Raises:
+        InputError: If ``drop`` is not in [0, 1).
     """
 
     net: MusicNet
@@ -58,32 +56,17 @@ class MusicModel(GenerativeModule):
         spec: Spec,
         objective: Objective,
         *,
-        backbone: Backbone = DiT(),  # noqa: B008  (frozen)
+        backbone: BackboneConfig = DiTConfig(),  # noqa: B008  (frozen)
         drop: float = 0.0,
-        optimizer: AdamConfig = AdamConfig(clip=1.0),  # noqa: B008  (frozen)
-        ema: float | PowerEMA = 0.999,
-        seed: int = 0,
-        compile_loss: bool = False,
-        teacher: str | None = None,
-        from_teacher: bool = False,
+        recipe: Recipe = Recipe(optimizer=AdamConfig(clip=1.0)),  # noqa: B008  (frozen)
     ) -> None:
         if not 0 <= drop < 1:
             raise InputError(f"drop: expected a probability in [0, 1), not {drop}")
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            net = MusicNet(
-                backbone, spec.mel.n_mels, len(spec.tags), samples_guidance_scale(objective)
-            )
-        super().__init__(
-            net,
-            objective,
-            optimizer=optimizer,
-            ema=ema,
-            seed=seed,
-            compile_loss=compile_loss,
-            teacher=teacher,
-            from_teacher=from_teacher,
-        )
+            torch.manual_seed(recipe.seed)
+            guided = samples_guidance_scale(objective)
+            net = MusicNet(backbone, spec.mel.n_mels, len(spec.tags), guided)
+        super().__init__(net, objective, recipe)
         self.spec, self.backbone, self.drop = spec, backbone, drop
         self.mean: Tensor
         self.std: Tensor
@@ -97,7 +80,7 @@ class MusicModel(GenerativeModule):
         return self.net.guided
 
     def normalize(self, mel: Float[Tensor, "b mels n"]) -> Float[Tensor, "b mels n"]:
-        """Convert spectrograms of the contract to the network's normalization, per band."""
+        """Convert spectrograms in the mel format to the network's normalization, per band."""
         return (mel - self.mean) / self.std
 
     def denormalize(self, x: Float[Tensor, "b mels n"]) -> Float[Tensor, "b mels n"]:
@@ -120,54 +103,49 @@ class MusicModel(GenerativeModule):
             teacher=self.teacher_field(batch),
         )
 
-    def training_step(self, batch: MusicBatch, batch_idx: int) -> Tensor | None:
-        """Drop the tags of some rows, then train."""
-        if self.drop:
-            generator = self.generator(stream=3)
-            share = torch.rand(len(batch.tags), generator=generator, device=self.device)
-            batch = batch._replace(tags=batch.tags * (share >= self.drop).unsqueeze(1))
-        return super().training_step(batch, batch_idx)
+    def prepare(self, batch: MusicBatch, step: Step) -> MusicBatch:
+        """Drop the tags of some rows."""
+        if not self.drop:
+            return batch
+        number = torch.rand(len(batch.tags), generator=step.generator(3), device=step.device)
+        return batch._replace(tags=batch.tags * (number >= self.drop).unsqueeze(1))
 
-    def validation_step(self, batch: MusicBatch, batch_idx: int) -> None:
-        """Log the loss of the averaged weights on fixed noise and times."""
-        generator = step_generator(self.seed, batch_idx, 2, self.device)
-        draw = self.objective.draw(self.data(batch), generator, self.progress)
+    def validate(self, batch: MusicBatch, step: Step) -> Validation:
+        """Compute the loss of the averaged weights, on noise and times that do not change."""
+        draw = self.objective.draw(self.data(batch), step.generator(2), step.progress)
         loss = self.objective.loss(self.bind(batch, self.average), draw)
         figures = {"loss": loss.per_sample.mean(), **{k: v.mean() for k, v in loss.logs.items()}}
-        self.log_dict(
-            {f"val/{name}": value for name, value in figures.items()}, batch_size=len(batch.mel)
-        )
+        return Validation({f"val/{name}": x for name, x in figures.items()}, len(batch.mel))
 
-    def load_teacher(self) -> GenerativeModule:
-        """See :meth:`GenerativeModule.load_teacher`.
+    def load_teacher(self) -> GenerativeModel:
+        """See :meth:`GenerativeModel.load_teacher`.
 
         Raises:
-            InputError: If the teacher has another contract, other tags or other statistics.
+            InputError: If the teacher has another mel format, other tags or other statistics.
         """
-        model = super().load_teacher()
+        model, teacher = super().load_teacher(), self.recipe.teacher
         if not isinstance(model, MusicModel):
-            raise InputError(
-                f"teacher: {self.teacher} holds a {type(model).__name__}, not a music model"
-            )
-        refuse_mismatch(model.spec.mel, self.spec.mel, f"teacher {self.teacher}", "the data")
+            kind = type(model).__name__
+            raise InputError(f"teacher: {teacher} holds a {kind}, not a music model")
+        check_compatible(model.spec.mel, self.spec.mel, f"teacher {teacher}", "the data")
         for name in ("tags", "mean", "std"):
             theirs, ours = getattr(model.spec, name), getattr(self.spec, name)
             if theirs != ours:
                 raise InputError(
-                    f"teacher: {self.teacher} has {name} {theirs}, the data {ours}: "
+                    f"teacher: {teacher} has {name} {theirs}, the data {ours}: "
                     "train both on the same data.path with the same data.seed"
                 )
         return model
 
-    def on_train_start(self) -> None:
-        """Copy the teacher's weights, if ``from_teacher``.
+    def start_from_teacher(self) -> None:
+        """Copy the teacher's weights, where the recipe asks for it.
 
         The weights of a guidance scale that the teacher lacks keep their initial value 0.
 
         Raises:
-            InputError: If the teacher's network is of another size.
+            InputError: If the teacher's network has another shape.
         """
-        if not self.from_teacher or self.global_step > 0:
+        if not self.recipe.from_teacher:
             return
         weights = self._teacher[0].average.state_dict()
         own = self.net.state_dict()
@@ -176,7 +154,9 @@ class MusicModel(GenerativeModule):
             self.net.load_state_dict(scales | weights)
         except RuntimeError as error:
             reason = str(error).splitlines()[-1].strip()
-            raise InputError(f"teacher: {self.teacher} has another network: {reason}") from None
+            raise InputError(
+                f"teacher: {self.recipe.teacher} has another network: {reason}"
+            ) from None
         self.average.load_state_dict(zero_interval_embedding(self.net).state_dict())
 
 

@@ -16,7 +16,7 @@ MIN_T = 0.05
 dominate the loss."""
 
 
-class Backbone(ABC):
+class BackboneConfig(ABC):
     """Kind and size of a network; subclasses are frozen dataclasses with a field ``patch``."""
 
     patch: int
@@ -40,7 +40,7 @@ class Backbone(ABC):
 
 
 @dataclass(frozen=True)
-class DiT(Backbone):
+class DiTConfig(BackboneConfig):
     """A transformer, which sees the whole clip.
 
     Attributes:
@@ -56,12 +56,12 @@ class DiT(Backbone):
     patch: int = 8
 
     def build(self, dim: int, tags: int, guided: bool) -> SequenceNet:
-        """See :meth:`Backbone.build`."""
+        """See :meth:`BackboneConfig.build`."""
         return DiT1d(dim, 0, tags, self.width, self.depth, self.heads, guided=guided)
 
 
 @dataclass(frozen=True)
-class UNet(Backbone):
+class UNetConfig(BackboneConfig):
     """A U-Net over time, which is local and takes clips of any length.
 
     Attributes:
@@ -76,7 +76,7 @@ class UNet(Backbone):
     patch: int = 8
 
     def build(self, dim: int, tags: int, guided: bool) -> SequenceNet:
-        """See :meth:`Backbone.build`."""
+        """See :meth:`BackboneConfig.build`."""
         return UNet1d(dim, 0, tags, self.widths, self.context_dim, guided=guided)
 
 
@@ -102,7 +102,9 @@ class MusicNet(nn.Module):
         guided: Whether the network takes a guidance scale per row, ``guidance=w``.
     """
 
-    def __init__(self, backbone: Backbone, mels: int, tags: int = 0, guided: bool = False) -> None:
+    def __init__(
+        self, backbone: BackboneConfig, mels: int, tags: int = 0, guided: bool = False
+    ) -> None:
         super().__init__()
         self.backbone, self.mels, self.tags, self.guided = backbone, mels, tags, guided
         self.inner = backbone.build(backbone.patch * mels, tags, guided)

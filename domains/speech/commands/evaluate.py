@@ -15,8 +15,8 @@ from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
 from oneleap.core.sampling.samplers import FlowMapSampler, with_steps
 from oneleap.domains.audio.evaluation.dnsmos import dnsmos
-from oneleap.domains.audio.evaluation.plots import spectrograms
-from oneleap.domains.audio.wave import Wave, joined
+from oneleap.domains.audio.evaluation.plots import plot_spectrograms
+from oneleap.domains.audio.wave import Wave, concatenate
 from oneleap.domains.speech.data.held_out import Held, held_out
 from oneleap.domains.speech.evaluation.recognition import Recogniser, error_rate
 from oneleap.domains.speech.text.symbols import ids
@@ -129,7 +129,7 @@ def draw(rows: Sequence[Row], path: Path) -> None:
             one = replace(row.held, clips=longest)
             drawn["recording"] = clip.mel
             drawn[str(row)] = one.made(row.voice.acoustic, row.steps)[0]
-    spectrograms(drawn, rows[0].voice.acoustic.spec.mel, path)
+    plot_spectrograms(drawn, rows[0].voice.acoustic.spec.mel, path)
     print(f"picture: {path}")
 
 
@@ -191,7 +191,7 @@ def timed(
             )
             acoustic_s += time.perf_counter() - begun
             parts += voice.sound(mels)
-        waves.append(joined(parts, PAUSE_S))
+        waves.append(concatenate(parts, PAUSE_S))
         all_s += time.perf_counter() - start
     return waves, acoustic_s, all_s
 

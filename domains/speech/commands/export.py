@@ -16,7 +16,7 @@ from oneleap.core.sampling.samplers import (
     with_steps,
 )
 from oneleap.core.types import Conditioned
-from oneleap.domains.audio.commands.export import graph_of as vocoder_graph
+from oneleap.domains.audio.vocoders.vocos_onnx import vocoder_graph
 from oneleap.domains.audio.vocoders.vocos import Vocos
 from oneleap.domains.speech.models.acoustic import Acoustic
 from oneleap.domains.speech.models.folded import Folded

@@ -17,10 +17,10 @@ from torch import Tensor
 from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
 from oneleap.core.training.loaders import Endless, Fixed
-from oneleap.domains.audio.data.buckets import Buckets
-from oneleap.domains.audio.data.datamodule import set_aside
+from oneleap.domains.audio.data.buckets import LengthBuckets
+from oneleap.domains.audio.data.datamodule import validation_split
 from oneleap.domains.audio.mel import Mel, log_mel
-from oneleap.domains.audio.wave import read, trimmed
+from oneleap.domains.audio.wave import read_wave, trim_silence
 from oneleap.domains.speech.data.ljspeech import Recording, recordings
 from oneleap.domains.speech.spec import Spec, Utterances
 from oneleap.domains.speech.text.frontend import FrontEnd
@@ -109,7 +109,7 @@ class Speech(L.LightningDataModule):
         train, aside = list[Clip](), list[Clip]()
         for speaker, folder in enumerate(self.path):
             known = recordings(folder)
-            held = set(set_aside(len(known), self.validation, self.seed))
+            held = set(validation_split(len(known), self.validation, self.seed))
             for i, recording in enumerate(known):
                 clip = self._clip(recording, speaker, reader)
                 if clip is not None:
@@ -147,15 +147,15 @@ class Speech(L.LightningDataModule):
         return mel
 
     def _computed(self, path: Path) -> Float[Tensor, "mels n"]:
-        wave = read(path, self.mel.sample_rate)
+        wave = read_wave(path, self.mel.sample_rate)
         if self.trim_db is not None:
-            wave = trimmed(wave, self.trim_db)
+            wave = trim_silence(wave, self.trim_db)
         return log_mel(torch.from_numpy(wave.samples).unsqueeze(0), self.mel)[0]
 
     def train_dataloader(self) -> Endless[Utterances]:
         """Endless batches, a function of the seed and the gradient step alone."""
         clips = self.clips[0]
-        chosen = Buckets([clip.mel.shape[1] for clip in clips], self.batch_size, self.seed)
+        chosen = LengthBuckets([clip.mel.shape[1] for clip in clips], self.batch_size, self.seed)
         return Endless(
             self, lambda step, rank: collate([clips[i] for i in chosen(step, rank)], self.mel)
         )

@@ -13,7 +13,7 @@ from oneleap.core.hub.config import class_path
 from oneleap.core.sampling.samplers import with_steps
 from oneleap.core.training.seed import step_generator
 from oneleap.domains.audio.commands.evaluate import arguments
-from oneleap.domains.audio.wave import Wave, read, trimmed
+from oneleap.domains.audio.wave import Wave, read_wave, trim_silence
 from oneleap.domains.speech.data.datamodule import Clip, Speech, collate
 from oneleap.domains.speech.models.acoustic import Acoustic
 
@@ -47,8 +47,8 @@ class Held:
     def waves(self) -> list[Wave]:
         """The recordings as they were trained on, silence at the ends cut."""
         rate, cut = self.data.mel.sample_rate, self.data.trim_db
-        sounds = [read(clip.recording.path, rate) for clip in self.clips]
-        return sounds if cut is None else [trimmed(sound, cut) for sound in sounds]
+        sounds = [read_wave(clip.recording.path, rate) for clip in self.clips]
+        return sounds if cut is None else [trim_silence(sound, cut) for sound in sounds]
 
     @torch.inference_mode()
     def made(self, model: Acoustic, steps: int) -> list[Float[Tensor, "mels _"]]:

@@ -16,7 +16,7 @@ from oneleap.core.training.module import GenerativeModule
 from oneleap.core.training.optim import AdamConfig
 from oneleap.core.training.seed import step_generator
 from oneleap.core.types import Conditioned, Draw, Loss, Objective, TrainingBatch
-from oneleap.domains.audio.mel import refuse_mismatch
+from oneleap.domains.audio.mel import check_compatible
 from oneleap.domains.speech.models.alignment import aligned, durations, owners, real
 from oneleap.domains.speech.models.encoder import whole_frames
 from oneleap.domains.speech.models.nets import AcousticNet, ConvNeXt, Decoder, Encoded, Text
@@ -233,7 +233,7 @@ class Acoustic(GenerativeModule):
         model = super().load_teacher()
         if not isinstance(model, Acoustic):
             raise InputError(f"teacher: {self.teacher} holds a {type(model).__name__}")
-        refuse_mismatch(model.spec.mel, self.spec.mel, f"teacher {self.teacher}", "the data")
+        check_compatible(model.spec.mel, self.spec.mel, f"teacher {self.teacher}", "the data")
         for name in ("symbols", "speakers", "language"):
             theirs, ours = getattr(model.spec, name), getattr(self.spec, name)
             if theirs != ours:

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from oneleap.core.errors import InputError, nearest
 from oneleap.core.training.release import save_release
-from oneleap.domains.audio.mel import refuse_mismatch
+from oneleap.domains.audio.mel import check_compatible
 from oneleap.domains.audio.vocoders.griffin_lim import GriffinLim
 from oneleap.domains.audio.vocoders.vocos import Vocos
-from oneleap.domains.audio.wave import Wave, joined
+from oneleap.domains.audio.wave import Wave, concatenate
 from oneleap.domains.speech.models.acoustic import Acoustic
 from oneleap.domains.speech.models.alignment import real
 from oneleap.domains.speech.text.frontend import FrontEnd
@@ -97,7 +97,7 @@ class Voice:
             maker = GriffinLim(acoustic.spec.mel)
         else:
             maker = trained = load_vocoder(Path(vocoder))
-            refuse_mismatch(acoustic.spec.mel, trained.spec, f"voice {name}", f"vocoder {vocoder}")
+            check_compatible(acoustic.spec.mel, trained.spec, f"voice {name}", f"vocoder {vocoder}")
         words = read_lexicon(lexicon, acoustic.spec.symbols) if lexicon else {}
         return cls(acoustic.to(device), maker.to(device).eval(), words)
 
@@ -176,7 +176,7 @@ class Voice:
             made |= dict(zip(places, self.sound(mels), strict=True))
         waves, at = [], 0
         for parts in said:
-            waves.append(joined([made[at + i] for i in range(len(parts))], PAUSE_S))
+            waves.append(concatenate([made[at + i] for i in range(len(parts))], PAUSE_S))
             at += len(parts)
         return waves
 

@@ -1,4 +1,4 @@
-"""Evaluation of vocoders, the judge replaced by one whose verdict is known."""
+"""Evaluation of vocoders with DNSMOS replaced by a constant."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ from oneleap.domains.main import main
 
 CONFIG = """
 data:
-  class_path: oneleap.domains.audio.data.datamodule.Clips
+  class_path: oneleap.domains.audio.AudioData
   init_args:
     path: [{sounds}]
     mel: {{sample_rate: 8000, n_fft: 256, hop: 128, window: 256, n_mels: 10, fmax: 4000.0}}
@@ -30,24 +30,24 @@ def run(sounds: Path, tmp_path: Path) -> Path:
     return folder
 
 
-def test_copies_stand_beside_recordings_and_griffin_lim(
+def test_vocoder_griffin_lim_and_recordings_are_compared(
     run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    heard: list[Wave] = []
-    monkeypatch.setattr(evaluate, "dnsmos", lambda wave: heard.append(wave) or 2.5)
+    scored: list[Wave] = []
+    monkeypatch.setattr(evaluate, "dnsmos", lambda wave: scored.append(wave) or 2.5)
     assert main(["evaluate", str(run), "--json", str(run / "more.json")]) == 0
     found = json.loads((run / "evaluation.json").read_text())
     assert found == json.loads((run / "more.json").read_text())
-    assert len(heard) == 3 * found["clips"]
+    assert len(scored) == 3 * found["clips"]
     assert {found[f"{name}_dnsmos"] for name in ("recordings", "vocoder", "griffin_lim")} == {2.5}
-    # Weights of chance are worse than no weights at all.
+    # Random weights are worse than Griffin-Lim.
     assert found["vocoder_mel_l1"] > found["griffin_lim_mel_l1"] > 0
     assert found["vocoder_rtf"] > 0
     assert "griffin-lim" in capsys.readouterr().out
 
 
-def test_bad_runs_are_told_in_a_line(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["evaluate", str(run), "--most", "0"]) == 2
+def test_bad_runs_are_one_line_errors(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", str(run), "--limit", "0"]) == 2
     (run / "config.yaml").write_text(
         "data: {class_path: oneleap.domains.speech.data.datamodule.Speech}"
     )
@@ -56,8 +56,6 @@ def test_bad_runs_are_told_in_a_line(run: Path, capsys: pytest.CaptureFixture[st
     assert main(["evaluate", str(run)]) == 2
     told = capsys.readouterr().err.strip().splitlines()
     assert len(told) == 3
-    for line, message in zip(
-        told, ("not positive", "not a vocoder's", "no such file"), strict=True
-    ):
+    for line, message in zip(told, ("not positive", "not AudioData", "no such file"), strict=True):
         assert message in line
     assert not (run / "evaluation.json").exists()

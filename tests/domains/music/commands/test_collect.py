@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from oneleap.domains.main import main
-from oneleap.domains.music.commands import collect
+from oneleap.domains.music.data import rendering
 from oneleap.domains.music.data.midi import write_midi
 from oneleap.domains.music.data.tunes import compose_tune
 
@@ -79,7 +79,7 @@ def test_missing_programs_and_fonts_are_reported(
     assert main(["collect", "music", out]) == 2
     assert "apt-get install fluidsynth" in capsys.readouterr().err
     monkeypatch.setattr(shutil, "which", lambda name: "/bin/false")
-    monkeypatch.setattr(collect, "SOUNDFONT_FOLDERS", ())
+    monkeypatch.setattr(rendering, "SOUNDFONT_FOLDERS", ())
     assert main(["collect", "music", out]) == 2
     assert "no sound font" in capsys.readouterr().err
     assert main(["collect", "music", out, "--soundfont", "none.sf2"]) == 2

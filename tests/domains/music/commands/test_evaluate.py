@@ -10,16 +10,16 @@ from support import tiny_music
 
 from oneleap.core.errors import InputError
 from oneleap.domains.main import main
-from oneleap.domains.music.commands.evaluate import (
-    ReferenceEmbeddings,
-    evaluation_cases,
-    summarize,
-)
 from oneleap.domains.music.composer.composer import Composer
 from oneleap.domains.music.controls.musicnn import Tagger
 from oneleap.domains.music.evaluation.cases import (
     TARGET_TAGS,
     EvaluationCase,
+)
+from oneleap.domains.music.evaluation.comparison import (
+    ReferenceEmbeddings,
+    evaluation_cases,
+    summarize,
 )
 from oneleap.domains.music.evaluation.runner import CaseResult, CaseRunner
 

@@ -12,8 +12,8 @@ from support.tiny_music import MEL, model, untagged, vocoder
 from oneleap.core.errors import InputError
 from oneleap.core.objectives import ConsistencyTrajectory, SplitMeanFlow
 from oneleap.domains.audio.stft import istft
-from oneleap.domains.music.commands.export import InverseSTFT, composer_graph
 from oneleap.domains.music.composer.composer import Composer
+from oneleap.domains.music.composer.graph import InverseSTFT, composer_graph
 
 CTD = ConsistencyTrajectory(guidance=(1.0, 4.0))
 
@@ -43,7 +43,7 @@ from pathlib import Path
 from oneleap.core.hub.export import difference, load
 from oneleap.domains.main import main
 from oneleap.domains.music.composer.composer import Composer
-from oneleap.domains.music.commands.export import graph_of
+from oneleap.domains.music.composer.graph import graph_of
 from support.tiny_music import model, vocoder
 from oneleap.core.objectives import ConsistencyTrajectory
 
@@ -64,7 +64,7 @@ print("agrees")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("format", ["onnx", "torchscript"])
+@pytest.mark.parametrize("format", ["onnx", "pt2"])
 def test_the_graph_equals_the_composer(format: str, runs: Path) -> None:
     if format == "onnx":
         pytest.importorskip("onnxscript")

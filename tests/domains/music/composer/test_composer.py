@@ -139,7 +139,7 @@ def test_a_base_model_alone_is_a_composer_without_a_student(tmp_path: Path) -> N
 
 
 def test_parts_that_do_not_fit_together_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"has floor 0\.001, the vocoder 0\.01"):
+    with pytest.raises(InputError, match=r"has floor 0\.001, the vocoder has 0\.01"):
         Composer.from_parts(model(), None, vocoder(replace(MEL, floor=1e-2)))
     with pytest.raises(InputError, match=r"the student has tags \(\), its base"):
         Composer.from_parts(model(), model(spec=untagged()))

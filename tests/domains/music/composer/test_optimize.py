@@ -10,8 +10,9 @@ from torch.autograd.graph import saved_tensors_hooks
 
 from oneleap.core.errors import InputError
 from oneleap.core.sampling.ode import euler, sample
+from oneleap.core.sampling.samplers import FlowMapSampler
 from oneleap.domains.music.composer.ditto import CheckpointedSampler, invert
-from oneleap.domains.music.composer.ditto2 import FlowMapDecoder, choose_decode_steps
+from oneleap.domains.music.composer.ditto2 import choose_decode_steps
 from oneleap.domains.music.composer.optimize import LatentAdam, norm_penalty, optimize_noise
 from oneleap.domains.music.controls.base import Control, PlotData, WeightedControl
 
@@ -257,9 +258,9 @@ def test_inversion_recovers_the_noise() -> None:
 def test_one_step_is_the_surrogate_bit_for_bit() -> None:
     net, e = Net(), noise()
     one, zero = torch.ones(B, dtype=e.dtype), torch.zeros(B, dtype=e.dtype)
-    assert torch.equal(FlowMapDecoder(net, 1)(e), e - net(e, zero, one))
-    assert torch.equal(FlowMapDecoder(net, 4)(e), sample(net, e, steps=4))
-    assert torch.equal(FlowMapDecoder(net, 4)(e), FlowMapDecoder(net, 4)(e))
+    assert torch.equal(FlowMapSampler(1)(net, e), e - net(e, zero, one))
+    assert torch.equal(FlowMapSampler(4)(net, e), sample(net, e, steps=4))
+    assert torch.equal(FlowMapSampler(4)(net, e), FlowMapSampler(4)(net, e))
 
 
 def test_the_largest_number_of_steps_that_keeps_the_control() -> None:
@@ -283,5 +284,5 @@ def test_an_exact_student_and_its_teacher_find_the_same() -> None:
 
     control = Near(torch.full((1, MELS, N), 0.3, dtype=torch.float64))
     many = optimize_noise(CheckpointedSampler(field, 20), [control], noise(), steps=50)
-    one = optimize_noise(FlowMapDecoder(field), [control], noise(), steps=50)
+    one = optimize_noise(lambda e: FlowMapSampler()(field, e), [control], noise(), steps=50)
     torch.testing.assert_close(many.mel, one.mel, atol=1e-9, rtol=0)

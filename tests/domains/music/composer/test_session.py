@@ -144,3 +144,10 @@ def test_a_silent_end_is_refused(composer_folder: Path, tmp_path: Path) -> None:
     soundfile.write(path, wave, RATE)
     with pytest.raises(InputError, match=r"the end of .* is silent"):
         compose(outpaint=path, seconds=9.0)
+
+
+def test_numbers_that_are_not_finite_are_refused() -> None:
+    with pytest.raises(InputError, match="quiet_db must be below loud_db"):
+        CompositionRequest(loud_db=float("nan"))
+    with pytest.raises(InputError, match=r"from 0\.5 to 3600"):
+        CompositionRequest(seconds=float("nan"))

@@ -195,7 +195,7 @@ def test_recordings_to_continue(tmp_path: Path) -> None:
     )
     with path.open("wb") as file:
         file.write(b"RIFF\x10\x00")
-    with pytest.raises(InputError, match="not a sound that can be read"):
+    with pytest.raises(InputError, match="cannot be read as sound"):
         read_clip(path, MUSIC_MEL, "outpaint")
     with pytest.raises(InputError, match="the end is silent"):
         check_not_silent(np.zeros(9, np.float32), "the end")

@@ -12,12 +12,12 @@ from support.tiny_music import MEL, RATE, chord, write_pieces
 from oneleap.core.errors import InputError, Notice
 from oneleap.core.training.seed import step_generator
 from oneleap.domains.audio.mel import log_mel
-from oneleap.domains.audio.wave import read
+from oneleap.domains.audio.wave import read_wave
 from oneleap.domains.music.data import cache
 from oneleap.domains.music.data.cache import (
     analyze_recording,
 )
-from oneleap.domains.music.data.datamodule import Music, apply_gain
+from oneleap.domains.music.data.datamodule import MusicData, apply_gain
 
 soundfile = pytest.importorskip("soundfile")
 pytest.importorskip("soxr")
@@ -28,8 +28,8 @@ def folder(tmp_path: Path) -> Path:
     return write_pieces(tmp_path / "songs")
 
 
-def music(folder: Path, **settings: object) -> Music:
-    return Music((str(folder),), mel=MEL, **({"frames": 32, "batch_size": 8} | settings))  # type: ignore[arg-type]
+def music(folder: Path, **settings: object) -> MusicData:
+    return MusicData((str(folder),), mel=MEL, **({"frames": 32, "batch_size": 8} | settings))  # type: ignore[arg-type]
 
 
 def test_clips_are_crops_of_the_recordings_spectrograms(folder: Path) -> None:
@@ -38,7 +38,7 @@ def test_clips_are_crops_of_the_recordings_spectrograms(folder: Path) -> None:
     assert rows.mel.shape == (8, 10, 32)
     assert rows.tags.shape == (8, 2)
     whole = [
-        log_mel(torch.from_numpy(read(path, RATE).samples)[None], MEL)[0]
+        log_mel(torch.from_numpy(read_wave(path, RATE).samples)[None], MEL)[0]
         for path in sorted(folder.rglob("*.wav"))
     ]
     train, _ = data.split
@@ -101,7 +101,7 @@ def test_every_recording_is_decoded_once(folder: Path, monkeypatch: pytest.Monke
     assert len(music(folder).recordings) == 6
     assert len(calls) == 7
     other = replace(MEL, floor=1e-2)
-    assert Music((str(folder),), mel=other, frames=32).recordings[0][0].mel.min() > -3
+    assert MusicData((str(folder),), mel=other, frames=32).recordings[0][0].mel.min() > -3
     assert len(calls) == 13
 
 
@@ -138,7 +138,7 @@ def test_bad_recordings_are_reported_by_name(folder: Path, tmp_path: Path) -> No
         _ = music(folder).recordings
     whole = (folder / "calm" / "calm0.wav").read_bytes()
     bad.write_bytes(whole[:20])
-    with pytest.raises(InputError, match=r"bad\.wav: not a sound that can be read"):
+    with pytest.raises(InputError, match=r"bad\.wav: cannot be read as sound"):
         _ = music(folder).recordings
     soundfile.write(bad, chord(0.02, 200.0), RATE)
     with pytest.raises(InputError, match=r"bad\.wav: 0\.020 s is shorter than a window"):

@@ -21,12 +21,17 @@ from oneleap.core.objectives import (
 )
 from oneleap.core.paths.base import expand
 from oneleap.core.sampling.ode import euler
+from oneleap.core.training.recipe import Recipe
 from oneleap.core.types import Conditioned, Objective, TrainingBatch
 from oneleap.domains.music.models.model import MusicModel, samples_guidance_scale
-from oneleap.domains.music.models.nets import DiT, MusicNet, UNet
+from oneleap.domains.music.models.nets import DiTConfig, MusicNet, UNetConfig
 from oneleap.domains.music.spec import Spec
 
-NETS = [DiT(16, 1, 2, patch=4), DiT(16, 2, 2, patch=1), UNet((8, 16), 16, patch=2)]
+NETS = [
+    DiTConfig(16, 1, 2, patch=4),
+    DiTConfig(16, 2, 2, patch=1),
+    UNetConfig((8, 16), 16, patch=2),
+]
 SCALED: list[Objective] = [
     ConsistencyDistillation(nodes=8, guidance=(1.0, 4.0)),
     ConsistencyTrajectory(nodes=8, guidance=(1.0, 4.0)),
@@ -64,7 +69,7 @@ def test_the_backbone_predicts_the_data_from_input_of_unit_variance() -> None:
 
 
 def test_one_step_is_the_backbone_itself_and_the_velocity_at_data_is_finite() -> None:
-    made = MusicNet(DiT(16, 1, 2), 10)  # fresh: F is 0
+    made = MusicNet(DiTConfig(16, 1, 2), 10)  # fresh: F is 0
     e = torch.randn(2, 10, 16, generator=draws())
     one, zero = torch.ones(2), torch.zeros(2)
     assert torch.equal(e - made(e, zero, one), torch.zeros_like(e))
@@ -73,7 +78,7 @@ def test_one_step_is_the_backbone_itself_and_the_velocity_at_data_is_finite() ->
 
 def test_a_backbone_narrower_than_its_tokens_leaves_no_noise_in_the_result() -> None:
     """The data have one direction out of forty; the backbone can represent that direction only."""
-    made = MusicNet(DiT(16, 1, 2, patch=4), 10).double()
+    made = MusicNet(DiTConfig(16, 1, 2, patch=4), 10).double()
     direction = torch.randn(40, generator=draws(1), dtype=torch.float64)
     direction /= direction.norm()
 
@@ -176,11 +181,6 @@ def test_which_objectives_draw_guidance_scales() -> None:
     assert not samples_guidance_scale(Denoising())
 
 
-class _Trainer:
-    global_step = 0
-    is_global_zero = True
-
-
 @pytest.mark.parametrize("objective", [*SCALED, SplitMeanFlow()], ids=lambda o: type(o).__name__)
 def test_a_student_starts_as_its_teacher_at_every_interval_and_scale(
     objective: Objective, tmp_path: Path
@@ -191,12 +191,10 @@ def test_a_student_starts_as_its_teacher_at_every_interval_and_scale(
         SPEC,
         objective,
         backbone=BACKBONE,
-        teacher=str(tmp_path / "teacher"),
-        from_teacher=True,
-        seed=8,
+        recipe=Recipe(teacher=str(tmp_path / "teacher"), from_teacher=True, seed=8),
     )
     student.load_teacher()
-    student.on_train_start()
+    student.start_from_teacher()
     z, t = torch.randn(3, 10, 16, generator=draws()), torch.tensor([0.2, 0.6, 1.0])
     tags = torch.ones(3, 2)
     scale = torch.tensor([1.0, 2.0, 4.0]) if student.guided else None
@@ -210,30 +208,28 @@ def test_a_student_starts_as_its_teacher_at_every_interval_and_scale(
     [
         (replace(SPEC, tags=("calm", "slow")), r"has tags \('calm', 'fast'\), the data"),
         (replace(SPEC, std=(2.0,)), "has std"),
-        (replace(SPEC, mel=replace(MEL, floor=1e-2)), "mel contract: teacher .* has floor"),
+        (replace(SPEC, mel=replace(MEL, floor=1e-2)), "mel format: teacher .* has floor"),
     ],
 )
 def test_a_teacher_of_other_data_is_refused(spec: Spec, words: str, tmp_path: Path) -> None:
     model().save_pretrained(tmp_path / "teacher")
-    student = MusicModel(
-        spec, SplitMeanFlow(), backbone=BACKBONE, teacher=str(tmp_path / "teacher")
-    )
+    recipe = Recipe(teacher=str(tmp_path / "teacher"))
+    student = MusicModel(spec, SplitMeanFlow(), backbone=BACKBONE, recipe=recipe)
     with pytest.raises(InputError, match=words):
         student.load_teacher()
 
 
 def test_a_teacher_of_another_size_is_refused(tmp_path: Path) -> None:
-    model(backbone=DiT(32, 1, 2)).save_pretrained(tmp_path / "teacher")
+    model(backbone=DiTConfig(32, 1, 2)).save_pretrained(tmp_path / "teacher")
     student = MusicModel(
         SPEC,
         FlowMatching(),
         backbone=BACKBONE,
-        teacher=str(tmp_path / "teacher"),
-        from_teacher=True,
+        recipe=Recipe(teacher=str(tmp_path / "teacher"), from_teacher=True),
     )
     student.load_teacher()
     with pytest.raises(InputError, match="has another network"):
-        student.on_train_start()
+        student.start_from_teacher()
 
 
 def test_invalid_statistics_are_refused() -> None:

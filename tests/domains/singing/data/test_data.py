@@ -10,7 +10,7 @@ from support.tiny_singing import MEL, RATE, write_corpus
 
 from oneleap.core.errors import InputError
 from oneleap.domains.main import main
-from oneleap.domains.singing.data.datamodule import Singing, song_of
+from oneleap.domains.singing.data.datamodule import SingingData, song_of
 
 pytest.importorskip("soundfile")
 pytest.importorskip("pyworld")
@@ -21,9 +21,9 @@ def folder(tmp_path: Path) -> Path:
     return write_corpus(tmp_path / "songs")
 
 
-def data(folder: Path, **settings: object) -> Singing:
+def data(folder: Path, **settings: object) -> SingingData:
     given: dict[str, object] = {"mel": MEL, "batch_size": 4, "validation": 0.25} | settings
-    return Singing((str(folder),), **given)  # type: ignore[arg-type]
+    return SingingData((str(folder),), **given)  # type: ignore[arg-type]
 
 
 def test_whole_songs_are_set_aside(folder: Path) -> None:
@@ -98,13 +98,13 @@ def test_of_one_song_a_phrase_is_set_aside(tmp_path: Path) -> None:
 
 MEL_ARGUMENT = "{sample_rate: 8000, n_fft: 256, hop: 128, window: 256, n_mels: 10, fmax: 4000.0}"
 ENCODER = "{width: 16, depth: 1, heads: 2, hidden: 16}"
-LYNX = [
+LYNXConfig = [
     "--model.decoder",
-    "oneleap.domains.singing.models.nets.LYNX",
+    "oneleap.domains.singing.LYNXConfig",
     "--model.decoder.width",
     "16",
 ]
-LYNX += ["--model.decoder.depth", "1"]
+LYNXConfig += ["--model.decoder.depth", "1"]
 
 
 def fit(config: str, run: str, *more: str, size: int = 8) -> None:
@@ -120,11 +120,11 @@ def test_from_songs_to_a_singer_and_its_figures(
 ) -> None:
     monkeypatch.chdir(folder.parent)
     small = ["--model.encoder", ENCODER]
-    fit("singing/flow", "runs/flow", *small, *LYNX)
+    fit("singing/flow", "runs/flow", *small, *LYNXConfig)
     teacher = ["--model.teacher", "runs/flow/model"]
-    fit("singing/splitmeanflow-shallow", "runs/student", *small, *LYNX, *teacher)
+    fit("singing/splitmeanflow-shallow", "runs/student", *small, *LYNXConfig, *teacher)
     fit("singing/durations", "runs/durations", *small)
-    fit("singing/pitch", "runs/pitch", *small, *LYNX)
+    fit("singing/pitch", "runs/pitch", *small, *LYNXConfig)
     vocoder = ["--data.path", "[songs/wavs]", "--data.seconds", "0.3", "--model.width", "16"]
     fit("audio/nsf_singing", "runs/nsf", *vocoder)
     parts = ("--durations", "runs/durations", "--pitch", "runs/pitch")

@@ -37,7 +37,7 @@ from oneleap.domains.singing.models.samplers import (
     EulerSampler,
     FlowMapSampler,
     PLMSSampler,
-    Rough,
+    CoarseMelSampler,
     Sampler,
     diffsinger,
 )
@@ -128,7 +128,7 @@ def test_a_perfect_field_is_followed_from_any_start(sampler: Sampler) -> None:
 
 
 def test_rough_is_left_as_it_is() -> None:
-    assert Rough()(line(DATA), NOISE, ROUGH) is ROUGH
+    assert CoarseMelSampler()(line(DATA), NOISE, ROUGH) is ROUGH
 
 
 def test_shallow_starts_begin_between_the_rough_and_noise() -> None:

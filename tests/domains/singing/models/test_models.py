@@ -22,8 +22,8 @@ from oneleap.core.losses.metrics import AbsoluteError
 from oneleap.core.objectives import FlowMatching, NoisePrediction, SplitMeanFlow
 from oneleap.core.sampling.ode import sample
 from oneleap.core.sampling.samplers import with_steps
-from oneleap.domains.singing.models.acoustic import Acoustic, needs_rough
-from oneleap.domains.singing.models.curves import Curves, hertz, semitones
+from oneleap.domains.singing.models.acoustic import AcousticModel, needs_rough
+from oneleap.domains.singing.models.curves import CurveModel, hertz, semitones
 from oneleap.domains.singing.models.nets import Aux, ConvNeXt, Decoder, Wave
 from oneleap.domains.singing.models.samplers import (
     ConsistencySampler,
@@ -31,15 +31,15 @@ from oneleap.domains.singing.models.samplers import (
     EulerSampler,
     FlowMapSampler,
     PLMSSampler,
-    Rough,
+    CoarseMelSampler,
     diffsinger,
 )
 
 
 def doubled() -> object:
-    from oneleap.domains.singing.spec import Songs
+    from oneleap.domains.singing.spec import SingingBatch
 
-    return Songs(*(torch.cat([v, v]) for v in songs()))
+    return SingingBatch(*(torch.cat([v, v]) for v in songs()))
 
 
 def test_crops_are_pieces_and_know_their_phonemes() -> None:
@@ -85,7 +85,7 @@ def test_the_aux_loss_reaches_the_encoder_by_a_tenth() -> None:
 @pytest.mark.parametrize("decoder", [Wave(8, 2), ConvNeXt(8, 1, 1), DECODER])
 def test_diffsinger_learns_a_few_frames(decoder: Decoder) -> None:
     objective = NoisePrediction(diffsinger(), AbsoluteError())
-    model = Acoustic(SPEC, objective, encoder=SMALL, aux=Aux(8, 8, 1), decoder=decoder)
+    model = AcousticModel(SPEC, objective, encoder=SMALL, aux=Aux(8, 8, 1), decoder=decoder)
     batch = model.framed(songs(), crop=10, generator=seeded(0))
     optimizer, losses = torch.optim.Adam(model.net.parameters(), 5e-3), []
     for step in range(30):
@@ -118,7 +118,7 @@ def test_a_start_is_no_deeper_than_was_trained() -> None:
         for s in (
             FlowMapSampler(),
             FlowMapSampler(1, 0.5),
-            Rough(),
+            CoarseMelSampler(),
             PLMSSampler(),
             PLMSSampler(boundary=5),
         )
@@ -165,7 +165,7 @@ def test_a_phrase_is_the_same_alone_and_in_company(
 
 def test_a_student_trains_its_decoder_alone_from_its_teachers_field() -> None:
     teacher = acoustic()
-    model = Acoustic(
+    model = AcousticModel(
         SPEC,
         SplitMeanFlow(),
         encoder=SMALL,
@@ -195,15 +195,15 @@ def test_teachers_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     acoustic(depth=0.5).save_pretrained(tmp_path / "shallow")
     curves().save_pretrained(tmp_path / "curves")
     for folder, message in (("shallow", "set depth to 0.5"), ("curves", "holds a Curves")):
-        model = Acoustic(
+        model = AcousticModel(
             SPEC, SplitMeanFlow(), decoder=DECODER, teacher=str(tmp_path / folder), depth=0.6
         )
         with pytest.raises(InputError, match=message):
             model.load_teacher()
     other = replace(SPEC, mel=replace(MEL, hop=64))
     acoustic().save_pretrained(tmp_path / "teacher")
-    student = Acoustic(other, SplitMeanFlow(), decoder=DECODER, teacher=str(tmp_path / "teacher"))
-    with pytest.raises(InputError, match="mel contract"):
+    student = AcousticModel(other, SplitMeanFlow(), decoder=DECODER, teacher=str(tmp_path / "teacher"))
+    with pytest.raises(InputError, match="mel format"):
         student.load_teacher()
 
 
@@ -213,11 +213,11 @@ def test_teachers_that_do_not_fit_are_refused(tmp_path: Path) -> None:
 )
 def test_bad_settings_are_told(settings: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        Acoustic(SPEC, FlowMatching(), **settings)  # type: ignore[arg-type]
+        AcousticModel(SPEC, FlowMatching(), **settings)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="names"):
-        Curves(SPEC, FlowMatching(), names=("x",))
+        CurveModel(SPEC, FlowMatching(), names=("x",))
     with pytest.raises(InputError, match=r"temperature: -0\.5 is negative"):
-        Curves(SPEC, FlowMatching(), temperature=-0.5)
+        CurveModel(SPEC, FlowMatching(), temperature=-0.5)
 
 
 def test_the_temperature_of_curves_is_of_their_noise() -> None:
@@ -258,9 +258,9 @@ def test_curve_models_do_not_heed_padding() -> None:
 
 
 def test_durations_learn_and_are_positive() -> None:
-    from oneleap.domains.singing.models.durations import Durations, duration_losses
+    from oneleap.domains.singing.models.durations import DurationModel, duration_losses
 
-    model, batch = Durations(SPEC, encoder=SMALL, depth=1), songs()
+    model, batch = DurationModel(SPEC, encoder=SMALL, depth=1), songs()
     mask, losses = batch.tokens > 0, []
     optimizer = torch.optim.Adam(model.net.parameters(), 1e-2)
     for _ in range(40):
@@ -278,10 +278,10 @@ def test_durations_learn_and_are_positive() -> None:
 def test_all_that_makes_a_model_is_kept(tmp_path: Path) -> None:
     model = acoustic(SplitMeanFlow(), DDPMSampler(50, boundary=7), depth=0.7)
     model.save_pretrained(tmp_path / "a")
-    again = Acoustic.from_pretrained(tmp_path / "a")
+    again = AcousticModel.from_pretrained(tmp_path / "a")
     assert (again.spec, again.sampler, again.depth) == (SPEC, DDPMSampler(50, boundary=7), 0.7)
     assert (again.decoder, again.encoder, again.aux) == (DECODER, SMALL, Aux(8, 8, 1))
     pitch = curves()
     pitch.save_pretrained(tmp_path / "p")
-    loaded = Curves.from_pretrained(tmp_path / "p")
+    loaded = CurveModel.from_pretrained(tmp_path / "p")
     assert (loaded.names, loaded.bins) == (("pitch",), 2)

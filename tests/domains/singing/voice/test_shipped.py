@@ -11,7 +11,7 @@ from oneleap.domains.singing.voice.loading import DEFAULT, shipped
 for name in ("pyworld", "soundfile", "pyopenjtalk", "defusedxml"):
     pytest.importorskip(name)
 
-SAKURA = Path(__file__).parents[3] / "examples" / "sakura.musicxml"
+SAKURA = Path(__file__).parents[4] / "examples" / "sakura.musicxml"
 
 MOST = 25 * 2**20
 """Bytes of a singer with its vocoder."""
@@ -34,11 +34,11 @@ def test_it_is_small_and_has_a_card(name: str) -> None:
 def test_the_command_needs_no_name_and_the_notes_are_those_of_the_score(tmp_path: Path) -> None:
     import pyworld
 
-    from oneleap.domains.audio.wave import read
+    from oneleap.domains.audio.wave import read_wave
 
     out = tmp_path / "sakura.wav"
     assert main(["sing", str(SAKURA), "-o", str(out)]) == 0
-    sung = read(out, 24_000)
+    sung = read_wave(out, 24_000)
     assert 30 < sung.seconds < 50
     assert np.abs(sung.samples).max() > 0.05
     f0, _ = pyworld.harvest(sung.samples[: 3 * 24_000].astype(np.float64), 24_000)

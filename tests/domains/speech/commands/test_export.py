@@ -15,8 +15,7 @@ from support.tiny_speech import MEL, acoustic, vocoder
 
 from oneleap.core.errors import InputError
 from oneleap.core.sampling.samplers import ConsistencySampler, EulerSampler, Sampler
-from oneleap.domains.audio.commands.export import Samples
-from oneleap.domains.audio.commands.export import graph_of as vocoder_graph
+from oneleap.domains.audio.vocoders.vocos_onnx import RealVocos, vocoder_graph
 from oneleap.domains.speech.commands.export import Make, graphs_of
 from oneleap.domains.speech.models.acoustic import Acoustic
 from oneleap.domains.speech.spec import Spec
@@ -29,7 +28,7 @@ import subprocess, sys
 import numpy as np
 import torch
 from support.tiny_speech import MEL, SPEC, acoustic, vocoder
-from oneleap.domains.audio.wave import read
+from oneleap.domains.audio.wave import read_wave
 from oneleap.domains.main import main
 from oneleap.domains.speech.models.acoustic import Acoustic
 from oneleap.domains.speech.models.nets import ConvNeXt
@@ -59,7 +58,7 @@ def noise(self, frames, seeds):
     return torch.from_numpy(drawn).T[None]
 Acoustic.noise = noise
 wanted = Voice.load("voice").speak("Hello, you.").samples.clip(-1, 1)
-found = read("o.wav", MEL.sample_rate).samples
+found = read_wave("o.wav", MEL.sample_rate).samples
 assert found.shape == wanted.shape, (found.shape, wanted.shape)
 assert np.abs(found - wanted).max() < 1e-3, np.abs(found - wanted).max()
 """
@@ -75,7 +74,7 @@ def test_a_vocoder_in_real_numbers_is_the_vocoder(n: int) -> None:
     (mel,), wanted = graph.draw(n)
     assert wanted.shape == (n, MEL.hop)
     with torch.no_grad():
-        torch.testing.assert_close(Samples(vocoder())(mel), wanted, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(RealVocos(vocoder())(mel), wanted, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("speaker", [0, 1])

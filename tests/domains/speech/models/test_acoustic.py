@@ -330,7 +330,7 @@ def test_a_teacher_of_another_contract_is_refused(tmp_path_factory: pytest.TempP
     acoustic().save_pretrained(folder)
     other = replace(SPEC, mel=replace(MEL, hop=64))
     for spec, message in (
-        (other, "mel contract: teacher .* has hop 128, the data 64"),
+        (other, "mel format: teacher .* has hop 128, the data has 64"),
         (replace(SPEC, speakers=("a",)), "has speakers"),
     ):
         model = Acoustic(

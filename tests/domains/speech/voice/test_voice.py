@@ -97,7 +97,7 @@ def test_a_run_speaks_by_griffin_lim(tmp_path: Path) -> None:
 
 def test_models_that_do_not_fit_are_refused(folder: Path, tmp_path: Path) -> None:
     Vocos(replace(MEL, floor=1e-4), 16, 16, 1).save_pretrained(tmp_path / "other")
-    with pytest.raises(InputError, match=r"mel contract: voice .* has floor 1e-05, vocoder"):
+    with pytest.raises(InputError, match=r"mel format: voice .* has floor 1e-05, vocoder"):
         Voice.load(folder, vocoder=tmp_path / "other")
     with pytest.raises(InputError, match=r"holds a oneleap.*Vocos, which does not read text"):
         Voice.load(tmp_path / "other")
@@ -143,10 +143,10 @@ class TestCommand:
         words = ["speak", "tˈɛst", "--ipa", "--voice", str(folder)]
         assert main([*words, "-o", "a.wav", "--seed", "2", "--steps", "2"]) == 0
         assert "a.wav: " in capsys.readouterr().err
-        from oneleap.domains.audio.wave import read
+        from oneleap.domains.audio.wave import read_wave
 
         want = Voice.load(folder).speak("tˈɛst", ipa=True, seed=2, steps=2)
-        assert np.abs(read("a.wav", RATE).samples - want.samples.clip(-1, 1)).max() < 1e-4
+        assert np.abs(read_wave("a.wav", RATE).samples - want.samples.clip(-1, 1)).max() < 1e-4
         assert main(words) == 0
         assert Path("speech.wav").is_file()
 

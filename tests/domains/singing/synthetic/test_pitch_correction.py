@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from oneleap.domains.singing.segments.hts import Label
-from oneleap.domains.singing.synthetic.retune import BEND, aperiodicity, power, synthesised, tuned
+from oneleap.domains.singing.synthetic.pitch_correction import MAX_DEVIATION, correct_pitch
+from oneleap.domains.singing.synthetic.synthesis import aperiodicity, power_spectrum, synthesize
 
 pytest.importorskip("pyworld")
 
@@ -13,9 +14,9 @@ VOWELS = frozenset("aiueo")
 
 def test_power_of_a_cepstrum() -> None:
     # c_0 alone is a flat spectrum; c_1 is cos of the warped frequency, +1 at 0 and -1 at the end.
-    flat = power(np.array([[np.log(32768.0), 0.0]], np.float32), 64)
+    flat = power_spectrum(np.array([[np.log(32768.0), 0.0]], np.float32), 64)
     np.testing.assert_allclose(flat, 1.0, rtol=1e-4)
-    tilted = power(np.array([[np.log(32768.0), 0.5]], np.float32), 64)[0]
+    tilted = power_spectrum(np.array([[np.log(32768.0), 0.5]], np.float32), 64)[0]
     assert tilted[0] == pytest.approx(np.e, rel=1e-4)
     assert tilted[-1] == pytest.approx(1 / np.e, rel=1e-4)
     assert (np.diff(tilted) < 0).all()
@@ -38,7 +39,7 @@ def test_pitch_is_moved_onto_the_notes() -> None:
     hertz = np.zeros(400)
     hertz[60:200] = 440 * 2 ** (-1 / 12)  # a semitone flat
     hertz[200:360] = 440 * 2 ** (1.5 / 12)  # half of the step too low
-    found = tuned(hertz, takes, 0.005, VOWELS)
+    found = correct_pitch(hertz, takes, 0.005, VOWELS)
     assert (found[:60] == 0).all()
     np.testing.assert_allclose(found[80:180], 440, rtol=1e-6)
     np.testing.assert_allclose(found[220:340], 440 * 2 ** (3 / 12), rtol=1e-6)
@@ -46,7 +47,7 @@ def test_pitch_is_moved_onto_the_notes() -> None:
     assert (np.diff(between) > 0).any()
     assert between.max() < 560
     silent = np.zeros(400)
-    assert (tuned(silent, takes, 0.005, VOWELS) == 0).all()
+    assert (correct_pitch(silent, takes, 0.005, VOWELS) == 0).all()
 
 
 def test_pitch_that_steps_within_a_note_is_bent_back() -> None:
@@ -54,8 +55,8 @@ def test_pitch_that_steps_within_a_note_is_bent_back() -> None:
     hertz = np.where(np.arange(240) < 60, 440 * 2 ** (-1.8 / 12), 440.0)
     hertz[120:200] *= 2 ** (0.1 * np.sin(np.arange(80) / 4) / 12)  # a vibrato stays
     hertz[200:] = 0
-    found = 12 * np.log2(tuned(hertz, takes, 0.005, VOWELS)[:200] / 440)
-    assert np.abs(found[:50]).max() == pytest.approx(BEND, abs=0.02)
+    found = 12 * np.log2(correct_pitch(hertz, takes, 0.005, VOWELS)[:200] / 440)
+    assert np.abs(found[:50]).max() == pytest.approx(MAX_DEVIATION, abs=0.02)
     assert np.ptp(found[120:190]) > 0.18
 
 
@@ -63,7 +64,7 @@ def test_the_sound_has_the_pitch_and_the_level() -> None:
     rate, frames = 16_000, 200
     f0 = np.full(frames, 200.0)
     spectra = np.full((frames, 513), 1e-4)
-    sound = synthesised(f0, spectra, np.full(513, 1e-3), 0.005, rate)
+    sound = synthesize(f0, spectra, np.full(513, 1e-3), 0.005, rate)
     assert len(sound) == 16_000
     spectrum = np.abs(np.fft.rfft(sound))
     assert spectrum[200] > 20 * spectrum[150]  # 1 Hz a bin

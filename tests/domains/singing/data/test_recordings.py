@@ -1,0 +1,43 @@
+"""A folder of recordings, written and read."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from oneleap.core.errors import InputError
+from oneleap.domains.audio.wave import Wave
+from oneleap.domains.singing.data.recordings import pieces, recordings, write_piece, write_table
+from oneleap.domains.singing.segments.segment import Curve, Segment
+
+WHOLE = Segment(
+    ph_seq=("SP", "s", "a", "k", "u", "SP"),
+    ph_dur=(0.2, 0.1, 0.3, 0.1, 0.4, 0.2),
+    ph_num=(2, 2, 1, 1),
+    note_midi=(None, 69.0, 71.25, None),
+    note_dur=(0.3, 0.4, 0.4, 0.2),
+    note_slur=(False,) * 4,
+    f0=Curve(np.arange(260.0), 0.005),
+)
+
+
+def test_a_folder_of_recordings(tmp_path: Path) -> None:
+    pytest.importorskip("soundfile")
+    wave = Wave(np.linspace(0.1, 0.9, 20_800, dtype=np.float32), 16_000)
+    (named,) = list(pieces(wave, (WHOLE,), "song"))
+    write_piece(tmp_path, *named)
+    write_table(tmp_path, (named[0],))
+    (found,) = recordings(tmp_path)
+    assert found.path == tmp_path / "wavs" / "song_00.wav"
+    assert found.segment.name == "song_00"
+    assert found.segment.f0 == WHOLE.f0
+    (tmp_path / "f0" / "song_00.npy").write_bytes(b"no array")
+    with pytest.raises(InputError, match="no array of numbers"):
+        recordings(tmp_path)
+    (tmp_path / "f0" / "song_00.npy").unlink()
+    assert recordings(tmp_path)[0].segment.f0 is None
+    (tmp_path / "wavs" / "song_00.wav").unlink()
+    with pytest.raises(InputError, match=r"no wavs/song_00\.wav"):
+        recordings(tmp_path)
+    with pytest.raises(InputError, match="no such folder"):
+        recordings(tmp_path / "none")
