@@ -100,7 +100,7 @@ def write_music(folder: Path) -> str:
     if not (folder / "pieces").exists():
         write_pieces(folder / "pieces")
     return """
-  class_path: oneleap.domains.music.data.datamodule.Music
+  class_path: oneleap.domains.music.MusicData
   init_args:
     path: [pieces]
     frames: 16
@@ -160,11 +160,11 @@ DOMAINS: dict[str, tuple[Callable[[Path], str], str]] = {
       class_path: oneleap.domains.speech.ConvNeXtConfig
       init_args: {width: 16, depth: 1}""",
     ),
-    "oneleap.domains.music.models.model.MusicModel": (
+    "oneleap.domains.music.MusicModel": (
         write_music,
-        """optimizer: {lr: 1.0e-2, clip: 1.0}
+        """recipe: {optimizer: {lr: 1.0e-2, clip: 1.0}}
     backbone:
-      class_path: oneleap.domains.music.models.nets.UNet
+      class_path: oneleap.domains.music.UNetConfig
       init_args: {widths: [8, 16], context_dim: 16, patch: 2}""",
     ),
 }
@@ -174,7 +174,7 @@ DISPERSED = {
     "oneleap.domains.singing.AcousticModel": "{layers: [decoder.blocks.0], frames: 1}",
     "oneleap.domains.singing.CurveModel": "{layers: [decoder.blocks.0], frames: 1}",
     "oneleap.domains.speech.AcousticModel": "{layers: [decoder.blocks.0], frames: 1}",
-    "oneleap.domains.music.models.model.MusicModel": "{layers: [inner.mid]}",
+    "oneleap.domains.music.MusicModel": "{layers: [inner.mid]}",
 }
 """Settings of ``Dispersed`` for networks within networks, and for data that are padded."""
 

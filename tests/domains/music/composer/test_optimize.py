@@ -10,10 +10,11 @@ from torch.autograd.graph import saved_tensors_hooks
 
 from oneleap.core.errors import InputError
 from oneleap.core.sampling.ode import euler, sample
+from oneleap.core.sampling.samplers import FlowMapSampler
 from oneleap.domains.music.composer.ditto import CheckpointedSampler, invert
-from oneleap.domains.music.composer.ditto2 import Leaps, choose_steps
-from oneleap.domains.music.composer.optimise import LatentAdam, off_sphere, optimize_noise
-from oneleap.domains.music.controls.base import Control, Shown, Weighted
+from oneleap.domains.music.composer.ditto2 import choose_decode_steps
+from oneleap.domains.music.composer.optimize import LatentAdam, norm_penalty, optimize_noise
+from oneleap.domains.music.controls.base import Control, PlotData, WeightedControl
 
 B, MELS, N = 3, 4, 5
 
@@ -25,12 +26,12 @@ def noise(b: int = B, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tens
 
 @dataclass(frozen=True, eq=False)
 class Near(Control):
-    """A clip near a number: convex, its end known."""
+    """A clip near a target: a convex problem with a known solution."""
 
     name: ClassVar[str] = "near"
     unit: ClassVar[str] = "MSE"
     target: Tensor
-    stop: float = 0.0
+    threshold: float = 0.0
 
     def loss(self, mel: Float[Tensor, "b mels n"]) -> Float[Tensor, "b"]:
         return (mel - self.target).square().mean((1, 2))
@@ -38,12 +39,12 @@ class Near(Control):
     def metric(self, mel: Float[Tensor, "b mels n"]) -> Float[Tensor, "b"]:
         return self.loss(mel)
 
-    def shown(self, mel: Float[Tensor, "1 mels n"]) -> Shown:
-        return Shown(self.target, mel, "")
+    def plot_data(self, mel: Float[Tensor, "1 mels n"]) -> PlotData:
+        return PlotData(self.target, mel, "")
 
 
 class Net(nn.Module):
-    """A field with saved activations much larger than the state."""
+    """A field whose saved activations are much larger than the state."""
 
     def __init__(self, width: int = 64) -> None:
         super().__init__()
@@ -59,7 +60,7 @@ class Net(nn.Module):
 
 
 def saved_bytes(run: Callable[[], Tensor]) -> int:
-    """Bytes that one forward pass keeps for its backward pass, weights left out."""
+    """Bytes that a forward pass keeps for its backward pass, without weights."""
     kept = dict[int, int]()
 
     def note(x: Tensor) -> Tensor:
@@ -73,7 +74,7 @@ def saved_bytes(run: Callable[[], Tensor]) -> int:
     return sum(kept.values())
 
 
-def test_adam_is_torchs() -> None:
+def test_adam_equals_torchs() -> None:
     x = noise()
     ours, theirs = x.clone(), nn.Parameter(x.clone())
     adam, reference = LatentAdam.of(ours, 0.1), torch.optim.Adam([theirs], lr=0.1)
@@ -86,7 +87,7 @@ def test_adam_is_torchs() -> None:
     torch.testing.assert_close(ours, theirs.detach())
 
 
-def test_adam_leaves_rows_alone() -> None:
+def test_adam_skips_rows() -> None:
     x, on = noise(), torch.tensor([True, False, True])
     adam = LatentAdam.of(x, 0.1)
     y = adam.step(x, noise(seed=1), on)
@@ -95,15 +96,17 @@ def test_adam_leaves_rows_alone() -> None:
     assert adam.count.flatten().tolist() == [1, 0, 1]
 
 
-def test_it_finds_the_end_of_a_convex_problem() -> None:
+def test_it_solves_a_convex_problem() -> None:
     target = noise(1, seed=5)
-    found = optimize_noise(lambda e: 2 * e, [Near(target)], noise(), steps=400, lr=0.05, prior=0.0)
+    found = optimize_noise(
+        lambda e: 2 * e, [Near(target)], noise(), steps=400, lr=0.05, norm_weight=0.0
+    )
     torch.testing.assert_close(found.mel, target.expand(B, -1, -1), atol=1e-2, rtol=0)
     assert found.history["near"].shape == (401, B)
     assert (found.history["near"][-1] < 1e-3 * found.history["near"][0]).all()
 
 
-def test_the_best_of_each_row_is_kept() -> None:
+def test_the_best_of_each_row_is_returned() -> None:
     seen = list[Tensor]()
 
     def decode(e: Tensor) -> Tensor:
@@ -111,7 +114,9 @@ def test_the_best_of_each_row_is_kept() -> None:
         return e
 
     control = Near(torch.zeros(1, MELS, N, dtype=torch.float64))
-    found = optimize_noise(decode, [control], noise(), steps=12, lr=3.0, prior=0.0)  # too fast
+    found = optimize_noise(
+        decode, [control], noise(), steps=12, lr=3.0, norm_weight=0.0
+    )  # diverges
     losses = torch.stack([control.loss(e) for e in seen])
     assert losses[-1].gt(losses.min(0).values).any()
     torch.testing.assert_close(control.loss(found.mel), losses.min(0).values)
@@ -123,8 +128,8 @@ def test_the_best_of_each_row_is_kept() -> None:
 def test_a_row_stops_when_its_control_is_reached() -> None:
     start = noise()
     start[1] = 0.001
-    control = Near(torch.zeros(1, MELS, N, dtype=torch.float64), stop=0.05)
-    found = optimize_noise(lambda e: e, [control], start, steps=200, lr=0.02, prior=0.0)
+    control = Near(torch.zeros(1, MELS, N, dtype=torch.float64), threshold=0.05)
+    found = optimize_noise(lambda e: e, [control], start, steps=200, lr=0.02, norm_weight=0.0)
     assert found.reached.all()
     assert found.steps[1] == 0
     assert torch.equal(found.noise[1], start[1])
@@ -132,36 +137,36 @@ def test_a_row_stops_when_its_control_is_reached() -> None:
     assert (found.metrics["near"] <= 0.05).all()
 
 
-def test_a_control_that_is_reached_leaves_the_others_alone() -> None:
+def test_a_control_that_is_reached_does_not_affect_the_others() -> None:
     high = torch.ones(1, MELS, N, dtype=torch.float64)
-    easy, hard = Near(0 * high, stop=10.0), Near(high, stop=1e-3)
-    found = optimize_noise(lambda e: e, [easy, hard], noise(), steps=300, lr=0.05, prior=0.0)
+    easy, hard = Near(0 * high, threshold=10.0), Near(high, threshold=1e-3)
+    found = optimize_noise(lambda e: e, [easy, hard], noise(), steps=300, lr=0.05, norm_weight=0.0)
     assert found.reached.all()
     assert set(found.metrics) == {"near", "near 2"}
     torch.testing.assert_close(found.mel, high.expand_as(found.mel), atol=0.2, rtol=0)
 
 
-def test_weights_decide_between_controls() -> None:
+def test_weights_balance_controls() -> None:
     high = torch.ones(1, MELS, N, dtype=torch.float64)
-    both = [Weighted(Near(0 * high), 1.0), Weighted(Near(high), 3.0)]
-    found = optimize_noise(lambda e: e, both, noise(), steps=400, lr=0.05, prior=0.0)
+    both = [WeightedControl(Near(0 * high), 1.0), WeightedControl(Near(high), 3.0)]
+    found = optimize_noise(lambda e: e, both, noise(), steps=400, lr=0.05, norm_weight=0.0)
     torch.testing.assert_close(found.mel, 0.75 * high.expand_as(found.mel), atol=0.02, rtol=0)
 
 
-def test_patience_gives_rows_up() -> None:
+def test_rows_without_improvement_are_finished() -> None:
     stuck = Near(torch.zeros(1, MELS, N, dtype=torch.float64))
     found = optimize_noise(lambda e: e * 0 + 1, [stuck], noise(), steps=100, patience=7)
     assert len(found.history["near"]) == 8
     assert not found.reached.any()
 
 
-def test_the_prior_holds_the_norm() -> None:
+def test_the_penalty_keeps_the_norm() -> None:
     far = Near(torch.full((1, MELS, N), 4.0, dtype=torch.float64))
-    free = optimize_noise(lambda e: e, [far], noise(), steps=300, lr=0.1, prior=0.0)
-    held = optimize_noise(lambda e: e, [far], noise(), steps=300, lr=0.1, prior=100.0)
+    free = optimize_noise(lambda e: e, [far], noise(), steps=300, lr=0.1, norm_weight=0.0)
+    held = optimize_noise(lambda e: e, [far], noise(), steps=300, lr=0.1, norm_weight=100.0)
     assert (free.noise.square().mean((1, 2)) > 10).all()
     assert (held.noise.square().mean((1, 2)) < 1.5).all()
-    assert off_sphere(torch.ones(1, 2, 2)).item() == 0
+    assert norm_penalty(torch.ones(1, 2, 2)).item() == 0
 
 
 def test_the_best_of_several_draws_is_the_start() -> None:
@@ -174,20 +179,20 @@ def test_the_best_of_several_draws_is_the_start() -> None:
     torch.testing.assert_close(found.metrics["near"], losses.min(0).values)
 
 
-def test_what_cannot_be_optimised_is_refused() -> None:
+def test_invalid_settings_are_refused() -> None:
     control = Near(torch.zeros(1, MELS, N, dtype=torch.float64))
     for wrong in ({"steps": -1}, {"candidates": 0}, {"lr": 0.0}):
-        with pytest.raises(InputError, match="steps from 0"):
+        with pytest.raises(InputError, match="steps must be at least 0"):
             optimize_noise(lambda e: e, [control], noise(), **wrong)  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="nothing is asked for"):
+    with pytest.raises(InputError, match="at least one is needed"):
         optimize_noise(lambda e: e, [], noise())
     with pytest.raises(InputError, match="weight of near"):
-        optimize_noise(lambda e: e, [Weighted(control, 0.0)], noise())
-    with pytest.raises(InputError, match="no number"):
+        optimize_noise(lambda e: e, [WeightedControl(control, 0.0)], noise())
+    with pytest.raises(InputError, match="not finite"):
         optimize_noise(lambda e: (e - 10).log(), [control], noise())
 
 
-def test_a_row_without_a_gradient_does_not_spoil_the_others() -> None:
+def test_a_row_without_a_finite_gradient_does_not_affect_the_others() -> None:
     broken = torch.tensor([1.0, torch.nan, 1.0], dtype=torch.float64)[:, None, None]
     control = Near(torch.zeros(1, MELS, N, dtype=torch.float64))
     found = optimize_noise(lambda e: broken * e, [control], noise(), steps=50, lr=0.05)
@@ -198,13 +203,13 @@ def test_a_row_without_a_gradient_does_not_spoil_the_others() -> None:
 # DITTO
 
 
-def test_the_sampler_is_eulers() -> None:
+def test_the_sampler_is_eulers_method() -> None:
     net = Net()
     made = CheckpointedSampler(net, 7)(noise())
     torch.testing.assert_close(made, euler(net, noise(), steps=7))
 
 
-def test_the_gradient_through_checkpoints_is_the_plain_one() -> None:
+def test_checkpointing_does_not_change_the_gradient() -> None:
     gradients, made = [], []
     for checkpointed in (True, False):
         e = noise().requires_grad_(True)
@@ -226,11 +231,11 @@ def test_memory_does_not_grow_with_the_steps() -> None:
     plain = [cost(steps, False) for steps in (5, 20)]
     kept = [cost(steps, True) for steps in (5, 20)]
     assert plain[1] > 3 * plain[0] > 0  # in proportion to the steps
-    assert kept[1] - kept[0] <= 15 * state  # a state a step at most
+    assert kept[1] - kept[0] <= 15 * state  # at most one state per step
     assert kept[1] < plain[0]
 
 
-def test_times_of_ones_own() -> None:
+def test_given_times() -> None:
     e = noise()
     given = CheckpointedSampler(Net(), 2, times=(1.0, 0.3, 0.0))(e)
     one, third = torch.ones(B, dtype=e.dtype), torch.full((B,), 0.3, dtype=e.dtype)
@@ -241,7 +246,7 @@ def test_times_of_ones_own() -> None:
             CheckpointedSampler(Net(), steps, times)
 
 
-def test_inversion_goes_back_where_sampling_came_from() -> None:
+def test_inversion_recovers_the_noise() -> None:
     net = Net()
     made = CheckpointedSampler(net, 400)(noise())
     torch.testing.assert_close(invert(net, made, steps=400), noise(), atol=0.02, rtol=0)
@@ -250,25 +255,25 @@ def test_inversion_goes_back_where_sampling_came_from() -> None:
 # DITTO-2
 
 
-def test_one_leap_is_the_surrogate_to_the_bit() -> None:
+def test_one_step_is_the_surrogate_bit_for_bit() -> None:
     net, e = Net(), noise()
     one, zero = torch.ones(B, dtype=e.dtype), torch.zeros(B, dtype=e.dtype)
-    assert torch.equal(Leaps(net, 1)(e), e - net(e, zero, one))
-    assert torch.equal(Leaps(net, 4)(e), sample(net, e, steps=4))
-    assert torch.equal(Leaps(net, 4)(e), Leaps(net, 4)(e))
+    assert torch.equal(FlowMapSampler(1)(net, e), e - net(e, zero, one))
+    assert torch.equal(FlowMapSampler(4)(net, e), sample(net, e, steps=4))
+    assert torch.equal(FlowMapSampler(4)(net, e), FlowMapSampler(4)(net, e))
 
 
-def test_as_many_steps_as_keep_the_control() -> None:
+def test_the_largest_number_of_steps_that_keeps_the_control() -> None:
     control = Near(torch.zeros(1, MELS, N, dtype=torch.float64))
     drift = {1: 1.0, 2: 1.01, 4: 1.02, 8: 2.0}
-    choice = choose_steps(lambda e, m: drift[m] * e, [control], noise(), tolerance=0.1)
+    choice = choose_decode_steps(lambda e, m: drift[m] * e, [control], noise(), tolerance=0.1)
     assert choice.steps == 4
     torch.testing.assert_close(choice.mel, 1.02 * noise())
     assert set(choice.losses) == {1, 2, 4, 8}
-    strict = choose_steps(lambda e, m: drift[m] * e, [control], noise(), tolerance=0.0)
+    strict = choose_decode_steps(lambda e, m: drift[m] * e, [control], noise(), tolerance=0.0)
     assert strict.steps == 1
-    with pytest.raises(InputError, match="steps from 1"):
-        choose_steps(lambda e, m: e, [control], noise(), steps=())
+    with pytest.raises(InputError, match="steps must be at least 1"):
+        choose_decode_steps(lambda e, m: e, [control], noise(), steps=())
 
 
 def test_an_exact_student_and_its_teacher_find_the_same() -> None:
@@ -279,5 +284,5 @@ def test_an_exact_student_and_its_teacher_find_the_same() -> None:
 
     control = Near(torch.full((1, MELS, N), 0.3, dtype=torch.float64))
     many = optimize_noise(CheckpointedSampler(field, 20), [control], noise(), steps=50)
-    one = optimize_noise(Leaps(field), [control], noise(), steps=50)
+    one = optimize_noise(lambda e: FlowMapSampler()(field, e), [control], noise(), steps=50)
     torch.testing.assert_close(many.mel, one.mel, atol=1e-9, rtol=0)
