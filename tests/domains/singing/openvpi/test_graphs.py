@@ -81,7 +81,7 @@ def test_the_acoustic_graph_is_the_model(depth: float) -> None:
 
 @torch.no_grad()
 def test_euler_steps_use_the_instantaneous_velocity() -> None:
-    model = acoustic(sampler=EulerSampler(5, 1.0))
+    model = acoustic(sampler=EulerSampler(5))
     assert uses_instantaneous_velocity(model)
     seen: list[bool] = []
 
