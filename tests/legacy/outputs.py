@@ -68,18 +68,18 @@ def act(model: Any) -> dict[str, Any]:
 def move(model: Any) -> dict[str, Any]:
     """Chunks of a robot's policy."""
     spec = model.spec
-    size = spec.obs_steps * sum(spec.obs_sizes)
-    obs = np.linspace(-1, 1, 2 * size).reshape(2, spec.obs_steps, -1)
+    size = spec.n_obs_steps * sum(spec.obs_sizes)
+    obs = np.linspace(-1, 1, 2 * size).reshape(2, spec.n_obs_steps, -1)
     return {"chunk": model.act(obs, generator=seeded())}
 
 
 def look(model: Any) -> dict[str, Any]:
     """The same of a policy that sees."""
     spec = model.spec
-    size = spec.obs_steps * sum(spec.obs_sizes)
-    obs = np.linspace(-1, 1, 2 * size).reshape(2, spec.obs_steps, -1)
+    size = spec.n_obs_steps * sum(spec.obs_sizes)
+    obs = np.linspace(-1, 1, 2 * size).reshape(2, spec.n_obs_steps, -1)
     h, w = spec.image_size
-    shape = (2, len(spec.cameras), spec.obs_steps, 3, h, w)
+    shape = (2, len(spec.cameras), spec.n_obs_steps, 3, h, w)
     images = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     return {"chunk": model.act(obs, images, generator=seeded())}
 
