@@ -190,7 +190,16 @@ def base_pitch(
 
 
 def smooth(curve: NDArray[np.float64], seconds: float, mel: Mel) -> NDArray[np.float64]:
-    """Convolve a curve with a half sine of unit sum; the ends are held."""
+    """Convolve a curve with a half sine of unit sum; the ends are held.
+
+    Args:
+        curve: Values of frames.
+        seconds: Length of the kernel in seconds.
+        mel: Spectrogram format, which fixes the frames.
+
+    Returns:
+        The smoothed values.
+    """
     n = max(1, round(seconds * mel.frame_rate)) | 1
     kernel = np.sin(np.pi * (np.arange(n) + 0.5) / n)
     padded = np.pad(curve, n // 2, mode="edge")
@@ -207,6 +216,9 @@ def collate(
         scores: Scores of the phrases.
         recordings: Features of their recordings.
         mel: Spectrogram format.
+
+    Returns:
+        The batch.
     """
 
     def padded(parts: Sequence[Tensor], value: float = 0.0) -> Tensor:

@@ -100,7 +100,13 @@ def cut_song(
 
 
 def write_recording(folder: Path, segment: Segment, wave: Wave) -> None:
-    """Write the sound of a phrase, and its pitch file if the segment has pitch."""
+    """Write the sound of a phrase, and its pitch file if the segment has pitch.
+
+    Args:
+        folder: Folder of the recordings.
+        segment: The phrase; its name becomes the name of the files.
+        wave: Its sound.
+    """
     write_wave(folder / SOUNDS / f"{segment.name}.wav", wave)
     if segment.f0 is not None:
         if not np.isclose(segment.f0.step_s, STEP_S):

@@ -63,7 +63,13 @@ class MetricAccumulator:
         self.cents: list[float] = []
 
     def add(self, name: str, value: float, weight: float = 1.0) -> None:
-        """Add one value to the mean of a metric."""
+        """Add one value to the mean of a metric.
+
+        Args:
+            name: Name of the metric.
+            value: The value.
+            weight: Its weight in the mean.
+        """
         self.sums[name] += value * weight
         self.counts[name] += weight
 
@@ -226,10 +232,10 @@ def _heard_pitch(samples: NDArray[np.float32], mel: Mel) -> NDArray[np.float64]:
     return estimate_f0(Wave(samples, mel.sample_rate), mel, low=LOWEST_HZ, high=HIGHEST_HZ)
 
 
-def print_table(rows: dict[str, dict[str, float]], limit: int) -> None:
+def print_table(rows: dict[str, dict[str, float]], phrases: int) -> None:
     """Print the figures of :func:`compare_models` as a table."""
     columns = ("mel_l1", "mcd_db", "cents", "rpa", "timing_ms", "rtf")
-    shown = Table("", *columns, title=f"Recorded songs, at most {limit} phrases")
+    shown = Table("", *columns, title=f"Recorded songs, {phrases} phrases")
     for name, figures in rows.items():
         shown.add_row(name, *(f"{figures[c]:.3g}" if c in figures else "" for c in columns))
     Console().print(shown)

@@ -47,6 +47,9 @@ def score_pitch(segment: Segment, frames: int, mel: Mel) -> NDArray[np.float64]:
         segment: Phrase with durations and notes.
         frames: Number of frames.
         mel: Spectrogram format, which fixes the frames.
+
+    Returns:
+        Pitch in semitones, (frames,).
     """
     middle = (np.arange(frames) + 0.5) / mel.frame_rate
     found = np.full(frames, np.nan)

@@ -57,6 +57,9 @@ def acoustic_ms(
         segment: Phrase to sing.
         samplers: Samplers by name.
         calls: Calls of a one-step sampler; samplers of more steps get fewer.
+
+    Returns:
+        Milliseconds by name of the sampler.
     """
     with torch.inference_mode():
         batch = singer.predict_durations(segment)

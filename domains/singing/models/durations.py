@@ -161,6 +161,9 @@ class DurationNet(nn.Module):
             encoded: Encoded phonemes.
             ph_midi: Pitch of the first note of each phoneme's word, in whole semitones.
             mask: True at real phonemes.
+
+        Returns:
+            Duration of each phoneme in frames.
         """
         durations: Tensor = self.predictor(encoded + self.midi(ph_midi), mask)
         return durations

@@ -96,6 +96,16 @@ class Singer:
     ) -> "Singer":
         """Combine models to a singer; see the attributes of the class for the arguments.
 
+        Args:
+            acoustic: Acoustic model.
+            durations: Duration model.
+            pitch: Curve model of pitch.
+            vocoder: Vocoder.
+            variance: Curve model of energy and breathiness, or ``None``.
+
+        Returns:
+            The singer.
+
         Raises:
             InputError: The models cannot be combined.
         """
@@ -182,6 +192,9 @@ class Singer:
             key: Semitones by which they are transposed.
             tempo: Tempo factor.
 
+        Returns:
+            The phrases as the voice will sing them.
+
         Raises:
             InputError: The voice cannot sing a phrase. The message names it.
         """
@@ -208,6 +221,9 @@ class Singer:
             segment: The phrase.
             steps: Steps of the acoustic model's sampler, or ``None``.
             seed: Seed of the noise.
+
+        Returns:
+            The sound of the phrase.
         """
         batch = self.predict_durations(segment)
         f0 = self.predict_f0(batch, segment, seed)
@@ -227,6 +243,9 @@ class Singer:
             batch: The phrase as a batch.
             segment: The phrase.
             seed: Seed of the noise.
+
+        Returns:
+            Pitch in Hz.
         """
         n = batch.base_pitch.shape[1]
         if segment.f0 is not None:
@@ -246,6 +265,9 @@ class Singer:
             batch: The phrase with durations and pitch.
             steps: Steps of the acoustic model's sampler, or ``None``.
             seed: Seed of the noise.
+
+        Returns:
+            The spectrogram.
         """
         if self.variance is not None:
             noise = self._noise(self.variance, batch.base_pitch.shape[1], seed)
@@ -266,6 +288,9 @@ class Singer:
             mel: Normalized spectrogram.
             f0: Pitch of each frame in Hz.
             seed: Seed of the noise.
+
+        Returns:
+            Samples in [-1, 1].
         """
         n = mel.shape[2] * self.acoustic.spec.mel.hop
         noise = torch.randn(1, n, generator=step_generator(seed, 2)).to(mel)

@@ -1,7 +1,5 @@
 """Scores as tensors: frames, smoothed pitch, and what a voice cannot sing."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -15,7 +13,7 @@ from oneleap.domains.singing.data.batches import (
     score_features,
     smooth,
 )
-from oneleap.domains.singing.segments.segment import Segment
+from oneleap.domains.singing.segments.segment import ScoreSegment
 
 
 def test_score_features_match_the_frames_of_the_recording() -> None:
@@ -40,14 +38,22 @@ def test_base_pitch_is_smooth() -> None:
     assert smooth(np.ones(9), 0.1, MEL) == pytest.approx(1)
 
 
+def phrase(phoneme: str, *notes: float) -> ScoreSegment:
+    """One word on some notes."""
+    return ScoreSegment(
+        ph_seq=(phoneme,),
+        ph_num=(1,),
+        note_midi=notes,
+        note_dur=(1.0,) * len(notes),
+        note_slur=(False, *(True for _ in notes[1:])),
+    )
+
+
 def test_what_a_voice_cannot_sing_is_an_error() -> None:
-    unknown = replace(SCORE, ph_seq=("SP", "k", "a", "zz", "i", "SP"))
-    with pytest.raises(InputError, match=r"phoneme 4 is 'zz', which this voice cannot sing"):
-        phoneme_tokens(unknown, SPEC)
-    high = Segment(ph_seq=("a",), note_midi=(80.0,), note_dur=(1.0,))
+    with pytest.raises(InputError, match=r"phoneme 1 is 'zz', which this voice cannot sing"):
+        phoneme_tokens(phrase("zz", 60.0), SPEC)
     with pytest.raises(InputError, match=r"note 1 has pitch 80, .* 55 to 71 .* --key -9"):
-        check_range(high, SPEC)
-    wide = Segment(ph_seq=("a",), note_midi=(40.0, 90.0), note_dur=(1.0, 1.0))
+        check_range(phrase("a", 80.0), SPEC)
     with pytest.raises(InputError, match="range of the song is too wide"):
-        check_range(wide, SPEC)
+        check_range(phrase("a", 40.0, 90.0), SPEC)
     check_range(TIMED, SPEC)

@@ -161,8 +161,8 @@ def test_a_mixed_speaker_has_mixed_means_and_own_durations() -> None:
     rows = batch(speakers=2)
     a, b = (torch.full_like(rows.speaker, k) for k in (0, 1))
     said, own, other = (
-        m.encode(rows.tokens, rows.token_mask, who)
-        for m, who in ((model, b), (plain, b), (plain, a))
+        m.encode(rows.tokens, rows.token_mask, index)
+        for m, index in ((model, b), (plain, b), (plain, a))
     )
     torch.testing.assert_close(said.means, 0.75 * own.means + 0.25 * other.means)
     assert torch.equal(said.log_durations, own.log_durations)
