@@ -36,8 +36,8 @@ def export(
     """
     from oneleap.core.hub.export import export_graphs
     from oneleap.core.training.run import find_model
-    from oneleap.domains.audio.vocoders.vocos_onnx import vocoder_graph
     from oneleap.domains.audio.vocoders.vocos import Vocos
+    from oneleap.domains.audio.vocoders.vocos_onnx import vocoder_graph
     from oneleap.domains.speech.voice.graphs import build_graphs
     from oneleap.domains.speech.voice.loading import ACOUSTIC
     from oneleap.domains.speech.voice.voice import Voice
