@@ -139,7 +139,7 @@ DOMAINS: dict[str, tuple[Callable[[Path], str], str]] = {
     aux: {width: 8, hidden: 8, depth: 1}
     crop_s: 0.2
     depth: 0.6
-    optimizer: {lr: 1.0e-2, clip: 1.0}
+    recipe: {optimizer: {lr: 1.0e-2, clip: 1.0}}
     decoder:
       class_path: oneleap.domains.singing.LYNXConfig
       init_args: {width: 16, depth: 1, kernel: 3}""",
@@ -149,7 +149,7 @@ DOMAINS: dict[str, tuple[Callable[[Path], str], str]] = {
         """encoder: {width: 16, depth: 1, heads: 2, hidden: 16}
     melody: {width: 16, depth: 1, heads: 2, hidden: 16}
     bins: 2
-    optimizer: {lr: 1.0e-2, clip: 1.0}
+    recipe: {optimizer: {lr: 1.0e-2, clip: 1.0}}
     decoder:
       class_path: oneleap.domains.singing.LYNXConfig
       init_args: {width: 16, depth: 1, kernel: 3}""",
