@@ -45,7 +45,7 @@ COMMANDS = {
 NAMED = {"last": LAST, "best": BEST}
 """Checkpoints that have a name."""
 
-MODELS = (L.LightningModule, Trainable)
+MODELS = (Trainable, L.LightningModule)
 """What a configuration may name as its model: what knows its Lightning module, or is one."""
 
 TRAINER = {"max_epochs": -1, "num_sanity_val_steps": 0, "enable_model_summary": False}

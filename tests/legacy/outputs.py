@@ -61,7 +61,7 @@ def act(model: Any) -> dict[str, Any]:
     return {
         "own": model.act(obs, generator=seeded()),
         "one": model.act(obs[0], generator=seeded(1)),
-        "best_of_5": model.act(obs, candidates=5, generator=seeded(2)),
+        "best_of_5": model.act(obs, num_action_samples=5, generator=seeded(2)),
     }
 
 
