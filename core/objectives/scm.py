@@ -74,10 +74,10 @@ class ContinuousConsistency(Objective):
 
         def network(x: Tensor, zero: Tensor, tau: Tensor) -> Tensor:
             z, t = path.to_linear(x, tau)
-            return path.network(bound.field(z, zero, t), x, tau)
+            return path.network_output(bound.field(z, zero, t), x, tau)
 
         with torch.no_grad():
-            ends = (bound.x, draw.e) if bound.teacher is None else path.ends(bound.teacher, x, tau)
+            ends = (bound.x, draw.e) if bound.teacher is None else path.posterior_means(bound.teacher, x, tau)
             dx = path.velocity(*ends, tau)
         f, df = total_derivative(network, x, draw.r, tau, dx)
         cos, sin, ramp = expand(tau.cos(), x), expand(tau.sin(), x), expand(draw.ramp, x)

@@ -67,7 +67,7 @@ def ddim(
     x = noise
     for i, (k, then) in enumerate(itertools.pairwise(nodes(schedule, steps))):
         tau = x.new_full((len(x),), k)
-        data, e = schedule.ends(field, x, tau)
+        data, e = schedule.posterior_means(field, x, tau)
         if clip is not None:
             data, e = schedule.from_data(data.clamp(-clip, clip), x, tau)
         now, left = schedule.alphas_cumprod[k], schedule.alphas_cumprod[then]
@@ -132,7 +132,7 @@ def plms(
     """
 
     def predict(x: Tensor, k: int) -> Tensor:
-        return schedule.ends(field, x, x.new_full((len(x),), k))[1]
+        return schedule.posterior_means(field, x, x.new_full((len(x),), k))[1]
 
     def transfer(x: Tensor, e: Tensor, k: int, then: int) -> Tensor:
         now, left = schedule.alphas_cumprod[k], schedule.alphas_cumprod[then]
@@ -184,10 +184,10 @@ def edm(
     path, x = EDM(), noise * levels.sigma_max
     sigmas = [*reversed(levels.sigmas(steps, torch.empty(0).double()).tolist()), 0.0]
     for i, (sigma, then) in enumerate(itertools.pairwise(sigmas)):
-        slope = path.ends(field, x, x.new_full((len(x),), sigma))[1]  # dx/dsigma is the noise
+        slope = path.posterior_means(field, x, x.new_full((len(x),), sigma))[1]  # dx/dsigma is the noise
         if heun and then > 0:
             trial = x + (then - sigma) * slope
-            slope = (slope + path.ends(field, trial, x.new_full((len(x),), then))[1]) / 2
+            slope = (slope + path.posterior_means(field, trial, x.new_full((len(x),), then))[1]) / 2
         x = x + (then - sigma) * slope
         if progress is not None:
             progress(i + 1, x)

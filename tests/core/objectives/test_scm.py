@@ -134,7 +134,7 @@ def test_the_gradient_is_that_of_a_constant_target() -> None:
     path, tau = TrigFlow(), TrigFlow().tau(draw.t)
     point = path.point(x, draw.e, tau)
     z, t = path.to_linear(point, tau)
-    again = path.network(net(z, 0 * t, t), point, tau)
+    again = path.network_output(net(z, 0 * t, t), point, tau)
     wanted = (again - target).square().mean(1).sum()
     torch.testing.assert_close(gradients(loss, net), gradients(wanted, net))
 

@@ -149,7 +149,7 @@ def test_edm_converges_at_its_order(heun: bool, order: int) -> None:
 
 def test_edm_in_one_step_is_the_mean_of_the_data() -> None:
     e = randn(5, 2)
-    mean, _ = EDM().ends(TRUTH, 80 * e, full(5, 80.0))
+    mean, _ = EDM().posterior_means(TRUTH, 80 * e, full(5, 80.0))
     torch.testing.assert_close(edm(TRUTH, e, steps=1), mean)
 
 
@@ -182,8 +182,8 @@ def test_ancestral_sampling_follows_the_data(schedule: DiscreteVPPath) -> None:
 def test_one_ancestral_step_is_the_posterior_of_the_paper() -> None:
     """DDPM Eq. (7): mean and variance of ``q(x_{k-1} | x_k, x_0)`` with the mean for ``x_0``."""
     schedule, e, noises = VPBetas(2), randn(6, 3), randn(2, 6, 3, seed=1)
-    beta, bar = schedule.betas(), schedule.alpha_bar
-    data, _ = schedule.ends(TRUTH, e, full(6, 2.0))
+    beta, bar = schedule.betas(), schedule.alphas_cumprod
+    data, _ = schedule.posterior_means(TRUTH, e, full(6, 2.0))
     mean = (
         math.sqrt(bar[1]) * beta[1] / (1 - bar[2]) * data
         + math.sqrt(1 - beta[1]) * (1 - bar[1]) / (1 - bar[2]) * e
@@ -192,7 +192,7 @@ def test_one_ancestral_step_is_the_posterior_of_the_paper() -> None:
     seen: list[Tensor] = []
     ddpm(TRUTH, e, schedule, noises=noises, progress=lambda k, x: seen.append(x))
     torch.testing.assert_close(seen[0], mean + math.sqrt(variance) * noises[0])
-    last, _ = schedule.ends(TRUTH, seen[0], full(6, 1.0))
+    last, _ = schedule.posterior_means(TRUTH, seen[0], full(6, 1.0))
     torch.testing.assert_close(seen[1], last)  # the last step adds no noise
 
 
