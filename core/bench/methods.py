@@ -154,8 +154,8 @@ class Trial:
 
     def loss(self, x: Tensor, draw: Draw) -> Tensor:
         """Mean over the batch."""
-        bound = TrainingBatch(field=self.net, x=x, target=self.average, teacher=self.teacher)
-        return self.objective.loss(bound, draw).per_sample.mean()
+        batch = TrainingBatch(field=self.net, x=x, target=self.average, teacher=self.teacher)
+        return self.objective.loss(batch, draw).per_sample.mean()
 
     def price(self, x: Tensor) -> tuple[float, float]:
         """FLOPs of a step in the middle of training, and MiB kept for its backward pass."""

@@ -93,13 +93,13 @@ class AlphaFlow(Objective):
         draw = Draw(e, r, t, ramp=torch.full_like(t, alpha) if alpha > 0 else None)
         return draw if self.guidance is None else self.guidance.draw(draw, generator)
 
-    def loss(self, bound: TrainingBatch, draw: Draw) -> Loss:
+    def loss(self, batch: TrainingBatch, draw: Draw) -> Loss:
         """``|| u - sg(v - (1 - alpha) (u(z_t, r, t) - u(z_s, r, s)) / alpha) ||^2``."""
         if draw.ramp is None:
-            return MeanFlow(self.pairs, self.metric, self.guidance).loss(bound, draw)
+            return MeanFlow(self.pairs, self.metric, self.guidance).loss(batch, draw)
         path, apart = LinearPath(), slice(self.pairs.n_equal(len(draw.t)), None)
-        z = path.point(bound.x, draw.e, draw.t)
-        u_of, v = bound.field, path.velocity(bound.x, draw.e)
+        z = path.point(batch.x, draw.e, draw.t)
+        u_of, v = batch.field, path.velocity(batch.x, draw.e)
         if self.guidance is not None:
             u_of, v = self.guidance(u_of, z, v, draw)
         u = u_of(z, draw.r, draw.t)
@@ -109,6 +109,6 @@ class AlphaFlow(Objective):
             later = rows(u_of, apart)(jump(z[apart], v[apart], s, t), r, s)
             change = (1 - share) / share * (u[apart] - later)
             target = torch.cat([v[: apart.start], v[apart] - change])
-        error = masked_mean((u - target).detach().square(), bound.mask).mean()
+        error = masked_mean((u - target).detach().square(), batch.mask).mean()
         logs = {"alphaflow_error": error, "alpha": draw.ramp.mean()}
-        return Loss(self.metric(u, target, bound.mask), logs)
+        return Loss(self.metric(u, target, batch.mask), logs)

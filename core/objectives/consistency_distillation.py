@@ -8,11 +8,11 @@ from torch import Tensor
 
 from oneleap.core.fields.flow_map import (
     consistency_function,
-    follow,
+    integrate_teacher,
+    intermediate_times,
     require_teacher,
-    required_times,
 )
-from oneleap.core.fields.guidance import at, guided_by
+from oneleap.core.fields.guidance import guide_teacher, with_guidance
 from oneleap.core.losses.metrics import Metric, SquaredError, masked_mean
 from oneleap.core.paths.base import LinearPath
 from oneleap.core.paths.edm import Karras
@@ -70,16 +70,18 @@ class ConsistencyDistillation(Objective):
             w = (low + (high - low) * share).to(x.dtype)
         return Draw(e, torch.zeros_like(nodes[i]), nodes[i], nodes[i - 1], w)
 
-    def loss(self, bound: TrainingBatch, draw: Draw) -> Loss:
+    def loss(self, batch: TrainingBatch, draw: Draw) -> Loss:
         """``d( f(z_t, t), sg f(z_s, s) )``, ``z_s`` by the teacher."""
-        s, t = required_times(draw, "ConsistencyDistillation"), draw.t
-        teacher = require_teacher(bound, "ConsistencyDistillation", "ImprovedConsistencyTraining")
-        teacher = teacher if draw.w is None else guided_by(teacher, draw.w)
-        student = at(bound.field, draw.w)
-        source = student if bound.target is None else at(bound.target, draw.w)
-        z = LinearPath().point(bound.x, draw.e, t)
+        s, t = intermediate_times(draw, "ConsistencyDistillation"), draw.t
+        teacher = require_teacher(batch, "ConsistencyDistillation", "ImprovedConsistencyTraining")
+        teacher = teacher if draw.w is None else guide_teacher(teacher, draw.w)
+        student = with_guidance(batch.field, draw.w)
+        source = student if batch.target is None else with_guidance(batch.target, draw.w)
+        z = LinearPath().point(batch.x, draw.e, t)
         with torch.no_grad():
-            target = consistency_function(source, follow(teacher, z, s, t, heun=self.heun), s)
+            target = consistency_function(
+                source, integrate_teacher(teacher, z, s, t, heun=self.heun), s
+            )
         prediction = consistency_function(student, z, t)
-        error = masked_mean((prediction - target).detach().square(), bound.mask).mean()
-        return Loss(self.metric(prediction, target, bound.mask), {"consistency_error": error})
+        error = masked_mean((prediction - target).detach().square(), batch.mask).mean()
+        return Loss(self.metric(prediction, target, batch.mask), {"consistency_error": error})

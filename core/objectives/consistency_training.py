@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from oneleap.core.fields.flow_map import data_pair, required_times
+from oneleap.core.fields.flow_map import consistency_pair, intermediate_times
 from oneleap.core.losses.metrics import Metric, PseudoHuber, SquaredError, masked_mean
 from oneleap.core.paths.edm import Karras
 from oneleap.core.types import Draw, Loss, Objective, TrainingBatch, noise_like
@@ -54,13 +54,13 @@ class ConsistencyTraining(Objective):
         i = torch.randint(1, n, (len(x),), generator=generator, device=x.device)
         return Draw(e, torch.zeros_like(nodes[i]), nodes[i], nodes[i - 1])
 
-    def loss(self, bound: TrainingBatch, draw: Draw) -> Loss:
+    def loss(self, batch: TrainingBatch, draw: Draw) -> Loss:
         """``d( f(z_t, t), sg f(z_s, s) )``."""
-        s = required_times(draw, "ConsistencyTraining")
-        source = bound.field if bound.target is None else bound.target
-        prediction, target = data_pair(bound, draw, s, source)
-        error = masked_mean((prediction - target).detach().square(), bound.mask).mean()
-        return Loss(self.metric(prediction, target, bound.mask), {"consistency_error": error})
+        s = intermediate_times(draw, "ConsistencyTraining")
+        source = batch.field if batch.target is None else batch.target
+        prediction, target = consistency_pair(batch, draw, s, source)
+        error = masked_mean((prediction - target).detach().square(), batch.mask).mean()
+        return Loss(self.metric(prediction, target, batch.mask), {"consistency_error": error})
 
 
 @dataclass(frozen=True)
@@ -110,10 +110,10 @@ class ImprovedConsistencyTraining(Objective):
         nodes = self.grid.times(n, x)
         return Draw(e, torch.zeros_like(nodes[i]), nodes[i + 1], nodes[i])
 
-    def loss(self, bound: TrainingBatch, draw: Draw) -> Loss:
+    def loss(self, batch: TrainingBatch, draw: Draw) -> Loss:
         """``d( f(z_t, t), sg f(z_s, s) ) / (sigma_t - sigma_s)``."""
-        s = required_times(draw, "ImprovedConsistencyTraining")
-        prediction, target = data_pair(bound, draw, s, bound.field)
+        s = intermediate_times(draw, "ImprovedConsistencyTraining")
+        prediction, target = consistency_pair(batch, draw, s, batch.field)
         gap = self.grid.sigma(draw.t) - self.grid.sigma(s)
-        error = masked_mean((prediction - target).detach().square(), bound.mask).mean()
-        return Loss(self.metric(prediction, target, bound.mask) / gap, {"consistency_error": error})
+        error = masked_mean((prediction - target).detach().square(), batch.mask).mean()
+        return Loss(self.metric(prediction, target, batch.mask) / gap, {"consistency_error": error})

@@ -9,8 +9,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from oneleap.core.fields.flow_map import consistency_function, flow_map, follow, required_times
-from oneleap.core.fields.guidance import at, guided_by
+from oneleap.core.fields.flow_map import (
+    consistency_function,
+    flow_map,
+    integrate_teacher,
+    intermediate_times,
+)
+from oneleap.core.fields.guidance import guide_teacher, with_guidance
 from oneleap.core.losses.metrics import Metric, SquaredError, masked_mean
 from oneleap.core.paths.base import LinearPath
 from oneleap.core.paths.edm import Karras
@@ -72,20 +77,20 @@ class ConsistencyTrajectory(Objective):
             w = (low + (high - low) * share[3]).to(x.dtype)
         return Draw(e, nodes[r], nodes[t], nodes[s], w)
 
-    def loss(self, bound: TrainingBatch, draw: Draw) -> Loss:
+    def loss(self, batch: TrainingBatch, draw: Draw) -> Loss:
         """``d(f(G(z_t, t, r), r), f(sg G(z_s, s, r), r)) + denoising d(u(z_t, t, t), v)``."""
-        r, s, t = draw.r, required_times(draw, "ConsistencyTrajectory"), draw.t
-        student = at(bound.field, draw.w)
-        average = None if bound.target is None else at(bound.target, draw.w)
-        teacher = bound.teacher if draw.w is None else guided_by(bound.teacher, draw.w)
-        z = LinearPath().point(bound.x, draw.e, t)
+        r, s, t = draw.r, intermediate_times(draw, "ConsistencyTrajectory"), draw.t
+        student = with_guidance(batch.field, draw.w)
+        average = None if batch.target is None else with_guidance(batch.target, draw.w)
+        teacher = batch.teacher if draw.w is None else guide_teacher(batch.teacher, draw.w)
+        z = LinearPath().point(batch.x, draw.e, t)
         with torch.no_grad():
             if teacher is None:
-                v = LinearPath().velocity(bound.x, draw.e)
+                v = LinearPath().velocity(batch.x, draw.e)
                 near = flow_map(student if average is None else average, z, s, t)
             else:
                 v = teacher(z, t, t)
-                near = follow(teacher, z, s, t, steps=self.solver_steps)
+                near = integrate_teacher(teacher, z, s, t, steps=self.solver_steps)
             target = flow_map(student, near, r, s)
         leap = flow_map(student, z, r, t)
         if average is not None:
@@ -94,10 +99,10 @@ class ConsistencyTrajectory(Objective):
                 consistency_function(average, target, r).detach(),
             )
         u = student(z, t, t)
-        consistency = self.metric(leap, target, bound.mask)
-        denoising = self.metric(u, v, bound.mask)
+        consistency = self.metric(leap, target, batch.mask)
+        denoising = self.metric(u, v, batch.mask)
         logs = {
-            "consistency_error": masked_mean((leap - target).detach().square(), bound.mask).mean(),
-            "velocity_error": masked_mean((u - v).detach().square(), bound.mask).mean(),
+            "consistency_error": masked_mean((leap - target).detach().square(), batch.mask).mean(),
+            "velocity_error": masked_mean((u - v).detach().square(), batch.mask).mean(),
         }
         return Loss(consistency + self.denoising * denoising, logs)

@@ -13,13 +13,13 @@ from oneleap.core.paths.times import LogitNormal, Times
 from oneleap.core.types import Draw, Loss, Objective, TrainingBatch, noise_like
 
 
-def weighted(bound: TrainingBatch, draw: Draw, weight: Float[Tensor, "b"], metric: Metric) -> Loss:
+def weighted(batch: TrainingBatch, draw: Draw, weight: Float[Tensor, "b"], metric: Metric) -> Loss:
     """Distance between ``weight u(z_t, t, t)`` and ``weight (e - x)``."""
     path = LinearPath()
-    u = bound.field(path.point(bound.x, draw.e, draw.t), draw.t, draw.t)
-    v, w = path.velocity(bound.x, draw.e), expand(weight, u)
-    error = masked_mean((u - v).detach().square(), bound.mask).mean()
-    return Loss(metric(w * u, w * v, bound.mask), {"velocity_error": error})
+    u = batch.field(path.point(batch.x, draw.e, draw.t), draw.t, draw.t)
+    v, w = path.velocity(batch.x, draw.e), expand(weight, u)
+    error = masked_mean((u - v).detach().square(), batch.mask).mean()
+    return Loss(metric(w * u, w * v, batch.mask), {"velocity_error": error})
 
 
 @dataclass(frozen=True)
@@ -55,10 +55,10 @@ class Denoising(Objective):
         t = self.times.sample((len(x),), x, generator)
         return Draw(e, t, t)
 
-    def loss(self, bound: TrainingBatch, draw: Draw) -> Loss:
+    def loss(self, batch: TrainingBatch, draw: Draw) -> Loss:
         """See the class."""
         weight = torch.hypot(draw.t / self.sigma_data, 1 - draw.t)
-        return weighted(bound, draw, weight, self.metric)
+        return weighted(batch, draw, weight, self.metric)
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,6 @@ class NoisePrediction(Objective):
         t = self.schedule.time(k.to(x.dtype))
         return Draw(e, t, t)
 
-    def loss(self, bound: TrainingBatch, draw: Draw) -> Loss:
+    def loss(self, batch: TrainingBatch, draw: Draw) -> Loss:
         """See the class."""
-        return weighted(bound, draw, 1 - draw.t, self.metric)
+        return weighted(batch, draw, 1 - draw.t, self.metric)

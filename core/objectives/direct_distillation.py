@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from oneleap.core.errors import InputError
-from oneleap.core.fields.flow_map import consistency_function, pairs, require_teacher
+from oneleap.core.fields.flow_map import consistency_function, require_teacher, teacher_pairs
 from oneleap.core.losses.metrics import Metric, SquaredError, masked_mean
 from oneleap.core.types import Draw, Loss, Objective, TrainingBatch, noise_like
 
@@ -64,12 +64,12 @@ class DirectDistillation(Objective):
         e = noise_like(x, generator)
         return Draw(e, e.new_zeros(len(e)), e.new_ones(len(e)))
 
-    def loss(self, bound: TrainingBatch, draw: Draw) -> Loss:
+    def loss(self, batch: TrainingBatch, draw: Draw) -> Loss:
         """``d( e - u(e, 0, 1), ODE(e) )``."""
-        teacher = require_teacher(bound, "DirectDistillation", "MeanFlow", self.guidance)
-        e, target = pairs(teacher, draw.e, steps=self.steps, heun=self.heun)
+        teacher = require_teacher(batch, "DirectDistillation", "MeanFlow", self.guidance)
+        e, target = teacher_pairs(teacher, draw.e, steps=self.steps, heun=self.heun)
         if self.clip is not None:
             target = target.clamp(-self.clip, self.clip)
-        prediction = consistency_function(bound.field, e, draw.t)
-        error = masked_mean((prediction - target).detach().square(), bound.mask).mean()
-        return Loss(self.metric(prediction, target, bound.mask), {"distillation_error": error})
+        prediction = consistency_function(batch.field, e, draw.t)
+        error = masked_mean((prediction - target).detach().square(), batch.mask).mean()
+        return Loss(self.metric(prediction, target, batch.mask), {"distillation_error": error})

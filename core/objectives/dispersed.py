@@ -78,12 +78,12 @@ class Dispersed(Objective):
         """The objective's own."""
         return self.inner.draw(x, generator, progress)
 
-    def loss(self, bound: TrainingBatch, draw: Draw) -> Loss:
+    def loss(self, batch: TrainingBatch, draw: Draw) -> Loss:
         """See the class."""
         with self._hidden as hidden:
-            loss = self.inner.loss(bound, draw)
+            loss = self.inner.loss(batch, draw)
             layers = [
-                self.dispersion(pooled(h, self.frames, bound.mask, len(bound.x)))
+                self.dispersion(pooled(h, self.frames, batch.mask, len(batch.x)))
                 for h in hidden.rows().values()
             ]
         dispersion = torch.stack(layers).mean()

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from oneleap.core.fields.flow_map import data_pair, required_times
+from oneleap.core.fields.flow_map import consistency_pair, intermediate_times
 from oneleap.core.losses.metrics import Metric, PseudoHuber, masked_mean
 from oneleap.core.paths.times import LogitNormal, Times
 from oneleap.core.types import Draw, Loss, Objective, TrainingBatch, noise_like
@@ -60,10 +60,10 @@ class EasyConsistencyTuning(Objective):
         near = sigma * (1 - gap).clamp(min=0)
         return Draw(e, torch.zeros_like(t), t, near / (1 + near))
 
-    def loss(self, bound: TrainingBatch, draw: Draw) -> Loss:
+    def loss(self, batch: TrainingBatch, draw: Draw) -> Loss:
         """``d( f(z_t, t), sg f(z_s, s) ) / (sigma_t - sigma_s)``."""
-        s, t = required_times(draw, "EasyConsistencyTuning"), draw.t
-        prediction, target = data_pair(bound, draw, s, bound.field)
+        s, t = intermediate_times(draw, "EasyConsistencyTuning"), draw.t
+        prediction, target = consistency_pair(batch, draw, s, batch.field)
         gap = (t - s) / ((1 - t) * (1 - s))  # of t / (1 - t)
-        error = masked_mean((prediction - target).detach().square(), bound.mask).mean()
-        return Loss(self.metric(prediction, target, bound.mask) / gap, {"consistency_error": error})
+        error = masked_mean((prediction - target).detach().square(), batch.mask).mean()
+        return Loss(self.metric(prediction, target, batch.mask) / gap, {"consistency_error": error})

@@ -38,11 +38,11 @@ class FlowMatching(Objective):
         t = self.times.sample((len(x),), x, generator)
         return Draw(e, t, t)
 
-    def loss(self, bound: TrainingBatch, draw: Draw) -> Loss:
+    def loss(self, batch: TrainingBatch, draw: Draw) -> Loss:
         """``|| u(z_t, t, t) - (e - x) ||^2``."""
         path = LinearPath()
-        z = path.point(bound.x, draw.e, draw.t)
-        v = path.velocity(bound.x, draw.e)
-        u = bound.field(z, draw.t, draw.t)
-        error = masked_mean((u - v).detach().square(), bound.mask).mean()
-        return Loss(self.metric(u, v, bound.mask), {"velocity_error": error})
+        z = path.point(batch.x, draw.e, draw.t)
+        v = path.velocity(batch.x, draw.e)
+        u = batch.field(z, draw.t, draw.t)
+        error = masked_mean((u - v).detach().square(), batch.mask).mean()
+        return Loss(self.metric(u, v, batch.mask), {"velocity_error": error})

@@ -55,11 +55,11 @@ class ImprovedMeanFlow(Objective):
         draw = Draw(e, r, t)
         return draw if self.guidance is None else self.guidance.draw(draw, generator)
 
-    def loss(self, bound: TrainingBatch, draw: Draw) -> Loss:
+    def loss(self, batch: TrainingBatch, draw: Draw) -> Loss:
         """``|| u + (t - r) sg(du/dt) - v ||^2``."""
         path, r, t = LinearPath(), draw.r, draw.t
-        z = path.point(bound.x, draw.e, t)
-        u_of, v = bound.field, path.velocity(bound.x, draw.e)
+        z = path.point(batch.x, draw.e, t)
+        u_of, v = batch.field, path.velocity(batch.x, draw.e)
         if self.guidance is not None:
             u_of, v = self.guidance(u_of, z, v, draw)
         n = self.pairs.n_equal(len(z))
@@ -74,5 +74,5 @@ class ImprovedMeanFlow(Objective):
             u, dudt = total_derivative(u_of, z[apart], r[apart], t[apart], along)
             parts.append(u + expand(t[apart] - r[apart], u) * dudt)
         velocity = torch.cat(parts)
-        error = masked_mean((velocity - v).detach().square(), bound.mask).mean()
-        return Loss(self.metric(velocity, v, bound.mask), {"velocity_error": error})
+        error = masked_mean((velocity - v).detach().square(), batch.mask).mean()
+        return Loss(self.metric(velocity, v, batch.mask), {"velocity_error": error})

@@ -52,11 +52,11 @@ class MeanFlow(Objective):
         draw = Draw(e, r, t)
         return draw if self.guidance is None else self.guidance.draw(draw, generator)
 
-    def loss(self, bound: TrainingBatch, draw: Draw) -> Loss:
+    def loss(self, batch: TrainingBatch, draw: Draw) -> Loss:
         """``|| u - sg(v - (t - r) du/dt) ||^2``."""
         path, r, t = LinearPath(), draw.r, draw.t
-        z = path.point(bound.x, draw.e, t)
-        u_of, v = bound.field, path.velocity(bound.x, draw.e)
+        z = path.point(batch.x, draw.e, t)
+        u_of, v = batch.field, path.velocity(batch.x, draw.e)
         if self.guidance is not None:
             u_of, v = self.guidance(u_of, z, v, draw)
         n = self.pairs.n_equal(len(z))
@@ -70,5 +70,5 @@ class MeanFlow(Objective):
             parts.append(u)
             targets.append(v[apart] - expand(t[apart] - r[apart], u) * dudt)
         u, target = torch.cat(parts), torch.cat(targets).detach()
-        error = masked_mean((u - target).detach().square(), bound.mask).mean()
-        return Loss(self.metric(u, target, bound.mask), {"meanflow_error": error})
+        error = masked_mean((u - target).detach().square(), batch.mask).mean()
+        return Loss(self.metric(u, target, batch.mask), {"meanflow_error": error})

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from oneleap.core.errors import InputError
-from oneleap.core.fields.flow_map import pairs, require_teacher
+from oneleap.core.fields.flow_map import require_teacher, teacher_pairs
 from oneleap.core.losses.metrics import Metric, SquaredError, masked_mean
 from oneleap.core.paths.base import LinearPath
 from oneleap.core.paths.times import Times, Uniform
@@ -24,7 +24,7 @@ class Reflow(Objective):
     their shape and conditions. Cost: 1 forward and backward pass, and the teacher's ``steps``
     (twice that with Heun, twice again under guidance).
 
-    Pairs made once (:func:`oneleap.core.fields.flow_map.pairs`) and kept as a data set spare the
+    Pairs made once (:func:`oneleap.core.fields.flow_map.teacher_pairs`) and kept as a data set spare the
     teacher: :class:`oneleap.core.objectives.FlowMatching` on them, with their noise for its
     ``draw.e``, is this objective.
 
@@ -67,11 +67,11 @@ class Reflow(Objective):
         t = self.times.sample((len(x),), x, generator)
         return Draw(e, t * Uniform().sample((len(x),), x, generator), t)
 
-    def loss(self, bound: TrainingBatch, draw: Draw) -> Loss:
+    def loss(self, batch: TrainingBatch, draw: Draw) -> Loss:
         """``|| u(z_t, r, t) - (e - ODE(e)) ||^2`` on the line from ``ODE(e)`` to ``e``."""
-        teacher = require_teacher(bound, "Reflow", "MeanFlow", self.guidance)
-        e, x = pairs(teacher, draw.e, steps=self.steps, heun=self.heun)
+        teacher = require_teacher(batch, "Reflow", "MeanFlow", self.guidance)
+        e, x = teacher_pairs(teacher, draw.e, steps=self.steps, heun=self.heun)
         path = LinearPath()
-        u, v = bound.field(path.point(x, e, draw.t), draw.r, draw.t), path.velocity(x, e)
-        error = masked_mean((u - v).detach().square(), bound.mask).mean()
-        return Loss(self.metric(u, v, bound.mask), {"velocity_error": error})
+        u, v = batch.field(path.point(x, e, draw.t), draw.r, draw.t), path.velocity(x, e)
+        error = masked_mean((u - v).detach().square(), batch.mask).mean()
+        return Loss(self.metric(u, v, batch.mask), {"velocity_error": error})

@@ -64,24 +64,28 @@ class ContinuousConsistency(Objective):
         ramp = 1.0 if self.warmup <= progress else progress / self.warmup
         return Draw(e, torch.zeros_like(t), t, ramp=torch.full_like(t, ramp))
 
-    def loss(self, bound: TrainingBatch, draw: Draw) -> Loss:
+    def loss(self, batch: TrainingBatch, draw: Draw) -> Loss:
         """``|| F - sg(F + g / (|g| + c)) ||^2``."""
         if draw.ramp is None:
             raise InputError("ContinuousConsistency needs the ramp of its own draw()")
         path, s = TrigFlow(self.sigma_data), self.sigma_data
         tau = path.tau(draw.t)
-        x = path.point(bound.x, draw.e, tau)
+        x = path.point(batch.x, draw.e, tau)
 
         def network(x: Tensor, zero: Tensor, tau: Tensor) -> Tensor:
             z, t = path.to_linear(x, tau)
-            return path.network_output(bound.field(z, zero, t), x, tau)
+            return path.network_output(batch.field(z, zero, t), x, tau)
 
         with torch.no_grad():
-            ends = (bound.x, draw.e) if bound.teacher is None else path.posterior_means(bound.teacher, x, tau)
+            ends = (
+                (batch.x, draw.e)
+                if batch.teacher is None
+                else path.posterior_means(batch.teacher, x, tau)
+            )
             dx = path.velocity(*ends, tau)
         f, df = total_derivative(network, x, draw.r, tau, dx)
         cos, sin, ramp = expand(tau.cos(), x), expand(tau.sin(), x), expand(draw.ramp, x)
         g = -cos.square() * (s * f.detach() - dx) - ramp * cos * sin * (x + s * df)
-        error = masked_mean(g.square(), bound.mask)
+        error = masked_mean(g.square(), batch.mask)
         target = f.detach() + g / (expand(error.sqrt(), g) + self.c)
-        return Loss(self.metric(f, target, bound.mask), {"tangent_error": error.mean()})
+        return Loss(self.metric(f, target, batch.mask), {"tangent_error": error.mean()})

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from oneleap.core.errors import InputError
-from oneleap.core.fields.flow_map import required_times
+from oneleap.core.fields.flow_map import intermediate_times
 from oneleap.core.losses.metrics import Metric, SquaredError, masked_mean
 from oneleap.core.paths.base import LinearPath, jump
 from oneleap.core.paths.times import TimePairs, Uniform
@@ -68,26 +68,26 @@ class Shortcut(Objective):
         r, s, t = (torch.cat([equal, (k + half) / count]) for half in (0, 0.5, 1))
         return Draw(e, r, t, s)
 
-    def loss(self, bound: TrainingBatch, draw: Draw) -> Loss:
+    def loss(self, batch: TrainingBatch, draw: Draw) -> Loss:
         """``|| u(z_t, r, t) - sg(target) ||^2``."""
         path, n = LinearPath(), self.pairs.n_equal(len(draw.t))
-        z = path.point(bound.x, draw.e, draw.t)
+        z = path.point(batch.x, draw.e, draw.t)
         with torch.no_grad():
-            velocity = path.velocity(bound.x, draw.e)[:n]
-            target = torch.cat([velocity, self._halves(bound, draw, z, n)])
-        u = bound.field(z, draw.r, draw.t)
-        error = masked_mean((u - target).detach().square(), bound.mask)
+            velocity = path.velocity(batch.x, draw.e)[:n]
+            target = torch.cat([velocity, self._halves(batch, draw, z, n)])
+        u = batch.field(z, draw.r, draw.t)
+        error = masked_mean((u - target).detach().square(), batch.mask)
         logs = {  # 0, not NaN, where a share of the batch is empty
             "boundary_error": error[:n].sum() / max(1, n),
             "shortcut_error": error[n:].sum() / max(1, len(error) - n),
         }
-        return Loss(self.metric(u, target, bound.mask), logs)
+        return Loss(self.metric(u, target, batch.mask), logs)
 
-    def _halves(self, bound: TrainingBatch, draw: Draw, z: Tensor, first: int) -> Tensor:
+    def _halves(self, batch: TrainingBatch, draw: Draw, z: Tensor, first: int) -> Tensor:
         """``(u(z_s, r, s) + u(z_t, s, t)) / 2``, with ``d = 0`` for the shortest halves."""
         part = slice(first, None)
-        z, r, s, t = z[part], draw.r[part], required_times(draw, "Shortcut")[part], draw.t[part]
-        u = rows(bound.field if bound.target is None else bound.target, part)
+        z, r, s, t = z[part], draw.r[part], intermediate_times(draw, "Shortcut")[part], draw.t[part]
+        u = rows(batch.field if batch.target is None else batch.target, part)
         finest = (t - s) * self.steps < 1.5
         late = u(z, torch.where(finest, t, s), t)
         early = u(jump(z, late, s, t), torch.where(finest, s, r), s)

@@ -56,43 +56,43 @@ class SplitMeanFlow(Objective):
         s = t - Uniform().sample((len(x),), x, generator) * (t - r)
         return Draw(e, r, t, s)
 
-    def loss(self, bound: TrainingBatch, draw: Draw) -> Loss:
+    def loss(self, batch: TrainingBatch, draw: Draw) -> Loss:
         """``|| u(z_t, r, t) - sg(target) ||^2``."""
-        z = LinearPath().point(bound.x, draw.e, draw.t)
+        z = LinearPath().point(batch.x, draw.e, draw.t)
         n = self.pairs.n_equal(len(z))
         with torch.no_grad():
             target = torch.cat(
-                [self._velocity(bound, draw, z, slice(0, n)), self._split(bound, draw, z, n)]
+                [self._velocity(batch, draw, z, slice(0, n)), self._split(batch, draw, z, n)]
             )
-        u = bound.field(z, draw.r, draw.t)
-        error = masked_mean((u - target).detach().square(), bound.mask)
+        u = batch.field(z, draw.r, draw.t)
+        error = masked_mean((u - target).detach().square(), batch.mask)
         logs = {  # 0, not NaN, where a share of the batch is empty
             "boundary_error": error[:n].sum() / max(1, n),
             "split_error": error[n:].sum() / max(1, len(error) - n),
         }
-        return Loss(self.metric(u, target, bound.mask), logs)
+        return Loss(self.metric(u, target, batch.mask), logs)
 
-    def _velocity(self, bound: TrainingBatch, draw: Draw, z: Tensor, part: slice) -> Tensor:
+    def _velocity(self, batch: TrainingBatch, draw: Draw, z: Tensor, part: slice) -> Tensor:
         """The instantaneous velocity of the teacher, or of the data."""
-        if bound.teacher is None:
+        if batch.teacher is None:
             if self.guidance is not None:
                 raise InputError(
                     "guidance of SplitMeanFlow is its teacher's: set the model's teacher, "
                     "or leave guidance out"
                 )
-            return LinearPath().velocity(bound.x[part], draw.e[part])
-        teacher, t = rows(bound.teacher, part), draw.t[part]
+            return LinearPath().velocity(batch.x[part], draw.e[part])
+        teacher, t = rows(batch.teacher, part), draw.t[part]
         if self.guidance is not None:
             teacher = Guided(teacher, unconditional(teacher, t), self.guidance)
         return teacher(z[part], t, t)
 
-    def _split(self, bound: TrainingBatch, draw: Draw, z: Tensor, first: int) -> Tensor:
+    def _split(self, batch: TrainingBatch, draw: Draw, z: Tensor, first: int) -> Tensor:
         """``[(s - r) u(z_s, r, s) + (t - s) u(z_t, s, t)] / (t - r)``."""
         if draw.s is None:
             raise ValueError("SplitMeanFlow needs the times s of its own draw()")
         part = slice(first, None)
         z, r, s, t = z[part], draw.r[part], draw.s[part], draw.t[part]
-        u = rows(bound.field if bound.target is None else bound.target, part)
+        u = rows(batch.field if batch.target is None else batch.target, part)
         late = u(z, s, t)
         early = u(jump(z, late, s, t), r, s)
         share = expand((t - s) / (t - r).clamp(min=1e-6), z)

@@ -184,7 +184,9 @@ def edm(
     path, x = EDM(), noise * levels.sigma_max
     sigmas = [*reversed(levels.sigmas(steps, torch.empty(0).double()).tolist()), 0.0]
     for i, (sigma, then) in enumerate(itertools.pairwise(sigmas)):
-        slope = path.posterior_means(field, x, x.new_full((len(x),), sigma))[1]  # dx/dsigma is the noise
+        slope = path.posterior_means(field, x, x.new_full((len(x),), sigma))[
+            1
+        ]  # dx/dsigma is the noise
         if heun and then > 0:
             trial = x + (then - sigma) * slope
             slope = (slope + path.posterior_means(field, trial, x.new_full((len(x),), then))[1]) / 2

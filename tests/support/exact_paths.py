@@ -160,14 +160,14 @@ def check_padding(objective: Objective) -> None:
     for filler in (0.0, 99.0):
         padded = torch.where(mask, x, filler)
         spoilt = replace(draw, e=torch.where(mask, draw.e, -filler))
-        bound = TrainingBatch(
+        batch = TrainingBatch(
             field=net, x=padded, mask=mask, target=Pointwise(3, 1), teacher=Pointwise(3, 2)
         )
-        loss = objective.loss(bound, spoilt).per_sample
+        loss = objective.loss(batch, spoilt).per_sample
         seen.append((loss, gradients(loss.sum(), net)))
     for clean, dirty in zip(*seen, strict=True):
         torch.testing.assert_close(clean, dirty, rtol=1e-12, atol=1e-14)
-    unmasked = replace(bound, mask=None)
+    unmasked = replace(batch, mask=None)
     assert not torch.allclose(objective.loss(unmasked, spoilt).per_sample, seen[1][0])
 
 

@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from oneleap.core.bench import command as bench_core
+from oneleap.core.bench import methods as compare
 from oneleap.core.bench.distance import sliced_wasserstein
 from oneleap.core.bench.methods import METHODS, STEPS, TEACHER, Outcome, Trial, network, train
 from oneleap.core.bench.toy import SETS, checkerboard, eight_gaussians
 from oneleap.core.errors import InputError
-from oneleap.core.bench import methods as compare
 from oneleap.core.training.seed import step_generator
 
 
@@ -44,11 +44,11 @@ def test_a_costlier_method_takes_fewer_steps(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(compare, "SAMPLES", 500)
     base = train(TEACHER, "spiral", 6, None)
     assert (base.cost, base.steps, set(base.distances)) == (1, 6, {*STEPS, 100})
-    teacher_field = train("SplitMeanFlow, taught", "spiral", 6, base.weights)
-    assert 1.3 < teacher_field.cost < 1.8
-    assert teacher_field.steps == 4
-    assert set(teacher_field.distances) == set(STEPS)
-    assert teacher_field.saved_mib > 0
+    distilled = train("SplitMeanFlow, taught", "spiral", 6, base.weights)
+    assert 1.3 < distilled.cost < 1.8
+    assert distilled.steps == 4
+    assert set(distilled.distances) == set(STEPS)
+    assert distilled.saved_mib > 0
 
 
 def test_a_student_starts_as_its_teacher() -> None:

@@ -246,14 +246,14 @@ def test_it_adds_the_dispersion_of_the_very_pass_that_is_trained(
     dispersed = Dispersed(objective, dispersion, layers, weight=0.3)
     dispersed.record_activations(net)
     target = Conditioned(copy.deepcopy(net), (cond,))
-    bound = TrainingBatch(field=Conditioned(net, (cond,)), x=x, target=target)
+    training_batch = TrainingBatch(field=Conditioned(net, (cond,)), x=x, target=target)
     draw = dispersed.draw(x, seeded(), 0.2)
     alone = objective.draw(x, seeded(), 0.2)
     for name, value in vars(draw).items():
         assert value is None or torch.equal(value, getattr(alone, name))
 
-    loss, calls = dispersed.loss(bound, draw), net.calls
-    plain = objective.loss(bound, draw)
+    loss, calls = dispersed.loss(training_batch, draw), net.calls
+    plain = objective.loss(training_batch, draw)
     assert net.calls == 2 * calls
     z = LinearPath().point(x, draw.e, draw.t)
     first = net.net.layers[:2](torch.cat([z, net.net.times(draw.r, draw.t), cond], 1))
@@ -270,8 +270,8 @@ def test_without_weight_it_is_the_objective() -> None:
     for objective in AROUND:
         dispersed = Dispersed(objective, weight=0.0)
         dispersed.record_activations(net)
-        bound = TrainingBatch(field=net, x=x)
-        losses = [o(bound, seeded()).per_sample for o in (dispersed, objective)]
+        training_batch = TrainingBatch(field=net, x=x)
+        losses = [o(training_batch, seeded()).per_sample for o in (dispersed, objective)]
         torch.testing.assert_close(*losses, rtol=0, atol=0)
 
 
@@ -341,8 +341,8 @@ def test_padding_is_no_feature(kind: str) -> None:
         x = longer(b.z).masked_fill(~mask, spoilt)
         cond = (longer(b.sequence), b.vector, mask)
         draw = Draw(longer(e), b.t, b.t)
-        bound = TrainingBatch(field=Conditioned(net, cond), x=x, mask=mask)
-        return dispersed.loss(bound, draw).logs["dispersion"]
+        training_batch = TrainingBatch(field=Conditioned(net, cond), x=x, mask=mask)
+        return dispersed.loss(training_batch, draw).logs["dispersion"]
 
     clean = dispersion(0.0, 0)
     torch.testing.assert_close(dispersion(9.0, 0), clean)
@@ -365,8 +365,8 @@ def test_features_are_means_over_real_frames() -> None:
     dispersed = Dispersed(FlowMatching(), frames=1)
     dispersed.record_activations(net)
     net.get_submodule("blocks.0").register_forward_hook(lambda m, i, o: seen.append(o))
-    bound = TrainingBatch(field=Conditioned(net, b.cond), x=b.z, mask=b.mask)
-    loss = dispersed(bound, seeded())
+    training_batch = TrainingBatch(field=Conditioned(net, b.cond), x=b.z, mask=b.mask)
+    loss = dispersed(training_batch, seeded())
     means = [h[:n].mean(0) for h, n in zip(seen[0], LENGTHS, strict=True)]
     torch.testing.assert_close(loss.logs["dispersion"], InfoNCEL2()(torch.stack(means)).detach())
     seen.clear()
@@ -404,7 +404,7 @@ from oneleap.core.nets import MLP
 from oneleap.core.objectives import (
     ConsistencyTrajectory, Dispersed, FlowMatching, SplitMeanFlow,
 )
-from oneleap.core.types import Bound, Conditioned
+from oneleap.core.types import Conditioned, TrainingBatch
 
 torch.manual_seed(0)
 b = batch(dtype=torch.float32)
@@ -417,13 +417,13 @@ for objective, dispersion, frames in (
         net, x, cond, mask = tiny("dit").float(), b.z, b.cond, b.mask
     average = copy.deepcopy(net).requires_grad_(False)
     dispersed = Dispersed(objective, dispersion, frames=frames)
-    dispersed.watch(net)
+    dispersed.record_activations(net)
     draw, weights = dispersed.draw(x), list(net.parameters())
 
     def loss(x, draw):
         fields = [Conditioned(n, cond) for n in (net, average)]
-        bound = Bound(field=fields[0], x=x, mask=mask, target=fields[1])
-        return dispersed.loss(bound, draw).per_sample.mean()
+        training_batch = TrainingBatch(field=fields[0], x=x, mask=mask, target=fields[1])
+        return dispersed.loss(training_batch, draw).per_sample.mean()
 
     compiled = torch.compile(loss, fullgraph=True, backend="{backend}")
     pairs = zip(*(torch.autograd.grad(f(x, draw), weights) for f in (loss, compiled)))

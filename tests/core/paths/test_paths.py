@@ -155,7 +155,11 @@ def test_a_field_is_the_same_teacher_under_every_path(
 
     def slope(tau: float, x: np.ndarray) -> np.ndarray:
         point, times = torch.from_numpy(x).reshape(4, 2), full(4, tau)
-        return path.velocity(*path.posterior_means(teacher_of(truth), point, times), times).flatten().numpy()
+        return (
+            path.velocity(*path.posterior_means(teacher_of(truth), point, times), times)
+            .flatten()
+            .numpy()
+        )
 
     span = (tau[0].item(), stop)
     solved = solve_ivp(slope, span, start.flatten().numpy(), "DOP853", rtol=1e-10, atol=1e-11)
@@ -206,10 +210,10 @@ def test_edm_preconditioning_gives_a_target_of_unit_variance() -> None:
     """What the coefficients are for, EDM App. B.6."""
     path, sigma = EDM(0.7), torch.tensor([0.01, 0.3, 2.0, 70.0]).double()
     c = path.precondition(sigma)
-    torch.testing.assert_close(c.inner.square() * (sigma**2 + 0.49), torch.ones(4).double())
-    left = ((1 - c.skip) * 0.7).square() + (c.skip * sigma).square()
-    torch.testing.assert_close(left / c.out.square(), torch.ones(4).double())
-    torch.testing.assert_close(c.noise, sigma.log() / 4)
+    torch.testing.assert_close(c.c_in.square() * (sigma**2 + 0.49), torch.ones(4).double())
+    left = ((1 - c.c_skip) * 0.7).square() + (c.c_skip * sigma).square()
+    torch.testing.assert_close(left / c.c_out.square(), torch.ones(4).double())
+    torch.testing.assert_close(c.c_noise, sigma.log() / 4)
 
 
 @pytest.mark.parametrize("path", [EDM(), EDM(1.0), EDM(0.5, 0.002)], ids=str)

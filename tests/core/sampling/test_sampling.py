@@ -145,7 +145,7 @@ def test_an_interval_has_a_forward_derivative() -> None:
 
 @pytest.mark.parametrize("interval", [(0.6, 0.4), (-0.1, 0.5), (0.5, 1.1)])
 def test_what_is_no_interval_is_refused(interval: tuple[float, float]) -> None:
-    with pytest.raises(InputError, match="interval is two times in order"):
+    with pytest.raises(InputError, match="interval must be two rising times"):
         Guided(Gaussian(), Gaussian(), 2.0, interval)
 
 
