@@ -16,8 +16,8 @@ from oneleap.core.types import Draw, Loss, Objective, TrainingBatch, noise_like
 class FlowMatching(Objective):
     """Regress the instantaneous velocity: ``u(z_t, t, t) -> v = e - x``.
 
-    The multi-step reference of every other objective, and the teacher of those that need one.
-    Cost: 1 forward and backward pass.
+    This is the multi-step reference for all other objectives, and the teacher for those that need
+    one. Cost: 1 forward and backward pass.
 
     Attributes:
         times: Distribution of ``t``.
@@ -33,7 +33,7 @@ class FlowMatching(Objective):
         generator: torch.Generator | None = None,
         progress: float = 0.0,
     ) -> Draw:
-        """Noise and ``r = t``."""
+        """Draw noise and ``r = t``."""
         e = noise_like(x, generator)
         t = self.times.sample((len(x),), x, generator)
         return Draw(e, t, t)

@@ -31,7 +31,7 @@ from oneleap.core.objectives import (
     MeanFlow,
     SplitMeanFlow,
 )
-from oneleap.core.objectives.dispersed import at_rate
+from oneleap.core.objectives.dispersed import downsample_mask
 from oneleap.core.paths.base import LinearPath
 from oneleap.core.types import Conditioned, Draw, Objective, TrainingBatch
 
@@ -119,16 +119,16 @@ def test_half_precision_is_widened_and_one_row_refused(dispersion: Dispersion) -
     h = randn(6, 4).bfloat16()
     assert dispersion(h).dtype == torch.float32
     torch.testing.assert_close(dispersion(h), dispersion(h.float()))
-    with pytest.raises(InputError, match="take a batch of 2 or more, not 1"):
+    with pytest.raises(InputError, match="use a batch of at least 2, not 1"):
         dispersion(h[:1])
 
 
 @each_of_four
-@pytest.mark.parametrize("mutant", ["diagonal", "rows"])
+@pytest.mark.parametrize("mutant", ["diagonal", "flatten_rows"])
 def test_mutants_show(monkeypatch: pytest.MonkeyPatch, dispersion: Dispersion, mutant: str) -> None:
     mutants: dict[str, Callable[[Tensor], Tensor]] = {
         "diagonal": lambda square: torch.zeros_like(square, dtype=torch.bool),
-        "rows": lambda h: h.flatten(1).flip(1)[:, 1:],
+        "flatten_rows": lambda h: h.flatten(1).flip(1)[:, 1:],
     }
     h = randn(6, 4)
     monkeypatch.setattr(dispersive, mutant, mutants[mutant])
@@ -178,7 +178,7 @@ def test_only_what_passes_with_gradients_inside_the_block_is_kept() -> None:
     with hidden as seen:
         with torch.no_grad():
             net(z, t, t)
-        with pytest.raises(InputError, match=r"watch\(net\) before the first loss"):
+        with pytest.raises(InputError, match=r"record_activations\(net\) before the first loss"):
             seen.rows()
         net(z, t, t)
         net(z[:3], t[:3], t[:3])
@@ -187,14 +187,14 @@ def test_only_what_passes_with_gradients_inside_the_block_is_kept() -> None:
     features = net.layers[:2](torch.cat([z, net.times(t, t)], 1))
     torch.testing.assert_close(rows["layers.1"], torch.cat([features, features[:3]]))
     net(z, t, t)
-    with hidden as seen, pytest.raises(InputError, match="no hidden layer was seen"):
+    with hidden as seen, pytest.raises(InputError, match="no activations were recorded"):
         seen.rows()
 
 
 def test_layers_that_are_not_there_are_refused() -> None:
     with pytest.raises(InputError, match=r"MLP has no layer 'layer\.1'; did you mean 'layers\.1'"):
         ActivationRecorder().record_activations(MLP(3), ("layer.1",))
-    with pytest.raises(InputError, match="name the layers of Linear to look at"):
+    with pytest.raises(InputError, match="Linear has none of the default layers"):
         ActivationRecorder().record_activations(nn.Linear(2, 2))
 
 
@@ -315,7 +315,7 @@ def test_it_works_under_functional_gradients(objective: Objective) -> None:
 def test_nested_wrappers_watch_too_and_none_at_all_is_told() -> None:
     net, x = MLP(3, width=16).double(), randn(10, 3)
     both = Dispersed(Dispersed(FlowMatching(), Hinge(), ("layers.3",)), Covariance())
-    with pytest.raises(InputError, match="no hidden layer was seen"):
+    with pytest.raises(InputError, match="no activations were recorded"):
         both(TrainingBatch(field=net, x=x), seeded())
     both.record_activations(net)
     assert both(TrainingBatch(field=net, x=x), seeded()).per_sample.isfinite().all()
@@ -349,11 +349,11 @@ def test_padding_is_no_feature(kind: str) -> None:
     torch.testing.assert_close(dispersion(9.0, 8), clean)
     blind = replace(dispersed, frames=None)
     blind.record_activations(net)
-    with pytest.raises(InputError, match="say which axis of the layers are frames"):
+    with pytest.raises(InputError, match="set frames"):
         blind(TrainingBatch(field=Conditioned(net, b.cond), x=b.z, mask=b.mask), seeded())
     full = replace(dispersed, frames=frames)
     full.record_activations(net)
-    with pytest.raises(InputError, match="one axis beside the batch"):
+    with pytest.raises(InputError, match="only one axis besides the batch"):
         full(
             TrainingBatch(field=Conditioned(net, b.cond), x=b.z, mask=b.mask.expand_as(b.z)),
             seeded(),
@@ -382,7 +382,7 @@ def test_the_frames_of_a_coarser_layer_are_the_unets_own(n: int) -> None:
     _, masks = net.padded(torch.zeros(6, 2, n), real)
     for mask in masks:
         assert mask is not None
-        assert torch.equal(at_rate(real.flatten(1), mask.shape[-1]), mask.flatten(1))
+        assert torch.equal(downsample_mask(real.flatten(1), mask.shape[-1]), mask.flatten(1))
 
 
 # Settings and compilation.
@@ -393,7 +393,7 @@ def test_it_can_be_written_down() -> None:
     again = from_config(to_config(dispersed))
     assert again == dispersed
     assert again != Dispersed(SplitMeanFlow())
-    assert "_hidden" not in repr(dispersed)
+    assert "_recorder" not in repr(dispersed)
 
 
 COMPILED = """

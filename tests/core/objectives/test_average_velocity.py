@@ -408,12 +408,12 @@ def test_alpha_never_rises(start: float, length: float, gamma: float, jvp: bool)
 @pytest.mark.parametrize(
     ("kind", "arguments", "message"),
     [
-        (AlphaFlow, {"start": 0.5, "end": 0.5}, "set end after it"),
-        (AlphaFlow, {"snap": 0.0}, "snap is a distance"),
-        (AlphaFlow, {"gamma": -1.0}, "steepness of a fall"),
+        (AlphaFlow, {"start": 0.5, "end": 0.5}, "end must be after start=0.5"),
+        (AlphaFlow, {"snap": 0.0}, "snap must be between"),
+        (AlphaFlow, {"gamma": -1.0}, "gamma must not be negative"),
         (Shortcut, {"steps": 100}, "power of two"),
         (Shortcut, {"steps": 1}, "power of two"),
-        (Shortcut, {"pairs": TimePairs(deployed=(1,))}, "leave deployed out"),
+        (Shortcut, {"pairs": TimePairs(deployed=(1,))}, "remove deployed"),
     ],
 )
 def test_bad_settings_are_refused(kind: Any, arguments: dict[str, Any], message: str) -> None:
@@ -482,7 +482,7 @@ def test_a_teacher_is_guided_at_a_fixed_scale_by_the_objective() -> None:
 
 
 @pytest.mark.parametrize(
-    ("teacher", "message"), [(None, "teacher's"), (POINT, "conditions can be dropped")]
+    ("teacher", "message"), [(None, "guides the teacher"), (POINT, "conditions can be dropped")]
 )
 def test_guidance_without_a_teacher_to_guide_is_refused(teacher: Any, message: str) -> None:
     batch = TrainingBatch(field=POINT, x=randn(8, 2), teacher=teacher)

@@ -237,7 +237,7 @@ def test_pseudo_huber_counts_no_padding_and_is_smooth_at_zero() -> None:
     assert (slope[~mask.expand_as(slope)] == 0).all()
     (flat,) = torch.autograd.grad(PseudoHuber()(x, x.detach()).sum(), x)
     assert (flat == 0).all()
-    with pytest.raises(InputError, match="constant c of PseudoHuber is positive"):
+    with pytest.raises(InputError, match="c of PseudoHuber must be positive"):
         PseudoHuber(0.0)
 
 

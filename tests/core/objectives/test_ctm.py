@@ -187,7 +187,7 @@ def test_guidance_as_an_input_needs_fields_that_can_take_it() -> None:
     objective, x = ConsistencyTrajectory(guidance=(1.0, 5.0)), randn(4, 3)
     cond = randn(4, 3, seed=4)
     student = Conditioned(Guidable(), (cond,))
-    with pytest.raises(InputError, match="takes the keyword 'guidance'"):
+    with pytest.raises(InputError, match="network that accepts guidance=w"):
         objective(TrainingBatch(field=Gaussian(), x=x), seeded())
     with pytest.raises(InputError, match="unguided teacher whose conditions can be dropped"):
         objective(TrainingBatch(field=student, x=x, teacher=Gaussian()), seeded())
