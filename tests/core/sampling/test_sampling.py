@@ -72,7 +72,7 @@ def test_solvers_converge_at_their_order(solver: Callable[..., Tensor], order: i
 
 
 @pytest.mark.parametrize(("solver", "calls"), [(sample, 3), (euler, 3), (heun, 6)])
-def test_cost_is_as_documented_and_progress_counts_the_steps(
+def test_cost_is_as_documented_and_the_callback_counts_steps(
     solver: Callable[..., Tensor], calls: int
 ) -> None:
     seen: list[tuple[int, Tensor]] = []
@@ -82,7 +82,7 @@ def test_cost_is_as_documented_and_progress_counts_the_steps(
         times.append((r[0].item(), t[0].item()))
         return Gaussian()(z, r, t)
 
-    x = solver(field, noise(4, 2), steps=3, progress=lambda k, z: seen.append((k, z)))
+    x = solver(field, noise(4, 2), steps=3, callback=lambda k, z: seen.append((k, z)))
     assert len(times) == calls
     assert [k for k, _ in seen] == [1, 2, 3]
     assert torch.equal(seen[-1][1], x)
