@@ -379,7 +379,7 @@ def test_features_are_means_over_real_frames() -> None:
 @pytest.mark.parametrize("n", [3, 4, 5, 7, 8, 9, 12, 13, 31])
 def test_the_frames_of_a_coarser_layer_are_the_unets_own(n: int) -> None:
     net, real = UNet1d(2, widths=(8, 8, 16), groups=4), torch.rand(6, 1, n) < 0.3
-    _, masks = net.padded(torch.zeros(6, 2, n), real)
+    _, masks = net.pad_to_strides(torch.zeros(6, 2, n), real)
     for mask in masks:
         assert mask is not None
         assert torch.equal(downsample_mask(real.flatten(1), mask.shape[-1]), mask.flatten(1))

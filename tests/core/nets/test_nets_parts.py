@@ -105,7 +105,7 @@ def test_a_student_that_forgets_the_interval_starts_as_its_teacher(kind: str) ->
 
 
 def test_a_network_that_cannot_forget_the_interval_says_so() -> None:
-    with pytest.raises(ValueError, match="Linear has no part that reads the interval"):
+    with pytest.raises(ValueError, match="Linear has no interval embedding"):
         zero_interval_embedding(torch.nn.Linear(2, 2))
 
 
