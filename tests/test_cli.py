@@ -326,7 +326,7 @@ def test_a_damaged_checkpoint_is_named(
 ) -> None:
     (here / "a.ckpt").write_bytes(bad)
     assert main([command, "--config", "tiny.yaml", "--ckpt_path", "a.ckpt"]) == 2
-    assert "a.ckpt is damaged, or no checkpoint of a run" in capsys.readouterr().err
+    assert "a.ckpt is damaged or not a checkpoint of a run" in capsys.readouterr().err
 
 
 def test_a_checkpoint_of_another_model_is_named(

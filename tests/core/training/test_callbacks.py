@@ -164,7 +164,7 @@ def test_export(tmp_path: Path, weights: Any) -> None:
     assert all(torch.equal(w, expected[name]) for name, w in saved.state_dict().items())
     assert saved.spec == model.spec
     text = (tmp_path / MODEL / CARD).read_text()
-    weights_line = "last step" if weights == "last" else "best of those scored during training"
+    weights_line = "last step" if weights == "last" else "best score during training"
     for line in (
         "# Shrink",
         "| Class | `support.tiny.Shrink` |",

@@ -60,7 +60,7 @@ def test_a_schedule_counts_the_steps_from_the_first() -> None:
 
 @pytest.mark.parametrize("ema", [1.0, 1.5, -0.1])
 def test_a_decay_that_is_none_is_refused(ema: float) -> None:
-    with pytest.raises(InputError, match=f"ema: {ema} is not from 0 to below 1"):
+    with pytest.raises(InputError, match=f"ema: {ema} is not in"):
         Toy(FlowMatching(), ema=ema)
 
 
@@ -141,9 +141,9 @@ def test_the_teacher_makes_a_difference(teacher: Toy) -> None:
 
 def test_what_cannot_teach_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(models, "load_pretrained", lambda path: Shrink(Spec(3, (0.0,) * 3, [])))
-    with pytest.raises(InputError, match="teacher: folder holds a Shrink, which cannot teach"):
+    with pytest.raises(InputError, match="teacher: folder holds a Shrink, which is not a generative model"):
         trainer(1).fit(Toy(SplitMeanFlow(), teacher="folder").lightning_module(), Endless(batch()))
-    with pytest.raises(InputError, match="no teacher was named"):
+    with pytest.raises(InputError, match="recipe.teacher is not set"):
         Toy(SplitMeanFlow()).load_teacher()
 
 
@@ -174,7 +174,7 @@ def test_a_student_starts_as_its_teacher_at_every_interval(
 
 
 def test_a_start_from_no_teacher_or_another_shape_is_refused(teacher: Toy) -> None:
-    with pytest.raises(InputError, match="from_teacher: no teacher was named"):
+    with pytest.raises(InputError, match="from_teacher: no teacher is set"):
         Toy(SplitMeanFlow(), from_teacher=True)
     teacher.average = MLP(DIM, COND, 8, 2, 8)
     student = Toy(SplitMeanFlow(), teacher="folder", from_teacher=True)
