@@ -5,7 +5,7 @@ from argparse import ArgumentError
 import pytest
 from jsonargparse import ArgumentParser
 
-from oneleap.core.cli.explain import explain, unwrapped
+from oneleap.core.cli.explain import explain, original_error
 from oneleap.core.objectives import MeanFlow, SplitMeanFlow
 from oneleap.core.training.optim import AdamConfig
 from oneleap.core.types import Objective
@@ -79,8 +79,8 @@ def test_an_error_of_a_constructor_is_found_again() -> None:
     wrapped = ValueError("Does not validate against any of the Union subtypes\nSubtypes: ...")
     wrapped.__cause__ = mine = KeyError("mine")
     mine.__cause__ = OSError("beneath")
-    assert unwrapped(wrapped) is mine
-    assert unwrapped(mine) is mine
+    assert original_error(wrapped) is mine
+    assert original_error(mine) is mine
 
 
 def test_bare_names_are_those_of_the_core() -> None:

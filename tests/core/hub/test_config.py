@@ -105,8 +105,8 @@ class Greedy(nn.Module):
 @pytest.mark.parametrize(
     ("value", "complaint"),
     [
-        (Forgetful(3), "does not keep its argument 'width'"),
-        (Greedy(), "takes 'anything' without names"),
+        (Forgetful(3), "has no attribute named after its argument 'width'"),
+        (Greedy(), "must not take"),
         (Net((), len), r"Net\.times: .*builtin"),
         (Leaf({1: 2}), "keys of a dictionary"),
         (Leaf({"class_path": "os.system"}), "other than class_path"),

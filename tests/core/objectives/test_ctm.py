@@ -106,9 +106,7 @@ def test_the_gradient_is_that_of_constant_targets_and_a_constant_outer_leap(
     source = average if averaged else net
     with torch.no_grad():
         near = (
-            integrate_teacher(teacher, z, s, t, steps=2)
-            if distilled
-            else flow_map(source, z, s, t)
+            integrate_teacher(teacher, z, s, t, steps=2) if distilled else flow_map(source, z, s, t)
         )
         v = teacher(z, t, t) if distilled else draw.e - x
         target = flow_map(net, near, r, s)

@@ -232,9 +232,7 @@ ALL: list[tuple[Sampler, int]] = [
 
 
 @pytest.mark.parametrize(("sampler", "calls"), ALL)
-def test_cost_is_as_documented_and_the_callback_counts_steps(
-    sampler: Sampler, calls: int
-) -> None:
+def test_cost_is_as_documented_and_the_callback_counts_steps(sampler: Sampler, calls: int) -> None:
     field, seen = Counting(), list[tuple[int, Tensor]]()
     x = sampler(field, randn(4, 2), steps=5, callback=lambda k, z: seen.append((k, z)))
     assert len(field.times) == calls

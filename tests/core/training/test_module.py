@@ -141,9 +141,11 @@ def test_the_teacher_makes_a_difference(teacher: Toy) -> None:
 
 def test_what_cannot_teach_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(models, "load_pretrained", lambda path: Shrink(Spec(3, (0.0,) * 3, [])))
-    with pytest.raises(InputError, match="teacher: folder holds a Shrink, which is not a generative model"):
+    with pytest.raises(
+        InputError, match=r"teacher: folder holds a Shrink, which is not a generative model"
+    ):
         trainer(1).fit(Toy(SplitMeanFlow(), teacher="folder").lightning_module(), Endless(batch()))
-    with pytest.raises(InputError, match="recipe.teacher is not set"):
+    with pytest.raises(InputError, match=r"recipe.teacher is not set"):
         Toy(SplitMeanFlow()).load_teacher()
 
 

@@ -42,7 +42,7 @@ def test_a_packed_folder_holds_several_models(tmp_path: Path) -> None:
 def test_what_holds_no_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="nowhere: no such folder; runs lie in runs/CONFIG/TIME"):
         find_model(tmp_path / "nowhere")
-    with pytest.raises(InputError, match="holds no model: config.json is missing"):
+    with pytest.raises(InputError, match=r"holds no model: config.json is missing"):
         find_model(tmp_path)
     touched(tmp_path / LAST)
     with pytest.raises(InputError, match=r"has no model yet: finish it .* --ckpt_path last"):
