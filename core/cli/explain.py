@@ -97,7 +97,9 @@ def _arguments(class_path: str) -> Iterator[str]:
 
 
 def _classes() -> list[str]:
-    """Return the names of all classes of oneleap that are imported."""
+    """Return the names of all classes of oneleap that are imported or public."""
     modules = [m for n, m in sys.modules.items() if n.startswith("oneleap.")]
     classes = [c for m in modules for c in vars(m).values() if inspect.isclass(c)]
-    return sorted({c.__name__ for c in classes if c.__module__.startswith("oneleap.")})
+    imported = {c.__name__ for c in classes if c.__module__.startswith("oneleap.")}
+    public = {name for m in modules for name in getattr(m, "__all__", ()) if name[0].isupper()}
+    return sorted(imported | public)

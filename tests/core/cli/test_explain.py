@@ -1,5 +1,7 @@
 """jsonargparse's complaints become one line; the messages are those of the installed version."""
 
+import subprocess
+import sys
 from argparse import ArgumentError
 
 import pytest
@@ -89,3 +91,14 @@ def test_bare_names_are_those_of_the_core() -> None:
     made = parser.instantiate(parser.parse_args(["--objective=SplitMeanFlow"]))
     assert made.objective == SplitMeanFlow()
     assert made.objective != MeanFlow()
+
+
+def test_public_names_are_known_before_they_are_imported() -> None:
+    code = (
+        "import sys, oneleap.core\n"
+        "from oneleap.core.cli.explain import explain\n"
+        "print(explain(\"module 'oneleap.core' has no attribute 'WaveNte'\"))\n"
+        "assert 'oneleap.core.nets' not in sys.modules\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, text=True, capture_output=True)
+    assert done.stdout == "no class 'WaveNte'; did you mean 'WaveNet'?\n"
