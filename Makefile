@@ -1,7 +1,7 @@
 # Every target works as the very first command on a fresh clone: Python 3.11 or later and make.
 PYTHON ?= python3
 VENV ?= .venv
-EXTRAS ?= rl,export,dev
+EXTRAS ?= rl,speech,singing,music,export,dev
 WORKERS ?= 2
 
 comma := ,
@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-$(subst $(comma),-,$(EXTRAS))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow lint bench
+.PHONY: help setup demo test test-slow lint docs bench
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
@@ -39,6 +39,9 @@ lint: $(STAMP) ## style, types, and who may import whom
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+
+docs: $(STAMP) ## the documentation as web pages, in build/docs; any warning is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --config-file docs/.mkdocs/mkdocs.yml
 
 bench: $(STAMP) ## time this machine
 	$(BIN)/oneleap bench rl
