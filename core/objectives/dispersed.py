@@ -52,7 +52,7 @@ class Dispersed(Objective):
     weight: float = 0.5
     frames: int | None = None
     _default: Objective = field(default_factory=MeanFlow, init=False, repr=False, compare=False)
-    _recorder: ActivationRecorder = field(
+    _hidden: ActivationRecorder = field(
         default_factory=ActivationRecorder, init=False, repr=False, compare=False
     )
 
@@ -67,7 +67,7 @@ class Dispersed(Objective):
         Raises:
             InputError: If the network has no such layers.
         """
-        self._recorder.record_activations(net, self.layers)
+        self._hidden.record_activations(net, self.layers)
         if isinstance(self.inner, RecordsActivations):
             self.inner.record_activations(net)
 
@@ -82,7 +82,7 @@ class Dispersed(Objective):
 
     def loss(self, batch: TrainingBatch, draw: Draw) -> Loss:
         """See the class."""
-        with self._recorder as recorder:
+        with self._hidden as recorder:
             loss = self.inner.loss(batch, draw)
             per_layer = [
                 self.dispersion(mean_pool(h, self.frames, batch.mask, len(batch.x)))

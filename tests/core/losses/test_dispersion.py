@@ -124,11 +124,11 @@ def test_half_precision_is_widened_and_one_row_refused(dispersion: Dispersion) -
 
 
 @each_of_four
-@pytest.mark.parametrize("mutant", ["diagonal", "flatten_rows"])
+@pytest.mark.parametrize("mutant", ["diagonal", "rows"])
 def test_mutants_show(monkeypatch: pytest.MonkeyPatch, dispersion: Dispersion, mutant: str) -> None:
     mutants: dict[str, Callable[[Tensor], Tensor]] = {
         "diagonal": lambda square: torch.zeros_like(square, dtype=torch.bool),
-        "flatten_rows": lambda h: h.flatten(1).flip(1)[:, 1:],
+        "rows": lambda h: h.flatten(1).flip(1)[:, 1:],
     }
     h = randn(6, 4)
     monkeypatch.setattr(dispersive, mutant, mutants[mutant])
@@ -393,7 +393,7 @@ def test_it_can_be_written_down() -> None:
     again = from_config(to_config(dispersed))
     assert again == dispersed
     assert again != Dispersed(SplitMeanFlow())
-    assert "_recorder" not in repr(dispersed)
+    assert "_hidden" not in repr(dispersed)
 
 
 COMPILED = """
