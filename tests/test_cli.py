@@ -99,7 +99,7 @@ def test_every_command_helps_with_an_example(name: str, capsys: pytest.CaptureFi
 
 
 @pytest.mark.parametrize("name", ["evaluate", "export"])
-def test_what_runs_are_asked_has_the_help_of_every_domain(
+def test_commands_on_runs_have_the_help_of_every_domain(
     name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([name, "--help"]) == 0
@@ -159,7 +159,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ("fit --config tiny.yaml --ckpt_path last --run x", "x/checkpoints/last.ckpt is missing"),
     ],
 )
-def test_a_mistake_is_told_in_a_line(
+def test_a_mistake_is_one_line(
     line: str, complaint: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert complaint in complain(capsys, line)

@@ -65,7 +65,7 @@ def test_a_graph_that_differs_is_not_written(tmp_path: Path, format: Format) -> 
     assert not list(tmp_path.iterdir())
 
 
-def test_an_output_of_another_shape_is_no_parity() -> None:
+def test_an_output_of_another_shape_differs() -> None:
     assert export.difference(graph(), lambda inputs: np.zeros((len(inputs[0]), 1))) == np.inf
 
 

@@ -198,7 +198,7 @@ def test_layers_that_are_not_there_are_refused() -> None:
         ActivationRecorder().record_activations(nn.Linear(2, 2))
 
 
-def test_a_copy_of_a_watched_network_is_not_watched() -> None:
+def test_activations_of_a_copied_network_are_not_recorded() -> None:
     net, hidden = MLP(3, width=8), ActivationRecorder()
     hidden.record_activations(net)
     again, (packed, together) = copy.deepcopy(net), pickle.loads(pickle.dumps((net, hidden)))
@@ -312,7 +312,7 @@ def test_it_works_under_functional_gradients(objective: Objective) -> None:
     torch.testing.assert_close(torch.cat([g.flatten() for g in got.values()]), wanted)
 
 
-def test_nested_wrappers_watch_too_and_none_at_all_is_told() -> None:
+def test_nested_wrappers_record_too_and_missing_hooks_are_an_error() -> None:
     net, x = MLP(3, width=16).double(), randn(10, 3)
     both = Dispersed(Dispersed(FlowMatching(), Hinge(), ("layers.3",)), Covariance())
     with pytest.raises(InputError, match="no activations were recorded"):

@@ -59,7 +59,7 @@ Any_ = ConsistencyDistillation | FromData
 
 
 @pytest.mark.parametrize("truth", [Gaussian(), Mixture()], ids=lambda t: type(t).__name__)
-def test_leaps_of_an_exact_field_land_where_its_flow_does(truth: Field) -> None:
+def test_steps_of_an_exact_field_end_where_its_flow_does(truth: Field) -> None:
     z, zero, one = randn(6, 2), full(6, 0.0), full(6, 1.0)
     middle = full(6, 0.4)
     through = flow_map(truth, flow_map(truth, z, middle, one), zero, middle)
@@ -71,7 +71,7 @@ def test_leaps_of_an_exact_field_land_where_its_flow_does(truth: Field) -> None:
 
 @pytest.mark.parametrize(("heun", "order"), [(False, 1), (True, 2)])
 @pytest.mark.parametrize("truth", [Gaussian(), Mixture()], ids=lambda t: type(t).__name__)
-def test_following_a_teacher_converges_at_the_order_of_its_solver(
+def test_integrating_a_teacher_converges_at_the_order_of_its_solver(
     truth: Gaussian | Mixture, heun: bool, order: int
 ) -> None:
     z, r, t = randn(8, 2), torch.linspace(0.05, 0.4, 8).double(), full(8, 0.9)
@@ -84,7 +84,7 @@ def test_following_a_teacher_converges_at_the_order_of_its_solver(
         assert torch.log2(coarse / fine).item() == pytest.approx(order, abs=0.25)
 
 
-def test_a_teacher_is_not_asked_at_the_data() -> None:
+def test_a_teacher_is_not_evaluated_at_the_data() -> None:
     z, zero = randn(3, 2), full(3, 0.0)
     landed = integrate_teacher(Gaussian(0.7, 0.0), z, zero, full(3, 0.5))  # 0 / 0 at t = 0
     torch.testing.assert_close(landed, torch.full_like(z, 0.7))

@@ -86,7 +86,7 @@ def test_without_a_teacher_the_exact_map_teaches_itself(shape: tuple[int, ...]) 
 
 @pytest.mark.parametrize("averaged", [True, False])
 @pytest.mark.parametrize("distilled", [True, False])
-def test_the_gradient_is_that_of_constant_targets_and_a_constant_outer_leap(
+def test_the_gradient_is_that_of_constant_targets_and_a_constant_outer_step(
     averaged: bool, distilled: bool
 ) -> None:
     seen: list[tuple[Tensor, Tensor]] = []

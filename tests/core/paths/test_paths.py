@@ -170,7 +170,7 @@ def test_a_field_is_the_same_teacher_under_every_path(
 
 @each_path
 @pytest.mark.parametrize("predicts", ["data", "noise", "score", "velocity"])
-def test_a_network_from_elsewhere_teaches_as_a_field(path: GaussianPath, predicts: str) -> None:
+def test_an_external_network_teaches_as_a_field(path: GaussianPath, predicts: str) -> None:
     truth = Gaussian()
 
     def posterior_means(x: Tensor, tau: Tensor) -> tuple[Tensor, Tensor]:
@@ -190,7 +190,7 @@ def test_a_network_from_elsewhere_teaches_as_a_field(path: GaussianPath, predict
     )
 
 
-def test_beyond_its_noisiest_time_a_foreign_network_is_asked_at_that_time() -> None:
+def test_beyond_its_noisiest_time_an_external_network_is_evaluated_at_that_time() -> None:
     path, seen = EDM(), []
 
     def posterior_means(x: Tensor, tau: Tensor) -> tuple[Tensor, Tensor]:

@@ -38,7 +38,7 @@ class Counting:
 
 
 @pytest.mark.parametrize("shape", [(64,), (3, 5), (2, 4, 4)])
-def test_one_step_of_either_is_the_sampler_of_one_leap(shape: tuple[int, ...]) -> None:
+def test_one_step_of_either_is_one_step_of_the_flow_map(shape: tuple[int, ...]) -> None:
     e = randn(*shape)
     wanted = sample(TRUTH, e)
     assert torch.equal(consistency(TRUTH, e), wanted)
@@ -83,7 +83,7 @@ def test_gamma_one_is_consistency_sampling() -> None:
     assert not torch.allclose(one, half)
 
 
-def test_gamma_leaps_too_far_and_adds_the_missing_noise_in_sigma() -> None:
+def test_gamma_steps_too_far_and_adds_the_missing_noise_in_sigma() -> None:
     e, noises, gamma = randn(6, 3), randn(1, 6, 3, seed=1), 0.6
     sigma = 1.0  # half way
     low = math.sqrt(1 - gamma**2) * sigma

@@ -107,7 +107,7 @@ def test_guidance_extrapolates_from_null_to_condition(scale: float) -> None:
     torch.testing.assert_close(Guided(cond, null, scale)(z, r, t), wanted)
 
 
-def test_guidance_in_an_interval_goes_by_the_time_where_a_leap_starts() -> None:
+def test_guidance_in_an_interval_depends_on_the_time_where_a_step_starts() -> None:
     cond, null = Gaussian(1.0, 0.5), Gaussian(-1.0, 0.8)
     t = torch.tensor([0.1, 0.3, 0.5, 0.7, 0.9], dtype=torch.float64)
     z, r = noise(5, 2), t - 0.1

@@ -184,7 +184,7 @@ def test_best_of_nothing_is_the_last(tmp_path: Path) -> None:
     assert "| Weights | last step |" in (tmp_path / MODEL / CARD).read_text()
 
 
-def test_a_rehearsal_leaves_no_files(tmp_path: Path) -> None:
+def test_a_fast_dev_run_leaves_no_files(tmp_path: Path) -> None:
     train(tmp_path, Checkpoints(every_n_steps=1), Export(), fast_dev_run=True)
     assert os.listdir(tmp_path) == []
 

@@ -108,7 +108,7 @@ assert ["further shapes run uncompiled" in str(w.message) for w in caught] == [T
 """
 
 
-def test_shapes_beyond_what_torch_compiles_run_plainly_and_are_told_once() -> None:
+def test_shapes_beyond_what_torch_compiles_run_plainly_and_warn_once() -> None:
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run([sys.executable, "-c", SHAPES], env=environment, check=False)
     assert done.returncode == 0

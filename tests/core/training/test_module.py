@@ -143,7 +143,7 @@ def test_the_teacher_makes_a_difference(teacher: Toy) -> None:
     assert not torch.allclose(*ends)
 
 
-def test_what_cannot_teach_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_teacher_that_is_no_generative_model_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(models, "load_pretrained", lambda path: Shrink(Spec(3, (0.0,) * 3, [])))
     with pytest.raises(
         InputError, match=r"teacher: folder holds a Shrink, which is not a generative model"
@@ -191,7 +191,7 @@ def test_a_start_from_no_teacher_or_another_shape_is_refused(teacher: Toy) -> No
 # Hidden layers.
 
 
-def test_an_objective_that_looks_inside_is_introduced_to_the_network() -> None:
+def test_hooks_of_an_objective_are_registered_when_the_model_is_built() -> None:
     model = Toy(Dispersed(MeanFlow(), layers=("layers.3",), weight=0.5))
     hooked = [name for name, m in model.net.named_modules() if m._forward_hooks]
     assert hooked == ["layers.3"]
@@ -202,7 +202,7 @@ def test_an_objective_that_looks_inside_is_introduced_to_the_network() -> None:
     assert not torch.allclose(flat(model.net), flat(plain.net))
 
 
-def test_layers_that_it_lacks_are_told_when_it_is_built() -> None:
+def test_missing_layers_are_reported_when_the_model_is_built() -> None:
     with pytest.raises(InputError, match=r"MLP has no layer 'blocks\.7'"):
         Toy(Dispersed(layers=("blocks.7",)))
 

@@ -71,7 +71,7 @@ def test_a_taken_folder_gets_a_number(tmp_path: Path) -> None:
     assert unused_folder(tmp_path / "a") == tmp_path / "a-3"
 
 
-def test_a_run_tells_its_configuration_in_names_of_today(tmp_path: Path) -> None:
+def test_a_run_configuration_has_current_names(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"config\.yaml: no such file"):
         read_run_config(tmp_path)
     file = tmp_path / "config.yaml"
