@@ -12,7 +12,7 @@ class InputError(ValueError):
 
 
 class Notice(UserWarning):
-    """A warning for users; commands print its message alone, and the work continues."""
+    """A warning for users; commands print only its message, and the work continues."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

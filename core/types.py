@@ -27,7 +27,7 @@ class Conditioned:
     Attributes:
         net: Network, called as ``net(z, r, t, *cond)``.
         cond: Conditions; the first axis of each tensor is the batch.
-        null: Null value of each condition, used when it is dropped; of equal shape or
+        null: Null value of each condition, used when it is dropped; of the same shape or
             broadcastable.
         guidance: Guidance scale per row, (b,), for a network that takes it as input:
             ``net(z, r, t, *cond, guidance=guidance)``. With ``None`` the argument is not passed.

@@ -31,7 +31,7 @@ def bench(
     json: Path | None = None,
     picture: Path = Path("methods.png"),
 ) -> None:
-    """Train every method on every toy dataset with an equal budget of compute.
+    """Train every method on every toy dataset with the same compute.
 
     Example: oneleap bench core --budget 20000 --picture methods.png
 
@@ -152,5 +152,5 @@ def draw(outcomes: Outcomes, path: Path) -> None:
     panels[0].set_yticks(range(len(METHODS)), METHODS)
     panels[0].invert_yaxis()
     panels[0].legend(loc="upper right")
-    figure.suptitle("Grey: 100 steps of flow matching, and up to 1.5 times its distance")
+    figure.suptitle("Gray: 100 steps of flow matching, and up to 1.5 times its distance")
     figure.savefig(path, dpi=120, format="png")

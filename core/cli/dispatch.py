@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from jsonargparse import ArgumentParser
 
 SHORT = {"out": "-o", "file": "-f"}
-"""Options with a short form, which is equal in all commands."""
+"""Options with a short form, the same in all commands."""
 
 
 @dataclass(frozen=True)

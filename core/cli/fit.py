@@ -135,7 +135,7 @@ class CLI(LightningCLI):
             raise InputError(where + explain(message, self.options) + hint) from None
 
     def _files_fail_alone(self, parser: LightningArgumentParser, message: str) -> bool:
-        """Return whether the configuration files alone give an equal error."""
+        """Return whether the configuration files alone give the same error."""
         try:
             parser.parse_args(self.file_arguments)
         except ArgumentError as error:

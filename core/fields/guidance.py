@@ -146,7 +146,7 @@ class TargetGuidance:
     twice. With ``drop`` at 0, nothing trains the unconditional field.
 
     Deviations from iMF: the interval is fixed instead of an input of the network. The unconditional
-    field is evaluated at ``w`` instead of 1; it is trained to be equal at every ``w``.
+    field is evaluated at ``w`` instead of 1; it is trained to be the same at every ``w``.
 
     Attributes:
         omega: Weight of the sample's own velocity.

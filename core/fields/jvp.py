@@ -39,10 +39,10 @@ def jvp(
     Args:
         function: Function of the primals that returns one tensor.
         primals: Point of evaluation.
-        tangents: Direction, one tensor for each primal, of equal shape.
+        tangents: Direction, one tensor for each primal, of the same shape.
 
     Returns:
-        The value and the derivative, of equal shape.
+        The value and the derivative, of the same shape.
     """
     if not torch.compiler.is_compiling():
         load_jvp_rules()

@@ -1,7 +1,7 @@
 """Objects as ``{"class_path", "init_args"}`` and back, in the format of the YAML files.
 
 A description is read from the object itself: each constructor argument must be an attribute of
-equal name. No second list of hyperparameters has to be maintained.
+the same name. No second list of hyperparameters has to be maintained.
 """
 
 import dataclasses

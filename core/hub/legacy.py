@@ -17,7 +17,7 @@ class Tables:
 
     Attributes:
         CLASSES: New class path of each old class name (or ``file.Class``, if two files had classes
-            of equal name).
+            of that name).
         ARGUMENTS: Renamed arguments by old class name, old name to new name. A new name
             ``group.name`` is inside a group; an empty one removes the argument. ``*`` stands for
             every class.

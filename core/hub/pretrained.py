@@ -34,7 +34,7 @@ SLIM = "slim"
 class Pretrained:
     """Mixin for modules that are saved to, and loaded from, a folder or a Hugging Face repository.
 
-    Each constructor argument must be an attribute of equal name. Arguments are plain values,
+    Each constructor argument must be an attribute of the same name. Arguments are plain values,
     tuples, lists, dictionaries, dataclasses, and modules of this kind.
     """
 

@@ -119,7 +119,7 @@ def squared_distances(z: Float[Tensor, "b D"]) -> Float[Tensor, "b b"]:
 
     It is smooth where rows coincide and stores ``b^2`` numbers.
     """
-    z = z - z.mean(0).detach()  # smaller rounding errors, equal distances
+    z = z - z.mean(0).detach()  # same distances, smaller rounding errors
     square = z.square().sum(1)
     return (square.unsqueeze(1) + square - 2 * z @ z.T) / z.shape[1]
 

@@ -29,7 +29,7 @@ class AlphaFlow(Objective):
     alpha 0, MeanFlow's cost.
 
     The paper weights the squared error by ``1 / alpha``, because its gradient shrinks like alpha.
-    Here the target is scaled instead, which gives an equal gradient with any metric. The target is
+    Here the target is scaled instead, which gives the same gradient with any metric. The target is
     ``v - (1 - alpha) (t - r) du/dt``, with the difference quotient
     ``(u(z_t, r, t) - u(z_s, r, s)) / (t - s)`` for ``du/dt``. The logged error is then MeanFlow's.
 

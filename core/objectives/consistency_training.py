@@ -15,7 +15,7 @@ from oneleap.core.types import Draw, Loss, Objective, TrainingBatch, noise_like
 
 @dataclass(frozen=True)
 class ConsistencyTraining(Objective):
-    """Regress ``f(z_t, t)`` onto ``f(z_s, s)`` with equal data and noise, Eq. (10).
+    """Regress ``f(z_t, t)`` onto ``f(z_s, s)`` with the same data and noise, Eq. (10).
 
     The grid has ``N(p) = ceil(sqrt(p ((s1 + 1)^2 - s0^2) + s0^2) - 1) + 1`` nodes at the share
     ``p`` of the training run. The target uses the moving average if the domain provides one. CT

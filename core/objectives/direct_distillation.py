@@ -25,7 +25,7 @@ class DirectDistillation(Objective):
     Traps: only ``u(z, 0, 1)`` is trained, so the student only samples in one step. A teacher with
     curved trajectories has a map that is hard to learn, and the student blurs. Straighten the
     teacher first (:class:`oneleap.core.objectives.Reflow`), and start from its weights. Student and
-    teacher must see equal noise.
+    teacher must see the same noise.
 
     Deviations: no LPIPS. The teacher is frozen, whereas FQL trains its teacher in the same run.
 

@@ -27,7 +27,7 @@ class Dispersed(Objective):
 
     Traps: the dispersion depends on the batch, and each process of a parallel run disperses its own
     rows. Features of padding would reveal the lengths: set ``frames`` for padded sequences. Rows
-    with equal conditions are pushed apart like all others.
+    with the same condition are pushed apart like all others.
 
     Deviations: DM1's code disperses the embeddings of times and condition, in a second pass at
     other times. Here hidden layers of the training pass are dispersed.

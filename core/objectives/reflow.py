@@ -26,15 +26,15 @@ class Reflow(Objective):
 
     Pairs that are stored as a dataset (:func:`oneleap.core.fields.flow_map.teacher_pairs`) save the
     teacher's passes. :class:`oneleap.core.objectives.FlowMatching` on them, with their noise as
-    ``draw.e``, is equal to this objective.
+    ``draw.e``, is this objective.
 
     Traps: the student is at best as good as the teacher's solver, and each round of reflow adds
     errors. Straighten the field first, then distill it
     (:class:`oneleap.core.objectives.DirectDistillation`). Start from the teacher's weights.
 
-    Deviation: the paper's field has one time. A straight field has equal mean velocity over every
-    interval, so here ``r`` is drawn uniformly below ``t``, and ``sample`` works with any number of
-    steps. There is no annealing from the teacher's data (SlimFlow).
+    Deviation: the paper's field has one time. A straight field has the same mean velocity over
+    every interval, so here ``r`` is drawn uniformly below ``t``, and ``sample`` works with any
+    number of steps. There is no annealing from the teacher's data (SlimFlow).
 
     Attributes:
         times: Distribution of ``t``.

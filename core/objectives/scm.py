@@ -36,7 +36,7 @@ class ContinuousConsistency(Objective):
 
     Deviations: there is no adaptive weight. It would be a second network for the log-variance of
     the loss, and an objective holds no weights. The factor ``1 / sigma``, which that weight
-    balances, is therefore left out too; the normalized ``g`` has equal size at every time. The
+    balances, is therefore left out too; the normalized ``g`` has the same size at every time. The
     warm-up is a share of the run, where the paper has 10,000 steps.
 
     Attributes:

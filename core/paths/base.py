@@ -252,7 +252,7 @@ class LinearPath(GaussianPath):
         e: Float[Tensor, "b *d"],
         tau: Float[Tensor, "b"] | None = None,
     ) -> Float[Tensor, "b *d"]:
-        """Velocity ``v = dz_t / dt = e - x``, which is equal at all times."""
+        """Velocity ``v = dz_t / dt = e - x``, the same at all times."""
         return e - x
 
 

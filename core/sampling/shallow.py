@@ -2,7 +2,7 @@
 
 At depth ``t0``, sampling starts from ``z = (1 - t0) guess + t0 e``, and only times up to ``t0`` are
 needed. On ``[0, t0]``, the linear path from ``x`` to ``z_t0`` is itself a complete linear path with
-the noise ``e' = (1 - t0) x + t0 e`` and the time ``s = t / t0``. It has equal points,
+the noise ``e' = (1 - t0) x + t0 e`` and the time ``s = t / t0``. It passes the same points,
 ``z_s = (1 - s) x + s e'``, and mean velocities that are ``t0`` times as large. An objective or a
 sampler therefore works unchanged with ``e'`` as noise and ``t0 u(z, t0 r, t0 s)`` as field.
 """

@@ -39,7 +39,7 @@ def compiled(
     """Compile ``function`` as one graph at its first call, and again for each new shape.
 
     Without a C++ compiler, Python's headers or a GPU that Triton supports, a warning is given and
-    the plain function runs: equal results, several times slower. The fallback also applies to
+    the plain function runs: same results, several times slower. The fallback also applies to
     shapes beyond torch's limit for one function, eight by default. If a call fails to compile, it
     is repeated without compilation; it had no effects before.
 
