@@ -43,7 +43,7 @@ def needs_a_teacher(cls: type[Objective]) -> bool:
     try:
         objective(TrainingBatch(field=lambda z, r, t: z, x=x))
     except InputError as error:
-        return "distils a teacher and was given none" in str(error)
+        return "distills a teacher, and none was given" in str(error)
     return False
 
 
@@ -291,7 +291,7 @@ def test_a_teacher_that_is_missing_is_told_in_a_line(
     monkeypatch.chdir(tmp_path)
     path = config(tmp_path, POLICY, objective)
     assert main(["fit", "--config", path]) == 2
-    assert f"{objective} distils a teacher and was given none" in last_line(capsys)
+    assert f"{objective} distills a teacher, and none was given" in last_line(capsys)
 
 
 def last_line(capsys: Capture) -> str:
