@@ -169,7 +169,9 @@ class Policy(GenerativeModel):
         Returns:
             The actions.
         """
-        return with_steps(self.sampler, steps)(field, noise, generator).clamp(-1, 1)
+        same = steps is None or steps == self.sampler.steps
+        sampler = self.sampler if same else with_steps(self.sampler, steps)
+        return sampler(field, noise, generator).clamp(-1, 1)
 
     @torch.inference_mode()
     def act(
