@@ -1,5 +1,7 @@
 """``oneleap compose``: sounds, plots, and mistakes in one line."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -114,3 +116,41 @@ def test_mistakes_are_one_line(
     assert expected in error
     assert "\n" not in error
     assert sorted(path.name for path in tmp_path.iterdir()) == ["song.wav", "tune.mid"]
+
+
+COLD_START = """
+import sys
+from oneleap.domains.main import main
+
+assert main(["compose", *sys.argv[1:]]) == 0
+print(*sys.modules)
+"""
+
+NOT_IMPORTED = (
+    "lightning",
+    "torchmetrics",
+    "tensorboard",
+    "torch._dynamo",
+    "torch._inductor",
+    "torchaudio",
+    "librosa",
+    "matplotlib",
+    "mido",
+    "numba",
+    "pandas",
+    "pyworld",
+    "scipy",
+    "sklearn",
+    "soxr",
+)
+"""Modules that the command does not need to generate a clip without a plot."""
+
+
+def test_the_command_imports_only_what_it_needs(composer_folder: Path, tmp_path: Path) -> None:
+    argv = ["--model", str(composer_folder), "--intensity", "rise", "--seconds", "1"]
+    argv += ["--steps", "1", "--no-picture", "-o", str(tmp_path / "out.wav")]
+    done = subprocess.run(
+        [sys.executable, "-c", COLD_START, *argv], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert not set(NOT_IMPORTED) & set(done.stdout.split())
