@@ -33,9 +33,9 @@ def test_the_command_writes_a_sound_and_a_plot(
     assert run(*words, "--tags", "calm", "--weight", "melody=2", "--decode", "1") == 0
     assert soundfile.info(out).samplerate == RATE
     assert out.with_suffix(".png").stat().st_size > 1000
-    told = capsys.readouterr().err
+    printed = capsys.readouterr().err
     for name in ("intensity", "melody", "timbre", "1 decoding steps", "s of music"):
-        assert name in told
+        assert name in printed
 
 
 @pytest.mark.parametrize(
@@ -56,8 +56,8 @@ def test_every_kind_of_piece_has_a_plot(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    asked = ["--intensity", "hill", "--weight", "intensity=2", "--steps", "1", "-o", "out.wav"]
-    assert run("--model", str(composer_folder), *words, *asked) == 0
+    others = ["--intensity", "hill", "--weight", "intensity=2", "--steps", "1", "-o", "out.wav"]
+    assert run("--model", str(composer_folder), *words, *others) == 0
     assert Path("out.png").stat().st_size > 1000
 
 
