@@ -132,7 +132,16 @@ def magnitudes(features: Float[Tensor, "b mels frames"], mel: Mel) -> Float[Tens
 @lru_cache(maxsize=32)
 @torch.inference_mode(False)  # the cached tensor may later be used in training
 def filterbank(mel: Mel, dtype: torch.dtype, device: torch.device) -> Float[Tensor, "mels bins"]:
-    """Mel filters as a tensor, cached."""
+    """Mel filters as a tensor, cached.
+
+    Args:
+        mel: Spectrogram format.
+        dtype: Type of the tensor.
+        device: Device of the tensor.
+
+    Returns:
+        Filters, see :func:`triangles`.
+    """
     return torch.from_numpy(triangles(mel)).to(device, dtype)
 
 

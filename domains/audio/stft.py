@@ -10,7 +10,17 @@ from torch import Tensor
 @lru_cache(maxsize=32)
 @torch.inference_mode(False)  # the cached tensor may later be used in training
 def hann(length: int, n_fft: int, dtype: torch.dtype, device: torch.device) -> Float[Tensor, "n"]:
-    """Periodic Hann window of ``length`` samples, centered in ``n_fft`` samples."""
+    """Periodic Hann window of ``length`` samples, centered in ``n_fft`` samples.
+
+    Args:
+        length: Samples of the window.
+        n_fft: Samples of the result.
+        dtype: Type of the tensor.
+        device: Device of the tensor.
+
+    Returns:
+        The window, cached.
+    """
     window = torch.hann_window(length, dtype=torch.float64).to(device, dtype)
     left = (n_fft - length) // 2
     return torch.nn.functional.pad(window, (left, n_fft - length - left))

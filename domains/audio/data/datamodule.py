@@ -135,6 +135,9 @@ def validation_split(n: int, share: float, seed: int) -> list[int]:
         n: Number of recordings.
         share: Fraction for validation; at least one recording and at most ``n - 1``.
         seed: Seed of the choice.
+
+    Returns:
+        The indices in ascending order.
     """
     order = np.random.default_rng(seed).permutation(n)
     return sorted(int(i) for i in order[: min(n - 1, max(1, round(n * share)))])

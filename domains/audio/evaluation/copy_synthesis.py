@@ -36,6 +36,9 @@ def recordings(
         folder: Folder of sound files, or ``None`` for the validation recordings of the run.
         limit: Largest number of recordings.
 
+    Returns:
+        Samples at 16 bits, one array for each recording.
+
     Raises:
         InputError: There are no recordings, or the run has data of another kind.
     """

@@ -23,6 +23,9 @@ def mel_distance(
         fake: Synthesized samples.
         real: Recorded samples.
         mel: Spectrogram format.
+
+    Returns:
+        The distance, a scalar.
     """
     distance: Tensor = (log_mel(fake, mel) - log_mel(real, mel)).abs().mean() * mel.std
     return distance

@@ -21,7 +21,7 @@ class NSFTraining(VocoderTraining):
 
     @staticmethod
     def build(spec: Mel, width: int, hidden: int, depth: int) -> NSF:
-        """Build an untrained vocoder."""
+        """See :meth:`VocoderTraining.build`."""
         return NSF(spec, width, hidden, depth)
 
     def resynthesize(self, vocoder: nn.Module, batch: Any, step: int) -> tuple[Tensor, Tensor]:

@@ -110,7 +110,17 @@ class VocoderTraining(Pretrained, L.LightningModule):
 
     @staticmethod
     def build(spec: Mel, width: int, hidden: int, depth: int) -> Vocos | NSF:
-        """Build an untrained vocoder."""
+        """Build an untrained vocoder.
+
+        Args:
+            spec: Spectrogram format.
+            width: Channels.
+            hidden: Channels between the pointwise layers of a block.
+            depth: Number of blocks.
+
+        Returns:
+            The vocoder with random weights.
+        """
         return Vocos(spec, width, hidden, depth)
 
     def save_pretrained(self, folder: str | os.PathLike[str], *, card: str | None = None) -> None:
@@ -124,6 +134,9 @@ class VocoderTraining(Pretrained, L.LightningModule):
             vocoder: The trained network or its average.
             batch: Batch of the data module.
             step: Gradient step or batch index, which seeds random numbers.
+
+        Returns:
+            Recorded and synthesized samples, (b, n) each.
         """
         real: Tensor = batch
         return real, vocoder(log_mel(real, self.spec))

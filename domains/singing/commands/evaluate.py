@@ -7,6 +7,7 @@ from oneleap.core.errors import InputError
 
 if TYPE_CHECKING:
     from oneleap.domains.audio.vocoders.nsf import NSF
+    from oneleap.domains.singing.evaluation.comparison import Phrase
     from oneleap.domains.singing.models.acoustic import AcousticModel
     from oneleap.domains.singing.voice.singer import Singer
 
@@ -34,8 +35,9 @@ def evaluate(
     Example: oneleap evaluate runs/singing/flow/0 --vocoder runs/audio/nsf_singing/0
 
     Args:
-        run: Folder of a run, of a model, or of a packed singer, whose models then are the defaults
-            of the options; evaluation.json and spectrograms.png are written there.
+        run: Folder of a run, of a model, or of a packed singer. evaluation.json and
+            spectrograms.png are written there. A packed singer is evaluated with its own vocoder,
+            durations and pitch unless others are named.
         data: Folder of recordings; by default the validation songs of the run.
         vocoder: Run or model folder of an NSF vocoder.
         durations: Run or model folder of a duration model.
@@ -51,14 +53,9 @@ def evaluate(
         raise InputError(f"limit: {limit} is not positive")
     from oneleap.core.training.release import load_release
     from oneleap.core.training.run import find_model
-    from oneleap.domains.singing.evaluation.comparison import (
-        compare_models,
-        prediction_error,
-        print_table,
-        recorded_phrases,
-    )
+    from oneleap.domains.singing.evaluation.comparison import prediction_error, recorded_phrases
     from oneleap.domains.singing.models.acoustic import AcousticModel
-    from oneleap.domains.singing.voice.loading import ACOUSTIC, load_part
+    from oneleap.domains.singing.voice.loading import ACOUSTIC
 
     path = find_model(run, ACOUSTIC)
     model = load_release(path.model)
@@ -66,18 +63,36 @@ def evaluate(
     if not isinstance(model, AcousticModel):
         figures = {"score": prediction_error(model, phrases)}
         print(f"mean absolute error: {figures['score']:.4g}")
-        path.write_evaluation(figures, json)
-        return
-    if (run / ACOUSTIC).is_dir():  # a packed singer
-        vocoder, durations, pitch = vocoder or run, durations or run, pitch or run
-    nsf, singer = _load_parts(model, vocoder, durations, pitch)
-    models = {_label(run): model}
-    for other in map(Path, compare or ()):
-        models[_label(other)] = load_part(other, ACOUSTIC, AcousticModel)
-    rows = compare_models(models, nsf, singer, phrases, path.home / "spectrograms.png")
-    print_table(rows, limit)
-    flat = {f"{row}/{name}": x for row, values in rows.items() for name, x in values.items()}
-    path.write_evaluation(flat, json)
+    else:
+        if (run / ACOUSTIC).is_dir():  # a packed singer
+            vocoder, durations, pitch = vocoder or run, durations or run, pitch or run
+        nsf, singer = _load_parts(model, vocoder, durations, pitch)
+        models = {_label(run): model} | _load_others(compare or [])
+        figures = _compare(models, nsf, singer, phrases, path.home / "spectrograms.png")
+    path.write_evaluation(figures, json)
+
+
+def _compare(
+    models: dict[str, "AcousticModel"],
+    nsf: "NSF | None",
+    singer: "Singer | None",
+    phrases: "list[Phrase]",
+    picture: Path,
+) -> dict[str, float]:
+    """Evaluate models side by side, print a table, and return its figures by ``row/column``."""
+    from oneleap.domains.singing.evaluation.comparison import compare_models, print_table
+
+    rows = compare_models(models, nsf, singer, phrases, picture)
+    print_table(rows, len(phrases))
+    return {f"{row}/{name}": x for row, values in rows.items() for name, x in values.items()}
+
+
+def _load_others(runs: list[str]) -> dict[str, "AcousticModel"]:
+    """Load the acoustic models of further runs, by label."""
+    from oneleap.domains.singing.models.acoustic import AcousticModel
+    from oneleap.domains.singing.voice.loading import ACOUSTIC, load_part
+
+    return {_label(run): load_part(run, ACOUSTIC, AcousticModel) for run in map(Path, runs)}
 
 
 def _load_parts(

@@ -58,7 +58,7 @@ class AudioFeatures(NamedTuple):
     breathiness: Float[Tensor, "n"]
 
 
-def phoneme_tokens(segment: Segment, spec: Spec) -> Int[Tensor, "l"]:
+def phoneme_tokens(segment: ScoreSegment, spec: Spec) -> Int[Tensor, "l"]:
     """Tokens of the phonemes of a phrase.
 
     Raises:
@@ -68,7 +68,7 @@ def phoneme_tokens(segment: Segment, spec: Spec) -> Int[Tensor, "l"]:
     for i, phoneme in enumerate(segment.ph_seq):
         if phoneme not in known:
             where = "ph_seq"
-            if segment.note_locations and isinstance(segment, ScoreSegment):
+            if segment.note_locations:
                 where = segment.note_location(timing.phoneme_notes(segment, SYLLABIC)[i])
             raise InputError(
                 f"{where}: phoneme {i + 1} is '{phoneme}', which this voice cannot sing"
@@ -108,11 +108,11 @@ def check_range(segment: Segment, spec: Spec, key: float = 0.0) -> None:
         )
 
 
-def score_features(segment: Segment, spec: Spec, frames: int | None = None) -> ScoreFeatures:
+def score_features(segment: ScoreSegment, spec: Spec, frames: int | None = None) -> ScoreFeatures:
     """Score of a phrase as tensors.
 
     Args:
-        segment: Phrase with words and notes. Missing phoneme durations become zeros.
+        segment: Phrase. Missing phoneme durations become zeros.
         spec: Phonemes and spectrogram format of the voice.
         frames: Frames of the recording; by default the sum of the phonemes, or else of the notes.
 
@@ -120,10 +120,8 @@ def score_features(segment: Segment, spec: Spec, frames: int | None = None) -> S
         The tensors.
 
     Raises:
-        InputError: A phoneme is unknown, words or notes are missing, or the phrase is shorter than
-            a frame.
+        InputError: A phoneme is unknown, or the phrase is shorter than a frame.
     """
-    segment = ScoreSegment.from_segment(segment)
     step_s = 1 / spec.mel.frame_rate
     seconds = segment.ph_dur or (0.0,) * len(segment.ph_seq)
     word = timing.phoneme_words(segment.ph_num)
@@ -192,7 +190,16 @@ def base_pitch(
 
 
 def smooth(curve: NDArray[np.float64], seconds: float, mel: Mel) -> NDArray[np.float64]:
-    """Convolve a curve with a half sine of unit sum; the ends are held."""
+    """Convolve a curve with a half sine of unit sum; the ends are held.
+
+    Args:
+        curve: Values of frames.
+        seconds: Length of the kernel in seconds.
+        mel: Spectrogram format, which fixes the frames.
+
+    Returns:
+        The smoothed values.
+    """
     n = max(1, round(seconds * mel.frame_rate)) | 1
     kernel = np.sin(np.pi * (np.arange(n) + 0.5) / n)
     padded = np.pad(curve, n // 2, mode="edge")
@@ -209,6 +216,9 @@ def collate(
         scores: Scores of the phrases.
         recordings: Features of their recordings.
         mel: Spectrogram format.
+
+    Returns:
+        The batch.
     """
 
     def padded(parts: Sequence[Tensor], value: float = 0.0) -> Tensor:
@@ -238,7 +248,7 @@ def collate(
     )
 
 
-def score_batch(segment: Segment, spec: Spec) -> SingingBatch:
+def score_batch(segment: ScoreSegment, spec: Spec) -> SingingBatch:
     """Score of one phrase as a batch; the features of a recording are zeros.
 
     Raises:

@@ -11,7 +11,7 @@ import numpy as np
 from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
 from oneleap.domains.audio.wave import SUFFIXES, Wave, write_wave
-from oneleap.domains.singing.segments.segment import Curve, Segment
+from oneleap.domains.singing.segments.segment import Curve, ScoreSegment, Segment
 from oneleap.domains.singing.segments.transcriptions import (
     read_transcriptions,
     write_transcriptions,
@@ -33,7 +33,7 @@ class SungRecording(NamedTuple):
     """
 
     path: Path
-    segment: Segment
+    segment: ScoreSegment
 
 
 def read_recordings(folder: str | os.PathLike[str]) -> tuple[SungRecording, ...]:
@@ -43,7 +43,8 @@ def read_recordings(folder: str | os.PathLike[str]) -> tuple[SungRecording, ...]
     :func:`oneleap.domains.audio.pitch.load_f0` estimates pitch where it is missing.
 
     Raises:
-        InputError: A file is missing or invalid. The message names the file.
+        InputError: A file is missing or invalid, or a phrase has no words, notes or slurs. The
+            message names the file.
     """
     folder = Path(folder)
     for path, kind in ((folder, "folder"), (folder / TABLE, "file"), (folder / SOUNDS, "folder")):
@@ -54,8 +55,12 @@ def read_recordings(folder: str | os.PathLike[str]) -> tuple[SungRecording, ...]
     for segment in read_transcriptions(folder / TABLE):
         if segment.name not in sounds:
             raise InputError(f"{folder / TABLE}: {SOUNDS}/{segment.name}.wav (or .flac) is missing")
+        try:
+            score = ScoreSegment.from_segment(segment)
+        except InputError as error:
+            raise InputError(f"{folder / TABLE} ({segment.name}): {error}") from None
         known = folder / PITCH / f"{segment.name}.npy"
-        pitched = replace(segment, f0=_read_f0(known)) if known.exists() else segment
+        pitched = replace(score, f0=_read_f0(known)) if known.exists() else score
         found.append(SungRecording(sounds[segment.name], pitched))
     return tuple(found)
 
@@ -95,7 +100,13 @@ def cut_song(
 
 
 def write_recording(folder: Path, segment: Segment, wave: Wave) -> None:
-    """Write the sound of a phrase, and its pitch file if the segment has pitch."""
+    """Write the sound of a phrase, and its pitch file if the segment has pitch.
+
+    Args:
+        folder: Folder of the recordings.
+        segment: The phrase; its name becomes the name of the files.
+        wave: Its sound.
+    """
     write_wave(folder / SOUNDS / f"{segment.name}.wav", wave)
     if segment.f0 is not None:
         if not np.isclose(segment.f0.step_s, STEP_S):

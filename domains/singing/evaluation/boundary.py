@@ -76,6 +76,9 @@ def boundary_loss(
         k: Diffusion step of each row.
         noise: Standard normal noise.
         schedule: Noise schedule.
+
+    Returns:
+        The loss, a scalar.
     """
     t = k / schedule.steps
     of_real = predictor(schedule.point(real, noise, k), t)
@@ -108,6 +111,9 @@ def train_predictor(
         steps: Training steps.
         crop: Length of a segment in frames.
         seed: Seed of weights and random numbers.
+
+    Returns:
+        The trained classifier.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -143,6 +149,9 @@ def by_classifier(
         pairs: Recorded and coarse spectrograms.
         schedule: Noise schedule.
         seed: Seed of the noise.
+
+    Returns:
+        The step K.
     """
     found = []
     for i, (real, coarse_mel) in enumerate(pairs):
@@ -213,6 +222,9 @@ def find_boundary(
         steps: Training steps of the classifier.
         limit: Largest number of phrases.
         seed: Seed of all random numbers.
+
+    Returns:
+        K by both methods.
 
     Raises:
         InputError: ``run`` holds no acoustic model, or a candidate is not a step of the schedule.

@@ -40,7 +40,7 @@ from oneleap.domains.singing.models.acoustic import AcousticModel
 from oneleap.domains.singing.models.curves import CurveModel
 from oneleap.domains.singing.models.durations import DurationModel
 from oneleap.domains.singing.models.sampling import CoarseMelSampler
-from oneleap.domains.singing.segments.segment import Segment
+from oneleap.domains.singing.segments.segment import ScoreSegment
 from oneleap.domains.singing.spec import SingingBatch
 from oneleap.domains.singing.voice.singer import Singer
 
@@ -50,7 +50,7 @@ RECORDING, COPY, SUNG = "recording", "copy synthesis", "score to sound"
 COARSE = "coarse mel (FFT-Singer)"
 """Name of the row for the coarse spectrograms of the first model."""
 
-Phrase = tuple[Segment, PhraseFeatures]
+Phrase = tuple[ScoreSegment, PhraseFeatures]
 """A recorded phrase and its features."""
 
 
@@ -63,7 +63,13 @@ class MetricAccumulator:
         self.cents: list[float] = []
 
     def add(self, name: str, value: float, weight: float = 1.0) -> None:
-        """Add one value to the mean of a metric."""
+        """Add one value to the mean of a metric.
+
+        Args:
+            name: Name of the metric.
+            value: The value.
+            weight: Its weight in the mean.
+        """
         self.sums[name] += value * weight
         self.counts[name] += weight
 
@@ -96,7 +102,8 @@ def recorded_phrases(
         Phrases and their features.
 
     Raises:
-        InputError: The model is none of a singer, or there are no recordings.
+        InputError: The model is not one of a singer, there are no recordings, or a phoneme is
+            unknown to the model.
     """
     if not isinstance(model, AcousticModel | CurveModel | DurationModel):
         raise InputError(f"{path.model}: a {type(model).__name__} is not a model of a singer")
@@ -112,7 +119,9 @@ def recorded_phrases(
             raise InputError(f"{path.run}: its data are {type(loaded).__name__}, not SingingData")
         data = loaded
         chosen = [r for r in data.phrases if r.segment.name in data.validation_names]
-    return [(r.segment, data.phrase_features(r.path, r.segment)) for r in chosen[:limit]]
+    return [
+        (r.segment, data.phrase_features(r.path, r.segment, model.spec)) for r in chosen[:limit]
+    ]
 
 
 @torch.inference_mode()
@@ -122,6 +131,9 @@ def prediction_error(model: Pretrained, phrases: list[Phrase]) -> float:
     Args:
         model: Duration model or curve model.
         phrases: Recorded phrases.
+
+    Returns:
+        The error.
     """
     assert isinstance(model, DurationModel | CurveModel)
     errors = MetricAccumulator()
@@ -157,9 +169,16 @@ def compare_models(
 
     Returns:
         Figures by row and metric.
+
+    Raises:
+        InputError: The models differ in spectrogram format or phonemes.
     """
     rows: dict[str, MetricAccumulator] = defaultdict(MetricAccumulator)
-    mel = next(iter(models.values())).spec.mel
+    spec = next(iter(models.values())).spec
+    for name, model in models.items():
+        if (model.spec.mel, model.spec.phonemes) != (spec.mel, spec.phonemes):
+            raise InputError(f"{name} was trained on other data: its spec differs")
+    mel = spec.mel
     for i, (segment, (score, recording)) in enumerate(
         track(phrases, "singing", console=Console(stderr=True))
     ):
@@ -208,7 +227,7 @@ def _generate(
 
 
 def _measure_singer(
-    singer: Singer, segment: Segment, frames: int, seed: int, row: MetricAccumulator
+    singer: Singer, segment: ScoreSegment, frames: int, seed: int, row: MetricAccumulator
 ) -> None:
     """Sing a phrase from its score alone; measure timing, speed and pitch over ``frames``."""
     score = match_notes_to_words(segment)
@@ -226,10 +245,10 @@ def _heard_pitch(samples: NDArray[np.float32], mel: Mel) -> NDArray[np.float64]:
     return estimate_f0(Wave(samples, mel.sample_rate), mel, low=LOWEST_HZ, high=HIGHEST_HZ)
 
 
-def print_table(rows: dict[str, dict[str, float]], limit: int) -> None:
+def print_table(rows: dict[str, dict[str, float]], phrases: int) -> None:
     """Print the figures of :func:`compare_models` as a table."""
     columns = ("mel_l1", "mcd_db", "cents", "rpa", "timing_ms", "rtf")
-    shown = Table("", *columns, title=f"Recorded songs, at most {limit} phrases")
+    shown = Table("", *columns, title=f"Recorded songs, {phrases} phrases")
     for name, figures in rows.items():
         shown.add_row(name, *(f"{figures[c]:.3g}" if c in figures else "" for c in columns))
     Console().print(shown)

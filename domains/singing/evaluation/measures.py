@@ -47,6 +47,9 @@ def score_pitch(segment: Segment, frames: int, mel: Mel) -> NDArray[np.float64]:
         segment: Phrase with durations and notes.
         frames: Number of frames.
         mel: Spectrogram format, which fixes the frames.
+
+    Returns:
+        Pitch in semitones, (frames,).
     """
     middle = (np.arange(frames) + 0.5) / mel.frame_rate
     found = np.full(frames, np.nan)
@@ -111,19 +114,18 @@ def timing_error_ms(predicted: Segment, recorded: Segment) -> float:
     return float(1e3 * np.abs(begins[0] - begins[1]).mean())
 
 
-def match_notes_to_words(segment: Segment) -> Segment:
+def match_notes_to_words(segment: ScoreSegment) -> ScoreSegment:
     """Rescale the notes of a recorded phrase to the durations of its words.
 
     A singer does not sing exactly on the beat. Phoneme durations are therefore evaluated within
     the words as they were sung. Slurred notes keep their proportions.
     """
-    segment = ScoreSegment.from_segment(segment)
     word = timing.phoneme_words(segment.ph_num)
     sung = np.bincount(word, np.asarray(segment.ph_dur, np.float64), len(segment.ph_num))
     written = timing.word_durations(segment)
     factor = (np.maximum(sung, 1e-3) / written)[timing.note_words(segment.note_slur)]
     dur = tuple(float(d) for d in np.asarray(segment.note_dur) * factor)
-    return Segment(
+    return ScoreSegment(
         ph_seq=segment.ph_seq,
         ph_num=segment.ph_num,
         note_midi=segment.note_midi,

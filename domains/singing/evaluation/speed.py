@@ -13,7 +13,7 @@ from oneleap.domains.singing.models.acoustic import AcousticModel
 from oneleap.domains.singing.models.curves import CurveModel
 from oneleap.domains.singing.models.durations import DurationModel
 from oneleap.domains.singing.models.sampling import diffsinger_schedule
-from oneleap.domains.singing.segments.segment import PAUSES, Segment
+from oneleap.domains.singing.segments.segment import PAUSES, ScoreSegment
 from oneleap.domains.singing.spec import Spec
 from oneleap.domains.singing.voice.singer import Singer
 
@@ -21,13 +21,13 @@ ROUNDS = 3
 """Number of times each sampler is timed, in alternation with the others."""
 
 
-def tune(spec: Spec, notes: int = 20) -> Segment:
+def tune(spec: Spec, notes: int = 20) -> ScoreSegment:
     """A melody of about ten seconds in the middle of a voice's range, with a rest at each end."""
     phonemes = [phoneme for phoneme in spec.phonemes if phoneme not in PAUSES]
     vowel = "a" if "a" in phonemes else phonemes[0]
     consonant = next((p for p in phonemes if p != vowel), vowel)
     middle = round((spec.lowest + spec.highest) / 2)
-    return Segment(
+    return ScoreSegment(
         ph_seq=("SP", *(consonant, vowel) * notes, "SP"),
         ph_num=(2, *(2,) * (notes - 1), 1, 1),
         note_midi=(None, *(float(middle + (-1, 0, 1, 0)[i % 4]) for i in range(notes)), None),
@@ -48,7 +48,7 @@ def untrained() -> Singer:
 
 
 def acoustic_ms(
-    singer: Singer, segment: Segment, samplers: dict[str, Sampler], calls: int
+    singer: Singer, segment: ScoreSegment, samplers: dict[str, Sampler], calls: int
 ) -> dict[str, float]:
     """Median milliseconds of the acoustic model by sampler.
 
@@ -57,6 +57,9 @@ def acoustic_ms(
         segment: Phrase to sing.
         samplers: Samplers by name.
         calls: Calls of a one-step sampler; samplers of more steps get fewer.
+
+    Returns:
+        Milliseconds by name of the sampler.
     """
     with torch.inference_mode():
         batch = singer.predict_durations(segment)

@@ -177,6 +177,9 @@ class AcousticModel(GenerativeModel):
             batch: Inputs.
             cond: Condition of each frame.
             net: The trained network or its average.
+
+        Returns:
+            The field, the data, and the targets of the objective.
         """
         return TrainingBatch(
             field=scaled(net.field(cond, batch.mask), self.depth),

@@ -115,6 +115,9 @@ class CurveNet(nn.Module):
             phonemes: Output of the phoneme encoder.
             batch: Phrases.
             n: Number of frames.
+
+        Returns:
+            Condition of each frame.
         """
         token = frame_to_token(batch.durations, n)
         note_of_frame = frame_to_token(batch.note_durations, n)
@@ -135,6 +138,9 @@ class CurveNet(nn.Module):
             cond: Condition of each frame, (b, c, n).
             mask: True at real frames, (b, 1, n).
             decoder: Decoder to use instead of the network's own.
+
+        Returns:
+            The field ``u(z, r, t)``.
         """
         return Conditioned(decoder or self.decoder, (cond, mask), (torch.zeros_like(cond), mask))
 

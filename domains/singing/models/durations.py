@@ -17,7 +17,7 @@ from oneleap.domains.singing.models.encoder import FFTEncoder
 from oneleap.domains.singing.models.frames import sum_by_word
 from oneleap.domains.singing.models.nets import EncoderConfig
 from oneleap.domains.singing.segments import timing
-from oneleap.domains.singing.segments.segment import ScoreSegment, Segment
+from oneleap.domains.singing.segments.segment import ScoreSegment
 from oneleap.domains.singing.spec import SingingBatch, Spec
 
 if TYPE_CHECKING:
@@ -161,6 +161,9 @@ class DurationNet(nn.Module):
             encoded: Encoded phonemes.
             ph_midi: Pitch of the first note of each phoneme's word, in whole semitones.
             mask: True at real phonemes.
+
+        Returns:
+            Duration of each phoneme in frames.
         """
         durations: Tensor = self.predictor(encoded + self.midi(ph_midi), mask)
         return durations
@@ -213,15 +216,15 @@ class DurationModel(Trainable):
         return durations
 
     @torch.no_grad()
-    def add_durations(self, segment: Segment) -> Segment:
+    def add_durations(self, segment: ScoreSegment) -> ScoreSegment:
         """Predict phoneme durations of a phrase and rescale them within each word to its notes.
 
         Raises:
-            InputError: A phoneme is unknown, or words or notes are missing.
+            InputError: A phoneme is unknown.
         """
         batch = SingingBatch(*(x.to(self.device) for x in score_batch(segment, self.spec)))
         seconds = self.predict(batch)[0].cpu().double() / self.spec.mel.frame_rate
-        return timing.fit_to_notes(ScoreSegment.from_segment(segment), seconds.tolist())
+        return timing.fit_to_notes(segment, seconds.tolist())
 
     def losses(self, batch: SingingBatch) -> dict[str, Tensor]:
         """Losses of phonemes, words and phrases, and their weighted sum ``loss``."""

@@ -225,6 +225,9 @@ class AcousticNet(nn.Module):
             cond: Condition of each frame.
             mask: True at real frames.
             gradient: Fraction of the gradient that reaches the encoder.
+
+        Returns:
+            Coarse spectrogram, (b, mels, n).
         """
         scaled = gradient * cond + (1 - gradient) * cond.detach()
         coarse_mel: Tensor = self.aux(scaled, mask)
@@ -242,5 +245,8 @@ class AcousticNet(nn.Module):
             cond: Condition of each frame.
             mask: True at real frames.
             decoder: Decoder to use instead of the network's own.
+
+        Returns:
+            The field ``u(z, r, t)``.
         """
         return Conditioned(decoder or self.decoder, (cond, mask), (torch.zeros_like(cond), mask))

@@ -112,12 +112,12 @@ def _parse_score(root: Element, verse: int) -> Score:
     title = root.findtext("work/work-title") or root.findtext("movement-title") or ""
     notes, bars, tempos = list[Note](), list[Bar](), dict[Fraction, float]()
     start, before, initial_tempos = Fraction(0), -1, _initial_tempos(measures)
-    for index, turn in playback_order([measure.signs for measure in measures]):
+    for index, pass_number in playback_order([measure.signs for measure in measures]):
         measure = measures[index]
         if index != before + 1:  # after a jump, the tempo is the one written here
             tempos[start] = initial_tempos[index]
         before = index
-        lyrics = _verse_in_pass(measure, voice, verse, turn)
+        lyrics = _verse_in_pass(measure, voice, verse, pass_number)
         notes += _convert_notes(measure, voice, lyrics, notes)
         bars.append(Bar(measure.number, measure.beats, measure.time_signature))
         tempos |= {start + onset: tempo for onset, tempo in measure.tempos}
@@ -170,14 +170,14 @@ def _initial_tempos(measures: list[_Measure]) -> list[float]:
     return found
 
 
-def _verse_in_pass(measure: _Measure, voice: str, verse: int, turn: int) -> str:
+def _verse_in_pass(measure: _Measure, voice: str, verse: int, pass_number: int) -> str:
     """Choose the verse of a measure in a pass of a repeat.
 
     It is the next verse if the measure has it, else the chosen verse, else the only one: a refrain
     is written once.
     """
     here = {number for n in measure.notes if n.voice == voice for number in n.lyrics}
-    wanted = (str(verse + turn - 1), str(verse), min(here, default=""))
+    wanted = (str(verse + pass_number - 1), str(verse), min(here, default=""))
     return next((number for number in wanted if number in here), "")
 
 
@@ -257,7 +257,7 @@ def _parse_note(
 ) -> _RawNote:
     pitch = note.find("pitch")
     if note.find("unpitched") is not None:
-        raise InputError(f"{where}: has no pitch (percussion): remove the lyrics of this part")
+        raise InputError(f"{where}: has no pitch (percussion): delete this part")
     if pitch is None and note.find("rest") is None:
         raise InputError(f"{where}: has neither a pitch nor a rest")
     if beats <= 0:

@@ -19,7 +19,7 @@ BREATH_S = 0.3
 """Longest breath, seconds."""
 
 NOTE_SHARE, REST_SHARE = 0.35, 0.5
-"""Largest part of a note, and of a rest, that a breath takes."""
+"""Largest fraction of a note, and of a rest, that a breath takes."""
 
 MAX_PHRASE_S = 8.0
 """Length of a phrase after which any rest or breath ends it, seconds."""

@@ -40,22 +40,22 @@ def playback_order(bars: Sequence[RepeatSigns]) -> list[tuple[int, int]]:
         InputError: If more than ``MAX_BARS`` bars are played.
     """
     found: list[tuple[int, int]] = []
-    i, start, turn = 0, 0, 1
+    i, start, pass_number = 0, 0, 1
     while i < len(bars):
         bar = bars[i]
         if bar.forward and i != start:
-            start, turn = i, 1
-        if bar.endings and turn not in bar.endings:
+            start, pass_number = i, 1
+        if bar.endings and pass_number not in bar.endings:
             i += 1
             continue
-        found.append((i, turn))
+        found.append((i, pass_number))
         if len(found) > MAX_BARS:
             raise InputError(f"bar {bar.number}: the repeats make more than {MAX_BARS} bars")
-        if turn < bar.times:
-            i, turn = start, turn + 1
+        if pass_number < bar.times:
+            i, pass_number = start, pass_number + 1
             continue
-        last_ending = bar.ends and turn >= max(bar.endings, default=0)
+        last_ending = bar.ends and pass_number >= max(bar.endings, default=0)
         if bar.times > 1 or last_ending:
-            start, turn = i + 1, 1
+            start, pass_number = i + 1, 1
         i += 1
     return found

@@ -40,8 +40,8 @@ class Melody:
 def folk_melodies(rng: np.random.Generator) -> Iterator[Melody]:
     """Yield the songs of the Essen collection that a voice can sing, in random order.
 
-    The melodies are in the public domain. Their encodings are for non-commercial use (see the
-    corpus's license).
+    The melodies are traditional. Their encodings are for non-commercial use; see the license of
+    the corpus.
 
     Raises:
         InputError: If music21 is not installed.

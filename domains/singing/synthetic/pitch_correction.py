@@ -23,10 +23,11 @@ def correct_pitch(
 ) -> NDArray[np.float64]:
     """Shift the pitch so that the median over the vowels of each note is the note's pitch.
 
-    An HMM voice regresses to the middle of its range and is wrong by a third at the ends. Within a
-    long note it steps by up to two semitones. Therefore the function also limits the distance ``d``
-    from the median to ``B tanh(d / B)``, which hardly changes small distances. A note without
-    voiced vowels gets the correction of its neighbors.
+    An HMM voice regresses to the middle of its range: at the ends its pitch is wrong by a musical
+    third. Within a long note its pitch steps by up to two semitones. Therefore the function also
+    limits the distance ``d`` from the median to ``B tanh(d / B)``, where ``B`` is
+    ``MAX_DEVIATION``; this hardly changes small distances. A note without voiced vowels gets the
+    correction of its neighbors.
 
     Args:
         f0_hz: Pitch of each frame, Hz, 0 if unvoiced, (frames,).

@@ -15,7 +15,7 @@ from oneleap.domains.singing.synthetic.melodies import (
 )
 
 _COMMON = tuple("いうかきくけこしすせそたちつてとなにのはまみもやよらりるれろわあおえがだでどん")
-"""Kana of half of the notes; the other notes get any mora of the table."""
+"""Kana that half of the notes get; the other notes get any mora of the table."""
 
 _SPLIT_BY_SINSY = frozenset(("てぇ", "ぢゃ", "ぢゅ", "ぢょ", "ふゅ"))
 """Morae that Sinsy reads as two."""

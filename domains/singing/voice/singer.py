@@ -96,6 +96,16 @@ class Singer:
     ) -> "Singer":
         """Combine models to a singer; see the attributes of the class for the arguments.
 
+        Args:
+            acoustic: Acoustic model.
+            durations: Duration model.
+            pitch: Curve model of pitch.
+            vocoder: Vocoder.
+            variance: Curve model of energy and breathiness, or ``None``.
+
+        Returns:
+            The singer.
+
         Raises:
             InputError: The models cannot be combined.
         """
@@ -182,6 +192,9 @@ class Singer:
             key: Semitones by which they are transposed.
             tempo: Tempo factor.
 
+        Returns:
+            The phrases as the voice will sing them.
+
         Raises:
             InputError: The voice cannot sing a phrase. The message names it.
         """
@@ -194,27 +207,30 @@ class Singer:
                 score = ScoreSegment.from_segment(segment)
                 moved = change_tempo(transpose(score, key), tempo)
                 check_range(moved, self.acoustic.spec, key)
-                score_features(moved, self.acoustic.spec)  # checks phonemes, words and notes
+                score_features(moved, self.acoustic.spec)  # checks phonemes
             except InputError as error:
                 raise InputError(f"phrase {i + 1}: {error}") from None
             found.append(moved)
         return found
 
     @torch.inference_mode()
-    def sing_phrase(self, segment: Segment, steps: int | None, seed: int) -> Wave:
+    def sing_phrase(self, segment: ScoreSegment, steps: int | None, seed: int) -> Wave:
         """Sing one phrase.
 
         Args:
-            segment: Phrase with words and notes.
+            segment: The phrase.
             steps: Steps of the acoustic model's sampler, or ``None``.
             seed: Seed of the noise.
+
+        Returns:
+            The sound of the phrase.
         """
         batch = self.predict_durations(segment)
         f0 = self.predict_f0(batch, segment, seed)
         mel = self.predict_mel(batch._replace(f0=f0), steps, seed)
         return Wave(self.vocode(mel, f0, seed), self.sample_rate)
 
-    def predict_durations(self, segment: Segment) -> SingingBatch:
+    def predict_durations(self, segment: ScoreSegment) -> SingingBatch:
         """A phrase as a batch, with the phrase's own durations or predicted ones."""
         timed = segment if segment.ph_dur else self.durations.add_durations(segment)
         batch = score_batch(timed, self.acoustic.spec)
@@ -227,6 +243,9 @@ class Singer:
             batch: The phrase as a batch.
             segment: The phrase.
             seed: Seed of the noise.
+
+        Returns:
+            Pitch in Hz.
         """
         n = batch.base_pitch.shape[1]
         if segment.f0 is not None:
@@ -246,6 +265,9 @@ class Singer:
             batch: The phrase with durations and pitch.
             steps: Steps of the acoustic model's sampler, or ``None``.
             seed: Seed of the noise.
+
+        Returns:
+            The spectrogram.
         """
         if self.variance is not None:
             noise = self._noise(self.variance, batch.base_pitch.shape[1], seed)
@@ -266,6 +288,9 @@ class Singer:
             mel: Normalized spectrogram.
             f0: Pitch of each frame in Hz.
             seed: Seed of the noise.
+
+        Returns:
+            Samples in [-1, 1].
         """
         n = mel.shape[2] * self.acoustic.spec.mel.hop
         noise = torch.randn(1, n, generator=step_generator(seed, 2)).to(mel)

@@ -6,9 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from support.tiny_nsf import MEL as NSF_MEL
-from support.tiny_nsf import write_recordings
-from support.tiny_speech import MEL, RATE, tone
+from support.tiny_audio import MEL, RATE, tone, write_recordings
 
 from oneleap.core.errors import InputError
 from oneleap.domains.audio.mel import log_mel
@@ -44,9 +42,9 @@ def test_unvoiced_frames_are_interpolated() -> None:
 def test_pitch_files_are_read_at_frame_centers(tmp_path: Path) -> None:
     path = write_recordings(tmp_path) / "wavs" / "1.wav"
     wave = Wave(np.zeros(RATE, np.float32), RATE)
-    found = load_f0(path, wave, NSF_MEL, None, 65.0, 1000.0)
-    middle = (np.arange(RATE // NSF_MEL.hop) + 0.5) * NSF_MEL.hop / RATE
+    found = load_f0(path, wave, MEL, None, 65.0, 1000.0)
+    middle = (np.arange(RATE // MEL.hop) + 0.5) * MEL.hop / RATE
     assert np.abs(found - (101 + 10 * middle / 0.005)).max() <= 5 + 1e-3
     (tmp_path / "f0" / "1.npy").write_bytes(b"nothing")
     with pytest.raises(InputError, match="not a row of numbers"):
-        load_f0(path, wave, NSF_MEL, None, 65.0, 1000.0)
+        load_f0(path, wave, MEL, None, 65.0, 1000.0)

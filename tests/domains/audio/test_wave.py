@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.tiny_speech import RATE, tone
+from support.tiny_audio import RATE, tone
 
 from oneleap.core.errors import InputError
 from oneleap.domains.audio.wave import (

@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
-from support.tiny_speech import vocoder
+from support.tiny_audio import tiny_vocos
 
-from oneleap.domains.audio.commands import evaluate
+from oneleap.domains.audio.evaluation import copy_synthesis
 from oneleap.domains.audio.wave import Wave
 from oneleap.domains.main import main
 
@@ -25,7 +25,7 @@ data:
 @pytest.fixture
 def run(sounds: Path, tmp_path: Path) -> Path:
     folder = tmp_path / "run"
-    vocoder().save_pretrained(folder / "model", card="# v\n")
+    tiny_vocos().save_pretrained(folder / "model", card="# v\n")
     (folder / "config.yaml").write_text(CONFIG.format(sounds=sounds))
     return folder
 
@@ -34,7 +34,7 @@ def test_vocoder_griffin_lim_and_recordings_are_compared(
     run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     scored: list[Wave] = []
-    monkeypatch.setattr(evaluate, "dnsmos", lambda wave: scored.append(wave) or 2.5)
+    monkeypatch.setattr(copy_synthesis, "dnsmos", lambda wave: scored.append(wave) or 2.5)
     assert main(["evaluate", str(run), "--json", str(run / "more.json")]) == 0
     found = json.loads((run / "evaluation.json").read_text())
     assert found == json.loads((run / "more.json").read_text())
@@ -49,7 +49,7 @@ def test_vocoder_griffin_lim_and_recordings_are_compared(
 def test_bad_runs_are_one_line_errors(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["evaluate", str(run), "--limit", "0"]) == 2
     (run / "config.yaml").write_text(
-        "data: {class_path: oneleap.domains.speech.data.datamodule.Speech}"
+        "data: {class_path: oneleap.domains.singing.SingingData, init_args: {path: [x]}}"
     )
     assert main(["evaluate", str(run)]) == 2
     (run / "config.yaml").unlink()
@@ -59,3 +59,18 @@ def test_bad_runs_are_one_line_errors(run: Path, capsys: pytest.CaptureFixture[s
     for line, message in zip(told, ("not positive", "not AudioData", "no such file"), strict=True):
         assert message in line
     assert not (run / "evaluation.json").exists()
+
+
+def test_a_vocoder_alone_is_evaluated_on_named_recordings(
+    sounds: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(copy_synthesis, "dnsmos", lambda wave: 2.5)
+    folder = tmp_path / "vocoder"
+    tiny_vocos().save_pretrained(folder)
+    assert main(["evaluate", str(folder)]) == 2
+    assert "name recordings with --data FOLDER" in capsys.readouterr().err
+    assert main(["evaluate", str(folder), "--data", str(sounds), "--limit", "2"]) == 0
+    assert json.loads((folder / "evaluation.json").read_text())["clips"] == 2

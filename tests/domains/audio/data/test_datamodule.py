@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from support.tiny_speech import MEL
+from support.tiny_audio import MEL
 
 from oneleap.core.errors import InputError
 from oneleap.domains.audio.data.datamodule import AudioData, validation_split

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 from support.exact import seeded
-from support.tiny_nsf import HOP, MEL, RATE, vocoder, write_recordings
+from support.tiny_audio import HOP, MEL, RATE, tiny_nsf, write_recordings
 
 from oneleap.domains.audio.data.pitched import PitchedAudioData
 from oneleap.domains.audio.mel import log_mel
@@ -34,7 +34,7 @@ def test_training_reduces_the_mel_distance(tmp_path: Path) -> None:
     data = PitchedAudioData(
         (str(write_recordings(tmp_path) / "wavs"),), mel=MEL, seconds=0.25, batch_size=4
     )
-    model, batch = vocoder().train(), data.batch(seeded(0))
+    model, batch = tiny_nsf().train(), data.batch(seeded(0))
     optimizer, losses = torch.optim.Adam(model.parameters(), 3e-2), []
     for step in range(40):
         fake = model(log_mel(batch.wave, MEL), batch.f0, generator=seeded(step))

@@ -1,7 +1,7 @@
 """Griffin-Lim approximates the sound; momentum speeds it up."""
 
 import torch
-from support.tiny_speech import MEL, tone
+from support.tiny_audio import MEL, tone
 
 from oneleap.domains.audio.mel import log_mel, magnitudes
 from oneleap.domains.audio.stft import stft

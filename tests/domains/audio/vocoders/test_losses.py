@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from support.tiny_speech import MEL
+from support.tiny_audio import MEL
 
 from oneleap.domains.audio.vocoders.discriminators import DiscriminatorOutput
 from oneleap.domains.audio.vocoders.losses import (

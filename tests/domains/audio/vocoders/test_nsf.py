@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from support.exact import seeded
-from support.tiny_nsf import HOP, MEL, RATE, vocoder
+from support.tiny_audio import HOP, MEL, RATE, tiny_nsf
 
 from oneleap.core.errors import InputError
 from oneleap.domains.audio.mel import Mel
@@ -27,7 +27,7 @@ def test_phase_is_accurate_for_minutes() -> None:
 
 
 def test_output_has_the_given_pitch() -> None:
-    model = vocoder()
+    model = tiny_nsf()
     torch.nn.init.zeros_(model.outward.weight)
     bins = MEL.n_fft // 2 + 1
     model.outward.bias.data[2 * bins :] = -30.0  # no noise
@@ -41,7 +41,7 @@ def test_output_has_the_given_pitch() -> None:
 
 
 def test_length_and_noise() -> None:
-    model, mel, f0 = vocoder(), torch.zeros(2, 10, 9), torch.full((2, 9), 150.0)
+    model, mel, f0 = tiny_nsf(), torch.zeros(2, 10, 9), torch.full((2, 9), 150.0)
     a, b = (model(mel, f0, generator=seeded(1)) for _ in range(2))
     assert a.shape == (2, 9 * HOP)
     assert torch.equal(a, b)
@@ -51,7 +51,7 @@ def test_length_and_noise() -> None:
 
 
 def test_saving_and_loading(tmp_path: Path) -> None:
-    model = vocoder()
+    model = tiny_nsf()
     model.save_pretrained(tmp_path)
     again = NSF.from_pretrained(tmp_path)
     mel, f0 = torch.randn(1, 10, 4), torch.full((1, 4), 150.0)

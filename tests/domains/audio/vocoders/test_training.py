@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from support.tiny_speech import MEL, RATE
+from support.tiny_audio import MEL, RATE
 
 from oneleap.core.errors import InputError
 from oneleap.core.hub.pretrained import load_pretrained

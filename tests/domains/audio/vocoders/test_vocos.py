@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from support.tiny_speech import MEL, tone, vocoder
+from support.tiny_audio import MEL, tiny_vocos, tone
 
 from oneleap.core.errors import InputError
 from oneleap.domains.audio.mel import Mel, log_mel
@@ -18,7 +18,7 @@ def features(n: int, rows: int = 1, seed: int = 0) -> torch.Tensor:
 
 @pytest.mark.parametrize("frames", [1, 7, 64, 200])
 def test_chunked_synthesis_equals_one_call(frames: int) -> None:
-    net, mel = vocoder(), features(90)
+    net, mel = tiny_vocos(), features(90)
     with torch.no_grad():
         whole = net(mel)
     chunks = list(net.stream(mel, frames))
@@ -27,7 +27,7 @@ def test_chunked_synthesis_equals_one_call(frames: int) -> None:
 
 
 def test_context_is_exact() -> None:
-    net, mel = vocoder().double(), features(60).double().requires_grad_()
+    net, mel = tiny_vocos().double(), features(60).double().requires_grad_()
     hop = MEL.hop
     wave = net(mel)
     assert wave.shape == (1, 60 * hop)
@@ -39,7 +39,7 @@ def test_context_is_exact() -> None:
 
 
 def test_padding_has_no_influence() -> None:
-    net, mel = vocoder(), features(20, rows=2)
+    net, mel = tiny_vocos(), features(20, rows=2)
     mask = torch.arange(20)[None, None] < torch.tensor([13, 20])[:, None, None]
     garbage = mel.masked_fill(~mask, 99.0)
     with torch.no_grad():
@@ -49,7 +49,7 @@ def test_padding_has_no_influence() -> None:
 
 
 def test_half_precision_training() -> None:
-    model, wave = vocoder(), torch.from_numpy(tone(0.5)).unsqueeze(0)
+    model, wave = tiny_vocos(), torch.from_numpy(tone(0.5)).unsqueeze(0)
     exact = log_mel(wave, MEL)
     with torch.autocast("cpu", torch.bfloat16):
         mel = log_mel(wave, MEL)

@@ -1,4 +1,4 @@
-"""Collections: melodies, words, pitch that is moved onto notes, folders that grow."""
+"""Collections: melodies, lyrics, folders that grow, recordings with labels."""
 
 import shutil
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from oneleap.core.errors import InputError
 from oneleap.domains.audio.wave import Wave
 from oneleap.domains.singing.commands import collect
 from oneleap.domains.singing.commands import collect_labels as labels
-from oneleap.domains.singing.data.recordings import recordings
+from oneleap.domains.singing.data.recordings import read_recordings
 from oneleap.domains.singing.lyrics.phonemizer import SYLLABIC, Phonemizer
 from oneleap.domains.singing.scores.musicxml import read_musicxml
 from oneleap.domains.singing.scores.phrasing import score_to_segments
@@ -164,7 +164,7 @@ def test_a_collection_grows_and_goes_on(tmp_path: Path, mimed: Callable[[], int]
     (out / "songs" / "invented_0001.ds").unlink()  # as if broken off there
     collect.singing(songs=3, melodies="invented", out=out)
     assert mimed() == 4
-    found = recordings(out)
+    found = read_recordings(out)
     assert (out / "transcriptions.csv").read_text().startswith(once)
     assert {r.segment.name.rpartition("_")[0] for r in found} == {
         f"invented_{k:04d}" for k in range(3)
@@ -179,7 +179,7 @@ def test_a_collection_grows_and_goes_on(tmp_path: Path, mimed: Callable[[], int]
     card = (out / "README.md").read_text()
     assert "CC BY 3.0" in card
     assert "Invented 3" in card
-    with pytest.raises(InputError, match="holds another collection"):
+    with pytest.raises(InputError, match="collection with other settings"):
         collect.singing(songs=3, melodies="invented", seed=1, out=out)
     with pytest.raises(InputError, match="must be positive"):
         collect.singing(songs=0, out=out)
@@ -233,7 +233,7 @@ def test_recordings_with_labels(tmp_path: Path) -> None:
     write_labels(folder / "one.lab", segment_to_labels(whole))
     (folder / "COPYING").write_text("free")
     labels.labels(folder, out, sample_rate=16_000)
-    (found,) = recordings(out)
+    (found,) = read_recordings(out)
     assert found.segment.ph_seq == whole.ph_seq
     assert found.segment.ph_dur == pytest.approx((0.25, 0.1, 1.4, 0.25))
     assert found.segment.f0 is not None
@@ -243,13 +243,13 @@ def test_recordings_with_labels(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds recordings already"):
         labels.labels(folder, out)
     (folder / "one.lab").unlink()
-    with pytest.raises(InputError, match="no such file; each recording has its labels"):
+    with pytest.raises(InputError, match="no such file; each recording needs its labels"):
         labels.labels(folder, tmp_path / "other")
 
 
 def test_labels_longer_than_the_sound(tmp_path: Path) -> None:
     hummed(1.5, 220.0, 16_000).save(tmp_path / "in" / "one.wav")
     write_labels(tmp_path / "in" / "one.lab", [Label(0, 20_000_000, "x@a^a-pau+a=a_x/E:xx]x/F:x")])
-    with pytest.raises(InputError, match=r"labels last 2\.00 s, the sound 1\.50 s"):
+    with pytest.raises(InputError, match=r"labels last 2\.00 s, but the sound only 1\.50 s"):
         labels.labels(tmp_path / "in", tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -9,9 +9,9 @@ import pytest
 import yaml
 from support.tiny_singing import SPEC, acoustic, curves, durations, vocoder
 
+from oneleap.core.sampling.samplers import FlowMapSampler
 from oneleap.domains.main import main
 from oneleap.domains.singing import Singer
-from oneleap.domains.singing.models.samplers import FlowMapSampler
 from oneleap.domains.singing.openvpi.dsconfig import configuration_files
 from oneleap.domains.singing.openvpi.singer_graphs import TOLERANCE, singer_graphs
 

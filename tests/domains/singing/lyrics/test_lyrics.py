@@ -87,7 +87,7 @@ def test_romaji_is_read_mora_by_mora(spellings: list[str]) -> None:
 
 
 @given(st.text(max_size=8))
-def test_any_text_is_said_or_refused(text: str) -> None:
+def test_any_text_has_phonemes_or_is_refused(text: str) -> None:
     with suppress(InputError):
         found = [sound for mora in morae(text) for sound in mora]
         assert found

@@ -8,11 +8,11 @@ from support.exact import seeded
 from support.tiny_singing import MEL, SPEC, TIMED, acoustic, curves, durations, songs, vocoder
 
 from oneleap.core.errors import InputError
+from oneleap.core.sampling.samplers import EulerSampler, FlowMapSampler
 from oneleap.domains.audio.sequence import frame_to_token
 from oneleap.domains.audio.vocoders.nsf_onnx import NSFGraph
 from oneleap.domains.singing import Singer
-from oneleap.domains.singing.data.batches import Row, row
-from oneleap.domains.singing.models.samplers import EulerSampler, FlowMapSampler
+from oneleap.domains.singing.data.batches import ScoreFeatures, score_batch, score_features
 from oneleap.domains.singing.openvpi.dsconfig import configuration_files, mel_keys
 from oneleap.domains.singing.openvpi.graphs import (
     AcousticGraph,
@@ -32,11 +32,11 @@ def singer(depth: float = 0.6) -> Singer:
     return Singer(model, durations(), curves(), vocoder())
 
 
-def one() -> Row:
-    return row(TIMED, SPEC)
+def score() -> ScoreFeatures:
+    return score_features(TIMED, SPEC)
 
 
-def test_names_are_openvpis() -> None:
+def test_names_are_those_of_openvpi() -> None:
     inputs = {g.path: tuple(g.inputs) for g in singer_graphs(singer(), "x")}
     assert inputs["x.onnx"] == ("tokens", "durations", "f0", "depth", "steps")
     assert inputs["dsdur/x.linguistic.onnx"] == ("tokens", "word_div", "word_dur")
@@ -58,28 +58,30 @@ def test_names_are_openvpis() -> None:
 @torch.no_grad()
 @pytest.mark.parametrize("depth", [1.0, 0.6])
 def test_the_acoustic_graph_is_the_model(depth: float) -> None:
-    found, r = singer(depth), one()
-    graph = AcousticGraph(found.acoustic)
-    f0 = torch.full((1, len(r.base)), 220.0)
-    rest = [torch.tensor(0.9)] if depth < 1 else []  # beyond the greatest
-    made = graph(r.tokens[None], r.each[None], f0, *rest, torch.tensor(3))
-    songs_ = found.batch(TIMED)._replace(f0=f0)
-    noise = tile_noise(graph.noise, len(r.base))
-    wanted, _ = found.acoustic.generate(
-        found.acoustic.framed(songs_), noise, FlowMapSampler(3, depth)
+    voice, r = singer(depth), score()
+    graph = AcousticGraph(voice.acoustic)
+    f0 = torch.full((1, len(r.base_pitch)), 220.0)
+    rest = [torch.tensor(0.9)] if depth < 1 else []  # larger than the sampler's
+    found = graph(r.tokens[None], r.durations[None], f0, *rest, torch.tensor(3))
+    phrase = score_batch(TIMED, SPEC)._replace(f0=f0)
+    noise = tile_noise(graph.noise, len(r.base_pitch))
+    expected, _ = voice.acoustic.generate(
+        voice.acoustic.frame_batch(phrase), noise, FlowMapSampler(3, depth)
     )
-    torch.testing.assert_close(made, wanted.mT * MEL.std + MEL.mean, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(found, expected.mT * MEL.std + MEL.mean, atol=1e-4, rtol=1e-4)
     if depth < 1:
-        less = graph(r.tokens[None], r.each[None], f0, torch.tensor(0.3), torch.tensor(3))
-        wanted, _ = found.acoustic.generate(
-            found.acoustic.framed(songs_), noise, FlowMapSampler(3, 0.3)
+        shallower = graph(r.tokens[None], r.durations[None], f0, torch.tensor(0.3), torch.tensor(3))
+        expected, _ = voice.acoustic.generate(
+            voice.acoustic.frame_batch(phrase), noise, FlowMapSampler(3, 0.3)
         )
-        torch.testing.assert_close(less, wanted.mT * MEL.std + MEL.mean, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(
+            shallower, expected.mT * MEL.std + MEL.mean, atol=1e-4, rtol=1e-4
+        )
 
 
 @torch.no_grad()
-def test_the_loop_of_a_flow_asks_at_once() -> None:
-    model = acoustic(sampler=EulerSampler(5, 1.0))
+def test_euler_steps_use_the_instantaneous_velocity() -> None:
+    model = acoustic(sampler=EulerSampler(5))
     assert uses_instantaneous_velocity(model)
     seen: list[bool] = []
 
@@ -96,30 +98,32 @@ def test_the_loop_of_a_flow_asks_at_once() -> None:
 
 @torch.no_grad()
 def test_word_graphs_are_the_duration_model() -> None:
-    found, r, batch = singer(), one(), songs()
+    voice, r, batch = singer(), score(), songs()
     division = torch.tensor([[2, 2, 1, 1]])
-    length = r.word_dur[torch.tensor([0, 2, 4, 5])].round().long()[None]
-    hidden, mask = WordLinguisticGraph(found.durations)(r.tokens[None], division, length)
+    length = r.word_durations[torch.tensor([0, 2, 4, 5])].round().long()[None]
+    hidden, mask = WordLinguisticGraph(voice.durations)(r.tokens[None], division, length)
     assert not mask.any()  # openvpi's masks are of padding
-    frames = DurationGraph(found.durations)(hidden, mask, r.ph_midi[None].long())
-    rounded = batch._replace(word_dur=length.gather(1, batch.word[:1]).float().expand(3, -1))
-    torch.testing.assert_close(frames, found.durations.predict(rounded)[:1])
+    frames = DurationGraph(voice.durations)(hidden, mask, r.ph_midi[None].long())
+    rounded = batch._replace(
+        word_durations=length.gather(1, batch.word_index[:1]).float().expand(3, -1)
+    )
+    torch.testing.assert_close(frames, voice.durations.predict(rounded)[:1])
 
 
 @torch.no_grad()
-def test_the_pitch_graph_is_the_model_and_keeps_what_is_no_retake() -> None:
-    found, r = singer(), one()
-    graph, n = PitchGraph(found.pitch), len(r.base)
-    hidden, _ = PhonemeLinguisticGraph(found.pitch)(r.tokens[None], r.each[None])
+def test_the_pitch_graph_is_the_model_and_keeps_the_other_frames() -> None:
+    voice, r = singer(), score()
+    graph, n = PitchGraph(voice.pitch), len(r.base_pitch)
+    hidden, _ = PhonemeLinguisticGraph(voice.pitch)(r.tokens[None], r.durations[None])
     given = torch.full((1, n), 60.0)
     retake = torch.arange(n)[None] % 3 > 0
-    notes = (r.notes[None], r.rest[None], r.note_each[None])
-    made = graph(hidden, r.each[None], *notes, given, retake, torch.tensor(1))
-    assert (made[~retake] == 60).all()
-    sheet = found.pitch.sheet(found.batch(TIMED)._replace(f0=given))
-    off = found.pitch.generate(sheet, tile_noise(graph.noise, n))
-    wanted = (r.base + off[0, 0])[None]
-    torch.testing.assert_close(made[retake], wanted[retake], atol=1e-4, rtol=1e-5)
+    notes = (r.note_midi[None], r.note_rest[None], r.note_durations[None])
+    found = graph(hidden, r.durations[None], *notes, given, retake, torch.tensor(1))
+    assert (found[~retake] == 60).all()
+    batch = voice.pitch.curve_batch(score_batch(TIMED, SPEC)._replace(f0=given))
+    off = voice.pitch.generate(batch, tile_noise(graph.noise, n))
+    expected = (r.base_pitch + off[0, 0])[None]
+    torch.testing.assert_close(found[retake], expected[retake], atol=1e-4, rtol=1e-5)
 
 
 @torch.no_grad()
@@ -128,14 +132,16 @@ def test_the_vocoder_graph_is_the_vocoder() -> None:
     graph, mel = NSFGraph(model, 0), torch.randn(1, 10, 40, generator=seeded(0))
     f0 = 150 + 100 * torch.rand(1, 40, generator=seeded(1))
     noise = graph.noise[:, torch.arange(40 * MEL.hop) % graph.noise.shape[1]]
-    wanted = model(mel, f0, noise)
-    made = graph(mel.mT * MEL.std + MEL.mean, f0)
-    torch.testing.assert_close(made, wanted, atol=2e-4 * float(wanted.abs().max()), rtol=0)
+    expected = model(mel, f0, noise)
+    found = graph(mel.mT * MEL.std + MEL.mean, f0)
+    torch.testing.assert_close(found, expected, atol=2e-4 * float(expected.abs().max()), rtol=0)
 
 
-def test_drawn_durations_add_up() -> None:
+def test_random_durations_add_up() -> None:
     for graph in singer_graphs(singer(), "x"):
-        values = dict(zip(graph.inputs, random_inputs(graph, singer(), (9, 5, 200), 0), strict=True))
+        values = dict(
+            zip(graph.inputs, random_inputs(graph, singer(), (9, 5, 200), 0), strict=True)
+        )
         for name in {"durations", "ph_dur", "note_dur", "word_dur"} & set(values):
             assert int(values[name].sum()) == 200
             assert frame_to_token(values[name], 200).shape == (1, 200)

@@ -56,7 +56,7 @@ def words(**at: str) -> list[tuple[int, Any]]:
     return [(int(k[1:]), mido.MetaMessage("lyrics", text=text)) for k, text in at.items()]
 
 
-def test_midi_of_editors(tmp_path: Path) -> None:
+def test_files_of_midi_editors(tmp_path: Path) -> None:
     tune = played(60, 0, 470) + played(62, 480, 965) + played(64, 960, 1440)
     drums = [(0, mido.Message("note_on", channel=9, note=40, velocity=9))]
     path = events(tmp_path / "a.mid", drums, tune, words(t2="さ", t961="ら"))
@@ -116,13 +116,13 @@ def test_bad_midi_is_named(
         b"MThd\0\0\0\6\0\1\0\0\1\xe0",  # no track
     ],
 )
-def test_no_midi(tmp_path: Path, data: bytes) -> None:
+def test_files_that_are_not_midi(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "a.mid").write_bytes(data)
     with pytest.raises(InputError, match=r"is not a MIDI file|is not a score"):
         read_midi(tmp_path / "a.mid")
 
 
-def test_midi_has_no_cents(tmp_path: Path) -> None:
+def test_cents_are_refused(tmp_path: Path) -> None:
     score = Score((Note(Fraction(4), 60.5, "あ"),), uniform_bars(Fraction(4)))
     with pytest.raises(InputError, match="bar 1, note 1: its pitch has cents"):
         write_midi(tmp_path / "a.mid", score)

@@ -82,7 +82,7 @@ def test_notes_of_a_score(tmp_path: Path) -> None:
     assert found.location(5) == "bar 3, note 1"
 
 
-def test_elisions_alterations_and_chosen_voice(tmp_path: Path) -> None:
+def test_elisions_alterations_and_the_voice_with_lyrics(tmp_path: Path) -> None:
     two = "<lyric><text>か</text><elision/><text>あ</text></lyric>"
     inside = (
         "<note><pitch><step>B</step><alter>-1</alter><octave>3</octave></pitch><duration>8</duration>"
@@ -93,7 +93,7 @@ def test_elisions_alterations_and_chosen_voice(tmp_path: Path) -> None:
     assert found.notes == (Note(Fraction(4), 58.0, "か あ"),)
 
 
-def test_the_part_with_lyrics_and_the_scores_tempos(tmp_path: Path) -> None:
+def test_the_part_with_lyrics_and_tempos_of_another_part(tmp_path: Path) -> None:
     piano = bar(1, '<direction><sound tempo="90"/></direction>' + note(beats=8, lyric=None))
     text = xml(bar(1, note(beats=8))).decode()
     names = '<part-list><score-part id="P0"><part-name>Piano</part-name></score-part>'
@@ -111,7 +111,7 @@ def test_printed_tempo(tmp_path: Path) -> None:
     assert read(tmp_path, xml(bar(1, inside + note()))).tempos[0][1] == 90.0
 
 
-def test_cue_notes_are_time_and_transposing_parts_sound_elsewhere(tmp_path: Path) -> None:
+def test_cue_notes_are_rests_and_transposing_parts_are_transposed(tmp_path: Path) -> None:
     cue = "<note><cue/><pitch><step>C</step><octave>4</octave></pitch><duration>2</duration></note>"
     down = "<attributes><transpose><chromatic>-2</chromatic>"
     down += "<octave-change>-1</octave-change></transpose></attributes>"
@@ -120,7 +120,7 @@ def test_cue_notes_are_time_and_transposing_parts_sound_elsewhere(tmp_path: Path
     assert [(n.beats, n.midi) for n in found.notes] == [(1, None), (3, 55.0), (4, 55.0)]
 
 
-def test_tempos_of_repeats_and_of_the_end_of_a_bar(tmp_path: Path) -> None:
+def test_tempos_in_repeats_and_at_the_end_of_a_bar(tmp_path: Path) -> None:
     slow, slower = '<sound tempo="60"/>', '<sound tempo="50"/>'
     inside = (
         bar(1, note(beats=8))

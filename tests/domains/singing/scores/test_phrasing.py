@@ -44,18 +44,18 @@ def test_a_score_to_a_phrase() -> None:
     assert word_durations(found).tolist() == [0.25, 1.0, 3.0, 0.25]
 
 
-def test_a_score_that_begins_at_once_has_a_silence_before() -> None:
+def test_a_score_that_starts_with_a_note_gets_a_silence_before_it() -> None:
     (found,) = score_to_segments(song(sung("さ"), sung("ら")), Phonemizer())
-    assert found.offset == 0.0  # and the first beat comes a quarter of a second later
+    assert found.offset == 0.0  # the first beat is 0.25 s later
     assert found.note_dur == (0.25, 1.0, 1.0, 0.25)
 
 
-def test_long_rests_part_phrases() -> None:
+def test_long_rests_separate_phrases() -> None:
     score = song(sung("さ"), replace(REST, beats=Fraction(3)), sung("く"), REST, sung("ら"))
     one, two = score_to_segments(score, Phonemizer(), min_rest_s=2.0)
     assert one.ph_seq == ("SP", "s", "a", "SP")
     assert two.ph_seq == ("SP", "k", "u", "SP", "r", "a", "SP")
-    # With the quarter of a second before the song, the beat of the second phrase is at 4.25.
+    # The song starts after a silence of 0.25 s, so the beat of the second phrase is at 4.25 s.
     assert two.offset == 4.0
     assert two.note_dur == (0.25, 1.0, 1.0, 1.0, 0.25)
     assert len(score_to_segments(score, Phonemizer(), min_rest_s=1.0)) == 3
@@ -74,11 +74,11 @@ def test_breaths() -> None:
         ("SP", "k", "u", "SP", "AP", "SP"),
         ("SP", "r", "a", "SP"),
     ]
-    # A phrase after a breath begins in the breath: the beat is where it was.
+    # A phrase after a breath starts within the breath, and its beat stays where it was.
     assert parts[1].offset + parts[1].note_dur[0] == pytest.approx(2.25)
 
 
-def test_what_cannot_be_said_is_named() -> None:
+def test_lyrics_without_phonemes_are_named() -> None:
     with pytest.raises(InputError, match="bar 2, note 1: 'x' in the lyric 'x' is no"):
         score_to_segments(song(sung("さ", 4), sung("x")), Phonemizer())
     with pytest.raises(InputError, match="nothing to sing"):

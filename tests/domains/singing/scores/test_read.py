@@ -34,7 +34,7 @@ def test_the_example() -> None:
         with_lyrics(score, ["ら"] * 3)
 
 
-def test_what_can_be_read(tmp_path: Path) -> None:
+def test_suffixes_of_scores(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("la la")
     with pytest.raises(InputError, match=r"the suffix of a score must be one of \.musicxml"):
         read_segments(tmp_path / "a.txt")

@@ -23,6 +23,6 @@ def test_order_of_bars(bars: list[RepeatSigns], played: str) -> None:
     assert "".join(bars[i].number for i, _ in playback_order(bars)) == played
 
 
-def test_endless_repeats_are_refused() -> None:
+def test_too_many_repeats_are_refused() -> None:
     with pytest.raises(InputError, match="more than"):
         playback_order([RepeatSigns("1", times=10**9)])

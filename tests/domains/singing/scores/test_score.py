@@ -26,7 +26,7 @@ def test_scores_are_checked() -> None:
         Score((Note(Fraction(4), 60.0, "あ"),), bars, ((Fraction(1), 100.0),))
 
 
-def test_time_by_tempos() -> None:
+def test_times_of_beats() -> None:
     notes = (Note(Fraction(8), 60.0, "あ"),)
     score = Score(notes, uniform_bars(Fraction(8)), ((Fraction(0), 60.0), (Fraction(2), 120.0)))
     assert [score.time_at(Fraction(b)) for b in (0, 1, 2, 4, 8)] == [0.0, 1.0, 2.0, 3.0, 5.0]

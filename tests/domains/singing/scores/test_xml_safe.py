@@ -14,7 +14,9 @@ from oneleap.domains.singing.scores.xml_safe import zip_musicxml
 pytest.importorskip("defusedxml")
 
 
-def test_zip_bombs_and_other_zips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_zip_bombs_and_zips_without_a_score(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(xml_safe, "MAX_BYTES", 10_000)
     big = io.BytesIO()
     with zipfile.ZipFile(big, "w", zipfile.ZIP_DEFLATED) as archive:

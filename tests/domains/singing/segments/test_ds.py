@@ -43,7 +43,7 @@ def test_ds_keeps_every_field(build: Callable[[], Segment]) -> None:
         assert read_ds(path) == (segment, segment)
 
 
-def test_a_ds_row_is_the_same_again() -> None:
+def test_a_ds_row_survives_conversion() -> None:
     again = segment_to_ds(ds_to_segment(ROW))
     numbers = ("ph_dur", "note_dur", "f0_seq", "velocity")
     for key, value in ROW.items():
@@ -93,7 +93,7 @@ def test_bad_ds_is_named(tmp_path: Path, key: str, value: object, message: str) 
         ("[" * 99_999, "deep"),
     ],
 )
-def test_no_ds(tmp_path: Path, text: str, message: str) -> None:
+def test_files_that_are_not_ds(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "bad.ds"
     path.write_text(text)
     with pytest.raises(InputError, match=message):

@@ -24,19 +24,19 @@ SINSY = """\
 """
 
 
-def test_sinsys_labels() -> None:
+def test_labels_of_sinsy() -> None:
     found = labels_to_segment(parse_labels(SINSY.splitlines()), SYLLABIC)
     assert found.ph_seq == ("SP", "s", "a", "k", "a", "N", "AP", "SP")
     assert found.ph_num == (2, 2, 2, 1, 1)
     assert found.ph_dur == pytest.approx((0.4, 0.1, 0.4, 0.05, 0.25, 0.2, 0.1, 0.5))
     assert found.note_midi == (None, 69.0, 72.0, 67.0, None, None)
     assert found.note_slur == (False, False, True, False, False, False)
-    # Notes begin with their vowels: a consonant's time is the note's before.
+    # A note starts with its vowel, so the time of a consonant belongs to the note before.
     assert found.note_dur == pytest.approx((0.5, 0.3, 0.15, 0.45, 0.1, 0.5))
 
 
 def test_a_prolonged_vowel_is_a_slur() -> None:
-    """ーっ on a note of its own: the vowel goes on, the stop is its end."""
+    """A note with the lyric ーっ continues the vowel and ends with the sokuon."""
     ends = (0, 4, 5, 8, 10, 11)
     rows = (
         ("pau", "xx]xx", "1_1_1@xx|xx"),
@@ -59,7 +59,7 @@ def test_a_prolonged_vowel_is_a_slur() -> None:
     assert labels_to_segment(parse_labels(other), SYLLABIC).ph_seq == ("SP", "s", "o", "o", "cl")
 
 
-def test_labels_are_written_and_read_verbatim(tmp_path: Path) -> None:
+def test_labels_are_written_and_read_unchanged(tmp_path: Path) -> None:
     labels = parse_labels(SINSY.splitlines())
     write_labels(tmp_path / "a.lab", labels)
     assert (tmp_path / "a.lab").read_text() == SINSY
@@ -67,7 +67,7 @@ def test_labels_are_written_and_read_verbatim(tmp_path: Path) -> None:
     assert [label.phoneme for label in labels][:4] == ["pau", "s", "a", "xx"]
 
 
-def test_segments_come_back_from_labels() -> None:
+def test_segments_survive_conversion_to_labels() -> None:
     once = labels_to_segment(parse_labels(SINSY.splitlines()), SYLLABIC)
     labels = segment_to_labels(once)
     assert labels_to_segment(labels, SYLLABIC) == once

@@ -21,7 +21,7 @@ from oneleap.domains.singing.segments.pitch import midi_to_name, name_to_midi, s
         ("C4-50", 59.5),
     ],
 )
-def test_names_of_pitches(name: str, midi: float) -> None:
+def test_note_names(name: str, midi: float) -> None:
     assert name_to_midi(name) == midi
     assert name_to_midi("rest") is None
 

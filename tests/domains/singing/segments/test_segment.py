@@ -30,12 +30,12 @@ from oneleap.domains.singing.segments.segment import Curve, ScoreSegment, Segmen
         ({"offset": float("nan")}, "offset is nan"),
     ],
 )
-def test_refused(change: dict[str, object], message: str) -> None:
+def test_invalid_segments_are_refused(change: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
         replace(SAKURA, **change)  # type: ignore[arg-type]
 
 
-def test_curves_are_finite_and_stepped() -> None:
+def test_curves() -> None:
     with pytest.raises(InputError, match="all must be finite numbers"):
         Curve(np.array([1.0, np.nan]), 0.005)
     with pytest.raises(InputError, match="time step must be positive"):

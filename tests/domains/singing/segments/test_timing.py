@@ -34,7 +34,7 @@ def test_frames_add_up_to_the_rounded_total(durations: list[float], step: float)
     assert np.abs(each).max() <= 0.5 + 1e-6  # no end is further off than half a frame
 
 
-def test_rounding_each_alone_would_drift() -> None:
+def test_rounding_each_duration_would_drift() -> None:
     durations = [0.0074] * 100  # 1.48 frames of 5 ms
     assert sum(frame_counts(durations, 0.005)) == 148
     assert sum(round(d / 0.005) for d in durations) == 100
@@ -78,7 +78,7 @@ def test_a_closed_syllable_keeps_its_end() -> None:
     assert phoneme_notes(kanto, SYLLABIC) == (0, 1, 1, 1, 2, 2)
 
 
-def test_fitted_to_the_notes() -> None:
+def test_durations_are_rescaled_to_the_notes() -> None:
     found = fit_to_notes(SAKURA, (1.0,) * 8)
     assert found.ph_dur == pytest.approx((0.25, 0.25, 0.25, 0.25, 0.25, 0.25, 1.0, 0.5))
 

@@ -39,7 +39,7 @@ def test_transcriptions_keep_every_column(found: list[Callable[[], Segment]]) ->
         assert read_transcriptions(path) == plain
 
 
-def test_openvpis_own_columns(tmp_path: Path) -> None:
+def test_columns_of_openvpi(tmp_path: Path) -> None:
     path = tmp_path / "transcriptions.csv"
     path.write_text(
         "name,ph_seq,ph_dur,ph_num,note_seq,note_dur\n"

@@ -23,7 +23,7 @@ def test_opencpop_repeats_the_slurred_vowel() -> None:
     assert sum(r.seconds for r in rows) == pytest.approx(SAKURA.seconds)
 
 
-def test_key_and_tempo() -> None:
+def test_transpose_and_change_tempo() -> None:
     sung = replace(SAKURA, f0=Curve(np.array([220.0, 0.0]), 0.01), offset=2.0)
     up = transpose(sung, 12.0)
     assert up.note_midi[1] == 81.0
@@ -41,7 +41,7 @@ def test_key_and_tempo() -> None:
         change_tempo(sung, 0.0)
 
 
-def test_phrases_between_rests() -> None:
+def test_a_song_is_split_at_its_rests() -> None:
     twice = ScoreSegment(
         ph_seq=("SP", "s", "a", "SP", "k", "o", "SP"),
         ph_num=(2, 1, 2, 1, 1),
