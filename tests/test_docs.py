@@ -24,6 +24,7 @@ from argparse import ArgumentError
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import dropwhile
 from pathlib import Path
 from typing import Any
 
@@ -45,11 +46,12 @@ SLOW = ()
 
 FIT = "--trainer.max_steps 3 --trainer.accelerator cpu --trainer.log_every_n_steps 1"
 FAST = {
-    "fit": f"{FIT} --trainer.enable_progress_bar false",
+    "fit": FIT,
+    "fit .*--ckpt_path": "--trainer.max_steps 5",
     "collect pointmaze": "--steps 3000",
     "export": "",
 }
-"""Options by the beginning of a command's line; all that fit are appended, in this order."""
+"""Options by what a command's line begins with; all that match are appended, in this order."""
 
 MADE = {
     "data/LJSpeech-1.1": "tiny_speech.write_corpus",
@@ -82,7 +84,13 @@ class Block:
         if self.language != "sh":
             return []
         lines = self.text.replace("\\\n", " ").splitlines()
-        return [argv for line in lines if (argv := shlex.split(line, comments=True))]
+        split = [shlex.split(line, comments=True) for line in lines]
+        return [drop_environment(argv) for argv in split if argv]
+
+
+def drop_environment(argv: list[str]) -> list[str]:
+    """Leave out ``NAME=value`` before a program."""
+    return list(dropwhile(lambda word: re.match(r"[A-Z_]+=", word), argv))
 
 
 def blocks(page: str) -> Iterator[Block]:
@@ -156,7 +164,7 @@ def run(argv: list[str], where: str) -> None:
     else:
         assert program == "oneleap", f"{where}: no way to run {program}"
         line = " ".join(rest)
-        fast = [text for head, text in FAST.items() if line.startswith(head)]
+        fast = [options for pattern, options in FAST.items() if re.match(pattern, line)]
         given = [resolve(part) for part in rest] + shlex.split(" ".join(fast))
         with suppress(SystemExit):  # --help
             assert main(given) == 0, f"{where}: oneleap {shlex.join(given)}"
