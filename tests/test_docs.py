@@ -55,6 +55,7 @@ FAST = {
     "compose": "--steps 2",
     "collect pointmaze": "--steps 3000",
     "collect robosuite": "--demos 3 --workers 1 --overwrite",
+    "evaluate runs/rl": "--episodes 2 --video false",
     "evaluate runs/robot": "--rollouts 2 --workers 1 --max_episode_steps 20 --video false",
     "export": "",
 }
