@@ -78,6 +78,9 @@ if TYPE_CHECKING:
     from oneleap.core.sampling.samplers import EDMSampler as EDMSampler
     from oneleap.core.sampling.samplers import EulerSampler as EulerSampler
     from oneleap.core.sampling.samplers import FlowMapSampler as FlowMapSampler
+    from oneleap.core.sampling.samplers import GammaSampler as GammaSampler
+    from oneleap.core.sampling.samplers import HeunSampler as HeunSampler
+    from oneleap.core.sampling.samplers import PLMSSampler as PLMSSampler
     from oneleap.core.sampling.samplers import Sampler as Sampler
     from oneleap.core.training.callbacks import Export as Export
     from oneleap.core.training.callbacks import Progress as Progress
@@ -135,9 +138,11 @@ __getattr__, __dir__, __all__ = lazy_names(
         "Field": "types",
         "FlowMapSampler": "sampling.samplers",
         "FlowMatching": "objectives",
+        "GammaSampler": "sampling.samplers",
         "GaussianPath": "paths.base",
         "GenerativeModel": "training.model",
         "Guided": "fields.guidance",
+        "HeunSampler": "sampling.samplers",
         "Hinge": "losses.dispersion",
         "ImprovedConsistencyTraining": "objectives",
         "ImprovedMeanFlow": "objectives",
@@ -156,6 +161,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "NoisePrediction": "objectives",
         "Notice": "errors",
         "Objective": "types",
+        "PLMSSampler": "sampling.samplers",
         "PowerEMA": "training.ema",
         "Pretrained": "hub.pretrained",
         "Progress": "training.callbacks",

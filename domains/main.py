@@ -94,7 +94,7 @@ COMMANDS: Commands = {
 EXTRAS = {
     "rl": ("gymnasium", "gymnasium_robotics", "minari", "mujoco", "h5py", "imageio"),
     "rl-collect": ("stable_baselines3",),
-    "robot": ("robosuite", "robomimic"),
+    "robot": ("robosuite", "robomimic", "scipy"),
     "sweep": ("ray",),
     "speech": ("espeakng_loader", "num2words", "phonemizer"),
     "music": ("mido",),

@@ -1,10 +1,11 @@
-"""Do the recorded actions of D4RL's door-human open the door in the simulator used here?
+"""Replays D4RL's door-human demonstrations in AdroitHandDoor-v1 and compares the returns.
 
     python examples/replay_door.py door-human.hdf5
 
-Each demonstration's first observation gives the state it began in: joints and latch as they are,
-the door's place by its handle, the arm's reach (the one joint observations leave out) by the palm.
-Its actions are then played in AdroitHandDoor-v1, and the returns compared. Needs the extra `rl`.
+The question is whether the recorded actions still open the door in today's simulator. The first
+observation of each demonstration determines the state in which it began. It contains the joints
+and the latch. The position of the door follows from that of its handle. The reach of the arm, the
+only joint that observations leave out, follows from the position of the palm. Needs the extra `rl`.
 """
 
 import sys
@@ -19,15 +20,16 @@ from rich.console import Console
 from rich.table import Table
 
 JOINTS, LATCH, HINGE, PALM, HANDLE = slice(0, 27), 27, 28, slice(29, 32), slice(32, 35)
+"""Indices of an observation."""
 
 
-def begin(env: Any, first: np.ndarray) -> None:
-    """Put the simulation where the demonstration began, at rest."""
+def reset_to_observation(env: Any, first: np.ndarray) -> None:
+    """Put the simulation into the state of a first observation, at rest."""
     env.reset(seed=0)
     state = {k: np.array(env.get_env_state()[k]) for k in ("qpos", "qvel", "door_body_pos")}
     door = state["door_body_pos"] + first[HANDLE] - env._get_obs()[HANDLE]
     reach = 0.0
-    for _ in range(3):  # the palm moves along one axis, as far as the arm reaches
+    for _ in range(3):  # Newton's method: the palm moves along one axis with the reach
         palms = []
         for extra in (0.0, 1e-3):
             joints = np.array([reach + extra, *first[JOINTS], first[HINGE], first[LATCH]])
@@ -42,33 +44,35 @@ def begin(env: Any, first: np.ndarray) -> None:
 
 
 def main(path: str) -> None:
-    """Replay every demonstration, and print recorded and replayed returns."""
+    """Replay every demonstration and print recorded and replayed returns."""
     with h5py.File(path) as file:
         obs, actions, rewards, last = (
             file[name][:] for name in ("observations", "actions", "rewards", "timeouts")
         )
     gym.register_envs(gymnasium_robotics)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the newer version of the task
+        warnings.simplefilter("ignore")  # a newer version of the task exists
         env = gym.make("AdroitHandDoor-v1", max_episode_steps=1000).unwrapped
     ends = np.flatnonzero(last) + 1
-    table = Table("demonstration", "steps", "return", "replayed", "first observation off by")
-    sums = []
+    columns = ("demonstration", "steps", "recorded return", "replayed return", "start error")
+    table = Table(*columns, caption="start error: largest difference of the first observations")
+    returns = []
     for k, (start, end) in enumerate(zip([0, *ends[:-1]], ends, strict=True)):
-        begin(env, obs[start].astype(np.float64))
-        off = np.abs(env._get_obs() - obs[start]).max()
+        reset_to_observation(env, obs[start].astype(np.float64))
+        error = np.abs(env._get_obs() - obs[start]).max()
         replayed = sum(env.step(action)[1] for action in actions[start:end])
-        sums.append((rewards[start:end].sum(), replayed))
+        recorded = rewards[start:end].sum()
+        returns.append((recorded, replayed))
         table.add_row(
-            str(k), str(end - start), f"{sums[-1][0]:.1f}", f"{replayed:.1f}", f"{off:.4f}"
+            str(k), str(end - start), f"{recorded:.1f}", f"{replayed:.1f}", f"{error:.4f}"
         )
-    recorded, replayed = np.mean(sums, 0)
+    recorded, replayed = np.mean(returns, 0)
     table.add_section()
     change = 100 * (replayed / recorded - 1)
     table.add_row("mean", "", f"{recorded:.1f}", f"{replayed:.1f} ({change:+.1f} %)", "")
     Console().print(table)
-    near = sum(abs(b - a) <= 0.1 * abs(a) for a, b in sums)
-    print(f"{near} of {len(sums)} within 10 % of the recorded return")
+    near = sum(abs(b - a) <= 0.1 * abs(a) for a, b in returns)
+    print(f"{near} of {len(returns)} are within 10 % of the recorded return")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
-"""Sentences to be spoken, from any texts: one a line, each once, none of a test's.
+"""Extract sentences from texts, for ``spoken_corpus.py``: one per line, each once.
 
-For ``spoken_corpus.py``. WordNet's examples and Debian's fortunes make some 27,000:
+The examples of WordNet and the fortunes of Debian give about 27,000:
 
     apt-get install wordnet-base fortunes fortunes-min
     python examples/sentences.py /usr/share/{wordnet/data.,games/fortunes/}* > sentences.txt
 
-A sentence that has four words in a row in common with one of the tests' is left out.
+A sentence that shares four words in a row with a Harvard sentence is left out, because
+``oneleap evaluate`` tests voices on those.
 """
 
 import argparse
@@ -16,11 +17,11 @@ from importlib.resources import files
 from pathlib import Path
 
 PLAIN = re.compile(r"[A-Z][a-zA-Z',;: -]+[.?!]")
-"""Letters and pauses alone: nothing that two readers would say in two ways."""
+"""Only letters and punctuation, so that there is one way to read the sentence."""
 
 
-def pieces(path: Path) -> Iterator[str]:
-    """What may be a sentence: WordNet's examples stand in quotes, other texts part at stops."""
+def candidates(path: Path) -> Iterator[str]:
+    """Yield what may be sentences: quoted examples of WordNet, or other text between stops."""
     text = path.read_text(encoding="utf-8", errors="replace")
     if path.name.startswith("data."):
         for example in re.findall(r'"([^"]+)"', text):
@@ -31,33 +32,35 @@ def pieces(path: Path) -> Iterator[str]:
             yield from re.split(r"(?<=[.?!])\s+", " ".join(paragraph.split()))
 
 
-def runs(sentence: str) -> set[tuple[str, ...]]:
-    """All four words in a row."""
+def word_runs(sentence: str) -> set[tuple[str, ...]]:
+    """Return all runs of four words."""
     words = re.findall(r"[a-z']+", sentence.lower())
     return {tuple(words[i : i + 4]) for i in range(len(words) - 3)}
 
 
 def main() -> None:
-    """Print a random choice of all sentences found."""
+    """Print a random choice of the sentences found."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("texts", type=Path, nargs="+", help="text files, or WordNet's data files")
-    parser.add_argument("--most", type=int, help="sentences (all)")
-    parser.add_argument("--words", type=int, nargs=2, default=(5, 16), help="bounds (5 16)")
-    parser.add_argument("--seed", type=int, default=0, help="of the choice")
+    parser.add_argument("texts", type=Path, nargs="+", help="text files or data files of WordNet")
+    parser.add_argument("--limit", type=int, help="largest number of sentences (default: all)")
+    parser.add_argument(
+        "--words", type=int, nargs=2, default=(5, 16), help="least and most words (default: 5 16)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="seed of the choice")
     given = parser.parse_args()
-    test = (files("oneleap.domains.speech") / "harvard.txt").read_text(encoding="utf-8")
-    taboo = set().union(*(runs(line) for line in test.splitlines()))
+    test = (files("oneleap.domains.speech.evaluation") / "harvard.txt").read_text(encoding="utf-8")
+    excluded = set().union(*(word_runs(line) for line in test.splitlines()))
     least, most = given.words
     found = {
-        piece: None
+        text: None
         for path in given.texts
         if path.is_file() and path.suffix not in (".dat", ".u8")
-        for piece in pieces(path)
-        if PLAIN.fullmatch(piece) and least <= len(piece.split()) <= most
+        for text in candidates(path)
+        if PLAIN.fullmatch(text) and least <= len(text.split()) <= most
     }
-    kept = [piece for piece in found if not runs(piece) & taboo]
+    kept = [text for text in found if not word_runs(text) & excluded]
     random.Random(given.seed).shuffle(kept)
-    print("\n".join(kept[: given.most]))
+    print("\n".join(kept[: given.limit]))
 
 
 if __name__ == "__main__":

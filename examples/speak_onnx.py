@@ -1,9 +1,9 @@
-"""Speak with exported graphs: ONNX Runtime, numpy and espeak-ng, no torch and no oneleap.
+"""Speak with exported graphs: ONNX Runtime, numpy and espeak-ng, without torch and oneleap.
 
     oneleap export voices/mine
     python examples/speak_onnx.py voices/mine "Hello." -o hello.wav
 
-Numbers and abbreviations are read as espeak-ng reads them; `oneleap speak` knows more of those.
+Numbers and abbreviations are read the way espeak-ng reads them. `oneleap speak` knows more.
 """
 
 import argparse
@@ -25,7 +25,7 @@ SAME = {"g": "ɡ", "\u0361": "", "\u035c": "", "ʦ": "ts"}
 
 
 def phonemes(text: str, language: str) -> str:
-    """What is said, in the phonetic alphabet; punctuation stays."""
+    """Convert a text to IPA and keep its punctuation."""
     EspeakWrapper.set_library(espeakng_loader.get_library_path())
     EspeakWrapper.set_data_path(espeakng_loader.get_data_path())
     backend = EspeakBackend(
@@ -35,12 +35,16 @@ def phonemes(text: str, language: str) -> str:
         language_switch="remove-flags",
         logger=logging.getLogger("quiet"),
     )
-    said = unicodedata.normalize("NFD", backend.phonemize([text], strip=True)[0])
-    return "".join(SAME.get(c, c) for c in said.replace("c\u0327", "ç"))
+    ipa = unicodedata.normalize("NFD", backend.phonemize([text], strip=True)[0])
+    return "".join(SAME.get(c, c) for c in ipa.replace("c\u0327", "ç"))
 
 
 class Speaker:
-    """Graphs of a voice, and the words of its configuration."""
+    """A voice as three graphs.
+
+    Args:
+        folder: Folder of an exported voice.
+    """
 
     def __init__(self, folder: Path) -> None:
         config = folder / "acoustic" / "config.json"
@@ -56,13 +60,19 @@ class Speaker:
         }
 
     def run(self, name: str, *inputs: np.ndarray) -> np.ndarray:
-        """One graph."""
+        """Run one graph."""
         graph = self.graphs[name]
         names = [given.name for given in graph.get_inputs()]
         return graph.run(None, dict(zip(names, inputs, strict=True)))[0]
 
-    def say(self, ipa: str, speed: float, rng: np.random.Generator) -> np.ndarray:
-        """Samples on [-1, 1] of one sentence."""
+    def speak(self, ipa: str, speed: float, rng: np.random.Generator) -> np.ndarray:
+        """Return the samples of one sentence, on [-1, 1].
+
+        Args:
+            ipa: Phonetic text.
+            speed: Factor of the tempo; 2 speaks twice as fast.
+            rng: Random generator of the noise.
+        """
         longest_first = sorted(self.symbols, key=len, reverse=True)
         known = re.findall("|".join(map(re.escape, longest_first)), ipa)
         tokens = np.array([self.symbols.index(c) for c in ("^", *known, "$")])
@@ -71,28 +81,28 @@ class Speaker:
         frames = np.maximum(np.diff(ends, prepend=0), 1)
         means = np.repeat(text[:, :-1], frames, axis=0)
         noise = rng.standard_normal(means.shape, np.float32)
-        mel = self.run("decoder", self.grouped(means), self.grouped(noise))
+        mel = self.run("decoder", self.group(means), self.group(noise))
         return self.run("vocoder", mel.reshape(-1, means.shape[1])[: len(means)]).ravel()
 
-    def grouped(self, x: np.ndarray) -> np.ndarray:
-        """Frames in groups that the decoder sees as one; zeros fill the last."""
+    def group(self, x: np.ndarray) -> np.ndarray:
+        """Put frames in the groups that the decoder sees as one; zeros fill the last group."""
         _, fold, mels = self.graphs["decoder"].get_inputs()[0].shape
         return np.pad(x, ((0, -len(x) % fold), (0, 0))).reshape(-1, fold, mels)
 
 
 def main() -> None:
-    """Say a text."""
+    """Speak a text."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path, help="what oneleap export wrote to")
-    parser.add_argument("text")
-    parser.add_argument("-o", "--out", type=Path, default=Path("speech.wav"))
-    parser.add_argument("--speed", type=float, default=1.0)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("folder", type=Path, help="folder that oneleap export wrote to")
+    parser.add_argument("text", help="text to speak")
+    parser.add_argument("-o", "--out", type=Path, default=Path("speech.wav"), help="sound file")
+    parser.add_argument("--speed", type=float, default=1.0, help="tempo; 2 is twice as fast")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the noise")
     given = parser.parse_args()
     speaker, rng = Speaker(given.folder), np.random.default_rng(given.seed)
-    start, sounds = time.perf_counter(), []
+    start, sounds = time.perf_counter(), list[np.ndarray]()
     for sentence in re.split(r"(?<=[.!?])\s+", given.text.strip()):
-        sounds += [speaker.say(phonemes(sentence, speaker.language), given.speed, rng)]
+        sounds += [speaker.speak(phonemes(sentence, speaker.language), given.speed, rng)]
         sounds += [np.zeros(speaker.rate // 5, np.float32)]
     samples = np.concatenate(sounds[:-1])
     took = time.perf_counter() - start

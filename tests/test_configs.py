@@ -34,7 +34,7 @@ def fake_spec(model: str) -> object:
 
     from oneleap.domains.audio.mel import Mel
     from oneleap.domains.music.spec import Spec as Music
-    from oneleap.domains.rl.envs.task import Spec
+    from oneleap.domains.rl.spec import Spec
     from oneleap.domains.singing.spec import Spec as Song
     from oneleap.domains.speech.spec import Spec as Speech
 

@@ -74,8 +74,8 @@ def write_chunks(folder: Path) -> str:
     pytest.importorskip("h5py")
     demonstrations(folder / "demos.hdf5")
     return """
-  class_path: oneleap.domains.robot.data.datamodule.Demonstrations
-  init_args: {path: demos.hdf5, obs: [hand, object], chunk: 4, batch_size: 16}"""
+  class_path: oneleap.domains.robot.DemonstrationData
+  init_args: {path: demos.hdf5, obs: [hand, object], horizon: 4, batch_size: 16}"""
 
 
 def write_speech(folder: Path) -> str:
@@ -85,7 +85,7 @@ def write_speech(folder: Path) -> str:
     if not (folder / "corpus").exists():
         write_corpus(folder / "corpus")
     return """
-  class_path: oneleap.domains.speech.data.datamodule.Speech
+  class_path: oneleap.domains.speech.SpeechData
   init_args:
     path: [corpus]
     ipa: true
@@ -100,7 +100,7 @@ def write_music(folder: Path) -> str:
     if not (folder / "pieces").exists():
         write_pieces(folder / "pieces")
     return """
-  class_path: oneleap.domains.music.data.datamodule.Music
+  class_path: oneleap.domains.music.MusicData
   init_args:
     path: [pieces]
     frames: 16
@@ -115,7 +115,7 @@ def write_songs(folder: Path) -> str:
     if not (folder / "songs").exists():
         write_songs_corpus(folder / "songs")
     return """
-  class_path: oneleap.domains.singing.data.datamodule.Singing
+  class_path: oneleap.domains.singing.SingingData
   init_args:
     path: [songs]
     validation: 0.25
@@ -126,11 +126,11 @@ def write_songs(folder: Path) -> str:
 DOMAINS: dict[str, tuple[Callable[[Path], str], str]] = {
     "oneleap.domains.rl.algorithms.policy.Policy": (write_transitions, "width: 16"),
     "oneleap.domains.rl.algorithms.ofql.OFQL": (write_transitions, "width: 16"),
-    "oneleap.domains.robot.models.policy.RobotPolicy": (
+    "oneleap.domains.robot.RobotPolicy": (
         write_chunks,
-        "head: {class_path: oneleap.domains.robot.models.nets.MLPHead, init_args: {width: 16}}",
+        "head: {class_path: oneleap.domains.robot.MLPHead, init_args: {width: 16}}",
     ),
-    "oneleap.domains.singing.models.acoustic.Acoustic": (
+    "oneleap.domains.singing.AcousticModel": (
         write_songs,
         """encoder: {width: 16, depth: 1, heads: 2, hidden: 16}
     aux: {width: 8, hidden: 8, depth: 1}
@@ -138,43 +138,43 @@ DOMAINS: dict[str, tuple[Callable[[Path], str], str]] = {
     depth: 0.6
     optimizer: {lr: 1.0e-2, clip: 1.0}
     decoder:
-      class_path: oneleap.domains.singing.models.nets.LYNX
+      class_path: oneleap.domains.singing.LYNXConfig
       init_args: {width: 16, depth: 1, kernel: 3}""",
     ),
-    "oneleap.domains.singing.models.curves.Curves": (
+    "oneleap.domains.singing.CurveModel": (
         write_songs,
         """encoder: {width: 16, depth: 1, heads: 2, hidden: 16}
     melody: {width: 16, depth: 1, heads: 2, hidden: 16}
     bins: 2
     optimizer: {lr: 1.0e-2, clip: 1.0}
     decoder:
-      class_path: oneleap.domains.singing.models.nets.LYNX
+      class_path: oneleap.domains.singing.LYNXConfig
       init_args: {width: 16, depth: 1, kernel: 3}""",
     ),
-    "oneleap.domains.speech.models.acoustic.Acoustic": (
+    "oneleap.domains.speech.AcousticModel": (
         write_speech,
         """text: {width: 16, depth: 1, heads: 2, hidden: 16, duration_width: 8}
     crop_s: 0.2
-    optimizer: {lr: 1.0e-2, clip: 1.0}
+    recipe: {optimizer: {lr: 1.0e-2, clip: 1.0}}
     decoder:
-      class_path: oneleap.domains.speech.models.nets.ConvNeXt
+      class_path: oneleap.domains.speech.ConvNeXtConfig
       init_args: {width: 16, depth: 1}""",
     ),
-    "oneleap.domains.music.models.model.MusicModel": (
+    "oneleap.domains.music.MusicModel": (
         write_music,
-        """optimizer: {lr: 1.0e-2, clip: 1.0}
+        """recipe: {optimizer: {lr: 1.0e-2, clip: 1.0}}
     backbone:
-      class_path: oneleap.domains.music.models.nets.UNet
+      class_path: oneleap.domains.music.UNetConfig
       init_args: {widths: [8, 16], context_dim: 16, patch: 2}""",
     ),
 }
 
 DISPERSED = {
-    "oneleap.domains.robot.models.policy.RobotPolicy": "{layers: [head.net.inward]}",
-    "oneleap.domains.singing.models.acoustic.Acoustic": "{layers: [decoder.blocks.0], frames: 1}",
-    "oneleap.domains.singing.models.curves.Curves": "{layers: [decoder.blocks.0], frames: 1}",
-    "oneleap.domains.speech.models.acoustic.Acoustic": "{layers: [decoder.blocks.0], frames: 1}",
-    "oneleap.domains.music.models.model.MusicModel": "{layers: [inner.mid]}",
+    "oneleap.domains.robot.RobotPolicy": "{layers: [head.net.inward]}",
+    "oneleap.domains.singing.AcousticModel": "{layers: [decoder.blocks.0], frames: 1}",
+    "oneleap.domains.singing.CurveModel": "{layers: [decoder.blocks.0], frames: 1}",
+    "oneleap.domains.speech.AcousticModel": "{layers: [decoder.blocks.0], frames: 1}",
+    "oneleap.domains.music.MusicModel": "{layers: [inner.mid]}",
 }
 """Settings of ``Dispersed`` for networks within networks, and for data that are padded."""
 

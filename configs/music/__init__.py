@@ -1,1 +1,1 @@
-"""Music."""
+"""Configurations of music models."""

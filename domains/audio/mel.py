@@ -1,4 +1,4 @@
-"""The log-mel spectrogram, and the contract by which an acoustic model and a vocoder may pair."""
+"""Log-mel spectrograms, and the format that acoustic models and vocoders must share."""
 
 import math
 from dataclasses import dataclass, fields
@@ -17,31 +17,33 @@ from oneleap.domains.audio.stft import stft
 
 @dataclass(frozen=True)
 class Mel:
-    """All that decides what the numbers of a spectrogram mean.
+    """Format of a log-mel spectrogram.
 
-    It is stored with every acoustic model and every vocoder; two that differ in any field are
-    refused (:func:`refuse_mismatch`). Magnitudes, not powers, are summed by the filters.
+    Every acoustic model and every vocoder stores its format. Two models can be combined only if
+    all fields agree (:func:`check_compatible`). The filters sum magnitudes, not powers.
+
+    ``mean`` and ``std`` are fixed numbers close to the statistics of speech. They do not depend on
+    a data set, so models of different voices can share a vocoder.
 
     Attributes:
-        sample_rate: Hz.
-        n_fft: Samples of a Fourier transform.
-        hop: Samples between frames.
+        sample_rate: Sample rate in Hz.
+        n_fft: Samples of one Fourier transform.
+        hop: Samples between two frames.
         window: Samples of the Hann window.
-        n_mels: Filters.
-        fmin: Lower edge of the first filter, Hz.
-        fmax: Upper edge of the last filter, Hz.
-        scale: Of pitch: Slaney's, linear below 1000 Hz, or HTK's.
-        norm: Filters of equal area (``slaney``) or of equal height (``none``).
-        center: Frames about multiples of the hop; else about the middle of each hop, see
-            :func:`oneleap.domains.audio.stft.stft`.
-        log_base: Of the logarithm, ``e`` or ``10``.
-        floor: Least magnitude; smaller ones are raised to it before the logarithm.
-        mean: Subtracted from the logarithm.
-        std: The rest is divided by it. Both are fixed numbers, near those of speech, and no
-            statistics of a data set: models of different voices share a vocoder.
+        n_mels: Number of mel filters.
+        fmin: Lower edge of the first filter in Hz.
+        fmax: Upper edge of the last filter in Hz.
+        scale: Mel scale: Slaney's, which is linear below 1000 Hz, or HTK's.
+        norm: ``slaney`` for filters of equal area, ``none`` for filters of equal height.
+        center: Whether frames are centered on multiples of the hop. Otherwise they are centered
+            on the middle of each hop, see :func:`oneleap.domains.audio.stft.stft`.
+        log_base: Base of the logarithm, ``e`` or ``10``.
+        floor: Smallest magnitude; smaller ones are raised to it before the logarithm.
+        mean: Number subtracted from the logarithm.
+        std: Number by which the difference is divided.
 
     Raises:
-        InputError: If a field is out of range.
+        InputError: A field is out of range.
     """
 
     sample_rate: int = 16_000
@@ -60,52 +62,58 @@ class Mel:
     std: float = 2.1
 
     def __post_init__(self) -> None:
-        """Refuse what makes no spectrogram."""
+        """Check all fields."""
         for name in ("sample_rate", "n_fft", "hop", "window", "n_mels", "floor", "std"):
             if getattr(self, name) <= 0:
-                raise InputError(f"mel: {name} is positive, not {getattr(self, name)}")
+                raise InputError(f"mel: {name} must be positive, not {getattr(self, name)}")
         if not self.hop <= self.window <= self.n_fft or (self.n_fft - self.hop) % 2:
             raise InputError(
-                f"mel: hop {self.hop} <= window {self.window} <= n_fft {self.n_fft}, and n_fft "
-                "less hop is even"
+                f"mel: needs hop {self.hop} <= window {self.window} <= n_fft {self.n_fft}, and "
+                "n_fft - hop must be even"
             )
         if not 0 <= self.fmin < self.fmax <= self.sample_rate / 2:
             raise InputError(
-                f"mel: fmin {self.fmin:g} Hz below fmax {self.fmax:g} Hz, at most half the "
+                f"mel: needs fmin {self.fmin:g} Hz < fmax {self.fmax:g} Hz <= half the "
                 f"sample_rate, {self.sample_rate / 2:g} Hz"
             )
 
     @property
     def frame_rate(self) -> float:
-        """Frames a second."""
+        """Frames per second."""
         return self.sample_rate / self.hop
 
     @property
     def silence(self) -> float:
-        """What a frame without any sound is in each band, normalised."""
+        """Normalized value of every band of a silent frame."""
         return (self._log(self.floor) - self.mean) / self.std
 
     def _log(self, x: float) -> float:
         return math.log(x) if self.log_base == "e" else math.log10(x)
 
 
-def refuse_mismatch(ours: Mel, theirs: Mel, who: str, whose: str) -> None:
-    """Refuse to pair two models whose contracts differ.
+def check_compatible(first: Mel, second: Mel, first_name: str, second_name: str) -> None:
+    """Check that two models use the same spectrogram format.
+
+    Args:
+        first: Format of the first model.
+        second: Format of the second model.
+        first_name: What messages call the first model.
+        second_name: What messages call the second model.
 
     Raises:
-        InputError: Naming both models and the first field that differs.
+        InputError: A field differs. The message names both models and the field.
     """
     for field in fields(Mel):
-        a, b = getattr(ours, field.name), getattr(theirs, field.name)
+        a, b = getattr(first, field.name), getattr(second, field.name)
         if a != b:
             raise InputError(
-                f"mel contract: {who} has {field.name} {a}, {whose} {b}: they cannot be paired; "
-                "train one of them with the other's data.mel"
+                f"mel format: {first_name} has {field.name} {a}, {second_name} has {b}: they "
+                "cannot be combined; train one of them with the data.mel of the other"
             )
 
 
 def log_mel(wave: Float[Tensor, "b n"], mel: Mel) -> Float[Tensor, "b mels frames"]:
-    """Normalised log-mel spectrogram of samples on [-1, 1]; differentiable."""
+    """Normalized log-mel spectrogram of samples in [-1, 1]; differentiable."""
     magnitude = stft(wave, mel.n_fft, mel.hop, mel.window, center=mel.center).abs()
     with torch.autocast(wave.device.type, enabled=False):
         bands = filterbank(mel, wave.dtype, wave.device) @ magnitude
@@ -116,20 +124,33 @@ def log_mel(wave: Float[Tensor, "b n"], mel: Mel) -> Float[Tensor, "b mels frame
 
 
 def magnitudes(features: Float[Tensor, "b mels frames"], mel: Mel) -> Float[Tensor, "b mels n"]:
-    """Band magnitudes of normalised features; undoes normalisation and logarithm."""
+    """Band magnitudes of a normalized log-mel spectrogram."""
     log = features * mel.std + mel.mean
     return (log * math.log(10) if mel.log_base == "10" else log).exp()
 
 
 @lru_cache(maxsize=32)
-@torch.inference_mode(False)  # kept: what is made while speaking is trained through later
+@torch.inference_mode(False)  # the cached tensor may later be used in training
 def filterbank(mel: Mel, dtype: torch.dtype, device: torch.device) -> Float[Tensor, "mels bins"]:
-    """Triangles between neighbouring points that are evenly spaced in pitch."""
+    """Mel filters as a tensor, cached.
+
+    Args:
+        mel: Spectrogram format.
+        dtype: Type of the tensor.
+        device: Device of the tensor.
+
+    Returns:
+        Filters, see :func:`triangles`.
+    """
     return torch.from_numpy(triangles(mel)).to(device, dtype)
 
 
 def triangles(mel: Mel) -> NDArray[np.float64]:
-    """The filters, (mels, bins); librosa's ``filters.mel`` has the same."""
+    """Triangular mel filters, (mels, bins), equal to librosa's ``filters.mel``.
+
+    ``torchaudio.functional.melscale_fbanks`` computes them at 32 bits and differs by up to 5e-6
+    of the largest value, which would change logged losses.
+    """
     to_mel, to_hz = SCALES[mel.scale]
     low, high = to_mel(np.array([mel.fmin, mel.fmax]))
     points = to_hz(np.linspace(low, high, mel.n_mels + 2))
@@ -144,7 +165,7 @@ def triangles(mel: Mel) -> NDArray[np.float64]:
 
 
 def _slaney(hz: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Slaney's Auditory Toolbox: 200/3 Hz a mel up to 1000 Hz, then a factor of 6.4 in 27."""
+    """Slaney's scale: 200/3 Hz per mel up to 1000 Hz, then a factor of 6.4 per 27 mel."""
     above = 15 + 27 * np.log(np.maximum(hz, 1000) / 1000) / math.log(6.4)
     return np.where(hz < 1000, 3 * hz / 200, above)
 
@@ -163,4 +184,4 @@ def _htk_hz(mels: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 SCALES = {"slaney": (_slaney, _slaney_hz), "htk": (_htk, _htk_hz)}
-"""Hz to mel, and back."""
+"""Functions from Hz to mel and from mel to Hz, by scale."""

@@ -1,6 +1,10 @@
-"""Pitch and loudness of speech and song, frame by frame of a contract."""
+"""Pitch and loudness of recordings, one value per spectrogram frame."""
 
+import hashlib
+import json
 import warnings
+from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -8,28 +12,35 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
+from oneleap.core.errors import InputError
+from oneleap.core.files import replacing
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.audio.stft import stft
 from oneleap.domains.audio.wave import Wave
 
 PERIOD_S = 0.005
-"""Seconds between two of Harvest's values."""
+"""Seconds between two pitch values of Harvest, and of ``f0/NAME.npy`` files."""
 
 
-def f0_hz(wave: Wave, mel: Mel, *, low: float = 60.0, high: float = 800.0) -> NDArray[np.float64]:
-    """Fundamental frequency of each frame, (frames,), 0 where there is no voice; WORLD's Harvest.
+def estimate_f0(
+    wave: Wave, mel: Mel, *, low: float = 60.0, high: float = 800.0
+) -> NDArray[np.float64]:
+    """Estimate the fundamental frequency of each frame with WORLD's Harvest.
 
-    Harvest runs in real time's quarter. A frame takes the value nearest to
-    its middle, so that no value is made up between voice and none.
+    Harvest takes about a quarter of the duration of the sound. Each frame takes the value nearest
+    to its center, so no value is interpolated between voiced and unvoiced parts.
 
     Args:
-        wave: At the contract's sample rate.
-        mel: The contract.
-        low: Least pitch looked for, Hz.
-        high: Greatest.
+        wave: Sound at the sample rate of ``mel``.
+        mel: Spectrogram format, which fixes the frames.
+        low: Lowest pitch to look for, in Hz.
+        high: Highest pitch to look for, in Hz.
+
+    Returns:
+        Pitch in Hz, (frames,); 0 in unvoiced frames.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # it imports setuptools' old pkg_resources
+        warnings.simplefilter("ignore", UserWarning)  # pyworld imports the old pkg_resources
         import pyworld
 
     samples = wave.samples.astype(np.float64)
@@ -39,15 +50,80 @@ def f0_hz(wave: Wave, mel: Mel, *, low: float = 60.0, high: float = 800.0) -> ND
     )
     frames = len(samples) // mel.hop + mel.center
     middle = (np.arange(frames) + (0.0 if mel.center else 0.5)) * mel.hop / wave.sample_rate
-    nearest = np.clip(np.rint(middle / PERIOD_S), 0, len(found) - 1).astype(int)
-    each: NDArray[np.float64] = found[nearest]
+    return _nearest(found, middle)
+
+
+def load_f0(
+    path: Path, wave: Wave, mel: Mel, cache: str | None, low: float, high: float
+) -> NDArray[np.float64]:
+    """Pitch of each frame of a sound file: from a file, from a cache, or by Harvest.
+
+    If the sound lies in ``FOLDER/wavs`` and ``FOLDER/f0/NAME.npy`` exists, that file is used. It
+    holds Hz values, one every 5 ms. Otherwise Harvest estimates pitch, and the cache keeps it.
+
+    Args:
+        path: Path of the sound file.
+        wave: Its sound at the sample rate of ``mel``.
+        mel: Spectrogram format, which fixes the frames.
+        cache: Folder for estimates of Harvest, or ``None``.
+        low: Lowest pitch to look for, in Hz.
+        high: Highest pitch to look for, in Hz.
+
+    Returns:
+        Pitch in Hz, (frames,); 0 in unvoiced frames.
+
+    Raises:
+        InputError: A pitch file is damaged.
+    """
+    known = path.parent.parent / "f0" / f"{path.stem}.npy"
+    if known.is_file():
+        frames = len(wave.samples) // mel.hop
+        return _nearest(_read_values(known), (np.arange(frames) + 0.5) * mel.hop / mel.sample_rate)
+    if cache is None:
+        return estimate_f0(wave, mel, low=low, high=high)
+    key = json.dumps([asdict(mel), low, high, str(path.resolve()), path.stat().st_mtime_ns])
+    file = Path(cache) / f"f0-{hashlib.sha256(key.encode()).hexdigest()[:24]}.npy"
+    if file.is_file():
+        return _read_values(file)
+    found = estimate_f0(wave, mel, low=low, high=high)
+    with replacing(file) as temporary:
+        np.save(temporary, found.astype(np.float32), allow_pickle=False)
+    return found
+
+
+def _nearest(values: NDArray[np.float64], times_s: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Values every 5 ms, read at the nearest grid point to each time."""
+    nearest = np.clip(np.rint(times_s / PERIOD_S), 0, len(values) - 1).astype(int)
+    each: NDArray[np.float64] = values[nearest]
     return each
 
 
-def energy(wave: Float[Tensor, "b n"], mel: Mel) -> Float[Tensor, "b frames"]:
-    """Natural logarithm of a frame's root-mean-square amplitude under the window, floored."""
+def _read_values(path: Path) -> NDArray[np.float64]:
+    try:
+        values = np.asarray(np.load(path, allow_pickle=False), np.float64)
+    except (OSError, ValueError, EOFError):
+        values = np.zeros((0, 0))
+    if values.ndim != 1 or len(values) == 0 or not np.isfinite(values).all():
+        raise InputError(f"{path}: is not a row of numbers: delete it to estimate pitch again")
+    return values
+
+
+def interpolate_unvoiced(f0: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Fill unvoiced frames by linear interpolation of log pitch; the ends hold their neighbors.
+
+    A sound without any voiced frame stays 0 throughout.
+    """
+    voiced = np.flatnonzero(f0 > 0)
+    if len(voiced) == 0:
+        return f0
+    whole: NDArray[np.float64] = np.exp(np.interp(np.arange(len(f0)), voiced, np.log(f0[voiced])))
+    return whole
+
+
+def log_energy(wave: Float[Tensor, "b n"], mel: Mel) -> Float[Tensor, "b frames"]:
+    """Natural logarithm of the windowed root-mean-square amplitude of each frame."""
     spectrum = stft(wave, mel.n_fft, mel.hop, mel.window, center=mel.center)
     power = spectrum.abs().square()
-    both_sides = 2 * power.sum(1) - power[:, 0] - power[:, -1]  # Parseval, of a real signal
+    both_sides = 2 * power.sum(1) - power[:, 0] - power[:, -1]  # Parseval for a real signal
     window = torch.hann_window(mel.window, dtype=wave.dtype, device=wave.device).square().sum()
     return (both_sides / (mel.n_fft * window)).sqrt().clamp(min=mel.floor).log()

@@ -1,4 +1,4 @@
-"""Short-time Fourier transform whose frames tile the sound: ``n`` frames are ``n hop`` samples."""
+"""Short-time Fourier transform in which ``n`` frames cover exactly ``n * hop`` samples."""
 
 from functools import lru_cache
 
@@ -8,9 +8,19 @@ from torch import Tensor
 
 
 @lru_cache(maxsize=32)
-@torch.inference_mode(False)  # kept: what is made while speaking is trained through later
+@torch.inference_mode(False)  # the cached tensor may later be used in training
 def hann(length: int, n_fft: int, dtype: torch.dtype, device: torch.device) -> Float[Tensor, "n"]:
-    """Periodic Hann window of ``length`` samples, in the middle of ``n_fft``."""
+    """Periodic Hann window of ``length`` samples, centered in ``n_fft`` samples.
+
+    Args:
+        length: Samples of the window.
+        n_fft: Samples of the result.
+        dtype: Type of the tensor.
+        device: Device of the tensor.
+
+    Returns:
+        The window, cached.
+    """
     window = torch.hann_window(length, dtype=torch.float64).to(device, dtype)
     left = (n_fft - length) // 2
     return torch.nn.functional.pad(window, (left, n_fft - length - left))
@@ -19,18 +29,21 @@ def hann(length: int, n_fft: int, dtype: torch.dtype, device: torch.device) -> F
 def stft(
     wave: Float[Tensor, "b n"], n_fft: int, hop: int, window: int, *, center: bool = False
 ) -> Complex[Tensor, "b bins frames"]:
-    """Spectra of overlapping frames, the ends mirrored.
+    """Spectra of overlapping frames; the signal is mirrored at both ends.
 
-    Frame ``k`` is about the middle of samples ``[k hop, (k + 1) hop)``, and there are
-    ``n // hop``; with ``center`` it is about sample ``k hop``, and there is one more. Sounds
-    shorter than the mirror are lengthened by zeros first.
+    Without ``center`` there are ``n // hop`` frames, and frame ``k`` is centered on the middle of
+    samples ``[k hop, (k + 1) hop)``. With ``center`` there is one more frame, and frame ``k`` is
+    centered on sample ``k hop``. Signals shorter than the mirrored part are padded with zeros.
 
     Args:
         wave: Samples.
-        n_fft: Samples of a frame.
-        hop: Samples between frames; ``n_fft - hop`` is even.
+        n_fft: Samples of one frame.
+        hop: Samples between two frames; ``n_fft - hop`` must be even.
         window: Samples of the Hann window.
-        center: Which of the two layouts.
+        center: Whether frames are centered on multiples of the hop.
+
+    Returns:
+        Complex spectra, ``n_fft // 2 + 1`` bins for each frame.
     """
     pad = n_fft // 2 if center else (n_fft - hop) // 2
     short = max(pad + 1, hop) - wave.shape[-1]
@@ -55,18 +68,21 @@ def istft(
     window: int,
     mask: Bool[Tensor, "b 1 frames"] | None = None,
 ) -> Float[Tensor, "b samples"]:
-    """Inverse of :func:`stft` without ``center``: windowed frames added up, over their windows.
+    """Inverse of :func:`stft` without ``center``: overlap-add, divided by the summed windows.
 
-    Exact but for the ends, where the mirror is not known. Unlike ``torch.istft`` it needs no
-    extra frame, so that sound can be made piece by piece: a sample depends on the frames within
-    ``n_fft / hop / 2`` of its own.
+    It is exact except at the ends, where the mirrored part is unknown. Unlike ``torch.istft`` it
+    needs no additional frame, so sound can be synthesized in chunks: a sample depends only on
+    frames at most ``n_fft / hop / 2`` away.
 
     Args:
-        spectrum: Frames.
-        n_fft: Samples of a frame.
-        hop: Samples between frames.
+        spectrum: Spectra of the frames.
+        n_fft: Samples of one frame.
+        hop: Samples between two frames.
         window: Samples of the Hann window.
-        mask: False at padded frames: they add nothing, and nothing is divided by them.
+        mask: False at padded frames, which contribute nothing.
+
+    Returns:
+        Samples, ``frames * hop`` per row.
     """
     frames = torch.fft.irfft(spectrum.mT, n_fft)
     weight = hann(window, n_fft, frames.dtype, frames.device)

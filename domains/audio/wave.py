@@ -1,4 +1,4 @@
-"""Sound in memory and in files: mono, float32 on [-1, 1]."""
+"""Sound in memory and in files: one channel, float32 samples in [-1, 1]."""
 
 import os
 from collections.abc import Sequence
@@ -12,19 +12,19 @@ from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
 
 SUFFIXES = (".flac", ".mp3", ".ogg", ".opus", ".wav")
-"""Files that are taken for sound in a folder."""
+"""File suffixes that count as sound when a folder is searched."""
 
 SILENCE = 1e-4
-"""Peak below which a recording holds nothing, 80 dB below full scale."""
+"""Peak amplitude below which a recording counts as silent, 80 dB below full scale."""
 
 
 @dataclass(frozen=True, eq=False)
 class Wave:
-    """A sound.
+    """A mono sound.
 
     Attributes:
-        samples: On [-1, 1], mono, (n,).
-        sample_rate: Hz.
+        samples: Samples in [-1, 1], (n,).
+        sample_rate: Sample rate in Hz.
     """
 
     samples: NDArray[np.float32]
@@ -32,16 +32,20 @@ class Wave:
 
     @property
     def seconds(self) -> float:
-        """How long it is."""
+        """Duration in seconds."""
         return len(self.samples) / self.sample_rate
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write a file, of 16 bits a sample where its format has a choice; see :func:`write`."""
-        write(path, self)
+        """Write the sound to a file; see :func:`write_wave`."""
+        write_wave(path, self)
 
 
-def joined(waves: Sequence[Wave], pause_s: float = 0.0) -> Wave:
-    """One after the other, with silence between; all of one sample rate."""
+def concatenate(waves: Sequence[Wave], pause_s: float = 0.0) -> Wave:
+    """Join sounds of one sample rate, with a silent pause between neighbors.
+
+    Raises:
+        ValueError: The sample rates differ.
+    """
     rate = waves[0].sample_rate
     if any(wave.sample_rate != rate for wave in waves):
         raise ValueError(f"sounds of different rates: {[wave.sample_rate for wave in waves]}")
@@ -50,11 +54,12 @@ def joined(waves: Sequence[Wave], pause_s: float = 0.0) -> Wave:
     return Wave(np.concatenate(parts), rate)
 
 
-def read(path: str | os.PathLike[str], sample_rate: int) -> Wave:
-    """Read a sound, its channels averaged, resampled if it has another rate.
+def read_wave(path: str | os.PathLike[str], sample_rate: int) -> Wave:
+    """Read a sound file, average its channels and resample it if necessary.
 
     Raises:
-        InputError: If there is no such file, it cannot be read, is empty, silent, or not finite.
+        InputError: The file does not exist, cannot be read, or holds samples that are missing,
+            silent or not finite.
     """
     import soundfile
     import soxr
@@ -65,13 +70,13 @@ def read(path: str | os.PathLike[str], sample_rate: int) -> Wave:
     try:
         samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
     except (soundfile.SoundFileError, OSError) as error:
-        reason = str(error).rpartition(": ")[2].strip() or "it breaks off"
-        raise InputError(f"{path}: not a sound that can be read ({reason})") from None
+        reason = str(error).rpartition(": ")[2].strip() or "the file ends too early"
+        raise InputError(f"{path}: cannot be read as sound ({reason})") from None
     mono: NDArray[np.float32] = samples.mean(axis=1)
     if len(mono) == 0:
         raise InputError(f"{path}: holds no samples")
     if not np.isfinite(mono).all():
-        raise InputError(f"{path}: holds samples that are no numbers: convert it again")
+        raise InputError(f"{path}: holds samples that are not finite: convert the file again")
     if np.abs(mono).max() < SILENCE:
         raise InputError(f"{path}: is silent (peak {np.abs(mono).max():.1g} of full scale)")
     if rate != sample_rate:
@@ -79,18 +84,20 @@ def read(path: str | os.PathLike[str], sample_rate: int) -> Wave:
     return Wave(mono, sample_rate)
 
 
-def write(path: str | os.PathLike[str], wave: Wave) -> None:
-    """Write a sound in the format of the file's suffix; it appears whole or not at all.
+def write_wave(path: str | os.PathLike[str], wave: Wave) -> None:
+    """Write a sound in the format that the file suffix names.
+
+    Formats with a choice of sample width get 16 bits. The file appears complete or not at all.
 
     Raises:
-        InputError: If there is no such format, or the folder cannot be written.
+        InputError: The suffix names no known format, or the file cannot be written.
     """
     import soundfile
 
     path = Path(path)
     kinds = soundfile.available_formats()
     if path.suffix.lstrip(".").upper() not in kinds:
-        raise InputError(f"{path}: no format for sound '{path.suffix}': name it .wav or .flac")
+        raise InputError(f"{path}: unknown sound format '{path.suffix}': use .wav or .flac")
     try:
         with replacing(path) as temporary:
             soundfile.write(temporary, wave.samples.clip(-1, 1), wave.sample_rate)
@@ -99,28 +106,31 @@ def write(path: str | os.PathLike[str], wave: Wave) -> None:
         raise InputError(f"{path} cannot be written ({reason})") from None
 
 
-def files_in(folder: str | os.PathLike[str]) -> list[Path]:
-    """All sounds below a folder, in order.
+def find_audio_files(folder: str | os.PathLike[str]) -> list[Path]:
+    """List all sound files below a folder in sorted order.
 
     Raises:
-        InputError: If there is no such folder, or no sound in it.
+        InputError: The folder does not exist or holds no sound files.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder")
     found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
     if not found:
-        raise InputError(f"{folder} holds no sound ({', '.join(SUFFIXES)})")
+        raise InputError(f"{folder} holds no sound files ({', '.join(SUFFIXES)})")
     return found
 
 
-def trimmed(wave: Wave, below_db: float = 45.0, keep_s: float = 0.1) -> Wave:
-    """Without the silence at both ends.
+def trim_silence(wave: Wave, below_db: float = 45.0, keep_s: float = 0.1) -> Wave:
+    """Remove the silence at both ends.
 
     Args:
         wave: The sound.
-        below_db: What is so far below the loudest 10 ms is silence.
-        keep_s: Seconds of it that are kept at each end.
+        below_db: Level that counts as silence, in dB below the loudest 10 ms.
+        keep_s: Seconds of silence to keep at each end.
+
+    Returns:
+        The shorter sound, or ``wave`` itself if it is silent throughout.
     """
     step = max(1, wave.sample_rate // 100)
     blocks = wave.samples[: len(wave.samples) // step * step].reshape(-1, step)

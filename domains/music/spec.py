@@ -1,4 +1,4 @@
-"""What a model must know of the music it is trained on, and what a batch of it is."""
+"""What a music model knows about its training data, and the type of a training batch."""
 
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from torch import Tensor
 from oneleap.core.errors import InputError
 from oneleap.domains.audio.mel import Mel
 
-MUSIC = Mel(
+MUSIC_MEL = Mel(
     sample_rate=22_050,
     n_fft=2048,
     hop=256,
@@ -20,52 +20,58 @@ MUSIC = Mel(
     mean=-4.5,
     std=2.0,
 )
-"""The contract of the shipped models.
+"""Mel format of the shipped models.
 
-Twice speech's window and 128 bands, 23 Hz apart below 1 kHz: neighbouring semitones from middle C
-on fall into different bands. What is 90 dB below a full-scale tone counts as silence.
+It has a window twice as long as speech has, and 128 bands that are 23 Hz apart below 1 kHz.
+From middle C upwards, neighboring semitones therefore fall into different bands. A level 90 dB
+below a full-scale tone counts as silence.
 """
 
 
 @dataclass(frozen=True)
 class Spec:
-    """Contract, tags and statistics; stored with the weights.
+    """Mel format, tags and statistics of the training data. It is stored with the weights.
 
-    A network sees ``(mel - mean) / std``, band by band, so that its data have unit variance;
-    everybody else sees spectrograms of the contract.
+    A network sees ``(mel - mean) / std``, band by band, so that its data have unit variance.
+    All other code uses spectrograms in the mel format.
 
     Attributes:
-        mel: Contract of the spectrograms.
-        tags: What may be asked for, in the order of the condition vector.
-        frames: Of a clip in training.
-        mean: Of each band of the training clips, or one number for all; the contract's units.
-        std: Standard deviation, likewise.
+        mel: Format of the spectrograms.
+        tags: Tags that a model is conditioned on, in the order of the condition vector.
+        frames: Number of frames of a training clip.
+        mean: Mean of each band over the training data, or one number for all bands, in the units
+            of the format.
+        std: Standard deviation of each band, or one number for all bands, in the same units.
 
     Raises:
-        InputError: If there are neither one nor ``n_mels`` means or deviations.
+        InputError: If the number of means or deviations is neither 1 nor ``n_mels``, or if a
+            deviation is not positive.
     """
 
-    mel: Mel = field(default_factory=lambda: MUSIC)
+    mel: Mel = field(default_factory=lambda: MUSIC_MEL)
     tags: tuple[str, ...] = ()
     frames: int = 512
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
 
     def __post_init__(self) -> None:
-        """Refuse statistics that do not fit the contract."""
+        """Check the statistics against the format."""
         for name in ("mean", "std"):
-            if len(getattr(self, name)) not in (1, self.mel.n_mels):
-                raise InputError(f"{name}: 1 or {self.mel.n_mels} numbers, one a band")
+            count = len(getattr(self, name))
+            if count not in (1, self.mel.n_mels):
+                raise InputError(
+                    f"{name}: expected 1 or {self.mel.n_mels} numbers (one per band), got {count}"
+                )
         if min(self.std) <= 0:
-            raise InputError("std: a band that never changes cannot be normalised")
+            raise InputError("std: a band that never changes cannot be normalized")
 
 
-class Batch(NamedTuple):
+class MusicBatch(NamedTuple):
     """Clips and their tags.
 
     Attributes:
-        mel: Spectrograms of the contract.
-        tags: 1 where a tag of the spec applies, else 0; all 0 is unknown.
+        mel: Spectrograms in the mel format.
+        tags: 1 where a tag of the spec applies, else 0. All zeros means that no tag is known.
     """
 
     mel: Float[Tensor, "b mels n"]

@@ -1,9 +1,86 @@
-"""Offline reinforcement learning with one-step policies."""
+"""Offline reinforcement learning with one-step policies: the public names of the domain."""
 
 import contextlib
+from typing import TYPE_CHECKING
+
+from oneleap.core.lazy import lazy_names
 
 with contextlib.suppress(ImportError):
     from farama_notifications import notifications
 
-    # Printed at every import of the mazes, about environments of another kind.
+    # gymnasium_robotics prints it at every import; it is about environments not used here.
     notifications.pop("gymnasium_robotics", None)
+
+if TYPE_CHECKING:
+    from oneleap.domains.rl.algorithms.actor_critic import ActorCritic as ActorCritic
+    from oneleap.domains.rl.algorithms.bfq import Bootstrap as Bootstrap
+    from oneleap.domains.rl.algorithms.config import CriticConfig as CriticConfig
+    from oneleap.domains.rl.algorithms.config import NetworkConfig as NetworkConfig
+    from oneleap.domains.rl.algorithms.dql import DQL as DQL
+    from oneleap.domains.rl.algorithms.fbrac import FBRAC as FBRAC
+    from oneleap.domains.rl.algorithms.fql import FQL as FQL
+    from oneleap.domains.rl.algorithms.gaussian import ActionRegression as ActionRegression
+    from oneleap.domains.rl.algorithms.gaussian import GaussianField as GaussianField
+    from oneleap.domains.rl.algorithms.gaussian import GaussianLikelihood as GaussianLikelihood
+    from oneleap.domains.rl.algorithms.idql import IDQL as IDQL
+    from oneleap.domains.rl.algorithms.iql import IQL as IQL
+    from oneleap.domains.rl.algorithms.ofql import OFQL as OFQL
+    from oneleap.domains.rl.algorithms.pixel_ofql import PixelOFQL as PixelOFQL
+    from oneleap.domains.rl.algorithms.policy import Policy as Policy
+    from oneleap.domains.rl.algorithms.rebrac import ReBRAC as ReBRAC
+    from oneleap.domains.rl.data.datamodule import OfflineData as OfflineData
+    from oneleap.domains.rl.data.pixels import PixelData as PixelData
+    from oneleap.domains.rl.data.rewards import AntMazeReward as AntMazeReward
+    from oneleap.domains.rl.data.rewards import GoalDistanceReward as GoalDistanceReward
+    from oneleap.domains.rl.data.rewards import NormalizedReward as NormalizedReward
+    from oneleap.domains.rl.data.rewards import ReturnScaledReward as ReturnScaledReward
+    from oneleap.domains.rl.data.rewards import Reward as Reward
+    from oneleap.domains.rl.data.rewards import StoredReward as StoredReward
+    from oneleap.domains.rl.data.transitions import OfflineDataset as OfflineDataset
+    from oneleap.domains.rl.data.transitions import Transitions as Transitions
+    from oneleap.domains.rl.envs.task import Task as Task
+    from oneleap.domains.rl.evaluation.callbacks import EvaluatePolicy as EvaluatePolicy
+    from oneleap.domains.rl.evaluation.rollouts import Evaluation as Evaluation
+    from oneleap.domains.rl.evaluation.rollouts import evaluate_policy as evaluate_policy
+    from oneleap.domains.rl.nets.critics import Critic as Critic
+    from oneleap.domains.rl.online.datamodule import OnlineData as OnlineData
+    from oneleap.domains.rl.spec import Spec as Spec
+
+__getattr__, __dir__, __all__ = lazy_names(
+    __name__,
+    {
+        "ActionRegression": "algorithms.gaussian",
+        "ActorCritic": "algorithms.actor_critic",
+        "AntMazeReward": "data.rewards",
+        "Bootstrap": "algorithms.bfq",
+        "Critic": "nets.critics",
+        "CriticConfig": "algorithms.config",
+        "DQL": "algorithms.dql",
+        "EvaluatePolicy": "evaluation.callbacks",
+        "Evaluation": "evaluation.rollouts",
+        "FBRAC": "algorithms.fbrac",
+        "FQL": "algorithms.fql",
+        "GaussianField": "algorithms.gaussian",
+        "GaussianLikelihood": "algorithms.gaussian",
+        "GoalDistanceReward": "data.rewards",
+        "IDQL": "algorithms.idql",
+        "IQL": "algorithms.iql",
+        "NetworkConfig": "algorithms.config",
+        "NormalizedReward": "data.rewards",
+        "OFQL": "algorithms.ofql",
+        "OfflineData": "data.datamodule",
+        "OfflineDataset": "data.transitions",
+        "OnlineData": "online.datamodule",
+        "PixelData": "data.pixels",
+        "PixelOFQL": "algorithms.pixel_ofql",
+        "Policy": "algorithms.policy",
+        "ReBRAC": "algorithms.rebrac",
+        "ReturnScaledReward": "data.rewards",
+        "Reward": "data.rewards",
+        "Spec": "spec",
+        "StoredReward": "data.rewards",
+        "Task": "envs.task",
+        "Transitions": "data.transitions",
+        "evaluate_policy": "evaluation.rollouts",
+    },
+)

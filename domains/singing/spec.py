@@ -1,4 +1,4 @@
-"""What a model must know of a singer's data, and what a batch of it is."""
+"""What a model must know about the data of a singer, and the batches it is trained on."""
 
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -9,18 +9,19 @@ from torch import Tensor
 from oneleap.domains.audio.mel import Mel
 
 SINGING = Mel(sample_rate=24_000, n_fft=1024, hop=256, window=1024, n_mels=80, fmax=12_000.0)
-"""The contract of the shipped singer."""
+"""Spectrogram format of the shipped singer."""
 
 
 @dataclass(frozen=True)
 class Spec:
-    """Contract, alphabet and range; stored with the weights.
+    """Spectrogram format, phonemes and range of a singer; stored with every model.
 
     Attributes:
-        mel: Contract of the spectrograms.
-        phonemes: In order; token 0 is padding, the first phoneme is token 1.
-        lowest: Least pitch of a note in the data, semitones (60 is C4).
-        highest: Greatest.
+        mel: Spectrogram format.
+        phonemes: Phonemes in the order of their tokens. Token 0 is padding, so the first phoneme
+            has token 1.
+        lowest: Lowest pitch of a note in the data, in semitones (60 is C4).
+        highest: Highest pitch of a note in the data, in semitones.
     """
 
     mel: Mel = field(default_factory=lambda: SINGING)
@@ -29,41 +30,41 @@ class Spec:
     highest: float = 84.0
 
 
-class Songs(NamedTuple):
-    """Phrases that were sung, padded. Frames are those of the contract.
+class SingingBatch(NamedTuple):
+    """Padded phrases: the score, and what was recorded of it. All durations are in frames.
 
     Attributes:
-        tokens: Numbers of phonemes, 0 at padding.
-        durations: Frames of each phoneme; a fraction is kept where only the sum is whole.
-        onset: Whether a phoneme begins a word.
-        word: Number of each phoneme's word; padding has the last one's.
-        word_dur: Frames of each phoneme's word.
-        ph_midi: Pitch of the note that each phoneme's word begins with, semitones; 0 at rests.
-        each: Whole frames of each phoneme: differences of rounded ends.
-        notes: Pitch of each note, semitones, rests filled from their neighbours.
-        rest: Where notes are rests.
-        note_each: Whole frames of each note.
-        mel: Normalised spectrograms.
-        f0: Hz, carried on through what has no voice.
-        base: Semitones of the score, smoothed.
-        energy: dB.
-        breathiness: dB.
-        frames: Frames of each phrase.
+        tokens: Token of each phoneme, 0 at padding.
+        exact_durations: Duration of each phoneme, not rounded.
+        word_onset: True at the first phoneme of each word.
+        word_index: Word of each phoneme. Padding has the index of the last word.
+        word_durations: Duration of the word of each phoneme, not rounded.
+        ph_midi: Pitch of the first note of each phoneme's word in semitones, 0 at rests.
+        durations: Whole frames of each phoneme: differences of rounded end times.
+        note_midi: Pitch of each note in semitones. Rests have the pitch of a neighbor.
+        note_rest: True at rests.
+        note_durations: Whole frames of each note.
+        mel: Normalized log-mel spectrograms.
+        f0: Pitch of each frame in Hz, interpolated through unvoiced frames.
+        base_pitch: Smoothed pitch of the score at each frame, in semitones.
+        energy: Energy of each frame in dB.
+        breathiness: Energy of the aperiodic part of each frame in dB.
+        num_frames: Number of frames of each phrase.
     """
 
     tokens: Int[Tensor, "b l"]
-    durations: Float[Tensor, "b l"]
-    onset: Bool[Tensor, "b l"]
-    word: Int[Tensor, "b l"]
-    word_dur: Float[Tensor, "b l"]
+    exact_durations: Float[Tensor, "b l"]
+    word_onset: Bool[Tensor, "b l"]
+    word_index: Int[Tensor, "b l"]
+    word_durations: Float[Tensor, "b l"]
     ph_midi: Float[Tensor, "b l"]
-    each: Int[Tensor, "b l"]
-    notes: Float[Tensor, "b k"]
-    rest: Bool[Tensor, "b k"]
-    note_each: Int[Tensor, "b k"]
+    durations: Int[Tensor, "b l"]
+    note_midi: Float[Tensor, "b k"]
+    note_rest: Bool[Tensor, "b k"]
+    note_durations: Int[Tensor, "b k"]
     mel: Float[Tensor, "b mels n"]
     f0: Float[Tensor, "b n"]
-    base: Float[Tensor, "b n"]
+    base_pitch: Float[Tensor, "b n"]
     energy: Float[Tensor, "b n"]
     breathiness: Float[Tensor, "b n"]
-    frames: Int[Tensor, "b"]
+    num_frames: Int[Tensor, "b"]

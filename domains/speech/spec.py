@@ -1,4 +1,4 @@
-"""What a model must know of a voice's data, and what a batch of it is."""
+"""Specification of a voice's data, mixtures of speakers, and the batches of training."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,13 +15,13 @@ from oneleap.domains.speech.text.symbols import SYMBOLS
 
 @dataclass(frozen=True)
 class Spec:
-    """Contract and alphabet; stored with the weights.
+    """Spectrogram format, alphabet and speakers. They are stored with the weights.
 
     Attributes:
-        mel: Contract of the spectrograms.
-        symbols: What texts are made of.
-        speakers: Names.
-        language: Of espeak-ng.
+        mel: Format of the spectrograms.
+        symbols: Alphabet of the phonetic text.
+        speakers: Names of the speakers.
+        language: Language of espeak-ng.
     """
 
     mel: Mel = field(default_factory=Mel)
@@ -31,53 +31,63 @@ class Spec:
 
 
 @dataclass(frozen=True)
-class Lean:
-    """A speaker of few recordings whose sounds lean on those of one of many.
+class SpeakerMix:
+    """A speaker whose sounds are mixed with those of another speaker.
 
-    When it speaks, what its tokens sound like on average is by ``share`` the other's; durations and
-    the decoder's voice stay its own.
+    It helps a speaker with few recordings. In synthesis, the encoder is conditioned on the mean
+    of the two speaker embeddings, weighted by ``weight``. The mean spectra of tokens are mixed by
+    the same weights, because they are linear in the embedding. Durations and the decoder are
+    conditioned on the speaker's own embedding.
 
     Attributes:
-        speaker: Who leans.
-        to: On whom.
-        share: 0 is not at all, 1 is all the other's.
+        speaker: Name of the speaker.
+        other: Name of the speaker who is mixed in.
+        weight: Weight of the other speaker, from 0 to 1.
     """
 
     speaker: str
-    to: str
-    share: float = 0.5
+    other: str
+    weight: float = 0.5
 
 
-def shares(speakers: Sequence[str], leans: Sequence[Lean]) -> Float[Tensor, "s s"]:
-    """Whose sounds each speaker has, by shares; rows sum to 1.
+def mixing_weights(speakers: Sequence[str], mixes: Sequence[SpeakerMix]) -> Float[Tensor, "s s"]:
+    """Compute the weight of each speaker's embedding in the encoder of each speaker.
+
+    Args:
+        speakers: Names of all speakers.
+        mixes: Mixtures; a speaker without one keeps its own embedding.
+
+    Returns:
+        Weights with one row per speaker. Rows sum to 1.
 
     Raises:
-        InputError: If a name is none of the speakers', or a share is outside [0, 1].
+        InputError: If a name is unknown or a weight is outside [0, 1].
     """
     rows = torch.eye(len(speakers))
-    for lean in leans:
-        for name in (lean.speaker, lean.to):
+    for mix in mixes:
+        for name in (mix.speaker, mix.other):
             if name not in speakers:
                 raise InputError(
-                    f"leans: no speaker '{name}'{nearest(name, speakers)} ({', '.join(speakers)})"
+                    f"speaker_mixes: no speaker '{name}'{nearest(name, speakers)} "
+                    f"({', '.join(speakers)})"
                 )
-        if not 0 <= lean.share <= 1:
-            raise InputError(f"leans: a share between 0 and 1, not {lean.share:g}")
-        a, b = speakers.index(lean.speaker), speakers.index(lean.to)
-        rows[a] = (1 - lean.share) * torch.eye(len(speakers))[a]
-        rows[a, b] += lean.share
+        if not 0 <= mix.weight <= 1:
+            raise InputError(f"speaker_mixes: weight must be from 0 to 1, not {mix.weight:g}")
+        a, b = speakers.index(mix.speaker), speakers.index(mix.other)
+        rows[a] = (1 - mix.weight) * torch.eye(len(speakers))[a]
+        rows[a, b] += mix.weight
     return rows
 
 
-class Utterances(NamedTuple):
-    """Recordings and their texts, padded.
+class UtteranceBatch(NamedTuple):
+    """A padded batch of recordings with their texts.
 
     Attributes:
-        tokens: Numbers of symbols, 0 at padding.
-        lengths: Tokens of each.
-        mel: Normalised spectrograms.
-        frames: Frames of each, never fewer than its tokens.
-        speaker: Number of who speaks.
+        tokens: Token ids, 0 at padding.
+        lengths: Number of tokens of each text.
+        mel: Normalized spectrograms.
+        frames: Number of frames of each recording, at least its number of tokens.
+        speaker: Index of each speaker.
     """
 
     tokens: Int[Tensor, "b l"]
@@ -87,19 +97,19 @@ class Utterances(NamedTuple):
     speaker: Int[Tensor, "b"]
 
 
-class Aligned(NamedTuple):
-    """Recordings whose frames are told which token they belong to, and a crop of each.
+class AlignedBatch(NamedTuple):
+    """A batch with a duration for each token, and a crop of each recording.
 
     Attributes:
-        tokens: Numbers of symbols, (b, l).
+        tokens: Token ids.
         token_mask: True at real tokens.
-        speaker: Number of who speaks.
-        durations: Frames of each token, 0 at padding.
-        means: Mean spectrum of each token's frames, 0 at padding.
-        x: Spectrograms of the crops.
-        owner: Token of each frame of the crops.
+        speaker: Index of each speaker.
+        durations: Number of frames of each token, 0 at padding.
+        means: Mean spectrum over each token's frames, 0 at padding.
+        x: Normalized spectrograms of the crops.
+        frame_to_token: Index of the token of each frame of the crops.
         mask: True at real frames of the crops.
-        dropped: Rows whose text the decoder is not to see.
+        dropped: True at rows whose text is hidden from the decoder.
     """
 
     tokens: Int[Tensor, "b l"]
@@ -108,6 +118,6 @@ class Aligned(NamedTuple):
     durations: Int[Tensor, "b l"]
     means: Float[Tensor, "b mels l"]
     x: Float[Tensor, "b mels n"]
-    owner: Int[Tensor, "b n"]
+    frame_to_token: Int[Tensor, "b n"]
     mask: Bool[Tensor, "b 1 n"]
     dropped: Bool[Tensor, "b"]

@@ -1,7 +1,7 @@
-"""Random segments and scores, for property tests.
+"""Random segments and scores for property tests, and one segment for other tests.
 
-What is drawn is a function that builds them: types are checked in tests by a random sample of each
-tuple, and Hypothesis allows no other randomness than its own while it draws.
+The strategies draw functions that build a segment or score. In tests, the type checker looks at a
+random item of each tuple, and Hypothesis forbids all randomness but its own while it draws.
 """
 
 from collections.abc import Callable
@@ -11,8 +11,18 @@ from functools import partial
 import numpy as np
 from hypothesis import strategies as st
 
-from oneleap.domains.singing.scores.score import Note, Score, even_bars
-from oneleap.domains.singing.segments.segment import Curve, Segment
+from oneleap.domains.singing.scores.score import Note, Score, uniform_bars
+from oneleap.domains.singing.segments.segment import Curve, ScoreSegment, Segment
+
+SAKURA = ScoreSegment(
+    ph_seq=("SP", "s", "a", "k", "u", "r", "a", "SP"),
+    ph_num=(2, 2, 2, 1, 1),
+    ph_dur=(0.4, 0.1, 0.4, 0.1, 0.45, 0.05, 1.0, 0.5),
+    note_midi=(None, 69.0, 69.0, 71.0, 72.0, None),
+    note_dur=(0.5, 0.5, 0.5, 0.6, 0.4, 0.5),
+    note_slur=(False, False, False, False, True, False),
+)
+"""Four syllables, the last on two notes, between rests."""
 
 VOWELS = ("a", "i", "u", "e", "o")
 LYRICS = ("さ", "く", "ら", "きゃ", "ん", "っ", "かん", "la", "shi", "あ い", "<&>\"'")
@@ -29,7 +39,7 @@ def curves() -> st.SearchStrategy[Curve]:
 
 @st.composite
 def segments(draw: st.DrawFn) -> Callable[[], Segment]:
-    """With everything a segment can have."""
+    """Segments that use every field."""
     words = draw(st.integers(1, 5))
     ph_num = [draw(st.integers(1, 3)) for _ in range(words)]
     names = st.sampled_from(("SP", "AP", "ja/k", *VOWELS, "s", "N"))
@@ -60,7 +70,7 @@ def segments(draw: st.DrawFn) -> Callable[[], Segment]:
         gender=draw(either),
         velocity=draw(either),
         lang=draw(st.sampled_from((None, "ja"))),
-        more={"seed": draw(st.integers()), "spk_mix": {"a": "0.5 1"}}
+        extra={"seed": draw(st.integers()), "spk_mix": {"a": "0.5 1"}}
         if draw(st.booleans())
         else {},
     )
@@ -68,7 +78,13 @@ def segments(draw: st.DrawFn) -> Callable[[], Segment]:
 
 @st.composite
 def scores(draw: st.DrawFn, *, whole: bool = False, even: bool = False) -> Callable[[], Score]:
-    """Scores; in whole semitones, with bars that MIDI would count alike, if asked for."""
+    """Scores.
+
+    Args:
+        draw: Function of Hypothesis that draws from a strategy.
+        whole: Whether pitches are whole semitones.
+        even: Whether the bars are those that MIDI would count.
+    """
     beats = st.sampled_from([Fraction(n, d) for d in (1, 2, 3, 4, 6) for n in (1, 2, 3, 7)])
     notes: list[Note] = []
     for _ in range(draw(st.integers(1, 8))):
@@ -85,8 +101,8 @@ def scores(draw: st.DrawFn, *, whole: bool = False, even: bool = False) -> Calla
     if all(note.midi is None for note in notes):
         notes.append(Note(Fraction(1), 60.0, "あ"))
     total = sum((n.beats for n in notes), Fraction(0))
-    metre = draw(st.sampled_from(((4, 4), (3, 4), (6, 8), (5, 4))))
-    length = Fraction(4 * metre[0], metre[1])
+    time_signature = draw(st.sampled_from(((4, 4), (3, 4), (6, 8), (5, 4))))
+    length = Fraction(4 * time_signature[0], time_signature[1])
     missing = -total % length
     if even and missing:
         if notes[-1].midi is None:
@@ -103,7 +119,7 @@ def scores(draw: st.DrawFn, *, whole: bool = False, even: bool = False) -> Calla
     title, part = draw(st.sampled_from(("", "Sakura", "a < b"))), draw(st.sampled_from(("", "V")))
 
     def build() -> Score:
-        bars = even_bars(total, metre, min(pickup, total))
+        bars = uniform_bars(total, time_signature, min(pickup, total))
         return Score(tuple(notes), bars, tempos, title, part)
 
     return build

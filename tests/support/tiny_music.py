@@ -13,8 +13,8 @@ from oneleap.domains.audio.mel import Mel
 from oneleap.domains.audio.vocoders.vocos import Vocos
 from oneleap.domains.music.composer.composer import Composer
 from oneleap.domains.music.models.model import MusicModel
-from oneleap.domains.music.models.nets import Backbone, DiT
-from oneleap.domains.music.spec import Batch, Spec
+from oneleap.domains.music.models.nets import BackboneConfig, DiTConfig
+from oneleap.domains.music.spec import MusicBatch, Spec
 
 RATE = 8_000
 MEL = Mel(
@@ -35,7 +35,7 @@ SPEC = Spec(
     mean=tuple(0.1 * k for k in range(10)),
     std=tuple(1 + 0.05 * k for k in range(10)),
 )
-BACKBONE = DiT(width=16, depth=1, heads=2, patch=4)
+BACKBONE = DiTConfig(width=16, depth=1, heads=2, patch=4)
 
 
 def chord(seconds: float, hz: float, rate: int = RATE) -> NDArray[np.float32]:
@@ -60,7 +60,7 @@ def write_pieces(folder: Path, each: int = 3, seconds: float = 2.0, rate: int = 
 def model(
     objective: Objective | None = None,
     spec: Spec = SPEC,
-    backbone: Backbone = BACKBONE,
+    backbone: BackboneConfig = BACKBONE,
     seed: int = 3,
 ) -> MusicModel:
     """A model whose every weight matters."""
@@ -83,16 +83,50 @@ def vocoder(mel: Mel = MEL) -> Vocos:
 
 def composer(student: Objective | None = None) -> Composer:
     """A base model, a student of another seed, a vocoder."""
-    return Composer.of(model(), model(student, seed=4), vocoder(), guidance=2.0)
+    return Composer.from_parts(model(), model(student, seed=4), vocoder(), guidance=2.0)
 
 
-def batch(rows: int = 4, frames: int = 32, seed: int = 0) -> Batch:
+def batch(rows: int = 4, frames: int = 32, seed: int = 0) -> MusicBatch:
     """Noise for clips, tags at random."""
     g = torch.Generator().manual_seed(seed)
     tags = torch.randint(0, 2, (rows, len(SPEC.tags)), generator=g).float()
-    return Batch(torch.randn(rows, MEL.n_mels, frames, generator=g), tags)
+    return MusicBatch(torch.randn(rows, MEL.n_mels, frames, generator=g), tags)
 
 
 def untagged(spec: Spec = SPEC) -> Spec:
     """The same without tags."""
     return replace(spec, tags=())
+
+
+MUSICNN_SHAPES = {
+    "conv2d": (7, 38, 1, 204),
+    "conv2d_1": (7, 67, 1, 204),
+    "conv2d_2": (128, 1, 1, 51),
+    "conv2d_3": (64, 1, 1, 51),
+    "conv2d_4": (32, 1, 1, 51),
+    "conv2d_5": (7, 561, 1, 64),
+    "conv2d_6": (7, 64, 1, 64),
+    "conv2d_7": (7, 64, 1, 64),
+    "dense": (1506, 200),
+    "dense_1": (200, 50),
+}
+
+MUSICNN_NORMS = (1, 204, 204, 51, 51, 51, 64, 64, 64, 1506, 200)
+
+
+def musicnn_variables(seed: int = 0) -> dict[str, np.ndarray]:
+    """Random weights under TensorFlow's names and in its layout."""
+    rng = np.random.default_rng(seed)
+    found = dict[str, np.ndarray]()
+    for name, shape in MUSICNN_SHAPES.items():
+        fan_in = np.prod(shape[:-1])
+        found[f"{name}/kernel"] = rng.normal(size=shape) / np.sqrt(fan_in)
+        found[f"{name}/bias"] = 0.1 * rng.normal(size=shape[-1])
+    for k, width in enumerate(MUSICNN_NORMS):
+        name = f"batch_normalization_{k}" if k else "batch_normalization"
+        for part in ("gamma", "beta", "moving_mean", "moving_variance"):
+            value = 0.2 * rng.normal(size=width)
+            found[f"{name}/{part}"] = (
+                np.exp(value) if part[-1] in "ea" and part != "beta" else value
+            )
+    return {name: value.astype(np.float32) for name, value in found.items()}

@@ -1,7 +1,8 @@
-"""What tests of the reinforcement-learning algorithms share: critics written out, a bandit."""
+"""What tests of the reinforcement-learning algorithms share: small settings, critics, a bandit."""
 
 import itertools
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import lightning as L
 import torch
@@ -10,40 +11,57 @@ from torch.nn.functional import layer_norm, mish
 
 from oneleap.core.objectives import MeanFlow
 from oneleap.core.training.optim import AdamConfig
+from oneleap.core.training.recipe import Recipe
 from oneleap.domains.rl.algorithms.actor_critic import ActorCritic
 from oneleap.domains.rl.algorithms.bfq import Bootstrap
+from oneleap.domains.rl.algorithms.config import CriticConfig, NetworkConfig
 from oneleap.domains.rl.algorithms.dql import DQL
 from oneleap.domains.rl.algorithms.fbrac import FBRAC
 from oneleap.domains.rl.algorithms.fql import FQL
 from oneleap.domains.rl.algorithms.idql import IDQL
 from oneleap.domains.rl.algorithms.iql import IQL
 from oneleap.domains.rl.algorithms.ofql import OFQL
+from oneleap.domains.rl.algorithms.policy import Policy
 from oneleap.domains.rl.algorithms.rebrac import ReBRAC
 from oneleap.domains.rl.data.transitions import Transitions
-from oneleap.domains.rl.envs.task import Spec
 from oneleap.domains.rl.nets.critics import Critic
+from oneleap.domains.rl.spec import Spec
+
+
+def plain(ema: float = 0.995, **settings: Any) -> Recipe:
+    """Settings of training without compilation."""
+    return Recipe(ema=ema, compile=False, **settings)
+
 
 SPEC = Spec(3, 2, (0.5, -1.0, 2.0), (2.0, 0.5, 1.0), (-1.0, -2.0), (1.0, 4.0))
-TINY = {"width": 8, "depth": 1, "compile_loss": False}
-TIMED = {**TINY, "time_dim": 4}
+TINY: dict[str, Any] = {"network": NetworkConfig(8, 1, 4), "recipe": plain()}
 ALGORITHMS: dict[str, Callable[[Spec], ActorCritic]] = {
-    "ofql": lambda spec: OFQL(spec, MeanFlow(), **TIMED),
-    "bfq": lambda spec: OFQL(spec, Bootstrap(), **TIMED),
-    "dql": lambda spec: DQL(spec, steps=2, candidates=6, **TIMED),
-    "fql": lambda spec: FQL(spec, flow_steps=2, **TIMED),
-    "fbrac": lambda spec: FBRAC(spec, steps=2, **TIMED),
-    "iql": lambda spec: IQL(spec, spread=0.5, **TINY),
-    "idql": lambda spec: IDQL(spec, steps=2, candidates=6, **TIMED),
+    "ofql": lambda spec: OFQL(spec, MeanFlow(), **TINY),
+    "bfq": lambda spec: OFQL(spec, Bootstrap(), **TINY),
+    "dql": lambda spec: DQL(spec, steps=2, num_action_samples=6, **TINY),
+    "fql": lambda spec: FQL(spec, flow_steps=2, **TINY),
+    "fbrac": lambda spec: FBRAC(spec, steps=2, **TINY),
+    "iql": lambda spec: IQL(spec, std_scale=0.5, **TINY),
+    "idql": lambda spec: IDQL(spec, steps=2, num_action_samples=6, **TINY),
     "rebrac": lambda spec: ReBRAC(spec, **TINY),
 }
-SMALL = {"width": 16, "depth": 2, "compile_loss": False}
-FAST = {
-    "width": 32,
-    "depth": 2,
-    "compile_loss": False,
-    "optimizer": AdamConfig(lr=3e-3),
-    "critic_optimizer": AdamConfig(lr=1e-2),
-}
+SMALL: dict[str, Any] = {"network": NetworkConfig(16, 2, 8), "recipe": plain()}
+
+
+def fast(ema: float = 0.995, **critic: Any) -> dict[str, Any]:
+    """Settings that learn the bandit in a few hundred steps.
+
+    Args:
+        ema: Decay of the policy's average.
+        critic: Settings of the critics.
+    """
+    return {
+        "network": NetworkConfig(32, 2, 8),
+        "recipe": plain(ema, optimizer=AdamConfig(lr=3e-3)),
+        "critic_config": CriticConfig(optimizer=AdamConfig(lr=1e-2), **critic),
+    }
+
+
 UNIFORM = 1.875
 """Mean distance from the bandit's best action of its data's actions."""
 
@@ -76,7 +94,7 @@ def both(critic: Critic, s: Tensor, a: Tensor) -> Tensor:
 
 
 def same_gradients(found: dict[str, Tensor], loss: Tensor, module: nn.Module) -> None:
-    """``found`` is the gradient of ``loss`` in all weights of ``module``, and no other's."""
+    """``found`` is the gradient of ``loss`` in all weights of ``module``, and in no others."""
     named = dict(module.named_parameters())
     expected = torch.autograd.grad(loss, list(named.values()), allow_unused=True)
     assert found.keys() == named.keys()
@@ -94,6 +112,11 @@ def trainer(steps: int) -> L.Trainer:
         enable_progress_bar=False,
         enable_model_summary=False,
     )
+
+
+def train(policy: Policy, steps: int, batches: Iterator[Transitions]) -> None:
+    """Take some gradient steps."""
+    trainer(steps).fit(policy.lightning_module(), batches)
 
 
 def bandit(n: int = 128) -> Iterator[Transitions]:

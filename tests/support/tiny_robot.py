@@ -1,12 +1,13 @@
-"""The least demonstrations there can be: a hand that goes to an object and closes."""
+"""The smallest demonstrations that the code accepts."""
 
 import json
 from pathlib import Path
 
 import numpy as np
 
-from oneleap.domains.robot.data.robomimic_write import Episode, write
-from oneleap.domains.robot.envs.task import Spec, Task
+from oneleap.domains.robot.data.robomimic_write import Demonstration, write_demos
+from oneleap.domains.robot.envs.task import Task
+from oneleap.domains.robot.spec import Spec
 
 ENV_ARGS = json.dumps({"env_name": "Lift", "env_version": "1.5.2", "type": 1, "env_kwargs": {}})
 KEYS = ("hand", "object")
@@ -14,13 +15,13 @@ EYE = "eye_image"
 
 
 def spec(**given: object) -> Spec:
-    """Of the data below, with chunks of 4; any field may be another."""
+    """Spec of the data below with chunks of 4 actions; any field may be given."""
     fields: dict[str, object] = {
         "obs_keys": KEYS,
         "obs_sizes": (3, 2),
-        "obs_steps": 1,
+        "n_obs_steps": 1,
         "act_dim": 7,
-        "chunk": 4,
+        "horizon": 4,
         "obs_shift": (0.5, -1.0, 0.0, 0.0, 2.0),
         "obs_scale": (2.0, 1.0, 1.0, 0.5, 1.0),
         "act_shift": (0.0, 0.5, 0.0, 0.0, 0.0, 0.0, 0.0),
@@ -30,8 +31,8 @@ def spec(**given: object) -> Spec:
     return Spec(**{**fields, **given})  # type: ignore[arg-type]
 
 
-def episode(n: int, seed: int, images: tuple[int, int] | None = None) -> Episode:
-    """A demonstration of ``n`` steps, in which column 0 of actions counts them."""
+def demonstration(n: int, seed: int, images: tuple[int, int] | None = None) -> Demonstration:
+    """A demonstration of ``n`` steps; column 0 of the actions counts them."""
     g = np.random.default_rng(seed)
     actions = g.uniform(-1, 1, (n, 7))
     actions[:, 0] = np.arange(n) / n
@@ -39,20 +40,20 @@ def episode(n: int, seed: int, images: tuple[int, int] | None = None) -> Episode
     obs = {"hand": g.normal(size=(n + 1, 3)), "object": g.normal(size=(n + 1, 2))}
     if images is not None:
         obs[EYE] = g.integers(0, 256, (n + 1, *images, 3), dtype=np.uint8)
-    return Episode(
+    return Demonstration(
         states=g.normal(size=(n, 5)),
         actions=actions,
         actions_abs=g.uniform(-1, 1, (n, 7)),
         rewards=np.zeros(n),
         obs=obs,
-        model="<mujoco/>",
+        model_xml="<mujoco/>",
     )
 
 
 def demonstrations(
     path: Path, lengths: tuple[int, ...] = (12, 9, 15), images: tuple[int, int] | None = None
-) -> list[Episode]:
-    """Write a file of them, the last under the filter key ``valid``; what is in it."""
-    episodes = [episode(n, seed, images) for seed, n in enumerate(lengths)]
-    write(path, ENV_ARGS, episodes, valid=1 / len(lengths))
+) -> list[Demonstration]:
+    """Write demonstrations to a file, the last one under the filter key ``valid``; return them."""
+    episodes = [demonstration(n, seed, images) for seed, n in enumerate(lengths)]
+    write_demos(path, ENV_ARGS, episodes, valid=1 / len(lengths))
     return episodes

@@ -1,5 +1,6 @@
-"""The least singing there can be: sawtooth waves for notes, and models of a few weights."""
+"""The smallest singing data and models: sawtooth waves for notes, models of a few weights."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,25 +8,26 @@ import torch
 from numpy.typing import NDArray
 
 from oneleap.core.objectives import FlowMatching
+from oneleap.core.sampling.samplers import FlowMapSampler, Sampler
 from oneleap.core.types import Objective
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.audio.vocoders.nsf import NSF
-from oneleap.domains.singing.data.batches import Take, collate, row
-from oneleap.domains.singing.models.acoustic import Acoustic
-from oneleap.domains.singing.models.curves import Curves
-from oneleap.domains.singing.models.durations import Durations
-from oneleap.domains.singing.models.nets import LYNX, Aux, Encoder
-from oneleap.domains.singing.models.samplers import FlowMapSampler, Sampler
-from oneleap.domains.singing.segments.segment import Segment
-from oneleap.domains.singing.spec import Songs, Spec
+from oneleap.domains.singing.data.batches import AudioFeatures, collate, score_features
+from oneleap.domains.singing.models.acoustic import AcousticModel
+from oneleap.domains.singing.models.curves import CurveModel
+from oneleap.domains.singing.models.durations import DurationModel
+from oneleap.domains.singing.models.nets import AuxDecoderConfig, EncoderConfig, LYNXConfig
+from oneleap.domains.singing.segments.segment import ScoreSegment
+from oneleap.domains.singing.spec import SingingBatch, Spec
+from oneleap.domains.singing.voice.singer import Singer
 
 RATE = 8_000
 MEL = Mel(sample_rate=RATE, n_fft=256, hop=128, window=256, n_mels=10, fmax=4000.0)
 SPEC = Spec(MEL, ("AP", "SP", "a", "i", "k", "n", "s"), 57.0, 69.0)
-SMALL = Encoder(width=16, depth=1, heads=2, hidden=16)
-DECODER = LYNX(width=16, depth=1, kernel=3)
+SMALL = EncoderConfig(width=16, depth=1, heads=2, hidden=16)
+DECODER = LYNXConfig(width=16, depth=1, kernel=3)
 
-SCORE = Segment(
+SCORE = ScoreSegment(
     ph_seq=("SP", "k", "a", "n", "i", "SP"),
     ph_num=(2, 2, 1, 1),
     note_midi=(None, 57.0, 60.0, 64.0, None),
@@ -35,7 +37,7 @@ SCORE = Segment(
 )
 """Rest, two syllables, the second slurred over two notes, rest."""
 
-TIMED = Segment(
+TIMED = ScoreSegment(
     ph_seq=SCORE.ph_seq,
     ph_num=SCORE.ph_num,
     ph_dur=(0.15, 0.05, 0.24, 0.06, 0.5, 0.2),
@@ -58,7 +60,7 @@ def tone(midi: tuple[float | None, ...], seconds: tuple[float, ...]) -> NDArray[
 
 
 def write_corpus(folder: Path, songs: int = 4, phrases: int = 2) -> Path:
-    """A folder of openvpi's layout."""
+    """Write a folder of recordings in openvpi's layout."""
     import soundfile
 
     (folder / "wavs").mkdir(parents=True)
@@ -78,8 +80,8 @@ def write_corpus(folder: Path, songs: int = 4, phrases: int = 2) -> Path:
     return folder
 
 
-def shaken(model: torch.nn.Module, seed: int = 3) -> None:
-    """Give every weight a value that matters."""
+def randomize(model: torch.nn.Module, seed: int = 3) -> None:
+    """Give every weight a random value, so that each has an influence."""
     g = torch.Generator().manual_seed(seed)
     for weight in model.parameters():
         torch.nn.init.normal_(weight, std=0.2, generator=g)
@@ -87,26 +89,26 @@ def shaken(model: torch.nn.Module, seed: int = 3) -> None:
 
 def acoustic(
     objective: Objective | None = None, sampler: Sampler | None = None, depth: float = 1.0
-) -> Acoustic:
-    """A model whose every weight matters."""
-    model = Acoustic(
+) -> AcousticModel:
+    """An acoustic model with random weights."""
+    model = AcousticModel(
         SPEC,
         objective or FlowMatching(),
         sampler=sampler or FlowMapSampler(),
         encoder=SMALL,
-        aux=Aux(8, 8, 1),
+        aux=AuxDecoderConfig(8, 8, 1),
         decoder=DECODER,
         depth=depth,
         crop_s=None,
     )
-    shaken(model.net)
-    shaken(model.average)
+    randomize(model.net)
+    randomize(model.average)
     return model.eval()
 
 
-def curves(names: tuple[str, ...] = ("pitch",)) -> Curves:
-    """Likewise."""
-    model = Curves(
+def curves(names: tuple[str, ...] = ("pitch",)) -> CurveModel:
+    """A curve model with random weights."""
+    model = CurveModel(
         SPEC,
         FlowMatching(),
         names=names,
@@ -116,33 +118,43 @@ def curves(names: tuple[str, ...] = ("pitch",)) -> Curves:
         bins=2,
         temperature=0.5,
     )
-    shaken(model.net)
-    shaken(model.average)
+    randomize(model.net)
+    randomize(model.average)
     return model.eval()
 
 
-def durations() -> Durations:
-    """Likewise."""
-    model = Durations(SPEC, encoder=SMALL, depth=1)
-    shaken(model.net)
-    shaken(model.average)
+def durations() -> DurationModel:
+    """A duration model with random weights."""
+    model = DurationModel(SPEC, encoder=SMALL, depth=1)
+    randomize(model.net)
+    randomize(model.average)
     return model.eval()
 
 
 def vocoder() -> NSF:
-    """Likewise."""
+    """An NSF vocoder with random weights."""
     model = NSF(MEL, width=16, hidden=16, depth=1)
-    shaken(model)
+    randomize(model)
     return model.eval()
 
 
-def songs(seed: int = 0) -> Songs:
+TWO = [SCORE, replace(SCORE, offset=1.5)]
+"""A song of two phrases."""
+
+
+def tiny_singer() -> Singer:
+    """A singer with random weights."""
+    return Singer(acoustic(), durations(), curves(), vocoder())
+
+
+def songs(seed: int = 0) -> SingingBatch:
     """Three phrases of noise, of unequal lengths."""
     g = torch.Generator().manual_seed(seed)
-    rows, takes = [], []
+    scores, recordings = [], []
     for frames in (62, 70, 75):
-        rows.append(row(TIMED, SPEC, frames))
+        scores.append(score_features(TIMED, SPEC, frames))
         f0 = 200 + 100 * torch.rand(frames, generator=g)
         dbs = -40 + 10 * torch.randn(2, frames, generator=g)
-        takes.append(Take(torch.randn(10, frames, generator=g), f0, dbs[0], dbs[1]))
-    return collate(rows, takes, MEL)
+        mel = torch.randn(10, frames, generator=g)
+        recordings.append(AudioFeatures(mel, f0, dbs[0], dbs[1]))
+    return collate(scores, recordings, MEL)

@@ -1,4 +1,4 @@
-"""The least speech there can be: tones for words, and models of a few weights."""
+"""The smallest speech data, and models with few weights."""
 
 from pathlib import Path
 
@@ -11,27 +11,27 @@ from oneleap.core.sampling.samplers import FlowMapSampler, Sampler
 from oneleap.core.types import Objective
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.audio.vocoders.vocos import Vocos
-from oneleap.domains.speech.models.acoustic import Acoustic
-from oneleap.domains.speech.models.alignment import aligned
-from oneleap.domains.speech.models.nets import ConvNeXt, Text
-from oneleap.domains.speech.spec import Aligned, Spec, Utterances
+from oneleap.domains.speech.models.acoustic import AcousticModel
+from oneleap.domains.speech.models.alignment import align_batch
+from oneleap.domains.speech.models.nets import ConvNeXtConfig, TextEncoderConfig
+from oneleap.domains.speech.spec import AlignedBatch, Spec, UtteranceBatch
 
 RATE = 8_000
 MEL = Mel(sample_rate=RATE, n_fft=256, hop=128, window=256, n_mels=10, fmax=4000.0)
 SPEC = Spec(MEL)
-TEXT = Text(width=16, depth=1, heads=2, hidden=16, duration_width=8, speaker_dim=4)
-DECODER = ConvNeXt(width=16, depth=1, expansion=1)
+TEXT = TextEncoderConfig(width=16, depth=1, heads=2, hidden=16, duration_width=8, speaker_dim=4)
+DECODER = ConvNeXtConfig(width=16, depth=1, expansion=1)
 
 
 def tone(seconds: float = 0.5, hz: float = 220.0, rate: int = RATE) -> NDArray[np.float32]:
-    """A sawtooth-like sound with ten harmonics, peak about 0.5."""
+    """A sawtooth-like sound with ten harmonics and a peak of about 0.5."""
     t = np.arange(round(seconds * rate)) / rate
     wave = sum(np.sin(2 * np.pi * hz * k * t) / k for k in range(1, 11))
     return np.asarray(0.25 * wave, np.float32)
 
 
 def write_corpus(folder: Path, clips: int = 8, seconds: float = 1.0) -> Path:
-    """A folder of LJSpeech's layout, its transcripts phonetic."""
+    """Write a folder in the layout of LJSpeech, with phonetic transcripts."""
     import soundfile
 
     (folder / "wavs").mkdir(parents=True)
@@ -45,9 +45,9 @@ def write_corpus(folder: Path, clips: int = 8, seconds: float = 1.0) -> Path:
 
 def acoustic(
     objective: Objective | None = None, sampler: Sampler | None = None, spec: Spec = SPEC
-) -> Acoustic:
-    """A model whose every weight matters."""
-    model = Acoustic(
+) -> AcousticModel:
+    """An acoustic model in which every weight has an effect."""
+    model = AcousticModel(
         spec,
         objective or FlowMatching(),
         sampler=sampler or FlowMapSampler(),
@@ -63,7 +63,7 @@ def acoustic(
 
 
 def vocoder() -> Vocos:
-    """Likewise."""
+    """A vocoder in which every weight has an effect."""
     torch.manual_seed(0)
     model = Vocos(MEL, width=16, hidden=16, depth=2)
     for weight in model.parameters():
@@ -71,20 +71,20 @@ def vocoder() -> Vocos:
     return model.eval()
 
 
-def utterances(seed: int = 0, speakers: int = 1) -> Utterances:
-    """Three rows of noise, of unequal lengths."""
+def utterances(seed: int = 0, speakers: int = 1) -> UtteranceBatch:
+    """Three utterances of noise with different lengths."""
     g = torch.Generator().manual_seed(seed)
     lengths, frames = torch.tensor([4, 7, 2]), torch.tensor([12, 20, 9])
     tokens = torch.randint(1, 60, (3, 7), generator=g)
     mel = torch.randn(3, MEL.n_mels, 20, generator=g)
-    who = torch.arange(3) % speakers
-    return Utterances(tokens, lengths, mel, frames, who)
+    speaker = torch.arange(3) % speakers
+    return UtteranceBatch(tokens, lengths, mel, frames, speaker)
 
 
-def batch(seed: int = 0, speakers: int = 1) -> Aligned:
-    """The same, aligned evenly."""
+def batch(seed: int = 0, speakers: int = 1) -> AlignedBatch:
+    """The utterances, with tokens of equal durations as far as possible."""
     rows = utterances(seed, speakers)
-    each = torch.zeros(3, 7, dtype=torch.long)
+    durations = torch.zeros(3, 7, dtype=torch.long)
     for i, (n, total) in enumerate(zip(rows.lengths.tolist(), rows.frames.tolist(), strict=True)):
-        each[i, :n] = torch.tensor([total // n + (k < total % n) for k in range(n)])
-    return aligned(rows, each)
+        durations[i, :n] = torch.tensor([total // n + (k < total % n) for k in range(n)])
+    return align_batch(rows, durations)

@@ -1,1 +1,1 @@
-"""TODO-FACE domains/audio/commands."""
+"""The commands ``oneleap evaluate`` and ``oneleap export`` for vocoders."""

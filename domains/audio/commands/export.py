@@ -1,93 +1,35 @@
-"""``oneleap export`` for vocoders: a spectrogram in, samples out."""
+"""``oneleap export`` for vocoders: a graph from a spectrogram to samples."""
 
 from pathlib import Path
-
-import numpy as np
-import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from typing import Literal
 
 from oneleap.core.errors import InputError
-from oneleap.core.hub.export import Format, Graph, export_graphs
-from oneleap.core.hub.pretrained import load_pretrained
-from oneleap.domains.audio.stft import hann
-from oneleap.domains.audio.vocoders.vocos import Vocos
 
 
-class Samples(nn.Module):
-    """A vocoder in real numbers, frames first; its inverse transform is two products of matrices.
+def export(run: Path, format: Literal["onnx", "pt2"] = "onnx", tolerance: float = 1e-3) -> None:
+    """Export a vocoder as one graph from ``mel`` (n, mels), normalized, to ``samples`` (n, hop).
 
-    Args:
-        vocoder: The weights.
-
-    Raises:
-        InputError: If frames are not a whole number of hops long.
-    """
-
-    def __init__(self, vocoder: Vocos) -> None:
-        super().__init__()
-        spec = vocoder.spec
-        if spec.n_fft % spec.hop:
-            raise InputError(f"n_fft {spec.n_fft} is no multiple of hop {spec.hop}: no graph")
-        self.vocoder, self.hop, self.skip = vocoder, spec.hop, (spec.n_fft - spec.hop) // 2
-        window = hann(spec.window, spec.n_fft, torch.float64, torch.device("cpu")).numpy()
-        rows = np.eye(spec.n_fft // 2 + 1)
-        for name, unit in (("cosines", 1), ("sines", 1j)):
-            matrix = np.fft.irfft(unit * rows, spec.n_fft) * window
-            self.register_buffer(name, torch.from_numpy(matrix).float())
-        self.register_buffer("weight", torch.from_numpy(window**2).float())
-
-    def forward(self, mel: Float[Tensor, "n mels"]) -> Float[Tensor, "n hop"]:
-        """A hop of samples for each frame."""
-        real, imaginary = self.vocoder.spectrum(mel.T.unsqueeze(0))
-        cosines, sines = self.get_buffer("cosines"), self.get_buffer("sines")
-        frames = real[0].T @ cosines + imaginary[0].T @ sines
-        weight = self.get_buffer("weight").unsqueeze(0) * torch.ones_like(mel[:, :1])
-        return self._added(frames) / self._added(weight).clamp(min=1e-8)
-
-    def _added(self, frames: Float[Tensor, "n length"]) -> Float[Tensor, "n hop"]:
-        """Overlap and add, a hop apart; the ends are cut."""
-        parts = frames.reshape(frames.shape[0], -1, self.hop)
-        k = parts.shape[1]
-        total = sum(
-            (nn.functional.pad(parts[:, i], (0, 0, i, k - 1 - i)) for i in range(1, k)),
-            nn.functional.pad(parts[:, 0], (0, 0, 0, k - 1)),
-        )
-        n = frames.shape[0]
-        return total.flatten()[self.skip : self.skip + n * self.hop].reshape(n, self.hop)
-
-
-def graph_of(vocoder: Vocos, seed: int = 0) -> Graph:
-    """The vocoder as ``vocoder(mel) -> samples``: (n, mels) to (n, hop), for n frames."""
-    draws = torch.Generator().manual_seed(seed)
-
-    def draw(n: int) -> tuple[tuple[Tensor, ...], Tensor]:
-        mel = 0.5 * torch.randn(n, vocoder.spec.n_mels, generator=draws) - 0.5
-        with torch.inference_mode():
-            wanted = vocoder(mel.T.unsqueeze(0)).reshape(n, -1)
-        return (mel,), wanted
-
-    return Graph("vocoder", Samples(vocoder).eval(), ("mel",), "samples", draw)
-
-
-def export(run: Path, format: Format = "onnx", tolerance: float = 1e-3) -> None:
-    """Write a vocoder as one graph: ``mel`` (n, mels), normalised, to ``samples`` (n, hop).
-
-    It is written to RUN/model, compared with the vocoder there in its own runtime, and timed; the
-    model card tells the result. Its batch is the frames of one sound.
+    The graph is written to the folder of the model, compared with the vocoder in its own runtime,
+    and timed. The model card reports the result. The batch of the graph is the frames of one sound.
 
     Example: oneleap export runs/audio/vocos_speech/0
 
     Args:
-        run: Folder of the run.
-        format: For ONNX Runtime, or for libtorch.
-        tolerance: Greatest difference from the vocoder that is let pass, full scale being 1.
+        run: Folder of a run, of a vocoder, or of a packed voice.
+        format: File format of the graph: onnx for ONNX Runtime, pt2 for torch.export.load.
+        tolerance: Largest allowed difference from the vocoder; full scale is 1.
 
     Raises:
-        InputError: There is no vocoder in ``run``, or the graph differs from it.
+        InputError: ``run`` holds no vocoder, or the graph differs from it.
     """
-    folder = run if (run / "config.json").is_file() else run / "model"
+    from oneleap.core.hub.export import export_graphs
+    from oneleap.core.hub.pretrained import load_pretrained
+    from oneleap.core.training.run import find_model
+    from oneleap.domains.audio.vocoders.vocos import Vocos
+    from oneleap.domains.audio.vocoders.vocos_onnx import vocoder_graph
+
+    folder = find_model(run, "vocoder").model
     vocoder = load_pretrained(folder)
     if not isinstance(vocoder, Vocos):
-        raise InputError(f"{folder} holds a {type(vocoder).__name__}, no vocoder of spectrograms")
-    export_graphs([graph_of(vocoder.eval())], folder, format, tolerance)
+        raise InputError(f"{folder} holds a {type(vocoder).__name__}, not a Vocos")
+    export_graphs([vocoder_graph(vocoder.eval())], folder, format, tolerance)

@@ -1,1 +1,1 @@
-"""TODO-FACE domains/audio/data."""
+"""Data modules of recordings for the training of vocoders."""

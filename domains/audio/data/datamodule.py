@@ -1,4 +1,4 @@
-"""Sounds to train a vocoder on: all files of some folders, cut into pieces."""
+"""Data module of random segments of recordings, for the training of a vocoder."""
 
 from functools import cached_property
 
@@ -13,22 +13,26 @@ from oneleap.core.errors import InputError
 from oneleap.core.training.loaders import Endless, Fixed
 from oneleap.core.training.seed import batch_generator
 from oneleap.domains.audio.mel import Mel
-from oneleap.domains.audio.wave import SILENCE, files_in, read
+from oneleap.domains.audio.wave import SILENCE, find_audio_files, read_wave
+
+VALIDATION_S = 8
+"""Longest part of a validation recording, in seconds."""
 
 
-class Clips(L.LightningDataModule):
-    """Pieces of recordings, drawn by length without end; no transcripts are needed.
+class AudioData(L.LightningDataModule):
+    """Random segments of recordings; no transcripts are needed.
 
-    All sound is held in memory at 16 bits, 115 MB an hour at 16 kHz.
+    Long recordings are drawn proportionally more often. All sound is kept in memory at 16 bits,
+    115 MB per hour at 16 kHz.
 
     Args:
-        path: Folders of sounds, at any depth.
-        mel: Contract of the spectrograms.
-        seconds: Length of a piece, rounded to frames.
-        batch_size: Pieces per batch.
-        gain_db: Pieces are made louder by a random amount between these.
-        validation: Share of the files that is set aside, at least one.
-        seed: Of the draws, and of which files are set aside.
+        path: Folders of sound files, searched recursively.
+        mel: Spectrogram format.
+        seconds: Length of a segment in seconds, rounded to whole frames.
+        batch_size: Segments per batch.
+        gain_db: Range of the random gain of a segment, in dB.
+        validation: Fraction of the files for validation; at least one file.
+        seed: Seed of the random segments and of the validation split.
     """
 
     def __init__(
@@ -46,7 +50,7 @@ class Clips(L.LightningDataModule):
         if batch_size < 1:
             raise InputError(f"batch_size: {batch_size} is not positive")
         if not 0 < validation < 1:
-            raise InputError(f"validation: a share between 0 and 1, not {validation}")
+            raise InputError(f"validation: must be between 0 and 1, not {validation}")
         if seconds * mel.frame_rate < 1:
             raise InputError(f"seconds: {seconds} is less than a frame")
         self.path, self.mel, self.seconds = tuple(path), mel, seconds
@@ -56,61 +60,65 @@ class Clips(L.LightningDataModule):
 
     @property
     def spec(self) -> Mel:
-        """The contract."""
+        """Spectrogram format, which the model receives."""
         return self.mel
 
     @property
-    def piece(self) -> int:
-        """Samples of a piece."""
+    def segment_samples(self) -> int:
+        """Samples of a segment."""
         return max(1, round(self.seconds * self.mel.frame_rate)) * self.mel.hop
 
     @cached_property
     def clips(self) -> tuple[list[NDArray[np.int16]], list[NDArray[np.int16]]]:
-        """Recordings to train on, and those set aside."""
-        files = [file for folder in self.path for file in files_in(folder)]
+        """Recordings for training and for validation.
+
+        Raises:
+            InputError: There are fewer than two files, or one cannot be read.
+        """
+        files = [file for folder in self.path for file in find_audio_files(folder)]
         if len(files) < 2:
-            raise InputError(f"{files[0]}: one file is too few, for one is set aside")
-        aside = set(set_aside(len(files), self.validation, self.seed))
-        sounds = [read(file, self.mel.sample_rate).samples for file in files]
-        kept = [np.round(sound.clip(-1, 1) * 32767).astype(np.int16) for sound in sounds]
+            raise InputError(f"{files[0]}: one file is too few, validation needs another")
+        held_out = set(validation_split(len(files), self.validation, self.seed))
+        sounds = [read_wave(file, self.mel.sample_rate).samples for file in files]
+        clips = [to_int16(sound) for sound in sounds]
         return (
-            [clip for i, clip in enumerate(kept) if i not in aside],
-            [clip for i, clip in enumerate(kept) if i in aside],
+            [clip for i, clip in enumerate(clips) if i not in held_out],
+            [clip for i, clip in enumerate(clips) if i in held_out],
         )
 
     @cached_property
     def _ends(self) -> NDArray[np.int64]:
-        """Running total of samples."""
+        """Cumulative samples of the training recordings."""
         return np.cumsum([len(clip) for clip in self.clips[0]])
 
     def setup(self, stage: str) -> None:
-        """Learn where the model will be."""
+        """Remember the device of the model."""
         if self.trainer is not None:
             self._device = self.trainer.strategy.root_device
 
     def batch(self, generator: torch.Generator) -> Float[Tensor, "b n"]:
-        """Pieces that begin anywhere; one that holds nothing but silence is drawn again."""
+        """Draw segments at random positions; silent ones are drawn again."""
         rows = list[Tensor]()
         low, high = self.gain_db
         while len(rows) < self.batch_size:
             u = torch.rand(2, generator=generator, dtype=torch.float64).tolist()
             at = int(u[0] * self._ends[-1])
             which = int(np.searchsorted(self._ends, at, side="right"))
-            clip = self.clips[0][which]
-            first = min(int(at - self._ends[which] + len(clip)), max(0, len(clip) - self.piece))
-            piece = torch.from_numpy(clip[first : first + self.piece]).float() / 32767
-            if piece.abs().max() >= SILENCE:
+            clip, n = self.clips[0][which], self.segment_samples
+            first = min(int(at - self._ends[which] + len(clip)), max(0, len(clip) - n))
+            segment = torch.from_numpy(clip[first : first + n]).float() / 32767
+            if segment.abs().max() >= SILENCE:
                 gain = 10 ** ((low + (high - low) * u[1]) / 20)
-                rows.append(torch.nn.functional.pad(piece * gain, (0, self.piece - len(piece))))
+                rows.append(torch.nn.functional.pad(segment * gain, (0, n - len(segment))))
         return torch.stack(rows).clamp(-1, 1).to(self._device)
 
     def train_dataloader(self) -> Endless[Float[Tensor, "b n"]]:
-        """Endless batches, a function of the seed and the gradient step alone."""
+        """Endless batches, a function of seed and gradient step."""
         return Endless(self, lambda step, rank: self.batch(batch_generator(self.seed, step, rank)))
 
     def val_dataloader(self) -> Fixed[Float[Tensor, "1 n"]]:
-        """Beginnings of the recordings set aside, at most eight seconds, one by one."""
-        most = 8 * self.mel.sample_rate
+        """The first eight seconds of each validation recording, one recording per batch."""
+        most = VALIDATION_S * self.mel.sample_rate
         return Fixed(
             [
                 whole_frames(clip[:most], self.mel.hop).to(self._device)
@@ -120,12 +128,27 @@ class Clips(L.LightningDataModule):
         )
 
 
-def set_aside(n: int, share: float, seed: int) -> list[int]:
-    """Which of ``n`` recordings are for validation: a share, one at least."""
+def validation_split(n: int, share: float, seed: int) -> list[int]:
+    """Indices of the recordings for validation, out of ``n``.
+
+    Args:
+        n: Number of recordings.
+        share: Fraction for validation; at least one recording and at most ``n - 1``.
+        seed: Seed of the choice.
+
+    Returns:
+        The indices in ascending order.
+    """
     order = np.random.default_rng(seed).permutation(n)
     return sorted(int(i) for i in order[: min(n - 1, max(1, round(n * share)))])
 
 
+def to_int16(samples: NDArray[np.float32]) -> NDArray[np.int16]:
+    """Samples in [-1, 1] at 16 bits."""
+    rounded: NDArray[np.int16] = np.round(samples.clip(-1, 1) * 32767).astype(np.int16)
+    return rounded
+
+
 def whole_frames(clip: NDArray[np.int16], hop: int) -> Float[Tensor, "1 n"]:
-    """Samples on [-1, 1], cut to a whole number of frames."""
+    """Samples in [-1, 1], cut to a whole number of frames."""
     return torch.from_numpy(clip[: len(clip) // hop * hop]).float().unsqueeze(0) / 32767

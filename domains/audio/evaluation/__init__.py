@@ -1,1 +1,1 @@
-"""TODO-FACE domains/audio/evaluation."""
+"""Speech quality by DNSMOS, and plots of spectrograms."""

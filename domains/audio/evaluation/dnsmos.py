@@ -1,4 +1,4 @@
-"""What stands in for listeners."""
+"""Speech quality by DNSMOS, a network that predicts ratings of listeners."""
 
 from functools import lru_cache
 from types import ModuleType
@@ -8,11 +8,11 @@ import numpy as np
 from oneleap.domains.audio.wave import Wave
 
 RATE = 16_000
-"""Hz, of what DNSMOS hears."""
+"""Sample rate of DNSMOS in Hz."""
 
 
 @lru_cache(maxsize=1)
-def _judge() -> ModuleType:
+def _dnsmos_module() -> ModuleType:
     from speechmos import dnsmos
 
     module: ModuleType = dnsmos
@@ -20,15 +20,15 @@ def _judge() -> ModuleType:
 
 
 def dnsmos(wave: Wave) -> float:
-    """DNSMOS P.835, overall (Reddy et al., arXiv 2110.01763): 1 is bad, 5 excellent.
+    """Overall DNSMOS P.835 score (Reddy et al., arXiv 2110.01763), from 1 (bad) to 5 (excellent).
 
-    A network's guess of what listeners would say of a recording's noise and distortion, by nine
-    seconds, which shorter sounds are repeated to fill. Studio recordings have 3 to 3.5.
+    It predicts how listeners would rate noise and distortion. DNSMOS looks at nine seconds;
+    shorter sounds are repeated. Studio recordings score 3 to 3.5.
     """
     import soxr
 
     samples = wave.samples
     if wave.sample_rate != RATE:
         samples = soxr.resample(samples, wave.sample_rate, RATE)
-    heard = np.clip(samples, -1, 1).astype(np.float32)
-    return float(_judge().run(heard, RATE)["ovrl_mos"])
+    clipped = np.clip(samples, -1, 1).astype(np.float32)
+    return float(_dnsmos_module().run(clipped, RATE)["ovrl_mos"])

@@ -1,4 +1,4 @@
-"""Spectrograms one above the other, for the eye."""
+"""Plots of spectrograms."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,20 +12,22 @@ from oneleap.core.files import replacing
 from oneleap.domains.audio.mel import Mel
 
 
-def spectrograms(found: Mapping[str, Float[Tensor, "mels _"]], mel: Mel, path: Path) -> None:
-    """Write a picture of normalised spectrograms, all in the same colours.
+def plot_spectrograms(
+    spectrograms: Mapping[str, Float[Tensor, "mels _"]], mel: Mel, path: Path
+) -> None:
+    """Plot normalized spectrograms below each other with one color scale.
 
     Args:
-        found: By title, from top to bottom.
-        mel: Their contract.
-        path: Of the picture, ``.png``.
+        spectrograms: Spectrograms by title, from top to bottom.
+        mel: Their format.
+        path: Path of the PNG file.
     """
-    longest = max(x.shape[1] for x in found.values()) / mel.frame_rate
-    low = min(float(np.quantile(x.cpu().numpy(), 0.02)) for x in found.values())
-    high = max(float(x.max()) for x in found.values())
-    figure = Figure(figsize=(8, 1.6 * len(found) + 0.4), layout="constrained")
-    panels = figure.subplots(len(found), 1, squeeze=False, sharex=True)[:, 0]
-    for panel, (title, x) in zip(panels, found.items(), strict=True):
+    longest = max(x.shape[1] for x in spectrograms.values()) / mel.frame_rate
+    low = min(float(np.quantile(x.cpu().numpy(), 0.02)) for x in spectrograms.values())
+    high = max(float(x.max()) for x in spectrograms.values())
+    figure = Figure(figsize=(8, 1.6 * len(spectrograms) + 0.4), layout="constrained")
+    panels = figure.subplots(len(spectrograms), 1, squeeze=False, sharex=True)[:, 0]
+    for panel, (title, x) in zip(panels, spectrograms.items(), strict=True):
         box = (0, x.shape[1] / mel.frame_rate, 0, mel.n_mels)
         panel.imshow(
             x.cpu().numpy(), origin="lower", aspect="auto", extent=box, vmin=low, vmax=high

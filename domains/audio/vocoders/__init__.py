@@ -1,1 +1,1 @@
-"""TODO-FACE domains/audio/vocoders."""
+"""Vocoders Vocos, NSF and Griffin-Lim, and the training of the first two."""

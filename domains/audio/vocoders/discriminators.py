@@ -1,4 +1,4 @@
-"""Discriminators of waveforms: by period (HiFi-GAN's) and by spectrogram (Vocos', UnivNet's)."""
+"""Discriminators of waveforms: multi-period (HiFi-GAN) and multi-resolution (UnivNet, Vocos)."""
 
 from abc import ABC, abstractmethod
 from typing import NamedTuple
@@ -12,15 +12,15 @@ from torch.nn.utils.parametrizations import weight_norm
 from oneleap.domains.audio.stft import stft
 
 BANDS = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)
-"""Edges of the bands of a spectrogram, as shares of its bins; each band has layers of its own."""
+"""Edges of spectrogram bands as fractions of all bins; each band has layers of its own."""
 
 
-class Opinion(NamedTuple):
-    """What one discriminator says.
+class DiscriminatorOutput(NamedTuple):
+    """Output of one discriminator.
 
     Attributes:
-        score: Per patch of the sound.
-        features: What its layers saw.
+        score: Scores of patches of the sound; high scores mean real.
+        features: Activations of the hidden layers.
     """
 
     score: Tensor
@@ -28,11 +28,11 @@ class Opinion(NamedTuple):
 
 
 class Discriminator(nn.Module, ABC):
-    """Several discriminators of one kind."""
+    """A group of discriminators of one kind."""
 
     @abstractmethod
-    def forward(self, wave: Float[Tensor, "b n"]) -> list[Opinion]:
-        """An opinion each."""
+    def forward(self, wave: Float[Tensor, "b n"]) -> list[DiscriminatorOutput]:
+        """Outputs of all discriminators of the group."""
 
 
 def _conv(fan_in: int, fan_out: int, kernel: tuple[int, int], stride: tuple[int, int]) -> nn.Module:
@@ -41,8 +41,8 @@ def _conv(fan_in: int, fan_out: int, kernel: tuple[int, int], stride: tuple[int,
     return layer
 
 
-def _through(layers: nn.ModuleList, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-    """The last layer's output, and the features of those between the first and it."""
+def _apply_layers(layers: nn.ModuleList, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+    """Output of the last layer, and activations of all layers but the first."""
     features = []
     for layer in layers:
         x = nn.functional.leaky_relu(layer(x), 0.1)
@@ -50,11 +50,11 @@ def _through(layers: nn.ModuleList, x: Tensor) -> tuple[Tensor, list[Tensor]]:
     return x, features[1:]
 
 
-class Period(Discriminator):
-    """HiFi-GAN's (arXiv 2010.05646): samples a period apart stand below each other.
+class MultiPeriodDiscriminator(Discriminator):
+    """HiFi-GAN's discriminator (arXiv 2010.05646): 2-d convolutions over samples folded by period.
 
     Args:
-        periods: In samples.
+        periods: Periods in samples, one discriminator each.
         width: Channels of the widest layer; HiFi-GAN has 1024.
     """
 
@@ -72,24 +72,24 @@ class Period(Discriminator):
         )
         self.last = nn.ModuleList(_conv(width, 1, (3, 1), (1, 1)) for _ in periods)
 
-    def forward(self, wave: Float[Tensor, "b n"]) -> list[Opinion]:
-        """See the class."""
-        opinions = []
+    def forward(self, wave: Float[Tensor, "b n"]) -> list[DiscriminatorOutput]:
+        """Outputs, one for each period."""
+        outputs = []
         for period, layers, last in zip(self.periods, self.layers, self.last, strict=True):
             assert isinstance(layers, nn.ModuleList)
             x = nn.functional.pad(wave, (0, -wave.shape[1] % period), mode="reflect")
-            h, features = _through(layers, rearrange(x, "b (n p) -> b 1 n p", p=period))
-            opinions.append(Opinion(last(h).flatten(1), features))
-        return opinions
+            h, features = _apply_layers(layers, rearrange(x, "b (n p) -> b 1 n p", p=period))
+            outputs.append(DiscriminatorOutput(last(h).flatten(1), features))
+        return outputs
 
 
-class Resolution(Discriminator):
-    """Complex spectrograms of several windows, in bands (the Descript codec's, and Vocos').
+class MultiResolutionDiscriminator(Discriminator):
+    """Discriminators of complex spectrograms in bands, as in the Descript codec and Vocos.
 
-    The sound's mean is taken off and its peak brought to 0.8: loudness is no clue.
+    The input is centered and scaled to a peak of 0.8, so the discriminators ignore loudness.
 
     Args:
-        windows: Samples, a quarter apart.
+        windows: Window lengths in samples, one discriminator each; hops are a quarter of them.
         width: Channels; Vocos has 32.
     """
 
@@ -107,11 +107,11 @@ class Resolution(Discriminator):
         wide = [_conv(fan_in, width, (3, 9), (1, stride)) for fan_in, stride in steps]
         return nn.ModuleList([*wide, _conv(width, width, (3, 3), (1, 1))])
 
-    def forward(self, wave: Float[Tensor, "b n"]) -> list[Opinion]:
-        """See the class."""
+    def forward(self, wave: Float[Tensor, "b n"]) -> list[DiscriminatorOutput]:
+        """Outputs, one for each window length."""
         wave = wave - wave.mean(1, keepdim=True)
         wave = 0.8 * wave / (wave.abs().amax(1, keepdim=True) + 1e-9)
-        opinions = []
+        outputs = []
         for window, bands, last in zip(self.windows, self.bands, self.last, strict=True):
             assert isinstance(bands, nn.ModuleList)
             spectrum = stft(wave, window, window // 4, window, center=True)
@@ -120,8 +120,9 @@ class Resolution(Discriminator):
             parts, features = [], []
             for layers, low, high in zip(bands, edges, edges[1:], strict=False):
                 assert isinstance(layers, nn.ModuleList)
-                h, seen = _through(layers, x[..., low:high])
+                h, activations = _apply_layers(layers, x[..., low:high])
                 parts.append(h)
-                features += seen
-            opinions.append(Opinion(last(torch.cat(parts, dim=-1)).flatten(1), features))
-        return opinions
+                features += activations
+            score = last(torch.cat(parts, dim=-1)).flatten(1)
+            outputs.append(DiscriminatorOutput(score, features))
+        return outputs

@@ -1,4 +1,4 @@
-"""Sound from a log-mel spectrogram without a trained vocoder."""
+"""Griffin-Lim: sound from a log-mel spectrogram without a trained vocoder."""
 
 import numpy as np
 import torch
@@ -10,15 +10,15 @@ from oneleap.domains.audio.stft import istft, stft
 
 
 class GriffinLim(nn.Module):
-    """Fast Griffin-Lim (Perraudin et al. 2013): phases that the magnitudes agree with.
+    """Fast Griffin-Lim (Perraudin et al. 2013): finds phases that are consistent with magnitudes.
 
-    Stands in where no vocoder is at hand: it needs no training, and sounds like it.
+    It needs no training and is the baseline for vocoders.
 
     Args:
-        mel: The contract.
-        iterations: Of projecting onto sounds.
-        momentum: Of the iterations, below 1.
-        seed: Of the first phases.
+        mel: Spectrogram format.
+        iterations: Number of projections onto consistent spectra.
+        momentum: Acceleration of the iteration, below 1.
+        seed: Seed of the initial phases.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class GriffinLim(nn.Module):
         mel: Float[Tensor, "b mels frames"],
         mask: Tensor | None = None,
     ) -> Float[Tensor, "b samples"]:
-        """Samples, ``frames * hop`` of them; ``mask`` is for vocoders and has no use here."""
+        """Samples, ``frames * hop`` per row; ``mask`` is unused and matches other vocoders."""
         spec = self.spec
         target = (self.inverse @ magnitudes(mel, spec)).clamp(min=0)
         generator = torch.Generator().manual_seed(self.seed)

@@ -1,4 +1,4 @@
-"""How near a vocoder's sound is: spectra, and what discriminators say."""
+"""Losses of vocoders: spectral distances, and hinge losses of the adversarial training."""
 
 from collections.abc import Sequence
 
@@ -8,24 +8,33 @@ from torch import Tensor
 
 from oneleap.domains.audio.mel import Mel, log_mel
 from oneleap.domains.audio.stft import stft
-from oneleap.domains.audio.vocoders.discriminators import Opinion
+from oneleap.domains.audio.vocoders.discriminators import DiscriminatorOutput
 
 RESOLUTIONS = ((512, 128), (1024, 256), (2048, 512))
-"""Window and hop, samples."""
+"""Window and hop of the multi-resolution STFT loss, in samples."""
 
 
 def mel_distance(
     fake: Float[Tensor, "b n"], real: Float[Tensor, "b n"], mel: Mel
 ) -> Float[Tensor, ""]:
-    """Mean absolute difference of natural-log mel spectrograms, HiFi-GAN's."""
+    """Mean absolute difference of unnormalized log-mel spectrograms, as in HiFi-GAN.
+
+    Args:
+        fake: Synthesized samples.
+        real: Recorded samples.
+        mel: Spectrogram format.
+
+    Returns:
+        The distance, a scalar.
+    """
     distance: Tensor = (log_mel(fake, mel) - log_mel(real, mel)).abs().mean() * mel.std
     return distance
 
 
 def stft_distance(fake: Float[Tensor, "b n"], real: Float[Tensor, "b n"]) -> Float[Tensor, ""]:
-    """Parallel WaveGAN's (arXiv 1910.11480): spectral convergence and log magnitudes.
+    """Multi-resolution STFT loss of Parallel WaveGAN (arXiv 1910.11480).
 
-    Their sum, averaged over :data:`RESOLUTIONS`.
+    It is the sum of spectral convergence and log-magnitude L1, averaged over :data:`RESOLUTIONS`.
     """
     total = fake.new_zeros(())
     for window, hop in RESOLUTIONS:
@@ -37,8 +46,10 @@ def stft_distance(fake: Float[Tensor, "b n"], real: Float[Tensor, "b n"]) -> Flo
     return total / len(RESOLUTIONS)
 
 
-def judged(real: Sequence[Opinion], fake: Sequence[Opinion]) -> Float[Tensor, ""]:
-    """Hinge loss of a discriminator: ``max(0, 1 - D(x)) + max(0, 1 + D(x'))``."""
+def discriminator_loss(
+    real: Sequence[DiscriminatorOutput], fake: Sequence[DiscriminatorOutput]
+) -> Float[Tensor, ""]:
+    """Hinge loss of discriminators: ``max(0, 1 - D(x)) + max(0, 1 + D(x'))``."""
     parts = [
         torch.relu(1 - a.score).mean() + torch.relu(1 + b.score).mean()
         for a, b in zip(real, fake, strict=True)
@@ -46,13 +57,15 @@ def judged(real: Sequence[Opinion], fake: Sequence[Opinion]) -> Float[Tensor, ""
     return torch.stack(parts).mean()
 
 
-def fooled(fake: Sequence[Opinion]) -> Float[Tensor, ""]:
+def generator_loss(fake: Sequence[DiscriminatorOutput]) -> Float[Tensor, ""]:
     """Hinge loss of the vocoder: ``max(0, 1 - D(x'))``."""
     return torch.stack([torch.relu(1 - b.score).mean() for b in fake]).mean()
 
 
-def matched(real: Sequence[Opinion], fake: Sequence[Opinion]) -> Float[Tensor, ""]:
-    """Feature matching: mean absolute difference of what the layers saw."""
+def feature_matching_loss(
+    real: Sequence[DiscriminatorOutput], fake: Sequence[DiscriminatorOutput]
+) -> Float[Tensor, ""]:
+    """Mean absolute difference between the activations for real and for synthesized samples."""
     parts = [
         torch.stack(
             [(f - g.detach()).abs().mean() for f, g in zip(b.features, a.features, strict=True)]

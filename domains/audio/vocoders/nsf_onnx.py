@@ -1,4 +1,4 @@
-"""The source-filter vocoder as one graph without complex numbers, in openvpi's contract."""
+"""NSF as one graph without complex numbers, with openvpi's inputs and outputs."""
 
 import math
 
@@ -9,21 +9,21 @@ from torch import Tensor, nn
 
 from oneleap.core.training.seed import step_generator
 from oneleap.domains.audio.stft import hann
-from oneleap.domains.audio.vocoders.nsf import NSF, pulses
+from oneleap.domains.audio.vocoders.nsf import NSF, pulse_train
 
 PERIOD_SAMPLES = 65_536
-"""Samples after which the noise of a graph repeats: it is a table, so that results can be."""
+"""Samples after which the noise of the graph repeats: a fixed table makes results repeatable."""
 
 
 class NSFGraph(nn.Module):
-    """``vocoder``: mel (1, n, mels), natural logarithms, and f0 -> waveform.
+    """Graph ``vocoder`` from mel (1, n, mels), natural logarithms, and f0 (1, n) to a waveform.
 
-    Fourier transforms are products of matrices, for graphs know no complex numbers; frames overlap
-    a whole number of times.
+    ONNX has no complex numbers, so Fourier transforms are matrix products. The hop must divide the
+    length of a frame.
 
     Args:
         model: The vocoder.
-        seed: Of the noise.
+        seed: Seed of the noise table.
     """
 
     def __init__(self, model: NSF, seed: int) -> None:
@@ -57,23 +57,22 @@ class NSFGraph(nn.Module):
     def forward(
         self, mel: Float[Tensor, "1 n mels"], f0: Float[Tensor, "1 n"]
     ) -> Float[Tensor, "1 samples"]:
-        """Samples, a hop for each frame."""
+        """Samples, ``n * hop`` of them."""
         spec = self.model.spec
-        source = pulses(f0, spec)
+        source = pulse_train(f0, spec)
         noise = self.noise[:, torch.arange(source.shape[1]) % self.noise.shape[1]]
-        gain, phase, rough = self.model.filters(((mel - spec.mean) / spec.std).mT, f0)
+        gain, phase, noise_gain = self.model.filters(((mel - spec.mean) / spec.std).mT, f0)
         real, imaginary = self._spectra(source)
         a, b = gain * phase.cos(), gain * phase.sin()
-        hiss = self._spectra(noise)
-        total = (a * real - b * imaginary + rough * hiss[0]).mT @ self.icos + (
-            a * imaginary + b * real + rough * hiss[1]
+        noise_real, noise_imaginary = self._spectra(noise)
+        total = (a * real - b * imaginary + noise_gain * noise_real).mT @ self.icos + (
+            a * imaginary + b * real + noise_gain * noise_imaginary
         ).mT @ self.isin
-        return self._overlapped(total) / self._overlapped(
-            self.square.expand(1, f0.shape[1], -1)
-        ).clamp(min=1e-8)
+        weights = self._overlap_add(self.square.expand(1, f0.shape[1], -1))
+        return self._overlap_add(total) / weights.clamp(min=1e-8)
 
     def _spectra(self, wave: Float[Tensor, "1 samples"]) -> tuple[Tensor, Tensor]:
-        """Real and imaginary parts (1, bins, n) of frames, the ends mirrored."""
+        """Real and imaginary parts (1, bins, n) of frames; the signal is mirrored at both ends."""
         spec = self.model.spec
         pad = (spec.n_fft - spec.hop) // 2
         left, right = wave[:, 1 : pad + 1].flip(1), wave[:, -pad - 1 : -1].flip(1)
@@ -81,8 +80,8 @@ class NSFGraph(nn.Module):
         unit = math.sqrt(3 / 8 * spec.window)
         return (frames @ self.cos).mT / unit, (frames @ self.sin).mT / unit
 
-    def _overlapped(self, frames: Float[Tensor, "1 n fft"]) -> Float[Tensor, "1 samples"]:
-        """Frames added up where they overlap, without the mirrored ends."""
+    def _overlap_add(self, frames: Float[Tensor, "1 n fft"]) -> Float[Tensor, "1 samples"]:
+        """Sum of overlapping frames, without the mirrored ends."""
         spec = self.model.spec
         folds, n = spec.n_fft // spec.hop, frames.shape[1]
         parts = rearrange(frames, "b n (k h) -> b n k h", h=spec.hop)

@@ -1,4 +1,4 @@
-"""Training of a source-filter vocoder: recordings, and the pitch that was sung."""
+"""Training of an NSF vocoder on recordings with pitch."""
 
 from typing import Any
 
@@ -6,17 +6,17 @@ import torch
 from torch import Tensor, nn
 
 from oneleap.core.training.seed import step_generator
-from oneleap.domains.audio.data.pitched import Sung
+from oneleap.domains.audio.data.pitched import PitchedClip
 from oneleap.domains.audio.mel import Mel, log_mel
 from oneleap.domains.audio.vocoders.nsf import NSF
 from oneleap.domains.audio.vocoders.training import VocoderTraining
 
 
 class NSFTraining(VocoderTraining):
-    """An NSF under the losses and arguments of ``VocoderTraining``; saved as an ``NSF``.
+    """Trains an NSF with the losses and arguments of ``VocoderTraining``; saves an ``NSF``.
 
-    Batches are :class:`~oneleap.domains.audio.data.pitched.Sung`. The noise of the source is a function of
-    seed and step.
+    A batch is a :class:`~oneleap.domains.audio.data.pitched.PitchedClip`. The source noise is a
+    function of seed and step.
     """
 
     @staticmethod
@@ -24,9 +24,9 @@ class NSFTraining(VocoderTraining):
         """See :meth:`VocoderTraining.build`."""
         return NSF(spec, width, hidden, depth)
 
-    def remade(self, vocoder: nn.Module, batch: Any, step: int) -> tuple[Tensor, Tensor]:
-        """See :meth:`VocoderTraining.remade`."""
-        assert isinstance(batch, Sung)
+    def resynthesize(self, vocoder: nn.Module, batch: Any, step: int) -> tuple[Tensor, Tensor]:
+        """See :meth:`VocoderTraining.resynthesize`."""
+        assert isinstance(batch, PitchedClip)
         stream = 5 + 1000 * self.global_rank
         generator = step_generator(self.seed, step, stream, batch.wave.device)
         noise = torch.randn(batch.wave.shape, generator=generator, device=batch.wave.device)

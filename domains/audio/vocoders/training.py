@@ -1,4 +1,4 @@
-"""Training of a vocoder: spectral losses first, then discriminators as well."""
+"""Training of a vocoder: spectral losses first, adversarial losses from a given step on."""
 
 import os
 from pathlib import Path
@@ -14,12 +14,16 @@ from torch.optim import Optimizer
 from oneleap.core.hub.pretrained import WEIGHTS, Pretrained, load_weights
 from oneleap.core.training.ema import ema_update, frozen_copy
 from oneleap.core.training.optim import AdamConfig, build_optimizer
-from oneleap.domains.audio.mel import Mel, log_mel, refuse_mismatch
-from oneleap.domains.audio.vocoders.discriminators import Discriminator, Period, Resolution
+from oneleap.domains.audio.mel import Mel, check_compatible, log_mel
+from oneleap.domains.audio.vocoders.discriminators import (
+    Discriminator,
+    MultiPeriodDiscriminator,
+    MultiResolutionDiscriminator,
+)
 from oneleap.domains.audio.vocoders.losses import (
-    fooled,
-    judged,
-    matched,
+    discriminator_loss,
+    feature_matching_loss,
+    generator_loss,
     mel_distance,
     stft_distance,
 )
@@ -28,33 +32,38 @@ from oneleap.domains.audio.vocoders.vocos import Vocos
 
 
 class VocoderTraining(Pretrained, L.LightningModule):
-    """Vocos under mel, spectral and, from a step on, adversarial losses; saved as a ``Vocos``.
+    """Trains a Vocos; the saved model is the averaged ``Vocos`` alone.
 
-    ``L = mel L1 + stft (convergence + log L1) + D fools + matches features``, Vocos' weights. The
-    discriminators' own loss is on the same step and the same optimiser, with groups apart: the
-    vocoder's sound is made once, and a run has one count of steps.
+    ``L = mel_weight mel_L1 + stft_weight stft + sum_D weight_D (hinge_D + feature_matching_D)``
+    with the weights of Vocos. The discriminators take their own loss in the same step, by the same
+    optimizer in a parameter group of their own. The vocoder therefore runs once per step, and a
+    run has one count of steps.
 
     Args:
-        spec: Contract of the spectrograms.
+        spec: Spectrogram format.
         width: Channels.
-        hidden: Channels between pointwise layers.
-        depth: Blocks.
-        gan_from: Step at which the discriminators begin; ``None`` is never.
-        periods: Of the discriminators by period, samples; HiFi-GAN's are 2, 3, 5, 7, 11.
-        period_width: Their channels; HiFi-GAN's are 1024.
-        windows: Of the discriminators by spectrogram, samples; Vocos' are 2048, 1024, 512.
-        window_width: Their channels; Vocos' are 32. The defaults are for a CPU.
-        mel_weight: Of the mel distance.
-        stft_weight: Of the spectral distance.
-        window_weight: Of the discriminators by spectrogram, those by period having 1.
-        optimizer: Of the vocoder.
-        judge_optimizer: Of the discriminators.
-        ema: Decay of the average that is saved.
-        seed: Of the first weights.
-        start: Folder of a vocoder to go on from, in place of first weights by chance.
+        hidden: Channels between the pointwise layers of a block.
+        depth: Number of blocks.
+        gan_start_step: Step at which adversarial losses begin; ``None`` means never.
+        periods: Periods of the multi-period discriminators, in samples; HiFi-GAN has 2, 3, 5, 7
+            and 11.
+        period_width: Channels of the multi-period discriminators; HiFi-GAN has 1024.
+        windows: Windows of the multi-resolution discriminators, in samples; Vocos has 2048, 1024
+            and 512.
+        window_width: Channels of the multi-resolution discriminators; Vocos has 32. The defaults
+            are small enough for a CPU.
+        mel_weight: Weight of the mel distance.
+        stft_weight: Weight of the multi-resolution STFT loss.
+        window_weight: Weight of the multi-resolution discriminators. The multi-period
+            discriminators have weight 1.
+        optimizer: Optimizer settings of the vocoder.
+        discriminator_optimizer: Optimizer settings of the discriminators.
+        ema: Decay of the moving average that is saved.
+        seed: Seed of the initial weights.
+        init_from: Folder of a vocoder whose weights the training starts from, or ``None``.
 
     Raises:
-        InputError: If that vocoder has another contract or other sizes.
+        InputError: That vocoder has another format or other sizes.
     """
 
     def __init__(
@@ -64,7 +73,7 @@ class VocoderTraining(Pretrained, L.LightningModule):
         width: int = 192,
         hidden: int = 576,
         depth: int = 6,
-        gan_from: int | None = None,
+        gan_start_step: int | None = None,
         periods: tuple[int, ...] = (2, 3, 5),
         period_width: int = 128,
         windows: tuple[int, ...] = (1024, 512),
@@ -73,86 +82,111 @@ class VocoderTraining(Pretrained, L.LightningModule):
         stft_weight: float = 1.0,
         window_weight: float = 0.1,
         optimizer: AdamConfig = AdamConfig(5e-4, (0.8, 0.9), cosine=True),  # noqa: B008  (frozen)
-        judge_optimizer: AdamConfig = AdamConfig(5e-4, (0.8, 0.9), cosine=True),  # noqa: B008  (frozen)
+        discriminator_optimizer: AdamConfig = AdamConfig(5e-4, (0.8, 0.9), cosine=True),  # noqa: B008  (frozen)
         ema: float = 0.999,
         seed: int = 0,
-        start: str | None = None,
+        init_from: str | None = None,
     ) -> None:
         super().__init__()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.vocoder = self.build(spec, width, hidden, depth)
-            if start is not None:
-                begun = type(self.vocoder).from_pretrained(start)
-                refuse_mismatch(begun.spec, spec, f"start {start}", "the data")
-                load_weights(self.vocoder, Path(start) / WEIGHTS)
-            self.by_period: Discriminator = Period(tuple(periods), period_width)
-            self.by_window: Discriminator = Resolution(tuple(windows), window_width)
+            if init_from is not None:
+                source = type(self.vocoder).from_pretrained(init_from)
+                check_compatible(source.spec, spec, f"init_from {init_from}", "the data")
+                load_weights(self.vocoder, Path(init_from) / WEIGHTS)
+            self.by_period: Discriminator = MultiPeriodDiscriminator(tuple(periods), period_width)
+            self.by_window: Discriminator = MultiResolutionDiscriminator(
+                tuple(windows), window_width
+            )
         self.average = frozen_copy(self.vocoder)
         self.spec, self.width, self.hidden, self.depth = spec, width, hidden, depth
-        self.gan_from, self.periods, self.period_width = gan_from, periods, period_width
+        self.gan_start_step, self.periods, self.period_width = gan_start_step, periods, period_width
         self.windows, self.window_width = windows, window_width
         self.mel_weight, self.stft_weight = mel_weight, stft_weight
         self.window_weight, self.ema, self.seed = window_weight, ema, seed
-        self.optimizer, self.judge_optimizer, self.start = optimizer, judge_optimizer, start
+        self.optimizer, self.init_from = optimizer, init_from
+        self.discriminator_optimizer = discriminator_optimizer
 
     @staticmethod
     def build(spec: Mel, width: int, hidden: int, depth: int) -> Vocos | NSF:
-        """An untrained vocoder."""
+        """Build an untrained vocoder.
+
+        Args:
+            spec: Spectrogram format.
+            width: Channels.
+            hidden: Channels between the pointwise layers of a block.
+            depth: Number of blocks.
+
+        Returns:
+            The vocoder with random weights.
+        """
         return Vocos(spec, width, hidden, depth)
 
     def save_pretrained(self, folder: str | os.PathLike[str], *, card: str | None = None) -> None:
-        """Save the averaged vocoder, which is what is used; discriminators stay behind."""
+        """Save the averaged vocoder without the discriminators."""
         self.average.save_pretrained(folder, card=card)
 
-    def remade(self, vocoder: nn.Module, batch: Any, step: int) -> tuple[Tensor, Tensor]:
-        """A batch of samples, and what a vocoder makes of their spectrograms, (b, n) each."""
+    def resynthesize(self, vocoder: nn.Module, batch: Any, step: int) -> tuple[Tensor, Tensor]:
+        """Recorded samples, and samples that a vocoder makes of their spectrograms, (b, n) each.
+
+        Args:
+            vocoder: The trained network or its average.
+            batch: Batch of the data module.
+            step: Gradient step or batch index, which seeds random numbers.
+
+        Returns:
+            Recorded and synthesized samples, (b, n) each.
+        """
         real: Tensor = batch
         return real, vocoder(log_mel(real, self.spec))
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
-        """Loss of a batch of samples, ``n`` a multiple of the hop."""
-        real, fake = self.remade(self.vocoder, batch, self.global_step)
+        """Loss of one batch of samples, whose length is a multiple of the hop."""
+        real, fake = self.resynthesize(self.vocoder, batch, self.global_step)
         mel, spectral = mel_distance(fake, real, self.spec), stft_distance(fake, real)
         loss = self.mel_weight * mel + self.stft_weight * spectral
         logs = {"mel": mel, "stft": spectral}
-        if self.gan_from is not None and self.global_step >= self.gan_from:
-            game, said = self.game(real, fake)
-            loss, logs = loss + game, logs | said
+        if self.gan_start_step is not None and self.global_step >= self.gan_start_step:
+            adversarial, more = self.adversarial_losses(real, fake)
+            loss, logs = loss + adversarial, logs | more
         every: int = vars(self.trainer)["log_every_n_steps"]
         if (self.global_step + 1) % every == 0:
             self.log_dict({f"train/{name}": value.detach() for name, value in logs.items()})
         return loss
 
-    def game(
+    def adversarial_losses(
         self, real: Float[Tensor, "b n"], fake: Float[Tensor, "b n"]
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Both sides of the game: the vocoder's gradient does not reach the discriminators."""
+        """Sum of the losses of vocoder and discriminators, and its parts by name.
+
+        The losses of the vocoder give the discriminators no gradient, and vice versa.
+        """
         total, logs = real.new_zeros(()), dict[str, Tensor]()
-        sides = (("period", self.by_period, 1.0), ("window", self.by_window, self.window_weight))
-        for name, judges, weight in sides:
-            judges.requires_grad_(False)
-            about_real, about_fake = judges(real), judges(fake)
-            fools, matches = fooled(about_fake), matched(about_real, about_fake)
-            judges.requires_grad_(True)
-            loss = judged(judges(real), judges(fake.detach()))
+        groups = (("period", self.by_period, 1.0), ("window", self.by_window, self.window_weight))
+        for name, discriminator, weight in groups:
+            discriminator.requires_grad_(False)
+            of_real, of_fake = discriminator(real), discriminator(fake)
+            fools, matches = generator_loss(of_fake), feature_matching_loss(of_real, of_fake)
+            discriminator.requires_grad_(True)
+            loss = discriminator_loss(discriminator(real), discriminator(fake.detach()))
             total = total + weight * (fools + matches) + loss
             logs |= {f"{name}_fools": fools, f"{name}_judges": loss, f"{name}_features": matches}
         return total, logs
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
-        """Mel distance of whole recordings, ``n`` a multiple of the hop."""
-        real, fake = self.remade(self.average, batch, batch_idx)
-        gap = mel_distance(fake, real, self.spec)
-        self.log("val/mel", gap, on_epoch=True, batch_size=len(real))
-        self.log("eval/score", -gap, on_epoch=True, logger=False, batch_size=len(real))
+        """Mel distance of recordings, whose length is a multiple of the hop."""
+        real, fake = self.resynthesize(self.average, batch, batch_idx)
+        distance = mel_distance(fake, real, self.spec)
+        self.log("val/mel", distance, on_epoch=True, batch_size=len(real))
+        self.log("eval/score", -distance, on_epoch=True, logger=False, batch_size=len(real))
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """One optimiser; its groups are the vocoder and the discriminators."""
-        judges = [*self.by_period.parameters(), *self.by_window.parameters()]
+        """One optimizer with one parameter group for the vocoder and one for discriminators."""
+        discriminators = [*self.by_period.parameters(), *self.by_window.parameters()]
         return build_optimizer(
             (self.optimizer, self.vocoder.parameters()),
-            (self.judge_optimizer, judges),
+            (self.discriminator_optimizer, discriminators),
             total_steps=int(self.trainer.estimated_stepping_batches),
         )
 
@@ -162,14 +196,15 @@ class VocoderTraining(Pretrained, L.LightningModule):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """Clip each side as its optimiser's description says."""
+        """Clip the gradients of each network as its optimizer settings say."""
         self.optimizer.clip_(self.vocoder.parameters())
-        for judges in (self.by_period, self.by_window):
-            self.judge_optimizer.clip_(judges.parameters())
+        for discriminator in (self.by_period, self.by_window):
+            self.discriminator_optimizer.clip_(discriminator.parameters())
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
-        """One optimiser step, then one of the moving average."""
-        step = self.global_step  # Lightning counts the step when this returns
+        """Take one optimizer step, then update the moving average."""
+        step = self.global_step  # super() increments the step
         super().optimizer_step(*args, **kwargs)
-        # Short runs too: else the first weights are a fifth of the average after 1,500 steps.
+        # A lower decay at the start: otherwise the initial weights would still be a fifth of the
+        # average after 1,500 steps.
         ema_update(self.average, self.vocoder, min(self.ema, (1 + step) / (10 + step)))

@@ -1,1 +1,1 @@
-"""TODO-FACE domains/music/commands."""
+"""Commands of the music domain, one per module."""

@@ -1,4 +1,4 @@
-"""``oneleap composer``: a base model, its student and a vocoder in one folder."""
+"""``oneleap composer``: pack a base model, its student and a vocoder into one folder."""
 
 from pathlib import Path
 
@@ -14,36 +14,37 @@ def pack(
     card: Path | None = None,
     full: bool = False,
 ) -> None:
-    """Put a base model, its student and their vocoder into one folder for ``oneleap compose``.
+    """Pack a base model, its student and a vocoder into one folder for ``oneleap compose``.
 
-    Only the averages are kept, at 16 bits.
+    Only the averaged weights are kept, at 16 bits.
 
     Example: oneleap composer runs/music/A runs/music/B runs/audio/C composers/mine
 
     Args:
-        base: Run, or model folder, of a model of many steps.
-        student: Run, or model folder, of the model of one step that was distilled from it.
-        vocoder: Run, or model folder, of a vocoder of the same mel contract.
+        base: Run, or model folder, of the model that samples in many steps.
+        student: Run, or model folder, of the one-step model that was distilled from it.
+        vocoder: Run, or model folder, of a vocoder with the same mel format.
         out: Folder of the composer.
-        guidance: Scale at which tags act if none is asked for; 1 is none.
-        card: Markdown that says whose music it was trained on, and under what licence.
-        full: Keep 32 bits.
+        guidance: Default guidance scale of the tags; 1 means no guidance.
+        card: Markdown file that names the training data and their license.
+        full: Whether weights are kept at 32 bits.
 
     Raises:
-        InputError: If the parts do not fit, or the folder exists.
+        InputError: If the parts do not fit together, or the folder exists.
     """
     if out.exists():
         raise InputError(f"{out} exists already: delete it, or name another folder")
     if card is not None and not card.is_file():
         raise InputError(f"card: {card}: no such file")
     if not 0 <= guidance < float("inf"):
-        raise InputError(f"guidance: a scale from 0 up, not {guidance}")
+        raise InputError(f"guidance: must be finite and not negative, not {guidance}")
     from oneleap.domains.music.composer.composer import Composer
-    from oneleap.domains.music.composer.loading import load_model, load_vocoder
+    from oneleap.domains.music.composer.loading import load_music_model, load_vocoder
 
-    made = Composer.of(load_model(base), load_model(student), load_vocoder(vocoder), guidance)
-    made.surrogate(made.spec.tags[:1])  # a student that cannot be asked is told before any file
+    parts = load_music_model(base), load_music_model(student), load_vocoder(vocoder)
+    composer = Composer.from_parts(*parts, guidance)
+    composer.surrogate(composer.spec.tags[:1])  # refuses an unusable student before any file
     text = f"# {out.name}\n" if card is None else card.read_text(encoding="utf-8")
-    made.save(out, card=text, half=not full)
+    composer.save(out, card=text, half=not full)
     size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
     print(f"{out}: {size / 2**20:.1f} MiB")

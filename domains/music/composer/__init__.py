@@ -1,1 +1,1 @@
-"""TODO-FACE domains/music/composer."""
+"""The composer: generation of music by optimizing the initial noise (DITTO, DITTO-2)."""

@@ -1,4 +1,4 @@
-"""A composer: a base model, a student of one step, and the vocoder that both are heard by."""
+"""The composer: a base model, a one-step student, and a vocoder."""
 
 import math
 import os
@@ -24,7 +24,7 @@ from oneleap.core.sampling.consistency import consistency
 from oneleap.core.sampling.ode import sample
 from oneleap.core.training.release import save_release
 from oneleap.core.types import Field
-from oneleap.domains.audio.mel import refuse_mismatch
+from oneleap.domains.audio.mel import check_compatible
 from oneleap.domains.audio.vocoders.griffin_lim import GriffinLim
 from oneleap.domains.audio.vocoders.vocos import Vocos
 from oneleap.domains.music.composer.loading import (
@@ -32,45 +32,45 @@ from oneleap.domains.music.composer.loading import (
     DEFAULT,
     STUDENT,
     VOCODER,
-    find,
-    load_model,
+    find_composer,
+    load_music_model,
     load_vocoder,
     read_guidance,
-    write_settings,
+    write_composer_config,
 )
 from oneleap.domains.music.models.model import MusicModel
 from oneleap.domains.music.spec import Spec
 
 Surrogate = Callable[[Tensor], Tensor]
-"""Noise (b, mels, n) to spectrograms of the contract, (b, mels, n), in one network call."""
+"""Noise (b, mels, n) to spectrograms in the mel format, (b, mels, n), in one network call."""
 
-TO_DATA = (
+JUMPS_TO_DATA_ONLY = (
     ConsistencyDistillation,
     ConsistencyTraining,
     EasyConsistencyTuning,
     ImprovedConsistencyTraining,
 )
-"""Objectives that train leaps to the data only: several steps go back to noise in between."""
+"""Objectives whose networks only jump to the data. Their samplers add noise between steps."""
 
 
 @dataclass(frozen=True, eq=False)
 class Composer:
-    """Makes music.
+    """Generates music.
 
-    Noise is standard normal, (b, mels, n). A spectrogram, *mel* for short, is one of the contract
-    ``spec.mel``: :func:`oneleap.domains.audio.mel.magnitudes` understands it, vocoders take it.
-    Fields see spectrograms normalised band by band; :meth:`features` and :meth:`normalised`
-    translate. No weight takes a gradient; everything is differentiable in the noise.
+    Noise is standard normal, (b, mels, n). A spectrogram, *mel* for short, follows the format
+    ``spec.mel``: :func:`oneleap.domains.audio.mel.magnitudes` and vocoders take it. Fields take
+    spectrograms that are normalized band by band; :meth:`denormalize` and :meth:`normalize`
+    convert. No weight takes a gradient, but all methods are differentiable in the noise.
 
     >>> composer = Composer.load()  # doctest: +SKIP
     >>> noise = composer.noise(1, 6.0, torch.Generator().manual_seed(0))  # doctest: +SKIP
     >>> wave = composer.vocode(composer.decode(noise, steps=2))  # doctest: +SKIP
 
     Attributes:
-        base: The model of many steps.
-        student: The model of one step; ``None`` if there is none.
-        vocoder: Spectrograms to sound, of the same contract.
-        guidance: Scale where none is asked for.
+        base: Model that samples in many steps.
+        student: One-step model, or ``None``.
+        vocoder: Vocoder of the same format.
+        guidance: Default guidance scale.
     """
 
     base: MusicModel
@@ -85,43 +85,50 @@ class Composer:
         """Load a composer.
 
         Args:
-            name: Of one that ships, or a composer's folder, or that of a model or a run, which is
-                then the base model of a composer without a student.
-            device: Where to compute.
+            name: Name of a shipped composer, or a composer's folder. A folder of a music model or
+                of a run also works: the composer then has no student.
+            device: Device of the networks.
 
         Raises:
-            InputError: If there is none, or its parts do not fit.
+            InputError: If there is no such composer, or its parts do not fit together.
         """
-        folder = find(name)
+        folder = find_composer(name)
         if not (folder / BASE).is_dir():
-            return cls.of(load_model(folder)).to(device)
+            return cls.from_parts(load_music_model(folder)).to(device)
         guidance = read_guidance(folder)
-        student = load_model(folder / STUDENT) if (folder / STUDENT).is_dir() else None
-        heard = load_vocoder(folder / VOCODER) if (folder / VOCODER).is_dir() else None
-        return cls.of(load_model(folder / BASE), student, heard, guidance).to(device)
+        base = load_music_model(folder / BASE)
+        student = load_music_model(folder / STUDENT) if (folder / STUDENT).is_dir() else None
+        vocoder = load_vocoder(folder / VOCODER) if (folder / VOCODER).is_dir() else None
+        return cls.from_parts(base, student, vocoder, guidance).to(device)
 
     @classmethod
-    def of(
+    def from_parts(
         cls,
         base: MusicModel,
         student: MusicModel | None = None,
         vocoder: Vocos | None = None,
         guidance: float = 1.0,
     ) -> "Composer":
-        """Put parts together; without a vocoder Griffin-Lim is heard.
+        """Make a composer of models. Their weights are frozen.
+
+        Args:
+            base: Model that samples in many steps.
+            student: One-step model of the same format, tags and statistics.
+            vocoder: Vocoder of the same format; the default is Griffin-Lim.
+            guidance: Default guidance scale.
 
         Raises:
-            InputError: If they are not of one contract, or have other tags.
+            InputError: If the parts have different formats, tags or statistics.
         """
         spec = base.spec
         if student is not None:
-            refuse_mismatch(spec.mel, student.spec.mel, "the base model", "its student")
+            check_compatible(spec.mel, student.spec.mel, "the base model", "its student")
             for name in ("tags", "mean", "std"):
                 ours, theirs = getattr(spec, name), getattr(student.spec, name)
                 if ours != theirs:
                     raise InputError(f"the student has {name} {theirs}, its base model {ours}")
         if vocoder is not None:
-            refuse_mismatch(spec.mel, vocoder.spec, "the base model", "the vocoder")
+            check_compatible(spec.mel, vocoder.spec, "the base model", "the vocoder")
         parts = [part for part in (base, student, vocoder) if part is not None]
         for part in parts:
             assert isinstance(part, nn.Module)
@@ -129,7 +136,7 @@ class Composer:
         return cls(base, student, vocoder or GriffinLim(spec.mel), guidance)
 
     def to(self, device: str | torch.device) -> "Composer":
-        """The same, moved."""
+        """Move all parts to a device, and return the composer."""
         for part in (self.base, self.student, self.vocoder):
             if part is not None:
                 part.to(device)
@@ -137,85 +144,101 @@ class Composer:
 
     @property
     def spec(self) -> Spec:
-        """Contract of the spectrograms, tags, frames of a training clip, statistics."""
+        """Mel format, tags, frames of a training clip, and statistics."""
         return self.base.spec
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """Device of the weights."""
         return self.base.mean.device
 
-    # Noise and normalisation
+    # Noise and normalization
 
     def frames(self, seconds: float) -> int:
-        """Frames of a clip at least so long: a multiple of what the network takes at a time.
+        """Return the frames of a clip: the next multiple of the network's patch.
 
         Raises:
-            InputError: If there would be none.
+            InputError: If ``seconds`` is not positive and finite.
         """
         if not (math.isfinite(seconds) and seconds > 0):
-            raise InputError(f"seconds: a clip is longer than nothing, not {seconds}")
+            raise InputError(f"seconds: must be positive and finite, not {seconds}")
         p = self.base.backbone.patch
         return math.ceil(seconds * self.spec.mel.frame_rate / p) * p
 
     def noise(
         self, b: int, seconds: float, generator: torch.Generator | None = None
     ) -> Float[Tensor, "b mels n"]:
-        """Standard normal noise of ``b`` clips of :meth:`frames`; the generator is a CPU's."""
+        """Draw standard normal noise.
+
+        Args:
+            b: Number of clips.
+            seconds: Duration of a clip; see :meth:`frames`.
+            generator: Random generator on the CPU.
+        """
         shape = (b, self.spec.mel.n_mels, self.frames(seconds))
         return torch.randn(shape, generator=generator).to(self.device)
 
-    def features(self, x: Float[Tensor, "b mels n"]) -> Float[Tensor, "b mels n"]:
-        """What a field leads to, as a spectrogram of the contract."""
-        return self.base.features(x)
+    def denormalize(self, x: Float[Tensor, "b mels n"]) -> Float[Tensor, "b mels n"]:
+        """Convert the result of a field to spectrograms in the mel format."""
+        return self.base.denormalize(x)
 
-    def normalised(self, mel: Float[Tensor, "b mels n"]) -> Float[Tensor, "b mels n"]:
-        """The way back."""
-        return self.base.normalised(mel)
+    def normalize(self, mel: Float[Tensor, "b mels n"]) -> Float[Tensor, "b mels n"]:
+        """Inverse of :meth:`denormalize`."""
+        return self.base.normalize(mel)
 
     # Models
 
     def field(self, tags: Sequence[str] = (), guidance: float | None = None) -> Field:
-        """The base model's velocity, on normalised spectrograms, for samplers of the core.
+        """Return the velocity field of the base model, for the samplers of the core.
 
-        Cost: 1 network evaluation a call, 2 under guidance.
+        It takes normalized spectrograms. Cost: 1 network evaluation per call, 2 with guidance.
 
         Args:
-            tags: Any of the spec's.
-            guidance: Scale; 1 is none. By default the composer's, without tags none.
+            tags: Tags of the spec.
+            guidance: Guidance scale; 1 means no guidance. The default is the composer's scale, or
+                1 without tags.
 
         Raises:
             InputError: If there is no such tag.
         """
-        chosen = self.condition(tags)
-        scale = self.scale(tags, guidance)
-        cond = _under(self.base, chosen)
+        condition = self.condition(tags)
+        scale = self.guidance_scale(tags, guidance)
+        conditional = _conditioned_field(self.base, condition)
         if scale == 1 or not tags:
-            return cond
-        return Guided(cond, _under(self.base, torch.zeros_like(chosen)), scale)
+            return conditional
+        return Guided(
+            conditional, _conditioned_field(self.base, torch.zeros_like(condition)), scale
+        )
 
     def student_field(self, tags: Sequence[str] = (), guidance: float | None = None) -> Field:
-        """The student's mean velocity, likewise; 1 network evaluation a call.
+        """Return the mean velocity field of the student; 1 network evaluation per call.
 
-        A student that was distilled at one scale has it baked in, and takes no other.
+        Args:
+            tags: Tags of the spec.
+            guidance: Guidance scale, if the student takes one. A student that was distilled at a
+                fixed scale takes none.
 
         Raises:
-            InputError: If there is no student or no such tag, or its guidance is baked in.
+            InputError: If there is no student or no such tag, or if the scale is fixed.
         """
         if self.student is None:
-            raise InputError("composer: it has no student: pack one beside its base model")
+            raise InputError("composer: it has no student: pack one with its base model")
         if not self.student.guided:
             if guidance is not None:
                 raise InputError(
-                    "guidance: this composer's student was distilled at one scale: leave it out"
+                    "guidance: this composer's student was distilled at a fixed scale: leave it out"
                 )
-            return _under(self.student, self.condition(tags))
-        return _under(self.student, self.condition(tags), self.scale(tags, guidance))
+            return _conditioned_field(self.student, self.condition(tags))
+        scale = self.guidance_scale(tags, guidance)
+        return _conditioned_field(self.student, self.condition(tags), scale)
 
     def surrogate(self, tags: Sequence[str] = (), guidance: float | None = None) -> Surrogate:
-        """The student's one step as a function of the noise; see :meth:`student_field`."""
+        """Return the student's single step as a function of the noise; see :meth:`student_field`.
+
+        DITTO-2 optimizes the noise through this function.
+        """
         field = self.student_field(tags, guidance)
-        return lambda noise: self.features(sample(field, noise))
+        return lambda noise: self.denormalize(sample(field, noise))
 
     def decode(
         self,
@@ -224,28 +247,39 @@ class Composer:
         tags: Sequence[str] = (),
         guidance: float | None = None,
     ) -> Float[Tensor, "b mels n"]:
-        """Spectrograms by ``steps`` of the student; deterministic, gamma 0 in CTM's words.
+        """Generate spectrograms with the student. The result is a function of the noise.
 
-        One step is the surrogate's to the bit. A student that only leaps to the data goes back
-        to noise in between, always the same. Differentiable. Cost: ``steps`` evaluations.
+        The sampler is deterministic (CTM with ``gamma = 0``). One step equals
+        :meth:`surrogate` bit for bit. A student that only jumps to the data needs noise between
+        steps; it is always the same. Cost: ``steps`` network evaluations.
+
+        Args:
+            noise: Standard normal noise.
+            steps: Number of steps.
+            tags: Tags of the spec.
+            guidance: Guidance scale; see :meth:`student_field`.
         """
         field = self.student_field(tags, guidance)
-        if steps == 1 or not isinstance(self.student and self.student.objective, TO_DATA):
-            return self.features(sample(field, noise, steps=steps))
-        draws = torch.Generator().manual_seed(0)
+        objective = self.student and self.student.objective
+        if steps == 1 or not isinstance(objective, JUMPS_TO_DATA_ONLY):
+            return self.denormalize(sample(field, noise, steps=steps))
+        generator = torch.Generator().manual_seed(0)
         shape = (max(0, steps - 1), 1, *noise.shape[1:])
-        fixed = torch.randn(shape, generator=draws).to(noise).expand(-1, len(noise), -1, -1)
-        return self.features(consistency(field, noise, steps=steps, noises=fixed))
+        fixed = torch.randn(shape, generator=generator).to(noise).expand(-1, len(noise), -1, -1)
+        return self.denormalize(consistency(field, noise, steps=steps, noises=fixed))
 
     def vocode(self, mel: Float[Tensor, "b mels n"]) -> Float[Tensor, "b samples"]:
-        """Samples on [-1, 1] or a little beyond, a hop for each frame; differentiable if Vocos."""
+        """Convert spectrograms to samples, one hop per frame.
+
+        Samples can exceed [-1, 1] slightly. The method is differentiable if the vocoder is Vocos.
+        """
         wave: Tensor = self.vocoder(mel)
         return wave
 
     # Conditions
 
     def condition(self, tags: Sequence[str]) -> Float[Tensor, "k"]:
-        """The condition vector of some tags.
+        """Return the condition vector of tags.
 
         Raises:
             InputError: If there is no such tag.
@@ -253,27 +287,32 @@ class Composer:
         known = self.spec.tags
         for tag in tags:
             if tag not in known:
-                has = ", ".join(known) if known else "this composer has none"
-                raise InputError(f"tags: no '{tag}'{nearest(tag, known)} ({has})")
+                names = ", ".join(known) if known else "this composer has none"
+                raise InputError(f"tags: no '{tag}'{nearest(tag, known)} ({names})")
         return torch.tensor([float(tag in tags) for tag in known], device=self.device)
 
-    def scale(self, tags: Sequence[str], guidance: float | None) -> float:
-        """A guidance scale: the one asked for, or the composer's, or none where no tag is.
+    def guidance_scale(self, tags: Sequence[str], guidance: float | None) -> float:
+        """Return the guidance scale: the given one, or else the default, or 1 without tags.
 
         Raises:
-            InputError: If it is negative.
+            InputError: If it is negative or infinite.
         """
         chosen = (self.guidance if tags else 1.0) if guidance is None else guidance
         if not 0 <= chosen < math.inf:
-            raise InputError(f"guidance: a scale from 0 up, not {chosen}")
+            raise InputError(f"guidance: must be finite and not negative, not {chosen}")
         return chosen
 
     # Files
 
     def save(self, folder: str | os.PathLike[str], *, card: str = "", half: bool = True) -> None:
-        """Write a folder that :meth:`load` takes: averages only, at 16 bits unless ``half`` is off.
+        """Write a folder that :meth:`load` takes. Only the averaged weights are written.
 
-        Griffin-Lim is not kept: a folder without a vocoder has it.
+        A Griffin-Lim vocoder is not written: it is the default of a folder without a vocoder.
+
+        Args:
+            folder: Folder of the composer.
+            card: Text of the model card.
+            half: Whether weights are stored at 16 bits instead of 32.
         """
         folder = Path(folder)
         save_release(self.base, folder / BASE, half=half)
@@ -283,11 +322,13 @@ class Composer:
             save_release(self.vocoder, folder / VOCODER, half=half)
         with replacing(folder / CARD) as path:
             path.write_text(card, encoding="utf-8")
-        write_settings(folder, self.guidance)
+        write_composer_config(folder, self.guidance)
 
 
-def _under(model: MusicModel, tags: Float[Tensor, "k"], scale: float | None = None) -> Field:
-    """The average's field under the same tags for every row."""
+def _conditioned_field(
+    model: MusicModel, tags: Float[Tensor, "k"], scale: float | None = None
+) -> Field:
+    """Return the field of the averaged weights with the same tags for every row."""
 
     def field(z: Tensor, r: Tensor, t: Tensor) -> Tensor:
         cond = (tags.to(z).expand(len(z), -1),) if len(tags) else ()

@@ -1,4 +1,4 @@
-"""DITTO (Novack et al. 2024, arXiv 2401.12179): optimise noise through a whole sampler."""
+"""DITTO (Novack et al. 2024, arXiv 2401.12179): a differentiable sampler, and its inversion."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,39 +20,43 @@ def _identity(x: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class CheckpointedSampler:
-    """DDIM's deterministic steps, differentiable at the memory of one.
+    """DDIM with gradient checkpointing: differentiable at the memory of a single step.
 
-    ``z' = z - (t - t') u(z, t, t)`` from ``t = 1`` to ``t = 0``: on the linear path Euler's step
-    is DDIM's, whatever the path the model was trained under (:class:`~oneleap.core.paths.base
-    .GaussianPath`). The forward pass keeps the states ``z_t`` alone, a spectrogram a step; the
-    backward pass computes each call of the network once more before it goes through it (DITTO,
-    Sec. 4.2). Memory: one call's activations and ``steps`` states. Cost of a gradient: 2 forward
-    passes and 1 backward pass of each of the ``steps`` calls.
+    ``z' = z - (t - t') u(z, t, t)`` from ``t = 1`` to ``t = 0``. On the linear path, a step of
+    Euler's method is a step of DDIM, whatever path the model was trained on
+    (:class:`~oneleap.core.paths.base.GaussianPath`). The forward pass only keeps the states
+    ``z_t``, one spectrogram per step. The backward pass runs each call of the network again
+    before it differentiates it (DITTO, Sec. 4.2). Memory: activations of one call, and ``steps``
+    states. Cost of a gradient: 2 forward passes and 1 backward pass for each of the ``steps``
+    calls.
 
     Attributes:
         field: A multi-step model, guidance included.
-        steps: Calls of the network; the paper has 20.
-        times: Falling from 1 to 0, instead of equally spaced ones, ``steps + 1`` of them.
-        features: From what the field leads to, to spectrograms.
-        checkpointed: Off keeps all activations, faster by a third.
+        steps: Number of network calls; the paper uses 20.
+        times: ``steps + 1`` decreasing times from 1 to 0; by default they are equally spaced.
+        denormalize: Function from the result of the field to spectrograms.
+        checkpointed: Whether gradients are checkpointed. Without it, all activations are kept,
+            which is a third faster.
     """
 
     field: Field
     steps: int = 20
     times: tuple[float, ...] | None = None
-    features: Callable[[Tensor], Tensor] = _identity
+    denormalize: Callable[[Tensor], Tensor] = _identity
     checkpointed: bool = True
 
     def __post_init__(self) -> None:
-        """Refuse times that lead nowhere."""
+        """Check the times."""
         times = self.times
         if self.steps < 1 or (times is not None and len(times) != self.steps + 1):
-            raise InputError(f"steps: {self.steps} steps have one more time than steps, from 1")
+            raise InputError(
+                f"steps: at least 1 is needed, and one more time than steps; got {self.steps} steps"
+            )
         if times is not None and (times[0], times[-1]) != (1, 0):
-            raise InputError(f"times: from 1 down to 0, not from {times[0]} to {times[-1]}")
+            raise InputError(f"times: must go from 1 to 0, not from {times[0]} to {times[-1]}")
 
     def __call__(self, noise: Float[Tensor, "b mels n"]) -> Float[Tensor, "b mels n"]:
-        """Spectrograms; ``steps`` network evaluations."""
+        """Generate spectrograms; ``steps`` network evaluations."""
         grid = time_grid(self.steps, noise) if self.times is None else noise.new_tensor(self.times)
         z = noise
         for k in range(self.steps):
@@ -61,7 +65,7 @@ class CheckpointedSampler:
                 z = checkpoint(self._step, z, r, t, use_reentrant=False, preserve_rng_state=False)
             else:
                 z = self._step(z, r, t)
-        return self.features(z)
+        return self.denormalize(z)
 
     def _step(self, z: Tensor, r: Tensor, t: Tensor) -> Tensor:
         return jump(z, self.field(z, t, t), r, t)
@@ -69,14 +73,15 @@ class CheckpointedSampler:
 
 @torch.no_grad()
 def invert(field: Field, x: Float[Tensor, "b mels n"], *, steps: int = 20) -> Tensor:
-    """The noise a sampler would make ``x`` of: its steps backwards, DDIM's inversion.
+    """Return the noise from which a sampler would generate ``x``, by DDIM inversion.
 
-    A warm start where part of a clip is given (DITTO, Sec. 5). Cost: ``steps`` evaluations.
+    The sampler's steps are taken backwards. DITTO (Sec. 5) starts from this noise where a part of
+    the clip is given. Cost: ``steps`` network evaluations.
 
     Args:
         field: A multi-step model.
-        x: What the field leads to, (b, mels, n).
-        steps: Of equal length.
+        x: Normalized spectrograms.
+        steps: Number of steps of equal length.
     """
     grid = time_grid(steps, x).flip(0)
     z = x

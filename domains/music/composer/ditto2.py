@@ -1,7 +1,6 @@
-"""DITTO-2 (Novack et al. 2024, arXiv 2405.20289): optimise through one step, decode in several."""
+"""DITTO-2 (Novack et al. 2024, arXiv 2405.20289): optimize through one step, decode in several."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -9,48 +8,19 @@ from jaxtyping import Float
 from torch import Tensor
 
 from oneleap.core.errors import InputError
-from oneleap.core.sampling.ode import sample
-from oneleap.core.types import Field
-from oneleap.domains.music.controls.base import Control, Weighted, weighted
+from oneleap.domains.music.controls.base import Control, WeightedControl, with_weights
 
-STEPS = (1, 2, 4, 8)
+DECODE_STEPS = (1, 2, 4, 8)
 """Numbers of decoding steps that are tried."""
 
 
-def _identity(x: Tensor) -> Tensor:
-    return x
-
-
-@dataclass(frozen=True)
-class Leaps:
-    """A distilled model as a decoder: ``steps`` leaps of its mean velocity, no noise added.
-
-    CTM's sampling with ``gamma = 0``. One step is the surrogate that is optimised through,
-    ``e - u(e, 0, 1)``; more of them spoil none of what was found, for they are deterministic.
-    Cost: ``steps`` network evaluations.
+class DecodeChoice(NamedTuple):
+    """A chosen number of decoding steps.
 
     Attributes:
-        field: The student, ``u(z, r, t)``.
-        steps: Of equal length.
-        features: From what the field leads to, to spectrograms.
-    """
-
-    field: Field
-    steps: int = 1
-    features: Callable[[Tensor], Tensor] = _identity
-
-    def __call__(self, noise: Float[Tensor, "b mels n"]) -> Float[Tensor, "b mels n"]:
-        """Spectrograms."""
-        return self.features(sample(self.field, noise, steps=self.steps))
-
-
-class Choice(NamedTuple):
-    """A number of decoding steps.
-
-    Attributes:
-        steps: ``M``.
-        mel: Spectrograms at it.
-        losses: The mean weighted loss at each number that was tried.
+        steps: Number of steps.
+        mel: Spectrograms that were decoded in this number of steps.
+        losses: Mean weighted loss for each number of steps that was tried.
     """
 
     steps: int
@@ -59,38 +29,38 @@ class Choice(NamedTuple):
 
 
 @torch.no_grad()
-def choose_steps(
+def choose_decode_steps(
     decode: Callable[[Tensor, int], Tensor],
-    controls: Sequence[Control | Weighted],
+    controls: Sequence[Control | WeightedControl],
     noise: Float[Tensor, "b mels n"],
     *,
-    steps: Sequence[int] = STEPS,
+    steps: Sequence[int] = DECODE_STEPS,
     tolerance: float = 0.1,
-) -> Choice:
-    """Decode in as many steps as keep the control (DITTO-2, Sec. 3.3).
+) -> DecodeChoice:
+    """Choose the largest number of decoding steps that keeps the control (DITTO-2, Sec. 3.3).
 
-    More steps sound better and drift from what one step promised: of the numbers tried, the
-    greatest is taken whose loss is within ``tolerance`` of the least one.
+    More steps improve the quality but deviate from the one-step result that was optimized. Of the
+    numbers tried, the largest is chosen whose loss is within ``tolerance`` of the lowest loss.
     Cost: the sum of ``steps`` in network evaluations.
 
     Args:
-        decode: Noise and a number of steps to spectrograms.
-        controls: What is asked for.
-        noise: As it was found through one step.
-        steps: Numbers to try.
-        tolerance: Share of the least loss that may be added to it.
+        decode: Function from noise and a number of steps to spectrograms.
+        controls: Controls of the clips.
+        noise: Noise that was optimized through one step.
+        steps: Numbers of steps to try.
+        tolerance: Allowed relative increase of the loss.
 
     Raises:
-        InputError: If there is no number to try.
+        InputError: If there is no number to try, or one is below 1.
     """
-    asked = weighted(controls)
+    weighted = with_weights(controls)
     if not steps or min(steps) < 1:
-        raise InputError(f"decode: steps from 1, not {list(steps)}")
+        raise InputError(f"decode: steps must be at least 1, not {list(steps)}")
     mels, losses = dict[int, Tensor](), dict[int, float]()
     for m in sorted(set(steps)):
         mels[m] = decode(noise, m)
-        parts = [w / c.scale * c.loss(mels[m]).mean() for c, w in asked]
+        parts = [w / c.typical_loss * c.loss(mels[m]).mean() for c, w in weighted]
         losses[m] = float(torch.stack(parts).sum())
-    least = min(losses.values())
-    best = max(m for m, loss in losses.items() if loss <= least * (1 + tolerance))
-    return Choice(best, mels[best], losses)
+    lowest = min(losses.values())
+    best = max(m for m, loss in losses.items() if loss <= lowest * (1 + tolerance))
+    return DecodeChoice(best, mels[best], losses)

@@ -1,4 +1,4 @@
-"""A piece of music out of what a person asks for."""
+"""Composition of a piece of music from a request."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,176 +15,203 @@ from oneleap.core.training.seed import step_generator
 from oneleap.domains.audio.vocoders.vocos import Vocos
 from oneleap.domains.audio.wave import Wave
 from oneleap.domains.music.composer.composer import Composer
-from oneleap.domains.music.composer.optimise import Progress
-from oneleap.domains.music.composer.outpainting import Seams, grow, measure_seams
-from oneleap.domains.music.composer.request import Wishes, listeners, read_controls, window
-from oneleap.domains.music.composer.splicing import patched, spliced, wrapped
-from oneleap.domains.music.composer.steering import Settings, Steered, steer, unsteered, warm_noise
-from oneleap.domains.music.controls.base import Control, Weighted
-from oneleap.domains.music.controls.edits import Inpaint, Loop, closed
-from oneleap.domains.music.controls.targets import read_clip, refuse_silence, spectrogram_of
+from oneleap.domains.music.composer.generation import (
+    GeneratedClip,
+    GenerationSettings,
+    optimize_latent,
+    sample,
+    warm_start_noise,
+)
+from oneleap.domains.music.composer.optimize import ProgressCallback
+from oneleap.domains.music.composer.outpainting import SeamReport, measure_seams, outpaint
+from oneleap.domains.music.composer.request import (
+    CompositionRequest,
+    crop_controls,
+    load_audio_controls,
+    read_controls,
+)
+from oneleap.domains.music.composer.splicing import patch_gap, splice, vocode_loop
+from oneleap.domains.music.controls.base import Control, WeightedControl
+from oneleap.domains.music.controls.edits import Inpaint, Loop, close_loop
+from oneleap.domains.music.controls.targets import check_not_silent, read_clip, wave_to_mel
 
 SECONDS = 6.0
-OVERLAP_S = 1.0
-"""Shared by neighbouring clips of a long piece, and by both ends of a loop."""
+"""Default duration of a piece in seconds."""
 
-STRETCH = 1.5
-"""A piece up to so many times the clips of training is made at once."""
+OVERLAP_S = 1.0
+"""Overlap in seconds of consecutive clips of a long piece, and of both ends of a loop."""
+
+MAX_STRETCH = 1.5
+"""A piece is generated at once if it is at most this many times as long as a training clip."""
 
 
 @dataclass(frozen=True, eq=False)
-class Piece:
-    """A finished piece.
+class Composition:
+    """A finished piece of music.
 
     Attributes:
-        wave: Its sound.
-        mel: Its spectrogram.
-        controls: What it was made under; of a long piece, its first clip.
-        clip: The spectrogram these controls are about.
-        parts: What came of each clip.
-        seams: How the seams of a long piece are, if there are any.
+        wave: Sound.
+        mel: Spectrogram.
+        controls: Controls of the clip in ``clip_mel``.
+        clip_mel: Spectrogram that the controls refer to: the piece before its loop is closed, or
+            the part around a gap, or else the whole piece.
+        clips: All clips that were generated.
+        seams: Measure of the seams, if the piece consists of several clips.
     """
 
     wave: Wave
     mel: Float[Tensor, "1 mels n"]
     controls: tuple[Control, ...]
-    clip: Float[Tensor, "1 mels m"]
-    parts: tuple[Steered, ...]
-    seams: Seams | None = None
+    clip_mel: Float[Tensor, "1 mels m"]
+    clips: tuple[GeneratedClip, ...]
+    seams: SeamReport | None = None
 
 
 class Session:
-    """One piece in the making.
+    """Composes one piece.
 
     Args:
-        composer: Who composes.
-        wishes: What is asked for.
-        settings: How it is looked for.
-        tags: Conditions of the composer.
-        seed: Of all noise.
-        progress: Of each search.
+        composer: The composer.
+        request: The request.
+        settings: Settings of the generation of clips.
+        tags: Tags that the composer is conditioned on.
+        seed: Seed of all noise.
+        progress: Called after each step of an optimization.
+
+    Raises:
+        InputError: If there is no such tag, or a control needs another vocoder or a missing model.
     """
 
     def __init__(
         self,
         composer: Composer,
-        wishes: Wishes,
-        settings: Settings = Settings(),  # noqa: B008  (frozen)
+        request: CompositionRequest,
+        settings: GenerationSettings = GenerationSettings(),  # noqa: B008  (frozen)
         *,
         tags: Sequence[str] = (),
         seed: int = 0,
-        progress: Progress | None = None,
+        progress: ProgressCallback | None = None,
     ) -> None:
-        self.composer, self.wishes, self.settings = composer, wishes, settings
+        self.composer, self.request, self.settings = composer, request, settings
         self.tags, self.progress = tuple(tags), progress
         self.mel = composer.spec.mel
         self.generator = step_generator(seed, 0)
-        composer.condition(tags)  # refuses unknown ones before anything is read
+        composer.condition(tags)  # refuses unknown tags before any file is read
         self.clip = composer.frames(composer.spec.frames / self.mel.frame_rate)
         self.overlap = min(round(OVERLAP_S * self.mel.frame_rate), self.clip // 4)
-        if (wishes.hear or wishes.words) and not isinstance(composer.vocoder, Vocos):
-            raise InputError("hear, words: no gradient comes through Griffin-Lim: train a vocoder")
-        self.listeners = listeners(wishes, composer.vocode, self.mel.sample_rate, composer.device)
+        needs_gradient = bool(request.target_tags) or request.prompt is not None
+        if needs_gradient and not isinstance(composer.vocoder, Vocos):
+            raise InputError(
+                "target_tags, prompt: Griffin-Lim has no gradients: train a vocoder, and pack it "
+                "with the composer"
+            )
+        self.audio_controls = load_audio_controls(
+            request, composer.vocode, self.mel.sample_rate, composer.device
+        )
 
-    def make(self) -> Piece:
-        """The piece.
+    def compose(self) -> Composition:
+        """Compose the piece.
 
         Raises:
-            InputError: If a wish cannot be met; before anything is computed.
+            InputError: If the request cannot be fulfilled. Nothing is computed before.
         """
-        wishes = self.wishes
-        if wishes.inpaint is not None:
-            return self._inpaint(wishes.inpaint, wishes.gap or (0.0, 0.0))
-        if wishes.outpaint is not None:
-            return self._outpaint(wishes.outpaint)
-        seconds = SECONDS if wishes.seconds is None else wishes.seconds
+        request = self.request
+        if request.inpaint is not None:
+            return self._inpaint(request.inpaint, request.gap or (0.0, 0.0))
+        if request.outpaint is not None:
+            return self._outpaint(request.outpaint)
+        seconds = SECONDS if request.seconds is None else request.seconds
         frames = round(seconds * self.mel.frame_rate)
-        if wishes.loop:
+        if request.loop:
             return self._loop(frames)
-        if frames > STRETCH * self.clip:
+        if frames > MAX_STRETCH * self.clip:
             return self._long(frames)
-        asked = self.asked(frames)
+        controls = self.controls(frames)
         noise = self._noise(frames)
-        made = self._steer(window(asked, 0, noise.shape[2]), noise)
-        return self._finish(made.mel[..., :frames], asked, (made,))
+        generated = self._generate(crop_controls(controls, 0, noise.shape[2]), noise)
+        return self._finish(generated.mel[..., :frames], controls, (generated,))
 
-    # Wishes
-
-    def asked(self, frames: int) -> list[Weighted]:
-        """The controls of a piece of so many frames."""
-        read = read_controls(self.wishes, self.mel, frames, round(STRETCH * self.clip))
-        return [*read, *map(self.wishes.weighted, self.listeners)]
-
-    # Kinds of pieces
+    def controls(self, frames: int) -> list[WeightedControl]:
+        """Return the controls of a piece of ``frames`` frames."""
+        read = read_controls(self.request, self.mel, frames, round(MAX_STRETCH * self.clip))
+        return [*read, *map(self.request.with_weight, self.audio_controls)]
 
     def _noise(self, frames: int) -> Tensor:
         return self.composer.noise(1, frames / self.mel.frame_rate, self.generator)
 
-    def _steer(self, asked: Sequence[Weighted], noise: Tensor) -> Steered:
-        if asked:
-            return steer(
+    def _generate(self, controls: Sequence[WeightedControl], noise: Tensor) -> GeneratedClip:
+        """Generate a clip, with controls if there are any."""
+        if controls:
+            return optimize_latent(
                 self.composer,
-                asked,
+                controls,
                 noise,
                 self.settings,
                 tags=self.tags,
                 generator=self.generator,
                 progress=self.progress,
             )
-        return unsteered(self.composer, noise, self.settings, self.tags)
+        return sample(self.composer, noise, self.settings, self.tags)
 
     def _finish(
         self,
         mel: Tensor,
-        asked: Sequence[Weighted],
-        parts: Sequence[Steered],
-        clip: Tensor | None = None,
+        controls: Sequence[WeightedControl],
+        clips: Sequence[GeneratedClip],
+        clip_mel: Tensor | None = None,
         samples: NDArray[np.float32] | None = None,
-        seams: Seams | None = None,
-    ) -> Piece:
-        wave = Wave(self._heard(mel) if samples is None else samples, self.mel.sample_rate)
-        controls = tuple(control for control, _ in asked)
-        return Piece(wave, mel, controls, mel if clip is None else clip, tuple(parts), seams)
+        seams: SeamReport | None = None,
+    ) -> Composition:
+        """Vocode the piece, unless its samples are given, and collect the result."""
+        wave = Wave(self._vocode(mel) if samples is None else samples, self.mel.sample_rate)
+        plain = tuple(control for control, _ in controls)
+        return Composition(
+            wave, mel, plain, mel if clip_mel is None else clip_mel, tuple(clips), seams
+        )
 
     @torch.no_grad()
-    def _heard(self, mel: Tensor) -> NDArray[np.float32]:
+    def _vocode(self, mel: Tensor) -> NDArray[np.float32]:
         found: NDArray[np.float32] = self.composer.vocode(mel)[0].cpu().numpy()
         return found
 
-    def _loop(self, frames: int) -> Piece:
+    def _loop(self, frames: int) -> Composition:
+        """Compose a loop."""
         overlap = min(self.overlap, frames // 2)
         noise = self._noise(frames + overlap)
         n = noise.shape[2]
-        loop = self.wishes.weighted(Loop(overlap, n - frames - overlap))
-        asked = self.asked(frames)
-        made = self._steer([*window(asked, 0, n), loop], noise)
-        whole = made.mel[..., : frames + overlap]
-        mel = closed(whole, overlap)
-        samples = wrapped(self.composer.vocode, mel, self.mel)
-        shown = [*window(asked, 0, frames + overlap), self.wishes.weighted(Loop(overlap))]
-        return self._finish(mel, shown, (made,), whole, samples)
+        loop = self.request.with_weight(Loop(overlap, n - frames - overlap))
+        controls = self.controls(frames)
+        generated = self._generate([*crop_controls(controls, 0, n), loop], noise)
+        whole = generated.mel[..., : frames + overlap]
+        mel = close_loop(whole, overlap)
+        samples = vocode_loop(self.composer.vocode, mel, self.mel)
+        plotted = crop_controls(controls, 0, frames + overlap)
+        plotted.append(self.request.with_weight(Loop(overlap)))
+        return self._finish(mel, plotted, (generated,), whole, samples)
 
-    def _long(self, frames: int) -> Piece:
-        asked = self.asked(frames)
-        first = window(asked, 0, self.clip)
-        made = self._steer(first, self._noise(self.clip))
-        return self._grown(made.mel, frames, asked, (made,))
+    def _long(self, frames: int) -> Composition:
+        """Compose a piece that is longer than a clip."""
+        controls = self.controls(frames)
+        first = crop_controls(controls, 0, self.clip)
+        generated = self._generate(first, self._noise(self.clip))
+        return self._continue(generated.mel, frames, controls, (generated,))
 
-    def _grown(
+    def _continue(
         self,
         mel: Tensor,
         frames: int,
-        asked: Sequence[Weighted],
-        parts: Sequence[Steered],
+        controls: Sequence[WeightedControl],
+        clips: Sequence[GeneratedClip],
         given: Wave | None = None,
-    ) -> Piece:
-        grown = grow(
+    ) -> Composition:
+        """Continue a piece until it has ``frames`` frames."""
+        piece = outpaint(
             self.composer,
             mel,
             frames,
             clip=self.clip,
             overlap=min(self.overlap, mel.shape[2]),
-            asked=lambda first, last: window(asked, first, last),
+            controls=lambda first, last: crop_controls(controls, first, last),
             settings=self.settings,
             tags=self.tags,
             generator=self.generator,
@@ -192,54 +219,59 @@ class Session:
         )
         samples = None
         if given is not None:
-            samples = spliced(given.samples, self._heard(grown.mel), self.overlap * self.mel.hop)
-        seams = measure_seams(grown.mel, grown.seams, self.mel)
-        return self._finish(grown.mel, asked, (*parts, *grown.parts), samples=samples, seams=seams)
+            samples = splice(given.samples, self._vocode(piece.mel), self.overlap * self.mel.hop)
+        seams = measure_seams(piece.mel, piece.seams, self.mel)
+        return self._finish(
+            piece.mel, controls, (*clips, *piece.clips), samples=samples, seams=seams
+        )
 
-    def _outpaint(self, path: Path) -> Piece:
+    def _outpaint(self, path: Path) -> Composition:
+        """Continue a recording."""
         given = read_clip(path, self.mel, "outpaint")
-        seconds = self.wishes.seconds
+        seconds = self.request.seconds
         if seconds is None:
             seconds = given.seconds + SECONDS
         if seconds < given.seconds + 0.5:
             raise InputError(
-                f"outpaint: {path} lasts {given.seconds:.1f} s already: --seconds is the length of "
-                f"the whole, {given.seconds + SECONDS:.0f} for instance"
+                f"outpaint: {path} lasts {given.seconds:.1f} s already: --seconds is the duration "
+                f"of the whole piece, for example {given.seconds + SECONDS:.0f}"
             )
         tail = self.overlap * self.mel.hop
-        refuse_silence(given.samples[-tail:], f"outpaint: the end of {path}")
+        check_not_silent(given.samples[-tail:], f"outpaint: the end of {path}")
         frames = round(seconds * self.mel.frame_rate)
-        mel = spectrogram_of(given, self.mel).to(self.composer.device)
-        return self._grown(mel, frames, self.asked(frames), (), given)
+        mel = wave_to_mel(given, self.mel).to(self.composer.device)
+        return self._continue(mel, frames, self.controls(frames), (), given)
 
-    def _inpaint(self, path: Path, gap: tuple[float, float]) -> Piece:
+    def _inpaint(self, path: Path, gap: tuple[float, float]) -> Composition:
+        """Fill a gap of a recording."""
         given, (begin, end) = read_clip(path, self.mel, "inpaint"), gap
         if not 0 <= begin < end <= given.seconds + 0.05:
             raise InputError(
-                f"inpaint: a gap from {begin:g} to {end:g} s in {path}, which lasts "
+                f"inpaint: the gap from {begin:g} to {end:g} s is not inside {path}, which lasts "
                 f"{given.seconds:.1f} s"
             )
         rate, hop = self.mel.frame_rate, self.mel.hop
-        width = min(round(STRETCH * self.clip), round(given.seconds * rate))
+        width = min(round(MAX_STRETCH * self.clip), round(given.seconds * rate))
         low, high = round(begin * rate), round(end * rate)
         if high - low > 0.8 * width:
             raise InputError(
-                f"inpaint: a gap of {end - begin:g} s: up to {0.8 * width / rate:.1f} s of this "
-                "recording can be filled"
+                f"inpaint: the gap lasts {end - begin:g} s: up to {0.8 * width / rate:.1f} s of "
+                "this recording can be filled"
             )
         first = min(max(0, (low + high - width) // 2), round(given.seconds * rate) - width)
         samples = given.samples[first * hop : (first + width) * hop]
         n = self._noise(width).shape[2]
         padded = np.pad(samples, (0, n * hop - len(samples)))
-        refuse_silence(samples, f"inpaint: what is around the gap of {path}")
-        mel = spectrogram_of(Wave(padded, self.mel.sample_rate), self.mel)[..., :n]
+        check_not_silent(samples, f"inpaint: the surroundings of the gap of {path}")
+        mel = wave_to_mel(Wave(padded, self.mel.sample_rate), self.mel)[..., :n]
         mel = mel.to(self.composer.device)
         frame = torch.arange(n) + first
-        kept = ((frame < low) | (frame >= high)) & (frame < first + width)
-        wanted = window(self.asked(round(given.seconds * rate)), first, first + n)
-        asked = [self.wishes.weighted(Inpaint(mel[0], kept)), *wanted]
-        start = warm_noise(self.composer, mel, kept, self._noise(width), tags=self.tags)
-        made = self._steer(asked, start)
-        patch = self._heard(made.mel)[: len(samples)]
-        whole = patched(given.samples, patch, first * hop, (low * hop, high * hop), rate=hop * 4)
-        return self._finish(made.mel, asked, (made,), samples=whole)
+        known = ((frame < low) | (frame >= high)) & (frame < first + width)
+        others = crop_controls(self.controls(round(given.seconds * rate)), first, first + n)
+        controls = [self.request.with_weight(Inpaint(mel[0], known)), *others]
+        start = warm_start_noise(self.composer, mel, known, self._noise(width), tags=self.tags)
+        generated = self._generate(controls, start)
+        patch = self._vocode(generated.mel)[: len(samples)]
+        span = (low * hop, high * hop)
+        whole = patch_gap(given.samples, patch, first * hop, span, fade=hop * 4)
+        return self._finish(generated.mel, controls, (generated,), samples=whole)

@@ -1,4 +1,4 @@
-"""Made sound beside given sound: where samples meet whose phases do not know each other."""
+"""Joining of generated and given samples, whose phases are unrelated."""
 
 from collections.abc import Callable
 
@@ -13,66 +13,81 @@ from oneleap.domains.audio.mel import Mel
 
 Samples = NDArray[np.float32]
 
-AROUND = 64
-"""Frames that a vocoder is shown of both sides of a loop's joint."""
+LOOP_CONTEXT = 64
+"""Number of frames of context that the vocoder gets on both sides of a loop."""
 
 
-def fades(n: int) -> tuple[Samples, Samples]:
-    """Gains of what ends and what begins: their powers add up to 1, as unrelated phases need."""
+def equal_power_fades(n: int) -> tuple[Samples, Samples]:
+    """Return the gains of a fade-out and a fade-in of ``n`` samples; their powers add up to 1.
+
+    That keeps the level of sounds with unrelated phases.
+    """
     at = (np.arange(n, dtype=np.float32) + 0.5) / max(1, n) * np.float32(np.pi / 2)
     return np.cos(at), np.sin(at)
 
 
-def spliced(before: Samples, whole: Samples, overlap: int) -> Samples:
-    """``before``, then ``whole`` from where it ends, melting over the last ``overlap`` samples.
+def splice(before: Samples, whole: Samples, overlap: int) -> Samples:
+    """Return ``before``, continued by ``whole``, with a crossfade.
+
+    Args:
+        before: Given samples.
+        whole: Generated samples of the whole piece, ``before`` included.
+        overlap: Number of samples at the end of ``before`` over which they are crossfaded.
 
     Raises:
-        InputError: If the whole is no longer than what there was.
+        InputError: If ``whole`` is not longer than ``before``.
     """
     n = len(before)
     if len(whole) <= n:
-        raise InputError(f"{len(whole)} samples do not go on from {n}")
+        raise InputError(f"{len(whole)} samples cannot continue {n}")
     overlap = min(overlap, n)
-    down, up = fades(overlap)
+    down, up = equal_power_fades(overlap)
     first = n - overlap
     middle = before[first:] * down + whole[first:n] * up
     return np.concatenate([before[:first], middle, whole[n:]])
 
 
-def patched(whole: Samples, patch: Samples, at: int, gap: tuple[int, int], *, rate: int) -> Samples:
-    """``whole`` with its gap taken from ``patch``, melting over some samples outside the gap.
+def patch_gap(
+    whole: Samples, patch: Samples, at: int, gap: tuple[int, int], *, fade: int
+) -> Samples:
+    """Return ``whole`` with its gap replaced by ``patch``, crossfaded outside the gap.
 
     Args:
-        whole: What is kept.
-        patch: Made sound, which covers the gap and what is around it.
-        at: Sample of the whole at which the patch begins.
-        gap: First sample of the gap and the one after its last.
-        rate: Samples of a fade, fewer where the patch ends sooner.
+        whole: Given samples.
+        patch: Generated samples that cover the gap and its surroundings.
+        at: Position in ``whole`` where the patch starts.
+        gap: First sample of the gap, and the one after its last.
+        fade: Number of samples of a fade; it is shorter where the patch ends earlier.
     """
     found = whole.copy()
     low, high = (min(max(edge - at, 0), len(patch)) for edge in gap)
-    before, after = min(rate, low), min(rate, len(patch) - high)
-    gain = np.zeros(len(patch), np.float32)
-    gain[low:high] = np.pi / 2
-    gain[low - before : low] = np.arange(1, before + 1) / (before + 1) * np.pi / 2
-    gain[high : high + after] = np.arange(after, 0, -1) / (after + 1) * np.pi / 2
+    before, after = min(fade, low), min(fade, len(patch) - high)
+    angle = np.zeros(len(patch), np.float32)
+    angle[low:high] = np.pi / 2
+    angle[low - before : low] = np.arange(1, before + 1) / (before + 1) * np.pi / 2
+    angle[high : high + after] = np.arange(after, 0, -1) / (after + 1) * np.pi / 2
     there = slice(at, at + len(patch))
-    kept = np.where(gain < np.pi / 2, np.cos(gain), 0)  # which rounding leaves above 0
-    found[there] = found[there] * kept + patch * np.sin(gain)
+    kept = np.where(angle < np.pi / 2, np.cos(angle), 0)  # rounding would leave it above 0
+    found[there] = found[there] * kept + patch * np.sin(angle)
     return found
 
 
 @torch.no_grad()
-def wrapped(
+def vocode_loop(
     vocode: Callable[[Tensor], Tensor], mel: Float[Tensor, "1 mels n"], spec: Mel
 ) -> Samples:
-    """Samples of a loop: the vocoder is shown its other end on both sides.
+    """Return the samples of a loop that repeats without a click.
 
-    A vocoder that looks no further than :data:`AROUND` frames makes an end that leads into the
-    beginning without a click.
+    The vocoder gets :data:`LOOP_CONTEXT` frames of the other end on both sides. That suffices for
+    a vocoder whose receptive field is not longer.
+
+    Args:
+        vocode: Vocoder, spectrograms to samples.
+        mel: Spectrogram of the loop.
+        spec: Mel format.
     """
     n = mel.shape[2]
-    index = torch.arange(-AROUND, n + AROUND, device=mel.device) % n
+    index = torch.arange(-LOOP_CONTEXT, n + LOOP_CONTEXT, device=mel.device) % n
     wave = vocode(mel[..., index])[0].cpu().numpy()
-    found: Samples = wave[AROUND * spec.hop : (AROUND + n) * spec.hop]
+    found: Samples = wave[LOOP_CONTEXT * spec.hop : (LOOP_CONTEXT + n) * spec.hop]
     return found

@@ -1,1 +1,1 @@
-"""TODO-FACE domains/music/controls."""
+"""Controls: differentiable losses that say what a clip is to be like."""

@@ -1,4 +1,4 @@
-"""What a piece is to be like: targets with a differentiable loss and a figure a person reads."""
+"""The interface of controls, and the two that follow a curve: intensity and melody."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -11,17 +11,17 @@ from torch import Tensor
 
 from oneleap.core.errors import InputError
 from oneleap.domains.audio.mel import Mel
-from oneleap.domains.music.features.chroma import SILENT, chroma
+from oneleap.domains.music.features.chroma import NO_MELODY, chroma
 from oneleap.domains.music.features.spectral import odd_window, rms_db, savgol
 
 
-class Shown(NamedTuple):
-    """Target and result, for a picture.
+class PlotData(NamedTuple):
+    """Target and result of a control, for a plot.
 
     Attributes:
-        target: A curve (n,), a matrix (m, m), or a row of numbers.
-        result: Likewise.
-        unit: Of the numbers.
+        target: A curve (n,), a matrix (m, m), or a vector of numbers.
+        result: The same quantity of the clip.
+        unit: Unit of both.
     """
 
     target: Tensor
@@ -30,168 +30,171 @@ class Shown(NamedTuple):
 
 
 class Control(ABC):
-    """Something asked of a clip; subclasses are frozen dataclasses. Any number are combined.
+    """A target for a clip; subclasses are frozen dataclasses. Controls can be combined.
 
-    A spectrogram is normalised as its contract says, (b, mels, n).
+    Spectrograms are normalized as their format says, (b, mels, n).
     """
 
     name: ClassVar[str]
+    """Name of the control."""
+
     unit: ClassVar[str]
-    """Of the metric."""
+    """Unit of the metric."""
 
-    rising: ClassVar[bool] = False
-    """Whether a greater metric is the better one."""
+    higher_is_better: ClassVar[bool] = False
+    """Whether a higher metric is better."""
 
-    scale: ClassVar[float] = 1.0
-    """A middling loss, by which losses of different kinds are divided before they are added."""
+    typical_loss: ClassVar[float] = 1.0
+    """Typical size of the loss. Losses are divided by it before they are added."""
 
-    stop: float
-    """The metric at which a clip is as it was asked for, and no more is done about it."""
+    threshold: float
+    """Metric at which the target counts as reached. The control is then no longer optimized."""
 
     @abstractmethod
     def loss(self, mel: Float[Tensor, "b mels n"]) -> Float[Tensor, "b"]:
-        """How far each clip is from the target; differentiable."""
+        """Return the distance of each clip from the target; differentiable."""
 
     @abstractmethod
     def metric(self, mel: Float[Tensor, "b mels n"]) -> Float[Tensor, "b"]:
-        """The same for people, in :attr:`unit`."""
+        """Return a measure of that distance for people, in :attr:`unit`."""
 
     @abstractmethod
-    def shown(self, mel: Float[Tensor, "1 mels n"]) -> Shown:
-        """Target and result of one clip."""
+    def plot_data(self, mel: Float[Tensor, "1 mels n"]) -> PlotData:
+        """Return target and result of one clip."""
 
     def reached(self, metric: Float[Tensor, "b"]) -> Bool[Tensor, "b"]:
-        """Which clips are as they were asked for."""
-        return metric >= self.stop if self.rising else metric <= self.stop
+        """Return which clips have reached the target."""
+        return metric >= self.threshold if self.higher_is_better else metric <= self.threshold
 
 
-class Weighted(NamedTuple):
-    """A control among others.
+class WeightedControl(NamedTuple):
+    """A control and its weight among others.
 
     Attributes:
         control: The control.
-        weight: Of its loss, after division by its scale.
+        weight: Weight of its loss, after division by :attr:`Control.typical_loss`.
     """
 
     control: Control
     weight: float = 1.0
 
 
-def weighted(controls: Sequence[Control | Weighted]) -> tuple[Weighted, ...]:
-    """Controls with their weights; 1 where none is given.
+def with_weights(controls: Sequence[Control | WeightedControl]) -> tuple[WeightedControl, ...]:
+    """Return controls with their weights; the default weight is 1.
 
     Raises:
-        InputError: If there are none, or a weight is not positive.
+        InputError: If there is no control, or a weight is not positive.
     """
-    found = tuple(c if isinstance(c, Weighted) else Weighted(c) for c in controls)
+    found = tuple(c if isinstance(c, WeightedControl) else WeightedControl(c) for c in controls)
     if not found:
-        raise InputError("controls: nothing is asked for")
+        raise InputError("controls: at least one is needed")
     for control, weight in found:
         if not weight > 0:
-            raise InputError(f"weight of {control.name}: above 0, not {weight:g}")
+            raise InputError(f"weight of {control.name}: must be positive, not {weight:g}")
     return found
 
 
 @dataclass(frozen=True, eq=False)
 class Intensity(Control):
-    """Loudness over time (DITTO, Sec. 4): a smoothed curve of the frames' level.
+    """Loudness over time (DITTO, Sec. 4): the smoothed level of the frames.
 
-    ``L = mean_n (SG(20 log10 RMS) - SG(y))^2`` in dB^2, both smoothed by Savitzky and Golay's
-    filter, so that beats may be heard under the curve.
+    ``L = mean_n (SG(20 log10 RMS) - SG(y))^2`` in dB^2. ``SG`` is the Savitzky-Golay filter; it
+    smooths both curves, so that single beats do not matter.
 
     Attributes:
-        spec: The contract.
-        target: Level of each frame, dB below full scale, (n,).
-        window_s: Of the smoothing.
-        stop: Mean square error, dB^2.
+        spec: Mel format.
+        target: Level of each frame in dB relative to full scale, (n,).
+        window_s: Length of the smoothing window in seconds.
+        threshold: Mean squared error in dB^2 at which the target counts as reached.
     """
 
     name: ClassVar[str] = "intensity"
     unit: ClassVar[str] = "dB^2"
-    scale: ClassVar[float] = 10.0
+    typical_loss: ClassVar[float] = 10.0
 
     spec: Mel
     target: Float[Tensor, "n"]
     window_s: float = 1.0
-    stop: float = 2.0
+    threshold: float = 2.0
 
-    def curve(self, mel: Float[Tensor, "b mels n"]) -> Float[Tensor, "b n"]:
-        """Smoothed level, dB."""
+    def smoothed_level(self, mel: Float[Tensor, "b mels n"]) -> Float[Tensor, "b n"]:
+        """Return the smoothed level of clips in dB."""
         return savgol(rms_db(mel, self.spec), odd_window(self.window_s, self.spec))
 
-    def smooth_target(self, like: Tensor) -> Float[Tensor, "1 n"]:
-        """The target, smoothed alike."""
+    def smoothed_target(self, like: Tensor) -> Float[Tensor, "1 n"]:
+        """Return the smoothed target, with data type and device of ``like``."""
         return savgol(self.target.to(like)[None], odd_window(self.window_s, self.spec))
 
     def loss(self, mel: Float[Tensor, "b mels n"]) -> Float[Tensor, "b"]:
-        """Mean square error, dB^2."""
-        return (self.curve(mel) - self.smooth_target(mel)).square().mean(1)
+        """Return the mean squared error in dB^2."""
+        return (self.smoothed_level(mel) - self.smoothed_target(mel)).square().mean(1)
 
     def metric(self, mel: Float[Tensor, "b mels n"]) -> Float[Tensor, "b"]:
-        """The same."""
+        """Return the loss, which is in dB^2."""
         return self.loss(mel)
 
-    def shown(self, mel: Float[Tensor, "1 mels n"]) -> Shown:
-        """Both curves."""
-        return Shown(self.smooth_target(mel)[0], self.curve(mel)[0], "dB")
+    def plot_data(self, mel: Float[Tensor, "1 mels n"]) -> PlotData:
+        """Return both curves."""
+        return PlotData(self.smoothed_target(mel)[0], self.smoothed_level(mel)[0], "dB")
 
 
 @dataclass(frozen=True, eq=False)
 class Melody(Control):
-    """The pitch class that is strongest above middle C (DITTO, Sec. 4).
+    """The strongest pitch class above middle C (DITTO, Sec. 4).
 
-    ``L = mean_n -log(p_n[y_n])`` over the frames that have a melody, with ``p`` the shares of the
-    pitch classes, ``chroma^s`` over its sum.
+    ``L = mean_n -log(p_n[y_n])`` over the frames that have a melody. ``p`` are the probabilities
+    of the pitch classes, ``chroma^s`` divided by its sum.
 
     Attributes:
-        spec: The contract.
-        target: Pitch class of each frame, C is 0, -1 where there is no melody, (n,).
-        sharpness: ``s``.
-        stop: Share of the frames whose strongest class is the target's.
+        spec: Mel format.
+        target: Pitch class of each frame, (n,); C is 0, and -1 means no melody.
+        sharpness: Exponent ``s``.
+        threshold: Accuracy over the frames that have a melody, at which the target counts as
+            reached.
     """
 
     name: ClassVar[str] = "melody"
     unit: ClassVar[str] = "accuracy"
-    rising: ClassVar[bool] = True
-    scale: ClassVar[float] = 1.0
+    higher_is_better: ClassVar[bool] = True
+    typical_loss: ClassVar[float] = 1.0
 
     spec: Mel
     target: Int[Tensor, "n"]
     sharpness: float = 1.0
-    stop: float = 0.95
+    threshold: float = 0.95
 
     def __post_init__(self) -> None:
-        """Refuse a melody of rests."""
-        if not (self.target != SILENT).any():
+        """Check that there is a note."""
+        if not (self.target != NO_MELODY).any():
             raise InputError("melody: no frame of the clip has a note")
 
-    def shares(self, mel: Float[Tensor, "b mels n"]) -> Float[Tensor, "b 12 n"]:
-        """Logarithms of the classes' shares."""
+    def log_probabilities(self, mel: Float[Tensor, "b mels n"]) -> Float[Tensor, "b 12 n"]:
+        """Return the log-probabilities of the pitch classes."""
         power = chroma(mel, self.spec)
         level = power / power.sum(1, keepdim=True).clamp(min=1e-12)
         return torch.log_softmax(self.sharpness * (level + 1e-4).log(), dim=1)
 
     def loss(self, mel: Float[Tensor, "b mels n"]) -> Float[Tensor, "b"]:
-        """Mean negative logarithm of the target's share."""
+        """Return the mean negative log-probability of the target."""
         target = self.target.to(mel.device)
-        voiced = target != SILENT
+        voiced = target != NO_MELODY
         chosen = target.clamp(min=0).expand(len(mel), 1, -1)
-        nll = -self.shares(mel).gather(1, chosen)[:, 0]
+        nll = -self.log_probabilities(mel).gather(1, chosen)[:, 0]
         return (nll * voiced).sum(1) / voiced.sum()
 
     def metric(self, mel: Float[Tensor, "b mels n"]) -> Float[Tensor, "b"]:
-        """Share of the melody's frames that are hit."""
+        """Return the accuracy over the frames that have a melody."""
         target = self.target.to(mel.device)
-        voiced = target != SILENT
-        hit = (self.shares(mel).argmax(1) == target) & voiced
+        voiced = target != NO_MELODY
+        hit = (self.log_probabilities(mel).argmax(1) == target) & voiced
         return hit.sum(1) / voiced.sum()
 
-    def shown(self, mel: Float[Tensor, "1 mels n"]) -> Shown:
-        """Pitch class of each frame; no number where there is no melody."""
+    def plot_data(self, mel: Float[Tensor, "1 mels n"]) -> PlotData:
+        """Return the pitch class of each frame; NaN where there is no melody."""
         target = self.target.to(mel)
-        found = self.shares(mel).argmax(1)[0].to(mel)
-        silent = target == SILENT
-        nothing = torch.full_like(target, torch.nan)
-        return Shown(
-            torch.where(silent, nothing, target), torch.where(silent, nothing, found), "pitch class"
+        found = self.log_probabilities(mel).argmax(1)[0].to(mel)
+        silent = target == NO_MELODY
+        nan = torch.full_like(target, torch.nan)
+        return PlotData(
+            torch.where(silent, nan, target), torch.where(silent, nan, found), "pitch class"
         )

@@ -1,4 +1,4 @@
-"""Controls that hold on to given sound: fill a gap, go on, come round again."""
+"""Controls that connect to given audio: inpainting, outpainting, seams and loops."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -9,187 +9,202 @@ from torch import Tensor
 
 from oneleap.core.errors import InputError
 from oneleap.domains.audio.mel import Mel
-from oneleap.domains.music.controls.base import Control, Shown
-from oneleap.domains.music.features.spectral import seam_flux
+from oneleap.domains.music.controls.base import Control, PlotData
+from oneleap.domains.music.features.spectral import smoothed_flux
 
 
 @dataclass(frozen=True, eq=False)
 class Inpaint(Control):
-    """Fill a gap: the rest of a clip is as it was (DITTO, Sec. 4).
+    """Fill a gap: the clip equals the given one outside the gap (DITTO, Sec. 4).
 
-    ``L = mean (M x - M y)^2`` on the normalised spectrogram, over the frames kept.
+    ``L = mean (M x - M y)^2`` on the normalized spectrogram, over the known frames.
 
     Attributes:
-        target: The clip, (mels, n); what it has in the gap does not matter.
-        kept: True at the frames outside the gap, (n,).
-        stop: Mean square error, of a spectrogram whose variance is about 1.
+        target: Given clip, (mels, n). Its values in the gap have no effect.
+        known: True at the frames outside the gap, (n,).
+        threshold: Mean squared error at which the target counts as reached. The variance of a
+            spectrogram is about 1.
     """
 
     name: ClassVar[str] = "inpaint"
     unit: ClassVar[str] = "MSE"
-    scale: ClassVar[float] = 0.1
+    typical_loss: ClassVar[float] = 0.1
 
     target: Float[Tensor, "mels n"]
-    kept: Bool[Tensor, "n"]
-    stop: float = 0.02
+    known: Bool[Tensor, "n"]
+    threshold: float = 0.02
 
     def __post_init__(self) -> None:
-        """Refuse a gap that leaves nothing."""
-        if not self.kept.any() or self.kept.all():
-            raise InputError("inpaint: the gap is neither the whole clip nor nothing")
+        """Check that there is a gap, and something around it."""
+        if not self.known.any() or self.known.all():
+            raise InputError("inpaint: the gap must be a part of the clip, neither none nor all")
 
     def loss(self, mel: Float[Tensor, "b mels n"]) -> Float[Tensor, "b"]:
-        """Mean square error over the frames kept."""
-        kept = self.kept.to(mel.device)
+        """Return the mean squared error over the known frames."""
+        known = self.known.to(mel.device)
         error = (mel - self.target.to(mel)).square().mean(1)
-        return (error * kept).sum(1) / kept.sum()
+        return (error * known).sum(1) / known.sum()
 
     def metric(self, mel: Float[Tensor, "b mels n"]) -> Float[Tensor, "b"]:
-        """The same."""
+        """Return the loss."""
         return self.loss(mel)
 
-    def shown(self, mel: Float[Tensor, "1 mels n"]) -> Shown:
-        """Mean over the bands; no number in the gap."""
+    def plot_data(self, mel: Float[Tensor, "1 mels n"]) -> PlotData:
+        """Return the means over the bands; the target is NaN in the gap."""
         level = self.target.to(mel).mean(0)
-        gap = ~self.kept.to(mel.device)
-        return Shown(level.masked_fill(gap, torch.nan), mel[0].mean(0), "mean of the bands")
+        gap = ~self.known.to(mel.device)
+        return PlotData(level.masked_fill(gap, torch.nan), mel[0].mean(0), "mean over bands")
 
 
 @dataclass(frozen=True, eq=False)
 class Outpaint(Control):
-    """Go on where another clip ends: the new clip begins with the other's last frames.
+    """Continue another clip: the new clip starts with the last frames of the other.
 
-    ``L = mean (x_[:o] - y)^2``; the two are then crossfaded over the ``o`` frames.
+    ``L = mean (x_[:o] - y)^2``. The two clips are then crossfaded over these ``o`` frames.
 
     Attributes:
-        target: The last frames, (mels, o).
-        stop: Mean square error.
+        target: Last frames of the other clip, (mels, o).
+        threshold: Mean squared error at which the target counts as reached.
     """
 
     name: ClassVar[str] = "outpaint"
     unit: ClassVar[str] = "MSE"
-    scale: ClassVar[float] = 0.1
+    typical_loss: ClassVar[float] = 0.1
 
     target: Float[Tensor, "mels o"]
-    stop: float = 0.02
+    threshold: float = 0.02
 
     def loss(self, mel: Float[Tensor, "b mels n"]) -> Float[Tensor, "b"]:
-        """Mean square error over the first frames.
+        """Return the mean squared error over the first frames.
 
         Raises:
-            InputError: If there are more of them than the clip has.
+            InputError: If the clip is not longer than the overlap.
         """
         o = self.target.shape[1]
         if o >= mel.shape[2]:
-            raise InputError(f"outpaint: an overlap of {o} frames in a clip of {mel.shape[2]}")
+            raise InputError(
+                f"outpaint: an overlap of {o} frames does not fit into a clip of {mel.shape[2]}"
+            )
         return (mel[..., :o] - self.target.to(mel)).square().mean((1, 2))
 
     def metric(self, mel: Float[Tensor, "b mels n"]) -> Float[Tensor, "b"]:
-        """The same."""
+        """Return the loss."""
         return self.loss(mel)
 
-    def shown(self, mel: Float[Tensor, "1 mels n"]) -> Shown:
-        """Mean over the bands."""
+    def plot_data(self, mel: Float[Tensor, "1 mels n"]) -> PlotData:
+        """Return the means over the bands; the target is NaN after the overlap."""
         level = self.target.to(mel).mean(0)
-        n = mel.shape[2] - len(level)
-        silent = level.new_full((n,), torch.nan)
-        return Shown(torch.cat([level, silent]), mel[0].mean(0), "mean of the bands")
+        nan = level.new_full((mel.shape[2] - len(level),), torch.nan)
+        return PlotData(torch.cat([level, nan]), mel[0].mean(0), "mean over bands")
 
 
 @dataclass(frozen=True, eq=False)
 class Seam(Control):
-    """No jump where what is new begins: the spectral flux there is no greater than elsewhere.
+    """No jump at a seam: the spectral flux there stays below a limit.
 
-    ``L = max(0, flux - 0.8 stop)^2`` of the five frames about the seam, dB^2; no paper's.
+    ``L = max(0, flux - 0.8 threshold)^2`` in dB^2, over the five frames around the seam. This
+    control is not from a paper.
 
     Attributes:
-        spec: The contract.
-        at: Frame of the seam, three or more from either end.
-        stop: Flux, dB.
+        spec: Mel format.
+        frame: Frame of the seam, at least three frames from either end.
+        threshold: Spectral flux in dB at which the target counts as reached.
     """
 
     name: ClassVar[str] = "seam"
     unit: ClassVar[str] = "dB"
 
     spec: Mel
-    at: int
-    stop: float
+    frame: int
+    threshold: float
 
     def loss(self, mel: Float[Tensor, "b mels n"]) -> Float[Tensor, "b"]:
-        """How far the flux is above a little less than what is allowed."""
-        return (self.metric(mel) - 0.8 * self.stop).clamp(min=0).square()
+        """Return the squared excess of the flux over 0.8 times the threshold."""
+        return (self.metric(mel) - 0.8 * self.threshold).clamp(min=0).square()
 
     def metric(self, mel: Float[Tensor, "b mels n"]) -> Float[Tensor, "b"]:
-        """The flux."""
-        return seam_flux(mel[..., self.at - 3 : self.at + 3], self.spec)[:, 1]
+        """Return the spectral flux in dB."""
+        return smoothed_flux(mel[..., self.frame - 3 : self.frame + 3], self.spec)[:, 1]
 
-    def shown(self, mel: Float[Tensor, "1 mels n"]) -> Shown:
-        """What is allowed at the seam, and the flux of the whole."""
-        flux = seam_flux(mel, self.spec)[0]
-        allowed = torch.full_like(flux, torch.nan)
-        allowed[self.at - 2] = self.stop
-        return Shown(allowed, flux, "spectral flux, dB")
+    def plot_data(self, mel: Float[Tensor, "1 mels n"]) -> PlotData:
+        """Return the threshold at the seam, and the flux of the whole clip."""
+        flux = smoothed_flux(mel, self.spec)[0]
+        limit = torch.full_like(flux, torch.nan)
+        limit[self.frame - 2] = self.threshold
+        return PlotData(limit, flux, "spectral flux, dB")
 
 
 @dataclass(frozen=True, eq=False)
 class Loop(Control):
-    """Come round: the last frames are the first ones; crossfaded there, the clip is endless.
+    """Repeat without a break: the last frames equal the first ones, and are crossfaded into them.
 
     ``L = mean (x_[:o] - x_[-o:])^2``.
 
     Attributes:
-        overlap: ``o``, frames; the loop is so much shorter than the clip.
-        spare: Frames at the end that are none of the clip, for the network's sake.
-        stop: Mean square error.
+        overlap: Number of frames ``o``. The loop is shorter than the clip by this number.
+        padding: Number of frames at the end that do not belong to the clip; the network needs a
+            length that is a multiple of its patch.
+        threshold: Mean squared error at which the target counts as reached.
     """
 
     name: ClassVar[str] = "loop"
     unit: ClassVar[str] = "MSE"
-    scale: ClassVar[float] = 0.1
+    typical_loss: ClassVar[float] = 0.1
 
     overlap: int
-    spare: int = 0
-    stop: float = 0.02
+    padding: int = 0
+    threshold: float = 0.02
 
     def ends(
         self, mel: Float[Tensor, "b mels n"]
     ) -> tuple[Float[Tensor, "b mels o"], Float[Tensor, "b mels o"]]:
-        """The first frames, and the last.
+        """Return the first and the last frames.
 
         Raises:
-            InputError: If they meet.
+            InputError: If they overlap.
         """
-        n = mel.shape[2] - self.spare
+        n = mel.shape[2] - self.padding
         if not 0 < 2 * self.overlap <= n:
-            raise InputError(f"loop: an overlap of {self.overlap} frames at both ends of {n}")
+            raise InputError(
+                f"loop: an overlap of {self.overlap} frames does not fit at both ends of {n} frames"
+            )
         return mel[..., : self.overlap], mel[..., n - self.overlap : n]
 
     def loss(self, mel: Float[Tensor, "b mels n"]) -> Float[Tensor, "b"]:
-        """Mean square difference of both ends."""
+        """Return the mean squared difference of the two ends."""
         first, last = self.ends(mel)
         return (first - last).square().mean((1, 2))
 
     def metric(self, mel: Float[Tensor, "b mels n"]) -> Float[Tensor, "b"]:
-        """The same."""
+        """Return the loss."""
         return self.loss(mel)
 
-    def shown(self, mel: Float[Tensor, "1 mels n"]) -> Shown:
-        """The beginning as target of the end, mean over the bands."""
+    def plot_data(self, mel: Float[Tensor, "1 mels n"]) -> PlotData:
+        """Return the start as target of the end, averaged over the bands."""
         first, last = (part[0].mean(0) for part in self.ends(mel))
-        return Shown(first, last, "mean of the bands")
+        return PlotData(first, last, "mean over bands")
 
 
 def crossfade(before: Tensor, after: Tensor, overlap: int) -> Tensor:
-    """Join along the last axis: ``overlap`` of the end of one and the beginning of the other melt.
+    """Join two spectrograms or sounds along the last axis by a linear crossfade.
 
-    Linear, for two sounds that are alike there: their sum keeps the level. Spectrograms or
-    samples.
+    A linear crossfade keeps the level of sounds that are alike in the overlap.
+
+    Args:
+        before: First sound, (..., n).
+        after: Second sound, (..., m).
+        overlap: Length of the crossfade in entries of the last axis.
+
+    Returns:
+        The joined sound, (..., n + m - overlap).
 
     Raises:
         ValueError: If one of them is shorter than the overlap.
     """
     if not 0 <= overlap <= min(before.shape[-1], after.shape[-1]):
-        raise ValueError(f"{overlap} of {before.shape[-1]} and {after.shape[-1]} cannot overlap")
+        raise ValueError(
+            f"overlap: {overlap} does not fit into {before.shape[-1]} and {after.shape[-1]}"
+        )
     if overlap == 0:
         return torch.cat([before, after], dim=-1)
     ramp = (torch.arange(overlap, device=after.device, dtype=after.dtype) + 0.5) / overlap
@@ -197,8 +212,8 @@ def crossfade(before: Tensor, after: Tensor, overlap: int) -> Tensor:
     return torch.cat([before[..., :-overlap], middle, after[..., overlap:]], dim=-1)
 
 
-def closed(clip: Tensor, overlap: int) -> Tensor:
-    """A loop of a clip whose ends are alike: its end melts into its beginning."""
+def close_loop(clip: Tensor, overlap: int) -> Tensor:
+    """Make a loop of a clip whose ends are alike, by a crossfade of its end into its start."""
     ramp = (torch.arange(overlap, device=clip.device, dtype=clip.dtype) + 0.5) / overlap
     first = clip[..., -overlap:] * (1 - ramp) + clip[..., :overlap] * ramp
     return torch.cat([first, clip[..., overlap : clip.shape[-1] - overlap]], dim=-1)

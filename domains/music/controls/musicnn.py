@@ -1,7 +1,7 @@
-"""musicnn (Pons and Serra 2019, arXiv 1909.06654): what a piece of music is, in fifty words.
+"""musicnn (Pons and Serra 2019, arXiv 1909.06654), a network that tags music.
 
-Its weights are not part of oneleap: they are read from a file the user has, an ``.npz`` of the
-TensorFlow variables of the model ``MTT_musicnn`` (ISC licence), or a ``.safetensors`` of the same.
+Its weights are not part of oneleap. They are read from a file of the TensorFlow variables of the
+model ``MTT_musicnn`` (ISC license), as ``.npz`` or ``.safetensors``.
 """
 
 import os
@@ -22,14 +22,14 @@ from oneleap.core.errors import InputError, nearest
 from oneleap.domains.audio.mel import Mel, filterbank
 from oneleap.domains.audio.stft import stft
 
-HEARD = Mel(sample_rate=16_000, n_fft=512, hop=256, window=512, n_mels=96, center=True)
-"""Its spectrogram: powers, not magnitudes, and a logarithm of its own."""
+MUSICNN_MEL = Mel(sample_rate=16_000, n_fft=512, hop=256, window=512, n_mels=96, center=True)
+"""Mel filters of musicnn. It applies them to powers and uses another logarithm than ``log_mel``."""
 
 CLIP_S = 3.0
-"""It was trained on clips of so many seconds."""
+"""Length in seconds of the clips that musicnn was trained on."""
 
 FRAMES = 187
-"""Frames of such a clip."""
+"""Number of frames of such a clip."""
 
 TAGS = (
     *("guitar", "classical", "slow", "techno", "strings", "drums", "electronic", "rock", "fast"),
@@ -39,23 +39,23 @@ TAGS = (
     *("new age", "dance", "male voice", "female vocal", "beats", "harp", "cello", "no voice"),
     *("weird", "country", "metal", "female voice", "choral"),
 )
-"""Of MagnaTagATune, in the order of the last layer."""
+"""Tags of MagnaTagATune, in the order of the last layer."""
 
 WIDTH, TIMBRAL, TEMPORAL = 64, 204, 51
 HEIGHTS, LENGTHS = (38, 67), (128, 64, 32)
-"""Bands of the timbral filters, 40 and 70 % of 96; frames of the temporal ones."""
+"""Bands of the timbral filters, 40 and 70 % of 96, and frames of the temporal filters."""
 
 EPSILON = 1e-3
-"""Of TensorFlow's batch normalisation."""
+"""Constant in the denominator of TensorFlow's batch normalization."""
 
 
 class Tagger(nn.Module):
-    """musicnn, trained on MagnaTagATune; for inference and for gradients of its input.
+    """musicnn, trained on MagnaTagATune. Its weights are frozen; gradients reach its input.
 
-    Filters as tall as 40 and 70 % of the spectrum look for timbre, filters over 32, 64 and 128
-    frames for rhythm; their strongest answers over the bands go through three convolutions over
-    time with residual connections. Maximum and mean over time of all that are 1506 numbers, of
-    which a dense layer makes 200, and another 50 tags.
+    Filters that span 40 and 70 % of the spectrum detect timbre. Filters over 32, 64 and 128
+    frames detect rhythm. The maximum of their outputs over the bands passes through three
+    convolutions over time with residual connections. Maximum and mean over time of all features
+    give 1506 numbers. A dense layer maps these to 200, and another one to 50 tags.
     """
 
     def __init__(self) -> None:
@@ -76,7 +76,7 @@ class Tagger(nn.Module):
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Tagger":
-        """Read the weights; nothing in the file is executed.
+        """Read the weights from a file. Nothing in the file is executed.
 
         Raises:
             InputError: If there is no such file, or it holds other weights.
@@ -84,24 +84,24 @@ class Tagger(nn.Module):
         path = Path(path)
         if not path.is_file():
             raise InputError(
-                f"tagger: {path}: no such file: musicnn's weights (MTT_musicnn) are wanted, "
-                "as .npz or .safetensors of its TensorFlow variables"
+                f"tagger: {path}: no such file: expected the TensorFlow variables of musicnn "
+                "(MTT_musicnn) as .npz or .safetensors"
             )
         tagger = cls()
         try:
-            tagger.load_state_dict(_translated(_read(path)))
+            tagger.load_state_dict(_convert_variables(_read(path)))
         except (KeyError, RuntimeError, ValueError, OSError, zipfile.BadZipFile) as error:
             reason = str(error).splitlines()[-1].strip()
             raise InputError(f"tagger: {path} does not hold MTT_musicnn ({reason})") from None
         return tagger
 
     def forward(self, spectrogram: Float[Tensor, "b n 96"]) -> Float[Tensor, "b 50"]:
-        """Logits of the tags of spectrograms made by :func:`spectrogram`."""
+        """Return the logits of the tags, given :func:`musicnn_spectrogram`."""
         logits: Tensor = self.last(self.embed(spectrogram))
         return logits
 
     def embed(self, spectrogram: Float[Tensor, "b n 96"]) -> Float[Tensor, "b 200"]:
-        """The layer before the last: what Frechet distances are taken of."""
+        """Return the output of the layer before the last, for Fréchet distances."""
         x = self.input(spectrogram.unsqueeze(1))
         padded = pad(x, (0, 0, 3, 3))
         front = [
@@ -116,8 +116,8 @@ class Tagger(nn.Module):
             h = norm(conv(features[-1]).relu())
             features.append(h if k == 0 else h + features[-1])
         seen = torch.cat(features, dim=1)
-        pooled = torch.stack([seen.amax(2), seen.mean(2)], dim=2).flatten(1)
-        out: Tensor = self.dense_norm(self.dense(self.pool_norm(pooled)).relu())
+        statistics = torch.stack([seen.amax(2), seen.mean(2)], dim=2).flatten(1)
+        out: Tensor = self.dense_norm(self.dense(self.pool_norm(statistics)).relu())
         return out
 
 
@@ -129,23 +129,25 @@ def _norm1(width: int) -> nn.BatchNorm1d:
     return nn.BatchNorm1d(width, eps=EPSILON)
 
 
-def spectrogram(wave: Float[Tensor, "b n"], sample_rate: int) -> Float[Tensor, "b frames 96"]:
-    """What the tagger sees of a sound: ``log10(1e4 mel power + 1)`` at 16 kHz; differentiable.
+def musicnn_spectrogram(
+    wave: Float[Tensor, "b n"], sample_rate: int
+) -> Float[Tensor, "b frames 96"]:
+    """Compute musicnn's spectrogram, ``log10(1e4 mel power + 1)`` at 16 kHz; differentiable.
 
-    As librosa's ``melspectrogram`` with its defaults of 2019, the ends mirrored.
+    It equals librosa's ``melspectrogram`` with the defaults of 2019, where the ends are mirrored.
     """
-    if sample_rate != HEARD.sample_rate:
+    if sample_rate != MUSICNN_MEL.sample_rate:
         import torchaudio
 
-        wave = torchaudio.functional.resample(wave, sample_rate, HEARD.sample_rate)
-    power = stft(wave, HEARD.n_fft, HEARD.hop, HEARD.window, center=True)
+        wave = torchaudio.functional.resample(wave, sample_rate, MUSICNN_MEL.sample_rate)
+    power = stft(wave, MUSICNN_MEL.n_fft, MUSICNN_MEL.hop, MUSICNN_MEL.window, center=True)
     power = torch.view_as_real(power).square().sum(-1)
-    bands = filterbank(HEARD, wave.dtype, wave.device) @ power
+    bands = filterbank(MUSICNN_MEL, wave.dtype, wave.device) @ power
     return torch.log10(1e4 * bands + 1).mT
 
 
-def pieces(spectrogram: Float[Tensor, "b n 96"]) -> Float[Tensor, "c k 96"]:
-    """Clips of three seconds, half a clip apart, of all rows; a short row is one piece."""
+def split_clips(spectrogram: Float[Tensor, "b n 96"]) -> Float[Tensor, "c k 96"]:
+    """Split all rows into clips of three seconds that overlap by half; a short row is one clip."""
     n = spectrogram.shape[1]
     if n <= FRAMES:
         return spectrogram
@@ -154,18 +156,19 @@ def pieces(spectrogram: Float[Tensor, "b n 96"]) -> Float[Tensor, "c k 96"]:
 
 
 def tag_indices(names: Sequence[str]) -> list[int]:
-    """Numbers of tags.
+    """Return the positions of tags in :data:`TAGS`.
 
     Raises:
-        InputError: If there is no such tag.
+        InputError: If musicnn has no such tag.
     """
     for name in names:
         if name not in TAGS:
-            raise InputError(f"tags: musicnn knows no '{name}'{nearest(name, TAGS)}")
+            raise InputError(f"tags: musicnn has no tag '{name}'{nearest(name, TAGS)}")
     return [TAGS.index(name) for name in names]
 
 
 def _read(path: Path) -> dict[str, NDArray[Any]]:
+    """Read named arrays from a file."""
     if path.suffix == ".safetensors":
         from safetensors.numpy import load_file
 
@@ -176,7 +179,7 @@ def _read(path: Path) -> dict[str, NDArray[Any]]:
 
 @lru_cache(maxsize=1)
 def _layers() -> tuple[tuple[str, str], ...]:
-    """TensorFlow's names, by creation order, and ours."""
+    """TensorFlow's names of the layers, in order of creation, and ours."""
     convs = ["timbral.0", "timbral.1", "temporal.0", "temporal.1", "temporal.2"]
     convs += [f"middle.{k}" for k in range(3)]
     norms = ["input", "timbral_norm.0", "timbral_norm.1"]
@@ -188,11 +191,12 @@ def _layers() -> tuple[tuple[str, str], ...]:
 
 
 def _numbered(name: str, k: int) -> str:
+    """TensorFlow's name of the ``k``-th layer of a kind."""
     return f"{name}_{k}" if k else name
 
 
-def _translated(found: dict[str, NDArray[Any]]) -> dict[str, Tensor]:
-    """TensorFlow's variables as a state of :class:`Tagger`."""
+def _convert_variables(found: dict[str, NDArray[Any]]) -> dict[str, Tensor]:
+    """Convert TensorFlow's variables to a state dictionary of :class:`Tagger`."""
     parts = {"gamma": "weight", "beta": "bias", "kernel": "weight", "bias": "bias"}
     parts |= {"moving_mean": "running_mean", "moving_variance": "running_var"}
     state = dict[str, Tensor]()

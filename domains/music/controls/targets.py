@@ -1,4 +1,4 @@
-"""Targets that a person gives: words, files of curves, sounds to go on from. One line if wrong."""
+"""Targets given by users: names of curves, CSV files, and recordings."""
 
 import csv
 import os
@@ -12,11 +12,14 @@ from torch import Tensor
 
 from oneleap.core.errors import InputError, nearest
 from oneleap.domains.audio.mel import Mel, log_mel
-from oneleap.domains.audio.wave import SILENCE, Wave, read
+from oneleap.domains.audio.wave import SILENCE, Wave, read_wave
 
 QUIET_DB, LOUD_DB = -34.0, -16.0
-"""Ends of the presets, dB below full scale: of music whose peaks are near full scale, a tenth is
-softer than the one and a tenth is louder than the other, about."""
+"""Lowest and highest level of the presets in dB relative to full scale.
+
+In music whose peaks are near full scale, about a tenth of the frames is below the first level,
+and about a tenth is above the second.
+"""
 
 PRESETS = {
     "rise": (0.0, 1.0),
@@ -30,22 +33,29 @@ PRESETS = {
     "early": (1.0, 0.0, 0.0),
     "waves": (0.0, 1.0, 0.0, 1.0, 0.0),
 }
-"""Curves of loudness: straight lines between levels, 0 quiet and 1 loud, at equal distances."""
+"""Curves of loudness: levels from 0 (quiet) to 1 (loud) at equal distances, joined by lines."""
 
-CURVE = "two columns, seconds and dB, or one of dB for each frame"
+CURVE_FORMAT = "expected two columns (seconds and dB) or one column of dB, one row per frame"
 
 
-def preset(
+def preset_curve(
     name: str, frames: int, low: float = QUIET_DB, high: float = LOUD_DB
 ) -> Float[Tensor, "n"]:
-    """A curve of :data:`PRESETS`, dB.
+    """Return a curve of :data:`PRESETS` in dB.
+
+    Args:
+        name: Name of the preset.
+        frames: Number of frames.
+        low: Level of 0 in dB.
+        high: Level of 1 in dB.
 
     Raises:
         InputError: If there is no such preset.
     """
     if name not in PRESETS:
         raise InputError(
-            f"intensity: no '{name}'{nearest(name, PRESETS)} ({', '.join(PRESETS)}, or a .csv)"
+            f"intensity: no preset '{name}'{nearest(name, PRESETS)} ({', '.join(PRESETS)}; "
+            "or name a .csv file)"
         )
     levels = PRESETS[name]
     curve = np.interp(np.linspace(0, len(levels) - 1, frames), range(len(levels)), levels)
@@ -53,47 +63,55 @@ def preset(
 
 
 def intensity_target(
-    asked: str, spec: Mel, frames: int, seconds: float, *, low: float, high: float
+    source: str, spec: Mel, frames: int, seconds: float, *, low: float, high: float
 ) -> Float[Tensor, "n"]:
-    """Loudness of each frame of a clip, dB: a preset's, or a file's.
+    """Return the target level of each frame of a clip in dB.
 
     Args:
-        asked: Name of a preset, or path of a CSV file: two columns, seconds and dB, between which
-            lines are drawn, or one of dB for each frame. A heading is skipped.
-        spec: The contract.
-        frames: Of the clip.
-        seconds: Of the clip, which a curve in seconds has to reach.
-        low: Level of a preset's quiet, dB.
-        high: Level of its loud.
+        source: Name of a preset, or path of a CSV file. The file has either two columns, seconds
+            and dB, between which the curve is interpolated, or one column of dB with one row per
+            frame. A header is skipped.
+        spec: Mel format.
+        frames: Number of frames of the clip.
+        seconds: Duration of the clip. A curve in seconds must have the same duration.
+        low: Lowest level of a preset in dB.
+        high: Highest level of a preset in dB.
 
     Raises:
         InputError: If there is no such preset or file, or its curve does not fit the clip.
     """
-    if not asked.lower().endswith(".csv"):
-        return preset(asked, frames, low, high)
-    table = read_curve(asked)
+    if not source.lower().endswith(".csv"):
+        return preset_curve(source, frames, low, high)
+    table = read_curve(source)
     if table.shape[1] == 1:
         if len(table) != frames:
             raise InputError(
-                f"intensity: {asked} has {len(table)} values, the clip {frames} frames: one value "
-                "a frame, or two columns, seconds and dB"
+                f"intensity: {source} has {len(table)} values, the clip {frames} frames: give one "
+                "value per frame, or two columns (seconds and dB)"
             )
         return torch.from_numpy(table[:, 0].copy())
     times, levels = table.T
     if (np.diff(times) <= 0).any():
-        raise InputError(f"intensity: {asked}: seconds in the first column rise from row to row")
-    slack = 1.5 / spec.frame_rate
-    if times[0] > slack or times[-1] < seconds - slack or times[-1] > seconds + 0.05:
+        raise InputError(f"intensity: {source}: the seconds in the first column must increase")
+    tolerance = 1.5 / spec.frame_rate
+    if times[0] > tolerance or times[-1] < seconds - tolerance or times[-1] > seconds + 0.05:
         raise InputError(
-            f"intensity: {asked} goes from {times[0]:g} to {times[-1]:g} s, the clip from 0 to "
-            f"{seconds:g} s: they are of one length"
+            f"intensity: {source} covers {times[0]:g} to {times[-1]:g} s, the clip 0 to "
+            f"{seconds:g} s: they must have the same duration"
         )
-    middle = (np.arange(frames) + (0.0 if spec.center else 0.5)) / spec.frame_rate
-    return torch.from_numpy(np.interp(middle, times, levels))
+    return torch.from_numpy(np.interp(frame_times(frames, spec), times, levels))
+
+
+def frame_times(frames: int, spec: Mel) -> NDArray[np.float64]:
+    """Return the time of the middle of each frame in seconds."""
+    times: NDArray[np.float64] = (
+        np.arange(frames) + (0.0 if spec.center else 0.5)
+    ) / spec.frame_rate
+    return times
 
 
 def read_curve(path: str | os.PathLike[str]) -> NDArray[np.float64]:
-    """Numbers of a CSV file of one or two columns, (rows, columns).
+    """Read the numbers of a CSV file of one or two columns, (rows, columns).
 
     Raises:
         InputError: If it cannot be read, or holds something else.
@@ -105,59 +123,61 @@ def read_curve(path: str | os.PathLike[str]) -> NDArray[np.float64]:
         with path.open(newline="", encoding="utf-8-sig") as file:
             rows = [row for row in csv.reader(file) if any(cell.strip() for cell in row)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: not a table that can be read ({error})") from None
+        raise InputError(f"{path}: cannot be read as a table ({error})") from None
     if rows and not _numeric(rows[0]):
         rows = rows[1:]
     if len(rows) < 2:
-        raise InputError(f"{path}: a curve has two rows or more: {CURVE}")
+        raise InputError(f"{path}: a curve needs at least two rows: {CURVE_FORMAT}")
     for k, row in enumerate(rows, 1):
         if not _numeric(row) or len(row) != len(rows[0]) or len(row) > 2:
-            raise InputError(f"{path}: row {k} is '{','.join(row)}': {CURVE}")
+            raise InputError(f"{path}: row {k} is '{','.join(row)}': {CURVE_FORMAT}")
     return np.array([[float(cell) for cell in row] for row in rows])
 
 
 def _numeric(row: list[str]) -> bool:
+    """Whether all cells of a row are finite numbers."""
     try:
         return bool(np.isfinite([float(cell) for cell in row]).all())
     except ValueError:
         return False
 
 
-def read_pattern(text: str) -> str:
-    """Letters of the sections of a clip, in capitals.
+def parse_structure(text: str) -> str:
+    """Return the letters of the sections of a clip in upper case.
 
     Raises:
-        InputError: If there are fewer than two, or too many, or other signs.
+        InputError: If there are fewer than 2 or more than 8 letters, or other characters.
     """
     letters = text.strip().upper()
     if not (letters.isascii() and letters.isalpha() and 2 <= len(letters) <= 8):
-        raise InputError(f"structure: 2 to 8 letters, such as ABA, not '{text}'")
+        raise InputError(f"structure: expected 2 to 8 letters, such as ABA, not '{text}'")
     return letters
 
 
-def read_whole(path: str | os.PathLike[str], sample_rate: int) -> Wave:
-    """A sound, as :func:`oneleap.domains.audio.wave.read`, but not one that breaks off.
+def read_complete_wave(path: str | os.PathLike[str], sample_rate: int) -> Wave:
+    """Read a sound with :func:`oneleap.domains.audio.wave.read_wave`, and refuse truncated files.
 
-    A WAV file says how long its samples are, and most MP3 files do; an Ogg file does not.
+    A WAV file stores its length, and most MP3 files do; an Ogg file does not.
 
     Raises:
-        InputError: If it cannot be read, or holds less than it says.
+        InputError: If it cannot be read, or is shorter than it says.
     """
     import soundfile
 
-    wave = read(path, sample_rate)
-    promised, held = soundfile.info(path).duration, wave.seconds
+    wave = read_wave(path, sample_rate)
+    declared, actual = soundfile.info(path).duration, wave.seconds
     if Path(path).suffix.lower() == ".wav":
-        promised *= _missing(Path(path))
-    if held < 0.98 * promised:
-        raise InputError(f"{path} is cut off: {held:.1f} of {promised:.1f} s are there")
+        declared *= _wav_length_ratio(Path(path))
+    if actual < 0.98 * declared:
+        raise InputError(f"{path} is truncated: it has {actual:.1f} of {declared:.1f} s")
     return wave
 
 
-def _missing(path: Path) -> float:
-    """How many times longer the samples of a WAV file are by its header than in fact, or 1.
+def _wav_length_ratio(path: Path) -> float:
+    """Return the length of a WAV file's samples by its header, relative to their actual length.
 
-    Programs that write into a pipe leave the length at 0 or at its greatest.
+    The ratio is 1 for a length that was never filled in: programs that write into a pipe leave
+    it at 0 or at its maximum.
     """
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
@@ -165,34 +185,39 @@ def _missing(path: Path) -> float:
         while len(head := file.read(8)) == 8:
             length = int.from_bytes(head[4:], "little")
             if head[:4] == b"data":
-                there = size - at - 8
-                return length / there if there < length < 0xFFFFF000 else 1.0
+                actual = size - at - 8
+                return length / actual if actual < length < 0xFFFFF000 else 1.0
             at = file.seek(at + 8 + length + length % 2)
     return 1.0
 
 
-def read_clip(path: str | os.PathLike[str], spec: Mel, what: str) -> Wave:
-    """A sound to go on from, at the contract's sample rate, of two frames' length at least.
+def read_clip(path: str | os.PathLike[str], spec: Mel, control: str) -> Wave:
+    """Read a recording for a control, at the sample rate of the mel format.
+
+    Args:
+        path: Sound file.
+        spec: Mel format.
+        control: Name of the control, for error messages.
 
     Raises:
-        InputError: If it cannot be read, is silent, or is cut off too early.
+        InputError: If it cannot be read, is silent, truncated, or shorter than two windows.
     """
-    wave = read_whole(path, spec.sample_rate)
+    wave = read_complete_wave(path, spec.sample_rate)
     if len(wave.samples) < 2 * spec.n_fft:
-        raise InputError(f"{what}: {path} lasts {wave.seconds:.2f} s: too short to go on from")
+        raise InputError(f"{control}: {path} lasts {wave.seconds:.2f} s, which is too short")
     return wave
 
 
-def refuse_silence(samples: NDArray[np.float32], what: str) -> None:
-    """Refuse a stretch in which there is nothing to be heard.
+def check_not_silent(samples: NDArray[np.float32], what: str) -> None:
+    """Check that samples are not silent.
 
     Raises:
-        InputError: If there is nothing.
+        InputError: If they are; the message starts with ``what``.
     """
     if np.abs(samples).max(initial=0.0) < SILENCE:
-        raise InputError(f"{what} is silent: there is nothing to go on from")
+        raise InputError(f"{what} is silent: there is nothing to continue from")
 
 
-def spectrogram_of(wave: Wave, spec: Mel) -> Float[Tensor, "1 mels n"]:
-    """The normalised spectrogram of a sound."""
+def wave_to_mel(wave: Wave, spec: Mel) -> Float[Tensor, "1 mels n"]:
+    """Return the normalized spectrogram of a sound."""
     return log_mel(torch.from_numpy(wave.samples.copy())[None], spec)

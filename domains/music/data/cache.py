@@ -1,4 +1,4 @@
-"""Recordings as spectrograms in memory-mapped files, computed once, with what is known of each."""
+"""A cache of spectrograms and facts about recordings, in files that are mapped into memory."""
 
 import hashlib
 import json
@@ -17,27 +17,27 @@ from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
 from oneleap.domains.audio.mel import Mel, log_mel, magnitudes
 from oneleap.domains.audio.stft import stft
-from oneleap.domains.audio.wave import read
+from oneleap.domains.audio.wave import read_wave
+from oneleap.domains.music.features.chroma import PITCH_CLASSES
 
 BLOCK_S = 60
-"""Seconds that are transformed at once."""
+"""Length in seconds of the blocks that are transformed at once."""
 
-KEYS = ("C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B")
 MAJOR = (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88)
 MINOR = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17)
-"""Key profiles of Krumhansl and Kessler (1982): how well each pitch class fits the tonic's key."""
+"""Key profiles of Krumhansl and Kessler (1982): how well a pitch class fits a key, tonic first."""
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What is known of a recording.
+class RecordingInfo:
+    """Facts about a recording. The cache stores them under these field names.
 
     Attributes:
-        seconds: How long it is.
-        loudness_db: Median level of its frames, dB relative to full scale, silence left out.
-        range_db: From the 5th to the 95th percentile of these levels.
-        key: Of Krumhansl and Schmuckler's algorithm, "A minor".
-        clarity: Correlation with that key's profile, at most 1.
+        seconds: Duration.
+        loudness_db: Median level of the frames in dB relative to full scale, without silence.
+        range_db: Difference of the 95th and the 5th percentile of these levels, in dB.
+        key: Key by the Krumhansl-Schmuckler algorithm, such as ``A minor``.
+        clarity: Correlation with the profile of that key, at most 1.
     """
 
     seconds: float
@@ -48,33 +48,44 @@ class Facts:
 
 
 @dataclass(frozen=True, eq=False)
-class Piece:
-    """A recording, ready.
+class CachedRecording:
+    """A recording whose spectrogram is in the cache.
 
     Attributes:
-        path: Where it is from.
-        mel: Spectrogram of the contract, float16, (mels, n); mapped, not read.
-        facts: What is known of it.
+        path: File of the recording.
+        mel: Spectrogram in the mel format, float16, (mels, n). It is memory-mapped.
+        info: Facts about the recording.
     """
 
     path: Path
     mel: NDArray[np.float16]
-    facts: Facts
+    info: RecordingInfo
 
 
-def load(paths: Sequence[Path], mel: Mel, cache: str | os.PathLike[str]) -> list[Piece]:
-    """Spectrograms of recordings, from the cache, or computed and put there.
+def load_recordings(
+    paths: Sequence[Path], mel: Mel, cache: str | os.PathLike[str]
+) -> list[CachedRecording]:
+    """Load the spectrograms of recordings from a cache; compute those that it lacks.
 
-    A cached file goes by the recording's contents and the contract: renamed recordings are found
-    again, changed ones are not.
+    The name of a cached file depends on the contents of the recording and on the mel format. A
+    renamed recording is therefore found again, and a changed one is computed anew.
+
+    Args:
+        paths: Sound files.
+        mel: Format of the spectrograms.
+        cache: Folder of the cache; it is created if it does not exist.
+
+    Returns:
+        One entry per path, in order.
 
     Raises:
-        InputError: If a recording cannot be read, is silent, or is shorter than a window.
+        InputError: If a recording cannot be read, is silent, or is shorter than a window, or if
+            the cache is damaged or cannot be written.
     """
-    return [_piece(path, mel, Path(cache)) for path in paths]
+    return [_load_recording(path, mel, Path(cache)) for path in paths]
 
 
-def _piece(path: Path, mel: Mel, cache: Path) -> Piece:
+def _load_recording(path: Path, mel: Mel, cache: Path) -> CachedRecording:
     digest = hashlib.sha256(json.dumps(asdict(mel)).encode())
     try:
         with path.open("rb") as file:
@@ -83,19 +94,21 @@ def _piece(path: Path, mel: Mel, cache: Path) -> Piece:
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror})") from None
     name = digest.hexdigest()[:32]
-    features, about = cache / f"{name}.npy", cache / f"{name}.json"
-    if not about.is_file():  # written last: where it is, the other is complete
-        _keep(features, about, *analysed(path, mel))
+    features, info_file = cache / f"{name}.npy", cache / f"{name}.json"
+    if not info_file.is_file():  # it is written last: where it exists, the other is complete
+        _write_cache(features, info_file, *analyze_recording(path, mel))
     try:
         mapped = np.load(features, mmap_mode="r", allow_pickle=False)
-        facts = Facts(**json.loads(about.read_text(encoding="utf-8")))
+        info = RecordingInfo(**json.loads(info_file.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
         raise InputError(f"{features} is damaged ({error}): delete the folder {cache}") from None
-    return Piece(path, mapped, facts)
+    return CachedRecording(path, mapped, info)
 
 
-def _keep(features: Path, about: Path, computed: NDArray[np.float16], facts: Facts) -> None:
-    """Put a spectrogram into the cache.
+def _write_cache(
+    features: Path, info_file: Path, computed: NDArray[np.float16], info: RecordingInfo
+) -> None:
+    """Write a spectrogram and the facts about its recording.
 
     Raises:
         InputError: If the cache cannot be written.
@@ -103,38 +116,45 @@ def _keep(features: Path, about: Path, computed: NDArray[np.float16], facts: Fac
     try:
         with replacing(features) as temporary:
             np.save(temporary, computed, allow_pickle=False)
-        with replacing(about) as temporary:
-            temporary.write_text(json.dumps(asdict(facts)) + "\n", encoding="utf-8")
+        with replacing(info_file) as temporary:
+            temporary.write_text(json.dumps(asdict(info)) + "\n", encoding="utf-8")
     except OSError as error:
         raise InputError(
-            f"{features.parent} cannot be written ({error.strerror}): name another data.cache"
+            f"{features.parent} cannot be written ({error.strerror}): set another data.cache"
         ) from None
 
 
-def analysed(path: Path, mel: Mel) -> tuple[NDArray[np.float16], Facts]:
-    """Spectrogram and facts of a recording.
+def analyze_recording(path: Path, mel: Mel) -> tuple[NDArray[np.float16], RecordingInfo]:
+    """Compute the spectrogram of a recording and the facts about it.
 
     Raises:
-        InputError: See :func:`load`.
+        InputError: If the recording cannot be read, is silent, or is shorter than a window.
     """
-    wave = read(path, mel.sample_rate)
+    wave = read_wave(path, mel.sample_rate)
     if len(wave.samples) < mel.n_fft:
         raise InputError(f"{path}: {wave.seconds:.3f} s is shorter than a window of mel.n_fft")
     samples = torch.from_numpy(wave.samples)
-    features = torch.cat([log_mel(x, mel) for x in blocks(samples, mel)], dim=2)[0]
-    profile = torch.stack([chroma(x, mel) for x in blocks(samples, mel)]).sum(0)
-    key, clarity = key_of(profile.numpy())
-    level = loudness(features.unsqueeze(0), mel)[0]
-    heard = level[level > level.max() - 60]
-    low, middle, high = torch.quantile(heard, torch.tensor([0.05, 0.5, 0.95])).tolist()
-    facts = Facts(wave.seconds, round(middle, 2), round(high - low, 2), key, round(clarity, 3))
-    return features.numpy().astype(np.float16), facts
+    blocks = split_into_blocks(samples, mel)
+    features = torch.cat([log_mel(x, mel) for x in blocks], dim=2)[0]
+    profile = torch.stack([pitch_class_profile(x, mel) for x in blocks]).sum(0)
+    key, clarity = estimate_key(profile.numpy())
+    level = frame_level_db(features.unsqueeze(0), mel)[0]
+    audible = level[level > level.max() - 60]
+    low, middle, high = torch.quantile(audible, torch.tensor([0.05, 0.5, 0.95])).tolist()
+    info = RecordingInfo(
+        seconds=wave.seconds,
+        loudness_db=round(middle, 2),
+        range_db=round(high - low, 2),
+        key=key,
+        clarity=round(clarity, 3),
+    )
+    return features.numpy().astype(np.float16), info
 
 
-def blocks(samples: Float[Tensor, "n"], mel: Mel) -> list[Float[Tensor, "1 m"]]:
-    """Pieces of whole frames that are transformed one after the other, for want of memory.
+def split_into_blocks(samples: Float[Tensor, "n"], mel: Mel) -> list[Float[Tensor, "1 m"]]:
+    """Split samples into blocks of whole frames, which bounds the memory of a transform.
 
-    At the seams a frame sees its own mirror instead of its neighbours.
+    At the borders of a block, a frame sees the block mirrored instead of its neighbors.
     """
     size = round(BLOCK_S * mel.frame_rate) * mel.hop
     parts = [samples[i : i + size] for i in range(0, len(samples), size)]
@@ -143,14 +163,14 @@ def blocks(samples: Float[Tensor, "n"], mel: Mel) -> list[Float[Tensor, "1 m"]]:
     return [part.unsqueeze(0) for part in parts]
 
 
-def loudness(features: Float[Tensor, "b mels n"], mel: Mel) -> Float[Tensor, "b n"]:
-    """Level of each frame in dB: the root mean square of its bands' magnitudes, uncalibrated."""
+def frame_level_db(features: Float[Tensor, "b mels n"], mel: Mel) -> Float[Tensor, "b n"]:
+    """Return the level of each frame in dB: the RMS of its band magnitudes, not calibrated."""
     power = magnitudes(features, mel).square().mean(1)
     return 10 * torch.log10(power.clamp(min=1e-12))
 
 
-def chroma(samples: Float[Tensor, "1 n"], mel: Mel) -> Float[Tensor, "12"]:
-    """Energy of each pitch class, C first, from 60 Hz to 2 kHz, summed over time."""
+def pitch_class_profile(samples: Float[Tensor, "1 n"], mel: Mel) -> Float[Tensor, "12"]:
+    """Sum the magnitude of each pitch class from 60 Hz to 2 kHz over time; C comes first."""
     power = stft(samples, 4096, 2048, 4096, center=True).abs().square().sum((0, 2))
     hz = torch.arange(len(power)) * mel.sample_rate / 4096
     used = (hz > 60) & (hz < 2000)
@@ -158,13 +178,17 @@ def chroma(samples: Float[Tensor, "1 n"], mel: Mel) -> Float[Tensor, "12"]:
     return torch.zeros(12).index_add(0, pitch, power[used].sqrt())
 
 
-def key_of(profile: NDArray[np.float32]) -> tuple[str, float]:
-    """The key whose profile correlates best with a chroma (Krumhansl 1990), and how well."""
+def estimate_key(profile: NDArray[np.float32]) -> tuple[str, float]:
+    """Find the key whose profile correlates best with a pitch class profile (Krumhansl 1990).
+
+    Returns:
+        The key, such as ``A minor``, and the correlation.
+    """
     best = ("C major", -1.0)
     for mode, fits in (("major", MAJOR), ("minor", MINOR)):
         for tonic in range(12):
-            wanted = np.roll(fits, tonic)
-            r = float(np.corrcoef(profile, wanted)[0, 1]) if profile.std() > 0 else 0.0
+            expected = np.roll(fits, tonic)
+            r = float(np.corrcoef(profile, expected)[0, 1]) if profile.std() > 0 else 0.0
             if r > best[1]:
-                best = (f"{KEYS[tonic]} {mode}", r)
+                best = (f"{PITCH_CLASSES[tonic]} {mode}", r)
     return best

@@ -1,4 +1,4 @@
-"""Tags of recordings: from a table beside them, or the names of their folders."""
+"""Tags of recordings, read from a table or from folder names."""
 
 import csv
 import re
@@ -8,17 +8,20 @@ from pathlib import Path
 
 from oneleap.core.errors import InputError
 
-TABLE = "metadata.csv"
-"""A table with the columns ``file`` and ``tags``; tags are separated by ``;``, ``|`` or commas."""
+METADATA_FILE = "metadata.csv"
+"""Table with the columns ``file`` and ``tags``. Tags are separated by ``;``, ``|`` or commas."""
 
 
-def tags_of(folder: Path, files: Sequence[Path]) -> list[frozenset[str]]:
-    """Tags of each file below a folder: of its table if there is one, else its own folder's name.
+def read_tags(folder: Path, files: Sequence[Path]) -> list[frozenset[str]]:
+    """Read the tags of each file below a folder.
+
+    They come from the folder's table if there is one. Otherwise, a file has one tag: the name of
+    the subfolder that holds it.
 
     Raises:
-        InputError: If the table lacks a column, or names a file that is not there.
+        InputError: If the table cannot be read, lacks a column, or names a missing file.
     """
-    table = folder / TABLE
+    table = folder / METADATA_FILE
     if not table.is_file():
         return [frozenset([f.parent.name]) if f.parent != folder else frozenset() for f in files]
     try:
@@ -32,18 +35,24 @@ def tags_of(folder: Path, files: Sequence[Path]) -> list[frozenset[str]]:
             raise InputError(
                 f"{table}: no column '{column}'; it has {', '.join(columns) or 'none'}"
             )
-    known = {file.resolve(): i for i, file in enumerate(files)}
+    index = {file.resolve(): i for i, file in enumerate(files)}
     found = [frozenset[str]() for _ in files]
     for line, row in enumerate(rows, start=2):
-        place = known.get((folder / (row["file"] or "")).resolve())
-        if place is None:
-            raise InputError(f"{table}, line {line}: there is no sound '{row['file']}'")
-        found[place] = frozenset(t for t in re.split(r"\s*[;|,]\s*", row["tags"] or "") if t)
+        i = index.get((folder / (row["file"] or "")).resolve())
+        if i is None:
+            raise InputError(f"{table}, line {line}: there is no sound file '{row['file']}'")
+        found[i] = frozenset(t for t in re.split(r"\s*[;|,]\s*", row["tags"] or "") if t)
     return found
 
 
-def vocabulary(tags: Iterable[frozenset[str]], least: int) -> tuple[str, ...]:
-    """Tags that at least so many recordings have, and not all of them, in order."""
-    each = list(tags)
-    counts = Counter(tag for one in each for tag in one)
-    return tuple(sorted(tag for tag, n in counts.items() if least <= n < len(each)))
+def tag_vocabulary(tags: Iterable[frozenset[str]], least: int) -> tuple[str, ...]:
+    """Return the tags that distinguish recordings, sorted.
+
+    Args:
+        tags: Tags of each recording.
+        least: Minimum number of recordings that must have a tag. A tag that all recordings have
+            is left out.
+    """
+    recordings = list(tags)
+    counts = Counter(tag for one in recordings for tag in one)
+    return tuple(sorted(tag for tag, n in counts.items() if least <= n < len(recordings)))

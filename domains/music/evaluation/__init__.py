@@ -1,1 +1,1 @@
-"""TODO-FACE domains/music/evaluation."""
+"""How well a composer follows its controls: test cases, results, distances and plots."""

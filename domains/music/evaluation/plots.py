@@ -1,4 +1,4 @@
-"""A picture of what was asked for and what came of it, beside the sound."""
+"""A plot of a clip: its spectrogram, target and result of each control, and the losses."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -14,29 +14,29 @@ from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.music.controls.base import Control
-from oneleap.domains.music.features.chroma import CLASSES
+from oneleap.domains.music.features.chroma import PITCH_CLASSES
 from oneleap.domains.music.features.spectral import decibels
 
 
 @torch.no_grad()
-def draw(
+def plot_controls(
     path: str | os.PathLike[str],
     mel: Float[Tensor, "1 mels n"],
     spec: Mel,
     controls: Sequence[Control],
     history: Mapping[str, Float[Tensor, "k b"]],
 ) -> None:
-    """Spectrogram, target and result of each control, and the losses, as PNG.
+    """Write a PNG file with the spectrogram, the controls and the losses.
 
     Args:
-        path: Of the picture; it appears whole or not at all.
-        mel: The clip.
-        spec: The contract.
-        controls: What was asked for.
-        history: Losses by name, of the first row.
+        path: File, which appears complete or not at all.
+        mel: Spectrogram of the clip.
+        spec: Mel format.
+        controls: Controls of the clip.
+        history: Losses of each step by name; those of the first row are plotted.
 
     Raises:
-        InputError: If the picture cannot be written.
+        InputError: If the file cannot be written.
     """
     seconds = mel.shape[2] / spec.frame_rate
     rows = 2 + len(controls)
@@ -51,11 +51,11 @@ def draw(
     )
     axes[0].set(title="mel spectrogram", ylabel="band", xlabel="s")
     for axis, control in zip(axes[1:], controls, strict=False):
-        _panel(axis, figure, control, mel, seconds)
+        _plot_control(axis, figure, control, mel, seconds)
     for name, losses in history.items():
         curve = losses[:, 0].cpu().numpy()
         axes[-1].plot(curve / max(float(curve[0]), 1e-12), label=name)
-    axes[-1].set(title="losses, of the first", xlabel="step", yscale="log")
+    axes[-1].set(title="losses relative to the first step", xlabel="step", yscale="log")
     if history:
         axes[-1].legend()
     try:
@@ -65,9 +65,12 @@ def draw(
         raise InputError(f"{path} cannot be written ({error.strerror})") from None
 
 
-def _panel(axis: Axes, figure: Figure, control: Control, mel: Tensor, seconds: float) -> None:
-    shown = control.shown(mel)
-    target, result = (x.detach().cpu().numpy().astype(float) for x in shown[:2])
+def _plot_control(
+    axis: Axes, figure: Figure, control: Control, mel: Tensor, seconds: float
+) -> None:
+    """Plot target and result of a control."""
+    data = control.plot_data(mel)
+    target, result = (x.detach().cpu().numpy().astype(float) for x in data[:2])
     axis.set_title(f"{control.name}: {float(control.metric(mel)[0]):.3g} {control.unit}")
     if target.ndim == 2:
         gap = np.full((len(target), 1), np.nan)
@@ -80,9 +83,9 @@ def _panel(axis: Axes, figure: Figure, control: Control, mel: Tensor, seconds: f
     style = "." if control.name == "melody" else "-"
     axis.plot(time, target, style, label="target", linewidth=3, alpha=0.5)
     axis.plot(time, result, style, label="result", markersize=3)
-    axis.set(ylabel=shown.unit, xlabel="s" if len(target) == n else "number")
+    axis.set(ylabel=data.unit, xlabel="s" if len(target) == n else "number")
     if len(target) == n:
         axis.set_xlim(0, seconds)
     if control.name == "melody":
-        axis.set(yticks=range(12), yticklabels=CLASSES, ylim=(-0.5, 11.5))
+        axis.set(yticks=range(12), yticklabels=PITCH_CLASSES, ylim=(-0.5, 11.5))
     axis.legend()

@@ -1,10 +1,11 @@
-"""One target under one method: what came of it, and a file of many such lines."""
+"""Evaluation of single cases by a method, and the file of their results."""
 
 import json
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -16,65 +17,65 @@ from oneleap.core.hub.config import to_config
 from oneleap.core.training.seed import step_generator
 from oneleap.domains.audio.mel import log_mel
 from oneleap.domains.music.composer.composer import Composer
-from oneleap.domains.music.composer.steering import (
-    Settings,
-    Steered,
-    search_steps,
-    steer,
-    unsteered,
-    warm_noise,
+from oneleap.domains.music.composer.generation import (
+    GeneratedClip,
+    GenerationSettings,
+    default_steps,
+    optimize_latent,
+    sample,
+    warm_start_noise,
 )
 from oneleap.domains.music.controls.base import Control
 from oneleap.domains.music.controls.musicnn import Tagger
-from oneleap.domains.music.evaluation.frechet import embed
-from oneleap.domains.music.evaluation.trials import Trial
+from oneleap.domains.music.evaluation.cases import EvaluationCase
+from oneleap.domains.music.evaluation.frechet import musicnn_embeddings
 
 METHODS = ("free", "ditto2", "ditto")
-"""``free`` is the student without control, decoded alike."""
+"""Methods that are compared; ``free`` is the student without control, decoded in the same way."""
 
 
 @dataclass(frozen=True)
-class Row:
-    """What came of one target under one method, over the seeds.
+class CaseResult:
+    """Result of one case with one method, for several seeds. Files store it by field names.
 
     Attributes:
-        control: Its name.
-        method: Of :data:`METHODS`.
-        number: Of the target.
-        metric: Of the spectrogram, a number for each seed.
-        heard: Of the sound, analysed anew.
-        seconds: A clip's search and decoding.
-        decode_steps: Of the final sound.
-        embeddings: Musicnn's, of all clips, three a clip.
+        control: Name of the control.
+        method: One of :data:`METHODS`.
+        number: Number of the case.
+        metric: Metric of the generated spectrogram, for each seed.
+        metric_of_audio: Metric of the spectrogram of the vocoded audio, for each seed.
+        seconds: Time to generate a clip.
+        decode_steps: Number of network steps that made the final spectrograms.
+        embeddings: Embeddings of musicnn of all clips.
     """
 
     control: str
     method: str
     number: int
     metric: list[float]
-    heard: list[float]
+    metric_of_audio: list[float]
     seconds: float
     decode_steps: int
     embeddings: list[list[float]]
 
 
 @dataclass(frozen=True, eq=False)
-class Judge:
-    """Runs trials.
+class CaseRunner:
+    """Evaluates cases.
 
     Attributes:
-        composer: Who composes.
-        ear: Musicnn, if there is one.
-        seeds: Clips at once.
-        seconds: Of a clip.
-        lr: Learning rate.
-        steps: Of the optimiser; ``None`` is by the control.
-        tags: Of the composer.
-        seed: Of the noise.
+        composer: The composer.
+        tagger: The musicnn network, or ``None``: there are then no embeddings.
+        seeds: Number of clips of a case, which are generated at once.
+        seconds: Duration of a clip in seconds.
+        lr: Learning rate of the optimizer.
+        steps: Maximum number of optimizer steps; ``None`` means the default of the control.
+        tags: Tags that the composer is conditioned on.
+        seed: Seed of the noise.
     """
 
     composer: Composer
-    ear: Tagger | None
+    tagger: Tagger | None
     seeds: int
     seconds: float
     lr: float
@@ -84,83 +85,108 @@ class Judge:
 
     @property
     def settings(self) -> dict[str, object]:
-        """What a row depends on beside its composer and target."""
+        """Settings that a result depends on, besides the composer and the case."""
         names = ("seeds", "seconds", "lr", "steps", "tags", "seed")
         return {name: to_config(getattr(self, name)) for name in names}
 
-    def __call__(self, name: str, method: str, number: int, trial: Trial) -> Row:
-        """One target under one method."""
+    def __call__(self, name: str, method: str, number: int, case: EvaluationCase) -> CaseResult:
+        """Evaluate a case.
+
+        Args:
+            name: Name of the control.
+            method: One of :data:`METHODS`.
+            number: Number of the case.
+            case: The case.
+        """
         composer, generator = self.composer, step_generator(self.seed, number)
         start = time.perf_counter()
         noise = composer.noise(self.seeds, self.seconds, generator)
-        if trial.given is not None and trial.kept is not None and method != "free":
-            given = trial.given.expand(self.seeds, -1, -1).to(composer.device)
-            noise = warm_noise(composer, given, trial.kept, noise, tags=self.tags)
-        made = self._made(name, method, noise, trial.control)
+        if case.given is not None and case.known is not None and method != "free":
+            given = case.given.expand(self.seeds, -1, -1).to(composer.device)
+            noise = warm_start_noise(composer, given, case.known, noise, tags=self.tags)
+        generated = self._generate(name, method, noise, case.control)
         took = (time.perf_counter() - start) / self.seeds
         with torch.no_grad():
-            wave = composer.vocode(made.mel)
-            again = log_mel(wave, composer.spec.mel)
-            metric, heard = trial.control.metric(made.mel), trial.control.metric(again)
-        seen = self.embedded(wave)
-        return Row(
-            name, method, number, metric.tolist(), heard.tolist(), took, made.decode_steps, seen
+            wave = composer.vocode(generated.mel)
+            metric = case.control.metric(generated.mel)
+            metric_of_audio = case.control.metric(log_mel(wave, composer.spec.mel))
+        return CaseResult(
+            control=name,
+            method=method,
+            number=number,
+            metric=metric.tolist(),
+            metric_of_audio=metric_of_audio.tolist(),
+            seconds=took,
+            decode_steps=generated.decode_steps,
+            embeddings=self.embeddings(wave),
         )
 
-    def _made(self, name: str, method: str, noise: Tensor, control: Control) -> Steered:
-        steps = search_steps(name) if self.steps is None else self.steps
-        settings = Settings(steps=steps, lr=self.lr)
+    def _generate(self, name: str, method: str, noise: Tensor, control: Control) -> GeneratedClip:
+        steps = default_steps(name) if self.steps is None else self.steps
+        settings = GenerationSettings(steps=steps, lr=self.lr)
         if method == "free":
-            return unsteered(self.composer, noise, settings, self.tags)
+            return sample(self.composer, noise, settings, self.tags)
         if method == "ditto":
             settings = replace(settings, method="ditto")
-        return steer(self.composer, [control], noise, settings, tags=self.tags)
+        return optimize_latent(self.composer, [control], noise, settings, tags=self.tags)
 
-    def embedded(self, wave: Float[Tensor, "b n"]) -> list[list[float]]:
-        """Musicnn's embeddings, if there is a musicnn."""
-        if self.ear is None:
+    def embeddings(self, wave: Float[Tensor, "b n"]) -> list[list[float]]:
+        """Return the embeddings of musicnn, or nothing without a tagger."""
+        if self.tagger is None:
             return []
-        found: list[list[float]] = embed(
-            self.ear, [wave.cpu()], self.composer.spec.mel.sample_rate
+        found: list[list[float]] = musicnn_embeddings(
+            self.tagger, [wave.cpu()], self.composer.spec.mel.sample_rate
         ).tolist()
         return found
 
 
-Done = dict[tuple[str, str, int], Row]
+Results = dict[tuple[str, str, int], CaseResult]
+"""Results by control, method and number of the case."""
 
 
-def open_rows(rows: Path | None, settings: Mapping[str, object]) -> Done:
-    """What an earlier run finished, in a file that is then ready for more.
+def open_results(path: Path | None, settings: Mapping[str, object]) -> Results:
+    """Read the results of an earlier run, and prepare the file for more.
+
+    The file has a line of settings and then a line for each result. An incomplete last line is
+    removed.
 
     Args:
-        rows: The file: a line of settings, then a line for each row; one cut short is dropped.
-        settings: Of which all rows must be.
+        path: The file, or ``None`` for no file.
+        settings: Settings that the results must have.
 
     Raises:
-        InputError: If the file is another's, or of other settings.
+        InputError: If the file has other settings, or is not a file of results.
     """
-    found = Done()
-    if rows is None:
+    found = Results()
+    if path is None:
         return found
-    lines = rows.read_text(encoding="utf-8").split("\n")[:-1] if rows.is_file() else []
+    lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.is_file() else []
     head = json.dumps({"settings": settings})
     if lines and lines[0] != head:
-        raise InputError(f"{rows} has rows of other settings: name another file")
+        raise InputError(f"{path} has results of other settings: name another file")
     for k, line in enumerate(lines[1:], 2):
         try:
-            row = Row(**json.loads(line))
-        except (ValueError, TypeError) as error:
-            raise InputError(f"{rows}: line {k} is none of this command's ({error})") from None
-        found[row.control, row.method, row.number] = row
-    rows.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(rows) as temporary:
+            result = _parse_result(line)
+        except (ValueError, TypeError, AttributeError) as error:
+            raise InputError(f"{path}: line {k} is not a result ({error})") from None
+        found[result.control, result.method, result.number] = result
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
         temporary.write_text("\n".join([*(lines or [head]), ""]), encoding="utf-8")
     return found
 
 
-def append_row(rows: Path | None, row: Row) -> None:
-    """Add a line."""
-    if rows is None:
+def _parse_result(line: str) -> CaseResult:
+    """Parse a line. Earlier versions called the field ``metric_of_audio`` ``heard``."""
+    fields: dict[str, Any] = json.loads(line)
+    return CaseResult(
+        **{"metric_of_audio" if name == "heard" else name: x for name, x in fields.items()}
+    )
+
+
+def append_result(path: Path | None, result: CaseResult) -> None:
+    """Append a result to the file, if there is one."""
+    if path is None:
         return
-    with rows.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(asdict(row)) + "\n")
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(asdict(result)) + "\n")

@@ -1,1 +1,1 @@
-"""TODO-FACE domains/music/features."""
+"""Differentiable features of mel spectrograms: loudness, timbre, rhythm and pitch classes."""

@@ -1,1 +1,1 @@
-"""TODO-FACE domains/music/models."""
+"""The generative model of music spectrograms and its networks."""

@@ -1,4 +1,4 @@
-"""A music model: spectrograms of clips, given tags, under any objective of the core."""
+"""The music model: mel spectrograms of clips, given tags, under any objective of the core."""
 
 from collections.abc import Callable
 
@@ -9,44 +9,43 @@ from torch import Tensor
 from oneleap.core.errors import InputError
 from oneleap.core.fields.guidance import TargetGuidance
 from oneleap.core.nets.embed import zero_interval_embedding
-from oneleap.core.training.ema import PowerEMA
-from oneleap.core.training.module import GenerativeModule
+from oneleap.core.training.model import GenerativeModel, Validation
 from oneleap.core.training.optim import AdamConfig
-from oneleap.core.training.seed import step_generator
+from oneleap.core.training.recipe import Recipe
+from oneleap.core.training.seed import Step
 from oneleap.core.types import Conditioned, Objective, TrainingBatch
-from oneleap.domains.audio.mel import refuse_mismatch
-from oneleap.domains.music.models.nets import Backbone, DiT, MusicNet
-from oneleap.domains.music.spec import Batch, Spec
+from oneleap.domains.audio.mel import check_compatible
+from oneleap.domains.music.models.nets import BackboneConfig, DiTConfig, MusicNet
+from oneleap.domains.music.spec import MusicBatch, Spec
 
 
-class MusicModel(GenerativeModule):
-    """Noise to log-mel spectrograms of music; DITTO's base model and DITTO-2's student.
+class MusicModel(GenerativeModel):
+    """A generative model of log-mel spectrograms: DITTO's base model, or DITTO-2's student.
 
     ==============================  ==============================  =======================
     model                           objective                       guidance
     ==============================  ==============================  =======================
-    EDM base (DITTO)                ``Denoising``, ``drop`` 0.15    of the sampler
-    rectified flow                  ``FlowMatching``, ``drop`` 0.15  of the sampler
+    EDM base (DITTO)                ``Denoising``, ``drop`` 0.15    by the sampler
+    rectified flow                  ``FlowMatching``, ``drop`` 0.15  by the sampler
     CTD student (DITTO-2)           ``ConsistencyTrajectory``       an input, ``(1, 4)``
     CD student                      ``ConsistencyDistillation``     an input, ``(1, 4)``
-    SplitMeanFlow student           ``SplitMeanFlow``               of its teacher, baked in
+    SplitMeanFlow student           ``SplitMeanFlow``               of its teacher, fixed
     MeanFlow, from data             ``MeanFlow``                    of its target
     ==============================  ==============================  =======================
 
-    Where an objective draws guidance scales its network takes them as an input, so that one call
-    answers for every scale.
+    If the objective draws guidance scales, the network takes the scale as an input. One call then
+    gives the guided result at any scale.
 
     Args:
-        spec: Contract, tags and statistics.
-        objective: How it learns.
+        spec: Mel format, tags and statistics of the data.
+        objective: Training objective.
         backbone: Kind and size of the network.
-        drop: Probability that a row's tags are dropped, for guidance; 0 in a student.
-        optimizer: Optimiser, schedule and gradient clip.
-        ema: Decay of the moving average that is sampled from, or a schedule.
-        seed: Of initial weights and of all draws of training.
-        compile_loss: Run the loss through ``torch.compile``.
-        teacher: Model folder of a music model to distil.
-        from_teacher: Start from the teacher's weights.
+        drop: Probability that the tags of a row are dropped, for classifier-free guidance. It is
+            0 for a student.
+        recipe: Settings of training.
+
+    Raises:
+        InputError: If ``drop`` is not in [0, 1).
     """
 
     net: MusicNet
@@ -57,30 +56,17 @@ class MusicModel(GenerativeModule):
         spec: Spec,
         objective: Objective,
         *,
-        backbone: Backbone = DiT(),  # noqa: B008  (frozen)
+        backbone: BackboneConfig = DiTConfig(),  # noqa: B008  (frozen)
         drop: float = 0.0,
-        optimizer: AdamConfig = AdamConfig(clip=1.0),  # noqa: B008  (frozen)
-        ema: float | PowerEMA = 0.999,
-        seed: int = 0,
-        compile_loss: bool = False,
-        teacher: str | None = None,
-        from_teacher: bool = False,
+        recipe: Recipe = Recipe(optimizer=AdamConfig(clip=1.0)),  # noqa: B008  (frozen)
     ) -> None:
         if not 0 <= drop < 1:
-            raise InputError(f"drop: a share of rows in [0, 1), not {drop}")
+            raise InputError(f"drop: expected a probability in [0, 1), not {drop}")
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            net = MusicNet(backbone, spec.mel.n_mels, len(spec.tags), draws_scales(objective))
-        super().__init__(
-            net,
-            objective,
-            optimizer=optimizer,
-            ema=ema,
-            seed=seed,
-            compile_loss=compile_loss,
-            teacher=teacher,
-            from_teacher=from_teacher,
-        )
+            torch.manual_seed(recipe.seed)
+            guided = samples_guidance_scale(objective)
+            net = MusicNet(backbone, spec.mel.n_mels, len(spec.tags), guided)
+        super().__init__(net, objective, recipe)
         self.spec, self.backbone, self.drop = spec, backbone, drop
         self.mean: Tensor
         self.std: Tensor
@@ -90,23 +76,23 @@ class MusicModel(GenerativeModule):
 
     @property
     def guided(self) -> bool:
-        """Whether the network takes a guidance scale."""
+        """Whether the network takes a guidance scale as an input."""
         return self.net.guided
 
-    def normalised(self, mel: Float[Tensor, "b mels n"]) -> Float[Tensor, "b mels n"]:
-        """A spectrogram of the contract, as the network sees it."""
+    def normalize(self, mel: Float[Tensor, "b mels n"]) -> Float[Tensor, "b mels n"]:
+        """Convert spectrograms in the mel format to the network's normalization, per band."""
         return (mel - self.mean) / self.std
 
-    def features(self, x: Float[Tensor, "b mels n"]) -> Float[Tensor, "b mels n"]:
-        """The way back; differentiable."""
+    def denormalize(self, x: Float[Tensor, "b mels n"]) -> Float[Tensor, "b mels n"]:
+        """Inverse of :meth:`normalize`; differentiable."""
         return x * self.std + self.mean
 
-    def data(self, batch: Batch) -> Float[Tensor, "b mels n"]:
-        """Normalised clips."""
-        return self.normalised(batch.mel)
+    def data(self, batch: MusicBatch) -> Float[Tensor, "b mels n"]:
+        """Return the normalized clips."""
+        return self.normalize(batch.mel)
 
-    def bind(self, batch: Batch, net: Callable[..., Tensor] | None = None) -> TrainingBatch:
-        """Clips given their tags; outside an objective's own draws the guidance scale is 1."""
+    def bind(self, batch: MusicBatch, net: Callable[..., Tensor] | None = None) -> TrainingBatch:
+        """Bind the networks to the tags. The guidance scale is 1 unless the objective draws it."""
         cond = (batch.tags,) if self.spec.tags else ()
         null = tuple(torch.zeros_like(c) for c in cond)
         scale = batch.tags.new_ones(len(batch.tags)) if self.guided else None
@@ -117,46 +103,49 @@ class MusicModel(GenerativeModule):
             teacher=self.teacher_field(batch),
         )
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor | None:
-        """Drop tags, then train."""
-        if self.drop:
-            generator = self.generator(stream=3)
-            share = torch.rand(len(batch.tags), generator=generator, device=self.device)
-            batch = batch._replace(tags=batch.tags * (share >= self.drop).unsqueeze(1))
-        return super().training_step(batch, batch_idx)
+    def prepare(self, batch: MusicBatch, step: Step) -> MusicBatch:
+        """Drop the tags of some rows."""
+        if not self.drop:
+            return batch
+        number = torch.rand(len(batch.tags), generator=step.generator(3), device=step.device)
+        return batch._replace(tags=batch.tags * (number >= self.drop).unsqueeze(1))
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """The average's loss at fixed draws."""
-        generator = step_generator(self.seed, batch_idx, 2, self.device)
-        draw = self.objective.draw(self.data(batch), generator, self.progress)
+    def validate(self, batch: MusicBatch, step: Step) -> Validation:
+        """Compute the loss of the averaged weights, on noise and times that do not change."""
+        draw = self.objective.draw(self.data(batch), step.generator(2), step.progress)
         loss = self.objective.loss(self.bind(batch, self.average), draw)
         figures = {"loss": loss.per_sample.mean(), **{k: v.mean() for k, v in loss.logs.items()}}
-        self.log_dict(
-            {f"val/{name}": value for name, value in figures.items()}, batch_size=len(batch.mel)
-        )
+        return Validation({f"val/{name}": x for name, x in figures.items()}, len(batch.mel))
 
-    def load_teacher(self) -> GenerativeModule:
-        """See :meth:`GenerativeModule.load_teacher`.
+    def load_teacher(self) -> GenerativeModel:
+        """See :meth:`GenerativeModel.load_teacher`.
 
         Raises:
-            InputError: If it has another contract, other tags or other statistics.
+            InputError: If the teacher has another mel format, other tags or other statistics.
         """
-        model = super().load_teacher()
+        model, teacher = super().load_teacher(), self.recipe.teacher
         if not isinstance(model, MusicModel):
-            raise InputError(f"teacher: {self.teacher} holds a {type(model).__name__}")
-        refuse_mismatch(model.spec.mel, self.spec.mel, f"teacher {self.teacher}", "the data")
+            kind = type(model).__name__
+            raise InputError(f"teacher: {teacher} holds a {kind}, not a music model")
+        check_compatible(model.spec.mel, self.spec.mel, f"teacher {teacher}", "the data")
         for name in ("tags", "mean", "std"):
             theirs, ours = getattr(model.spec, name), getattr(self.spec, name)
             if theirs != ours:
                 raise InputError(
-                    f"teacher: {self.teacher} has {name} {theirs}, the data {ours}: "
-                    "train it on the same data.path and data.seed"
+                    f"teacher: {teacher} has {name} {theirs}, the data {ours}: "
+                    "train both on the same data.path with the same data.seed"
                 )
         return model
 
-    def on_train_start(self) -> None:
-        """Take the teacher's weights; one that knows no scales is the same at all of them."""
-        if not self.from_teacher or self.global_step > 0:
+    def start_from_teacher(self) -> None:
+        """Copy the teacher's weights, where the recipe asks for it.
+
+        The weights of a guidance scale that the teacher lacks keep their initial value 0.
+
+        Raises:
+            InputError: If the teacher's network has another shape.
+        """
+        if not self.recipe.from_teacher:
             return
         weights = self._teacher[0].average.state_dict()
         own = self.net.state_dict()
@@ -165,12 +154,14 @@ class MusicModel(GenerativeModule):
             self.net.load_state_dict(scales | weights)
         except RuntimeError as error:
             reason = str(error).splitlines()[-1].strip()
-            raise InputError(f"teacher: {self.teacher} has another network: {reason}") from None
+            raise InputError(
+                f"teacher: {self.recipe.teacher} has another network: {reason}"
+            ) from None
         self.average.load_state_dict(zero_interval_embedding(self.net).state_dict())
 
 
-def draws_scales(objective: Objective) -> bool:
-    """Whether an objective asks its network at guidance scales that it draws."""
+def samples_guidance_scale(objective: Objective) -> bool:
+    """Return whether an objective draws guidance scales, as an input of its network."""
     guidance = getattr(objective, "guidance", None)
     if isinstance(guidance, TargetGuidance):
         return guidance.scales is not None

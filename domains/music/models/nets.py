@@ -1,4 +1,4 @@
-"""The network of a music model: a backbone over frames put together, which says the data."""
+"""The network of a music model: a backbone over patches of frames that predicts the data."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -11,33 +11,43 @@ from oneleap.core.nets import DiT1d, UNet1d
 from oneleap.core.nets.sequence import SequenceNet
 from oneleap.core.paths.base import expand
 
-NEAREST = 0.05
-"""Least time that the distance to the data is divided by; errors there would count for too much."""
+MIN_T = 0.05
+"""Lower limit of the time that a velocity is divided by. Without it, errors at small times would
+dominate the loss."""
 
 
-class Backbone(ABC):
-    """A kind of network; subclasses are frozen dataclasses with a field ``patch``."""
+class BackboneConfig(ABC):
+    """Kind and size of a network; subclasses are frozen dataclasses with a field ``patch``."""
 
     patch: int
-    """Frames that are put together as one step of the network.
+    """Number of frames of a token.
 
-    The default is the same for all kinds: a configuration that only names another kind keeps it.
+    All kinds have the same default: a configuration that only names another kind keeps it.
     """
 
     @abstractmethod
     def build(self, dim: int, tags: int, guided: bool) -> SequenceNet:
-        """A network over (b, dim, n / patch), given tags (b, tags) if there are any."""
+        """Build the network.
+
+        Args:
+            dim: Numbers per token.
+            tags: Size of the condition vector, 0 for none.
+            guided: Whether the network takes a guidance scale.
+
+        Returns:
+            A network over tokens (b, dim, n / patch), conditioned on tags (b, tags).
+        """
 
 
 @dataclass(frozen=True)
-class DiT(Backbone):
-    """A transformer: sees the whole clip.
+class DiTConfig(BackboneConfig):
+    """A transformer, which sees the whole clip.
 
     Attributes:
-        width: Channels.
-        depth: Blocks.
-        heads: Of attention.
-        patch: Frames a token.
+        width: Number of channels.
+        depth: Number of blocks.
+        heads: Number of attention heads.
+        patch: Number of frames of a token.
     """
 
     width: int = 256
@@ -46,18 +56,19 @@ class DiT(Backbone):
     patch: int = 8
 
     def build(self, dim: int, tags: int, guided: bool) -> SequenceNet:
-        """See :meth:`Backbone.build`."""
+        """See :meth:`BackboneConfig.build`."""
         return DiT1d(dim, 0, tags, self.width, self.depth, self.heads, guided=guided)
 
 
 @dataclass(frozen=True)
-class UNet(Backbone):
-    """A U-Net over time: local, and of any length.
+class UNetConfig(BackboneConfig):
+    """A U-Net over time, which is local and takes clips of any length.
 
     Attributes:
-        widths: Channels of each level; every level but the first has half the frames of the last.
-        context_dim: Size of the vector that times and tags become.
-        patch: Frames a step of the first level.
+        widths: Channels of each level. Each level but the first has half the frames of the
+            previous one.
+        context_dim: Size of the embedding of times and tags.
+        patch: Number of frames of a step of the first level.
     """
 
     widths: tuple[int, ...] = (256, 384)
@@ -65,32 +76,35 @@ class UNet(Backbone):
     patch: int = 8
 
     def build(self, dim: int, tags: int, guided: bool) -> SequenceNet:
-        """See :meth:`Backbone.build`."""
+        """See :meth:`BackboneConfig.build`."""
         return UNet1d(dim, 0, tags, self.widths, self.context_dim, guided=guided)
 
 
 class MusicNet(nn.Module):
-    """``u(z, r, t)`` of normalised spectrograms, ``patch`` frames at a time.
+    """``u(z, r, t)`` of normalized spectrograms; a token is ``patch`` frames.
 
-    What the backbone says is the data (Li and He 2025, arXiv 2511.13720); what it sees has unit
-    variance, ``N^2 = t^2 + (1 - t)^2`` being that of ``z``:
+    The backbone ``F`` predicts the data (Li and He 2025, arXiv 2511.13720). Its input has unit
+    variance, since ``N^2 = t^2 + (1 - t)^2`` is the variance of ``z``:
 
     ``u = (z - F(z / N, r, t)) / max(t, 0.05)``
 
-    A token is 1,024 numbers of a spectrogram, of which a narrow network says a few hundred. That is
-    enough for music (256 directions hold 99 % of the variance of rendered tunes), and not for
-    noise: under EDM's preconditioning, where ``F`` becomes noise as ``t`` goes to 0, the rest of
-    the noise stays in the result. One step, ``z - u`` at ``t = 1``, is ``F`` itself. Fresh DiTs
-    have ``F = 0``, the mean of the data.
+    With 128 bands, a token of 8 frames is 1,024 numbers of a spectrogram, and a narrow network
+    can represent a few hundred directions of them. That is enough for music: 256 directions hold
+    99 % of the variance of rendered tunes. It is not enough for noise. With EDM's
+    preconditioning, ``F`` becomes noise as ``t`` goes to 0, and the noise that the network cannot
+    represent stays in the result. One step from ``t = 1``, ``z - u``, is ``F`` itself. A fresh
+    DiT has ``F = 0``, the mean of the data.
 
     Args:
-        backbone: Kind of the network.
-        mels: Bands.
-        tags: Size of the condition vector; 0 for none.
-        guided: Takes a guidance scale per row, ``guidance=w``.
+        backbone: Kind and size of the network.
+        mels: Number of mel bands.
+        tags: Size of the condition vector, 0 for none.
+        guided: Whether the network takes a guidance scale per row, ``guidance=w``.
     """
 
-    def __init__(self, backbone: Backbone, mels: int, tags: int = 0, guided: bool = False) -> None:
+    def __init__(
+        self, backbone: BackboneConfig, mels: int, tags: int = 0, guided: bool = False
+    ) -> None:
         super().__init__()
         self.backbone, self.mels, self.tags, self.guided = backbone, mels, tags, guided
         self.inner = backbone.build(backbone.patch * mels, tags, guided)
@@ -103,7 +117,15 @@ class MusicNet(nn.Module):
         *cond: Shaped[Tensor, "b ..."],
         guidance: Float[Tensor, "b"] | None = None,
     ) -> Float[Tensor, "b mels n"]:
-        """Mean velocity of ``z`` over ``[r, t]``; any ``n``, zeros being put behind the last."""
+        """Return the mean velocity of ``z`` over ``[r, t]``.
+
+        Args:
+            z: Noisy spectrograms of any length. Zeros are appended to fill the last token.
+            r: End of the interval, nearer to the data.
+            t: Start of the interval, nearer to the noise.
+            *cond: Tags (b, k), if the network has any.
+            guidance: Guidance scale of each row, if the network takes one.
+        """
         p, n = self.backbone.patch, z.shape[2]
         norm = expand((t.square() + (1 - t).square()).sqrt(), z)
         padded = nn.functional.pad(z / norm, (0, -n % p))
@@ -113,5 +135,5 @@ class MusicNet(nn.Module):
         else:
             f = self.inner(tokens, r, t, *cond, guidance=guidance)
         f = rearrange(f, "b (p c) n -> b c (n p)", p=p)[..., :n]
-        u: Tensor = (z - f) / expand(t.clamp(min=NEAREST), z)
+        u: Tensor = (z - f) / expand(t.clamp(min=MIN_T), z)
         return u

@@ -1,1 +1,1 @@
-"""TODO-FACE domains/rl/algorithms."""
+"""Algorithms: behavior cloning, and offline actor-critic methods."""

@@ -1,4 +1,4 @@
-"""Gaussian and deterministic policies as fields, which act and are saved like all others."""
+"""Gaussian and deterministic policies as fields, so that they act and are saved like all others."""
 
 import itertools
 import math
@@ -14,33 +14,34 @@ from oneleap.core.sampling.ode import sample
 from oneleap.core.types import Draw, Loss, Objective, TrainingBatch
 
 
-class Gaussian(nn.Module):
+class GaussianField(nn.Module):
     """The mean velocity of data ``N(mean(s), std^2)``, in closed form.
 
-    One step from noise is ``e - u(e, 0, 1) = mean + std e``; any number of steps comes to the same.
-    ``mean`` is a ReLU network ending in a tanh, ``std`` is the same for all ``s`` and learnt, as in
-    IQL, or 0: a deterministic policy. The flow keeps ``(z_t - (1 - t) mean) / sigma_t`` with
-    ``sigma_t^2 = (1 - t)^2 std^2 + t^2``, which gives ``z_r``.
+    One step from noise is ``e - u(e, 0, 1) = mean + std e``. Any number of steps gives the same.
+    ``mean`` is a ReLU network that ends in a tanh. ``std`` does not depend on ``s``. It is learned,
+    as in IQL, or 0 for a deterministic policy. The flow preserves
+    ``(z_t - (1 - t) mean) / sigma_t`` with ``sigma_t^2 = (1 - t)^2 std^2 + t^2``, which gives
+    ``z_r``.
 
     Args:
         dim: Size of an action.
         cond_dim: Size of an observation.
         width: Units per hidden layer.
-        depth: Hidden layers.
-        random: Learn ``std``, else it is 0 (and ``t = 0`` is the one singular time).
+        depth: Number of hidden layers.
+        stochastic: Whether to learn ``std``; else it is 0, and the field is singular at ``t = 0``.
     """
 
     def __init__(
-        self, dim: int, cond_dim: int, width: int = 256, depth: int = 2, random: bool = True
+        self, dim: int, cond_dim: int, width: int = 256, depth: int = 2, stochastic: bool = True
     ) -> None:
         super().__init__()
         self.dim, self.cond_dim, self.width, self.depth = dim, cond_dim, width, depth
-        self.random = random
+        self.stochastic = stochastic
         layers: list[nn.Module] = []
         for fan_in, fan_out in itertools.pairwise([cond_dim] + [width] * depth):
             layers += [nn.Linear(fan_in, fan_out), nn.ReLU()]
         self.mean = nn.Sequential(*layers, nn.Linear(width, dim), nn.Tanh())
-        self.log_std = nn.Parameter(torch.zeros(dim)) if random else None
+        self.log_std = nn.Parameter(torch.zeros(dim)) if stochastic else None
 
     def forward(
         self,
@@ -49,7 +50,17 @@ class Gaussian(nn.Module):
         t: Float[Tensor, "b"],
         s: Float[Tensor, "b cond"],
     ) -> Float[Tensor, "b dim"]:
-        """``(z_t - z_r) / (t - r)``, with ``t - r`` cancelled."""
+        """Compute ``(z_t - z_r) / (t - r)``, with ``t - r`` canceled.
+
+        Args:
+            z: State at time ``t``.
+            r: Earlier times.
+            t: Later times.
+            s: Normalized observations.
+
+        Returns:
+            The mean velocity.
+        """
         mean, r, t = self.mean(s), expand(r, z), expand(t, z)
         log_std = self.log_std
         variance = z.new_zeros(()) if log_std is None else (2 * log_std.clamp(-5, 2)).exp()
@@ -59,8 +70,8 @@ class Gaussian(nn.Module):
         return u
 
 
-class OneStep(Objective):
-    """An objective of one-step samples alone: nothing to draw."""
+class OneStepObjective(Objective):
+    """Base of objectives that only need one-step samples: there is nothing to draw."""
 
     def draw(
         self,
@@ -68,20 +79,29 @@ class OneStep(Objective):
         generator: torch.Generator | None = None,
         progress: float = 0.0,
     ) -> Draw:
-        """No noise, and the one interval ``[0, 1]``."""
+        """Return zero noise and the interval ``[0, 1]``.
+
+        Args:
+            x: Data; only shape, dtype and device are used.
+            generator: Unused.
+            progress: Unused.
+
+        Returns:
+            The draw.
+        """
         return Draw(torch.zeros_like(x), x.new_zeros(len(x)), x.new_ones(len(x)))
 
 
 @dataclass(frozen=True)
-class Likelihood(OneStep):
-    """``-log N(x; mean, std^2)`` of a field whose actions are Gaussian, summed over dimensions.
+class GaussianLikelihood(OneStepObjective):
+    """``-log N(x; mean, std^2)`` of a field with Gaussian actions, summed over dimensions.
 
-    A field ``u(e, 0, 1)`` that is affine in the noise tells ``mean`` at ``e = 0`` and
-    ``mean + std`` at ``e = 1``. Cost: 2 forward and backward passes.
+    The one-step sample of such a field is affine in the noise ``e``: it is ``mean`` at ``e = 0``
+    and ``mean + std`` at ``e = 1``. Cost: 2 forward and backward passes.
     """
 
     def loss(self, bound: TrainingBatch, draw: Draw) -> Loss:
-        """See the class."""
+        """Compute the negative log-likelihood."""
         mean = sample(bound.field, draw.e)
         std = sample(bound.field, torch.ones_like(draw.e)) - mean
         minus_log = ((bound.x - mean) / std).square() / 2 + std.log() + math.log(2 * math.pi) / 2
@@ -90,13 +110,14 @@ class Likelihood(OneStep):
 
 
 @dataclass(frozen=True)
-class Regression(OneStep):
-    """``|| mean - x ||^2``, summed over dimensions, ``mean`` what the field makes of no noise.
+class ActionRegression(OneStepObjective):
+    """``|| mean - x ||^2``, summed over dimensions; ``mean`` is the one-step sample of zero noise.
 
-    The penalty of TD3+BC and ReBRAC on a deterministic policy. Cost: 1 forward and backward pass.
+    This is the penalty of TD3+BC and ReBRAC on a deterministic policy. Cost: 1 forward and backward
+    pass.
     """
 
     def loss(self, bound: TrainingBatch, draw: Draw) -> Loss:
-        """See the class."""
+        """Compute the squared error."""
         error = masked_sum((sample(bound.field, draw.e) - bound.x).square(), bound.mask)
         return Loss(error, {"action_error": error.detach().mean()})

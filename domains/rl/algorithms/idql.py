@@ -1,4 +1,4 @@
-"""IDQL (Hansen-Estruch et al. 2023, arXiv 2304.10573): a denoising clone chosen from by IQL."""
+"""IDQL (Hansen-Estruch et al. 2023, arXiv 2304.10573): a denoising clone, and IQL's critics."""
 
 from jaxtyping import Float
 from torch import Tensor
@@ -6,42 +6,38 @@ from torch import Tensor
 from oneleap.core.nets.mlp import ResidualMLP
 from oneleap.core.objectives import NoisePrediction
 from oneleap.core.paths.ddpm import VPBetas
-from oneleap.core.training.optim import AdamConfig
-from oneleap.domains.rl.algorithms.actor_critic import StepDraw, Weights
-from oneleap.domains.rl.algorithms.denoising_policy import Denoises
+from oneleap.core.training.recipe import Recipe
+from oneleap.domains.rl.algorithms.compiled_step import StepDraw, Weights
+from oneleap.domains.rl.algorithms.config import CriticConfig, NetworkConfig
+from oneleap.domains.rl.algorithms.denoising_policy import DenoisingPolicy
 from oneleap.domains.rl.algorithms.iql import ImplicitQ
 from oneleap.domains.rl.data.transitions import Transitions
-from oneleap.domains.rl.envs.task import Spec
+from oneleap.domains.rl.spec import Spec
 
 
-class IDQL(Denoises, ImplicitQ):
-    """Actor ``E || e - eps(x_k, k; s) ||^2`` and no more; the best of its candidates by Q acts.
+class IDQL(DenoisingPolicy, ImplicitQ):
+    """Actor loss ``E || e - eps(x_k, k; s) ||^2`` alone; the best of its samples by Q acts.
 
-    Critics are IQL's; the policy learns nothing from them, they choose among ``candidates`` of its
-    actions (Algorithm 3), each ``steps`` denoising steps of the variance-preserving schedule.
+    The critics are those of IQL. The policy does not learn from them. They select one of
+    ``num_action_samples`` actions of the policy (Algorithm 3), each of which takes ``steps``
+    denoising steps of the variance-preserving schedule.
+
     Network evaluations per step: 1.
 
-    Deviations: that of :class:`ActorCritic`; the actor sees as many rows as the critics, where the
-    authors' code gives it 512 and them 256; its network is residual without dropout and layer norm;
-    see :class:`Denoises` on what it predicts.
+    Deviations: that of :class:`ActorCritic`. Actor and critics see batches of the same size, where
+    the authors' code has 512 and 256. The network has residual blocks without dropout and layer
+    norm. :class:`DenoisingPolicy` says what it predicts.
 
     Args:
         spec: Sizes, ranges and statistics of the data.
         steps: Denoising steps.
-        expectile: Of V; 0.7 for MuJoCo, 0.9 for AntMaze.
-        candidates: Actions proposed for each observation when acting; the authors report the best
-            of 16, 64 and 256 per task.
-        temperature: 0 takes the best candidate, else one is drawn by softmax(Q / temperature).
-        tau: Rate of the target critics, every step.
-        width: Units per hidden layer, of actor and critics.
-        depth: Residual blocks of the actor, hidden layers of the critics (the authors' have 2).
-        time_dim: Size of each set of time features.
-        optimizer: Of the actor.
-        critic_optimizer: Of the critics.
-        layer_norm: In the critics.
-        ema: Decay of the policy's moving average, which acts.
-        seed: Of initial weights and of all draws of training.
-        compile_loss: Run steps through ``torch.compile``.
+        expectile: Expectile of V; 0.7 for MuJoCo, 0.9 for AntMaze.
+        num_action_samples: Actions sampled for each observation when acting. The authors report the
+            best of 16, 64 and 256 per task.
+        temperature: Softmax temperature over Q when one of them is selected; 0 selects the best.
+        critic_config: Hyper-parameters of the critics.
+        network: Sizes of actor and critics. The authors' critics have depth 2.
+        recipe: Settings of training; the average acts.
     """
 
     def __init__(
@@ -50,49 +46,46 @@ class IDQL(Denoises, ImplicitQ):
         *,
         steps: int = 5,
         expectile: float = 0.7,
-        candidates: int = 64,
+        num_action_samples: int = 64,
         temperature: float = 0.0,
-        tau: float = 0.005,
-        width: int = 256,
-        depth: int = 3,
-        time_dim: int = 64,
-        optimizer: AdamConfig = AdamConfig(),  # noqa: B008  (frozen)
-        critic_optimizer: AdamConfig = AdamConfig(),  # noqa: B008  (frozen)
-        layer_norm: bool = False,
-        ema: float = 0.999,
-        seed: int = 0,
-        compile_loss: bool = True,
+        critic_config: CriticConfig = CriticConfig(),  # noqa: B008  (frozen)
+        network: NetworkConfig = NetworkConfig(),  # noqa: B008  (frozen)
+        recipe: Recipe = Recipe(ema=0.999, compile=True),  # noqa: B008  (frozen)
     ) -> None:
         schedule = VPBetas(steps)
         super().__init__(
             spec,
             NoisePrediction(schedule),
-            tau=tau,
-            width=width,
-            depth=depth,
-            time_dim=time_dim,
-            optimizer=optimizer,
-            critic_optimizer=critic_optimizer,
-            layer_norm=layer_norm,
-            ema=ema,
+            critic_config=critic_config,
+            network=network,
             ema_every=1,
             ema_start=0,
             temperature=temperature,
-            seed=seed,
-            compile_loss=compile_loss,
+            recipe=recipe,
         )
-        self.expectile, self.candidates = expectile, candidates
-        self.noised_by(schedule)
+        self.expectile, self.num_action_samples = expectile, num_action_samples
+        self.set_schedule(schedule)
 
     @staticmethod
-    def build(spec: Spec, width: int, depth: int, time_dim: int) -> ResidualMLP:
-        """Residual blocks, the times through a learnt embedding."""
-        return ResidualMLP(spec.act_dim, spec.obs_dim, width, depth, time_dim=time_dim)
+    def build(spec: Spec, network: NetworkConfig) -> ResidualMLP:
+        """Build residual blocks with a learned embedding of the times."""
+        sizes = spec.act_dim, spec.obs_dim, network.width, network.depth
+        return ResidualMLP(*sizes, time_dim=network.time_dim)
 
     def actor_loss(
-        self, actor: Weights, batch: Transitions, draw: StepDraw, scale: Float[Tensor, ""]
+        self, actor: Weights, batch: Transitions, draw: StepDraw, q_scale: Float[Tensor, ""]
     ) -> tuple[Float[Tensor, ""], dict[str, Tensor]]:
-        """Imitation alone."""
-        imitation = self.objective.loss(self.bind(batch, self.net_of(actor)), draw.imitation)
+        """Imitation alone.
+
+        Args:
+            actor: Weights of the actor.
+            batch: Transitions.
+            draw: Randomness of the step.
+            q_scale: Unused.
+
+        Returns:
+            The loss, and figures to log.
+        """
+        imitation = self.objective.loss(self.bind(batch, self.net_with(actor)), draw.imitation)
         loss = imitation.per_sample.mean()
         return loss, {"actor_loss": loss.detach(), **imitation.logs}

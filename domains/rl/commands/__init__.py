@@ -1,1 +1,1 @@
-"""TODO-FACE domains/rl/commands."""
+"""Commands of the domain: collect, evaluate, export, sweep, bench and demo."""

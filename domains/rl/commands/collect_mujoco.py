@@ -1,74 +1,19 @@
-"""``oneleap collect mujoco``: a policy's episodes as a Minari data set and in D4RL's layout."""
+"""``oneleap collect mujoco``: episodes of a policy, as a Minari data set and in D4RL's layout."""
 
-from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
-
-import gymnasium
-import h5py
-import numpy as np
-from minari.data_collector import EpisodeBuffer
-from rich.console import Console
-from rich.progress import Progress
+from typing import TYPE_CHECKING, Any
 
 from oneleap.core.errors import InputError
-from oneleap.core.files import replacing
-from oneleap.domains.rl.data.d4rl import DOMAINS, domain_of
-from oneleap.domains.rl.data.minari import dataset_folder, write
-from oneleap.domains.rl.demonstrators.sb3 import Demonstrator, read_actor, train_sac, trusted_actor
-from oneleap.domains.rl.envs.task import Task
-from oneleap.domains.rl.evaluation.rollouts import episode_seed, evaluate
 
-ASKED_EPISODES = 10
-"""Played to see whether a policy in training is good enough."""
+if TYPE_CHECKING:
+    import gymnasium
+    from minari.data_collector import EpisodeBuffer
 
+    from oneleap.domains.rl.demonstrators.sb3 import Demonstrator
+    from oneleap.domains.rl.envs.task import Task
 
-def rollout(
-    env: gymnasium.Env[Any, Any], act: Demonstrator, steps: int, seed: int
-) -> Iterator[EpisodeBuffer]:
-    """Whole episodes, each from its own seed; the last is cut when ``steps`` are reached."""
-    left, k = steps, 0
-    while left > 0:
-        obs = [env.reset(seed=episode_seed(seed, k))[0]]
-        actions, rewards, terminals = [], [], []
-        over = False
-        while not over:
-            actions.append(act(np.asarray(obs[-1], np.float32)))
-            seen, reward, terminated, truncated, _ = env.step(actions[-1])
-            obs.append(seen)
-            rewards.append(float(reward))
-            terminals.append(bool(terminated))
-            left -= 1
-            over = bool(terminated or truncated) or left == 0
-        cut = np.zeros(len(actions), bool)
-        cut[-1] = not terminals[-1]
-        yield EpisodeBuffer(
-            id=k,
-            observations=np.array(obs),
-            actions=np.array(actions),
-            rewards=np.array(rewards),
-            terminations=np.array(terminals),
-            truncations=cut,
-        )
-        k += 1
-
-
-def write_d4rl(path: Path, episodes: Sequence[EpisodeBuffer], env_id: str) -> None:
-    """Write episodes in D4RL's layout, next observations included."""
-    columns: dict[str, list[Any]] = {
-        "observations": [np.asarray(e.observations)[:-1] for e in episodes],
-        "next_observations": [np.asarray(e.observations)[1:] for e in episodes],
-        "actions": [e.actions for e in episodes],
-        "rewards": [e.rewards for e in episodes],
-        "terminals": [e.terminations for e in episodes],
-        "timeouts": [e.truncations for e in episodes],
-    }
-    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
-        for name, parts in columns.items():
-            array = np.concatenate(parts)
-            kept = array if array.dtype == bool else array.astype(np.float32)
-            file.create_dataset(name, data=kept, compression="gzip", compression_opts=1)
-        file.attrs["env_id"] = env_id
+TEST_EPISODES = 10
+"""Episodes that decide whether a policy in training is good enough."""
 
 
 def mujoco(
@@ -84,88 +29,121 @@ def mujoco(
     hdf5: Path | None = None,
     overwrite: bool = False,
 ) -> None:
-    """Roll out a policy, or train one first, and write what it did in Minari's and D4RL's layout.
+    """Collect episodes of a policy, which may be trained first, for Minari and in D4RL's layout.
 
-    A checkpoint of Stable-Baselines3 is a zip file with pickles in it, which run code when they are
-    read. Only its tensors are read here, which do for SAC, TD3, PPO and A2C; other policies need
-    Stable-Baselines3's own loader, and your word that the file is to be trusted.
+    A checkpoint of Stable-Baselines3 is a zip file that contains pickles, which run code when they
+    are loaded. This command reads its tensors alone, which is enough for SAC, TD3, PPO and A2C. For
+    other policies it needs Stable-Baselines3's own loader, and you must trust the file.
 
     Example: oneleap collect mujoco --env Hopper-v5 --policy sac --target 40 --steps 1000000
 
     Args:
         env: Gymnasium id.
         policy: Zip file of Stable-Baselines3, or sac to train one.
-        steps: Steps to record.
-        target: Score, on D4RL's scale of 0 to 100, at which training ends.
-        train_steps: Most steps of training.
-        seed: Of everything.
-        trust: Load the checkpoint by Stable-Baselines3, which runs what code it holds.
+        steps: Number of steps to record.
+        target: Score at which training ends, on D4RL's scale of 0 to 100.
+        train_steps: Largest number of training steps.
+        seed: Seed of everything.
+        trust: Load the checkpoint with Stable-Baselines3, which runs the code it contains.
         dataset_id: Minari id; by default oneleap/NAME-collected-v0.
         out: Folder for the Minari data set, in place of Minari's own.
-        hdf5: File in D4RL's layout; by default NAME-collected.hdf5. A policy that was trained is
-            kept beside it, as a zip file.
-        overwrite: Replace what is there.
+        hdf5: File in D4RL's layout; by default NAME-collected.hdf5. A trained policy is saved
+            beside it as a zip file.
+        overwrite: Replace existing data.
 
     Raises:
-        InputError: There is no such environment or policy, or data of these names exist.
+        InputError: The environment or the policy does not exist, or data of these names do.
     """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from oneleap.domains.rl.data.d4rl import FAMILIES, family_of, write_d4rl
+    from oneleap.domains.rl.data.minari import dataset_folder, write_minari
+    from oneleap.domains.rl.demonstrators.episodes import collect_episodes
+    from oneleap.domains.rl.envs.task import Task
+
     if min(steps, train_steps) < 1:
         raise InputError("steps and train_steps must be positive")
-    key = domain_of(env)
-    domain = DOMAINS.get(key)
-    plain = key or env.rpartition("/")[2].partition("-v")[0].lower()
-    task = domain.task(key, env) if domain else Task(env)
+    key = family_of(env)
+    family = FAMILIES.get(key)
+    name = key or env.rpartition("/")[2].partition("-v")[0].lower()
+    task = family.task(key, env) if family else Task(env)
     task.action_bounds()
-    hdf5 = hdf5 or Path(f"{plain}-collected.hdf5")
+    hdf5 = hdf5 or Path(f"{name}-collected.hdf5")
     if hdf5.exists() and not overwrite:
-        raise InputError(
-            f"{hdf5} is there already: --overwrite true replaces it, --hdf5 names another"
-        )
-    dataset_id = dataset_id or f"oneleap/{plain}-collected-v0"
+        raise InputError(f"{hdf5} exists already: --overwrite replaces it, --hdf5 names another")
+    dataset_id = dataset_id or f"oneleap/{name}-collected-v0"
     folder = dataset_folder(dataset_id, out, overwrite)
-    world = task.make()
+    gym_env = task.make()
     act = _demonstrator(task, policy, target, train_steps, seed, trust, hdf5.with_suffix(".zip"))
     with Progress(console=Console(stderr=True)) as progress:
         bar = progress.add_task("collecting", total=steps)
         episodes = []
-        for episode in rollout(world, act, steps, seed):
+        for episode in collect_episodes(gym_env, act, steps, seed):
             episodes.append(episode)
             progress.advance(bar, len(episode.rewards))
-    returns = np.array([sum(e.rewards) for e in episodes if not _cut(world, e)] or [np.nan])
     about = f"{steps} steps of {policy if policy == 'sac' else Path(policy).name}, seed {seed}"
-    scale = {"ref_min_score": domain.low, "ref_max_score": domain.high} if domain else {}
-    write(folder, dataset_id, episodes, world, {"description": about, **scale})
+    scale = {"ref_min_score": family.low, "ref_max_score": family.high} if family else {}
+    write_minari(folder, dataset_id, episodes, gym_env, {"description": about, **scale})
     write_d4rl(hdf5, episodes, env)
-    score = f", score {task.score(returns).mean():.1f}" if domain else ""
     print(f"{folder}\n{hdf5}: {steps} steps in {len(episodes)} episodes")
-    print(f"mean return of whole episodes {returns.mean():.1f}{score}")
+    print(_mean_return(task, gym_env, episodes))
     print(f"next: oneleap fit --config rl/ofql_d4rl --data.path {hdf5}")
 
 
-def _cut(env: gymnasium.Env[Any, Any], episode: EpisodeBuffer) -> bool:
-    """Whether it was cut by the number of steps asked for, and not by the environment."""
+def _mean_return(
+    task: "Task", env: "gymnasium.Env[Any, Any]", episodes: "list[EpisodeBuffer]"
+) -> str:
+    """The mean return of the complete episodes, and its score if the task has a scale."""
+    import numpy as np
+
+    complete = [sum(e.rewards) for e in episodes if not _is_cut(env, e)]
+    returns = np.array(complete or [np.nan])
+    score = f", score {task.score(returns).mean():.1f}" if task.reference != "none" else ""
+    return f"mean return of complete episodes {returns.mean():.1f}{score}"
+
+
+def _is_cut(env: "gymnasium.Env[Any, Any]", episode: "EpisodeBuffer") -> bool:
+    """Whether the requested number of steps ended an episode, and not the environment."""
     limit = env.spec.max_episode_steps if env.spec else None
     return not episode.terminations[-1] and len(episode.rewards) != limit
 
 
 def _demonstrator(
-    task: Task, policy: str, target: float, most: int, seed: int, trust: bool, path: Path
-) -> Demonstrator:
-    """Train, or load."""
+    task: "Task",
+    policy: str,
+    target: float,
+    train_steps: int,
+    seed: int,
+    trust: bool,
+    path: Path,
+) -> "Demonstrator":
+    """Load the policy of a file, or train one with SAC and save it to ``path``."""
+    import numpy as np
+    from rich.console import Console
+
+    from oneleap.domains.rl.demonstrators.sb3 import load_trusted_actor, read_actor, train_sac
+    from oneleap.domains.rl.evaluation.rollouts import evaluate_policy
+
     if policy != "sac":
         file = Path(policy)
-        return trusted_actor(file) if trust else read_actor(file, task.make(), seed)
+        return load_trusted_actor(file) if trust else read_actor(file, task.make(), seed)
     if task.reference == "none":
-        raise InputError(f"{task.env}: D4RL has no references for it, so no score ends training")
+        raise InputError(
+            f"{task.env}: D4RL has no reference returns for it, so no score can end the training"
+        )
 
-    def good_enough(act: Demonstrator) -> bool:
-        found = evaluate(lambda obs: np.stack([act(o) for o in obs]), task, ASKED_EPISODES, seed)
+    def good_enough(act: "Demonstrator") -> bool:
+        found = evaluate_policy(
+            lambda obs: np.stack([act(o) for o in obs]), task, TEST_EPISODES, seed
+        )
         Console(stderr=True).print(f"SAC: score {found.score:.1f} of {target:g}")
         return found.score >= target
 
-    if not train_sac(task.make(), good_enough, path, most, max(1, min(10_000, most)), seed):
+    every = max(1, min(10_000, train_steps))
+    if not train_sac(task.make(), good_enough, path, train_steps, every, seed):
         raise InputError(
-            f"SAC did not reach a score of {target:g} within {most} steps; it is kept as {path}: "
-            f"raise --train_steps, lower --target, or record it as it is by --policy {path}"
+            f"SAC did not reach a score of {target:g} within {train_steps} steps; it is saved as "
+            f"{path}: raise --train_steps, lower --target, or record it with --policy {path}"
         )
     return read_actor(path, task.make(), seed)

@@ -1,45 +1,20 @@
-"""``oneleap demo``: from no data to a one-step policy that beats its demonstrator's data."""
+"""``oneleap demo``: from no data to a one-step policy that scores higher than its data."""
 
 import time
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from rich.console import Console
-from rich.table import Table
-
-from oneleap.core.cli import fit as cli
-from oneleap.core.timing import median_ms
-from oneleap.domains.rl.algorithms.policy import Policy
-from oneleap.domains.rl.commands import collect_pointmaze as collect
-from oneleap.domains.rl.data.datamodule import OfflineData
-from oneleap.domains.rl.data.transitions import GoalDistance
-from oneleap.domains.rl.envs.pointmaze import MAZES
-from oneleap.domains.rl.evaluation.plots import draw
-from oneleap.domains.rl.evaluation.report import draw_curves, png, write_report
-from oneleap.domains.rl.evaluation.rollouts import Evaluation, evaluate
+if TYPE_CHECKING:
+    from oneleap.domains.rl.evaluation.comparison import PolicyResult
 
 CURVES = {
     "eval/score": "score in the simulator",
     "train/q": "value of the data (Q)",
     "train/boundary_error": "imitation error",
 }
+"""Metrics whose learning curves are in the report, and their titles."""
 
-UNSEEN = 1_000_000
-"""Added to the seed of the last evaluation: its episodes are not those of training."""
-
-
-@dataclass(frozen=True)
-class Contestant:
-    """A trained policy and what it achieved."""
-
-    label: str
-    run: Path
-    trails: Path
-    result: Evaluation
-    act_ms: float
+HEADER = ("policy", "score", "success", "ms per action")
 
 
 def demo(
@@ -50,84 +25,73 @@ def demo(
     episodes: int = 50,
     seed: int = 0,
 ) -> None:
-    """Collect PointMaze data, train two policies on them, compare them in the simulator.
+    """Collect PointMaze data, train two policies on them, and compare them in the simulator.
 
     Example: oneleap demo
 
     Args:
-        run: Folder of data, runs and report; data that are there already are used again.
-        collect_steps: Steps of the demonstrator.
-        bc_steps: Gradient steps of behaviour cloning.
+        run: Folder of data, runs and report. Data that exist already are used again.
+        collect_steps: Steps of data to collect.
+        bc_steps: Gradient steps of behavior cloning.
         ofql_steps: Gradient steps of OFQL.
-        episodes: Played by each policy at the end.
-        seed: Of everything.
+        episodes: Episodes of each evaluation at the end.
+        seed: Seed of everything.
     """
+    from rich.console import Console
+
+    from oneleap.core.cli import fit
+    from oneleap.domains.rl.commands.collect_pointmaze import pointmaze
+    from oneleap.domains.rl.evaluation.comparison import evaluate_run
+
     start, console = time.monotonic(), Console()
     data = run / f"umaze-{collect_steps}-{seed}"
     if not data.exists():
-        collect.pointmaze("umaze", collect_steps, seed, out=data)
-    common = [f"--data.path={data}", f"--model.seed={seed}", f"--data.seed={seed}"]
-    recipes = {
+        pointmaze("umaze", collect_steps, seed, out=data)
+    common = [f"--data.path={data}", f"--model.recipe.seed={seed}", f"--data.seed={seed}"]
+    trainings = {
         "BC flow, 10 steps": ("rl/bc-flow_pointmaze-umaze", "bc-flow", bc_steps),
         "OFQL, 1 step": ("rl/ofql_pointmaze-umaze", "ofql", ofql_steps),
     }
-    contestants, when = [], time.strftime("%Y%m%d-%H%M%S")
-    for label, (config, name, steps) in recipes.items():
+    results, when = [], time.strftime("%Y%m%d-%H%M%S")
+    for label, (config, name, steps) in trainings.items():
         console.print(f"\n{label}: {steps} gradient steps")
         folder = run / when / name
         where = [f"--config={config}", f"--run={folder}", f"--trainer.max_steps={steps}"]
-        cli.main("fit", [*where, *common])
-        contestants.append(_play(label, folder, episodes, seed))
-    best = contestants[-1].run
-    contestants.append(_play("OFQL, 1 step, best of 50 by Q", best, episodes, seed, candidates=50))
-    rows = [_behaviour(data, contestants[0].result), *map(_row, contestants)]
-    header = ("policy", "score", "success", "ms per action")
-    table = Table(*header, title=f"PointMaze umaze, {episodes} episodes")
+        fit.main("fit", [*where, *common])
+        results.append(evaluate_run(label, folder, episodes, seed))
+    best = results[-1].run
+    results.append(evaluate_run("OFQL, 1 step, best of 50 by Q", best, episodes, seed, 50))
+    about = f"{collect_steps:,} steps of data, seed {seed}"
+    _report(run / "report.html", data, results, about, start)
+    console.print(f"next: oneleap evaluate {best} --num_action_samples 50")
+
+
+def _report(
+    path: Path, data: Path, results: "list[PolicyResult]", about: str, start: float
+) -> None:
+    """Print the table of results, and write the report."""
+    import torch
+    from rich.console import Console
+    from rich.table import Table
+
+    from oneleap.domains.rl.evaluation.comparison import data_score
+    from oneleap.domains.rl.evaluation.report import draw_curves, png, write_report
+
+    score = data_score(data, results[0].evaluation.task)
+    rows = [("behavior (the data)", f"{score:.1f}", "-", "-"), *(r.row for r in results)]
+    episodes = len(results[0].evaluation.returns)
+    table = Table(*HEADER, title=f"PointMaze umaze, {episodes} episodes")
     for row in rows:
         table.add_row(*row)
+    console = Console()
     console.print(table)
     minutes = (time.monotonic() - start) / 60
     text = (
-        f"Scores: 0 is random actions, 100 the waypoint controller that made the data with noise "
-        f"and for other goals. {collect_steps:,} steps of data, seed {seed}, "
-        f"{torch.get_num_threads()} threads, {minutes:.1f} minutes in all."
+        "Score 0 is that of random actions. Score 100 is that of the waypoint controller, which "
+        "collected the data with noise and for other goals. "
+        f"{about}, {torch.get_num_threads()} threads, {minutes:.1f} minutes in total."
     )
-    curves = png(draw_curves({c.label: c.run for c in contestants[:-1]}, CURVES))
-    pictures = {"Learning curves": curves}
-    pictures |= {f"Ways of {c.label}": c.trails.read_bytes() for c in contestants}
-    report = run / "report.html"
-    write_report(report, "One network call per action", text, header, rows, pictures)
-    console.print(f"report: {report} ({minutes:.1f} minutes in all)")
-    console.print(f"next: oneleap evaluate {contestants[-1].run} --candidates 50")
-
-
-def _play(label: str, run: Path, episodes: int, seed: int, candidates: int = 1) -> Contestant:
-    """Evaluate a finished run with one network call per action, on episodes of their own."""
-    policy = Policy.from_pretrained(run / "model")
-    task = policy.spec.task
-    assert task is not None
-    noise = torch.Generator().manual_seed(seed)
-
-    def act(obs: NDArray[np.float32]) -> NDArray[np.float32]:
-        return policy.act(obs, candidates=candidates, generator=noise)
-
-    result = evaluate(act, task, episodes, seed + UNSEEN)
-    trails = run / f"trails-{candidates}.png"
-    draw("umaze", result.trails, trails, f"{label}: score {result.score:.0f}")
-    obs = np.zeros(policy.spec.obs_dim, np.float32)
-    return Contestant(label, run, trails, result, median_ms(lambda: act(obs), calls=500))
-
-
-def _row(c: Contestant) -> tuple[str, ...]:
-    figures = c.result.flat()
-    score = f"{figures['score']:.1f} ± {figures['score_se']:.1f}"
-    return c.label, score, f"{100 * figures['success']:.0f} %", f"{c.act_ms:.2f}"
-
-
-def _behaviour(data: Path, result: Evaluation) -> tuple[str, ...]:
-    """The score of the data themselves: their mean reward over an episode's length."""
-    goal = MAZES["umaze"].goal
-    reward = GoalDistance((float(goal[0]), float(goal[1])))
-    rewards = OfflineData(str(data), reward=reward).dataset.reward
-    mean = rewards.double().mean().item() * MAZES["umaze"].horizon
-    return "behaviour (the data)", f"{result.task.score(np.array([mean]))[0]:.1f}", "-", "-"
+    pictures = {"Learning curves": png(draw_curves({r.label: r.run for r in results[:-1]}, CURVES))}
+    pictures |= {f"Trajectories of {r.label}": r.plot.read_bytes() for r in results}
+    write_report(path, "One network call per action", text, HEADER, rows, pictures)
+    console.print(f"report: {path} ({minutes:.1f} minutes in total)")

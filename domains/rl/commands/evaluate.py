@@ -1,30 +1,24 @@
-"""``oneleap evaluate`` of a policy: its scores in its environment, and pictures of what it does."""
+"""``oneleap evaluate`` for policies: scores in the environment, plots and a video."""
 
 import functools
-from json import dumps
 from pathlib import Path
-from typing import Any
-
-import gymnasium
-from rich.console import Console
-from rich.table import Table
+from typing import TYPE_CHECKING, Any
 
 from oneleap.core.errors import InputError, positive
-from oneleap.core.files import replacing
-from oneleap.core.hub.pretrained import load_pretrained
-from oneleap.core.training.seed import step_generator
-from oneleap.domains.rl.algorithms.actor_critic import ActorCritic
-from oneleap.domains.rl.algorithms.policy import Policy
-from oneleap.domains.rl.envs.pointmaze import ENV_ID
-from oneleap.domains.rl.envs.task import Spec, Task
-from oneleap.domains.rl.evaluation.plots import draw, film, vector
-from oneleap.domains.rl.evaluation.rollouts import Evaluation, episode_seed, evaluate
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from oneleap.domains.rl.algorithms.policy import Policy
+    from oneleap.domains.rl.envs.task import Task
+    from oneleap.domains.rl.evaluation.rollouts import Evaluation
+    from oneleap.domains.rl.spec import Spec
 
 
-def command(
+def evaluate(
     run: Path,
     episodes: int = 100,
-    candidates: int | None = None,
+    num_action_samples: int | None = None,
     steps: int | None = None,
     noise_scale: float = 1.0,
     temperature: float | None = None,
@@ -32,92 +26,131 @@ def command(
     json: Path | None = None,
     video: bool = True,
 ) -> None:
-    """Play a trained policy in its environment, and print returns and scores.
+    """Run a trained policy in its environment, and print returns and scores.
 
     Example: oneleap evaluate runs/rl/ofql_hopper-medium/0
 
     Args:
-        run: Folder of the run; ``evaluation.json`` and pictures are written there.
-        episodes: How many.
-        candidates: Actions proposed per observation, of which the value chooses one; by default
-            the policy's own number, 1 for most.
+        run: Folder of a run or of a model. ``evaluation.json``, plots and the video go there.
+        episodes: Number of episodes.
+        num_action_samples: Actions sampled for each observation, of which one is selected by Q
+            (best of N by Q); by default the policy's own number, which is 1 for most.
         steps: Network calls per action; by default the policy's own number.
-        noise_scale: Factor on the noise that actions are made of; by 0 they are always the same.
-        temperature: Softmax temperature over values when one candidate is chosen, 0 for the best;
-            by default the policy's own.
-        seed: Of environments and policy.
-        json: Also write the figures to this file, name -> number.
-        video: Write ``rollout.mp4`` if the environment can draw itself.
+        noise_scale: Factor on the noise of the actions. At 0 they are deterministic.
+        temperature: Softmax temperature over Q when one of several actions is selected; 0 selects
+            the best. By default the policy's own.
+        seed: Seed of the environments and of the policy.
+        json: Further file for the results, name -> number.
+        video: Whether to write ``rollout.mp4``, if the environment can render images.
 
     Raises:
         InputError: There is no policy in ``run``, or it does not fit its environment.
     """
-    policy = load_pretrained(run / "model")
-    if not isinstance(policy, Policy):
-        raise InputError(f"{run / 'model'} holds a {type(policy).__name__}, not a policy")
-    task = _fitting(policy.spec, run)
-    candidates = policy.candidates if candidates is None else candidates
+    from rich.console import Console
+
+    from oneleap.core.training.run import find_model
+    from oneleap.core.training.seed import episode_seed, step_generator
+    from oneleap.domains.rl.algorithms.actor_critic import ActorCritic
+    from oneleap.domains.rl.envs.registration import POINTMAZE
+    from oneleap.domains.rl.evaluation.plots import plot_trajectories, record_video
+    from oneleap.domains.rl.evaluation.rollouts import evaluate_policy
+
+    found = find_model(run)
+    policy = load_policy(found.model)
+    task = _fitting_task(policy.spec, run)
+    if num_action_samples is None:
+        num_action_samples = policy.num_action_samples
     steps = policy.steps if steps is None else steps
-    positive(episodes=episodes, candidates=candidates, steps=steps)
+    positive(episodes=episodes, num_action_samples=num_action_samples, steps=steps)
     if noise_scale < 0:
         raise InputError(f"noise_scale must be 0 or more, not {noise_scale}")
-    _choose_at(policy, candidates, temperature)
+    _prepare_selection(policy, num_action_samples, temperature)
     generator = step_generator(seed, 0, stream=2, device=policy.device)
-    how: dict[str, Any] = {"candidates": candidates, "steps": steps, "noise_scale": noise_scale}
+    how: dict[str, Any] = {
+        "num_action_samples": num_action_samples,
+        "steps": steps,
+        "noise_scale": noise_scale,
+    }
     act = functools.partial(policy.act, **how, generator=generator)
 
-    evaluation = evaluate(act, task, episodes, seed, progress=True)
-    found = {**evaluation.flat(), **how, "seed": seed}
+    evaluation = evaluate_policy(act, task, episodes, seed, progress=True)
+    figures = {**evaluation.figures(), **how, "seed": seed}
     if isinstance(policy, ActorCritic):
-        found["temperature"] = policy.temperature
-    for path in filter(None, (run / "evaluation.json", json)):
-        with replacing(path) as temporary:
-            temporary.write_text(dumps(found, indent=2) + "\n", encoding="utf-8")
-    Console().print(_told(evaluation, **how))
-    if task.env == ENV_ID:
+        figures["temperature"] = policy.temperature
+    found.write_evaluation(figures, json)
+    Console().print(_table(evaluation, num_action_samples, steps, noise_scale))
+    if task.env == POINTMAZE:
         maze, title = str(task.env_kwargs.get("maze", "umaze")), f"score {evaluation.score:.0f}"
-        draw(maze, evaluation.trails, run / "trails.png", title)
-        print(f"picture: {run / 'trails.png'}")
+        path = found.home / "trajectories.png"
+        plot_trajectories(maze, evaluation.trajectories, path, title)
+        print(f"plot: {path}")
     if video:
-        path = run / "rollout.mp4"
-        print(film(act, task, path, episode_seed(seed, 0)) or f"video: {path}")
+        path = found.home / "rollout.mp4"
+        print(record_video(act, task, path, episode_seed(seed, 0)) or f"video: {path}")
 
 
-def _choose_at(policy: Policy, candidates: int, temperature: float | None) -> None:
-    """Have a policy choose among its candidates, at another temperature if one is given."""
-    if candidates > 1 and type(policy).choose is Policy.choose:
-        raise InputError(f"candidates: a {type(policy).__name__} has no values to choose by")
+def load_policy(folder: Path) -> "Policy":
+    """Load a policy.
+
+    Raises:
+        InputError: The folder holds none.
+    """
+    from oneleap.core.hub.pretrained import load_pretrained
+    from oneleap.domains.rl.algorithms.policy import Policy
+
+    policy = load_pretrained(folder)
+    if not isinstance(policy, Policy):
+        raise InputError(f"{folder} holds a {type(policy).__name__}, not a policy")
+    return policy
+
+
+def _prepare_selection(
+    policy: "Policy", num_action_samples: int, temperature: float | None
+) -> None:
+    """Check that the policy can select by Q, and set its temperature if one is given."""
+    from oneleap.domains.rl.algorithms.actor_critic import ActorCritic
+
+    name = type(policy).__name__
+    if num_action_samples > 1 and not isinstance(policy, ActorCritic):
+        raise InputError(f"num_action_samples: a {name} has no Q to select by")
     if temperature is None:
         return
     if temperature < 0:
         raise InputError(f"temperature must be 0 or more, not {temperature}")
     if not isinstance(policy, ActorCritic):
-        raise InputError(f"temperature: a {type(policy).__name__} has no values to choose by")
+        raise InputError(f"temperature: a {name} has no Q to select by")
     policy.temperature = temperature
 
 
-def _told(evaluation: Evaluation, candidates: int, steps: int, noise_scale: float) -> Table:
-    """The figures for people, and how the policy acted."""
+def _table(
+    evaluation: "Evaluation", num_action_samples: int, steps: int, noise_scale: float
+) -> "Table":
+    """The results, and how the policy chose its actions."""
     table = evaluation.table()
-    table.add_row("candidates", f"N={candidates}, chosen by value" if candidates > 1 else "N=1")
+    several = f"best of {num_action_samples} by Q" if num_action_samples > 1 else "1"
+    table.add_row("action samples", several)
     table.add_row("network calls", f"{steps} per action")
-    table.add_row("noise", f"times {noise_scale:g}")
+    table.add_row("noise scale", f"{noise_scale:g}")
     return table
 
 
-def _fitting(spec: Spec, run: Path) -> Task:
-    """The policy's task, if its environment has the policy's sizes."""
+def _fitting_task(spec: "Spec", run: Path) -> "Task":
+    """The policy's task, after a check that its environment has the policy's sizes."""
+    import gymnasium
+
+    from oneleap.domains.rl.envs.task import observation_vector
+
     if spec.task is None:
         raise InputError(
             f"{run}: trained without an environment; set data.env and train again to evaluate"
         )
     env = spec.task.make()
-    seen, actions = vector(env.reset(seed=0)[0]).shape, env.action_space
+    obs, actions = observation_vector(env.reset(seed=0)[0]).shape, env.action_space
     env.close()
     shape = actions.shape if isinstance(actions, gymnasium.spaces.Box) else None
-    if seen != (spec.obs_dim,) or shape != (spec.act_dim,):
+    if obs != (spec.obs_dim,) or shape != (spec.act_dim,):
         raise InputError(
             f"{run}: the policy maps {spec.obs_dim} observations to {spec.act_dim} actions; "
-            f"{spec.task.env} has observations {seen} and actions {actions}"
+            f"{spec.task.env} has observations {obs} and actions {actions}"
         )
     return spec.task

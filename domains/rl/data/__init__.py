@@ -1,1 +1,1 @@
-"""TODO-FACE domains/rl/data."""
+"""Offline data: readers of D4RL and Minari files, rewards, and data modules."""

@@ -1,34 +1,39 @@
-"""D4RL's HDF5 files, read without D4RL and without a simulator."""
+"""Reads and writes D4RL's HDF5 files, without D4RL and without a simulator."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from oneleap.core.errors import InputError
-from oneleap.domains.rl.data.transitions import Loaded, OfflineDataset
+from oneleap.core.files import replacing
+from oneleap.domains.rl.data.transitions import LoadedData, OfflineDataset
 from oneleap.domains.rl.data.validation import (
     DIMENSIONS,
-    assemble,
-    bounded,
-    checked,
+    build_dataset,
     episode_bounds,
+    validate_actions,
+    validate_fields,
 )
-from oneleap.domains.rl.envs.task import MEND, Task
+from oneleap.domains.rl.envs.task import ENV_HINT, Task
+
+if TYPE_CHECKING:
+    from minari.data_collector import EpisodeBuffer
 
 
-class Domain(NamedTuple):
+class Family(NamedTuple):
     """One family of D4RL's data sets.
 
     Attributes:
         low: Return of random actions, D4RL's ``REF_MIN_SCORE``.
         high: Return of an expert, D4RL's ``REF_MAX_SCORE``.
-        env: Gymnasium's environment with the same observations; empty if there is none.
+        env: Gymnasium environment with the same observations; empty if there is none.
         obs_dim: Size of its observations.
-        steps: Steps of D4RL's episodes; 0 if they are the environment's own.
+        steps: Steps of D4RL's episodes; 0 if the environment has the same number.
     """
 
     low: float
@@ -38,93 +43,112 @@ class Domain(NamedTuple):
     steps: int = 0
 
     def task(self, key: str, env: str) -> Task:
-        """The environment ``env`` as D4RL plays it, by the references of the family ``key``."""
+        """The environment ``env``, with D4RL's episode length and the returns of family ``key``."""
         kwargs = {"max_episode_steps": self.steps} if self.steps else {}
         return Task(env, kwargs, self.low, self.high, f"D4RL {key}")
 
 
-DOMAINS = {
-    "halfcheetah": Domain(-280.178953, 12135.0, "HalfCheetah-v5", 17),
-    "hopper": Domain(-20.272305, 3234.3, "Hopper-v5", 11),
-    "walker2d": Domain(1.629008, 4592.3, "Walker2d-v5", 17),
-    # D4RL's goals are part of neither the observation nor gymnasium-robotics' fixed tasks.
-    "antmaze": Domain(0.0, 1.0),
-    "ant": Domain(-325.6, 3879.7, "Ant-v5", 105),
-    # Another origin and other axes than gymnasium-robotics' PointMaze.
-    "maze2d-umaze": Domain(23.85, 161.86),
-    "maze2d-medium": Domain(13.13, 277.39),
-    "maze2d-large": Domain(6.7, 273.99),
-    "kitchen": Domain(0.0, 4.0),
-    "pen": Domain(96.262799, 3076.8331017826877, "AdroitHandPen-v1", 45, 100),
-    "hammer": Domain(-274.856578, 12794.134825156867, "AdroitHandHammer-v1", 46),
-    "relocate": Domain(-6.425911, 4233.877797728884, "AdroitHandRelocate-v1", 39),
-    "door": Domain(-56.512833, 2880.5693087298737, "AdroitHandDoor-v1", 39),
+FAMILIES = {
+    "halfcheetah": Family(-280.178953, 12135.0, "HalfCheetah-v5", 17),
+    "hopper": Family(-20.272305, 3234.3, "Hopper-v5", 11),
+    "walker2d": Family(1.629008, 4592.3, "Walker2d-v5", 17),
+    # D4RL's goals are not in the observation, and gymnasium-robotics has no task with one goal.
+    "antmaze": Family(0.0, 1.0),
+    "ant": Family(-325.6, 3879.7, "Ant-v5", 105),
+    # The origin and the axes differ from those of gymnasium-robotics' PointMaze.
+    "maze2d-umaze": Family(23.85, 161.86),
+    "maze2d-medium": Family(13.13, 277.39),
+    "maze2d-large": Family(6.7, 273.99),
+    "kitchen": Family(0.0, 4.0),
+    "pen": Family(96.262799, 3076.8331017826877, "AdroitHandPen-v1", 45, 100),
+    "hammer": Family(-274.856578, 12794.134825156867, "AdroitHandHammer-v1", 46),
+    "relocate": Family(-6.425911, 4233.877797728884, "AdroitHandRelocate-v1", 39),
+    "door": Family(-56.512833, 2880.5693087298737, "AdroitHandDoor-v1", 39),
 }
 """D4RL's families by the beginning of their names."""
 
 
-def domain_of(name: str) -> str:
-    """Key of :data:`DOMAINS` for a file name, a D4RL name or a Gymnasium id; empty if unknown."""
+def family_of(name: str) -> str:
+    """Key of :data:`FAMILIES` for a file name, a D4RL name or a Gymnasium id; empty if unknown."""
     plain = re.sub(r"^(adroithand|franka|mini_)", "", name.lower())
     plain = re.sub(r"^ant_maze", "antmaze", plain)
-    return next((key for key in DOMAINS if re.match(rf"{key}(?![a-z])", plain)), "")
+    return next((key for key in FAMILIES if re.match(rf"{key}(?![a-z])", plain)), "")
 
 
-def read(path: str, env: str | None = None, clip: bool = False) -> Loaded:
-    """Read a file of D4RL's layout: observations, actions, rewards, terminals, timeouts.
+def read_d4rl(path: str, env: str | None = None, clip: bool = False) -> LoadedData:
+    """Read a file in D4RL's layout: observations, actions, rewards, terminals, timeouts.
 
-    Without ``next_observations`` they are the rows that follow, as in D4RL's ``qlearning_dataset``:
-    the last step of an episode that timed out, and of the file, is dropped. Only ``terminals`` end
-    the value. Actions are those of D4RL's environments, within [-1, 1], unless ``env`` says others.
+    If the file has no ``next_observations``, they are the rows that follow, as in D4RL's
+    ``qlearning_dataset``, which drops the last step of the file and of each episode that timed out.
+    Only ``terminals`` end the value. Actions are those of D4RL's environments, within [-1, 1],
+    unless ``env`` names an environment with other bounds.
 
     Args:
-        path: File.
-        env: Gymnasium id of the environment, or ``none``; by default from the file's attribute
-            ``env_id`` or its name.
-        clip: Clip actions to their bounds.
+        path: The file.
+        env: Gymnasium id of the environment, or ``none``; by default that of the file's attribute
+            ``env_id`` or of its name.
+        clip: Whether to clip actions to their bounds.
+
+    Returns:
+        The data and their task.
 
     Raises:
-        InputError: The file is damaged, a field is missing or wrong, or the environment unknown.
+        InputError: The file is damaged, a field is missing or wrong, or the environment is unknown.
     """
-    raw, stored = opened(path)
-    found = checked(path, raw, optional=("next_observations",))
-    task, domain = _task(path, env, stored)
-    width = found["observations"].shape[1]
-    if domain and task and task.env == domain.env and width != domain.obs_dim:
+    raw, stored = read_fields(path)
+    fields = validate_fields(path, raw, optional=("next_observations",))
+    task, family = _task(path, env, stored)
+    width = fields["observations"].shape[1]
+    if family and task and task.env == family.env and width != family.obs_dim:
         raise InputError(
-            f"{path}: {width} observations a step, {task.env} gives {domain.obs_dim}; {MEND}"
+            f"{path}: observations have {width} dimensions, those of {task.env} have "
+            f"{family.obs_dim}; {ENV_HINT}"
         )
     if task and env:
-        task.require(path, width, found["actions"].shape[1])
-    low, high = limits(found["actions"], task, domain)
-    found["actions"] = bounded(path, found["actions"], low, high, clip)
-    if "next_observations" in found:
-        ends = (found["terminals"] + found["timeouts"]) > 0
-        data = assemble(found, episode_bounds(ends))
+        task.check_sizes(path, width, fields["actions"].shape[1])
+    low, high = action_limits(fields["actions"], task, family)
+    fields["actions"] = validate_actions(path, fields["actions"], low, high, clip)
+    if "next_observations" in fields:
+        ends = (fields["terminals"] + fields["timeouts"]) > 0
+        data = build_dataset(fields, episode_bounds(ends))
     else:
-        data = derived(path, found)
-    return Loaded(data, low, high, task)
+        data = derive_next_observations(path, fields)
+    return LoadedData(data, low, high, task)
 
 
-def derived(path: str, found: dict[str, NDArray[np.float32]]) -> OfflineDataset:
-    """Add next observations: the row that follows.
+def derive_next_observations(path: str, fields: dict[str, NDArray[np.float32]]) -> OfflineDataset:
+    """Build a data set whose next observation is the row that follows.
 
-    The row before a dropped last step takes over its mark of a time limit.
+    If a dropped last step was marked as a timeout, the row before it gets that mark.
+
+    Args:
+        path: The file, for the message.
+        fields: Validated fields without next observations.
+
+    Returns:
+        The data set.
+
+    Raises:
+        InputError: No step has a successor.
     """
-    terminal, timeout = found["terminals"] > 0, found["timeouts"] > 0
+    terminal, timeout = fields["terminals"] > 0, fields["timeouts"] > 0
     keep = ~timeout[:-1]
     if not keep.any():
         raise InputError(f"{path}: no step has a successor; add next_observations")
     episode = np.concatenate([[0], np.cumsum(terminal | timeout)[:-1]])[:-1][keep]
-    columns = {name: array[:-1][keep] for name, array in found.items()}
-    columns["next_observations"] = found["observations"][1:][keep]
+    columns = {name: array[:-1][keep] for name, array in fields.items()}
+    columns["next_observations"] = fields["observations"][1:][keep]
     columns["timeouts"] = (timeout[1:] & ~terminal[:-1])[keep].astype(np.float32)
     ends = np.append(episode[1:] != episode[:-1], True)
-    return assemble(columns, episode_bounds(ends))
+    return build_dataset(columns, episode_bounds(ends))
 
 
-def opened(path: str) -> tuple[dict[str, NDArray[Any]], str]:
-    """The known fields of a file and its attribute ``env_id``."""
+def read_fields(path: str) -> tuple[dict[str, NDArray[Any]], str]:
+    """Read the known fields of a file, and its attribute ``env_id``.
+
+    Raises:
+        InputError: The file is missing or damaged, or has none of the fields.
+    """
     if not Path(path).is_file():
         raise InputError(f"{path}: no such file")
     try:
@@ -140,50 +164,83 @@ def opened(path: str) -> tuple[dict[str, NDArray[Any]], str]:
             }
             if not raw:
                 names = ", ".join(sorted(file)) or "nothing"
-                raise InputError(f"{path}: none of D4RL's fields in it, but {names}")
+                raise InputError(f"{path}: has none of D4RL's fields, but {names}")
             return raw, str(file.attrs.get("env_id", ""))
     except InputError:
         raise
     except (OSError, RuntimeError, TypeError, KeyError, ValueError, MemoryError) as error:
         reason = " ".join(str(error).split())
-        raise InputError(f"{path}: damaged, or no HDF5 file: {reason}") from None
+        raise InputError(f"{path}: damaged, or not an HDF5 file: {reason}") from None
 
 
-def _task(path: str, env: str | None, stored: str) -> tuple[Task | None, Domain | None]:
-    """The environment asked for, else the one stored, else the one the file's name tells.
+def _task(path: str, env: str | None, stored: str) -> tuple[Task | None, Family | None]:
+    """The requested environment, else the stored one, else the one of the file's name.
 
-    One asked for is scored by D4RL's references of its own domain, if it has any, never by those of
-    the file's.
+    A requested environment is scored by the reference returns of its own family, if it has any, not
+    by those of the file's family.
     """
     if env == "none":
         return None, None
     names = [env] if env else [stored, Path(path).stem]
-    key = next(filter(None, map(domain_of, names)), "")
-    domain = DOMAINS.get(key)
-    same = domain is not None and stored.partition("-v")[0] == domain.env.partition("-v")[0]
-    name = env or (stored if stored and (same or not key) else domain.env if domain else "")
+    key = next(filter(None, map(family_of, names)), "")
+    family = FAMILIES.get(key)
+    same = family is not None and stored.partition("-v")[0] == family.env.partition("-v")[0]
+    name = env or (stored if stored and (same or not key) else family.env if family else "")
     if not name:
         what = (
             f"no environment has the observations of D4RL's {key}"
             if key
-            else ("neither its attribute env_id nor its name tells the environment")
+            else "neither its attribute env_id nor its name identifies the environment"
         )
         raise InputError(
             f"{path}: {what}; set env to a Gymnasium id such as Hopper-v5, "
             "or to none to train without evaluation"
         )
-    if domain is None:
+    if family is None:
         return Task(name), None
-    return domain.task(key, name), domain
+    return family.task(key, name), family
 
 
-def limits(
-    act: NDArray[np.float32], task: Task | None, domain: Domain | None
+def action_limits(
+    act: NDArray[np.float32], task: Task | None, family: Family | None
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """D4RL's bounds, else the environment's, else the range of the data."""
+    """Choose the bounds of the actions: D4RL's, else the environment's, else the data's range.
+
+    Args:
+        act: Actions, (n, a).
+        task: Environment of the data, if known.
+        family: D4RL family of the data, if known.
+
+    Returns:
+        Smallest and largest action, (a,) each.
+    """
     one = np.ones(act.shape[1], np.float32)
-    if domain is not None or (task is None and np.abs(act).max() <= 1):
+    if family is not None or (task is None and np.abs(act).max() <= 1):
         return -one, one
     if task is None:
         return act.min(0), act.max(0)
     return task.action_bounds()
+
+
+def write_d4rl(path: Path, episodes: "Sequence[EpisodeBuffer]", env_id: str) -> None:
+    """Write episodes in D4RL's layout, with next observations.
+
+    Args:
+        path: File to write.
+        episodes: Episodes in Minari's form.
+        env_id: Gymnasium id of the environment, stored as an attribute.
+    """
+    columns: dict[str, list[Any]] = {
+        "observations": [np.asarray(e.observations)[:-1] for e in episodes],
+        "next_observations": [np.asarray(e.observations)[1:] for e in episodes],
+        "actions": [e.actions for e in episodes],
+        "rewards": [e.rewards for e in episodes],
+        "terminals": [e.terminations for e in episodes],
+        "timeouts": [e.truncations for e in episodes],
+    }
+    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+        for name, parts in columns.items():
+            array = np.concatenate(parts)
+            stored = array if array.dtype == bool else array.astype(np.float32)
+            file.create_dataset(name, data=stored, compression="gzip", compression_opts=1)
+        file.attrs["env_id"] = env_id

@@ -1,4 +1,4 @@
-"""Minari data sets: read in one go, written whole or not at all."""
+"""Reads and writes Minari data sets. A data set is written completely or not at all."""
 
 import os
 import shutil
@@ -21,70 +21,81 @@ from minari.storage.datasets_root_dir import get_dataset_path
 from numpy.typing import NDArray
 
 from oneleap.core.errors import InputError
-from oneleap.domains.rl.data.minari_tasks import recorded, tasks
-from oneleap.domains.rl.data.transitions import Loaded
-from oneleap.domains.rl.data.validation import assemble, bounded, checked
-from oneleap.domains.rl.envs.task import observed
+from oneleap.domains.rl.data.minari_tasks import environment_of, tasks
+from oneleap.domains.rl.data.transitions import LoadedData
+from oneleap.domains.rl.data.validation import build_dataset, validate_actions, validate_fields
+from oneleap.domains.rl.envs.task import observation_keys
 
 PARTS = ("observations", "actions", "rewards", "terminations", "truncations")
+"""Arrays of an episode, by Minari's names."""
 
 Episode = tuple[NDArray[Any], ...]
-"""The arrays of :data:`PARTS`; observations have one row more than the others."""
+"""The arrays of :data:`PARTS`. Observations have one row more than the others."""
 
 
-def read(path: str, clip: bool = False) -> Loaded:
-    """Read a data set by its id or its folder; an id that is not here is downloaded by Minari.
+def read_minari(path: str, clip: bool = False) -> LoadedData:
+    """Read a data set. Minari downloads it if it is not on this machine.
 
-    Of dictionary observations, the entry ``observation`` is taken; of AntMaze's, the position and
-    the goal too (see :func:`oneleap.domains.rl.envs.task.observed`).
+    Of dictionary observations, the reader takes the entry ``observation``. Of AntMaze's, it also
+    takes the position and the goal, see
+    :func:`oneleap.domains.rl.envs.task.observation_keys`.
 
     Args:
         path: Id such as ``D4RL/hopper/medium-v2``, or the folder of a data set.
-        clip: Clip actions to the action space, where they leave it.
+        clip: Whether to clip actions to the action space.
+
+    Returns:
+        The data and their task.
 
     Raises:
-        InputError: There is no such data set, it cannot be downloaded, or it is damaged.
+        InputError: The data set does not exist, cannot be downloaded, or is damaged.
     """
-    with blamed(path):
-        storage = MinariStorage.read(find(path))
+    with one_line_errors(path):
+        storage = MinariStorage.read(locate(path))
         meta = storage.metadata
-        spec = recorded(meta)
+        spec = environment_of(meta)
     keys = _vector_keys(path, storage.observation_space, spec.id if spec else "")
     space = storage.action_space
     if not (isinstance(space, spaces.Box) and len(space.shape) == 1):
-        raise InputError(f"{path}: actions are {space}; vectors of numbers are needed")
-    with blamed(path):
-        episodes = [e for e in episodes_of(storage, meta, keys) if len(e[1])]
-    found, bounds = joined(path, episodes)
-    low, high = limits(space, found["actions"])
-    found["actions"] = bounded(path, found["actions"], low, high, clip)
-    return Loaded(assemble(found, bounds), low, high, **tasks(meta))
+        raise InputError(f"{path}: actions are {space}, but must be vectors of numbers")
+    with one_line_errors(path):
+        episodes = [e for e in read_episodes(storage, meta, keys) if len(e[1])]
+    fields, bounds = concatenate_episodes(path, episodes)
+    low, high = space_limits(space, fields["actions"])
+    fields["actions"] = validate_actions(path, fields["actions"], low, high, clip)
+    return LoadedData(build_dataset(fields, bounds), low, high, **tasks(meta))
 
 
 @contextmanager
-def blamed(path: str) -> Iterator[None]:
-    """Turn what Minari and HDF5 raise on a damaged data set into one line."""
+def one_line_errors(path: str) -> Iterator[None]:
+    """Convert the errors of Minari and HDF5 on a damaged data set to one line."""
     try:
         yield
     except InputError:
         raise
     except (OSError, KeyError, ValueError, RuntimeError, AssertionError, TypeError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{path}: damaged, or no Minari data set: {reason}") from None
+        raise InputError(f"{path}: damaged, or not a Minari data set: {reason}") from None
 
 
-def find(path: str) -> Path:
-    """The folder with the data, downloaded if need be."""
+def locate(path: str) -> Path:
+    """Return the folder of the data; download them first if necessary.
+
+    Raises:
+        InputError: The path is no data set, or the download fails.
+    """
     if Path(path).is_dir():
         inner = Path(path) / "data"
         return inner if inner.is_dir() else Path(path)
     if Path(path).is_file():
-        raise InputError(f"{path}: neither .hdf5 of D4RL's layout nor a folder of Minari's")
+        raise InputError(
+            f"{path}: neither a .hdf5 file of D4RL's layout nor the folder of a Minari data set"
+        )
     try:
         parse_dataset_id(path)
     except (ValueError, TypeError):
         raise InputError(
-            f"{path}: no such file or folder, and no Minari id such as D4RL/hopper/medium-v2"
+            f"{path}: no such file or folder, and not a Minari id such as D4RL/hopper/medium-v2"
         ) from None
     folder = Path(get_dataset_path(path))
     if not folder.is_dir() and path.startswith("oneleap/"):
@@ -92,7 +103,7 @@ def find(path: str) -> Path:
     if not folder.is_dir():
         try:
             minari.download_dataset(path)
-        except Exception as error:  # of any of Minari's back ends
+        except Exception as error:  # each of Minari's back ends raises errors of its own
             reason = " ".join(str(error).split()) or type(error).__name__
             raise InputError(
                 f"{path}: not in {get_dataset_path()}, and cannot be downloaded: {reason[:200]}"
@@ -101,46 +112,54 @@ def find(path: str) -> Path:
 
 
 def _vector_keys(path: str, space: gymnasium.Space[Any], env: str) -> tuple[str, ...]:
-    """Entries of a dictionary observation that are used, in order; none for a plain vector."""
+    """Entries of a dictionary observation to use, in order; empty for a plain vector."""
     keys: tuple[str, ...] = ()
     used = [space]
-    if isinstance(space, spaces.Dict) and set(observed(env)) <= set(space.spaces):
-        keys = observed(env)
+    if isinstance(space, spaces.Dict) and set(observation_keys(env)) <= set(space.spaces):
+        keys = observation_keys(env)
         used = [space[key] for key in keys]
     for part in used:
         if not (isinstance(part, spaces.Box) and len(part.shape) == 1):
-            raise InputError(f"{path}: observations are {part}; vectors of numbers are needed")
+            raise InputError(f"{path}: observations are {part}, but must be vectors of numbers")
     return keys
 
 
-def episodes_of(
+def read_episodes(
     storage: MinariStorage, meta: Mapping[str, Any], keys: tuple[str, ...]
 ) -> Iterator[Episode]:
-    """All episodes, entries ``keys`` of dictionary observations joined.
+    """Read all episodes.
 
-    From HDF5 they are read past Minari's own reader, which takes four times as long.
+    HDF5 files are read without Minari's reader, which takes four times as long.
+
+    Args:
+        storage: Storage of the data set.
+        meta: Its metadata.
+        keys: Entries of dictionary observations to join; empty for plain observations.
+
+    Yields:
+        The arrays of each episode.
     """
     count = int(meta["total_episodes"])
     if storage.FORMAT != "hdf5":
         for episode in storage.get_episodes(range(count)):
             obs, *others = (episode[part] for part in PARTS)
             columns = [obs[key] for key in keys] if keys else [obs]
-            yield _one_vector([np.asarray(array) for array in (*columns, *others)])
+            yield _join_observations([np.asarray(array) for array in (*columns, *others)])
         return
     names = [f"{PARTS[0]}/{key}" for key in keys] or [PARTS[0]]
     with h5py.File(storage.data_path / "main_data.hdf5", "r", rdcc_nbytes=0) as file:
-        yield from map(_one_vector, _hdf5(file, count, [*names, *PARTS[1:]]))
+        yield from map(_join_observations, _read_hdf5(file, count, [*names, *PARTS[1:]]))
 
 
-def _one_vector(arrays: Sequence[NDArray[Any]]) -> Episode:
-    """The episode, whose observations come in one array or more, before the other parts."""
+def _join_observations(arrays: Sequence[NDArray[Any]]) -> Episode:
+    """An episode from its arrays, the first one or more of which are parts of the observation."""
     split = len(arrays) - len(PARTS) + 1
     obs = arrays[0] if split == 1 else np.concatenate(arrays[:split], axis=1)
     return obs, *arrays[split:]
 
 
-def _hdf5(file: h5py.File, count: int, names: list[str]) -> Iterator[Episode]:
-    """Arrays of each episode by h5py's low-level calls: four fifths of small reads is overhead."""
+def _read_hdf5(file: h5py.File, count: int, names: list[str]) -> Iterator[Episode]:
+    """Arrays of each episode by h5py's low-level calls, which avoid 80 % of the time."""
     dtypes: dict[str, np.dtype[Any]] = {}
     for k in range(count):
         group, arrays = h5g.open(file.id, b"episode_%d" % k), []
@@ -149,32 +168,44 @@ def _hdf5(file: h5py.File, count: int, names: list[str]) -> Iterator[Episode]:
                 stored = h5d.open(group, name.encode())
             except KeyError:
                 raise InputError(f"{file.filename}: episode {k} has no field {name}") from None
-            if name not in dtypes:  # asking is as slow as reading
+            if name not in dtypes:  # asking for the type takes as long as reading
                 dtypes[name] = stored.dtype
             arrays.append(np.empty(stored.shape, dtypes[name]))
             stored.read(h5s.ALL, h5s.ALL, arrays[-1])
         yield tuple(arrays)
 
 
-def joined(
+def concatenate_episodes(
     path: str, episodes: list[Episode]
 ) -> tuple[dict[str, NDArray[np.float32]], NDArray[np.int64]]:
-    """Checked columns of all steps, and the bounds of the episodes."""
+    """Join episodes to validated columns.
+
+    Args:
+        path: The data set, for the message.
+        episodes: Arrays of each episode.
+
+    Returns:
+        The fields of all steps, and ``OfflineDataset.bounds``.
+
+    Raises:
+        InputError: There are no steps, or the arrays of an episode do not fit each other.
+    """
     if not episodes:
-        raise InputError(f"{path}: no steps in it")
+        raise InputError(f"{path}: contains no steps")
     columns = list(zip(*episodes, strict=True))
     lengths = np.array([[len(array) for array in column] for column in columns])
     lengths[0] -= 1
-    odd = np.flatnonzero((lengths != lengths[1]).any(0))
-    if len(odd):
+    wrong = np.flatnonzero((lengths != lengths[1]).any(0))
+    if len(wrong):
         sizes = ", ".join(
             f"{part} {n}"
-            for part, n in zip(PARTS, lengths[:, odd[0]] + [1, 0, 0, 0, 0], strict=True)
+            for part, n in zip(PARTS, lengths[:, wrong[0]] + [1, 0, 0, 0, 0], strict=True)
         )
         raise InputError(
-            f"{path}: episode {odd[0]} has {sizes}; one observation more than of the others is due"
+            f"{path}: episode {wrong[0]} has {sizes}; it needs one more observation than actions, "
+            "and as many of the others as actions"
         )
-    with blamed(path):
+    with one_line_errors(path):
         obs, following = ([o[s] for o in columns[0]] for s in (slice(-1), slice(1, None)))
         act, reward, terminal, timeout = (np.concatenate(column) for column in columns[1:])
         raw = {
@@ -185,17 +216,17 @@ def joined(
             "terminals": terminal,
             "timeouts": timeout,
         }
-    found = checked(path, raw)
+    fields = validate_fields(path, raw)
     bounds = np.concatenate([[0], np.cumsum(lengths[1])]).astype(np.int64)
     last = bounds[1:] - 1
-    found["timeouts"][last] = 1 - found["terminals"][last]
-    return found, bounds
+    fields["timeouts"][last] = 1 - fields["terminals"][last]
+    return fields, bounds
 
 
-def limits(
+def space_limits(
     space: spaces.Box, act: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Bounds of the action space; where it has none, the range of the data."""
+    """Bounds of an action space, (a,) each; where it has none, the range of the data."""
     low, high = space.low.astype(np.float32), space.high.astype(np.float32)
     if low.shape == act.shape[1:]:
         low = np.where(np.isfinite(low), low, act.min(0))
@@ -204,42 +235,50 @@ def limits(
 
 
 def dataset_folder(dataset_id: str, out: Path | None, overwrite: bool) -> Path:
-    """Where a new data set goes: ``out``, or its place below MINARI_DATASETS_PATH.
+    """Choose the folder of a new data set.
+
+    Args:
+        dataset_id: Its Minari id.
+        out: The folder, if it is not Minari's own.
+        overwrite: Whether the folder may exist.
+
+    Returns:
+        ``out``, or the folder of the id below ``MINARI_DATASETS_PATH``.
 
     Raises:
-        InputError: The id is malformed, or the place is taken and ``overwrite`` is off.
+        InputError: The id is malformed, or the folder exists and ``overwrite`` is false.
     """
     try:
         parse_dataset_id(dataset_id)
     except (ValueError, TypeError):
         raise InputError(
-            f"dataset_id {dataset_id!r}: must be namespace/name-vNUMBER, as oneleap/mine-v0"
+            f"dataset_id {dataset_id!r}: must be namespace/name-vNUMBER, such as oneleap/mine-v0"
         ) from None
     folder = out or get_dataset_path(dataset_id)
     if folder.exists() and not overwrite:
         raise InputError(
-            f"{folder} is there already: --overwrite true replaces it, --dataset_id names another"
+            f"{folder} exists already: --overwrite replaces it, --dataset_id names another"
         )
     return folder
 
 
-def write(
+def write_minari(
     folder: Path,
     dataset_id: str,
     episodes: Iterable[EpisodeBuffer],
     env: gymnasium.Env[Any, Any],
     metadata: Mapping[str, Any],
 ) -> None:
-    """Write a data set that appears, or replaces the one in ``folder``, only when it is complete.
+    """Write a data set; it appears in ``folder``, or replaces the one there, once it is complete.
 
     Args:
-        folder: See :func:`dataset_folder`.
-        dataset_id: Its name for Minari.
-        episodes: In Minari's form.
-        env: Played in; recorded with the data.
-        metadata: Further entries.
+        folder: Folder from :func:`dataset_folder`.
+        dataset_id: Minari id.
+        episodes: Episodes in Minari's form.
+        env: Environment of the data. Its description is stored with them.
+        metadata: Further entries of the metadata.
     """
-    folder = folder.absolute()  # Minari's own code loses its way in relative ones
+    folder = folder.absolute()  # Minari's own code fails with relative paths
     namespace = parse_dataset_id(dataset_id)[0]
     if folder == get_dataset_path(dataset_id) and namespace not in (None, *list_local_namespaces()):
         create_namespace(namespace)

@@ -1,4 +1,4 @@
-"""The fields of an offline data set as files hold them, checked in one place."""
+"""Checks of the fields of an offline data set, and their conversion to tensors."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,79 +18,95 @@ DIMENSIONS = {
     "terminals": 1,
     "timeouts": 1,
 }
-"""Axes of each field as files name it."""
+"""Number of axes of each field, by its name in D4RL's files."""
 
 
-def checked(
+def validate_fields(
     source: str,
     raw: Mapping[str, NDArray[Any]],
     optional: tuple[str, ...] = (),
 ) -> dict[str, NDArray[np.float32]]:
-    """All fields of a file as float32, or the first fault in one line.
+    """Check all fields of a file and convert them to float32.
 
     Args:
         source: File or data set, for the message.
         raw: Arrays by the names of :data:`DIMENSIONS`.
         optional: Fields that may be missing.
 
+    Returns:
+        The fields.
+
     Raises:
-        InputError: A field is missing, not numeric, of wrong shape or length, empty, or holds
+        InputError: A field is missing, not numeric, empty, of the wrong shape or length, or holds
             NaN or infinity.
     """
-    found: dict[str, NDArray[np.float32]] = {}
+    fields: dict[str, NDArray[np.float32]] = {}
     for name, axes in DIMENSIONS.items():
         if name not in raw:
             if name in optional:
                 continue
             names = ", ".join(sorted(raw)) or "none"
-            raise InputError(f"{source}: no field {name!r}; it has {names}")
-        found[name] = _numeric(f"{source}: {name}", raw[name], axes)
-    lengths = {name: len(array) for name, array in found.items()}
+            raise InputError(f"{source}: no field {name!r}; its fields are {names}")
+        fields[name] = _to_float32(f"{source}: {name}", raw[name], axes)
+    lengths = {name: len(array) for name, array in fields.items()}
     if len(set(lengths.values())) > 1:
         sizes = ", ".join(f"{name} {length}" for name, length in lengths.items())
         raise InputError(f"{source}: fields differ in length: {sizes}")
     if not lengths["observations"]:
-        raise InputError(f"{source}: no steps in it")
-    if "next_observations" in found:
-        width, other = found["observations"].shape[1], found["next_observations"].shape[1]
+        raise InputError(f"{source}: contains no steps")
+    if "next_observations" in fields:
+        width, other = fields["observations"].shape[1], fields["next_observations"].shape[1]
         if width != other:
-            raise InputError(f"{source}: observations have {width} columns, next ones {other}")
-    return found
+            raise InputError(
+                f"{source}: observations have {width} columns, next_observations have {other}"
+            )
+    return fields
 
 
-def _numeric(where: str, array: NDArray[Any], axes: int) -> NDArray[np.float32]:
-    """``array`` as float32 with ``axes`` axes, all finite."""
+def _to_float32(where: str, array: NDArray[Any], axes: int) -> NDArray[np.float32]:
+    """Convert an array to float32; refuse another number of axes, and values not finite."""
     if array.dtype.kind not in "biuf":
         raise InputError(f"{where}: holds {array.dtype}, not numbers")
     if axes == 1 and array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim != axes:
-        raise InputError(f"{where}: has shape {array.shape}, {axes} axes are needed")
+        raise InputError(f"{where}: has shape {array.shape}, but needs {axes} axes")
     with np.errstate(over="ignore"):
         out = array.astype(np.float32)
     bad = ~np.isfinite(out)
     if bad.any():
         place = tuple(int(i) for i in np.argwhere(bad)[0])
-        raise InputError(f"{where}: {array[place]} in row {place[0]}; mend or drop that row")
+        raise InputError(f"{where}: {array[place]} in row {place[0]}; correct or drop that row")
     return out
 
 
-def bounded(
+def validate_actions(
     source: str,
     act: NDArray[np.float32],
     low: NDArray[np.float32],
     high: NDArray[np.float32],
     clip: bool,
 ) -> NDArray[np.float32]:
-    """Actions within their bounds, up to rounding; ``clip`` brings the others there.
+    """Check that actions lie within their bounds, up to rounding.
+
+    Args:
+        source: File or data set, for the message.
+        act: Actions, (n, a).
+        low: Smallest action, (a,).
+        high: Largest action, (a,).
+        clip: Whether to clip actions outside the bounds instead of refusing them.
+
+    Returns:
+        The actions, clipped to the bounds.
 
     Raises:
-        InputError: The number of bounds differs, or an action is out of them and ``clip`` is off.
+        InputError: The number of bounds differs, or an action is out of bounds and ``clip`` is
+            false.
     """
     if low.shape != act.shape[1:]:
         raise InputError(
-            f"{source}: {act.shape[1]} actions a step, the environment takes {len(low)}; name "
-            "the environment of these data in env"
+            f"{source}: actions have {act.shape[1]} dimensions, the environment takes {len(low)}; "
+            "set env to the environment of these data"
         )
     out = (act < low - 1e-5) | (act > high + 1e-5)
     if out.any() and not clip:
@@ -104,16 +120,18 @@ def bounded(
 
 
 def episode_bounds(ends: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Row numbers between which the episodes lie, from the flags of their last rows."""
+    """Convert flags of the last row of each episode, (n,), to ``OfflineDataset.bounds``."""
     stops = np.flatnonzero(ends) + 1
     if not len(stops) or stops[-1] != len(ends):
         stops = np.append(stops, len(ends))
     return np.concatenate([[0], stops]).astype(np.int64)
 
 
-def assemble(found: Mapping[str, NDArray[np.float32]], bounds: NDArray[np.int64]) -> OfflineDataset:
-    """Tensors of checked fields."""
-    columns = {name: torch.from_numpy(np.ascontiguousarray(a)) for name, a in found.items()}
+def build_dataset(
+    fields: Mapping[str, NDArray[np.float32]], bounds: NDArray[np.int64]
+) -> OfflineDataset:
+    """Convert validated fields and the bounds of the episodes to tensors."""
+    columns = {name: torch.from_numpy(np.ascontiguousarray(a)) for name, a in fields.items()}
     return OfflineDataset(
         obs=columns["observations"],
         act=columns["actions"],

@@ -1,1 +1,1 @@
-"""TODO-FACE domains/rl/demonstrators."""
+"""Policies that collect data: waypoint control in mazes, and Stable-Baselines3 checkpoints."""

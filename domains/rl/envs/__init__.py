@@ -1,1 +1,1 @@
-"""TODO-FACE domains/rl/envs."""
+"""Environments of the domain, and tasks that are played in them."""

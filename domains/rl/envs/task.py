@@ -1,4 +1,4 @@
-"""What a policy must know of its environment and of the data it learns from."""
+"""A task: the environment to evaluate a policy in, and the returns that define its score."""
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -14,19 +14,25 @@ if TYPE_CHECKING:
     Env = gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]
 
 
-MEND = (
-    "name the environment of these data in env, by a Gymnasium id such as Hopper-v5, or set env to "
-    "none to train without evaluation"
+NAMESPACE = "oneleap/"
+"""Beginning of the Gymnasium ids of this package's own environments."""
+
+REGISTRATION = "oneleap.domains.rl.envs.registration"
+"""Module that registers them. ``gymnasium.make`` imports it, given ``module:id``."""
+
+ENV_HINT = (
+    "set env to the environment of these data, a Gymnasium id such as Hopper-v5, or to none to "
+    "train without evaluation"
 )
-"""What to do about an environment that does not suit the data."""
+"""What to do about an environment that does not fit the data."""
 
 
-def observed(env: str) -> tuple[str, ...]:
-    """Entries of an environment's dictionary observations that make up the vector, in order.
+def observation_keys(env: str) -> tuple[str, ...]:
+    """Entries of a dictionary observation that form the observation vector, in order.
 
-    AntMaze's ``observation`` tells neither where the ant is nor where it is to go, and the goal is
-    drawn anew for every episode, so both are joined to it. Of all others, PointMaze among them,
-    ``observation`` is taken alone.
+    AntMaze's entry ``observation`` contains neither the position of the ant nor its goal, and each
+    episode has another goal. Its vector therefore has both of them too. All other environments,
+    PointMaze among them, use ``observation`` alone.
 
     Args:
         env: Gymnasium id.
@@ -36,16 +42,25 @@ def observed(env: str) -> tuple[str, ...]:
     return ("observation",)
 
 
+def observation_vector(obs: Any) -> NDArray[np.float32]:
+    """An observation as a float32 vector; of a dictionary, the entry ``observation``.
+
+    An environment that needs more entries does not return a dictionary here, because
+    :meth:`Task.make` has joined them.
+    """
+    return np.asarray(obs["observation"] if isinstance(obs, dict) else obs, np.float32)
+
+
 @dataclass(frozen=True)
 class Task:
-    """An environment to be evaluated in, and the two returns its scores are measured between.
+    """An environment, and the two returns between which scores are measured.
 
     Attributes:
         env: Gymnasium id.
-        env_kwargs: Passed to ``gymnasium.make``.
-        ref_min: Mean return that counts as 0.
-        ref_max: Mean return that counts as 100.
-        reference: Where the two come from, for people.
+        env_kwargs: Arguments of ``gymnasium.make``.
+        ref_min: Mean return that has score 0.
+        ref_max: Mean return that has score 100.
+        reference: Where these two returns come from, in words; ``none`` if there are none.
     """
 
     env: str
@@ -55,56 +70,65 @@ class Task:
     reference: str = "none"
 
     def make(self, **kwargs: object) -> "Env":
-        """The environment; ``kwargs`` (``render_mode``, say) are added to ``env_kwargs``.
+        """Make the environment.
 
-        Several entries of a dictionary observation, see :func:`observed`, come as one vector.
+        If :func:`observation_keys` names several entries of a dictionary observation, the
+        environment returns them as one vector.
+
+        Args:
+            **kwargs: Arguments of ``gymnasium.make`` in addition to ``env_kwargs``, such as
+                ``render_mode``.
+
+        Returns:
+            The environment.
 
         Raises:
-            InputError: There is no such environment, or it does not take the arguments.
+            InputError: The environment does not exist or does not accept the arguments.
         """
         import gymnasium
 
-        every: dict[str, Any] = {**self.env_kwargs, **kwargs}
+        name = f"{REGISTRATION}:{self.env}" if self.env.startswith(NAMESPACE) else self.env
+        arguments: dict[str, Any] = {**self.env_kwargs, **kwargs}
         try:
-            env = gymnasium.make(self.env, **every)
+            env = gymnasium.make(name, **arguments)
         except (gymnasium.error.Error, ImportError, TypeError) as error:
             reason = " ".join(str(error).split())
             raise InputError(f"environment {self.env}: {reason}") from None
-        keys = observed(self.env)
-        return _joined(env, keys) if len(keys) > 1 else env
+        keys = observation_keys(self.env)
+        return _join_entries(env, keys) if len(keys) > 1 else env
 
-    def require(self, path: str, obs_dim: int, act_dim: int) -> None:
-        """Refuse an environment asked for by ``env`` before training, not at its evaluation.
+    def check_sizes(self, path: str, obs_dim: int, act_dim: int) -> None:
+        """Check that the environment fits the data, before training rather than at evaluation.
 
         Args:
-            path: Of the data, for the message.
-            obs_dim: Size of their observations.
-            act_dim: Size of their actions.
+            path: Path of the data, for the message.
+            obs_dim: Size of an observation in the data.
+            act_dim: Size of an action in the data.
 
         Raises:
-            InputError: There is no such environment, or it has other sizes than the data.
+            InputError: The environment does not exist, or its sizes differ from those of the data.
         """
         from gymnasium import spaces
 
         try:
             env = self.make()
         except InputError as error:
-            raise InputError(f"{path}: {error}; {MEND}") from None
-        seen, actions = env.observation_space, env.action_space
+            raise InputError(f"{path}: {error}; {ENV_HINT}") from None
+        observations, actions = env.observation_space, env.action_space
         env.close()
-        if isinstance(seen, spaces.Dict):
-            seen = seen.spaces.get("observation", seen)
-        if seen.shape != (obs_dim,) or actions.shape != (act_dim,):
+        if isinstance(observations, spaces.Dict):
+            observations = observations.spaces.get("observation", observations)
+        if observations.shape != (obs_dim,) or actions.shape != (act_dim,):
             raise InputError(
-                f"{path}: {self.env} has observations {seen.shape} and actions {actions.shape}, "
-                f"the data have ({obs_dim},) and ({act_dim},); {MEND}"
+                f"{path}: {self.env} has observations {observations.shape} and actions "
+                f"{actions.shape}, the data have ({obs_dim},) and ({act_dim},); {ENV_HINT}"
             )
 
     def action_bounds(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Least and greatest action of the environment.
+        """Smallest and largest action of the environment, (a,) each.
 
         Raises:
-            InputError: Its actions are no bounded vectors.
+            InputError: Its actions are not bounded vectors.
         """
         from gymnasium.spaces import Box
 
@@ -112,16 +136,16 @@ class Task:
         space = env.action_space
         env.close()
         if not (isinstance(space, Box) and len(space.shape) == 1 and space.is_bounded()):
-            raise InputError(f"environment {self.env}: its actions are {space}, no bounded vector")
+            raise InputError(f"environment {self.env}: actions are {space}, not bounded vectors")
         return space.low.astype(np.float32), space.high.astype(np.float32)
 
     def score(self, returns: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Returns on the scale where ``ref_min`` is 0 and ``ref_max`` is 100."""
+        """Convert returns to scores: ``ref_min`` becomes 0 and ``ref_max`` becomes 100."""
         return 100.0 * (returns - self.ref_min) / (self.ref_max - self.ref_min)
 
 
-def _joined(env: "Env", keys: tuple[str, ...]) -> "Env":
-    """The environment with entries of its dictionary observation as one vector."""
+def _join_entries(env: "Env", keys: tuple[str, ...]) -> "Env":
+    """The environment with the named entries of its dictionary observation as one vector."""
     from gymnasium import spaces
     from gymnasium.wrappers import TransformObservation
 
@@ -129,34 +153,9 @@ def _joined(env: "Env", keys: tuple[str, ...]) -> "Env":
     if not isinstance(space, spaces.Dict):
         return env
     size = sum(spaces.flatdim(space[key]) for key in keys)
-    whole: spaces.Space[Any] = spaces.Box(-np.inf, np.inf, (size,), np.float64)
+    joined: spaces.Space[Any] = spaces.Box(-np.inf, np.inf, (size,), np.float64)
 
-    def vector(obs: Any) -> NDArray[Any]:
+    def join(obs: Any) -> NDArray[Any]:
         return np.concatenate([obs[key] for key in keys])
 
-    return TransformObservation(env, vector, whole)
-
-
-@dataclass(frozen=True)
-class Spec:
-    """Sizes, ranges and statistics a policy is built from; stored with its weights.
-
-    Attributes:
-        obs_dim: Size of an observation.
-        act_dim: Size of an action.
-        obs_mean: Per dimension, subtracted from observations.
-        obs_std: Per dimension, observations are divided by it.
-        act_low: Least action per dimension; the network works on [-1, 1].
-        act_high: Greatest action per dimension.
-        task: Where to evaluate; ``None`` if unknown.
-        image: Height, width and channels, of observations that are flat images.
-    """
-
-    obs_dim: int
-    act_dim: int
-    obs_mean: tuple[float, ...]
-    obs_std: tuple[float, ...]
-    act_low: tuple[float, ...]
-    act_high: tuple[float, ...]
-    task: Task | None = None
-    image: tuple[int, int, int] | None = None
+    return TransformObservation(env, join, joined)

@@ -1,1 +1,1 @@
-"""TODO-FACE domains/rl/evaluation."""
+"""Evaluation of policies: rollouts, scores, plots, videos and reports."""

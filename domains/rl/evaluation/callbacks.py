@@ -1,28 +1,29 @@
-"""Scores a policy in its environment while it trains."""
+"""A callback that evaluates a policy in its environment during training."""
 
 from typing import Any
 
 import lightning as L
 import torch
 
-from oneleap.core.errors import InputError
+from oneleap.core.errors import positive
 from oneleap.core.training.checkpoints import report_score
+from oneleap.core.training.module import trained_model
 from oneleap.domains.rl.algorithms.policy import Policy
-from oneleap.domains.rl.evaluation.rollouts import evaluate
+from oneleap.domains.rl.evaluation.rollouts import evaluate_policy
 
 
 class EvaluatePolicy(L.Callback):
-    """Logs ``eval/score`` and ``eval/return``, on the same episodes each time.
+    """Logs ``eval/score`` and ``eval/return``, on the same episodes every time.
 
-    Does nothing for data whose environment is unknown.
+    It does nothing if the environment of the data is unknown.
 
     Args:
         every: Gradient steps between two evaluations.
-        episodes: Played each time.
+        episodes: Episodes of each evaluation.
         steps: Network calls per action; by default the policy's own number.
-        candidates: Actions proposed for each observation, one chosen by value; by default the
-            policy's own number, 1 for most.
-        seed: Of the episodes and of the policy's noise.
+        num_action_samples: Actions sampled for each observation, of which the best by Q is taken;
+            by default the policy's own number.
+        seed: Seed of the episodes and of the policy's noise.
     """
 
     def __init__(
@@ -30,32 +31,34 @@ class EvaluatePolicy(L.Callback):
         every: int = 50_000,
         episodes: int = 20,
         steps: int | None = None,
-        candidates: int | None = None,
+        num_action_samples: int | None = None,
         seed: int = 0,
     ) -> None:
-        if every < 1 or episodes < 1:
-            raise InputError("EvaluatePolicy: every and episodes must be positive")
+        positive(every=every, episodes=episodes)
         self.every, self.episodes, self.seed = every, episodes, seed
-        self.steps, self.candidates = steps, candidates
+        self.steps, self.num_action_samples = steps, num_action_samples
 
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any
     ) -> None:
-        """Evaluate when it is time."""
-        step = trainer.global_step
-        if step % self.every or not isinstance(pl_module, Policy) or pl_module.spec.task is None:
+        """Evaluate if this gradient step is a multiple of ``every``."""
+        step, policy = trainer.global_step, trained_model(pl_module)
+        if step % self.every or not isinstance(policy, Policy) or policy.spec.task is None:
             return
-        policy, noise = pl_module, torch.Generator(pl_module.device).manual_seed(self.seed)
-        result = evaluate(
+        noise = torch.Generator(policy.device).manual_seed(self.seed)
+        result = evaluate_policy(
             lambda obs: policy.act(
-                obs, steps=self.steps, candidates=self.candidates, generator=noise
+                obs,
+                steps=self.steps,
+                num_action_samples=self.num_action_samples,
+                generator=noise,
             ),
-            pl_module.spec.task,
+            policy.spec.task,
             self.episodes,
             self.seed,
         )
         figures = {"eval/score": result.score, "eval/return": result.mean}
         report_score(trainer, figures)
-        pl_module.log_dict(figures, logger=False)  # for the progress bar; logged once, below
+        pl_module.log_dict(figures, logger=False)  # for the progress bar; the loggers get it below
         for logger in trainer.loggers:
             logger.log_metrics(figures, step)

@@ -1,10 +1,9 @@
-"""Pictures of what a policy does: its ways through a maze, and a film of an episode."""
+"""Plots of a policy's trajectories in a maze, and videos of its episodes."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from ctypes.util import find_library
 from pathlib import Path
-from typing import Any
 
 import imageio
 import numpy as np
@@ -13,29 +12,28 @@ from matplotlib.patches import Circle
 from numpy.typing import NDArray
 
 from oneleap.core.files import replacing
-from oneleap.domains.rl.data.transitions import GOAL_RADIUS
-from oneleap.domains.rl.envs.pointmaze import maze_named
-from oneleap.domains.rl.envs.task import Task
+from oneleap.domains.rl.envs.mazes import GOAL_RADIUS, maze_named
+from oneleap.domains.rl.envs.task import Task, observation_vector
+from oneleap.domains.rl.evaluation.rollouts import Act
 
-Act = Callable[[NDArray[np.float32]], NDArray[np.float32]]
-"""Actions (n, a) for observations (n, o)."""
-
-FRAMES = 300
-"""Of a video, at most."""
+MAX_FRAMES = 300
+"""Largest number of frames of a video."""
 
 GL_PACKAGES = "libegl1 libgl1 libosmesa6 libgles2"
+"""Debian packages that rendering needs."""
 
 
-def vector(obs: Any) -> NDArray[np.float32]:
-    """An observation as the readers see it: of a dictionary, the entry ``observation``.
+def plot_trajectories(
+    maze: str, trajectories: Sequence[NDArray[np.float32]], path: Path, title: str = ""
+) -> None:
+    """Plot trajectories of balls over their maze, as a PNG file.
 
-    AntMaze, which needs more, gives no dictionary: :meth:`Task.make` has joined its entries.
+    Args:
+        maze: umaze, medium or large.
+        trajectories: Observations of each episode, (t, 4).
+        path: File to write.
+        title: Title of the plot.
     """
-    return np.asarray(obs["observation"] if isinstance(obs, dict) else obs, np.float32)
-
-
-def draw(maze: str, trails: Sequence[NDArray[np.float32]], path: Path, title: str = "") -> None:
-    """Draw the ways of balls, each (t, 4), over their maze, as PNG."""
     layout = maze_named(maze)
     cells = np.array(layout.cells) != 0
     rows, columns = cells.shape
@@ -45,27 +43,37 @@ def draw(maze: str, trails: Sequence[NDArray[np.float32]], path: Path, title: st
     axes.imshow(cells, cmap="Greys", vmin=0, vmax=2, extent=extent)
     axes.add_patch(Circle(layout.goal, GOAL_RADIUS, color="tab:green", alpha=0.3, zorder=2))
     axes.plot(*layout.goal, "*", color="tab:green", markersize=12, zorder=4)
-    for k, trail in enumerate(trails):
-        axes.plot(trail[:, 0], trail[:, 1], linewidth=1, alpha=0.8, color=f"C{k % 10}", zorder=3)
-        axes.plot(*trail[0, :2], "o", color=f"C{k % 10}", markersize=4, zorder=3)
+    for k, obs in enumerate(trajectories):
+        axes.plot(obs[:, 0], obs[:, 1], linewidth=1, alpha=0.8, color=f"C{k % 10}", zorder=3)
+        axes.plot(*obs[0, :2], "o", color=f"C{k % 10}", markersize=4, zorder=3)
     axes.set(xlabel="x (m)", ylabel="y (m)", title=title)
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=100, format="png")
 
 
-def film(act: Act, task: Task, path: Path, seed: int) -> str | None:
-    """Write a video of the start of one episode; say in one line why, if that cannot be done."""
+def record_video(act: Act, task: Task, path: Path, seed: int) -> str | None:
+    """Record the start of one episode.
+
+    Args:
+        act: The policy.
+        task: The task.
+        path: File to write.
+        seed: Seed of the environment.
+
+    Returns:
+        ``None``, or the reason in one line if there is no video.
+    """
     env = task.make(disable_env_checker=True)
     modes = env.metadata.get("render_modes", [])
     env.close()
     if "rgb_array" not in modes:
-        return f"no video: {task.env} draws no pictures"
+        return f"no video: {task.env} cannot render images"
     if "MUJOCO_GL" not in os.environ:
-        # Only one back end can be tried in a process, and MuJoCo's own choice needs a screen.
+        # A process can only try one back end, and MuJoCo's own choice needs a display.
         os.environ["MUJOCO_GL"] = "egl" if find_library("EGL") else "osmesa"
     try:
-        frames, fps = _frames(act, task, seed)
-    except Exception as error:  # OpenGL back ends raise anything
+        frames, fps = _render_frames(act, task, seed)
+    except Exception as error:  # OpenGL back ends raise errors of any kind
         reason = " ".join(str(error).split())[:100]
         return f"no video, install Debian's {GL_PACKAGES} (OpenGL failed: {reason})"
     with replacing(path) as temporary:
@@ -73,14 +81,14 @@ def film(act: Act, task: Task, path: Path, seed: int) -> str | None:
     return None
 
 
-def _frames(act: Act, task: Task, seed: int) -> tuple[list[NDArray[np.uint8]], int]:
-    """Pictures of the first steps of an episode, and how many make a second."""
+def _render_frames(act: Act, task: Task, seed: int) -> tuple[list[NDArray[np.uint8]], int]:
+    """Images of the first steps of an episode, and the number of images per second."""
     env = task.make(disable_env_checker=True, render_mode="rgb_array")
     frames: list[NDArray[np.uint8]] = []
     obs, over = env.reset(seed=seed)[0], False
-    while not over and len(frames) < FRAMES:
+    while not over and len(frames) < MAX_FRAMES:
         frames.append(np.asarray(env.render(), np.uint8))
-        obs, _, terminated, truncated, _ = env.step(act(vector(obs)[None])[0])
+        obs, _, terminated, truncated, _ = env.step(act(observation_vector(obs)[None])[0])
         over = bool(terminated or truncated)
     env.close()
     return frames, int(env.metadata.get("render_fps", 30))

@@ -1,4 +1,4 @@
-"""One HTML page about runs: a table, learning curves, trajectories; no other file is needed."""
+"""One HTML page about runs: a table, learning curves and plots, in a single file."""
 
 import base64
 import csv
@@ -21,7 +21,7 @@ img { max-width: 100% }
 
 
 def read_metrics(path: Path) -> dict[str, tuple[list[float], list[float]]]:
-    """Steps and values of each figure in a run's ``metrics.csv``."""
+    """Read the steps and values of each metric from a run's ``metrics.csv``."""
     curves: dict[str, tuple[list[float], list[float]]] = {}
     with path.open(newline="") as file:
         for row in csv.DictReader(file):
@@ -34,11 +34,14 @@ def read_metrics(path: Path) -> dict[str, tuple[list[float], list[float]]]:
 
 
 def draw_curves(runs: Mapping[str, Path], names: Mapping[str, str]) -> Figure:
-    """One panel per figure, one line per run that logged it.
+    """Plot learning curves: one panel per metric, one line per run that logged it.
 
     Args:
         runs: Run folders by label.
-        names: Titles by name of figure.
+        names: Titles of the panels by the name of the metric.
+
+    Returns:
+        The figure.
     """
     figure = Figure(figsize=(4 * len(names), 3), layout="constrained")
     panels = figure.subplots(1, len(names), squeeze=False)[0]
@@ -54,7 +57,7 @@ def draw_curves(runs: Mapping[str, Path], names: Mapping[str, str]) -> Figure:
 
 
 def png(figure: Figure) -> bytes:
-    """The figure as a PNG file."""
+    """Convert a figure to the bytes of a PNG file."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=130)
     return buffer.getvalue()
@@ -71,11 +74,11 @@ def write_report(
     """Write the page.
 
     Args:
-        path: Of the page.
-        title: Its heading.
-        text: A paragraph under the heading.
-        header: Of the table.
-        rows: Of the table.
+        path: File to write.
+        title: Heading of the page.
+        text: Paragraph under the heading.
+        header: Column names of the table.
+        rows: Rows of the table.
         pictures: PNG files by caption.
     """
     cells = [f"<tr>{''.join(f'<th>{html.escape(c)}</th>' for c in header)}</tr>"]

@@ -1,6 +1,7 @@
 """Episodes of a policy in its environment: returns, scores, latency."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,28 +11,35 @@ from rich.progress import Progress, TaskID
 from rich.table import Table
 
 from oneleap.core.errors import InputError
-from oneleap.domains.rl.envs.task import Task
-from oneleap.domains.rl.evaluation.plots import Act, vector
+from oneleap.core.training.seed import episode_seed
+from oneleap.domains.rl.envs.task import Task, observation_vector
 
-WAVE = 200
-"""Episodes played at once; the rest wait. Fixed, so that results do not depend on the machine."""
+Act = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+"""Maps observations (n, o) to actions (n, a)."""
 
-TRAILS = 12
-"""Episodes whose observations are kept, for drawing."""
+MAX_PARALLEL = 200
+"""Largest number of episodes that run side by side.
+
+It is fixed, so that results do not depend on the machine.
+"""
+
+MAX_TRAJECTORIES = 12
+"""Number of episodes whose observations are kept, for plots."""
 
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """What n episodes gave.
+    """Results of n episodes.
 
     Attributes:
-        task: Played.
-        returns: Undiscounted, (n,).
-        lengths: Steps, (n,).
-        successes: Whether ``info["success"]`` was ever true, (n,); ``None`` if never reported.
-        act_ms: Mean time of one call of the policy, the first left out, in milliseconds.
+        task: Task of the episodes.
+        returns: Undiscounted returns, (n,).
+        lengths: Numbers of steps, (n,).
+        successes: Whether ``info["success"]`` was ever true, (n,); ``None`` if it was never
+            reported.
+        act_ms: Mean time of one call of the policy in milliseconds, without the first call.
         batch: Observations in such a call.
-        trails: Observations of the first episodes, each (steps + 1, o).
+        trajectories: Observations of the first episodes, each (steps + 1, o).
     """
 
     task: Task
@@ -40,11 +48,11 @@ class Evaluation:
     successes: NDArray[np.bool_] | None
     act_ms: float
     batch: int
-    trails: tuple[NDArray[np.float32], ...] = ()
+    trajectories: tuple[NDArray[np.float32], ...] = ()
 
     @property
     def scores(self) -> NDArray[np.float64]:
-        """Returns on the task's scale of 0 to 100; as they are where the task has no such scale."""
+        """Returns on the task's scale of 0 to 100; unchanged if the task has no scale."""
         return self.task.score(self.returns) if self._scaled else self.returns
 
     @property
@@ -54,7 +62,7 @@ class Evaluation:
 
     @property
     def standard_error(self) -> float:
-        """Of the mean return; NaN for a single episode."""
+        """Standard error of the mean return; NaN for a single episode."""
         return _standard_error(self.returns)
 
     @property
@@ -66,8 +74,8 @@ class Evaluation:
     def _scaled(self) -> bool:
         return self.task.reference != "none"
 
-    def flat(self) -> dict[str, float]:
-        """All figures by name, for JSON; standard errors need two episodes."""
+    def figures(self) -> dict[str, float]:
+        """All results by name, for JSON. Standard errors need two episodes."""
         found = {
             "episodes": float(len(self.returns)),
             "return": self.mean,
@@ -83,16 +91,16 @@ class Evaluation:
         return {name: value for name, value in found.items() if not np.isnan(value)}
 
     def table(self, title: str = "") -> Table:
-        """The figures for people."""
+        """All results as a table to print."""
         table = Table(title=title or self.task.env, show_header=False)
-        found = self.flat()
+        found = self.figures()
         if "score" in found:
             table.add_row("score", f"{self.score:.1f} ± {_standard_error(self.scores):.1f}")
-            table.add_row("0 and 100 are", self.task.reference)
+            table.add_row("scores 0 and 100", self.task.reference)
         table.add_row("return", f"{self.mean:.1f} ± {self.standard_error:.1f}")
         if "success" in found:
             table.add_row("success", f"{100 * found['success']:.0f} %")
-        table.add_row("episodes", f"{len(self.returns)}, of {found['length']:.0f} steps on average")
+        table.add_row("episodes", f"{len(self.returns)}, {found['length']:.0f} steps on average")
         table.add_row("policy call", f"{self.act_ms:.2f} ms for {self.batch} observations")
         return table
 
@@ -102,72 +110,72 @@ def _standard_error(values: NDArray[np.float64]) -> float:
     return float(values.std(ddof=1) / np.sqrt(n)) if n > 1 else float("nan")
 
 
-def evaluate(
+def evaluate_policy(
     act: Act, task: Task, episodes: int, seed: int = 0, progress: bool = False
 ) -> Evaluation:
-    """Play ``episodes`` episodes, each from its own seed, made of ``seed`` and its number.
+    """Run episodes of a policy, each from a seed of its own.
 
-    The environments of a wave step side by side, with one call of the policy for all; each plays
-    exactly one episode, so that short ones are not favoured. The batch of a call never shrinks,
-    rows of finished episodes keep their last observation: what a row gets, noise included, depends
-    on ``seed`` and ``episodes`` alone. They step in this process, one after the other: a step is
-    shorter than a message to another process (Hopper: 4300 steps/s, SyncVectorEnv 3400,
-    AsyncVectorEnv 2200).
+    Up to :data:`MAX_PARALLEL` environments step side by side, with one call of the policy for all.
+    Each runs exactly one episode, so that short episodes are not favored. The batch of a call never
+    shrinks: rows of finished episodes keep their last observation. The input of a row, and the
+    noise of its action, therefore depend on ``seed`` and ``episodes`` alone.
+
+    The environments step in this process, one after the other, because a step takes less time than
+    a message to another process (Hopper: 4300 steps/s; SyncVectorEnv 3400, AsyncVectorEnv 2200).
 
     Args:
         act: The policy.
-        task: Where.
-        episodes: How many.
-        seed: Of the environments; the policy's randomness is its own.
-        progress: Show a bar.
+        task: The task.
+        episodes: Number of episodes.
+        seed: Seed of the environments. The policy has randomness of its own.
+        progress: Whether to show a progress bar.
+
+    Returns:
+        The results.
 
     Raises:
-        InputError: There is no such environment, or the policy returns NaN.
+        InputError: The environment does not exist, or the policy returns NaN.
     """
     if episodes < 1:
         raise InputError(f"episodes: {episodes} is not positive")
-    waves = [range(k, min(k + WAVE, episodes)) for k in range(0, episodes, WAVE)]
+    groups = [range(k, min(k + MAX_PARALLEL, episodes)) for k in range(0, episodes, MAX_PARALLEL)]
     with Progress(console=Console(stderr=True), disable=not progress) as bar:
         advance = bar.add_task("evaluating", total=episodes)
         found = [
-            _wave(act, task, [episode_seed(seed, i) for i in wave], bar, advance) for wave in waves
+            _run_group(act, task, [episode_seed(seed, i) for i in group], bar, advance)
+            for group in groups
         ]
-    reported = [wave.successes for wave in found if wave.successes is not None]
-    calls = np.array([wave.lengths.max() for wave in found])
+    reported = [group.successes for group in found if group.successes is not None]
+    calls = np.array([group.lengths.max() for group in found])
     return Evaluation(
         task=task,
-        returns=np.concatenate([wave.returns for wave in found]),
-        lengths=np.concatenate([wave.lengths for wave in found]),
+        returns=np.concatenate([group.returns for group in found]),
+        lengths=np.concatenate([group.lengths for group in found]),
         successes=np.concatenate(reported) if len(reported) == len(found) else None,
-        act_ms=float(np.average([wave.act_ms for wave in found], weights=calls)),
+        act_ms=float(np.average([group.act_ms for group in found], weights=calls)),
         batch=found[0].batch,
-        trails=found[0].trails,
+        trajectories=found[0].trajectories,
     )
 
 
-def episode_seed(seed: int, index: int) -> int:
-    """Seed of one episode."""
-    return int(np.random.SeedSequence((seed, index)).generate_state(1)[0])
-
-
-class _Lanes:
-    """Environments side by side, each of which plays one episode."""
+class _ParallelEnvs:
+    """Environments side by side, each of which runs one episode."""
 
     def __init__(self, task: Task, seeds: list[int]) -> None:
         n = len(seeds)
         self.envs = [task.make(disable_env_checker=True) for _ in seeds]
         starts = (env.reset(seed=s)[0] for env, s in zip(self.envs, seeds, strict=True))
-        self.obs = np.stack([vector(start) for start in starts])
+        self.obs = np.stack([observation_vector(start) for start in starts])
         self.returns, self.lengths = np.zeros(n), np.zeros(n, np.int64)
         self.successes, self.reported = np.zeros(n, bool), False
         self.alive = np.ones(n, bool)
 
     def step(self, actions: NDArray[np.float32]) -> int:
-        """Step those that still play; how many came to their end."""
+        """Step the environments whose episode is not over; return how many end now."""
         playing = np.flatnonzero(self.alive)
         for i in playing:
             obs, reward, terminated, truncated, info = self.envs[i].step(actions[i])
-            self.obs[i] = vector(obs)
+            self.obs[i] = observation_vector(obs)
             self.returns[i] += float(reward)
             self.lengths[i] += 1
             self.alive[i] = not (terminated or truncated)
@@ -177,27 +185,29 @@ class _Lanes:
         return len(playing) - int(self.alive.sum())
 
 
-def _wave(act: Act, task: Task, seeds: list[int], bar: Progress, advance: TaskID) -> Evaluation:
-    """One episode from each seed."""
-    lanes = _Lanes(task, seeds)
-    trail, taken = [lanes.obs[:TRAILS].copy()], list[float]()
-    while lanes.alive.any():
+def _run_group(
+    act: Act, task: Task, seeds: list[int], bar: Progress, advance: TaskID
+) -> Evaluation:
+    """Run one episode from each seed, side by side."""
+    envs = _ParallelEnvs(task, seeds)
+    observed, taken = [envs.obs[:MAX_TRAJECTORIES].copy()], list[float]()
+    while envs.alive.any():
         begin = time.perf_counter()
-        actions = np.asarray(act(lanes.obs), np.float32)
+        actions = np.asarray(act(envs.obs), np.float32)
         taken.append(time.perf_counter() - begin)
         if not np.isfinite(actions).all():
             raise InputError(f"{task.env}: the policy's actions are not finite: did it diverge?")
-        bar.advance(advance, lanes.step(actions))
-        trail.append(lanes.obs[:TRAILS].copy())
-    for env in lanes.envs:
+        bar.advance(advance, envs.step(actions))
+        observed.append(envs.obs[:MAX_TRAJECTORIES].copy())
+    for env in envs.envs:
         env.close()
-    ways = zip(np.stack(trail, axis=1), lanes.lengths[:TRAILS], strict=True)
+    each = zip(np.stack(observed, axis=1), envs.lengths[:MAX_TRAJECTORIES], strict=True)
     return Evaluation(
         task=task,
-        returns=lanes.returns,
-        lengths=lanes.lengths,
-        successes=lanes.successes if lanes.reported else None,
+        returns=envs.returns,
+        lengths=envs.lengths,
+        successes=envs.successes if envs.reported else None,
         act_ms=float(np.mean(taken[1:] or taken)) * 1000,
         batch=len(seeds),
-        trails=tuple(way[: length + 1] for way, length in ways),
+        trajectories=tuple(obs[: length + 1] for obs, length in each),
     )

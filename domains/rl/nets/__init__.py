@@ -1,1 +1,1 @@
-"""TODO-FACE domains/rl/nets."""
+"""Networks of the domain: critics, and encoders of images."""

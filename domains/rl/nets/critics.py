@@ -1,4 +1,4 @@
-"""Networks of offline reinforcement learning that are no policy."""
+"""Critics: ensembles of Q functions, and value functions of states."""
 
 import itertools
 import math
@@ -12,26 +12,30 @@ from oneleap.core.errors import InputError
 from oneleap.core.nets.activation import mish
 
 BANDWIDTH = 0.5
-"""Standard deviation of a random frequency, in periods per standard deviation of an observation."""
+"""Standard deviation of the random frequencies.
+
+The unit is periods per standard deviation of an observation.
+"""
 
 
 class Critic(nn.Module):
-    """An ensemble of Q functions, each layer of all members one batched product.
+    """An ensemble of Q functions; a layer of all members is one batched matrix product.
 
-    Each member is the critic of Diffusion-QL: Mish layers over ``[obs, act]``, no normalisation.
+    Each member is the critic of Diffusion-QL: an MLP with Mish over ``[obs, act]``.
 
     Args:
         obs_dim: Size of an observation.
         act_dim: Size of an action.
         width: Units per hidden layer.
-        depth: Hidden layers.
-        members: Size of the ensemble.
-        layer_norm: Normalise each hidden layer before its activation (no learnt scale), which
-            keeps values of actions outside the data from running away (Ball et al. 2023,
-            arXiv 2302.02948).
-        frequencies: Random Fourier features of the observation beside it, drawn once (Tancik et
-            al. 2020, arXiv 2006.10739): as many sines and cosines. A plain network is too smooth
-            for a value that jumps, as from one side of a maze's wall to the other.
+        depth: Number of hidden layers.
+        members: Number of Q functions.
+        layer_norm: Whether to normalize each hidden layer before its activation, without a learned
+            scale. This keeps the values of actions outside the data from diverging (Ball et al.
+            2023, arXiv 2302.02948).
+        frequencies: Number of random Fourier features of the observation (Tancik et al. 2020,
+            arXiv 2006.10739). They are drawn once, and their sines and cosines join the input. A
+            plain network is too smooth for a value that jumps, for example from one side of a
+            maze's wall to the other.
 
     Raises:
         InputError: If ``frequencies`` is negative.
@@ -72,7 +76,16 @@ class Critic(nn.Module):
         act: Float[Tensor, "b a"],
         members: Int[Tensor, "k"] | None = None,
     ) -> Float[Tensor, "k b"]:
-        """Values of all members, or of the chosen ones."""
+        """Evaluate the ensemble.
+
+        Args:
+            obs: Normalized observations.
+            act: Actions on [-1, 1].
+            members: Indices of the members to evaluate; by default all of them.
+
+        Returns:
+            Values, one row per member.
+        """
         layers = [
             (w, b) if members is None else (w.index_select(0, members), b.index_select(0, members))
             for w, b in zip(self.weights, self.biases, strict=True)
@@ -82,21 +95,21 @@ class Critic(nn.Module):
             obs = torch.cat([obs, phase.sin(), phase.cos()], dim=1)
         h = torch.cat([obs, act], dim=1).expand(len(layers[0][0]), -1, -1)
         for weight, bias in layers[:-1]:
-            h = torch.bmm(h, weight) + bias  # a sum that fuses with mish; baddbmm's does not
+            h = torch.bmm(h, weight) + bias  # this sum fuses with mish, that of baddbmm does not
             h = mish(layer_norm(h, (self.width,)) if self.layer_norm else h)
         weight, bias = layers[-1]
-        # A product with one column is slower than a sum over rows.
+        # A sum over rows is faster than a matrix product with one column.
         q: Tensor = (h * weight.transpose(1, 2)).sum(2) + bias.squeeze(2)
         return q
 
 
 class StateValue(nn.Module):
-    """Value of states: a :class:`Critic` of one member that sees no action.
+    """Value function of states: a :class:`Critic` with one member and without actions.
 
     Args:
         obs_dim: Size of an observation.
         width: Units per hidden layer.
-        depth: Hidden layers.
+        depth: Number of hidden layers.
         layer_norm: See :class:`Critic`.
     """
 
@@ -108,19 +121,19 @@ class StateValue(nn.Module):
         self.critic = Critic(obs_dim, 0, width, depth, 1, layer_norm)
 
     def forward(self, obs: Float[Tensor, "b o"]) -> Float[Tensor, "b"]:
-        """Value of each state."""
+        """Values of normalized observations."""
         v: Tensor = self.critic(obs, obs[:, :0])
         return v[0]
 
 
 class ImplicitCritic(Critic):
-    """The Q functions of :class:`Critic` and, beside them, a value of states.
+    """The Q functions of :class:`Critic`, and a value function of states.
 
     Args:
         obs_dim: Size of an observation.
         act_dim: Size of an action.
         width: Units per hidden layer.
-        depth: Hidden layers.
+        depth: Number of hidden layers.
         members: Number of Q functions.
         layer_norm: See :class:`Critic`.
     """

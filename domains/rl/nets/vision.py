@@ -1,4 +1,4 @@
-"""Image encoders for policies and critics, and the random shift that keeps critics honest."""
+"""Image encoders of policies and critics, and the random shift of their images."""
 
 import itertools
 import math
@@ -13,17 +13,17 @@ from oneleap.core.nets.mlp import MLP
 from oneleap.domains.rl.nets.critics import Critic
 
 CHANNELS, FEATURES = (16, 32, 32), 128
-"""Of every encoder here: channels per section, and size of what comes out."""
+"""Channels of each section, and number of features, of the encoders of policies and critics."""
 
 Image = tuple[int, int, int]
 """Height, width, channels."""
 
 
-class Residual(nn.Module):
+class ResidualBlock(nn.Module):
     """``x + conv(relu(conv(relu(x))))``.
 
     Args:
-        channels: In and out.
+        channels: Channels of input and output.
     """
 
     def __init__(self, channels: int) -> None:
@@ -33,22 +33,22 @@ class Residual(nn.Module):
         self.second = nn.Conv2d(channels, channels, 3, padding=1)
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
-        """One block."""
+        """Apply the block."""
         y: Tensor = x + self.second(relu(self.first(relu(x))))
         return y
 
 
-class Impala(nn.Module):
-    """IMPALA's small ResNet (Espeholt et al. 2018, arXiv 1802.01561, Fig. 3), one block a section.
+class ImpalaEncoder(nn.Module):
+    """IMPALA's ResNet (Espeholt et al. 2018, arXiv 1802.01561, Fig. 3), as small as FQL has it.
 
-    Each section is a convolution, a pooling that halves the image, and residual blocks; then a
-    linear layer with layer norm, as in FQL's ``impala_small``. Images come in flat.
+    A section is a convolution, a pooling that halves the image, and residual blocks. After the last
+    section comes a linear layer with layer norm, as in FQL's ``impala_small``.
 
     Args:
-        image: Their size.
-        channels: Of each section; the paper's are 16, 32, 32.
-        features: Size of the result.
-        blocks: Residual blocks of a section; the paper has 2.
+        image: Height, width and channels of the images.
+        channels: Channels of each section. The paper has 16, 32, 32.
+        features: Number of features of an image.
+        blocks: ResidualBlock blocks in a section. The paper has 2.
     """
 
     def __init__(
@@ -64,13 +64,13 @@ class Impala(nn.Module):
         self.convolutions, self.residuals = nn.ModuleList(), nn.ModuleList()
         for before, after in itertools.pairwise((image[2], *channels)):
             self.convolutions.append(nn.Conv2d(before, after, 3, padding=1))
-            self.residuals.append(nn.Sequential(*(Residual(after) for _ in range(blocks))))
+            self.residuals.append(nn.Sequential(*(ResidualBlock(after) for _ in range(blocks))))
         height, width = (math.ceil(n / 2 ** len(channels)) for n in image[:2])
         self.out = nn.Linear(channels[-1] * height * width, features)
         self.norm = nn.LayerNorm(features)
 
     def forward(self, flat: Float[Tensor, "b p"]) -> Float[Tensor, "b f"]:
-        """Features of flat images, pixels in [-1, 1]."""
+        """Features of flattened images, (b, h * w * c), with pixels in [-1, 1]."""
         h, w, c = self.image
         x = rearrange(flat, "b (h w c) -> b c h w", h=h, w=w, c=c)
         for convolution, residual in zip(self.convolutions, self.residuals, strict=True):
@@ -80,13 +80,13 @@ class Impala(nn.Module):
 
 
 class PixelMLP(nn.Module):
-    """The policy's network behind an encoder of its own.
+    """The network of a policy: an image encoder, then an MLP.
 
     Args:
         dim: Size of an action.
-        image: Size of an observation.
+        image: Height, width and channels of an observation.
         width: Units per hidden layer.
-        depth: Hidden layers.
+        depth: Number of hidden layers.
         time_dim: Size of each set of time features.
     """
 
@@ -94,7 +94,7 @@ class PixelMLP(nn.Module):
         super().__init__()
         self.dim, self.image, self.width = dim, image, width
         self.depth, self.time_dim = depth, time_dim
-        self.encoder = Impala(image)
+        self.encoder = ImpalaEncoder(image)
         self.mlp = MLP(dim, FEATURES, width, depth, time_dim)
 
     def forward(
@@ -104,19 +104,19 @@ class PixelMLP(nn.Module):
         t: Float[Tensor, "b"],
         s: Float[Tensor, "b p"],
     ) -> Float[Tensor, "b a"]:
-        """Mean velocity of ``z`` over ``[r, t]``."""
+        """Mean velocity of ``z`` over ``[r, t]``, given images ``s``."""
         u: Tensor = self.mlp(z, r, t, self.encoder(s))
         return u
 
 
 class PixelCritic(nn.Module):
-    """An ensemble of Q functions behind one encoder.
+    """An image encoder, then an ensemble of Q functions.
 
     Args:
-        image: Size of an observation.
+        image: Height, width and channels of an observation.
         act_dim: Size of an action.
         width: Units per hidden layer.
-        depth: Hidden layers.
+        depth: Number of hidden layers.
         layer_norm: See :class:`Critic`.
     """
 
@@ -126,7 +126,7 @@ class PixelCritic(nn.Module):
         super().__init__()
         self.image, self.act_dim = image, act_dim
         self.width, self.depth, self.layer_norm = width, depth, layer_norm
-        self.encoder = Impala(image)
+        self.encoder = ImpalaEncoder(image)
         self.q = Critic(FEATURES, act_dim, width, depth, layer_norm=layer_norm)
 
     def forward(
@@ -135,7 +135,16 @@ class PixelCritic(nn.Module):
         act: Float[Tensor, "b a"],
         members: Int[Tensor, "k"] | None = None,
     ) -> Float[Tensor, "k b"]:
-        """Values of all members, or of the chosen ones."""
+        """Evaluate the ensemble.
+
+        Args:
+            obs: Flattened images, pixels in [-1, 1].
+            act: Actions on [-1, 1].
+            members: Indices of the members to evaluate; by default all of them.
+
+        Returns:
+            Values, one row per member.
+        """
         q: Tensor = self.q(self.encoder(obs), act, members)
         return q
 
@@ -143,9 +152,18 @@ class PixelCritic(nn.Module):
 def random_shift(
     images: UInt8[Tensor, "b h w c"], pad: int, generator: torch.Generator
 ) -> UInt8[Tensor, "b h w c"]:
-    """Shift each image by up to ``pad`` pixels along both axes, its border repeated.
+    """Shift each image at random along both axes, and fill the gap by repeating its border.
 
-    DrQ-v2's augmentation (Yarats et al. 2021, arXiv 2107.09645, Sec. 3.1), by whole pixels.
+    This is DrQ-v2's augmentation (Yarats et al. 2021, arXiv 2107.09645, Sec. 3.1), restricted to
+    whole pixels.
+
+    Args:
+        images: The images.
+        pad: Largest shift, in pixels.
+        generator: Generator of the shifts, on the device of the images.
+
+    Returns:
+        The shifted images.
     """
     b, h, w, _ = images.shape
     device = images.device

@@ -1,1 +1,1 @@
-"""TODO-FACE domains/rl/online."""
+"""From offline to online training: the policy collects new transitions in its environment."""

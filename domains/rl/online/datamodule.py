@@ -1,4 +1,4 @@
-"""From offline to online: a run goes on in its environment, on old and fresh steps together."""
+"""The data module of online training: batches of offline data and of newly collected steps."""
 
 from collections.abc import Callable, Iterator
 from functools import cached_property
@@ -6,44 +6,46 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 
 from oneleap.core.errors import InputError
 from oneleap.core.hub.config import class_path
-from oneleap.core.training.callbacks import CONFIG
 from oneleap.core.training.loaders import Endless
+from oneleap.core.training.module import trained_model
+from oneleap.core.training.run import find_model, read_run_config
 from oneleap.core.training.seed import batch_generator
 from oneleap.domains.rl.algorithms.policy import Policy
 from oneleap.domains.rl.data.datamodule import OfflineData
-from oneleap.domains.rl.data.transitions import AsStored, GoalDistance, Reward, Transitions
-from oneleap.domains.rl.envs.task import Spec
-from oneleap.domains.rl.online.replay import Array, Collector, Replay
+from oneleap.domains.rl.data.rewards import GoalDistanceReward, Reward, StoredReward
+from oneleap.domains.rl.data.transitions import Transitions
+from oneleap.domains.rl.online.replay import Array, Collector, ReplayBuffer
+from oneleap.domains.rl.spec import Spec
 
 
 class OnlineData(OfflineData):
-    """Batches of old and fresh steps; before each, the present policy plays ``env_steps`` steps.
+    """Offline data and new steps; before each batch, the policy takes ``env_steps`` steps.
 
-    A share of each batch is drawn from the offline data, the rest from what was played: symmetric
+    A share of each batch comes from the offline data, the rest from the new steps: symmetric
     sampling (Ball et al. 2023, arXiv 2302.02948, Sec. 4.1). Training starts from the weights of a
-    run, under the statistics of its observations, in its environment.
+    run, normalizes observations by the statistics of that run, and uses its environment.
 
-    A function of the seed. A run that was killed goes on with all fresh steps, which are part of
-    its checkpoints, but from the start of a new episode, since environments cannot be saved: what
-    follows differs from the run that was not killed.
+    A run is a function of its seed. A run that was killed resumes with all its new steps, which are
+    part of its checkpoints. It starts a new episode, because environments cannot be saved, so it
+    continues differently from a run that was not killed.
 
     Args:
-        path: See :class:`OfflineData`.
-        run: Folder of the run that goes on, or of its model.
-        reward: See :class:`OfflineData`; fresh rewards are changed as those of the data are.
+        path: Offline data, see :class:`OfflineData`.
+        run: Folder of the run to continue, or of its model.
+        reward: Reward to train on. New rewards are converted in the same way as those of the data.
         gamma: Discount of future rewards.
-        n_step: Steps of reward before the value takes over.
-        batch_size: Steps per batch.
-        offline_share: Of a batch, from 0 to 1.
-        env_steps: Played before each gradient step.
-        first_steps: Played before the first, without training.
-        capacity: Fresh steps that are kept.
-        clip_actions: Clip actions of the data that leave their bounds, else refuse them.
-        seed: Of the draws and the episodes.
+        n_step: Number of rewards that are summed before the value.
+        batch_size: Transitions per batch.
+        offline_share: Share of a batch that comes from the offline data, in [0, 1].
+        env_steps: Environment steps before each gradient step.
+        first_steps: Environment steps before the first gradient step.
+        capacity: Largest number of new steps that are kept.
+        clip_actions: Whether to clip actions of the data outside their bounds instead of refusing
+            them.
+        seed: Seed of the batches and the episodes.
     """
 
     def __init__(
@@ -51,7 +53,7 @@ class OnlineData(OfflineData):
         path: str,
         run: str,
         *,
-        reward: Reward = AsStored(),  # noqa: B008  (frozen)
+        reward: Reward = StoredReward(),  # noqa: B008  (frozen)
         gamma: float = 0.99,
         n_step: int = 1,
         batch_size: int = 256,
@@ -73,54 +75,56 @@ class OnlineData(OfflineData):
             seed=seed,
         )
         if not 0 <= offline_share <= 1:
-            raise InputError(f"offline_share: {offline_share} is no share")
+            raise InputError(f"offline_share: {offline_share} is not in [0, 1]")
         if min(env_steps, first_steps, capacity) < 1:
             raise InputError("env_steps, first_steps and capacity must be positive")
         self.run, self.offline_share, self.env_steps = run, offline_share, env_steps
         self.first_steps, self.capacity = first_steps, capacity
         self.episodes = 0
-        self._stored: dict[str, Any] | None = None
+        self._checkpoint: dict[str, Any] | None = None
 
     @cached_property
-    def _start(self) -> Policy:
-        """The policy that goes on."""
-        folder = Path(self.run)
-        return Policy.from_pretrained(folder / "model" if (folder / "model").is_dir() else folder)
+    def _initial_policy(self) -> Policy:
+        """The policy of the run to continue."""
+        return Policy.from_pretrained(find_model(Path(self.run)).model)
 
     @cached_property
     def spec(self) -> Spec:
-        """That of the run.
+        """Sizes, ranges and statistics of the run.
 
         Raises:
-            InputError: If it has no environment, or the data are of other sizes.
+            InputError: The run has no environment, or the data have other sizes.
         """
-        spec, data = self._start.spec, self.dataset
+        spec, data = self._initial_policy.spec, self.dataset
         if spec.task is None:
-            raise InputError(f"{self.run}: trained without an environment, it cannot go on in one")
+            raise InputError(
+                f"{self.run}: trained without an environment, so it cannot continue in one"
+            )
         sizes = data.obs.shape[1], data.act.shape[1]
         if sizes != (spec.obs_dim, spec.act_dim):
             raise InputError(
-                f"{self.run}: of {spec.obs_dim} observations and {spec.act_dim} actions, "
+                f"{self.run}: has {spec.obs_dim} observations and {spec.act_dim} actions, "
                 f"{self.path} has {sizes[0]} and {sizes[1]}"
             )
         return spec
 
     @cached_property
-    def replay(self) -> Replay:
-        """The fresh steps, on the training device."""
-        replay = Replay(self.capacity, self.spec, self._device)
-        if self._stored is not None:
-            replay.load_state_dict(self._stored)
+    def replay(self) -> ReplayBuffer:
+        """The new steps, on the training device."""
+        replay = ReplayBuffer(self.capacity, self.spec, self._device)
+        if self._checkpoint is not None:
+            replay.load_state_dict(self._checkpoint)
         return replay
 
-    def rewarded(self) -> Callable[[float], float]:
-        """From the environment's reward to the data's, both of which are affine in the stored one.
+    def reward_transform(self) -> Callable[[float], float]:
+        """The map from a reward of the environment to one of the data.
 
-        PointMaze's environment has the very reward that its data are given.
+        It is affine, because both are affine functions of the stored reward. The environment of
+        PointMaze has the reward of its data.
         """
-        if isinstance(self.reward, AsStored | GoalDistance):
+        if isinstance(self.reward, StoredReward | GoalDistanceReward):
             return lambda reward: reward
-        # Relabelling again what was relabelled would not do: read the file's own rewards.
+        # The data are relabeled already: read the stored rewards again.
         raw = OfflineData(self.path, env="none", clip_actions=self.clip_actions).dataset.reward
         new, low, high = self.dataset.reward, int(raw.argmin()), int(raw.argmax())
         x0, x1, y0, y1 = (float(x) for x in (raw[low], raw[high], new[low], new[high]))
@@ -128,55 +132,63 @@ class OnlineData(OfflineData):
         return lambda reward: y0 + slope * (reward - x0)
 
     def setup(self, stage: str) -> None:
-        """Put the data, and the run's weights, where they belong.
+        """Move the data to the training device, and load the weights of the run.
 
         Raises:
-            InputError: If the model that is trained is another than the run's.
+            InputError: The model in training does not fit that of the run.
         """
         super().setup(stage)
-        model = self.trainer and self.trainer.lightning_module
-        if stage != "fit" or model is None:
+        if stage != "fit" or self.trainer is None:
             return
-        if type(model) is not type(self._start):
-            kinds = type(self._start).__name__, type(model).__name__
+        model = trained_model(self.trainer.lightning_module)
+        if type(model) is not type(self._initial_policy):
+            kinds = type(self._initial_policy).__name__, type(model).__name__
             raise InputError(
                 f"{self.run} holds a {kinds[0]}, the configuration trains a {kinds[1]}"
             )
-        self._refuse_other_rewards()
-        # LayerNorm has no weights that would not fit; those of a residual have other names.
-        for name in ("layer_norm", "residual"):
-            kept, asked = (str(getattr(p, name, False)).lower() for p in (self._start, model))
-            if kept != asked:
-                raise InputError(
-                    f"{self.run} was trained with {name} {kept}, the configuration has {asked}: "
-                    f"--model.{name} {kept}"
-                )
+        assert isinstance(model, Policy)
+        self._check_rewards()
+        self._check_networks(model)
         try:
-            model.load_state_dict(self._start.state_dict())
+            model.load_state_dict(self._initial_policy.state_dict())
         except RuntimeError as error:
             reason = str(error).splitlines()[-1].strip()
             raise InputError(f"{self.run}: its weights have other sizes: {reason}") from None
 
-    def _refuse_other_rewards(self) -> None:
-        """Values of one scale do not go on in another.
+    def _check_networks(self, model: Policy) -> None:
+        """Compare the settings of the networks that the sizes of their weights do not show.
 
         Raises:
-            InputError: If the run was trained on another reward or discount.
+            InputError: The run was trained with others.
         """
-        file = Path(self.run) / CONFIG
-        if not file.is_file():  # a model alone does not tell
+        for name in ("critic_config.layer_norm", "residual"):
+            before, now = (str(_setting(p, name)).lower() for p in (self._initial_policy, model))
+            if before != now:
+                raise InputError(
+                    f"{self.run} was trained with {name} {before}, the configuration has {now}: "
+                    f"--model.{name} {before}"
+                )
+
+    def _check_rewards(self) -> None:
+        """Compare reward and discount, because they determine the scale of the values.
+
+        Raises:
+            InputError: The run was trained on others.
+        """
+        folder = find_model(Path(self.run)).run
+        if folder is None:  # a model alone does not contain them
             return
-        kept = yaml.safe_load(file.read_text(encoding="utf-8"))["data"]["init_args"]
-        reward = (kept.get("reward") or {}).get("class_path") or class_path(AsStored)
-        gamma = kept.get("gamma", self.gamma)
-        for name, theirs, ours in (
+        arguments = read_run_config(folder)["data"]["init_args"]
+        reward = (arguments.get("reward") or {}).get("class_path") or class_path(StoredReward)
+        gamma = arguments.get("gamma", self.gamma)
+        for name, before, now in (
             ("reward", reward, class_path(type(self.reward))),
             ("gamma", gamma, self.gamma),
         ):
-            if theirs != ours:
+            if before != now:
                 raise InputError(
-                    f"{self.run} was trained with data.{name} {theirs}, the configuration has "
-                    f"{ours}: --data.{name} {theirs}"
+                    f"{self.run} was trained with data.{name} {before}, the configuration has "
+                    f"{now}: --data.{name} {before}"
                 )
 
     def train_dataloader(self) -> "OnlineBatches":
@@ -184,20 +196,28 @@ class OnlineData(OfflineData):
         return OnlineBatches(self)
 
     def state_dict(self) -> dict[str, Any]:
-        """The fresh steps and the number of episodes begun."""
+        """Return the new steps and the number of episodes, for a checkpoint."""
         return {"replay": self.replay.state_dict(), "episodes": self.episodes}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """See :meth:`state_dict`."""
-        self._stored, self.episodes = state["replay"], state["episodes"]
+        """Restore the new steps and the number of episodes."""
+        self._checkpoint, self.episodes = state["replay"], state["episodes"]
         vars(self).pop("replay", None)
 
 
+def _setting(policy: Policy, name: str) -> object:
+    """An attribute of a policy by its dotted name; ``False`` if it has none."""
+    value: object = policy
+    for part in name.split("."):
+        value = getattr(value, part, False)
+    return value
+
+
 class OnlineBatches(Endless[Transitions]):
-    """Plays, then draws; see :class:`OnlineData`.
+    """Collects steps, then draws a batch; see :class:`OnlineData`.
 
     Args:
-        data: Whose policy plays.
+        data: The data module.
     """
 
     def __init__(self, data: OnlineData) -> None:
@@ -205,37 +225,34 @@ class OnlineBatches(Endless[Transitions]):
         self.online = data
 
     def __iter__(self) -> Iterator[Transitions]:
-        data, trainer = self.online, self.online.trainer
+        data, trainer, task = self.online, self.online.trainer, self.online.spec.task
         assert trainer is not None
-        policy, old, fresh, task = (
-            trainer.lightning_module,
-            data.transitions,
-            data.replay,
-            data.spec.task,
-        )
-        assert isinstance(policy, Policy)
         assert task is not None
-        players = Collector(
-            task, data.gamma, data.n_step, data.rewarded(), data.seed, data.episodes
+        policy = trained_model(trainer.lightning_module)
+        assert isinstance(policy, Policy)
+        offline, replay = data.transitions, data.replay
+        collector = Collector(
+            task, data.gamma, data.n_step, data.reward_transform(), data.seed, data.episodes
         )
-        step, device = trainer.global_step, old.obs.device
-        n_old = round(data.offline_share * data.batch_size)
+        step, device = trainer.global_step, offline.obs.device
+        n_offline = round(data.offline_share * data.batch_size)
+        n_new = data.batch_size - n_offline
         while True:
             generator = batch_generator(data.seed, step, 0, device)
 
             def act(obs: Array, generator: torch.Generator = generator) -> Array:
-                return policy.act(obs, candidates=1, generator=generator)
+                return policy.act(obs, num_action_samples=1, generator=generator)
 
-            wanted = data.env_steps if len(fresh) else data.first_steps + data.n_step
+            wanted = data.env_steps if len(replay) else data.first_steps + data.n_step
             for _ in range(wanted):
-                steps, returned = players.step(act)
-                data.episodes = players.episodes
+                steps, episode_return = collector.step(act)
+                data.episodes = collector.episodes
                 for row in steps:
-                    fresh.add(row)
-                if returned is not None:
+                    replay.add(row)
+                if episode_return is not None:
                     for logger in trainer.loggers:
-                        logger.log_metrics({"online/return": returned}, step)
-            parts = old.sample(n_old, generator), fresh.sample(data.batch_size - n_old, generator)
+                        logger.log_metrics({"online/return": episode_return}, step)
+            parts = offline.sample(n_offline, generator), replay.sample(n_new, generator)
             pairs = ((a, b) for a, b in zip(*parts, strict=True) if a is not None and b is not None)
             yield Transitions(*(torch.cat(pair) for pair in pairs))
             step += 1

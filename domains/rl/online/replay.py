@@ -1,4 +1,4 @@
-"""Fresh steps: played by a policy, episode after episode, and the latest of them kept."""
+"""Collection of new transitions with a policy, and a buffer of the latest of them."""
 
 from collections import deque
 from collections.abc import Callable
@@ -9,16 +9,24 @@ import torch
 from numpy.typing import NDArray
 
 from oneleap.core.errors import InputError
+from oneleap.core.training.seed import episode_seed
 from oneleap.domains.rl.data.transitions import Transitions
-from oneleap.domains.rl.envs.task import Spec, Task
-from oneleap.domains.rl.evaluation.plots import vector
-from oneleap.domains.rl.evaluation.rollouts import episode_seed
+from oneleap.domains.rl.envs.task import Task, observation_vector
+from oneleap.domains.rl.spec import Spec
 
 Array = NDArray[np.float32]
 
 
 class Step(NamedTuple):
-    """One row of :class:`Transitions`, in numpy."""
+    """One row of :class:`oneleap.domains.rl.data.transitions.Transitions`, in numpy.
+
+    Attributes:
+        obs: Observation before the step.
+        act: Action.
+        reward: Discounted sum of rewards.
+        next_obs: Observation after the last of the summed rewards.
+        discount: Factor on the value of ``next_obs``.
+    """
 
     obs: Array
     act: Array
@@ -28,17 +36,17 @@ class Step(NamedTuple):
 
 
 class Collector:
-    """Plays one episode after another, and hands out steps with their ``n_step``-step returns.
+    """Runs one episode after another, and returns steps with their ``n_step``-step returns.
 
-    Episode k starts from a seed made of ``seed`` and k. A step is handed out once its return is
-    known: ``n_step - 1`` steps later, or at the end of its episode.
+    The seed of an episode follows from ``seed`` and its number. A step is returned once its return
+    is known: ``n_step - 1`` steps later, or at the end of its episode.
 
     Args:
-        task: Where.
-        gamma: Discount.
-        n_step: Steps of reward before the value takes over.
-        reward: From the environment's reward to that of the data.
-        seed: Of the episodes.
+        task: The task.
+        gamma: Discount of future rewards.
+        n_step: Number of rewards that are summed before the value.
+        reward: Maps a reward of the environment to one of the data.
+        seed: Seed of the episodes.
         episodes: Number of the first episode.
     """
 
@@ -53,43 +61,52 @@ class Collector:
     ) -> None:
         self.gamma, self.n_step, self.reward, self.seed = gamma, n_step, reward, seed
         self.env = task.make(disable_env_checker=True)
-        self.episodes, self.returned = episodes, 0.0
+        self.episodes, self.total_reward = episodes, 0.0
         self.obs: Array | None = None
         self.pending: deque[tuple[Array, Array, float]] = deque()
 
     def step(self, act: Callable[[Array], Array]) -> tuple[list[Step], float | None]:
-        """Play one step: the steps that it completes, and the return of an episode it ends."""
+        """Take one step in the environment.
+
+        Args:
+            act: The policy, for one observation.
+
+        Returns:
+            The steps whose return is now known, and the return of the episode if it ends.
+        """
         if self.obs is None:
-            self.obs = vector(self.env.reset(seed=episode_seed(self.seed, self.episodes))[0])
-            self.episodes, self.returned = self.episodes + 1, 0.0
+            start = self.env.reset(seed=episode_seed(self.seed, self.episodes))[0]
+            self.obs = observation_vector(start)
+            self.episodes, self.total_reward = self.episodes + 1, 0.0
         action = np.asarray(act(self.obs), np.float32)
-        seen, reward, terminated, truncated, _ = self.env.step(action)
+        next_obs, reward, terminated, truncated, _ = self.env.step(action)
         self.pending.append((self.obs, action, self.reward(float(reward))))
-        self.obs, self.returned = vector(seen), self.returned + float(reward)
+        self.obs = observation_vector(next_obs)
+        self.total_reward += float(reward)
         over = bool(terminated or truncated)
         done = []
         while self.pending and (over or len(self.pending) == self.n_step):
-            done.append(self._first(self.obs, 0.0 if terminated else 1.0))
+            done.append(self._pop_oldest(self.obs, 0.0 if terminated else 1.0))
         if not over:
             return done, None
         self.obs = None
-        return done, self.returned
+        return done, self.total_reward
 
-    def _first(self, next_obs: Array, alive: float) -> Step:
-        """Take the oldest pending step, its return summed up to the newest."""
+    def _pop_oldest(self, next_obs: Array, alive: float) -> Step:
+        """Remove the oldest pending step; its return sums all pending rewards."""
         total = sum(self.gamma**i * reward for i, (_, _, reward) in enumerate(self.pending))
         discount = self.gamma ** len(self.pending) * alive
         obs, act, _ = self.pending.popleft()
         return Step(obs, act, total, next_obs, discount)
 
 
-class Replay:
-    """The latest ``capacity`` fresh steps, on one device.
+class ReplayBuffer:
+    """The latest ``capacity`` steps that were collected, on one device.
 
     Args:
-        capacity: Steps.
-        spec: Sizes.
-        device: Where training happens.
+        capacity: Largest number of steps.
+        spec: Sizes of observations and actions.
+        device: Training device.
     """
 
     def __init__(self, capacity: int, spec: Spec, device: torch.device) -> None:
@@ -102,7 +119,7 @@ class Replay:
         return min(self.added, self.capacity)
 
     def add(self, step: Step) -> None:
-        """Keep a step, in place of the oldest if need be."""
+        """Store a step; if the buffer is full, it replaces the oldest."""
         row = self.added % self.capacity
         for column, value in zip(self.rows[:5], step, strict=True):
             column[row] = torch.as_tensor(value)
@@ -110,24 +127,24 @@ class Replay:
 
     def sample(self, n: int, generator: torch.Generator) -> Transitions:
         """Draw ``n`` steps uniformly, with replacement."""
-        kept = Transitions(*(column[: len(self)] for column in self.rows[:5]))
-        drawn = kept.sample(n, generator)
-        # What the behaviour did next is the policy's own doing, and not kept.
-        return drawn._replace(next_act=torch.full_like(drawn.act, torch.nan))
+        stored = Transitions(*(column[: len(self)] for column in self.rows[:5]))
+        sampled = stored.sample(n, generator)
+        # Next actions would be those of the policy itself, so they are not stored.
+        return sampled._replace(next_act=torch.full_like(sampled.act, torch.nan))
 
     def state_dict(self) -> dict[str, Any]:
-        """All of it, for a checkpoint."""
+        """Return all stored steps, for a checkpoint."""
         return {"added": self.added, "rows": [column[: len(self)] for column in self.rows[:5]]}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """See :meth:`state_dict`.
+        """Restore the steps of a checkpoint.
 
         Raises:
-            InputError: If the capacity has become smaller than what was kept.
+            InputError: The capacity is smaller than the number of its steps.
         """
         n = len(state["rows"][0])
         if n > self.capacity or (n < state["added"] and n != self.capacity):
-            raise InputError(f"capacity: {self.capacity}, but the checkpoint was of another")
+            raise InputError(f"capacity: {self.capacity}, but the checkpoint has another capacity")
         for column, stored in zip(self.rows[:5], state["rows"], strict=True):
             column[:n] = stored.to(column)
         self.added = state["added"]

@@ -1,1 +1,1 @@
-"""TODO-FACE domains/robot/commands."""
+"""Commands of ``oneleap`` for robots."""

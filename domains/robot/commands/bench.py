@@ -1,4 +1,4 @@
-"""``oneleap bench robot``: a decision by one step and by many, and the rate of the control loop."""
+"""``oneleap bench robot``: latency of decisions by different samplers, and control rates."""
 
 import functools
 from collections.abc import Callable
@@ -18,65 +18,86 @@ from oneleap.core.sampling.samplers import (
     Sampler,
 )
 from oneleap.core.timing import median_ms, report
-from oneleap.domains.robot.commands.collect import env_args
-from oneleap.domains.robot.envs.robosuite import RobotEnv, with_gl
-from oneleap.domains.robot.envs.task import Spec, Task
-from oneleap.domains.robot.evaluation.rollouts import play
+from oneleap.domains.robot.envs.panda import panda_env_args
+from oneleap.domains.robot.envs.robosuite import RobotEnv, enable_opengl
+from oneleap.domains.robot.envs.task import Task
+from oneleap.domains.robot.evaluation.rollouts import play_episode
 from oneleap.domains.robot.models.policy import RobotPolicy
+from oneleap.domains.robot.spec import Spec
 
-TURNS = 5
+REPEATS = 5
+"""Number of times that all samplers are timed, one after the other."""
+
 SAMPLERS: dict[str, Sampler] = {
     "dm1": FlowMapSampler(),
     "flow10": EulerSampler(10),
     "ddim10": DDIMSampler(steps=10),
     "ddpm100": DDPMSampler(steps=100),
 }
-STATE = {"robot0_eef_pos": 3, "robot0_eef_quat": 4, "robot0_gripper_qpos": 2, "object": 10}
+"""Samplers by the names of their figures."""
+
+OBS_SIZES = {
+    "robot0_eef_pos": 3,
+    "robot0_eef_quat": 4,
+    "robot0_gripper_qpos": 2,
+    "object": 10,
+}
+"""Sizes of Lift's low-dimensional observations by key."""
+
 CAMERA = "agentview_image"
 
 
 def bench(calls: int = 200, steps: int = 100, json: Path | None = None) -> None:
-    """Time decisions on one network, that of DM1 for Lift, and the control loop in robosuite.
+    """Time decisions of DM1's network for Lift, and the control loop in robosuite.
 
-    A decision is a call of the policy: observation in, chunk of actions out. ``control_hz_state``
-    and ``control_hz_image`` are control steps a second if every step takes a decision, simulation
-    included and, with images, the drawing of one of 84 x 84; ``policy_hz_`` of both leaves these
-    out, which a real robot does not have.
+    A decision is one call of the policy: observation in, chunk of actions out.
+    ``control_hz_state`` and ``control_hz_image`` are control steps per second when each step takes
+    a decision; they include simulation and, with images, rendering of one 84 x 84 image.
+    ``policy_hz_state`` and ``policy_hz_image`` leave these out, because a real robot has neither.
 
     Example: oneleap bench robot --json robot.json
 
     Args:
-        calls: Decisions timed of the one-step policy; fewer of the others.
-        steps: Control steps timed.
-        json: Also write the figures to this file.
+        calls: Number of decisions timed for the one-step policy; slower samplers are timed less
+            often.
+        steps: Number of control steps timed.
+        json: File to write the figures to as well.
 
     Raises:
-        InputError: A number is not positive, or there is no OpenGL for the images.
+        InputError: A number is too small, or OpenGL is missing.
     """
     if calls < 1 or steps < 2:
-        raise InputError(f"calls {calls} and steps {steps} must be positive, steps 2 or more")
-    with_gl()
-    task = Task(env_args("Lift"))
-    figures = decisions(calls)
+        raise InputError(f"calls {calls} must be at least 1, steps {steps} at least 2")
+    enable_opengl()
+    task = Task(panda_env_args("Lift"))
+    figures = time_decisions(calls)
     for kind, cameras in (("state", ()), ("image", (CAMERA,))):
-        policy = policy_of(FlowMapSampler(), cameras, task)
+        policy = untrained_policy(FlowMapSampler(), cameras, task)
         env = RobotEnv(task, cameras=cameras)
-        figures |= control(env, policy, kind, steps)
+        figures |= time_control_loop(env, policy, kind, steps)
         env.close()
     report(f"Robot on {torch.get_num_threads()} threads, torch {torch.__version__}", figures, json)
 
 
-def policy_of(sampler: Sampler, cameras: tuple[str, ...], task: Task | None = None) -> RobotPolicy:
-    """An untrained policy of Lift's sizes; with images it does not see the object's state."""
-    keys = [key for key in STATE if not (cameras and key == "object")]
-    sizes = tuple(STATE[key] for key in keys)
+def untrained_policy(
+    sampler: Sampler, cameras: tuple[str, ...], task: Task | None = None
+) -> RobotPolicy:
+    """Build an untrained policy with Lift's sizes.
+
+    Args:
+        sampler: Sampler of the policy.
+        cameras: Keys of images; with images, the policy does not observe the object's state.
+        task: Environment.
+    """
+    keys = [key for key in OBS_SIZES if not (cameras and key == "object")]
+    sizes = tuple(OBS_SIZES[key] for key in keys)
     n = sum(sizes)
     spec = Spec(
         obs_keys=tuple(keys),
         obs_sizes=sizes,
-        obs_steps=1,
+        n_obs_steps=1,
         act_dim=7,
-        chunk=8,
+        horizon=8,
         obs_shift=(0.0,) * n,
         obs_scale=(1.0,) * n,
         act_shift=(0.0,) * 7,
@@ -88,19 +109,26 @@ def policy_of(sampler: Sampler, cameras: tuple[str, ...], task: Task | None = No
     return RobotPolicy(spec, MeanFlow(), sampler=sampler).eval()
 
 
-def decisions(calls: int) -> dict[str, float]:
-    """Milliseconds of a decision by each sampler, in turns, and ratios to one step's."""
+def time_decisions(calls: int) -> dict[str, float]:
+    """Time a decision of each sampler, in turns.
+
+    Args:
+        calls: Number of decisions timed for the one-step policy.
+
+    Returns:
+        Median milliseconds of each sampler, and ratios to the one-step policy.
+    """
     jobs: dict[str, tuple[Callable[[], object], int]] = {}
     for name, sampler in SAMPLERS.items():
-        policy = policy_of(sampler, ())
+        policy = untrained_policy(sampler, ())
         obs = np.zeros((1, 1, policy.spec.obs_dim), np.float32)
         generator = torch.Generator().manual_seed(0)
         jobs[name] = functools.partial(policy.act, obs, generator=generator), sampler.steps
     found: dict[str, list[float]] = {name: [] for name in jobs}
-    for _ in range(TURNS):
+    for _ in range(REPEATS):
         for name, (job, cost) in jobs.items():
-            few = max(2, calls // (TURNS * cost))
-            found[name].append(median_ms(job, calls=few, warmup=1))
+            n = max(2, calls // (REPEATS * cost))
+            found[name].append(median_ms(job, calls=n, warmup=1))
     figures = {f"{name}_decision_ms": median(times) for name, times in found.items()}
     for name in jobs:
         if name != "dm1":
@@ -109,11 +137,23 @@ def decisions(calls: int) -> dict[str, float]:
     return figures
 
 
-def control(env: RobotEnv, policy: RobotPolicy, kind: str, steps: int) -> dict[str, float]:
-    """Rates of a loop that decides in every step."""
+def time_control_loop(
+    env: RobotEnv, policy: RobotPolicy, kind: str, steps: int
+) -> dict[str, float]:
+    """Measure the rates of a control loop that takes a decision at each step.
+
+    Args:
+        env: Environment.
+        policy: Policy.
+        kind: Suffix of the figures' names.
+        steps: Number of control steps.
+
+    Returns:
+        Rates of control and of the policy alone, Hz.
+    """
     generator = torch.Generator().manual_seed(0)
-    act = functools.partial(policy.act, execute=1, generator=generator)
-    rollout = play(env, policy.spec, act, seed=0, horizon=steps)
+    act = functools.partial(policy.act, n_action_steps=1, generator=generator)
+    rollout = play_episode(env, policy.spec, act, seed=0, max_steps=steps)
     return {
         f"control_hz_{kind}": 1e3 / median(rollout.loop_ms),
         f"policy_hz_{kind}": 1e3 / median(rollout.net_ms),

@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any, Literal
@@ -14,14 +14,23 @@ from rich.console import Console
 from rich.progress import Progress
 
 from oneleap.core.cli.configs import shipped
-from oneleap.core.errors import InputError
+from oneleap.core.errors import InputError, positive
 from oneleap.core.files import replacing
-from oneleap.domains.robot.data.robomimic_write import Episode, write
-from oneleap.domains.robot.envs.robosuite import RobotEnv, installed, with_gl, without_gl
-from oneleap.domains.robot.envs.task import QUICK, ROBOSUITE, Task
-from oneleap.domains.robot.evaluation.workers import each
+from oneleap.domains.robot.data.robomimic_write import Demonstration, write_demos
+from oneleap.domains.robot.demonstrators.mistakes import sample_mistake
+from oneleap.domains.robot.demonstrators.phases import Demonstrator
+from oneleap.domains.robot.demonstrators.scripted import PLANS
+from oneleap.domains.robot.envs.panda import panda_env_args
+from oneleap.domains.robot.envs.robosuite import (
+    Observation,
+    RobotEnv,
+    disable_opengl,
+    enable_opengl,
+)
+from oneleap.domains.robot.envs.task import Task
+from oneleap.domains.robot.evaluation.workers import run_jobs
 
-KEYS = (
+OBS_KEYS = (
     "object",
     "robot0_eef_pos",
     "robot0_eef_quat",
@@ -30,30 +39,38 @@ KEYS = (
     "robot0_joint_pos",
     "robot0_joint_vel",
 )
+"""Low-dimensional observations that are stored."""
+
 CAMERAS = ("agentview_image", "robot0_eye_in_hand_image")
+"""Images that are stored with ``--images true``."""
 
-LONGEST = 300
-"""Steps after which an attempt is given up."""
+MAX_STEPS = 300
+"""Number of steps after which an attempt has failed."""
 
-STUMBLES = 0.5
-"""Share of the demonstrations that begin after a mistake, which is not recorded."""
+MISTAKE_PROBABILITY = 0.5
+"""Probability that a demonstration begins after a mistake, which is not recorded."""
 
-AFTERWARDS = 8
-"""Steps that are recorded after success, so that chunks of actions reach beyond it."""
+STEPS_AFTER_SUCCESS = 8
+"""Number of steps recorded after success, so that chunks of actions can extend beyond it."""
 
-Task_ = Literal["Lift", "PickPlaceCan", "NutAssemblySquare"]
+MIN_ATTEMPTS = 20
+"""Number of failed attempts after which the collection is given up."""
+
+TaskName = Literal["Lift", "PickPlaceCan", "NutAssemblySquare"]
+CONFIG_NAMES = {"Lift": "lift", "PickPlaceCan": "can", "NutAssemblySquare": "square"}
+"""Names of the tasks in shipped configurations."""
 
 
 @dataclass(frozen=True)
-class Attempts:
-    """What a process does: play one attempt, and keep it if it succeeds.
+class AttemptPlayer:
+    """Settings of a collection; called in a worker process, it returns the function that plays.
 
     Attributes:
-        task: Where.
-        folder: Attempts are kept there, one file each.
-        seed: With the attempt's number, of everything.
+        task: Environment.
+        folder: Folder in which each attempt is stored as one file.
+        seed: Seed that, with the number of the attempt, determines all draws.
         cameras: Keys of images.
-        image_size: Their height and width, pixels.
+        image_size: Height and width of the images, pixels.
     """
 
     task: Task
@@ -63,93 +80,125 @@ class Attempts:
     image_size: tuple[int, int]
 
     def __call__(self) -> "Callable[[int], bool]":
-        """Load the simulation."""
+        """Load the simulation; the result plays and stores an attempt, and tells its success."""
         if self.cameras:
-            with_gl()
+            enable_opengl()
         else:
-            without_gl()
+            disable_opengl()
         env = RobotEnv(self.task, cameras=self.cameras, image_size=self.image_size)
 
         def play(attempt: int) -> bool:
             seeds = np.random.SeedSequence((self.seed, attempt)).generate_state(2)
-            episode = demonstrate(env, int(seeds[0]), np.random.default_rng(int(seeds[1])))
-            keep(attempt_path(self.folder, attempt), episode)
-            return episode is not None
+            demo = demonstrate(env, int(seeds[0]), np.random.default_rng(int(seeds[1])))
+            save_attempt(attempt_path(self.folder, attempt), demo)
+            return demo is not None
 
         return play
 
 
-def demonstrate(env: RobotEnv, seed: int, rng: np.random.Generator) -> Episode | None:
-    """Play the demonstrator in the episode of a seed; ``None`` if it fails to show anything."""
-    from oneleap.domains.robot.demonstrators.mistakes import stumble
-    from oneleap.domains.robot.demonstrators.scripted import Demonstrator
+def demonstrate(env: RobotEnv, seed: int, rng: np.random.Generator) -> Demonstration | None:
+    """Demonstrate the task of an environment, sometimes after a mistake.
 
-    obs, task, phases = env.reset(seed), env.task.name, None
-    if rng.random() < STUMBLES:
-        mistake, recovery = stumble(task, obs, rng)
-        who, solved = Demonstrator(task, obs, rng, mistake), False
-        while not who.over and not solved:
-            obs, solved = env.step(who.act(obs), pictures=False)
-        if solved:  # what falls may fall into place
+    Args:
+        env: Environment.
+        seed: Seed of the episode.
+        rng: Generator of the demonstrator's manner, noise and mistakes.
+
+    Returns:
+        The demonstration; ``None`` if the task was not solved, or was solved by the mistake.
+    """
+    obs, task = env.reset(seed), env.task.name
+    if rng.random() < MISTAKE_PROBABILITY:
+        mistake, recovery = sample_mistake(task, obs, rng)
+        demonstrator, solved = Demonstrator(mistake, obs, rng), False
+        while not demonstrator.done and not solved:
+            obs, solved = env.step(demonstrator.act(obs), render=False)
+        if solved:  # for example, a dropped can fell into its compartment
             return None
         obs = env.observe()
         phases = recovery(obs)
-    who, model = Demonstrator(task, obs, rng, phases), env.model_xml()
-    seen, rewards = [obs], list[float]()
+    else:
+        phases = PLANS[task](obs, rng)
+    return _record(env, Demonstrator(phases, obs, rng), obs)
+
+
+def _record(env: RobotEnv, demonstrator: Demonstrator, obs: Observation) -> Demonstration | None:
+    """Record the demonstrator until some steps after success; ``None`` if it does not succeed.
+
+    Args:
+        env: Environment.
+        demonstrator: Demonstrator.
+        obs: Current observation.
+    """
+    model_xml = env.model_xml()
+    observed, rewards = [obs], list[float]()
     states, actions, poses = (list[NDArray[np.float64]]() for _ in range(3))
-    left = None
-    while len(actions) < LONGEST and left != 0 and not (who.over and left is None):
-        action = who.act(obs)
+    remaining: int | None = None  # number of steps to record, once the task is solved
+    while len(actions) < MAX_STEPS and remaining != 0:
+        if remaining is None and demonstrator.done:
+            break
+        action = demonstrator.act(obs)
         states.append(env.state())
         obs, success = env.step(action)
         actions.append(action)
-        poses.append(np.append(env.goal(), action[6:]))
-        seen.append(obs)
+        poses.append(np.append(env.controller_goal(), action[6:]))
+        observed.append(obs)
         rewards.append(float(success))
-        if success and left is None:
-            left = AFTERWARDS + 1
-        left = None if left is None else left - 1
-    if left is None or not rewards[-1]:
+        if remaining is not None:
+            remaining -= 1
+        elif success:
+            remaining = STEPS_AFTER_SUCCESS
+    if remaining is None or not rewards[-1]:
         return None
-    keys = (*KEYS, *env.cameras)
-    return Episode(
+    keys = (*OBS_KEYS, *env.cameras)
+    return Demonstration(
         states=np.stack(states),
         actions=np.stack(actions),
         actions_abs=np.stack(poses),
         rewards=np.array(rewards),
-        obs={key: np.stack([obs[key] for obs in seen]) for key in keys},
-        model=model,
+        obs={key: np.stack([obs[key] for obs in observed]) for key in keys},
+        model_xml=model_xml,
     )
 
 
 def attempt_path(folder: Path, attempt: int) -> Path:
-    """Where an attempt is kept."""
+    """Return the file of an attempt."""
     return folder / f"attempt_{attempt:05d}.npz"
 
 
-def keep(path: Path, episode: Episode | None) -> None:
-    """Write an attempt; a failed one is an empty file of the same kind."""
+def save_attempt(path: Path, demo: Demonstration | None) -> None:
+    """Write an attempt; a failed one is a file without arrays."""
     arrays: dict[str, NDArray[Any]] = {}
-    if episode is not None:
-        named = {f.name: getattr(episode, f.name) for f in fields(Episode)}
-        arrays = {f"obs/{key}": array for key, array in named.pop("obs").items()}
-        arrays |= {name: np.asarray(value) for name, value in named.items()}
+    if demo is not None:
+        arrays = {f"obs/{key}": array for key, array in demo.obs.items()} | {
+            "states": demo.states,
+            "actions": demo.actions,
+            "actions_abs": demo.actions_abs,
+            "rewards": demo.rewards,
+            "model": np.asarray(demo.model_xml),
+        }
     with replacing(path) as temporary:
         np.savez_compressed(temporary, **arrays)
 
 
-def kept(path: Path) -> Episode | None:
+def load_attempt(path: Path) -> Demonstration | None:
     """Read an attempt; ``None`` if it failed."""
     with np.load(path, allow_pickle=False) as file:
         if not file.files:
             return None
         obs = {n.removeprefix("obs/"): file[n] for n in file.files if n.startswith("obs/")}
-        rest = {name: file[name] for name in file.files if not name.startswith("obs/")}
-    return Episode(obs=obs, **{**rest, "model": str(rest["model"])})
+        return Demonstration(
+            states=file["states"],
+            actions=file["actions"],
+            actions_abs=file["actions_abs"],
+            rewards=file["rewards"],
+            obs=obs,
+            model_xml=str(file["model"]),
+        )
 
 
 def robosuite(
-    task: Task_ = "Lift",
+    task: TaskName = "Lift",
     demos: int = 200,
     images: bool = False,
     seed: int = 0,
@@ -158,44 +207,42 @@ def robosuite(
     workers: int = 2,
     overwrite: bool = False,
 ) -> None:
-    """Collect demonstrations of a robosuite task by a script, in robomimic's layout.
+    """Collect scripted demonstrations of a robosuite task, in robomimic's layout.
 
-    Only successes are kept. Attempts lie in OUT.parts until all are there: a collection that was
-    broken off goes on from where it was. The data depend on the seed alone.
+    Only successes are kept. Attempts are stored in OUT.parts until there are enough: a collection
+    that was interrupted continues there. The data depend on the seed alone.
 
     Example: oneleap collect robosuite --task Lift --demos 200
 
     Args:
-        task: What is demonstrated.
-        demos: How many.
-        images: Also store what two cameras see; takes minutes.
-        seed: Of everything.
-        out: HDF5 file to write, by default data/robot/TASK.hdf5, or TASK_image.hdf5.
-        image_size: Height and width of images, pixels.
-        workers: Processes.
-        overwrite: Replace the file.
+        task: Task to demonstrate.
+        demos: Number of demonstrations.
+        images: Whether to store the images of two cameras as well; takes minutes.
+        seed: Seed of all draws.
+        out: HDF5 file to write, by default data/robot/TASK.hdf5, or TASK_image.hdf5 with images.
+        image_size: Height and width of the images, pixels.
+        workers: Number of processes.
+        overwrite: Whether to replace an existing file.
 
     Raises:
-        InputError: The file exists, or attempts of another collection are beside it.
+        InputError: The file exists, or OUT.parts holds attempts of another collection.
     """
-    if demos < 1 or image_size < 1:
-        raise InputError(f"demos {demos} and image_size {image_size} must be positive")
+    positive(demos=demos, image_size=image_size)
     if seed < 0:
         raise InputError(f"seed: {seed} is negative")
     path = out or Path("data/robot", f"{task}{'_image' if images else ''}.hdf5")
     if path.exists() and not overwrite:
-        raise InputError(f"{path} is there already (--overwrite true replaces it)")
+        raise InputError(f"{path} exists (--overwrite true replaces it)")
     cameras, size = (CAMERAS if images else ()), (image_size, image_size)
-    where = Task(env_args(task, cameras, size))
+    env_task = Task(panda_env_args(task, cameras, size))
     folder = path.with_suffix(".parts")
-    _same_collection(folder, {"task": task, "seed": seed, "cameras": cameras, "size": image_size})
-    attempts = Attempts(where, folder, seed, cameras, size)
+    _check_settings(folder, {"task": task, "seed": seed, "cameras": cameras, "size": image_size})
+    player = AttemptPlayer(env_task, folder, seed, cameras, size)
     with Progress(console=Console(stderr=True)) as bar:
-        advance = bar.add_task(f"collecting {task}", total=demos)
-        chosen = _enough(attempts, demos, workers, lambda n: bar.update(advance, completed=n))
-    parts = (kept(attempt_path(folder, k)) for k in chosen)
-    episodes = (episode for episode in parts if episode is not None)
-    total = write(path, where.env_args, episodes)
+        progress = bar.add_task(f"collecting {task}", total=demos)
+        chosen = _play_attempts(player, demos, workers, lambda n: bar.update(progress, completed=n))
+    attempts = (load_attempt(attempt_path(folder, k)) for k in chosen)
+    total = write_demos(path, env_task.env_args, (demo for demo in attempts if demo is not None))
     for part in folder.iterdir():
         part.unlink()
     folder.rmdir()
@@ -203,65 +250,34 @@ def robosuite(
         f"{path}: {demos} demonstrations of {total / demos:.0f} steps on average, "
         f"from {chosen[-1] + 1} attempts"
     )
-    name = {"Lift": "lift", "PickPlaceCan": "can", "NutAssemblySquare": "square"}[task]
-    suffix = "-image" if images else ""
-    config = f"robot/dm1{suffix}_{name}"
+    config = f"robot/dm1{'-image' if images else ''}_{CONFIG_NAMES[task]}"
     if config in shipped():
         print(f"next: oneleap fit --config {config} --data.path {path}")
 
 
-def env_args(task: str, cameras: tuple[str, ...] = (), size: tuple[int, int] = (84, 84)) -> str:
-    """A Panda with the controller ``OSC_POSE`` at 20 Hz, as robomimic describes environments."""
-    limit = [0.05, 0.05, 0.05, 0.5, 0.5, 0.5]
-    arm = {
-        "type": "OSC_POSE",
-        "input_max": 1,
-        "input_min": -1,
-        "output_max": limit,
-        "output_min": [-x for x in limit],
-        "kp": 150,
-        "damping_ratio": 1,
-        "impedance_mode": "fixed",
-        "kp_limits": [0, 300],
-        "damping_ratio_limits": [0, 10],
-        "position_limits": None,
-        "orientation_limits": None,
-        "uncouple_pos_ori": True,
-        "input_type": "delta",
-        "input_ref_frame": "base",
-        "interpolation": None,
-        "ramp_ratio": 0.2,
-        "gripper": {"type": "GRIP"},
-    }
-    kwargs = {
-        "robots": ["Panda"],
-        "controller_configs": {"type": "BASIC", "body_parts": {"right": arm}},
-        "control_freq": 20,
-        "reward_shaping": False,
-        "has_renderer": False,
-        "has_offscreen_renderer": bool(cameras),
-        "use_object_obs": True,
-        "use_camera_obs": bool(cameras),
-        "camera_names": [camera.removesuffix("_image") for camera in cameras],
-        "camera_heights": size[0],
-        "camera_widths": size[1],
-        "camera_depths": False,
-        "ignore_done": True,
-        "lite_physics": True,
-    }
-    args = {"env_name": task, "env_version": installed(), "type": ROBOSUITE, "env_kwargs": kwargs}
-    return json.dumps({**args, QUICK: True})
-
-
-def _enough(
-    attempts: Attempts, demos: int, workers: int, progress: Callable[[int], None]
+def _play_attempts(
+    player: AttemptPlayer, demos: int, workers: int, progress: Callable[[int], None]
 ) -> list[int]:
-    """Numbers of the first so many successful attempts, playing those that were not yet."""
-    results: dict[int, bool] = {}
-    for path in sorted(attempts.folder.glob("attempt_*.npz")):
-        results[int(path.stem.removeprefix("attempt_"))] = kept(path) is not None
+    """Play attempts until there are enough successes; attempts stored before count.
 
-    def chosen() -> list[int]:
+    Args:
+        player: Settings.
+        demos: Number of successes needed.
+        workers: Number of processes.
+        progress: Called with the number of successes so far.
+
+    Returns:
+        Numbers of the first successful attempts.
+
+    Raises:
+        InputError: The first :data:`MIN_ATTEMPTS` attempts fail.
+    """
+    results: dict[int, bool] = {}
+    for path in sorted(player.folder.glob("attempt_*.npz")):
+        results[int(path.stem.removeprefix("attempt_"))] = load_attempt(path) is not None
+
+    def first_successes() -> list[int]:
+        """List successes up to the first attempt that is not played yet."""
         found = list[int]()
         for k in count():
             if k not in results or len(found) == demos:
@@ -270,30 +286,32 @@ def _enough(
         return found
 
     jobs: Iterator[int] = (k for k in count() if k not in results)
-    if len(chosen()) < demos:
-        for attempt, success in each(attempts, jobs, workers):
+    if len(first_successes()) < demos:
+        for attempt, success in run_jobs(player, jobs, workers):
             if success is None:
-                keep(attempt_path(attempts.folder, attempt), None)
+                save_attempt(attempt_path(player.folder, attempt), None)
             results[attempt] = bool(success)
             progress(min(demos, sum(results.values())))
-            if len(results) >= 20 and not any(results.values()):
-                raise InputError(f"none of {len(results)} attempts succeeded: robosuite 1.5 is due")
-            if len(chosen()) == demos:
+            if len(results) >= MIN_ATTEMPTS and not any(results.values()):
+                raise InputError(
+                    f"none of {len(results)} attempts succeeded: robosuite 1.5 is needed"
+                )
+            if len(first_successes()) == demos:
                 break
-    return chosen()
+    return first_successes()
 
 
-def _same_collection(folder: Path, settings: dict[str, Any]) -> None:
-    """Begin a folder of attempts, or make sure that it was begun with the same settings.
+def _check_settings(folder: Path, settings: dict[str, Any]) -> None:
+    """Start a folder of attempts, or check that it was started with the same settings.
 
     Raises:
-        InputError: It was not.
+        InputError: The settings differ.
     """
     settings, file = json.loads(json.dumps(settings)), folder / "settings.json"
     if file.exists():
         if json.loads(file.read_text(encoding="utf-8")) != settings:
             raise InputError(f"{folder} holds attempts of another collection: delete it")
-        print(f"going on from {folder}", file=sys.stderr)
+        print(f"continuing from {folder}", file=sys.stderr)
         return
     with replacing(file) as temporary:
         temporary.write_text(json.dumps(settings) + "\n", encoding="utf-8")

@@ -1,1 +1,1 @@
-"""TODO-FACE domains/robot/data."""
+"""Demonstrations: reading, writing, normalization and batches."""

@@ -1,4 +1,4 @@
-"""Images kept compressed in memory; decoded by the batch, in threads."""
+"""Images that stay compressed in memory and are decompressed per batch, in threads."""
 
 import zlib
 from collections.abc import Sequence
@@ -12,38 +12,38 @@ from torch import Tensor
 
 
 @dataclass(frozen=True, eq=False)
-class Frames:
-    """n images of one size, without loss in a half to a tenth of their memory.
+class CompressedImages:
+    """n images of one size, compressed without loss to a tenth or half of their memory.
 
-    Each is the difference of neighbouring pixels through zlib, whose decoder leaves Python's lock
-    alone: threads decode side by side.
+    zlib compresses the differences of neighboring pixels. Its decoder releases Python's global
+    lock, so threads decompress in parallel.
 
     Attributes:
-        packed: One string of bytes each.
+        compressed: Compressed bytes of each image.
         size: Height and width, pixels.
     """
 
-    packed: tuple[bytes, ...]
+    compressed: tuple[bytes, ...]
     size: tuple[int, int]
 
     def __len__(self) -> int:
-        return len(self.packed)
+        return len(self.compressed)
 
     def batch(self, rows: Sequence[int]) -> UInt8[Tensor, "n 3 h w"]:
-        """Some of the images, channels first."""
+        """Decompress some images, channels first."""
         out = np.empty((len(rows), *self.size, 3), np.uint8)
         for k, row in enumerate(rows):
-            out[k] = unpack(self.packed[row], self.size)
+            out[k] = decompress_image(self.compressed[row], self.size)
         return torch.from_numpy(out).permute(0, 3, 1, 2)
 
 
-def pack(images: UInt8[NDArray[np.uint8], "n h w 3"]) -> list[bytes]:
-    """Compress images; differences wrap around."""
+def compress_images(images: UInt8[NDArray[np.uint8], "n h w 3"]) -> list[bytes]:
+    """Compress images; differences of pixels wrap around modulo 256."""
     change = np.diff(images, axis=2, prepend=np.uint8(0))
     return [zlib.compress(image.tobytes(), 1) for image in change]
 
 
-def unpack(packed: bytes, size: tuple[int, int]) -> UInt8[NDArray[np.uint8], "h w 3"]:
-    """Inverse of :func:`pack` for one image."""
-    change = np.frombuffer(zlib.decompress(packed), np.uint8).reshape(*size, 3)
+def decompress_image(compressed: bytes, size: tuple[int, int]) -> UInt8[NDArray[np.uint8], "h w 3"]:
+    """Inverse of :func:`compress_images` for one image of the given height and width."""
+    change = np.frombuffer(zlib.decompress(compressed), np.uint8).reshape(*size, 3)
     return np.cumsum(change, axis=1, dtype=np.uint8)

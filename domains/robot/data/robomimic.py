@@ -1,4 +1,7 @@
-"""Reads robomimic's HDF5 files, v0.1 to v1.5; each fault is one line naming demo and key."""
+"""Reads robomimic's HDF5 files, v0.1 to v1.5.
+
+Each fault of a file is reported in one line that names the demonstration and the key.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,39 +13,39 @@ from numpy.typing import NDArray
 
 from oneleap.core.errors import InputError, nearest
 from oneleap.domains.robot.data.chunks import Demos
-from oneleap.domains.robot.data.frames import Frames, pack
-from oneleap.domains.robot.data.robomimic_write import ABSOLUTE
+from oneleap.domains.robot.data.frames import CompressedImages, compress_images
+from oneleap.domains.robot.data.robomimic_write import ABSOLUTE_ACTIONS
 from oneleap.domains.robot.envs.rotation import pose_to_network
 from oneleap.domains.robot.envs.task import parse_env_args
 
 N = TypeVar("N", bound=np.generic)
 
 
-class Wanted(NamedTuple):
-    """What to read of a file.
+class ReadOptions(NamedTuple):
+    """What to read from a file.
 
     Attributes:
         obs: Keys of low-dimensional observations.
         cameras: Keys of images.
-        filter_key: Name of a selection, or ``None`` for all demonstrations.
-        most: Demonstrations at most, the first ones; ``None`` for all.
-        absolute: Take absolute poses for actions.
+        filter_key: Name of a selection of demonstrations; ``None`` reads all of them.
+        max_demos: Number of demonstrations to read at most, from the first; ``None`` reads all.
+        absolute: Whether to read absolute poses as actions.
     """
 
     obs: tuple[str, ...]
     cameras: tuple[str, ...] = ()
     filter_key: str | None = None
-    most: int | None = None
+    max_demos: int | None = None
     absolute: bool = False
 
 
-class Loaded(NamedTuple):
-    """What was read.
+class LoadedDemos(NamedTuple):
+    """Contents of a file.
 
     Attributes:
-        demos: The steps.
-        obs_sizes: Numbers in each low-dimensional observation.
-        env_args: The environment's description as stored.
+        demos: The demonstrations.
+        obs_sizes: Size of each low-dimensional observation.
+        env_args: Description of the environment, as stored.
     """
 
     demos: Demos
@@ -51,11 +54,11 @@ class Loaded(NamedTuple):
 
 
 @contextmanager
-def opened(path: str) -> Iterator[Any]:
-    """The file, open for reading.
+def open_file(path: str) -> Iterator[Any]:
+    """Open an HDF5 file for reading.
 
     Raises:
-        InputError: It is missing, or no HDF5 file.
+        InputError: The file is missing, damaged, or not in robomimic's layout.
     """
     import h5py
 
@@ -63,11 +66,11 @@ def opened(path: str) -> Iterator[Any]:
         file = h5py.File(path, "r")
     except FileNotFoundError:
         raise InputError(
-            f"{path}: no such file; oneleap collect robosuite makes one, and robomimic's are on "
-            "huggingface.co as amandlek/robomimic"
+            f"{path}: no such file; make one with oneleap collect robosuite, or download "
+            "robomimic's from huggingface.co, amandlek/robomimic"
         ) from None
     except OSError as error:
-        raise InputError(f"{path}: damaged, or no HDF5 file ({error})") from None
+        raise InputError(f"{path}: damaged, or not an HDF5 file ({error})") from None
     with file:
         try:
             yield file
@@ -75,32 +78,32 @@ def opened(path: str) -> Iterator[Any]:
             raise
         except (KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
             reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
-            raise InputError(f"{path}: damaged, or not of robomimic's layout ({reason})") from error
+            raise InputError(f"{path}: damaged, or not in robomimic's layout ({reason})") from error
 
 
-def read(path: str, wanted: Wanted) -> Loaded:
+def read_demos(path: str, options: ReadOptions) -> LoadedDemos:
     """Read demonstrations.
 
     Raises:
-        InputError: The first fault: a demonstration or key is missing, arrays differ in length or
-            size, numbers are not finite, or ``env_args`` is unreadable.
+        InputError: A demonstration or key is missing, arrays differ in length or size, numbers
+            are not finite, or ``env_args`` is unreadable. The message names the first fault.
     """
-    with opened(path) as file:
+    with open_file(path) as file:
         if "data" not in file:
-            raise InputError(f"{path}: no group 'data': is it of robomimic's layout?")
-        text = file["data"].attrs.get("env_args")
-        parse_env_args(text, f"{path}: data: env_args")
-        names = selected(path, file, wanted.filter_key)[: wanted.most]
+            raise InputError(f"{path}: no group 'data': is the file in robomimic's layout?")
+        env_args = file["data"].attrs.get("env_args")
+        parse_env_args(env_args, f"{path}: data: env_args")
+        names = demo_names(path, file, options.filter_key)[: options.max_demos]
         obs, act = list[NDArray[np.float32]](), list[NDArray[np.float32]]()
-        packed: dict[str, list[bytes]] = {key: [] for key in wanted.cameras}
+        compressed: dict[str, list[bytes]] = {key: [] for key in options.cameras}
         sizes: dict[str, tuple[int, ...]] = {}
         for name in names:
-            demo = Demo(f"{path}: {name}", file["data"][name], sizes)
-            act.append(demo.actions(wanted.absolute))
-            columns = [demo.low_dim(key, len(act[-1])) for key in wanted.obs]
+            demo = DemoReader(f"{path}: {name}", file["data"][name], sizes)
+            act.append(demo.actions(options.absolute))
+            columns = [demo.low_dim(key, len(act[-1])) for key in options.obs]
             obs.append(np.concatenate(columns, axis=1))
-            for key in wanted.cameras:
-                packed[key] += pack(demo.images(key, len(act[-1])))
+            for key in options.cameras:
+                compressed[key] += compress_images(demo.images(key, len(act[-1])))
     bounds = np.cumsum([0, *map(len, act)])
     demos = Demos(
         torch.from_numpy(np.concatenate(obs)),
@@ -108,18 +111,24 @@ def read(path: str, wanted: Wanted) -> Loaded:
         torch.from_numpy(bounds),
         tuple(names),
         {
-            key: Frames(tuple(strings), (sizes[key][0], sizes[key][1]))
-            for key, strings in packed.items()
+            key: CompressedImages(tuple(images), (sizes[key][0], sizes[key][1]))
+            for key, images in compressed.items()
         },
     )
-    return Loaded(demos, tuple(sizes[key][0] for key in wanted.obs), str(text))
+    return LoadedDemos(demos, tuple(sizes[key][0] for key in options.obs), str(env_args))
 
 
-def selected(path: str, file: Any, filter_key: str | None) -> list[str]:
-    """Names of demonstrations, by their numbers.
+def demo_names(path: str, file: Any, filter_key: str | None) -> list[str]:
+    """List the demonstrations of a file in the order of their numbers.
+
+    Args:
+        path: Path of the file, for messages.
+        file: The open file.
+        filter_key: Name of a selection; ``None`` lists all demonstrations.
 
     Raises:
-        InputError: There are none, no such filter key, or it names one that is not there.
+        InputError: There are no demonstrations, the filter key is missing, or it names a
+            demonstration that is missing.
     """
     known = set(file["data"])
     if filter_key is None:
@@ -136,17 +145,17 @@ def selected(path: str, file: Any, filter_key: str | None) -> list[str]:
         if names - known:
             raise InputError(f"{path}: mask/{filter_key} names {min(names - known)}, not in data")
     if not names:
-        raise InputError(f"{path}: no demonstrations in it")
+        raise InputError(f"{path}: the file has no demonstrations")
     return sorted(names, key=lambda name: (int("0" + "".join(filter(str.isdigit, name))), name))
 
 
-class Demo(NamedTuple):
-    """One demonstration while it is checked.
+class DemoReader(NamedTuple):
+    """Reads and checks one demonstration.
 
     Attributes:
-        where: File and name, for messages.
-        group: Of the file.
-        sizes: Shape of a row by key, as the first demonstration had it.
+        where: File and name of the demonstration, for messages.
+        group: HDF5 group of the demonstration.
+        sizes: Shape of one row by key, as in the first demonstration; filled on first use.
     """
 
     where: str
@@ -154,13 +163,13 @@ class Demo(NamedTuple):
     sizes: dict[str, tuple[int, ...]]
 
     def actions(self, absolute: bool) -> NDArray[np.float32]:
-        """Actions in the network's form, (n, a)."""
-        if absolute and ABSOLUTE not in self.group:
+        """Read actions in the network's form, (n, a)."""
+        if absolute and ABSOLUTE_ACTIONS not in self.group:
             raise InputError(
-                f"{self.where}: no {ABSOLUTE}, which absolute needs: files of oneleap collect have "
-                "it; set absolute: false for others"
+                f"{self.where}: no {ABSOLUTE_ACTIONS}, which absolute: true needs; files of "
+                "oneleap collect have it; set absolute: false for others"
             )
-        key = ABSOLUTE if absolute else "actions"
+        key = ABSOLUTE_ACTIONS if absolute else "actions"
         found = self._numbers(key, self._array(self.group, key))
         stated = self.group.attrs.get("num_samples")
         if stated is not None and int(stated) != len(found):
@@ -168,42 +177,43 @@ class Demo(NamedTuple):
         if not absolute:
             return found
         if found.shape[1] != 7:
-            raise InputError(f"{self.where}: {key} has {found.shape[1]} columns, 7 are due")
+            raise InputError(f"{self.where}: {key} has {found.shape[1]} columns (expected 7)")
         return pose_to_network(found.astype(np.float64)).astype(np.float32)
 
     def low_dim(self, key: str, length: int) -> NDArray[np.float32]:
-        """A low-dimensional observation, (n, o)."""
-        return self._same_length(key, self._numbers(key, self._observed(key)), length)
+        """Read a low-dimensional observation of ``length`` steps, (n, o)."""
+        return self._same_length(key, self._numbers(key, self._observation(key)), length)
 
     def images(self, key: str, length: int) -> NDArray[np.uint8]:
-        """Images, (n, h, w, 3)."""
-        array = self._observed(key)
+        """Read images of ``length`` steps, (n, h, w, 3)."""
+        array = self._observation(key)
         if array.dtype != np.uint8 or array.ndim != 4 or array.shape[3] != 3:
             raise InputError(
-                f"{self.where}: obs/{key} is {array.dtype} {array.shape}, no images: uint8 "
-                "(steps, height, width, 3) is due"
+                f"{self.where}: obs/{key} is {array.dtype} {array.shape}, not images (expected "
+                "uint8, steps x height x width x 3)"
             )
         return self._same_length(key, self._same_size(key, array), length)
 
-    def _observed(self, key: str) -> NDArray[Any]:
+    def _observation(self, key: str) -> NDArray[Any]:
         if "obs" not in self.group:
             raise InputError(
-                f"{self.where}: no observations: make them from the states by robomimic's "
+                f"{self.where}: no observations: make them from the states with robomimic's "
                 "dataset_states_to_obs.py"
             )
         return self._array(self.group["obs"], key, "obs/")
 
-    def _array(self, group: Any, key: str, under: str = "") -> NDArray[Any]:
+    def _array(self, group: Any, key: str, prefix: str = "") -> NDArray[Any]:
         if key not in group:
-            close = nearest(key, group) or f": it has {', '.join(group)}"
-            raise InputError(f"{self.where}: no {under}{key}{close}")
+            hint = nearest(key, group) or f" (it has {', '.join(group)})"
+            raise InputError(f"{self.where}: no {prefix}{key}{hint}")
         try:
             array: NDArray[Any] = group[key][()]
         except OSError as error:
-            raise InputError(f"{self.where}: {under}{key} is damaged ({error})") from None
+            raise InputError(f"{self.where}: {prefix}{key} is damaged ({error})") from None
         return array
 
     def _numbers(self, key: str, array: NDArray[Any]) -> NDArray[np.float32]:
+        """Convert to float32 rows and check that they are finite."""
         if array.dtype.kind not in "biuf":
             raise InputError(f"{self.where}: {key} holds {array.dtype}, not numbers")
         rows = array.reshape(len(array), -1) if array.ndim != 2 else array
@@ -218,18 +228,20 @@ class Demo(NamedTuple):
         return self._same_size(key, found)
 
     def _same_size(self, key: str, array: NDArray[N]) -> NDArray[N]:
-        due = self.sizes.setdefault(key, array.shape[1:])
-        if array.shape[1:] != due:
+        """Check that rows have the shape they have in the first demonstration."""
+        expected = self.sizes.setdefault(key, array.shape[1:])
+        if array.shape[1:] != expected:
             raise InputError(
-                f"{self.where}: {key} has rows of {array.shape[1:]}, the demonstrations before "
-                f"have {due}"
+                f"{self.where}: {key} has rows of shape {array.shape[1:]}, earlier demonstrations "
+                f"have {expected}"
             )
         return array
 
     def _same_length(self, key: str, array: NDArray[N], length: int) -> NDArray[N]:
+        """Check that there is one row for each action."""
         if len(array) != length:
             raise InputError(
-                f"{self.where}: obs/{key} has {len(array)} rows, actions has {length}: one each "
-                "is due"
+                f"{self.where}: obs/{key} has {len(array)} rows, actions has {length} (expected "
+                "as many)"
             )
         return array

@@ -1,14 +1,15 @@
-"""robomimic's layout of demonstrations in HDF5, v0.1 to v1.5: what is where, and writing it.
+"""Writes demonstrations in robomimic's HDF5 layout, v0.1 to v1.5.
 
 ==========================  ==============================================================
 ``data``                    attributes ``total``, the number of steps, and ``env_args``
 ``data/demo_0``             attributes ``num_samples`` and ``model_file``, the scene's XML
-``data/demo_0/states``      of the simulation before each step, (n, s)
-``data/demo_0/actions``     (n, a)
-``data/demo_0/actions_abs`` the same as absolute poses, (n, 7): position, rotation vector, gripper
-``data/demo_0/rewards``     (n,), and ``dones``
-``data/demo_0/obs/KEY``     before each step, (n, ...); images uint8 (n, h, w, 3)
-``data/demo_0/next_obs``    the same after each step
+``data/demo_0/states``      simulation states before each step, (n, s)
+``data/demo_0/actions``     actions, (n, a)
+``data/demo_0/actions_abs`` the same actions as absolute poses, (n, 7): position, rotation
+                            vector, gripper
+``data/demo_0/rewards``     rewards, (n,); ``dones`` has the same shape
+``data/demo_0/obs/KEY``     observations before each step, (n, ...); images uint8 (n, h, w, 3)
+``data/demo_0/next_obs``    observations after each step
 ``mask/NAME``               names of the demonstrations that a filter key selects
 ==========================  ==============================================================
 """
@@ -24,20 +25,21 @@ from numpy.typing import NDArray
 
 from oneleap.core.files import replacing
 
-ABSOLUTE = "actions_abs"
+ABSOLUTE_ACTIONS = "actions_abs"
+"""Name of the data set of absolute actions."""
 
 
 @dataclass(frozen=True, eq=False)
-class Episode:
+class Demonstration:
     """One demonstration of n steps.
 
     Attributes:
-        states: Of the simulation before each step, (n, s).
-        actions: Offsets, (n, a).
-        actions_abs: Poses, (n, 7).
-        rewards: (n,).
-        obs: By key, n + 1 rows: before each step, and after the last.
-        model: The scene's XML.
+        states: Simulation states before each step, (n, s).
+        actions: Offsets and gripper, (n, a).
+        actions_abs: Poses and gripper, (n, 7).
+        rewards: Rewards, (n,).
+        obs: Observations by key, n + 1 rows: before each step, and after the last.
+        model_xml: MuJoCo's description of the scene.
     """
 
     states: NDArray[np.float64]
@@ -45,18 +47,24 @@ class Episode:
     actions_abs: NDArray[np.float64]
     rewards: NDArray[np.float64]
     obs: Mapping[str, NDArray[Any]]
-    model: str
+    model_xml: str
 
 
-def write(path: Path, env_args: str, episodes: Iterable[Episode], valid: float = 0.1) -> int:
-    """Write a file that robomimic reads, whole or not at all; the number of steps in it.
+def write_demos(
+    path: Path, env_args: str, demos: Iterable[Demonstration], valid: float = 0.1
+) -> int:
+    """Write a file that robomimic reads. A failure leaves no partial file.
 
     Args:
-        path: Of the file.
-        env_args: See :class:`oneleap.domains.robot.envs.task.Task`.
-        episodes: In order.
-        valid: Share of the demonstrations under the filter key ``valid``, spread evenly; the
-            others are under ``train``.
+        path: File to write.
+        env_args: Description of the environment, see
+            :class:`oneleap.domains.robot.envs.task.Task`.
+        demos: Demonstrations, in order.
+        valid: Share of the demonstrations, spread evenly, that the filter key ``valid`` selects;
+            ``train`` selects the others.
+
+    Returns:
+        The number of steps written.
     """
     import h5py
 
@@ -64,10 +72,10 @@ def write(path: Path, env_args: str, episodes: Iterable[Episode], valid: float =
         temporary.unlink()
         with h5py.File(temporary, "w") as file:
             total, names, data = 0, list[str](), file.create_group("data")
-            for k, episode in enumerate(episodes):
+            for k, demo in enumerate(demos):
                 names.append(f"demo_{k}")
-                _write_episode(data.create_group(names[-1]), episode)
-                total += len(episode.actions)
+                _write_demo(data.create_group(names[-1]), demo)
+                total += len(demo.actions)
             data.attrs["total"] = total
             data.attrs["env_args"] = json.dumps(json.loads(env_args), indent=4)
             every = max(2, round(1 / valid)) if valid > 0 else len(names) + 1
@@ -78,23 +86,24 @@ def write(path: Path, env_args: str, episodes: Iterable[Episode], valid: float =
     return total
 
 
-def _write_episode(group: Any, episode: Episode) -> None:
-    n = len(episode.actions)
+def _write_demo(group: Any, demo: Demonstration) -> None:
+    n = len(demo.actions)
     group.attrs["num_samples"] = n
-    group.attrs["model_file"] = episode.model
+    group.attrs["model_file"] = demo.model_xml
     dones = np.zeros(n, np.int64)
     dones[-1] = 1
     for name, array in (
-        ("states", episode.states),
-        ("actions", episode.actions),
-        (ABSOLUTE, episode.actions_abs),
-        ("rewards", episode.rewards),
+        ("states", demo.states),
+        ("actions", demo.actions),
+        (ABSOLUTE_ACTIONS, demo.actions_abs),
+        ("rewards", demo.rewards),
         ("dones", dones),
     ):
         group.create_dataset(name, data=array)
-    for key, array in episode.obs.items():
-        packed: dict[str, Any] = {}
-        if array.dtype == np.uint8:  # as images are read, one at a time
-            packed = {"compression": "gzip", "compression_opts": 4, "chunks": (1, *array.shape[1:])}
-        group.create_dataset(f"obs/{key}", data=array[:-1], **packed)
-        group.create_dataset(f"next_obs/{key}", data=array[1:], **packed)
+    for key, array in demo.obs.items():
+        storage: dict[str, Any] = {}
+        if array.dtype == np.uint8:  # one image per HDF5 chunk, because images are read singly
+            storage = {"compression": "gzip", "compression_opts": 4}
+            storage["chunks"] = (1, *array.shape[1:])
+        group.create_dataset(f"obs/{key}", data=array[:-1], **storage)
+        group.create_dataset(f"next_obs/{key}", data=array[1:], **storage)

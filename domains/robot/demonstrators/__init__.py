@@ -1,1 +1,1 @@
-"""TODO-FACE domains/robot/demonstrators."""
+"""Scripted demonstrators of robosuite tasks, and mistakes they recover from."""

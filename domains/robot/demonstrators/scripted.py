@@ -1,306 +1,212 @@
-"""Scripted demonstrators: a way of poses for each task, walked with noise in several manners.
+"""Scripts of the tasks: the phases that solve each of them, in several manners.
 
-A manner is drawn for each episode: from which side the object is approached, at which of several
-equivalent angles it is grasped, which way round it is turned, how unsteady the hand is. The
-distribution of actions given an observation therefore has several modes, which is what a
-generative policy is for.
+The manner is drawn for each episode: the side from which the object is approached, the yaw of the
+grasp among equivalent ones, the direction in which the wrist turns, and the noise. The distribution
+of actions given an observation therefore has several modes, which a generative policy must model.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from math import pi
 
 import numpy as np
-from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
-from oneleap.domains.robot.envs.robosuite import Observation
-from oneleap.domains.robot.envs.rotation import (
-    about_z,
-    from_quaternion,
-    heading,
-    to_rotvec,
-    wrapped,
+from oneleap.domains.robot.demonstrators.phases import (
+    CLOSED,
+    OPEN,
+    Array,
+    Phase,
+    Target,
+    above_start,
+    descend_onto,
+    gripper_yaw,
+    hold,
+    near_object,
 )
-
-Array = NDArray[np.float64]
-
-OPEN, CLOSED = -1.0, 1.0
-DOWN = np.diag([1.0, -1.0, -1.0])
-"""Gripper pointing down, its fingers moving along the world's y."""
-
-TURNED = 1.15
-"""Middle of what the wrist can turn to, radians."""
-
-METRES, RADIANS = 0.05, 0.5
-"""What an action of 1 asks of the controller ``OSC_POSE``."""
+from oneleap.domains.robot.envs.robosuite import Observation
+from oneleap.domains.robot.envs.rotation import wrap_angle, yaw_of
 
 CAN_GOAL = np.array([0.17, 0.36, 0.8])
-"""In the can's quarter of the bin, clear of its walls and within the arm's reach."""
+"""Position in the can's compartment, clear of its walls and within reach, meters."""
 
 PEG = np.array([0.23, 0.1, 0.85])
-TURNING = np.array([0.03, 0.11, 1.0])
+"""Position of the square peg, meters."""
+
+TURNING_POINT = np.array([0.03, 0.11, 1.0])
+"""Position at which the wrist turns the nut, meters."""
+
 HANDLE = np.array([0.054, 0.0, 0.0])
-"""From the nut's middle to that of its handle, in the nut's frame."""
-ALONG = 0.01
-"""Metres beyond its middle that the handle may be held; nearer the nut the fingers stay apart."""
+"""Offset of the handle's center from the nut's center in the nut's frame, meters."""
+
+HANDLE_REACH = 0.01
+"""Largest distance beyond the handle's center at which it may be grasped, meters.
+
+Nearer to the nut, the nut's width keeps the fingers apart.
+"""
+
+MIN_YAW, MAX_YAW = -1.7, 4.0
+"""Range of the wrist's yaw, radians."""
 
 
-@dataclass(frozen=True)
-class Phase:
-    """Move towards a target until there, or until time is up.
+def plan_lift(obs: Observation, rng: np.random.Generator) -> list[Phase]:
+    """Grasp the cube at either pair of its faces and lift it."""
+    face = wrap_angle(yaw_of(Rotation.from_quat(obs["cube_quat"])), pi / 2)
+    faces = np.array([face, face - np.copysign(pi / 2, face)])
+    yaw = _choose_yaw(faces, gripper_yaw(obs), rng)
+    beside = _offset_beside(rng, 0.05, 0.06, 0.09)
+    return [
+        Phase(near_object("cube_pos", beside), yaw, OPEN, 40, 0.02),
+        Phase(near_object("cube_pos", np.array([0, 0, 0.035])), yaw, OPEN, 40, 0.015),
+        Phase(near_object("cube_pos", np.array([0, 0, -0.003])), yaw, OPEN, 40, 0.008),
+        Phase(hold, yaw, CLOSED, 6),
+        Phase(above_start(0.12), yaw, CLOSED, 40, 0.01),
+    ]
 
-    Attributes:
-        target: Of the gripper, metres in the world, (3,), for what is seen and where the gripper
-            was when the phase began.
-        yaw: Of the gripper about the vertical, radians; turns of more than half a circle are
-            taken as such.
-        gripper: Open or closed.
-        limit: Steps at most.
-        near: Metres from the target that count as there; 0 waits the time out.
-        turned: Radians likewise.
-        noise: Share of the usual noise; precise work is done steadily.
+
+def plan_can(obs: Observation, rng: np.random.Generator) -> list[Phase]:
+    """Grasp the can from above at one of three yaws and put it into its compartment.
+
+    A can that lies on its side is grasped across its length, in either direction.
     """
+    yaws, low = np.array([-pi / 4, 0.0, pi / 4]), 0.01
+    axis = Rotation.from_quat(obs["Can_quat"]).as_matrix()[:, 2]
+    if abs(axis[2]) < 0.7:
+        along = wrap_angle(float(np.arctan2(axis[1], axis[0])), pi)
+        yaws = np.array([along - pi, along, along + pi])
+        yaws = yaws[(yaws > MIN_YAW) & (yaws < MAX_YAW)]
+        low = -0.005  # a grasp above the center slips
+    yaw = _choose_yaw(yaws, gripper_yaw(obs), rng) + rng.uniform(-0.2, 0.2)
+    beside = _offset_beside(rng, 0.04, 0.10, 0.13)
+    goal = CAN_GOAL + np.append(rng.uniform(-0.01, 0.01, 2), 0.0)
+    onto_can = descend_onto(lambda obs: obs["Can_pos"], low, 0.007, 8.0, 0.08)
+    return [
+        Phase(near_object("Can_pos", beside), yaw, OPEN, 60, 0.025),
+        # At 0.07 the fingers are below the can's top: an approach from the side knocks it over.
+        Phase(near_object("Can_pos", np.array([0, 0, 0.09])), yaw, OPEN, 40, 0.015),
+        Phase(onto_can, yaw, OPEN, 60, 0.008),
+        Phase(hold, yaw, CLOSED, 6),
+        Phase(above_start(0.2), yaw, CLOSED, 60, 0.05),
+        Phase(lambda obs, start: goal + np.array([0, 0, 0.25]), yaw, CLOSED, 80, 0.03),
+        Phase(descend_onto(lambda obs: goal, 0.13, 0.015, 3.0, 0.12), yaw, CLOSED, 60, 0.02),
+        Phase(hold, yaw, OPEN, 4),
+        Phase(above_start(0.1), yaw, OPEN, 30, 0.02),
+    ]
 
-    target: Callable[[Observation, Array], Array]
-    yaw: float
-    gripper: float
-    limit: int
-    near: float = 0.0
-    turned: float = 0.08
-    noise: float = 1.0
 
+def plan_square(obs: Observation, rng: np.random.Generator) -> list[Phase]:
+    """Grasp the nut by its handle, turn the handle towards the robot, put the nut over the peg.
 
-class Demonstrator:
-    """Solves one episode of one task.
-
-    Args:
-        task: Name of the environment, one of :data:`TASKS`.
-        obs: First observation.
-        rng: Of manner and noise.
-        phases: What is done, in place of what solves the task from its beginning.
+    The gripper may hold the handle in either direction. The peg is at the limit of the arm's reach,
+    so the handle must point back to the robot; the wrist turns it on the way, at
+    :data:`TURNING_POINT`.
     """
-
-    def __init__(
-        self,
-        task: str,
-        obs: Observation,
-        rng: np.random.Generator,
-        phases: list[Phase] | None = None,
-    ) -> None:
-        self.phases, self.rng = TASKS[task](obs, rng) if phases is None else phases, rng
-        self.unsteadiness = rng.uniform(0.0, 0.15)
-        self.tremor = np.zeros(6)
-        self.index, self.age = 0, 0
-        self.start = obs["robot0_eef_pos"].copy()
-        self.yaw = _turned(obs)
-
-    @property
-    def over(self) -> bool:
-        """Whether the last phase is through."""
-        return self.index >= len(self.phases)
-
-    def act(self, obs: Observation) -> Array:
-        """Offset of pose and gripper, (7,), within [-1, 1]."""
-        phase = self.phases[min(self.index, len(self.phases) - 1)]
-        if self.age == 0:
-            self.start = obs["robot0_eef_pos"].copy()
-        away = phase.target(obs, self.start) - obs["robot0_eef_pos"]
-        turn = self._turn(obs, phase.yaw)
-        there = np.linalg.norm(away) < phase.near and np.linalg.norm(turn) < phase.turned
-        self.age += 1
-        if there or self.age >= phase.limit:
-            self.index, self.age = self.index + 1, 0
-        careful = phase.noise * (0.4 if 0 < phase.near < 0.01 else 1.0)
-        steps = np.concatenate(
-            [np.clip(1.5 * away / METRES, -1, 1), np.clip(turn / RADIANS, -1, 1)]
-        )
-        return np.clip(np.append(steps + careful * self._noise(), phase.gripper), -1, 1)
-
-    def _turn(self, obs: Observation, yaw: float) -> Array:
-        """Rotation vector that leads to the yaw, the long way round if the yaw says so."""
-        now = from_quaternion(obs["robot0_eef_quat"])
-        self.yaw += wrapped(heading(now) - self.yaw)
-        if abs(yaw - self.yaw) > 2.0:
-            return np.array([0.0, 0.0, 1.5 * np.sign(yaw - self.yaw)])
-        return to_rotvec(about_z(yaw) @ DOWN @ now.T)
-
-    def _noise(self) -> Array:
-        """An Ornstein-Uhlenbeck process: errors last some steps, and are then made good."""
-        self.tremor = 0.8 * self.tremor + 0.6 * self.unsteadiness * self.rng.standard_normal(6)
-        noise: Array = self.tremor * np.array([1, 1, 1, 0.3, 0.3, 0.3])
-        return noise
+    grasps = _square_grasps(yaw_of(Rotation.from_quat(obs["SquareNut_quat"])))
+    # The two grasps are half a turn apart: a policy that wavers between them fails.
+    yaw = _choose_yaw(np.array([*grasps]), gripper_yaw(obs), rng, sharpness=4.0)
+    end = grasps[yaw]
+    beside = _offset_beside(rng, 0.04, 0.08, 0.11)
+    return [
+        Phase(_near_handle(beside), yaw, OPEN, 60, 0.025),
+        Phase(_near_handle(np.array([0, 0, 0.04])), yaw, OPEN, 40, 0.015),
+        Phase(
+            descend_onto(_handle, -0.003, 0.008, 2.0, 0.06), yaw, OPEN, 60, 0.008, noise_scale=0.5
+        ),
+        Phase(hold, yaw, CLOSED, 10),  # if it lifts too soon, the nut is lost
+        Phase(above_start(0.03), yaw, CLOSED, 20, 0.015),
+        Phase(above_start(0.1), yaw, CLOSED, 60, 0.04),
+        Phase(_turn_on_the_way(end), end, CLOSED, 80, 0.05, 0.3),
+        Phase(_over_peg(1.02), end, CLOSED, 80, 0.03),
+        Phase(_over_peg(1.0), end, CLOSED, 80, 0.004, noise_scale=0.5),
+        Phase(_over_peg(0.87), end, CLOSED, 40, 0.03, noise_scale=0.2),
+        Phase(hold, end, OPEN, 4),
+        Phase(above_start(0.1), end, OPEN, 30, 0.02),
+    ]
 
 
-def _turned(obs: Observation) -> float:
-    """Yaw of the gripper; the wrist turns from -1.7 to 4, which says which turn it is on."""
-    return wrapped(heading(from_quaternion(obs["robot0_eef_quat"])) - TURNED) + TURNED
+def _square_grasps(nut: float) -> dict[float, float]:
+    """Map possible yaws of the grasp to the yaw over the peg, for a nut's yaw; radians.
+
+    Grasps that need almost a turn more than the best one are left out.
+    """
+    grasps = [
+        (start + turns * 2 * pi, end)
+        for start, end in ((nut + pi, 0.0), (nut, pi))
+        for turns in (-2, -1, 0, 1)
+        if MIN_YAW < start + turns * 2 * pi < MAX_YAW
+    ]
+    least = min(abs(end - start) for start, end in grasps)
+    return {start: end for start, end in grasps if abs(end - start) < least + 1.0}
 
 
-def _aside(rng: np.random.Generator, metres: float, low: float, high: float) -> Array:
-    """A point beside and above the object, on one of its sides."""
-    angle = rng.integers(4) * pi / 2 + rng.uniform(-0.3, 0.3)
-    return np.array([metres * np.cos(angle), metres * np.sin(angle), rng.uniform(low, high)])
+def _handle(obs: Observation) -> Array:
+    """Return the point of the handle's graspable part that is nearest to the gripper."""
+    nut = Rotation.from_quat(obs["SquareNut_quat"]).as_matrix()
+    center = obs["SquareNut_pos"] + nut @ HANDLE
+    distance = float((obs["robot0_eef_pos"] - center) @ nut[:, 0])
+    nearest: Array = center + np.clip(distance, 0.0, HANDLE_REACH) * nut[:, 0]
+    return nearest
 
 
-def _hold(obs: Observation, start: Array) -> Array:
-    return start
+def _near_handle(offset: Array) -> Target:
+    return lambda obs, start: _handle(obs) + offset
 
 
-def _above(metres: float) -> Callable[[Observation, Array], Array]:
-    """So far above where the phase began."""
-    return lambda obs, start: start + np.array([0, 0, metres])
+def _turn_on_the_way(yaw: float) -> Target:
+    """Go to the turning point until the gripper has nearly the given yaw, then stay.
 
-
-def _by(key: str, offset: Array) -> Callable[[Observation, Array], Array]:
-    """Beside an object, wherever it is by now."""
-    return lambda obs, start: obs[key] + offset
-
-
-def _onto(
-    place: Callable[[Observation], Array], low: float, in_line: float, slope: float, most: float
-) -> Callable[[Observation, Array], Array]:
-    """Down to an object, as far as the hand is in line with it.
-
-    Who sees the hand beside the object, and nothing of before, knows that it must rise.
-
-    Args:
-        place: Of the object, (3,).
-        low: Height above it to end at, metres.
-        in_line: Metres aside that do no harm.
-        slope: Metres to stay higher for each further metre aside.
-        most: Metres to stay higher at most.
+    Going there with the yaw already reached would contradict demonstrations that move on.
     """
 
     def target(obs: Observation, start: Array) -> Array:
-        there = place(obs)
-        aside = float(np.linalg.norm((there - obs["robot0_eef_pos"])[:2]))
-        up: Array = np.array([0, 0, low + min(most, slope * max(0.0, aside - in_line))])
-        return there + up
+        current = yaw_of(Rotation.from_quat(obs["robot0_eef_quat"]))
+        turned = abs(wrap_angle(yaw - current)) < 0.3
+        position: Array = obs["robot0_eef_pos"] if turned else TURNING_POINT
+        return position
 
     return target
 
 
-def _either(yaws: Array, now: float, rng: np.random.Generator, sharp: float = 1.0) -> float:
-    """One of several angles that serve as well; the sharper, the rather the nearest one."""
-    ease = np.exp(-sharp * np.abs(yaws - now))
-    return float(rng.choice(yaws, p=ease / ease.sum()))
+def _over_peg(height: float) -> Target:
+    """Hold the nut above the peg, with the gripper at the given height, meters."""
+
+    def target(obs: Observation, start: Array) -> Array:
+        gripper_from_nut = (obs["robot0_eef_pos"] - obs["SquareNut_pos"])[:2]
+        return np.append(PEG[:2] + gripper_from_nut, height)
+
+    return target
 
 
-def lift(obs: Observation, rng: np.random.Generator) -> list[Phase]:
-    """Grasp the cube at either pair of its faces, and lift it."""
-    face = wrapped(heading(from_quaternion(obs["cube_quat"])), pi / 2)
-    faces = np.array([face, face - np.copysign(pi / 2, face)])
-    yaw = _either(faces, _turned(obs), rng)
-    aside = _aside(rng, 0.05, 0.06, 0.09)
-    return [
-        Phase(_by("cube_pos", aside), yaw, OPEN, 40, 0.02),
-        Phase(_by("cube_pos", np.array([0, 0, 0.035])), yaw, OPEN, 40, 0.015),
-        Phase(_by("cube_pos", np.array([0, 0, -0.003])), yaw, OPEN, 40, 0.008),
-        Phase(_hold, yaw, CLOSED, 6),
-        Phase(_above(0.12), yaw, CLOSED, 40, 0.01),
-    ]
+def _offset_beside(rng: np.random.Generator, distance: float, low: float, high: float) -> Array:
+    """Draw an offset to one of the four sides of an object.
 
-
-def can(obs: Observation, rng: np.random.Generator) -> list[Phase]:
-    """Grasp the can from above at one of three angles, and put it into its quarter of the bin.
-
-    A can that lies is grasped across its length, either way round.
+    Args:
+        rng: Generator.
+        distance: Horizontal distance, meters.
+        low: Least height, meters.
+        high: Greatest height, meters.
     """
-    yaws, low = np.array([-pi / 4, 0.0, pi / 4]), 0.01
-    axis = from_quaternion(obs["Can_quat"])[:, 2]
-    if abs(axis[2]) < 0.7:
-        along = wrapped(float(np.arctan2(axis[1], axis[0])), pi)
-        yaws = np.array([along - pi, along, along + pi])
-        yaws, low = yaws[(yaws > -1.7) & (yaws < 4.0)], -0.005  # above its middle it slips away
-    yaw = _either(yaws, _turned(obs), rng) + rng.uniform(-0.2, 0.2)
-    aside = _aside(rng, 0.04, 0.10, 0.13)
-    goal = CAN_GOAL + np.append(rng.uniform(-0.01, 0.01, 2), 0.0)
-    return [
-        Phase(_by("Can_pos", aside), yaw, OPEN, 60, 0.025),
-        # The fingers are past the can's top at 0.07: whoever comes from the side knocks it over.
-        Phase(_by("Can_pos", np.array([0, 0, 0.09])), yaw, OPEN, 40, 0.015),
-        Phase(_onto(lambda obs: obs["Can_pos"], low, 0.007, 8.0, 0.08), yaw, OPEN, 60, 0.008),
-        Phase(_hold, yaw, CLOSED, 6),
-        Phase(_above(0.2), yaw, CLOSED, 60, 0.05),
-        Phase(lambda obs, start: goal + np.array([0, 0, 0.25]), yaw, CLOSED, 80, 0.03),
-        Phase(_onto(lambda obs: goal, 0.13, 0.015, 3.0, 0.12), yaw, CLOSED, 60, 0.02),
-        Phase(_hold, yaw, OPEN, 4),
-        Phase(_above(0.1), yaw, OPEN, 30, 0.02),
-    ]
+    angle = rng.integers(4) * pi / 2 + rng.uniform(-0.3, 0.3)
+    return np.array([distance * np.cos(angle), distance * np.sin(angle), rng.uniform(low, high)])
 
 
-def square(obs: Observation, rng: np.random.Generator) -> list[Phase]:
-    """Grasp the nut by its handle, turn the handle towards the robot, put the nut over the peg.
-
-    The hand may hold the handle either way round. The wrist turns from -1.7 to 4 and no further,
-    and the peg is at the limit of the arm's reach: the handle must point back, and turning is
-    done half-way there.
-    """
-    nut = heading(from_quaternion(obs["SquareNut_quat"]))
-    ways = [
-        (start + turns * 2 * pi, end)
-        for start, end in ((nut + pi, 0.0), (nut, pi))
-        for turns in (-2, -1, 0, 1)
-        if -1.7 < start + turns * 2 * pi < 4.0
-    ]
-    least = min(abs(end - start) for start, end in ways)
-    ways = [(start, end) for start, end in ways if abs(end - start) < least + 1.0]
-    # Half a turn lies between the two: whoever wavers between them gets nowhere.
-    yaw = _either(np.array([start for start, _ in ways]), _turned(obs), rng, sharp=4.0)
-    end = dict(ways)[yaw]
-    aside = _aside(rng, 0.04, 0.08, 0.11)
-
-    def handle(obs: Observation) -> Array:
-        """Where it is nearest to the hand, of what may be held."""
-        lies = from_quaternion(obs["SquareNut_quat"])
-        middle = obs["SquareNut_pos"] + lies @ HANDLE
-        away = float((obs["robot0_eef_pos"] - middle) @ lies[:, 0])
-        there: Array = middle + np.clip(away, 0.0, ALONG) * lies[:, 0]
-        return there
-
-    def beside(metres: Array) -> Callable[[Observation, Array], Array]:
-        return lambda obs, start: handle(obs) + metres
-
-    def half_way(obs: Observation, start: Array) -> Array:
-        """Only to turn: once turned, going there would contradict those on their way on."""
-        now = heading(from_quaternion(obs["robot0_eef_quat"]))
-        there: Array = obs["robot0_eef_pos"] if abs(wrapped(end - now)) < 0.3 else TURNING
-        return there
-
-    def over_peg(height: float) -> Callable[[Observation, Array], Array]:
-        def target(obs: Observation, start: Array) -> Array:
-            lead = (obs["robot0_eef_pos"] - obs["SquareNut_pos"])[:2]
-            return np.append(PEG[:2] + lead, height)
-
-        return target
-
-    return [
-        Phase(beside(aside), yaw, OPEN, 60, 0.025),
-        Phase(beside(np.array([0, 0, 0.04])), yaw, OPEN, 40, 0.015),
-        Phase(_onto(handle, -0.003, 0.008, 2.0, 0.06), yaw, OPEN, 60, 0.008, noise=0.5),
-        Phase(_hold, yaw, CLOSED, 10),  # a hasty lift loses the nut
-        Phase(_above(0.03), yaw, CLOSED, 20, 0.015),
-        Phase(_above(0.1), yaw, CLOSED, 60, 0.04),
-        Phase(half_way, end, CLOSED, 80, 0.05, 0.3),
-        Phase(over_peg(1.02), end, CLOSED, 80, 0.03),
-        Phase(over_peg(1.0), end, CLOSED, 80, 0.004, noise=0.5),
-        Phase(over_peg(0.87), end, CLOSED, 40, 0.03, noise=0.2),
-        Phase(_hold, end, OPEN, 4),
-        Phase(_above(0.1), end, OPEN, 30, 0.02),
-    ]
+def _choose_yaw(
+    yaws: Array, current: float, rng: np.random.Generator, sharpness: float = 1.0
+) -> float:
+    """Draw one of several equivalent yaws; nearer ones are likelier, the more so the sharper."""
+    weights = np.exp(-sharpness * np.abs(yaws - current))
+    return float(rng.choice(yaws, p=weights / weights.sum()))
 
 
-TASKS = {"Lift": lift, "PickPlaceCan": can, "NutAssemblySquare": square}
-"""Who can demonstrate what."""
+PLANS = {"Lift": plan_lift, "PickPlaceCan": plan_can, "NutAssemblySquare": plan_square}
+"""Script of each task."""
 
-OBJECTS = {"Lift": "cube_pos", "PickPlaceCan": "Can_pos", "NutAssemblySquare": "SquareNut_pos"}
-"""Key of the place of what is grasped."""
+OBJECT_KEYS = {"Lift": "cube_pos", "PickPlaceCan": "Can_pos", "NutAssemblySquare": "SquareNut_pos"}
+"""Key of the position of the object to grasp."""
 
-ABOVE = 2
-"""After so many phases the open hand is above the object, ready to come down on it."""
+N_APPROACH = 2
+"""Number of phases after which the open gripper is above the object."""
 
-GRASPED = {"PickPlaceCan": 5, "NutAssemblySquare": 6}
-"""After so many phases the object is held and up, with a way still to go."""
+N_GRASP = {"PickPlaceCan": 5, "NutAssemblySquare": 6}
+"""Number of phases after which the object is grasped and lifted, with some way still to go."""
 
 GOALS = {"PickPlaceCan": CAN_GOAL, "NutAssemblySquare": PEG - HANDLE}
-"""Where the hand goes with it, metres; the height is another."""
+"""Position to which the gripper carries the object, meters; only x and y count."""

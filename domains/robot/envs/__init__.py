@@ -1,1 +1,1 @@
-"""TODO-FACE domains/robot/envs."""
+"""Environments of robosuite, and rotations."""

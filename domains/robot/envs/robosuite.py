@@ -1,6 +1,6 @@
-"""robosuite's environments, thinly: seeded resets, success, pictures, states.
+"""A thin wrapper of robosuite's environments: seeded resets, success, images, states.
 
-robomimic 0.3 has a wrapper of its own, which imports the dead ``mujoco_py``.
+robomimic 0.3 has a wrapper of its own, but that one imports the abandoned ``mujoco_py``.
 """
 
 import inspect
@@ -16,32 +16,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneleap.core.errors import InputError
-from oneleap.domains.robot.envs.rotation import to_rotvec
+from oneleap.domains.robot.envs.rotation import matrix_to_rotvec
 from oneleap.domains.robot.envs.task import Task
 
 Observation = dict[str, NDArray[Any]]
-"""By key as robomimic names them; images are uint8 (h, w, 3), upright."""
+"""Arrays by robomimic's keys; images are uint8 (h, w, 3), upright."""
 
 GL_PACKAGES = "libegl1 libgl1 libosmesa6 libgles2"
-RENAMED = {"object": "object-state"}
-"""robomimic's names of robosuite's observations, where they differ."""
+"""Debian packages with OpenGL libraries that render without a screen."""
+
+RENAMED_KEYS = {"object": "object-state"}
+"""robomimic's keys of observations to robosuite's, where they differ."""
 
 
 class RobotEnv:
-    """One environment, in which every episode is a function of its seed.
+    """One environment, in which each episode is a function of its seed.
 
-    Models are loaded once (``hard_reset=False``: a reset takes no time, otherwise 0.2 s). What
-    robosuite draws when it loads a model, the size of Lift's cube, is therefore the same in all
-    episodes; it is drawn from a fixed seed, so that it does not depend on the process either.
+    Models are loaded once (``hard_reset=False``): a reset then takes no time, otherwise 0.2 s.
+    robosuite draws the size of Lift's cube when it loads a model, so all episodes share it. The
+    draw has a fixed seed: it is the same in every process.
 
     Args:
-        task: Which environment.
-        cameras: Keys of images to observe, ``agentview_image`` say.
-        image_size: Their height and width, pixels.
-        absolute: Actions are poses, not offsets.
+        task: Environment to build.
+        cameras: Keys of the images to observe, for example ``agentview_image``.
+        image_size: Height and width of the images, pixels.
+        absolute: Whether actions are poses instead of offsets.
 
     Raises:
-        InputError: robosuite has no such environment, or there is no OpenGL for the cameras.
+        InputError: robosuite has no such environment.
     """
 
     def __init__(
@@ -60,94 +62,109 @@ class RobotEnv:
         self.steps = 0
 
     def reset(self, seed: int) -> Observation:
-        """Begin the episode of a seed."""
-        # Everything drawn shares this generator; a new one would not reach those who hold it.
+        """Start the episode of a seed and return its first observation."""
+        # robosuite's parts share this generator. A new generator would not reach all of them.
         self.env.rng.bit_generator.state = np.random.default_rng(seed).bit_generator.state
         self.env.reset()
         self.steps = 0
         return self.observe()
 
     def step(
-        self, action: NDArray[np.floating[Any]], pictures: bool = True
+        self, action: NDArray[np.floating[Any]], render: bool = True
     ) -> tuple[Observation, bool]:
-        """Act for 1/20 s; what is seen then, and success. Offsets are clipped to their range.
+        """Act for 1/20 s. Offsets are clipped to their range.
 
         Args:
-            action: (a,).
-            pictures: Whether the cameras look; who executes a chunk needs to look at its end only.
+            action: Offset or pose, and gripper, (a,).
+            render: Whether to render the cameras' images. While a chunk of actions is executed,
+                only the observations before the next chunk need them.
+
+        Returns:
+            The observation after the step, and whether the task is solved in that state.
 
         Raises:
-            InputError: If the action is not finite, or of the wrong size.
+            InputError: The action is not finite, or has the wrong size.
         """
         action = np.array(action, np.float64)
         if action.shape != (self.act_dim,):
-            raise InputError(f"{self.task.name} takes {self.act_dim} actions, not {action.shape}")
+            raise InputError(
+                f"{self.task.name}: expected an action of shape ({self.act_dim},), not "
+                f"{action.shape}"
+            )
         if not np.isfinite(action).all():
-            raise InputError(f"{self.task.name}: the action is not finite: did the policy diverge?")
-        if self.absolute:  # robosuite states the range of offsets for poses too
+            raise InputError(f"{self.task.name}: the action is not finite: did training diverge?")
+        if self.absolute:  # action_spec is the range of offsets: clip the gripper only
             action[6:] = np.clip(action[6:], -1, 1)
         else:
             action = np.clip(action, *self.env.action_spec)
         self.env.step(action)
         self.steps += 1
-        return self.observe(pictures), self.success()
+        return self.observe(render), self.is_success()
 
-    def success(self) -> bool:
-        """Whether the task is solved in this very state."""
+    def is_success(self) -> bool:
+        """Whether the task is solved in the current state."""
         return bool(self.env._check_success())
 
-    def observe(self, pictures: bool = True) -> Observation:
-        """What is to be seen now, by the cameras too unless told otherwise."""
-        # Once is not enough: poses relative to the gripper are of the call before, 0 at first.
+    def observe(self, render: bool = True) -> Observation:
+        """Return the current observation, with the cameras' images if ``render``."""
+        # Without force_update, poses relative to the gripper are those of the call before.
         found = self.env._get_observations(force_update=True)
         obs = {key: np.asarray(value) for key, value in found.items()}
-        obs |= {ours: obs[theirs] for ours, theirs in RENAMED.items() if theirs in obs}
-        for key in self.cameras if pictures else ():
-            obs[key] = self.picture(key.removesuffix("_image"), self.image_size)
+        obs |= {ours: obs[theirs] for ours, theirs in RENAMED_KEYS.items() if theirs in obs}
+        for key in self.cameras if render else ():
+            obs[key] = self.render(key.removesuffix("_image"), self.image_size)
         return obs
 
-    def picture(self, camera: str, size: tuple[int, int]) -> NDArray[np.uint8]:
-        """What a camera sees, (h, w, 3).
+    def render(self, camera: str, size: tuple[int, int]) -> NDArray[np.uint8]:
+        """Render one camera's image.
+
+        Args:
+            camera: Name of the camera, for example ``agentview``.
+            size: Height and width, pixels.
+
+        Returns:
+            Image, (h, w, 3).
 
         Raises:
-            InputError: There is no such camera, or no OpenGL; Debian's packages are named.
+            InputError: The camera does not exist, or OpenGL is missing.
         """
         if camera not in self.env.sim.model.camera_names:
             names = ", ".join(self.env.sim.model.camera_names)
-            raise InputError(f"{self.task.name} has no camera '{camera}': it has {names}")
+            raise InputError(f"{self.task.name} has no camera '{camera}' (it has {names})")
         if self._context is None:
-            self._context = _context(self.env.sim, quick=self.task.quick_pictures)
+            self._context = _render_context(self.env.sim, fast=self.task.fast_rendering)
         flipped = self.env.sim.render(camera_name=camera, width=size[1], height=size[0])
         return np.ascontiguousarray(flipped[::-1])
 
     def state(self) -> NDArray[np.float64]:
-        """Time, positions and velocities of everything, flat."""
+        """Return time, positions and velocities of the whole simulation, (s,)."""
         flat: NDArray[np.float64] = self.env.sim.get_state().flatten()
         return flat
 
     def model_xml(self) -> str:
-        """MuJoCo's description of the scene."""
+        """Return MuJoCo's description of the scene."""
         import mujoco
 
-        with TemporaryDirectory() as folder:  # robosuite's own way leaves the file open
+        with TemporaryDirectory() as folder:  # robosuite's own function leaves the file open
             path = Path(folder, "model.xml")
             mujoco.mj_saveLastXML(str(path), self.env.sim.model._model)
             return path.read_text(encoding="utf-8")
 
     def reset_to(self, state: NDArray[np.float64]) -> Observation:
-        """Go to a state of the same scene, with the robot at rest there.
+        """Go to a state of the same scene, with the robot at rest, and return the observation.
 
-        What the gripper was told last, the controller's goal and the posture it prefers are no
-        part of a state: left as they are, replayed actions drift away from what was recorded.
+        A state does not hold the gripper's last command, the controller's goal or its preferred
+        posture. They are reset here: otherwise replayed actions drift from the recording.
 
         Raises:
-            InputError: If the state is of another scene.
+            InputError: The state is of another scene.
         """
         if state.shape != self.state().shape:
             raise InputError(
-                f"{self.task.name}: a state of {len(state)} numbers, {len(self.state())} are due"
+                f"{self.task.name}: expected a state of {len(self.state())} numbers, not "
+                f"{len(state)}"
             )
-        self.env.sim.reset()  # forces of the last state would be the solver's first guess
+        self.env.sim.reset()  # otherwise the solver starts from the forces of the last state
         self.env.sim.set_state_from_flattened(state)
         self.env.sim.forward()
         for robot in self.env.robots:
@@ -156,49 +173,53 @@ class RobotEnv:
             robot.composite_controller.update_state()
             robot.composite_controller.reset()
             for arm in robot.arms:
-                here = robot.sim.data.qpos[robot._ref_arm_joint_pos_indexes]
-                robot.part_controllers[arm].update_initial_joints(here)
+                joints = robot.sim.data.qpos[robot._ref_arm_joint_pos_indexes]
+                robot.part_controllers[arm].update_initial_joints(joints)
         self.steps = 0
         return self.observe()
 
-    def goal(self) -> NDArray[np.float64]:
-        """Pose the arm is led to, in the world: position in metres and rotation vector, (6,)."""
+    def controller_goal(self) -> NDArray[np.float64]:
+        """Return the arm controller's target pose in the world frame.
+
+        Returns:
+            Position in meters and rotation vector in radians, (6,).
+        """
         arm = self.env.robots[0].part_controllers["right"]
         position, rotation = arm.goal_pos, arm.goal_ori
         if arm.input_ref_frame == "base":
             position = arm.origin_pos + arm.origin_ori @ position
             rotation = arm.origin_ori @ rotation
-        return np.concatenate([position, to_rotvec(rotation)])
+        return np.concatenate([position, matrix_to_rotvec(rotation)])
 
     def close(self) -> None:
         """Free the simulation."""
         self.env.close()
 
 
-def installed() -> str:
-    """Version of robosuite."""
+def robosuite_version() -> str:
+    """Return the version of the installed robosuite."""
     from importlib.metadata import version
 
     return version("robosuite")
 
 
-def without_gl() -> None:
-    """Let MuJoCo be imported where OpenGL is missing; before its first import.
+def disable_opengl() -> None:
+    """Let MuJoCo be imported on machines without OpenGL; call before its first import.
 
-    robosuite asks for EGL in the environment as it is imported, and a process started later would
-    then fail to import MuJoCo on a machine without it.
+    robosuite's import sets the environment variable that selects EGL. Processes started later
+    inherit it and then fail to import MuJoCo where EGL is missing.
     """
     os.environ["MUJOCO_GL"] = "disabled"
 
 
-def with_gl() -> None:
-    """Let MuJoCo draw without a screen, by EGL or else OSMesa; before its first import."""
+def enable_opengl() -> None:
+    """Let MuJoCo render without a screen, by EGL or else OSMesa; call before its first import."""
     if os.environ.get("MUJOCO_GL", "disabled") == "disabled":
         os.environ["MUJOCO_GL"] = "egl" if find_library("EGL") else "osmesa"
 
 
-def _robosuite() -> Any:
-    """The library, without what it says as it is imported."""
+def _import_robosuite() -> Any:
+    """Import robosuite without its log messages and warnings."""
     logging.getLogger("robosuite_logs").disabled = True
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -207,15 +228,15 @@ def _robosuite() -> Any:
 
 
 def _make(task: Task, absolute: bool) -> Any:
-    """The environment, its arguments brought to the installed robosuite's form."""
-    robosuite, args = _robosuite(), task.parsed()
+    """Build the environment; arguments are converted to the installed robosuite's form."""
+    robosuite, args = _import_robosuite(), task.parsed()
     known = robosuite.environments.base.REGISTERED_ENVS
     if task.name not in known:
-        raise InputError(f"robosuite {installed()} has no environment '{task.name}'")
-    takes = set[str]()
+        raise InputError(f"robosuite {robosuite_version()} has no environment '{task.name}'")
+    accepted = set[str]()
     for cls in known[task.name].__mro__:
-        takes |= set(inspect.signature(cls.__init__).parameters)
-    given = {key: value for key, value in args.get("env_kwargs", {}).items() if key in takes}
+        accepted |= set(inspect.signature(cls.__init__).parameters)
+    given = {key: value for key, value in args.get("env_kwargs", {}).items() if key in accepted}
     given |= {
         "has_renderer": False,
         "has_offscreen_renderer": False,
@@ -225,7 +246,7 @@ def _make(task: Task, absolute: bool) -> Any:
         "hard_reset": False,
         "renderer": "mujoco",
         "seed": 0,
-        "controller_configs": _controllers(given, absolute),
+        "controller_configs": _controller_config(given, absolute),
     }
     if (task.version or "1.4") < "1.5":
         given["lite_physics"] = False
@@ -235,14 +256,14 @@ def _make(task: Task, absolute: bool) -> Any:
             env = robosuite.make(env_name=task.name, **given)
         except (TypeError, ValueError, KeyError, AssertionError) as error:
             reason = " ".join(str(error).split())
-            where = f"env_args of {task.name}: robosuite {installed()}"
+            where = f"env_args of {task.name}: robosuite {robosuite_version()}"
             raise InputError(f"{where}: {reason}") from None
         env.reset()
     return env
 
 
-def _controllers(given: dict[str, Any], absolute: bool) -> Any:
-    """Controller settings in the form of robosuite 1.5, from it or from earlier ones."""
+def _controller_config(given: dict[str, Any], absolute: bool) -> Any:
+    """Return controller settings in the form of robosuite 1.5; earlier forms are converted."""
     from robosuite.controllers import load_composite_controller_config
     from robosuite.controllers.composite.composite_controller_factory import (
         is_part_controller_config,
@@ -263,30 +284,30 @@ def _controllers(given: dict[str, Any], absolute: bool) -> Any:
     return config
 
 
-def _context(sim: Any, quick: bool) -> Any:
-    """What MuJoCo draws into, made when first needed.
+def _render_context(sim: Any, fast: bool) -> Any:
+    """Make MuJoCo's render context.
 
-    Quick pictures have no reflections, coarse shadows and no multisampling: without a GPU an
-    image of 84 x 84 takes 18 ms of a processor's time in place of 75.
+    Fast images have no reflections, coarse shadows and no multisampling. Without a GPU, an image of
+    84 x 84 pixels then takes 18 ms of CPU time instead of 75 ms.
 
     Raises:
-        InputError: If OpenGL is missing.
+        InputError: OpenGL is missing.
     """
-    with_gl()
+    enable_opengl()
     try:
         from robosuite.utils import binding_utils
 
-        if quick:
+        if fast:
             quality = sim.model._model.vis.quality
             quality.offsamples, quality.shadowsize = 0, 512
         context = binding_utils.MjRenderContextOffscreen(sim, device_id=-1)
     except Exception as error:  # OpenGL back ends raise anything
         reason = " ".join(str(error).split())[:100]
         raise InputError(
-            f"no pictures without OpenGL: install Debian's {GL_PACKAGES} ({reason})"
+            f"images need OpenGL: install the Debian packages {GL_PACKAGES} ({reason})"
         ) from None
     context.vopt.geomgroup[0], context.vopt.geomgroup[1] = 0, 1
-    if quick:
+    if fast:
         from mujoco import mjtRndFlag
 
         context.scn.flags[mjtRndFlag.mjRND_REFLECTION] = 0

@@ -1,4 +1,4 @@
-"""What a policy must know of its environment and of the demonstrations it learns from."""
+"""Description of an environment, as robomimic's files store it."""
 
 import json
 from dataclasses import dataclass
@@ -6,109 +6,73 @@ from typing import Any
 
 from oneleap.core.errors import InputError
 
-ROBOSUITE = 1
+ROBOSUITE_TYPE = 1
 """robomimic's number for environments of robosuite."""
 
-QUICK = "oneleap_quick_pictures"
-"""Key of ``env_args``, which others do not look at: the images are simple ones."""
+FAST_RENDERING = "oneleap_quick_pictures"
+"""Key of ``env_args`` that asks for fast rendering; other software ignores it."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """An environment of robosuite, described as robomimic's files do.
+    """An environment of robosuite, described as in robomimic's files.
 
     Attributes:
         env_args: JSON with ``env_name``, ``env_version``, ``type`` and ``env_kwargs``.
-        horizon: Steps after which an episode that has not succeeded has failed.
+        max_episode_steps: Number of steps after which an unsuccessful episode has failed.
     """
 
     env_args: str
-    horizon: int = 400
+    max_episode_steps: int = 400
 
     @property
     def name(self) -> str:
-        """Of the environment, ``Lift`` say."""
+        """Name of the environment, for example ``Lift``."""
         return str(self.parsed()["env_name"])
 
     @property
     def version(self) -> str | None:
-        """Of robosuite when the demonstrations were made; files before robomimic 0.3 lack it."""
+        """Version of robosuite that made the demonstrations.
+
+        Files from before robomimic 0.3 do not state it.
+        """
         version = self.parsed().get("env_version")
         return None if version is None else str(version)
 
     @property
-    def quick_pictures(self) -> bool:
-        """Whether images are drawn without what costs most, as ``oneleap collect`` does."""
-        return bool(self.parsed().get(QUICK, False))
+    def fast_rendering(self) -> bool:
+        """Whether images are rendered without costly effects, as ``oneleap collect`` does."""
+        return bool(self.parsed().get(FAST_RENDERING, False))
 
     def parsed(self) -> dict[str, Any]:
-        """The description, not yet built.
+        """Parse ``env_args``; the environment is not built.
 
         Raises:
-            InputError: It is no such JSON.
+            InputError: ``env_args`` is not valid, see :func:`parse_env_args`.
         """
         return parse_env_args(self.env_args, "env_args")
 
 
 def parse_env_args(text: object, where: str) -> dict[str, Any]:
-    """The environment that a file of robomimic's layout names.
+    """Parse the environment description of a file in robomimic's layout.
 
     Args:
         text: JSON.
         where: File and field, for messages.
 
     Raises:
-        InputError: It is no JSON, names no environment, or one of another simulator.
+        InputError: The text is not JSON, names no environment, or names one of another simulator.
     """
     try:
         args = json.loads(text) if isinstance(text, str | bytes) else None
     except ValueError as error:
-        raise InputError(f"{where} is not readable as JSON ({error})") from None
+        raise InputError(f"{where} is not valid JSON ({error})") from None
     if not isinstance(args, dict) or not isinstance(args.get("env_name"), str):
-        raise InputError(f"{where} names no environment: JSON with env_name is needed")
+        raise InputError(f"{where} names no environment: expected JSON with the key env_name")
     if not isinstance(args.get("env_kwargs", {}), dict):
         raise InputError(f"{where}: env_kwargs must be a mapping")
-    if args.get("type", ROBOSUITE) != ROBOSUITE:
-        raise InputError(f"{where}: type {args['type']} is no robosuite environment, which is 1")
+    if args.get("type", ROBOSUITE_TYPE) != ROBOSUITE_TYPE:
+        raise InputError(
+            f"{where}: type {args['type']} is not a robosuite environment (expected type 1)"
+        )
     return args
-
-
-@dataclass(frozen=True)
-class Spec:
-    """Sizes and statistics a policy is built from; stored with its weights.
-
-    Attributes:
-        obs_keys: Low-dimensional observations, in the order they are stacked in.
-        obs_sizes: Numbers in each.
-        obs_steps: Observations a policy sees, the present one included.
-        act_dim: Numbers in an action as the network has it: of absolute actions, the rotation
-            counts 6.
-        chunk: Actions predicted at once.
-        obs_shift: Subtracted from observations, per number of one step.
-        obs_scale: Observations are then divided by it.
-        act_shift: Subtracted from actions.
-        act_scale: Actions are then divided by it; the network works on about [-1, 1].
-        cameras: Keys of images, ``agentview_image`` say.
-        image_size: Their height and width in pixels; 0 without images.
-        absolute: Actions are poses of the gripper in the world, not offsets from the present one.
-        task: Where to evaluate; ``None`` if unknown.
-    """
-
-    obs_keys: tuple[str, ...]
-    obs_sizes: tuple[int, ...]
-    obs_steps: int
-    act_dim: int
-    chunk: int
-    obs_shift: tuple[float, ...]
-    obs_scale: tuple[float, ...]
-    act_shift: tuple[float, ...]
-    act_scale: tuple[float, ...]
-    cameras: tuple[str, ...] = ()
-    image_size: tuple[int, int] = (0, 0)
-    absolute: bool = False
-    task: Task | None = None
-
-    @property
-    def obs_dim(self) -> int:
-        """Numbers of one step's observations."""
-        return sum(self.obs_sizes)

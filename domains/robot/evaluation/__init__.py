@@ -1,1 +1,1 @@
-"""TODO-FACE domains/robot/evaluation."""
+"""Evaluation of policies in simulation."""

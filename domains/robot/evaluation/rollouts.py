@@ -1,8 +1,8 @@
-"""Episodes of a policy in its environment, each played whole in one process."""
+"""Rollouts: episodes of a policy in its environment, in worker processes."""
 
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -11,61 +11,72 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneleap.core.sampling.samplers import Sampler
-from oneleap.domains.robot.envs.robosuite import Observation, RobotEnv, with_gl, without_gl
-from oneleap.domains.robot.envs.task import Spec
+from oneleap.core.training.seed import episode_seed, step_generator
+from oneleap.domains.robot.envs.robosuite import (
+    Observation,
+    RobotEnv,
+    disable_opengl,
+    enable_opengl,
+)
+from oneleap.domains.robot.evaluation.workers import run_jobs
+from oneleap.domains.robot.spec import Spec
 
-PICTURE = (128, 128)
-"""Of films: height and width in pixels, and one in so many steps."""
-EVERY = 4
+FRAME_SIZE = (128, 128)
+"""Height and width of recorded frames, pixels."""
+
+FRAME_INTERVAL = 4
+"""Number of control steps from one recorded frame to the next."""
 
 
 @runtime_checkable
-class Act(Protocol):
-    """Chunks of actions (1, n, a) for observations (1, steps, o), and images of as many steps."""
+class ActFunction(Protocol):
+    """Generates a chunk of actions for the environment."""
 
     def __call__(
         self, obs: NDArray[np.float32], images: NDArray[np.uint8] | None
     ) -> NDArray[np.float64]:
-        """Act."""
+        """Map observations (1, steps, o) and images (1, cameras, steps, 3, h, w) to (1, n, a)."""
 
 
-class History:
+class ObsHistory:
     """The last observations, in the form a policy takes them.
 
     Args:
-        spec: Keys and how many steps.
-        first: The first observation, which stands for those before it.
+        spec: Keys of the observations and their number of steps.
+        first: First observation of the episode; it stands for those before it.
     """
 
     def __init__(self, spec: Spec, first: Observation) -> None:
         self.spec = spec
-        self.seen: deque[Observation] = deque([first] * spec.obs_steps, maxlen=spec.obs_steps)
+        self.recent: deque[Observation] = deque([first] * spec.n_obs_steps, maxlen=spec.n_obs_steps)
 
     def append(self, obs: Observation) -> None:
-        """Another step."""
-        self.seen.append(obs)
+        """Add the observation of the next step."""
+        self.recent.append(obs)
 
     def arrays(self) -> tuple[NDArray[np.float32], NDArray[np.uint8] | None]:
-        """Observations (1, steps, o) and images (1, cameras, steps, 3, h, w)."""
+        """Return observations (1, steps, o) and images (1, cameras, steps, 3, h, w)."""
         keys, cameras = self.spec.obs_keys, self.spec.cameras
-        rows = [np.concatenate([np.ravel(o[k]) for k in keys]) for o in self.seen]
+        rows = [np.concatenate([np.ravel(o[k]) for k in keys]) for o in self.recent]
         obs = np.stack(rows)[None].astype(np.float32)
         if not cameras:
             return obs, None
-        images = np.stack([np.stack([o[c] for o in self.seen]) for c in cameras])
+        images = np.stack([np.stack([o[c] for o in self.recent]) for c in cameras])
         return obs, np.ascontiguousarray(images.transpose(0, 1, 4, 2, 3))[None]
 
 
 @dataclass(frozen=True, eq=False)
 class Rollout:
-    """What one episode gave.
+    """Outcome of one episode.
 
     Attributes:
-        success: Whether the task was ever solved.
-        length: Steps, up to success.
-        net_ms: Time of each call of the policy, the first left out if there are others.
-        loop_ms: Time of each control step: simulating, observing and acting.
-        frames: Of a film, if one was asked for, (n, h, w, 3).
+        success: Whether the task was solved.
+        length: Number of steps, up to success.
+        net_ms: Time of each call of the policy, milliseconds; the first is left out if there are
+            others.
+        loop_ms: Time of each control step (simulation, observation and action), milliseconds; the
+            first is left out if there are others.
+        frames: Recorded frames, (n, h, w, 3); ``None`` if the episode was not recorded.
     """
 
     success: bool
@@ -75,39 +86,44 @@ class Rollout:
     frames: NDArray[np.uint8] | None = None
 
 
-def play(
-    env: RobotEnv, spec: Spec, act: Act, seed: int, horizon: int, camera: str | None = None
+def play_episode(
+    env: RobotEnv,
+    spec: Spec,
+    act: ActFunction,
+    seed: int,
+    max_steps: int,
+    camera: str | None = None,
 ) -> Rollout:
-    """Play one episode by receding horizon: act on a chunk's actions, then look again.
+    """Play one episode by receding horizon: execute a chunk's actions, then generate the next.
 
     Args:
-        env: Where.
-        spec: Of the policy.
-        act: The policy; as many actions are executed as it returns.
-        seed: Of the episode.
-        horizon: Steps after which it has failed.
-        camera: Film by this camera.
+        env: Environment.
+        spec: Spec of the policy.
+        act: Policy; all actions it returns are executed.
+        seed: Seed of the episode.
+        max_steps: Number of steps after which the episode has failed.
+        camera: Camera that records frames; ``None`` records nothing.
     """
     obs = env.reset(seed)
-    history = History(spec, obs)
+    history = ObsHistory(spec, obs)
     queue: deque[NDArray[np.float64]] = deque()
     net_ms, loop_ms, frames = list[float](), list[float](), list[NDArray[np.uint8]]()
     success = False
-    while not success and env.steps < horizon:
-        if camera is not None and env.steps % EVERY == 0:
-            frames.append(env.picture(camera, PICTURE))
-        begin = time.perf_counter()
+    while not success and env.steps < max_steps:
+        if camera is not None and env.steps % FRAME_INTERVAL == 0:
+            frames.append(env.render(camera, FRAME_SIZE))
+        loop_start = time.perf_counter()
         if not queue:
             arrays = history.arrays()
-            before = time.perf_counter()
+            net_start = time.perf_counter()
             queue.extend(act(*arrays)[0])
-            net_ms.append(1e3 * (time.perf_counter() - before))
+            net_ms.append(1e3 * (time.perf_counter() - net_start))
         action = queue.popleft()
-        obs, success = env.step(action, pictures=len(queue) < spec.obs_steps)
+        obs, success = env.step(action, render=len(queue) < spec.n_obs_steps)
         history.append(obs)
-        loop_ms.append(1e3 * (time.perf_counter() - begin))
+        loop_ms.append(1e3 * (time.perf_counter() - loop_start))
     if camera is not None:
-        frames.append(env.picture(camera, PICTURE))
+        frames.append(env.render(camera, FRAME_SIZE))
     return Rollout(
         success,
         env.steps,
@@ -118,78 +134,102 @@ def play(
 
 
 @dataclass(frozen=True)
-class Episodes:
-    """What a process does: play episodes of a saved policy.
+class EpisodePlayer:
+    """Settings of evaluation; called in a worker process, it returns the function that plays.
 
     Attributes:
         model: Folder of the policy.
-        execute: Actions of each chunk, in place of the policy's own number.
-        horizon: Steps after which an episode has failed.
-        seed: With the episode's number, of everything.
-        filmed: Numbers of the episodes that are filmed.
-        camera: By which camera.
-        sampler: How the policy acts, in place of its own.
-        temperature: Of its noise, in place of its own.
+        n_action_steps: Number of actions of each chunk to execute.
+        max_steps: Number of steps after which an episode has failed.
+        sampler: Sampler that generates chunks.
+        temperature: Standard deviation of the noise that chunks are generated from.
+        seed: Seed that, with the number of the episode, determines all draws.
+        recorded: Numbers of the episodes to record.
+        camera: Camera that records.
     """
 
     model: Path
-    execute: int | None
-    horizon: int
-    seed: int
-    filmed: frozenset[int] = field(default_factory=frozenset)
+    n_action_steps: int
+    max_steps: int
+    sampler: Sampler
+    temperature: float
+    seed: int = 0
+    recorded: frozenset[int] = field(default_factory=frozenset)
     camera: str = "agentview"
-    sampler: Sampler | None = None
-    temperature: float | None = None
 
     def __call__(self) -> Callable[[int], Rollout]:
-        """Load policy and simulation."""
+        """Load policy and simulation; the result plays the episode of a number."""
         policy: Any
-        drawn = self.filmed or _cameras(self.model)
-        if drawn:
-            with_gl()
+        if self.recorded or _cameras(self.model):
+            enable_opengl()
         else:
-            without_gl()
+            disable_opengl()
         import torch
 
         from oneleap.core.hub.pretrained import load_pretrained
-        from oneleap.core.training.seed import step_generator
 
         torch.set_num_threads(1)
         policy = load_pretrained(self.model)
-        policy.sampler = self.sampler or policy.sampler
-        if self.temperature is not None:
-            policy.temperature = self.temperature
+        policy.sampler, policy.temperature = self.sampler, self.temperature
         spec: Spec = policy.spec
         assert spec.task is not None
         env = RobotEnv(
             spec.task, cameras=spec.cameras, image_size=spec.image_size, absolute=spec.absolute
         )
 
-        def job(number: int) -> Rollout:
+        def play(number: int) -> Rollout:
             generator = step_generator(self.seed, number, stream=2)
 
             def act(
                 obs: NDArray[np.float32], images: NDArray[np.uint8] | None
             ) -> NDArray[np.float64]:
                 chunk: NDArray[np.float64] = policy.act(
-                    obs, images, execute=self.execute, generator=generator
+                    obs, images, n_action_steps=self.n_action_steps, generator=generator
                 )
                 return chunk
 
-            camera = self.camera if number in self.filmed else None
-            return play(env, spec, act, episode_seed(self.seed, number), self.horizon, camera)
+            camera = self.camera if number in self.recorded else None
+            seed = evaluation_seed(self.seed, number)
+            return play_episode(env, spec, act, seed, self.max_steps, camera)
 
-        return job
+        return play
+
+    def figures(self) -> dict[str, float]:
+        """Return the settings that are written beside the results."""
+        return {
+            "steps": float(self.sampler.steps),
+            "seed": float(self.seed),
+            "n_action_steps": float(self.n_action_steps),
+            "temperature": self.temperature,
+        }
+
+
+def play_episodes(
+    player: EpisodePlayer, numbers: Iterable[int], workers: int
+) -> Iterator[tuple[int, Rollout]]:
+    """Play episodes in worker processes; an episode whose worker dies has failed.
+
+    Args:
+        player: Settings.
+        numbers: Numbers of the episodes.
+        workers: Number of processes.
+
+    Yields:
+        The number of each episode and its outcome, in any order.
+    """
+    for number, rollout in run_jobs(player, numbers, workers):
+        lost = Rollout(False, player.max_steps, (), ())
+        yield number, lost if rollout is None else rollout
 
 
 def _cameras(model: Path) -> Sequence[str]:
-    """Keys of the images a policy needs, read without building it."""
+    """Read the keys of a policy's images without building the policy."""
     from oneleap.core.hub.pretrained import read_config
 
     cameras: Sequence[str] = read_config(model)["init_args"]["spec"]["init_args"]["cameras"]
     return cameras
 
 
-def episode_seed(seed: int, number: int) -> int:
-    """Seed of one episode; those of collection are drawn otherwise, from two words each."""
-    return int(np.random.SeedSequence((seed, number, 7)).generate_state(1)[0])
+def evaluation_seed(seed: int, number: int) -> int:
+    """Return the seed of one episode; it differs from all seeds of collected demonstrations."""
+    return episode_seed(seed, number, 7)

@@ -1,4 +1,4 @@
-"""Simulations in processes of their own; one that dies is replaced, and its job is lost."""
+"""Jobs in worker processes, in which simulations run; a worker that dies is replaced."""
 
 import os
 import warnings
@@ -14,57 +14,65 @@ from oneleap.core.errors import InputError, Notice
 J = TypeVar("J")
 R = TypeVar("R")
 
-HOPELESS = 3
-"""Deaths in a row, with nothing done between, after which no more workers are started."""
+MAX_DEATHS = 3
+"""Number of deaths in a row, without a job done in between, after which the run is given up."""
 
 
 @dataclass
 class Worker(Generic[J]):
-    """A process at work, and what it works on."""
+    """A busy worker process.
+
+    Attributes:
+        process: The process.
+        pipe: Connection to the process.
+        job: Job that the process is doing.
+    """
 
     process: SpawnProcess
     pipe: "connection.Connection[object, object]"
     job: J
 
 
-def each(
+def run_jobs(
     make: Callable[[], Callable[[J], R]], jobs: Iterable[J], workers: int
 ) -> Iterator[tuple[J, R | None]]:
-    """Do jobs in processes; yield each with its result as it is done, in no order.
+    """Do jobs in worker processes; yield each job with its result when it is done, in any order.
 
-    A process that dies is restarted: its job has the result ``None``, and there is a warning.
+    When a worker dies, its job has the result ``None``, a warning says so, and another worker
+    starts.
 
     Args:
-        make: Called once in each process, returns what does a job; both are pickled.
-        jobs: Taken as workers fall idle; may be endless, for the caller may stop iterating.
-        workers: Processes.
+        make: Called once in each process; returns the function that does a job. It must be
+            picklable.
+        jobs: Jobs, taken when workers are idle. They may be endless: the caller may stop iterating.
+        workers: Number of processes.
 
     Raises:
-        InputError: One was raised by a worker, or workers die without ever doing a job.
+        InputError: A worker raised it, or workers die without doing any job.
     """
     if workers < 1:
         raise InputError(f"workers: {workers} is not positive")
-    queue, crew, deaths, done = iter(jobs), list[Worker[J]](), 0, 0
+    queue, busy, deaths, done = iter(jobs), list[Worker[J]](), 0, 0
     idle: list[tuple[SpawnProcess, connection.Connection[object, object]]] = []
     try:
         while True:
-            for job in _take(queue, workers - len(crew)):
+            for job in _take(queue, workers - len(busy)):
                 process, pipe = idle.pop() if idle else _start(make)
-                with suppress(OSError):  # it died meanwhile, and reading will tell
+                with suppress(OSError):  # if the worker has died, receiving will show it
                     pipe.send(job)
-                crew.append(Worker(process, pipe, job))
-            if not crew:
+                busy.append(Worker(process, pipe, job))
+            if not busy:
                 if deaths and not done:
-                    raise InputError("all workers died; what they said is above")
+                    raise InputError("all workers died; their own messages are above")
                 return
-            ready = connection.wait([worker.pipe for worker in crew])
-            for worker in [worker for worker in crew if worker.pipe in ready]:
-                crew.remove(worker)
+            ready = connection.wait([worker.pipe for worker in busy])
+            for worker in [worker for worker in busy if worker.pipe in ready]:
+                busy.remove(worker)
                 try:
                     answer: Any = worker.pipe.recv()
                 except (EOFError, OSError):
                     deaths += 1
-                    _bury(worker, deaths)
+                    _report_death(worker, deaths)
                     yield worker.job, None
                     continue
                 if answer[0] == "input":
@@ -73,7 +81,7 @@ def each(
                 idle.append((worker.process, worker.pipe))
                 yield worker.job, answer[1]
     finally:
-        for process in [w.process for w in crew] + [process for process, _ in idle]:
+        for process in [w.process for w in busy] + [process for process, _ in idle]:
             process.terminate()
             process.join()
 
@@ -93,16 +101,21 @@ def _start(
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(theirs, make), daemon=True)
     process.start()
-    theirs.close()  # or its end would never be seen
+    theirs.close()  # otherwise the end of the process would not close the pipe
     return process, ours
 
 
-def _bury(worker: Worker[J], deaths: int) -> None:
+def _report_death(worker: Worker[J], deaths: int) -> None:
+    """Warn of a worker's death, or give up after too many.
+
+    Raises:
+        InputError: :data:`MAX_DEATHS` is reached.
+    """
     worker.process.join()
     code = worker.process.exitcode
-    if deaths >= HOPELESS:
+    if deaths >= MAX_DEATHS:
         raise InputError(
-            f"workers die before they have done anything (exit status {code}); what they said is "
+            f"workers die before they finish a job (exit status {code}); their own messages are "
             "above"
         )
     warnings.warn(
@@ -115,8 +128,8 @@ def _bury(worker: Worker[J], deaths: int) -> None:
 def _serve(
     pipe: "connection.Connection[object, object]", make: Callable[[], Callable[[object], object]]
 ) -> None:
-    """What a process does: jobs until the pipe is closed."""
-    os.environ["OMP_NUM_THREADS"] = "1"  # as many processes as cores are at work
+    """Do jobs in a worker process until the pipe is closed."""
+    os.environ["OMP_NUM_THREADS"] = "1"  # the workers together use the cores
     try:
         work = make()
         while True:

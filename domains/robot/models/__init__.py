@@ -1,1 +1,1 @@
-"""TODO-FACE domains/robot/models."""
+"""Policies and their networks."""

@@ -1,6 +1,5 @@
-"""DM1 (arXiv 2510.07865): dispersed features, by names that hold for any head; and as released."""
+"""DM1 (arXiv 2510.07865): dispersion of named features, and the objective of its released code."""
 
-import math
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -8,8 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from oneleap.core.errors import InputError, nearest
-from oneleap.core.losses.dispersion import Dispersion, diagonal
-from oneleap.core.losses.dispersion import rows as flat
+from oneleap.core.losses.dispersion import Dispersion, diagonal, rows
 from oneleap.core.losses.hooks import ActivationRecorder
 from oneleap.core.losses.metrics import SquaredError
 from oneleap.core.objectives import Dispersed, MeanFlow
@@ -20,55 +18,64 @@ from oneleap.domains.robot.models.nets import STAGES, PolicyNet
 
 @dataclass(frozen=True)
 class DM1(Dispersed):
-    """Any objective with a dispersive loss on chosen stages of a policy's network.
+    """Adds a dispersive loss on chosen layers of a policy's network to any objective.
 
-    See :class:`oneleap.core.objectives.Dispersed`, which also lists the deviations from the
-    released code. ``layers`` are ``cond``, the condition itself, that is the eye's output beside
-    the observations; ``early``, ``mid`` and ``late`` of the head; or ``all``. Names of submodules
-    will do too. Without images ``cond`` has no weights, and its dispersion no gradient.
+    See :class:`oneleap.core.objectives.Dispersed` for the other settings and for deviations from
+    the released code. Without images, ``cond`` depends on no weights, and its dispersion has no
+    gradient.
 
-    Trap: ``InfoNCEL2`` has no least value, and nothing in these networks holds a feature's size:
-    on ``mid`` at a weight of 0.1 it went to -33 in 600 steps on Lift while the error of the
-    velocity doubled. ``InfoNCECosine`` and ``Hinge`` are bounded.
+    Trap: ``InfoNCEL2`` is unbounded below, and nothing in these networks limits the norm of a
+    feature. On ``mid`` with a weight of 0.1, it fell to -33 within 600 steps on Lift while the
+    velocity error doubled. ``InfoNCECosine`` and ``Hinge`` are bounded.
+
+    Attributes:
+        layers: Layers to disperse. ``cond`` is the condition: the vision encoder's output and the
+            observations. ``early``, ``mid`` and ``late`` are layers of the head; ``all`` is all
+            four. Names of submodules are accepted too.
     """
 
     layers: tuple[str, ...] = ("cond",)
 
     def record_activations(self, net: nn.Module) -> None:
-        """See :class:`Dispersed`.
+        """Put hooks on the layers of the network being trained.
 
         Raises:
-            InputError: If there is no such stage.
+            InputError: The network has no such layer.
         """
         self._hidden.record_activations(net, stage_names(net, self.layers))
 
 
 def stage_names(net: nn.Module, layers: tuple[str, ...]) -> tuple[str, ...]:
-    """Submodules by the names of their stages.
+    """Translate names of :data:`STAGES` to names of submodules.
+
+    Args:
+        net: Network of a policy.
+        layers: Names of stages or submodules, or ``all``.
 
     Raises:
-        InputError: If there is no such stage, nor submodule.
+        InputError: The network has no such stage or submodule, or is not a policy's.
     """
     if not isinstance(net, PolicyNet):
-        raise InputError(f"DM1 is for policies of robots, not for a {type(net).__name__}")
+        raise InputError(f"DM1 is for robot policies, not for a {type(net).__name__}")
     wanted = STAGES if "all" in layers else layers
     known = dict(net.named_modules())
     for name in wanted:
         if name not in net.stages and name not in known:
             raise InputError(
-                f"layers: no '{name}'{nearest(name, STAGES)} ({', '.join(STAGES)} or all)"
+                f"layers: no layer '{name}'{nearest(name, STAGES)} ({', '.join(STAGES)} or all)"
             )
     return tuple(net.stages.get(name, name) for name in wanted)
 
 
 @dataclass(frozen=True)
 class ReleasedInfoNCE(Dispersion):
-    """The InfoNCE term as DM1's authors released it; for reproduction only.
+    """The InfoNCE term of DM1's released code; for reproduction only.
 
-    ``-mean_i logsumexp_j(-S_ij)`` with ``S = -d / tau`` clamped to [-10, 10] and -10 on the
-    diagonal, ``d`` the distance itself. The sign is turned about twice: pairs are pushed apart,
-    but far ones most, near ones hardly, and those beyond ``10 tau`` not at all; the diagonal's
-    ``e^10`` drowns the sum; and nothing is divided by the number of features.
+    ``-mean_i logsumexp_j(-S_ij)`` with ``S = -d / tau``, clamped to [-10, 10] and set to -10 on the
+    diagonal, where ``d`` is the distance. Its defects: the sign is flipped twice, so distant pairs
+    are pushed apart most, near pairs hardly, and pairs farther apart than ``10 tau`` not at all.
+    The diagonal's ``e^10`` dominates the sum. The distance is not divided by the number of
+    features.
 
     Attributes:
         tau: Temperature.
@@ -77,29 +84,30 @@ class ReleasedInfoNCE(Dispersion):
     tau: float = 0.5
 
     def __call__(self, h: Float[Tensor, "b *d"]) -> Float[Tensor, ""]:
-        """See the class."""
-        z = flat(h)
-        gap = z.unsqueeze(0) - z.unsqueeze(1)
-        d = (gap.square().sum(2) + 1e-12).sqrt()
+        """Compute the term of one layer's features."""
+        z = rows(h)
+        difference = z.unsqueeze(0) - z.unsqueeze(1)
+        d = (difference.square().sum(2) + 1e-12).sqrt()
         s = (-d / self.tau).masked_fill(diagonal(d), -1e9).clamp(-10, 10)
         return -(-s).logsumexp(1).mean()
 
 
 @dataclass(frozen=True)
 class ReleasedDM1(Objective):
-    """DM1's released code: MeanFlow, and the term on a second pass at times of its own.
+    """The objective of DM1's released code: MeanFlow, and dispersion on a second forward pass.
 
-    ``TimePairs(LogitNormal(-0.4, 1))`` with half the rows at ``r = t``, plain squared error. The
-    term sees the embeddings of times and condition for the clean chunk at independent uniform
-    ``r`` and ``t``, either of which may be the greater. Cost: MeanFlow's and one forward pass.
+    MeanFlow uses ``TimePairs(LogitNormal(-0.4, 1))`` with half the rows at ``r = t``, and the plain
+    squared error. The second pass takes the clean chunk at independent uniform ``r`` and ``t``,
+    either of which may be the greater; the embeddings of times and condition are dispersed. Cost:
+    MeanFlow's and one forward pass.
 
-    Deviations: both times have one embedding here, theirs one each; an error is an error, where
-    their code goes on with another loss; images are not shifted when the policy acts unless
-    ``augment_when: always`` says so.
+    Deviations: the two times share one embedding here; the released code has one for each. An
+    error is raised here; the released code continues with another loss. Images are not shifted
+    when the policy acts unless ``augment_when`` is ``always``.
 
     Attributes:
-        weight: Of the term; the released files have 0.1, 0.5 and 0.9.
-        dispersion: The term.
+        weight: Weight of the dispersion; the released configurations have 0.1, 0.5 and 0.9.
+        dispersion: Dispersion of each layer's features.
     """
 
     weight: float = 0.5
@@ -118,7 +126,7 @@ class ReleasedDM1(Objective):
         """Put hooks on the condition and on the embedding of times.
 
         Raises:
-            InputError: If the network has none of the latter.
+            InputError: The network is not a policy's.
         """
         names = [name for name, _ in net.named_modules() if name.endswith("context")]
         self._hidden.record_activations(net, (*stage_names(net, ("cond",)), *names[:1]))
@@ -129,15 +137,19 @@ class ReleasedDM1(Objective):
         generator: torch.Generator | None = None,
         progress: float = 0.0,
     ) -> Draw:
-        """MeanFlow's, and the times of the second pass: ``s`` and ``ramp``."""
+        """Draw noise and times for MeanFlow, and times for the second pass.
+
+        The latter are ``t`` in the field ``s`` and ``r`` in the field ``ramp``. See
+        :meth:`Objective.draw`.
+        """
         draw = self._meanflow.draw(x, generator, progress)
         t, r = torch.rand((2, len(x)), generator=generator, dtype=x.dtype, device=x.device)
         return replace(draw, s=t, ramp=r)
 
     def loss(self, bound: TrainingBatch, draw: Draw) -> Loss:
-        """See the class."""
+        """Add the weighted dispersion to MeanFlow's loss, in every row."""
         if draw.s is None or draw.ramp is None:
-            raise ValueError("ReleasedDM1 needs the times of its own draw()")
+            raise ValueError("ReleasedDM1 needs a draw of its own draw()")
         loss = self._meanflow.loss(bound, draw)
         with self._hidden as hidden:
             bound.field(bound.x, draw.ramp, draw.s)
@@ -145,16 +157,3 @@ class ReleasedDM1(Objective):
         dispersion = torch.stack(terms).sum()
         logs = {**loss.logs, "dispersion": dispersion.detach()}
         return replace(loss, per_sample=loss.per_sample + self.weight * dispersion, logs=logs)
-
-
-def effective_rank(h: Float[Tensor, "b d"]) -> float:
-    """How many directions features spread over: ``exp`` of the entropy of the singular values.
-
-    Roy & Vetterli 2007, of the features less their mean. From 1, a line, to the lesser of b - 1
-    and d; 0 if they are all the same.
-    """
-    s = torch.linalg.svdvals((h - h.mean(0)).double())
-    if float(s.sum()) <= 1e-12 * math.sqrt(h.numel()):
-        return 0.0
-    p = s / s.sum()
-    return math.exp(float(-(p * p.clamp(min=1e-300).log()).sum()))

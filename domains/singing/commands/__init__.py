@@ -1,1 +1,1 @@
-"""TODO-FACE domains/singing/commands."""
+"""The commands of this domain."""

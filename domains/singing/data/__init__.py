@@ -1,1 +1,1 @@
-"""TODO-FACE domains/singing/data."""
+"""Recordings with scores, their features, and the data module."""

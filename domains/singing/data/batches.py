@@ -1,4 +1,4 @@
-"""A segment as the numbers that models read, and batches of such."""
+"""Features of phrases as tensors, and batches of them."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -11,42 +11,45 @@ from torch import Tensor
 
 from oneleap.core.errors import InputError, nearest
 from oneleap.domains.audio.mel import Mel
-from oneleap.domains.singing.lyrics.phonemes import CARRIERS
+from oneleap.domains.singing.lyrics.phonemizer import SYLLABIC
 from oneleap.domains.singing.segments import timing
-from oneleap.domains.singing.segments.segment import Segment, bound_to_words
-from oneleap.domains.singing.spec import Songs, Spec
+from oneleap.domains.singing.segments.segment import ScoreSegment, Segment
+from oneleap.domains.singing.spec import SingingBatch, Spec
 
 SMOOTH_S = 0.06
-"""Length of the kernel that rounds the corners of a score's pitch, as in openvpi."""
+"""Length of the kernel that smooths the pitch of a score, in seconds, as in openvpi."""
 
-MARGIN = 2.0
-"""Semitones beyond the trained range that are sung all the same."""
+QUIET_DB = -96.0
+"""Lowest energy and breathiness in dB."""
+
+RANGE_MARGIN = 2.0
+"""Semitones beyond the range of the training data that a voice may still sing."""
 
 
-class Row(NamedTuple):
-    """One phrase; see :class:`Songs`, whose rows these are."""
+class ScoreFeatures(NamedTuple):
+    """Score of one phrase; its fields are rows of a :class:`SingingBatch`."""
 
     tokens: Int[Tensor, "l"]
-    durations: Float[Tensor, "l"]
-    onset: Bool[Tensor, "l"]
-    word: Int[Tensor, "l"]
-    word_dur: Float[Tensor, "l"]
+    exact_durations: Float[Tensor, "l"]
+    word_onset: Bool[Tensor, "l"]
+    word_index: Int[Tensor, "l"]
+    word_durations: Float[Tensor, "l"]
     ph_midi: Float[Tensor, "l"]
-    each: Int[Tensor, "l"]
-    notes: Float[Tensor, "k"]
-    rest: Bool[Tensor, "k"]
-    note_each: Int[Tensor, "k"]
-    base: Float[Tensor, "n"]
+    durations: Int[Tensor, "l"]
+    note_midi: Float[Tensor, "k"]
+    note_rest: Bool[Tensor, "k"]
+    note_durations: Int[Tensor, "k"]
+    base_pitch: Float[Tensor, "n"]
 
 
-class Take(NamedTuple):
-    """What was recorded of a phrase, frame by frame.
+class AudioFeatures(NamedTuple):
+    """Features of the recording of one phrase, frame by frame.
 
     Attributes:
-        mel: Normalised spectrogram.
-        f0: Hz, carried on through what has no voice.
-        energy: dB.
-        breathiness: dB.
+        mel: Normalized log-mel spectrogram.
+        f0: Pitch in Hz, interpolated through unvoiced frames.
+        energy: Energy in dB.
+        breathiness: Energy of the aperiodic part in dB.
     """
 
     mel: Float[Tensor, "mels n"]
@@ -55,104 +58,109 @@ class Take(NamedTuple):
     breathiness: Float[Tensor, "n"]
 
 
-def tokens(segment: Segment, spec: Spec) -> Int[Tensor, "l"]:
-    """Numbers of phonemes.
+def phoneme_tokens(segment: ScoreSegment, spec: Spec) -> Int[Tensor, "l"]:
+    """Tokens of the phonemes of a phrase.
 
     Raises:
-        InputError: If the model does not know one; naming bar and note where they are known.
+        InputError: The voice has no such phoneme. The message names bar and note if known.
     """
     known = {phoneme: i + 1 for i, phoneme in enumerate(spec.phonemes)}
     for i, phoneme in enumerate(segment.ph_seq):
         if phoneme not in known:
             where = "ph_seq"
-            if segment.places:
-                where = segment.place(timing.phoneme_notes(segment, CARRIERS)[i])
+            if segment.note_locations:
+                where = segment.note_location(timing.phoneme_notes(segment, SYLLABIC)[i])
             raise InputError(
-                f"{where}: phoneme {i + 1} is '{phoneme}', which this voice does not sing"
-                f"{nearest(phoneme, known)} (it sings {' '.join(spec.phonemes)})"
+                f"{where}: phoneme {i + 1} is '{phoneme}', which this voice cannot sing"
+                f"{nearest(phoneme, known)} (known: {' '.join(spec.phonemes)})"
             )
     return torch.tensor([known[phoneme] for phoneme in segment.ph_seq])
 
 
-def refuse_range(segment: Segment, spec: Spec, key: float = 0.0) -> None:
-    """Refuse notes that were never heard in training.
+def check_range(segment: Segment, spec: Spec, key: float = 0.0) -> None:
+    """Check that all notes lie in the range of the training data, plus a margin.
 
     Args:
-        segment: In the key that is to be sung.
-        spec: Of the voice.
-        key: By how many semitones it was moved.
+        segment: Phrase, already transposed.
+        spec: Range of the voice.
+        key: Semitones by which the phrase was transposed.
 
     Raises:
-        InputError: Naming the first note out of range, and the key shift that would mend it.
+        InputError: A note is out of range. The message names the first such note, and a key shift
+            that brings all notes into range if there is one.
     """
     sung = [midi for midi in segment.note_midi if midi is not None]
-    low, high = spec.lowest - MARGIN, spec.highest + MARGIN
+    low, high = spec.lowest - RANGE_MARGIN, spec.highest + RANGE_MARGIN
     for i, midi in enumerate(segment.note_midi):
         if midi is None or low <= midi <= high:
             continue
         down, up = np.floor(high - max(sung)), np.ceil(low - min(sung))
         shift = down if midi > high else up
         fits = low <= min(sung) + shift and max(sung) + shift <= high
-        mend = (
-            f"--key {key + shift:+g} moves the song into it" if fits else "the song spans too much"
+        fix = (
+            f"--key {key + shift:+g} brings the song into this range"
+            if fits
+            else "the range of the song is too wide"
         )
         raise InputError(
-            f"{segment.place(i)} has pitch {midi:g}, this voice sings {low:g} to {high:g} "
-            f"semitones (60 is C4): {mend}"
+            f"{segment.note_location(i)} has pitch {midi:g}, but this voice sings {low:g} to "
+            f"{high:g} semitones (60 is C4): {fix}"
         )
 
 
-def row(segment: Segment, spec: Spec, frames: int | None = None) -> Row:
-    """The numbers of a phrase.
+def score_features(segment: ScoreSegment, spec: Spec, frames: int | None = None) -> ScoreFeatures:
+    """Score of a phrase as tensors.
 
     Args:
-        segment: With words and notes; where durations of phonemes are missing they are zeros.
-        spec: Phonemes, and the length of a frame.
-        frames: Of the recording; by default those of the phonemes, or else of the notes.
+        segment: Phrase. Missing phoneme durations become zeros.
+        spec: Phonemes and spectrogram format of the voice.
+        frames: Frames of the recording; by default the sum of the phonemes, or else of the notes.
+
+    Returns:
+        The tensors.
 
     Raises:
-        InputError: If a phoneme is unknown, words and notes are missing, or it has no length.
+        InputError: A phoneme is unknown, or the phrase is shorter than a frame.
     """
-    bound_to_words(segment)
     step_s = 1 / spec.mel.frame_rate
+    seconds = segment.ph_dur or (0.0,) * len(segment.ph_seq)
     word = timing.phoneme_words(segment.ph_num)
-    each = np.asarray(timing.frames(segment.ph_dur or (0.0,) * len(segment.ph_seq), step_s))
-    note_each = np.asarray(timing.frames(segment.note_dur, step_s))
+    durations = np.asarray(timing.frame_counts(seconds, step_s))
+    note_durations = np.asarray(timing.frame_counts(segment.note_dur, step_s))
     total = frames
     if total is None:
-        total = int(each.sum() if segment.ph_dur else note_each.sum())
+        total = int(durations.sum() if segment.ph_dur else note_durations.sum())
     if total < 1:
-        raise InputError("lasts less than a frame")
+        raise InputError("is shorter than a frame")
     if segment.ph_dur:
-        each = _of_length(each, total)
+        durations = _fit_to_length(durations, total)
     midi = timing.word_midi(segment)
-    word_dur = timing.word_seconds(segment) / step_s
-    durations = np.asarray(segment.ph_dur or (0.0,) * len(segment.ph_seq)) / step_s
-    notes = _filled(segment.note_midi, spec)
-    return Row(
-        tokens=tokens(segment, spec),
-        durations=torch.from_numpy(durations).float(),
-        onset=torch.from_numpy(np.diff(word, prepend=-1) > 0),
-        word=torch.from_numpy(word),
-        word_dur=torch.from_numpy(word_dur[word]).float(),
+    word_dur = timing.word_durations(segment) / step_s
+    notes = _fill_rests(segment.note_midi, spec)
+    return ScoreFeatures(
+        tokens=phoneme_tokens(segment, spec),
+        exact_durations=torch.from_numpy(np.asarray(seconds) / step_s).float(),
+        word_onset=torch.from_numpy(np.diff(word, prepend=-1) > 0),
+        word_index=torch.from_numpy(word),
+        word_durations=torch.from_numpy(word_dur[word]).float(),
         ph_midi=torch.tensor([float(midi[w] or 0.0) for w in word]),
-        each=torch.from_numpy(each),
-        notes=torch.from_numpy(notes).float(),
-        rest=torch.tensor([m is None for m in segment.note_midi]),
-        note_each=torch.from_numpy(note_each),
-        base=torch.from_numpy(base_pitch(notes, note_each, total, spec.mel)).float(),
+        durations=torch.from_numpy(durations),
+        note_midi=torch.from_numpy(notes).float(),
+        note_rest=torch.tensor([m is None for m in segment.note_midi]),
+        note_durations=torch.from_numpy(note_durations),
+        base_pitch=torch.from_numpy(base_pitch(notes, note_durations, total, spec.mel)).float(),
     )
 
 
-def _of_length(each: NDArray[np.int64], total: int) -> NDArray[np.int64]:
-    """Whole frames that end with the recording: the last phonemes give or take."""
-    ends = np.minimum(np.cumsum(each), total)
+def _fit_to_length(durations: NDArray[np.int64], total: int) -> NDArray[np.int64]:
+    """Durations whose sum is ``total``; only the last phonemes become shorter or longer."""
+    ends = np.minimum(np.cumsum(durations), total)
     ends[-1] = total
     return np.diff(ends, prepend=0)
 
 
-def _filled(midi: Sequence[float | None], spec: Spec) -> NDArray[np.float64]:
-    """Pitch of each note; a rest has that of the note before it, or of the first note."""
+def _fill_rests(midi: Sequence[float | None], spec: Spec) -> NDArray[np.float64]:
+    """Pitch of each note; a rest takes the pitch of the note before it, or of the first note."""
     sung = [m for m in midi if m is not None]
     last = sung[0] if sung else (spec.lowest + spec.highest) / 2
     filled = []
@@ -163,23 +171,35 @@ def _filled(midi: Sequence[float | None], spec: Spec) -> NDArray[np.float64]:
 
 
 def base_pitch(
-    notes: NDArray[np.float64], note_each: NDArray[np.int64], frames: int, mel: Mel
+    notes: NDArray[np.float64], note_durations: NDArray[np.int64], frames: int, mel: Mel
 ) -> NDArray[np.float64]:
-    """Steps of the score with rounded corners, semitones of each frame.
+    """Smoothed pitch of the score at each frame.
 
     Args:
-        notes: Pitch of each note, rests filled.
-        note_each: Whole frames of each.
-        frames: How many there are to be; the last note is held, or cut.
-        mel: Length of a frame.
+        notes: Pitch of each note in semitones, rests filled.
+        note_durations: Whole frames of each note.
+        frames: Number of frames of the result; the last note is held or cut.
+        mel: Spectrogram format, which fixes the frames.
+
+    Returns:
+        Pitch in semitones, (frames,).
     """
-    steps = np.repeat(notes, note_each)
+    steps = np.repeat(notes, note_durations)
     steps = np.concatenate([steps, np.full(max(0, frames - len(steps)), notes[-1])])[:frames]
-    return smoothed(steps, SMOOTH_S, mel)
+    return smooth(steps, SMOOTH_S, mel)
 
 
-def smoothed(curve: NDArray[np.float64], seconds: float, mel: Mel) -> NDArray[np.float64]:
-    """Convolution with a half sine of unit sum, the ends held."""
+def smooth(curve: NDArray[np.float64], seconds: float, mel: Mel) -> NDArray[np.float64]:
+    """Convolve a curve with a half sine of unit sum; the ends are held.
+
+    Args:
+        curve: Values of frames.
+        seconds: Length of the kernel in seconds.
+        mel: Spectrogram format, which fixes the frames.
+
+    Returns:
+        The smoothed values.
+    """
     n = max(1, round(seconds * mel.frame_rate)) | 1
     kernel = np.sin(np.pi * (np.arange(n) + 0.5) / n)
     padded = np.pad(curve, n // 2, mode="edge")
@@ -187,45 +207,55 @@ def smoothed(curve: NDArray[np.float64], seconds: float, mel: Mel) -> NDArray[np
     return result
 
 
-def collate(rows: Sequence[Row], takes: Sequence[Take], mel: Mel) -> Songs:
-    """A padded batch; padded frames are silence."""
-    frames = torch.tensor([len(r.base) for r in rows])
+def collate(
+    scores: Sequence[ScoreFeatures], recordings: Sequence[AudioFeatures], mel: Mel
+) -> SingingBatch:
+    """Combine phrases to a padded batch; padded frames are silent.
+
+    Args:
+        scores: Scores of the phrases.
+        recordings: Features of their recordings.
+        mel: Spectrogram format.
+
+    Returns:
+        The batch.
+    """
 
     def padded(parts: Sequence[Tensor], value: float = 0.0) -> Tensor:
         pad = torch.nn.utils.rnn.pad_sequence
         return pad(list(parts), batch_first=True, padding_value=value)
 
-    last = [int(r.word[-1]) for r in rows]
-    word = padded([r.word for r in rows])
-    there = padded([torch.ones_like(r.word) for r in rows]).bool()
-    word = torch.where(there, word, torch.tensor(last).unsqueeze(1))
-    return Songs(
-        tokens=padded([r.tokens for r in rows]),
-        durations=padded([r.durations for r in rows]),
-        onset=padded([r.onset for r in rows]),
-        word=word,
-        word_dur=padded([r.word_dur for r in rows]),
-        ph_midi=padded([r.ph_midi for r in rows]),
-        each=padded([r.each for r in rows]),
-        notes=padded([r.notes for r in rows]),
-        rest=padded([r.rest for r in rows]),
-        note_each=padded([r.note_each for r in rows]),
-        mel=padded([t.mel.T for t in takes], mel.silence).mT,
-        f0=padded([t.f0 for t in takes]),
-        base=padded([r.base for r in rows]),
-        energy=padded([t.energy for t in takes], -96.0),
-        breathiness=padded([t.breathiness for t in takes], -96.0),
-        frames=frames,
+    last = torch.tensor([int(s.word_index[-1]) for s in scores]).unsqueeze(1)
+    word_index = padded([s.word_index for s in scores])
+    real = padded([torch.ones_like(s.word_index) for s in scores]).bool()
+    return SingingBatch(
+        tokens=padded([s.tokens for s in scores]),
+        exact_durations=padded([s.exact_durations for s in scores]),
+        word_onset=padded([s.word_onset for s in scores]),
+        word_index=torch.where(real, word_index, last),
+        word_durations=padded([s.word_durations for s in scores]),
+        ph_midi=padded([s.ph_midi for s in scores]),
+        durations=padded([s.durations for s in scores]),
+        note_midi=padded([s.note_midi for s in scores]),
+        note_rest=padded([s.note_rest for s in scores]),
+        note_durations=padded([s.note_durations for s in scores]),
+        mel=padded([r.mel.T for r in recordings], mel.silence).mT,
+        f0=padded([r.f0 for r in recordings]),
+        base_pitch=padded([s.base_pitch for s in scores]),
+        energy=padded([r.energy for r in recordings], QUIET_DB),
+        breathiness=padded([r.breathiness for r in recordings], QUIET_DB),
+        num_frames=torch.tensor([len(s.base_pitch) for s in scores]),
     )
 
 
-def unsung(segment: Segment, spec: Spec) -> Songs:
-    """A phrase as a batch of one; what would be recorded of it is zeros.
+def score_batch(segment: ScoreSegment, spec: Spec) -> SingingBatch:
+    """Score of one phrase as a batch; the features of a recording are zeros.
 
     Raises:
-        InputError: See :func:`row`.
+        InputError: See :func:`score_features`.
     """
-    one = row(segment, spec)
-    n = max(1, len(one.base))
-    silent = torch.zeros(n)
-    return collate([one], [Take(torch.zeros(spec.mel.n_mels, n), silent, silent, silent)], spec.mel)
+    score = score_features(segment, spec)
+    n = max(1, len(score.base_pitch))
+    zeros = torch.zeros(n)
+    recording = AudioFeatures(torch.zeros(spec.mel.n_mels, n), zeros, zeros, zeros)
+    return collate([score], [recording], spec.mel)

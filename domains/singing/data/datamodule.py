@@ -1,4 +1,4 @@
-"""Sung phrases with their scores: ``wavs/`` and ``transcriptions.csv``, openvpi's layout."""
+"""Data module of sung phrases with their scores, in openvpi's folder layout."""
 
 from functools import cached_property
 from pathlib import Path
@@ -7,40 +7,48 @@ import lightning as L
 
 from oneleap.core.errors import InputError
 from oneleap.core.training.loaders import Endless, Fixed
-from oneleap.domains.audio.data.buckets import Buckets
-from oneleap.domains.audio.data.datamodule import set_aside
+from oneleap.domains.audio.data.buckets import LengthBuckets
+from oneleap.domains.audio.data.datamodule import validation_split
 from oneleap.domains.audio.mel import Mel
-from oneleap.domains.singing.data.batches import Row, Take, collate, row
-from oneleap.domains.singing.data.features import take
-from oneleap.domains.singing.data.recordings import Recording, recordings
-from oneleap.domains.singing.segments.segment import PAUSES, Segment
-from oneleap.domains.singing.spec import SINGING, Songs, Spec
+from oneleap.domains.singing.data.batches import (
+    AudioFeatures,
+    ScoreFeatures,
+    collate,
+    score_features,
+)
+from oneleap.domains.singing.data.features import audio_features
+from oneleap.domains.singing.data.recordings import SungRecording, read_recordings
+from oneleap.domains.singing.segments.segment import PAUSES, ScoreSegment
+from oneleap.domains.singing.spec import SINGING, SingingBatch, Spec
 
-Clip = tuple[Row, Take]
+MAX_LENGTH_ERROR_S = 0.25
+"""Largest difference between a recording and its phonemes in seconds."""
+
+PhraseFeatures = tuple[ScoreFeatures, AudioFeatures]
 
 
-def song_of(name: str) -> str:
-    """The song that a phrase is of: its name without the number after the last underscore."""
+def song_name(name: str) -> str:
+    """Name of the song of a phrase: the phrase's name up to the last underscore."""
     return name.rpartition("_")[0] or name
 
 
-class Singing(L.LightningDataModule):
-    """Recordings with phonemes, their durations and notes, in batches of like lengths.
+class SingingData(L.LightningDataModule):
+    """Recorded phrases with phonemes, durations and notes, in batches of similar lengths.
 
-    Whole songs are set aside, never single phrases of a song that is trained on, unless there is
-    only one: a phrase's song is its name up to the last underscore. Features are computed when
-    first asked for and kept in memory. Pitch is read from ``f0/`` where that is there; to find it
-    takes a quarter of real time, and it is kept in a ``cache`` if one is named.
+    Validation takes whole songs, so no song is in both splits. If there is only one song, it takes
+    phrases. The song of a phrase is the phrase's name up to the last underscore. Features are
+    computed at first use and kept in memory. Pitch is read from ``f0/`` if that folder exists.
+    Otherwise it is estimated, which takes a quarter of the duration of the recordings.
 
     Args:
-        path: Folders with ``wavs``, ``transcriptions.csv`` and perhaps ``f0``.
-        mel: Contract of the spectrograms; recordings are resampled to its rate.
-        curves: Measure energy and breathiness too.
-        longest_s: Longer phrases are left out.
+        path: Folders with ``wavs``, ``transcriptions.csv`` and optionally ``f0``.
+        mel: Spectrogram format; recordings are resampled to its rate.
+        curves: Whether to compute energy and breathiness.
+        longest_s: Longest phrase in seconds; longer ones are skipped.
         batch_size: Phrases per batch.
-        cache: Folder in which pitch is kept.
-        validation: Share of the songs that is set aside, at least one.
-        seed: Of the order, and of what is set aside.
+        cache: Folder that keeps estimated pitch, or ``None``.
+        validation: Fraction of the songs for validation; at least one song.
+        seed: Seed of the order and of the validation split.
     """
 
     def __init__(
@@ -59,18 +67,18 @@ class Singing(L.LightningDataModule):
         if batch_size < 1:
             raise InputError(f"batch_size: {batch_size} is not positive")
         if not 0 < validation < 1:
-            raise InputError(f"validation: a share between 0 and 1, not {validation}")
+            raise InputError(f"validation: must be between 0 and 1, not {validation}")
         self.path, self.mel, self.curves = tuple(path), mel, curves
         self.longest_s, self.batch_size, self.cache = longest_s, batch_size, cache
         self.validation, self.seed = validation, seed
 
     @cached_property
-    def phrases(self) -> list[Recording]:
+    def phrases(self) -> list[SungRecording]:
         """All phrases that are not too long."""
         found = [
             recording
             for folder in self.path
-            for recording in recordings(folder)
+            for recording in read_recordings(folder)
             if recording.segment.seconds <= self.longest_s
         ]
         if not found:
@@ -79,74 +87,74 @@ class Singing(L.LightningDataModule):
 
     @cached_property
     def spec(self) -> Spec:
-        """Contract, alphabet and range; reads no sound."""
+        """Spectrogram format, phonemes and range, read from the tables alone."""
         phonemes = {phoneme for _, s in self.phrases for phoneme in s.ph_seq} | PAUSES
         notes = [midi for _, s in self.phrases for midi in s.note_midi if midi is not None]
         if not notes:
-            raise InputError(f"{self.path[0]}: note_seq is missing, or all of it is rest")
+            raise InputError(f"{self.path[0]}: note_seq is missing or holds only rests")
         return Spec(self.mel, tuple(sorted(phonemes)), min(notes), max(notes))
 
     @cached_property
-    def held(self) -> frozenset[str]:
-        """Names of the phrases that are set aside.
+    def validation_names(self) -> frozenset[str]:
+        """Names of the phrases for validation.
 
         Raises:
-            InputError: If there is only one phrase.
+            InputError: There is only one phrase.
         """
         names = [s.name for _, s in self.phrases]
-        songs = sorted({song_of(name) for name in names})
+        songs = sorted({song_name(name) for name in names})
         if len(songs) > 1:
-            chosen = {songs[i] for i in set_aside(len(songs), self.validation, self.seed)}
-            return frozenset(name for name in names if song_of(name) in chosen)
+            chosen = {songs[i] for i in validation_split(len(songs), self.validation, self.seed)}
+            return frozenset(name for name in names if song_name(name) in chosen)
         if len(names) < 2:
-            raise InputError(f"{self.path[0]}: one phrase is too few, for one is set aside")
-        return frozenset(names[i] for i in set_aside(len(names), self.validation, self.seed))
+            raise InputError(f"{self.path[0]}: one phrase is too few, validation needs another")
+        return frozenset(names[i] for i in validation_split(len(names), self.validation, self.seed))
 
     @cached_property
-    def clips(self) -> tuple[list[Clip], list[Clip]]:
-        """Phrases to train on, and those set aside."""
-        both: tuple[list[Clip], list[Clip]] = ([], [])
+    def features(self) -> tuple[list[PhraseFeatures], list[PhraseFeatures]]:
+        """Features of the phrases for training and for validation."""
+        both: tuple[list[PhraseFeatures], list[PhraseFeatures]] = ([], [])
         for path, segment in self.phrases:
-            both[segment.name in self.held].append(self.clip(path, segment))
+            both[segment.name in self.validation_names].append(self.phrase_features(path, segment))
         return both
 
-    def clip(self, path: Path, segment: Segment) -> Clip:
-        """Score and features of one phrase.
+    def phrase_features(self, path: Path, segment: ScoreSegment) -> PhraseFeatures:
+        """Features of the score and of the recording of one phrase.
 
         Raises:
-            InputError: If the recording is not as long as its phonemes.
+            InputError: Recording and phonemes have different lengths.
         """
-        taken = take(path, self.mel, curves=self.curves, cache=self.cache)
-        frames = taken.mel.shape[1]
-        if abs(frames / self.mel.frame_rate - segment.seconds) > 0.25:
+        recording = audio_features(path, self.mel, curves=self.curves, cache=self.cache)
+        frames = recording.mel.shape[1]
+        if abs(frames / self.mel.frame_rate - segment.seconds) > MAX_LENGTH_ERROR_S:
             raise InputError(
-                f"{path}: lasts {frames / self.mel.frame_rate:.2f} s, its ph_dur "
-                f"{segment.seconds:.2f} s: cut one of them"
+                f"{path}: lasts {frames / self.mel.frame_rate:.2f} s, but its ph_dur lasts "
+                f"{segment.seconds:.2f} s: shorten one of them"
             )
         try:
-            return row(segment, self.spec, frames), taken
+            return score_features(segment, self.spec, frames), recording
         except InputError as error:
             raise InputError(f"{path.name}: {error}") from None
 
-    def train_dataloader(self) -> Endless[Songs]:
-        """Endless batches, a function of the seed and the gradient step alone."""
-        clips = self.clips[0]
-        chosen = Buckets([clip[1].mel.shape[1] for clip in clips], self.batch_size, self.seed)
+    def train_dataloader(self) -> Endless[SingingBatch]:
+        """Endless batches, a function of seed and gradient step."""
+        train = self.features[0]
+        lengths = [recording.mel.shape[1] for _, recording in train]
+        buckets = LengthBuckets(lengths, self.batch_size, self.seed)
         return Endless(
-            self, lambda step, rank: batched([clips[i] for i in chosen(step, rank)], self.mel)
+            self, lambda step, rank: self._collate([train[i] for i in buckets(step, rank)])
         )
 
-    def val_dataloader(self) -> Fixed[Songs]:
-        """Phrases of the songs set aside, in full batches of like lengths.
+    def val_dataloader(self) -> Fixed[SingingBatch]:
+        """Phrases for validation, in full batches of similar lengths.
 
-        The last is filled by the first: an objective may have shares of a batch.
+        The last batch is filled with the first phrases, because an objective may treat fixed
+        fractions of a batch differently.
         """
-        aside = sorted(self.clips[1], key=lambda clip: clip[1].mel.shape[1])
+        phrases = sorted(self.features[1], key=lambda phrase: phrase[1].mel.shape[1])
         n = self.batch_size
-        filled = [aside[i % len(aside)] for i in range(-(-len(aside) // n) * n)]
-        return Fixed([batched(filled[i : i + n], self.mel) for i in range(0, len(filled), n)])
+        filled = [phrases[i % len(phrases)] for i in range(-(-len(phrases) // n) * n)]
+        return Fixed([self._collate(filled[i : i + n]) for i in range(0, len(filled), n)])
 
-
-def batched(clips: list[Clip], mel: Mel) -> Songs:
-    """A padded batch."""
-    return collate([c[0] for c in clips], [c[1] for c in clips], mel)
+    def _collate(self, phrases: list[PhraseFeatures]) -> SingingBatch:
+        return collate([p[0] for p in phrases], [p[1] for p in phrases], self.mel)

@@ -1,4 +1,4 @@
-"""What is measured in a recording, frame by frame: spectrum, pitch, energy, breath."""
+"""Features of a recording, frame by frame: spectrogram, pitch, energy, breathiness."""
 
 import math
 import warnings
@@ -8,38 +8,41 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from oneleap.domains.audio.data.pitched import carried_on, pitch_of
 from oneleap.domains.audio.mel import Mel, log_mel
-from oneleap.domains.audio.pitch import energy
+from oneleap.domains.audio.pitch import interpolate_unvoiced, load_f0, log_energy
 from oneleap.domains.audio.stft import stft
-from oneleap.domains.audio.wave import Wave, read
-from oneleap.domains.singing.data.batches import SMOOTH_S, Take, smoothed
-
-QUIET_DB = -96.0
-"""What is softer counts as this."""
+from oneleap.domains.audio.wave import Wave, read_wave
+from oneleap.domains.singing.data.batches import QUIET_DB, SMOOTH_S, AudioFeatures, smooth
 
 LOWEST_HZ, HIGHEST_HZ = 65.0, 1100.0
+"""Range in which pitch of singing is looked for, in Hz."""
 
 
-def take(path: Path, mel: Mel, *, curves: bool, cache: str | None = None) -> Take:
-    """Features of a recording.
+def audio_features(
+    path: Path, mel: Mel, *, curves: bool, cache: str | None = None
+) -> AudioFeatures:
+    """Compute the features of a recording.
 
     Args:
-        path: Of the sound; resampled if it has another rate.
-        mel: Contract.
-        curves: Whether energy and breathiness are wanted; zeros are given otherwise.
-        cache: Folder in which pitch is kept, the one that takes long.
+        path: Path of the sound file, which is resampled if necessary.
+        mel: Spectrogram format.
+        curves: Whether to compute energy and breathiness; otherwise they are zeros.
+        cache: Folder that keeps estimated pitch, the slowest feature, or ``None``.
+
+    Returns:
+        The features.
 
     Raises:
-        InputError: If the sound cannot be read.
+        InputError: The sound cannot be read.
     """
-    wave = read(path, mel.sample_rate)
-    f0 = pitch_of(path, wave, mel, cache, LOWEST_HZ, HIGHEST_HZ)
+    wave = read_wave(path, mel.sample_rate)
+    f0 = load_f0(path, wave, mel, cache, LOWEST_HZ, HIGHEST_HZ)
     frames = len(wave.samples) // mel.hop
     samples = torch.from_numpy(wave.samples[: frames * mel.hop]).unsqueeze(0)
-    whole = np.maximum(carried_on(f0), LOWEST_HZ)
-    loud, breath = (db_curves(wave, f0, mel)) if curves else (np.zeros(frames), np.zeros(frames))
-    return Take(
+    whole = np.maximum(interpolate_unvoiced(f0), LOWEST_HZ)
+    zeros = np.zeros(frames)
+    loud, breath = db_curves(wave, f0, mel) if curves else (zeros, zeros)
+    return AudioFeatures(
         mel=log_mel(samples, mel)[0],
         f0=torch.from_numpy(whole[:frames]).float(),
         energy=torch.from_numpy(loud[:frames]).float(),
@@ -50,16 +53,25 @@ def take(path: Path, mel: Mel, *, curves: bool, cache: str | None = None) -> Tak
 def db_curves(
     wave: Wave, f0: NDArray[np.float64], mel: Mel
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Root-mean-square of each frame, and of its aperiodic part, dB, smoothed.
+    """Energy and breathiness of each frame in dB, smoothed.
 
-    The aperiodic share of each bin is WORLD's (D4C), where openvpi separates by a network.
+    Breathiness is the energy of the aperiodic part. WORLD's D4C estimates the aperiodic fraction
+    of each frequency bin; openvpi separates the parts by a network.
+
+    Args:
+        wave: Sound at the sample rate of ``mel``.
+        f0: Pitch of each frame in Hz, 0 in unvoiced frames.
+        mel: Spectrogram format.
+
+    Returns:
+        Energy and breathiness, (frames,) each.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # it imports setuptools' old pkg_resources
+        warnings.simplefilter("ignore", UserWarning)  # pyworld imports the old pkg_resources
         import pyworld
 
     samples = torch.from_numpy(wave.samples).unsqueeze(0)
-    loud = energy(samples, mel)[0].double().numpy() * 20 / math.log(10)
+    loud = log_energy(samples, mel)[0].double().numpy() * 20 / math.log(10)
     power = stft(samples, mel.n_fft, mel.hop, mel.window)[0].abs().square().double().numpy()
     middle = (np.arange(len(f0)) + 0.5) * mel.hop / mel.sample_rate
     share = pyworld.d4c(
@@ -69,6 +81,6 @@ def db_curves(
     part = (power[:, :n] * share[:n].T ** 2).sum(0) / power[:, :n].sum(0).clip(1e-12)
     breath = loud[:n] + 10 * np.log10(part.clip(1e-9))
     return (
-        smoothed(np.maximum(loud[:n], QUIET_DB), SMOOTH_S, mel),
-        smoothed(np.maximum(breath, QUIET_DB), SMOOTH_S, mel),
+        smooth(np.maximum(loud[:n], QUIET_DB), SMOOTH_S, mel),
+        smooth(np.maximum(breath, QUIET_DB), SMOOTH_S, mel),
     )

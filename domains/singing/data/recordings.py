@@ -1,4 +1,4 @@
-"""A folder of sung recordings: ``transcriptions.csv``, ``wavs`` and, if known, ``f0``."""
+"""Folders of sung recordings: ``transcriptions.csv``, ``wavs`` and optionally ``f0``."""
 
 import os
 from collections.abc import Iterator
@@ -10,55 +10,58 @@ import numpy as np
 
 from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
-from oneleap.domains.audio.wave import SUFFIXES, Wave, write
-from oneleap.domains.singing.segments.segment import Curve, Segment
+from oneleap.domains.audio.wave import SUFFIXES, Wave, write_wave
+from oneleap.domains.singing.segments.segment import Curve, ScoreSegment, Segment
 from oneleap.domains.singing.segments.transcriptions import (
     read_transcriptions,
     write_transcriptions,
 )
 
 TABLE, SOUNDS, PITCH = "transcriptions.csv", "wavs", "f0"
-"""Names in the folder."""
+"""Names of table, sound folder and pitch folder."""
 
 STEP_S = 0.005
-"""Seconds between two values of a file in ``f0``."""
+"""Seconds between two values of a pitch file."""
 
 
-class Recording(NamedTuple):
-    """A recording and what is sung in it.
+class SungRecording(NamedTuple):
+    """A recording of one phrase and its transcription.
 
     Attributes:
-        path: The sound.
-        segment: Its line of the table; with ``f0`` where the folder holds it.
+        path: Path of the sound file.
+        segment: Its line of the table, with ``f0`` if the folder holds a pitch file.
     """
 
     path: Path
-    segment: Segment
+    segment: ScoreSegment
 
 
-def recordings(folder: str | os.PathLike[str]) -> tuple[Recording, ...]:
-    """All recordings of a folder, in the order of its table.
+def read_recordings(folder: str | os.PathLike[str]) -> tuple[SungRecording, ...]:
+    """List all recordings of a folder in the order of its table.
 
-    ``f0/NAME.npy`` is a row of Hz, every 5 ms from the beginning, 0 without voice; where it is not
-    there, pitch is to be found from the sound (``audio.pitch``).
+    ``f0/NAME.npy`` holds pitch in Hz, one value every 5 ms, 0 in unvoiced parts. It is optional:
+    :func:`oneleap.domains.audio.pitch.load_f0` estimates pitch where it is missing.
 
     Raises:
-        InputError: If a file is missing or wrong; the line names it.
+        InputError: A file is missing or invalid, or a phrase has no words, notes or slurs. The
+            message names the file.
     """
     folder = Path(folder)
     for path, kind in ((folder, "folder"), (folder / TABLE, "file"), (folder / SOUNDS, "folder")):
         if not path.exists():
-            raise InputError(f"{path}: no such {kind}; openvpi's layout has {TABLE} and {SOUNDS}")
+            raise InputError(f"{path}: no such {kind}; the folder needs {TABLE} and {SOUNDS}")
     sounds = {p.stem: p for p in sorted((folder / SOUNDS).iterdir()) if p.suffix in SUFFIXES}
     found = []
     for segment in read_transcriptions(folder / TABLE):
         if segment.name not in sounds:
-            raise InputError(
-                f"{folder / TABLE}: there is no {SOUNDS}/{segment.name}.wav (or .flac)"
-            )
+            raise InputError(f"{folder / TABLE}: {SOUNDS}/{segment.name}.wav (or .flac) is missing")
+        try:
+            score = ScoreSegment.from_segment(segment)
+        except InputError as error:
+            raise InputError(f"{folder / TABLE} ({segment.name}): {error}") from None
         known = folder / PITCH / f"{segment.name}.npy"
-        pitched = replace(segment, f0=_read_f0(known)) if known.exists() else segment
-        found.append(Recording(sounds[segment.name], pitched))
+        pitched = replace(score, f0=_read_f0(known)) if known.exists() else score
+        found.append(SungRecording(sounds[segment.name], pitched))
     return tuple(found)
 
 
@@ -66,14 +69,29 @@ def _read_f0(path: Path) -> Curve:
     try:
         values = np.load(path, allow_pickle=False)
     except (ValueError, OSError, EOFError):
-        raise InputError(f"{path}: is no array of numbers; delete it to find pitch anew") from None
+        raise InputError(
+            f"{path}: is not an array of numbers: delete it to estimate pitch again"
+        ) from None
     if values.ndim != 1 or values.dtype.kind != "f":
-        raise InputError(f"{path}: a row of Hz, not {values.dtype} of shape {values.shape}")
+        raise InputError(
+            f"{path}: must be a row of floats, not {values.dtype} of shape {values.shape}"
+        )
     return Curve(values.astype(np.float64), STEP_S)
 
 
-def pieces(wave: Wave, segments: tuple[Segment, ...], name: str) -> Iterator[tuple[Segment, Wave]]:
-    """The sound of each segment of a song, by its offset; they are named NAME_00 and so on."""
+def cut_song(
+    wave: Wave, segments: tuple[Segment, ...], name: str
+) -> Iterator[tuple[Segment, Wave]]:
+    """Cut the recording of a song into its segments.
+
+    Args:
+        wave: The recording.
+        segments: Segments with their offsets in the song.
+        name: Name of the song; the segments are named ``NAME_00``, ``NAME_01`` ...
+
+    Yields:
+        Each segment, with offset 0, and its sound.
+    """
     for k, segment in enumerate(segments):
         first = round(segment.offset * wave.sample_rate)
         last = first + round(segment.seconds * wave.sample_rate)
@@ -81,16 +99,24 @@ def pieces(wave: Wave, segments: tuple[Segment, ...], name: str) -> Iterator[tup
         yield replace(segment, name=f"{name}_{k:02d}", offset=0.0), part
 
 
-def write_piece(folder: Path, segment: Segment, wave: Wave) -> None:
-    """Write the sound of a recording, and its f0 if the segment has it."""
-    write(folder / SOUNDS / f"{segment.name}.wav", wave)
+def write_recording(folder: Path, segment: Segment, wave: Wave) -> None:
+    """Write the sound of a phrase, and its pitch file if the segment has pitch.
+
+    Args:
+        folder: Folder of the recordings.
+        segment: The phrase; its name becomes the name of the files.
+        wave: Its sound.
+    """
+    write_wave(folder / SOUNDS / f"{segment.name}.wav", wave)
     if segment.f0 is not None:
         if not np.isclose(segment.f0.step_s, STEP_S):
-            raise ValueError(f"f0 every {segment.f0.step_s} s, where files have {STEP_S} s")
+            raise ValueError(
+                f"f0 has a value every {segment.f0.step_s} s, but files need {STEP_S} s"
+            )
         with replacing(folder / PITCH / f"{segment.name}.npy") as path:
             np.save(path, segment.f0.values.astype(np.float32), allow_pickle=False)
 
 
 def write_table(folder: Path, segments: tuple[Segment, ...]) -> None:
-    """Write the table of all recordings."""
+    """Write the table of all phrases."""
     write_transcriptions(folder / TABLE, segments)

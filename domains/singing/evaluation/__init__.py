@@ -1,1 +1,1 @@
-"""TODO-FACE domains/singing/evaluation."""
+"""Objective measures of sung phrases."""

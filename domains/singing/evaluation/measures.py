@@ -1,4 +1,4 @@
-"""How near a sung take is: pitch to the score, spectrum and timing to a recording."""
+"""Measures of sung phrases: pitch against the score, spectrum and timing against recordings."""
 
 import math
 from typing import NamedTuple
@@ -11,42 +11,45 @@ from torch import Tensor
 
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.singing.segments import timing
-from oneleap.domains.singing.segments.segment import PAUSES, Segment
+from oneleap.domains.singing.segments.segment import PAUSES, ScoreSegment, Segment
 
 EDGE_S = 0.05
-"""Seconds at both ends of a note in which pitch moves, and is not held against the singer."""
+"""Seconds at both ends of a note that are not evaluated, because pitch still moves there."""
 
-NEAR_CENTS = 50.0
-"""So near counts as hit."""
+HIT_CENTS = 50.0
+"""Largest distance from a note that counts as a hit, in cents."""
 
 
-class SungPitch(NamedTuple):
-    """Pitch of one take against its score.
+class PitchErrors(NamedTuple):
+    """Pitch of one phrase against its score.
 
     Attributes:
-        cents: Distance from the note, of each frame that is judged and has voice.
-        judged: How many frames are judged, with voice or without.
+        cents: Signed distance from the note in cents, for each evaluated frame that is voiced.
+        num_frames: Number of evaluated frames, voiced or not.
     """
 
     cents: NDArray[np.float64]
-    judged: int
+    num_frames: int
 
     @property
     def hits(self) -> int:
-        """Frames within 50 cents."""
-        return int((np.abs(self.cents) <= NEAR_CENTS).sum())
+        """Number of frames within 50 cents of the note."""
+        return int((np.abs(self.cents) <= HIT_CENTS).sum())
 
 
 def score_pitch(segment: Segment, frames: int, mel: Mel) -> NDArray[np.float64]:
-    """Pitch of the note of each frame that is to be judged, semitones; NaN elsewhere.
+    """Target pitch of each frame in semitones; NaN in frames that are not evaluated.
 
-    Judged are frames of the phonemes that words begin with, the vowels, pauses left out, and 50 ms
-    or more away from the ends of note and phoneme.
+    Frames are evaluated if they belong to the first phoneme of a word, which is its vowel, and lie
+    at least 50 ms away from both ends of note and phoneme. Pauses are not evaluated.
 
     Args:
-        segment: With durations and notes.
-        frames: How many there are.
-        mel: Length of a frame.
+        segment: Phrase with durations and notes.
+        frames: Number of frames.
+        mel: Spectrogram format, which fixes the frames.
+
+    Returns:
+        Pitch in semitones, (frames,).
     """
     middle = (np.arange(frames) + 0.5) / mel.frame_rate
     found = np.full(frames, np.nan)
@@ -65,60 +68,64 @@ def score_pitch(segment: Segment, frames: int, mel: Mel) -> NDArray[np.float64]:
     return found
 
 
-def sung_pitch(f0_hz: NDArray[np.float64], wanted: NDArray[np.float64]) -> SungPitch:
-    """A take's pitch against :func:`score_pitch`.
+def pitch_errors(f0_hz: NDArray[np.float64], target: NDArray[np.float64]) -> PitchErrors:
+    """Compare pitch with the target of :func:`score_pitch`.
 
     Args:
-        f0_hz: Of each frame, 0 without voice.
-        wanted: Semitones of each frame, NaN where nothing is judged.
+        f0_hz: Pitch of each frame in Hz, 0 in unvoiced frames.
+        target: Target pitch of each frame in semitones, NaN where nothing is evaluated.
     """
-    n = min(len(f0_hz), len(wanted))
-    judged = ~np.isnan(wanted[:n])
-    voiced = judged & (f0_hz[:n] > 0)
+    n = min(len(f0_hz), len(target))
+    evaluated = ~np.isnan(target[:n])
+    voiced = evaluated & (f0_hz[:n] > 0)
     midi = 69 + 12 * np.log2(f0_hz[:n][voiced] / 440.0)
-    return SungPitch(100 * (midi - wanted[:n][voiced]), int(judged.sum()))
+    return PitchErrors(100 * (midi - target[:n][voiced]), int(evaluated.sum()))
 
 
 def cepstral_distortion(
-    made: Float[Tensor, "b mels n"], real: Float[Tensor, "b mels n"], mel: Mel, order: int = 13
+    generated: Float[Tensor, "b mels n"], real: Float[Tensor, "b mels n"], mel: Mel, order: int = 13
 ) -> Float[Tensor, "b n"]:
-    """Mel-cepstral distortion of each frame, dB: ``10 / ln 10 sqrt(2 sum_k (c_k - c'_k)^2)``.
+    """Mel-cepstral distortion of each frame in dB: ``10 / ln 10 sqrt(2 sum_k (c_k - c'_k)^2)``.
 
-    Of the cosine transform of log-mel spectrograms, coefficients 1 to ``order``; loudness, the
-    0th, is left out. Takes of one timing are compared frame by frame.
+    ``c_k`` is the cosine transform of the log-mel spectrogram, with ``k`` from 1 to ``order``.
+    Coefficient 0, the loudness, is left out. Both spectrograms must have the same timing.
 
     Args:
-        made: Normalised spectrograms.
-        real: Likewise.
-        mel: Their contract.
+        generated: Normalized generated spectrograms.
+        real: Normalized recorded spectrograms.
+        mel: Their format.
         order: Highest coefficient.
+
+    Returns:
+        Distortion of each frame.
     """
     scale = mel.std * (math.log(10) if mel.log_base == "10" else 1.0)
-    bands = torch.arange(mel.n_mels, dtype=made.dtype) + 0.5
-    k = torch.arange(1, order + 1, dtype=made.dtype)
+    bands = torch.arange(mel.n_mels, dtype=generated.dtype) + 0.5
+    k = torch.arange(1, order + 1, dtype=generated.dtype)
     basis = torch.cos(math.pi / mel.n_mels * torch.outer(k, bands)) * (2 / mel.n_mels) ** 0.5
-    gap = basis.to(made) @ ((made - real) * scale / mel.n_mels**0.5 * 2**0.5)
+    gap = basis.to(generated) @ ((generated - real) * scale / mel.n_mels**0.5 * 2**0.5)
     distance: Tensor = 10 / math.log(10) * (2 * gap.square().sum(1)).sqrt()
     return distance
 
 
-def timing_error_ms(found: Segment, wanted: Segment) -> float:
-    """Mean distance of the beginnings of phonemes, milliseconds."""
-    begins = [np.concatenate([[0.0], np.cumsum(s.ph_dur)])[:-1] for s in (found, wanted)]
+def timing_error_ms(predicted: Segment, recorded: Segment) -> float:
+    """Mean absolute error of the start times of phonemes in milliseconds."""
+    begins = [np.concatenate([[0.0], np.cumsum(s.ph_dur)])[:-1] for s in (predicted, recorded)]
     return float(1e3 * np.abs(begins[0] - begins[1]).mean())
 
 
-def words_as_sung(segment: Segment) -> Segment:
-    """The segment with notes as long as its words were sung, slurs in proportion.
+def match_notes_to_words(segment: ScoreSegment) -> ScoreSegment:
+    """Rescale the notes of a recorded phrase to the durations of its words.
 
-    A singer is not on the beat; durations of phonemes are judged within the words that were sung.
+    A singer does not sing exactly on the beat. Phoneme durations are therefore evaluated within
+    the words as they were sung. Slurred notes keep their proportions.
     """
     word = timing.phoneme_words(segment.ph_num)
     sung = np.bincount(word, np.asarray(segment.ph_dur, np.float64), len(segment.ph_num))
-    written = timing.word_seconds(segment)
+    written = timing.word_durations(segment)
     factor = (np.maximum(sung, 1e-3) / written)[timing.note_words(segment.note_slur)]
     dur = tuple(float(d) for d in np.asarray(segment.note_dur) * factor)
-    return Segment(
+    return ScoreSegment(
         ph_seq=segment.ph_seq,
         ph_num=segment.ph_num,
         note_midi=segment.note_midi,

@@ -1,1 +1,1 @@
-"""TODO-FACE domains/singing/lyrics."""
+"""Lyrics to phonemes: Japanese by morae, other languages by dictionaries."""

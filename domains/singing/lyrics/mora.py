@@ -1,4 +1,4 @@
-"""Japanese lyrics, kana or romaji, to phonemes mora by mora."""
+"""Japanese lyrics in kana or romaji to phonemes, mora by mora."""
 
 import re
 import unicodedata
@@ -7,14 +7,17 @@ from functools import cache
 from oneleap.core.errors import InputError
 
 Mora = tuple[str, ...]
-"""Phonemes of one mora: a vowel after no, one or two consonants, ``N``, or ``cl``."""
+"""Phonemes of a mora: a vowel with up to two consonants before it, ``N``, or ``cl``."""
 
 VOWELS = ("a", "i", "u", "e", "o")
-NASAL, STOP = "N", "cl"
-"""The moraic nasal ん and the first half of a long consonant, っ."""
+"""Vowels of Japanese."""
 
-# Columns are a i u e o; a dot is a gap. Sounds are those of Sinsy and openvpi's dictionary.
-_ROWS = """
+MORAIC_NASAL, SOKUON = "N", "cl"
+"""Phonemes of ん, the moraic nasal, and of っ, the first half of a long consonant."""
+
+# Rows are consonants; columns are a i u e o, and a dot is a gap. The phonemes are those of Sinsy
+# and of openvpi's dictionary.
+_KANA_CHART = """
 .   あ い う え お
 k   か き く け こ
 ky  きゃ . きゅ きぇ きょ
@@ -50,74 +53,75 @@ w   わ うぃ . うぇ うぉ
 v   ゔぁ ゔぃ ゔ ゔぇ ゔぉ
 """
 
-_SAME_KANA = {
+_KANA_ALIASES = {
     "を": "お", "ゐ": "い", "ゑ": "え", "ぢ": "じ", "づ": "ず", "ぢゃ": "じゃ", "ぢゅ": "じゅ",
     "ぢょ": "じょ", "くゎ": "くぁ", "ぐゎ": "ぐぁ", "ゔゃ": "びゃ", "ゔゅ": "びゅ", "ゔょ": "びょ",
     "ふゅ": "ひゅ", "ぁ": "あ", "ぃ": "い", "ぅ": "う", "ぇ": "え", "ぉ": "お", "ゃ": "や",
     "ゅ": "ゆ", "ょ": "よ", "ゎ": "わ", "しぃ": "すぃ",
 }  # fmt: skip
+"""Kana that sound like other kana of the chart."""
 
-_SAME_ROMAJI = {
+_ROMAJI_ALIASES = {
     "si": "shi", "sya": "sha", "syu": "shu", "sye": "she", "syo": "sho", "ti": "chi", "tu": "tsu",
     "tya": "cha", "tyu": "chu", "tye": "che", "tyo": "cho", "cya": "cha", "cyu": "chu",
     "cyo": "cho", "hu": "fu", "zi": "ji", "zya": "ja", "zyu": "ju", "zyo": "jo", "jya": "ja",
     "jyu": "ju", "jyo": "jo", "di": "ji", "du": "zu", "dzu": "zu", "wo": "o", "la": "ra",
     "li": "ri", "lu": "ru", "le": "re", "lo": "ro",
 }  # fmt: skip
-"""Spellings of other systems, where they mean another sound than letter by letter."""
+"""Spellings of other systems that stand for another sound than their letters."""
 
-LONG = "ー"
-"""The mark by which a vowel goes on."""
+LONG_VOWEL_MARK = "ー"
+"""The mark that prolongs a vowel."""
 
-_NASALS = re.compile(r"n'|n(?![aiueoy])|m(?=[bpm])")
+_NASAL_LETTERS = re.compile(r"n'|n(?![aiueoy])|m(?=[bpm])")
 _LATIN = re.compile(r"[a-z']+")
 
 
 @cache
 def kana_table() -> dict[str, Mora]:
     """Mora of each spelling in hiragana."""
-    table: dict[str, Mora] = {"ん": (NASAL,), "っ": (STOP,)}
-    for row in _ROWS.split("\n"):
-        name, *cells = row.split() or [""]
+    table: dict[str, Mora] = {"ん": (MORAIC_NASAL,), "っ": (SOKUON,)}
+    for row in _KANA_CHART.split("\n"):
+        consonant, *cells = row.split() or [""]
         for vowel, kana in zip(VOWELS, cells, strict=False):
             if kana != ".":
-                table[kana] = (*(name.split("+") if name != "." else ()), vowel)
-    return table | {kana: table[same] for kana, same in _SAME_KANA.items()}
+                table[kana] = (*(consonant.split("+") if consonant != "." else ()), vowel)
+    return table | {kana: table[other] for kana, other in _KANA_ALIASES.items()}
 
 
 @cache
 def romaji_table() -> dict[str, Mora]:
-    """Mora of each spelling in Latin letters: Hepburn's, and Japan's where it differs."""
+    """Mora of each spelling in Latin letters: Hepburn, and other systems where they differ."""
     table = {"".join(mora): mora for mora in kana_table().values() if mora[-1] in VOWELS}
-    return table | {spelling: table[same] for spelling, same in _SAME_ROMAJI.items()}
+    return table | {spelling: table[other] for spelling, other in _ROMAJI_ALIASES.items()}
 
 
 @cache
 def consonants() -> frozenset[str]:
-    """Every phoneme that leads to a vowel."""
+    """All phonemes that come before a vowel."""
     return frozenset(sound for mora in kana_table().values() for sound in mora[:-1])
 
 
 def morae(lyric: str) -> tuple[Mora, ...]:
-    """Morae of a lyric, in kana or romaji, several if it has several.
+    """Split a lyric in kana or romaji into morae.
 
-    Katakana and full-width letters are the same as hiragana and Latin letters. The long-vowel
-    mark, a circumflex and a macron add nothing: the vowel lasts as long as its note. A particle is
-    sung as it is spelt: write わ for は where it is the particle.
+    Katakana and full-width letters are read as hiragana and Latin letters. The long-vowel mark, a
+    circumflex and a macron add nothing, because a vowel lasts as long as its note. A particle is
+    sung as it is spelled: write わ for a は that is the particle.
 
     Raises:
-        InputError: If a character has no sound, or nothing is left to sing.
+        InputError: If a character has no sound, or the lyric contains nothing to sing.
     """
-    text = _plain(lyric)
+    text = _normalize(lyric)
     found: list[Mora] = []
     at = 0
     while at < len(text):
         latin = _LATIN.match(text, at)
         if latin:
-            found += _romaji(latin[0], lyric)
+            found += _parse_romaji(latin[0], lyric)
             at = latin.end()
             continue
-        if text[at] == LONG or text[at].isspace() or text[at] in "-・":
+        if text[at] == LONG_VOWEL_MARK or text[at].isspace() or text[at] in "-・":
             at += 1
             continue
         mora = kana_table().get(text[at : at + 2])
@@ -128,40 +132,40 @@ def morae(lyric: str) -> tuple[Mora, ...]:
         found.append(mora)
         at += size
     if not found:
-        raise InputError(f"the lyric '{lyric}' has nothing to sing")
+        raise InputError(f"the lyric '{lyric}' contains nothing to sing")
     return tuple(found)
 
 
-def _plain(lyric: str) -> str:
-    """Hiragana and small Latin letters, without marks of length on vowels."""
+def _normalize(lyric: str) -> str:
+    """Convert to hiragana and lower-case Latin letters without circumflex or macron."""
     text = unicodedata.normalize("NFKC", lyric).lower().replace("’", "'")
     text = "".join(chr(ord(c) - 0x60) if "ァ" <= c <= "ヶ" else c for c in text)
-    apart = unicodedata.normalize("NFD", text)
-    bare = "".join(c for c in apart if c not in "\u0302\u0304")  # circumflex, macron
+    decomposed = unicodedata.normalize("NFD", text)
+    bare = "".join(c for c in decomposed if c not in "\u0302\u0304")  # circumflex, macron
     return unicodedata.normalize("NFC", bare)
 
 
-def _romaji(word: str, lyric: str) -> list[Mora]:
+def _parse_romaji(word: str, lyric: str) -> list[Mora]:
     found: list[Mora] = []
     at = 0
     while at < len(word):
-        nasal = _NASALS.match(word, at)
-        double = word[at : at + 2]
-        if nasal and double != "n'" and word[at] == "m" and word[at : at + 2] == "mm":
+        nasal = _NASAL_LETTERS.match(word, at)
+        pair = word[at : at + 2]
+        if nasal and pair == "mm":
             nasal = None
         if nasal:
-            found.append((NASAL,))
+            found.append((MORAIC_NASAL,))
             at = nasal.end()
-        elif len(double) == 2 and (double in ("tc",) or double[0] == double[1] not in "aiueon'"):
-            found.append((STOP,))
+        elif len(pair) == 2 and (pair == "tc" or pair[0] == pair[1] not in "aiueon'"):
+            found.append((SOKUON,))
             at += 1
+        elif word[at:] == SOKUON:
+            found.append((SOKUON,))
+            break
         else:
             size = next((n for n in (4, 3, 2, 1) if word[at : at + n] in romaji_table()), 0)
-            if word[at:] == STOP or not size:
-                if word[at:] != STOP:
-                    raise InputError(f"'{word[at:]}' in the lyric '{lyric}' is no romaji")
-                found.append((STOP,))
-                break
+            if not size:
+                raise InputError(f"'{word[at:]}' in the lyric '{lyric}' is not romaji")
             found.append(romaji_table()[word[at : at + size]])
             at += size
     return found

@@ -1,1 +1,1 @@
-"""TODO-FACE domains/singing/models."""
+"""Acoustic model, curve model and duration model of a singer."""

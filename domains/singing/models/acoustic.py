@@ -1,6 +1,5 @@
-"""The acoustic model: a score that is timed and pitched, to mel spectrograms."""
+"""The acoustic model: mel spectrograms of a score with durations and pitch."""
 
-import dataclasses
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -10,64 +9,71 @@ from torch import Tensor
 
 from oneleap.core.errors import InputError
 from oneleap.core.losses.metrics import masked_mean
-from oneleap.core.training.ema import PowerEMA
-from oneleap.core.training.module import GenerativeModule
+from oneleap.core.sampling.samplers import FlowMapSampler, Sampler
+from oneleap.core.sampling.shallow import blend, scaled
+from oneleap.core.training.model import SCORE, GenerativeModel, Validation
 from oneleap.core.training.optim import AdamConfig
-from oneleap.core.training.seed import step_generator
-from oneleap.core.types import Draw, Loss, Objective, TrainingBatch
-from oneleap.domains.audio.mel import refuse_mismatch
-from oneleap.domains.singing.models.frames import owners, places
-from oneleap.domains.singing.models.nets import LYNX, AcousticNet, Aux, Decoder, Encoder, Framed
-from oneleap.domains.singing.models.samplers import FlowMapSampler, FromDepth, Sampler
-from oneleap.domains.singing.models.shallow import blend, scaled
-from oneleap.domains.singing.spec import Songs, Spec
+from oneleap.core.training.recipe import Recipe
+from oneleap.core.training.seed import Step
+from oneleap.core.types import Draw, Field, Loss, Objective, TrainingBatch
+from oneleap.domains.audio.mel import check_compatible
+from oneleap.domains.audio.sequence import frame_to_token
+from oneleap.domains.singing.models.frames import token_positions
+from oneleap.domains.singing.models.nets import (
+    AcousticNet,
+    AuxDecoderConfig,
+    DecoderConfig,
+    EncoderConfig,
+    FrameBatch,
+    LYNXConfig,
+)
+from oneleap.domains.singing.models.sampling import limit_depth, needs_coarse_mel
+from oneleap.domains.singing.spec import SingingBatch, Spec
 
-SCALES = {"energy": 1 / 96, "breathiness": 1 / 96}
-"""Of the curves that a model may heed, dB, to numbers near 1; openvpi's."""
+CURVE_SCALES = {"energy": 1 / 96, "breathiness": 1 / 96}
+"""Factor by which each dB curve is scaled before it conditions a model, as in openvpi."""
 
 
-class Acoustic(GenerativeModule):
-    """Phonemes with durations and pitch to mel spectrograms, under any objective of the core.
+class AcousticModel(GenerativeModel):
+    """Mel spectrograms of phonemes with durations and pitch, under any objective of the core.
 
-    An encoder makes a condition for each frame, an auxiliary decoder a rough spectrogram of it, and
-    a decoder, a field, the spectrogram of noise: ``L = L_objective + aux_weight L1(aux)``.
+    An encoder computes a condition for each frame. An auxiliary decoder predicts a coarse
+    spectrogram from it, and a decoder generates the spectrogram from noise:
+    ``L = L_objective + aux_weight L1(coarse_mel)``.
 
-    ===================================  ==============================  ==========================
-    model                                objective                       sampler
-    ===================================  ==============================  ==========================
-    FFT-Singer                           any                             ``Rough``
-    DiffSinger (arXiv 2105.02446)        ``NoisePrediction``, L1         ``DDPMSampler``, ``PLMSSampler``
-    openvpi's shallow rectified flow     ``FlowMatching``, depth 0.6     ``EulerSampler``, depth 0.6
-    CoMoSpeech-SVS (arXiv 2305.06908)    ``ConsistencyDistillation``     ``ConsistencySampler``
-    SplitMeanFlow (arXiv 2507.16884)     ``SplitMeanFlow``               ``FlowMapSampler``
-    MeanFlow (arXiv 2505.13447)          ``MeanFlow``                    ``FlowMapSampler``
-    ===================================  ==============================  ==========================
+    =================================  ============================  ==============================
+    model                              objective                     sampler
+    =================================  ============================  ==============================
+    FFT-Singer                         any                           ``CoarseMelSampler``
+    DiffSinger (arXiv 2105.02446)      ``NoisePrediction``, L1       ``DDPMSampler``
+    openvpi's shallow rectified flow   ``FlowMatching``, depth 0.6   ``EulerSampler``, depth 0.6
+    CoMoSpeech-SVS (arXiv 2305.06908)  ``ConsistencyDistillation``   ``ConsistencySampler``
+    SplitMeanFlow (arXiv 2507.16884)   ``SplitMeanFlow``             ``FlowMapSampler``
+    MeanFlow (arXiv 2505.13447)        ``MeanFlow``                  ``FlowMapSampler``
+    =================================  ============================  ==============================
 
-    With ``depth`` below 1 only times up to it are trained, for a shallow start, see
-    :mod:`oneleap.domains.singing.models.shallow`. A student (``teacher``, ``from_teacher: true``) keeps
-    its teacher's encoder and auxiliary decoder, and trains its decoder alone.
+    With ``depth`` below 1 the decoder learns only times up to ``depth``, for sampling that starts
+    from the coarse spectrogram, see :mod:`oneleap.core.sampling.shallow`. A student
+    (``recipe.teacher``, ``recipe.from_teacher: true``) keeps the encoder and the auxiliary decoder
+    of its teacher and trains only its decoder.
 
-    Deviations from DiffSinger: spectrograms are scaled by fixed numbers, not to [-1, 1] by the
-    data's extremes, and not clamped; padding is masked.
+    Deviations from DiffSinger: spectrograms are normalized by fixed numbers instead of the extremes
+    of the data, and are not clamped; padding is masked.
 
     Args:
-        spec: Contract, alphabet, range.
-        objective: How the decoder learns.
-        sampler: How it is sampled.
+        spec: Spectrogram format, phonemes and range.
+        objective: Training objective of the decoder.
+        sampler: Sampler of the decoder.
         encoder: Sizes of the encoder.
         aux: Sizes of the auxiliary decoder.
-        decoder: Kind of the decoder.
-        curves: Names of the curves it heeds beside pitch: energy, breathiness.
-        depth: Latest time that is trained; 1 is all.
-        aux_weight: Of the auxiliary decoder's loss.
-        aux_gradient: Share of its gradient that reaches the encoder.
-        crop_s: Seconds of each phrase that the decoders see in a step; ``None``, all of it.
-        optimizer: Optimiser, schedule and gradient clip.
-        ema: Decay of the moving average that sings, or a schedule.
-        seed: Of initial weights and of all draws of training.
-        compile_loss: Run the loss through ``torch.compile``; each length is compiled anew.
-        teacher: Model folder of an acoustic model to distil.
-        from_teacher: Start from the teacher's weights.
+        decoder: Kind and sizes of the decoder.
+        curves: Curves besides pitch the model is conditioned on: energy, breathiness.
+        depth: Latest time that is trained; 1 trains all times.
+        aux_weight: Weight of the auxiliary decoder's loss.
+        aux_gradient: Fraction of that loss's gradient that reaches the encoder.
+        crop_s: Length of the random segment of each phrase in a training step, in seconds;
+            ``None`` takes whole phrases.
+        recipe: Settings of training.
     """
 
     net: AcousticNet
@@ -79,95 +85,102 @@ class Acoustic(GenerativeModule):
         objective: Objective,
         *,
         sampler: Sampler = FlowMapSampler(),  # noqa: B008  (frozen)
-        encoder: Encoder = Encoder(),  # noqa: B008  (frozen)
-        aux: Aux = Aux(),  # noqa: B008  (frozen)
-        decoder: Decoder = LYNX(),  # noqa: B008  (frozen)
+        encoder: EncoderConfig = EncoderConfig(),  # noqa: B008  (frozen)
+        aux: AuxDecoderConfig = AuxDecoderConfig(),  # noqa: B008  (frozen)
+        decoder: DecoderConfig = LYNXConfig(),  # noqa: B008  (frozen)
         curves: tuple[str, ...] = (),
         depth: float = 1.0,
         aux_weight: float = 0.2,
         aux_gradient: float = 0.1,
         crop_s: float | None = 1.5,
-        optimizer: AdamConfig = AdamConfig(clip=1.0),  # noqa: B008  (frozen)
-        ema: float | PowerEMA = 0.999,
-        seed: int = 0,
-        compile_loss: bool = False,
-        teacher: str | None = None,
-        from_teacher: bool = False,
+        recipe: Recipe = Recipe(optimizer=AdamConfig(clip=1.0)),  # noqa: B008  (frozen)
     ) -> None:
         if crop_s is not None and crop_s * spec.mel.frame_rate < 1:
             raise InputError(f"crop_s: {crop_s} s is less than a frame")
         if not 0 < depth <= 1:
-            raise InputError(f"depth: a time above 0, at most 1, not {depth}")
-        if unknown := set(curves) - set(SCALES):
-            raise InputError(f"curves: no '{min(unknown)}' (known: {', '.join(SCALES)})")
+            raise InputError(f"depth: must be above 0 and at most 1, not {depth}")
+        if unknown := set(curves) - set(CURVE_SCALES):
+            raise InputError(f"curves: no '{min(unknown)}' (known: {', '.join(CURVE_SCALES)})")
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+            torch.manual_seed(recipe.seed)
             net = AcousticNet(spec, encoder, aux, decoder, len(curves))
-        super().__init__(
-            net,
-            objective,
-            optimizer=optimizer,
-            ema=ema,
-            seed=seed,
-            compile_loss=compile_loss,
-            teacher=teacher,
-            from_teacher=from_teacher,
-        )
+        super().__init__(net, objective, recipe)
         self.spec, self.sampler, self.encoder, self.aux = spec, sampler, encoder, aux
         self.decoder, self.curves, self.depth = decoder, tuple(curves), depth
         self.aux_weight, self.aux_gradient, self.crop_s = aux_weight, aux_gradient, crop_s
-        if from_teacher:
+        if recipe.from_teacher:
             self.net.requires_grad_(False)
             self.net.decoder.requires_grad_(True)
 
     # Training
 
-    def training_step(self, batch: Songs, batch_idx: int) -> Tensor | None:
-        """Crop, then train: the loss itself is a pure function."""
+    def prepare(self, batch: SingingBatch, step: Step) -> FrameBatch:
+        """Random segments of the phrases."""
         crop = None if self.crop_s is None else round(self.crop_s * self.spec.mel.frame_rate)
-        return super().training_step(
-            self.framed(batch, crop=crop, generator=self.generator(stream=3)), batch_idx
-        )
+        return self.frame_batch(batch, crop=crop, generator=step.generator(3))
 
-    def framed(
-        self, batch: Songs, *, crop: int | None = None, generator: torch.Generator | None = None
-    ) -> Framed:
-        """Frames told their phonemes, and a piece of each phrase, which begins anywhere."""
+    def frame_batch(
+        self,
+        batch: SingingBatch,
+        *,
+        crop: int | None = None,
+        generator: torch.Generator | None = None,
+    ) -> FrameBatch:
+        """Inputs of the network, for whole phrases or for a random segment of each.
+
+        Args:
+            batch: Phrases.
+            crop: Length of the segments in frames; ``None`` takes whole phrases.
+            generator: Random generator for the beginnings of the segments.
+
+        Returns:
+            The inputs.
+        """
         longest = batch.mel.shape[2]
-        owner = owners(batch.each, longest)
-        place = places(batch.each, owner)
+        token = frame_to_token(batch.durations, longest)
+        position = token_positions(batch.durations, token)
         n = longest if crop is None else min(crop, longest)
         u = torch.rand(len(batch.mel), generator=generator, device=batch.mel.device)
-        first = (u * (batch.frames - n + 1).clamp(min=1)).long()
+        first = (u * (batch.num_frames - n + 1).clamp(min=1)).long()
         at = first.unsqueeze(1) + torch.arange(n, device=first.device)
-        mask = at < batch.frames.unsqueeze(1)
+        mask = at < batch.num_frames.unsqueeze(1)
         at = at.clamp(max=longest - 1)
-        curves = torch.stack(
-            [torch.zeros_like(batch.f0), *(getattr(batch, c) * SCALES[c] for c in self.curves)], 2
-        )[..., 1:]
-        deep = at.unsqueeze(2)
-        return Framed(
+        values = [getattr(batch, name) * CURVE_SCALES[name] for name in self.curves]
+        curves = torch.stack([torch.zeros_like(batch.f0), *values], 2)[..., 1:]
+        index = at.unsqueeze(2)
+        return FrameBatch(
             tokens=batch.tokens,
-            each=batch.each,
-            owner=owner.gather(1, at),
-            place=place.gather(1, deep.expand(-1, -1, 3)),
+            durations=batch.durations,
+            frame_to_token=token.gather(1, at),
+            position=position.gather(1, index.expand(-1, -1, 3)),
             f0=batch.f0.gather(1, at),
-            curves=curves.gather(1, deep.expand(-1, -1, curves.shape[2])),
+            curves=curves.gather(1, index.expand(-1, -1, curves.shape[2])),
             x=batch.mel.gather(2, at.unsqueeze(1).expand(-1, batch.mel.shape[1], -1)),
             mask=mask.unsqueeze(1),
         )
 
-    def data(self, batch: Framed) -> Float[Tensor, "b mels n"]:
-        """Crops of normalised spectrograms."""
+    def data(self, batch: FrameBatch) -> Float[Tensor, "b mels n"]:
+        """Normalized spectrograms of the segments."""
         return batch.x
 
-    def bind(self, batch: Framed, net: Callable[..., Tensor] | None = None) -> TrainingBatch:
-        """Spectrograms given scores; over times up to the depth of this model."""
+    def bind(self, batch: FrameBatch, net: Callable[..., Tensor] | None = None) -> TrainingBatch:
+        """Bind the network to the scores, over times up to ``depth``."""
         chosen = net if isinstance(net, AcousticNet) else self.net
         return self.bound(batch, chosen.encode(batch), chosen)
 
-    def bound(self, batch: Framed, cond: Float[Tensor, "b c n"], net: AcousticNet) -> TrainingBatch:
-        """The same, given what the network's encoder makes of the scores."""
+    def bound(
+        self, batch: FrameBatch, cond: Float[Tensor, "b c n"], net: AcousticNet
+    ) -> TrainingBatch:
+        """Bind the network to conditions that its encoder has computed.
+
+        Args:
+            batch: Inputs.
+            cond: Condition of each frame.
+            net: The trained network or its average.
+
+        Returns:
+            The field, the data, and the targets of the objective.
+        """
         return TrainingBatch(
             field=scaled(net.field(cond, batch.mask), self.depth),
             x=batch.x,
@@ -176,67 +189,66 @@ class Acoustic(GenerativeModule):
             teacher=self.teacher_field(batch),
         )
 
-    def teacher_field(self, batch: Framed) -> Callable[[Tensor, Tensor, Tensor], Tensor] | None:
-        """The teacher's field over the times of this model, or ``None``."""
+    def teacher_field(self, batch: FrameBatch) -> Field | None:
+        """Field of the teacher over the times of this model, or ``None`` without a teacher."""
         for teacher in self._teacher:
-            assert isinstance(teacher, Acoustic)
+            assert isinstance(teacher, AcousticModel)
             with torch.no_grad():
                 cond = teacher.average.encode(batch)
             return scaled(teacher.average.field(cond, batch.mask), self.depth)
         return None
 
-    def loss(self, batch: Framed, draw: Draw) -> Loss:
-        """The objective's, and unless it is a teacher's, the auxiliary decoder's."""
+    def loss(self, batch: FrameBatch, draw: Draw) -> Loss:
+        """Loss of the objective plus that of the auxiliary decoder, which a student leaves out."""
         cond = self.net.encode(batch)
         draw = replace(draw, e=blend(batch.x, draw.e, self.depth))
         loss = self.objective.loss(self.bound(batch, cond, self.net), draw)
-        if self.from_teacher:
+        if self.recipe.from_teacher:
             return loss
-        rough = self.net.rough(cond, batch.mask, self.aux_gradient)
-        error = masked_mean((rough - batch.x).abs(), batch.mask)
+        coarse_mel = self.net.coarse_mel(cond, batch.mask, self.aux_gradient)
+        error = masked_mean((coarse_mel - batch.x).abs(), batch.mask)
         return replace(
             loss,
             per_sample=loss.per_sample + self.aux_weight * error,
             logs=loss.logs | {"aux_l1": error.detach().mean()},
         )
 
-    def validation_step(self, rows: Songs, batch_idx: int) -> None:
-        """The loss at fixed draws, and how far a sample, timed as it was sung, is from the take."""
-        batch = self.framed(rows)
-        generator = step_generator(self.seed, batch_idx, 2, self.device)
-        draw = self.objective.draw(self.data(batch), generator, self.progress)
-        draw = replace(draw, e=blend(batch.x, draw.e, self.depth))
-        cond = self.average.encode(batch)
-        noise = torch.randn(batch.x.shape, generator=generator, device=self.device)
-        made, _ = self.generate(batch, noise, generator=generator)
-        rough = self.average.rough(cond, batch.mask)
-        std = self.spec.mel.std
+    def validate(self, batch: SingingBatch, step: Step) -> Validation:
+        """Loss at fixed random numbers, and distances of samples from the recordings."""
+        frames, generator = self.frame_batch(batch), step.generator(2)
+        x, mask, std = frames.x, frames.mask, self.spec.mel.std
+        draw = self.objective.draw(x, generator, step.progress)
+        draw = replace(draw, e=blend(x, draw.e, self.depth))
+        cond = self.average.encode(frames)
+        noise = torch.randn(x.shape, generator=generator, device=self.device)
+        samples, _ = self.generate(frames, noise, generator=generator)
+        coarse_mel = self.average.coarse_mel(cond, mask)
         figures = {
-            "loss": self.objective.loss(self.bound(batch, cond, self.average), draw).per_sample,
-            "aux_l1": masked_mean((rough - batch.x).abs(), batch.mask) * std,
-            "mel_l1": masked_mean((made - batch.x).abs(), batch.mask) * std,
+            "loss": self.objective.loss(self.bound(frames, cond, self.average), draw).per_sample,
+            "aux_l1": masked_mean((coarse_mel - x).abs(), mask) * std,
+            "mel_l1": masked_mean((samples - x).abs(), mask) * std,
         }
         means = {f"val/{name}": value.mean() for name, value in figures.items()}
-        self.log_dict(means, batch_size=len(batch.x))
-        score = -means["val/mel_l1"]
-        self.log("eval/score", score, on_epoch=True, logger=False, batch_size=len(batch.x))
+        return Validation(means | {SCORE: -means["val/mel_l1"]}, len(x))
 
-    def load_teacher(self) -> GenerativeModule:
-        """See :meth:`GenerativeModule.load_teacher`.
+    def load_teacher(self) -> GenerativeModel:
+        """Load the teacher.
 
         Raises:
-            InputError: If it has another contract, alphabet, curves, or less depth.
+            InputError: It is no acoustic model, or its spectrogram format, phonemes or curves
+                differ, or its ``depth`` is lower.
         """
         model = super().load_teacher()
-        if not isinstance(model, Acoustic):
-            raise InputError(f"teacher: {self.teacher} holds a {type(model).__name__}")
-        refuse_mismatch(model.spec.mel, self.spec.mel, f"teacher {self.teacher}", "the data")
+        name = self.recipe.teacher
+        if not isinstance(model, AcousticModel):
+            raise InputError(f"teacher: {name} holds a {type(model).__name__}")
+        check_compatible(model.spec.mel, self.spec.mel, f"teacher {name}", "the data")
         if model.spec.phonemes != self.spec.phonemes or model.curves != self.curves:
-            raise InputError(f"teacher: {self.teacher} has other phonemes or curves than the data")
+            raise InputError(f"teacher: {name} has other phonemes or curves than the data")
         if model.depth < self.depth:
             raise InputError(
-                f"teacher: {self.teacher} knows times up to its depth {model.depth}, the student's "
-                f"depth is {self.depth}: set depth to {model.depth}"
+                f"teacher: {name} is trained on times up to its depth {model.depth}, less than the "
+                f"student's {self.depth}: set depth to {model.depth}"
             )
         return model
 
@@ -244,30 +256,26 @@ class Acoustic(GenerativeModule):
 
     def generate(
         self,
-        batch: Framed,
+        batch: FrameBatch,
         noise: Float[Tensor, "b mels n"],
         sampler: Sampler | None = None,
         generator: torch.Generator | None = None,
     ) -> tuple[Float[Tensor, "b mels n"], Float[Tensor, "b mels n"]]:
-        """Normalised spectrograms by the average, and the rough ones they start from.
+        """Generate normalized spectrograms with the averaged network.
 
-        A sampler that starts deeper than was trained starts at the depth that was.
+        Args:
+            batch: Inputs.
+            noise: Standard normal noise.
+            sampler: Sampler to use instead of the model's own. It starts no later than ``depth``.
+            generator: Random generator for the noise of stochastic samplers.
+
+        Returns:
+            The spectrograms, and the coarse spectrograms, or ``noise`` if the sampler needs none.
         """
-        sampler = self.within(self.sampler if sampler is None else sampler)
+        sampler = limit_depth(self.sampler if sampler is None else sampler, self.depth)
         cond = self.average.encode(batch)
-        rough = self.average.rough(cond, batch.mask) if needs_rough(sampler) else noise
-        return sampler(self.average.field(cond, batch.mask), noise, rough, generator), rough
-
-    def within(self, sampler: Sampler) -> Sampler:
-        """The sampler, started no deeper than this model was trained."""
-        if isinstance(sampler, FromDepth) and sampler.depth > self.depth:
-            assert dataclasses.is_dataclass(sampler)
-            return replace(sampler, depth=self.depth)
-        return sampler
-
-
-def needs_rough(sampler: Sampler) -> bool:
-    """Whether a sampler looks at the rough spectrogram, which need not be made otherwise."""
-    if isinstance(sampler, FromDepth):
-        return sampler.depth < 1
-    return getattr(sampler, "boundary", 0) is not None
+        coarse_mel = noise
+        if needs_coarse_mel(sampler):
+            coarse_mel = self.average.coarse_mel(cond, batch.mask)
+        field = self.average.field(cond, batch.mask)
+        return sampler(field, noise, generator, guess=coarse_mel), coarse_mel

@@ -1,4 +1,4 @@
-"""Curves over frames, above all pitch: what a score leaves open, under any objective."""
+"""The curve model: pitch, energy and breathiness of a score with phoneme durations."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -11,71 +11,80 @@ from torch import Tensor, nn
 from oneleap.core.errors import InputError
 from oneleap.core.losses.metrics import masked_mean
 from oneleap.core.nets.layers import keep
-from oneleap.core.training.ema import PowerEMA
-from oneleap.core.training.module import GenerativeModule
+from oneleap.core.sampling.samplers import FlowMapSampler, Sampler
+from oneleap.core.training.model import SCORE, GenerativeModel, Validation
 from oneleap.core.training.optim import AdamConfig
-from oneleap.core.training.seed import step_generator
+from oneleap.core.training.recipe import Recipe
+from oneleap.core.training.seed import Step
 from oneleap.core.types import Conditioned, Objective, TrainingBatch
+from oneleap.domains.audio.sequence import expand_by_duration, frame_to_token, sequence_mask
 from oneleap.domains.singing.models.encoder import FFTEncoder
-from oneleap.domains.singing.models.frames import owners, places, real, spread
-from oneleap.domains.singing.models.nets import LYNX, Decoder, Encoder
-from oneleap.domains.singing.models.samplers import FlowMapSampler, Sampler
-from oneleap.domains.singing.spec import Songs, Spec
+from oneleap.domains.singing.models.frames import token_positions
+from oneleap.domains.singing.models.nets import DecoderConfig, EncoderConfig, LYNXConfig
+from oneleap.domains.singing.spec import SingingBatch, Spec
 
-RANGES = {"pitch": (0.0, 1.0), "energy": (-54.0, 42.0), "breathiness": (-58.0, 38.0)}
-"""Middle and half width of each curve: pitch in semitones off the score, the others in dB."""
+CURVE_RANGES = {"pitch": (0.0, 1.0), "energy": (-54.0, 42.0), "breathiness": (-58.0, 38.0)}
+"""Center and half width by which each curve is normalized.
 
-WIDEST = 12.0
-"""Semitones; pitch is not learnt, nor sung, farther off the score."""
+Pitch is in semitones relative to the score, the others are in dB.
+"""
+
+MAX_PITCH_OFFSET = 12.0
+"""Largest distance between pitch and score in semitones, in training and in generation."""
 
 
-class Sheet(NamedTuple):
-    """Phrases as a curve model reads them; see :class:`Songs`.
+class CurveBatch(NamedTuple):
+    """Phrases as the curve model reads them; see :class:`SingingBatch`.
 
     Attributes:
-        tokens: Numbers of phonemes.
-        each: Whole frames of each phoneme.
-        notes: Pitch of each note, rests filled.
-        rest: Where notes are rests.
-        note_each: Whole frames of each note, 0 at padding.
-        base: Smoothed pitch of the score, of each frame.
-        x: The curves, scaled, each ``bins`` times.
+        tokens: Token of each phoneme, 0 at padding.
+        durations: Whole frames of each phoneme.
+        note_midi: Pitch of each note in semitones. Rests have the pitch of a neighbor.
+        note_rest: True at rests.
+        note_durations: Whole frames of each note, 0 at padding.
+        base_pitch: Smoothed pitch of the score at each frame, in semitones.
+        x: Normalized curves, each repeated to ``bins`` channels.
         mask: True at real frames.
     """
 
     tokens: Int[Tensor, "b l"]
-    each: Int[Tensor, "b l"]
-    notes: Float[Tensor, "b k"]
-    rest: Bool[Tensor, "b k"]
-    note_each: Int[Tensor, "b k"]
-    base: Float[Tensor, "b n"]
+    durations: Int[Tensor, "b l"]
+    note_midi: Float[Tensor, "b k"]
+    note_rest: Bool[Tensor, "b k"]
+    note_durations: Int[Tensor, "b k"]
+    base_pitch: Float[Tensor, "b n"]
     x: Float[Tensor, "b c n"]
     mask: Bool[Tensor, "b 1 n"]
 
 
 def semitones(f0: Float[Tensor, "*d"]) -> Float[Tensor, "*d"]:
-    """Pitch of a frequency in Hz, 69 = 440 Hz."""
+    """Pitch in semitones of a frequency in Hz; 69 is 440 Hz."""
     return 69 + 12 * (f0 / 440.0).log2()
 
 
 def hertz(midi: Float[Tensor, "*d"]) -> Float[Tensor, "*d"]:
-    """Frequency of a pitch, the way back."""
+    """Frequency in Hz of a pitch in semitones; inverse of :func:`semitones`."""
     return 440.0 * 2.0 ** ((midi - 69) / 12)
 
 
 class CurveNet(nn.Module):
-    """Phonemes with durations, notes and the smoothed score to a field of curves.
+    """Encoders of phonemes and notes, and a decoder of curves.
 
     Args:
-        phonemes: Size of the alphabet.
-        channels: Of the data.
+        phonemes: Number of phonemes.
+        channels: Channels of the data.
         encoder: Sizes of the phoneme encoder.
-        melody: Sizes of the encoder of notes.
-        decoder: Kind of the decoder.
+        melody: Sizes of the note encoder.
+        decoder: Kind and sizes of the decoder.
     """
 
     def __init__(
-        self, phonemes: int, channels: int, encoder: Encoder, melody: Encoder, decoder: Decoder
+        self,
+        phonemes: int,
+        channels: int,
+        encoder: EncoderConfig,
+        melody: EncoderConfig,
+        decoder: DecoderConfig,
     ) -> None:
         super().__init__()
         width = encoder.width
@@ -90,61 +99,74 @@ class CurveNet(nn.Module):
         self.base = nn.Linear(1, width)
         self.decoder = decoder.build(channels, width)
 
-    def encode(self, sheet: Sheet) -> Float[Tensor, "b c n"]:
-        """The condition of each frame."""
-        n = sheet.base.shape[1]
-        x = self.phoneme(sheet.tokens)
-        x = x + self.duration(sheet.each.unsqueeze(2).to(x.dtype).log1p())
-        return self.frames(self.encoder(x, sheet.tokens > 0), sheet, n)
+    def encode(self, batch: CurveBatch) -> Float[Tensor, "b c n"]:
+        """Condition of each frame."""
+        n = batch.base_pitch.shape[1]
+        x = self.phoneme(batch.tokens)
+        x = x + self.duration(batch.durations.unsqueeze(2).to(x.dtype).log1p())
+        return self.encode_frames(self.encoder(x, batch.tokens > 0), batch, n)
 
-    def frames(
-        self, hidden: Float[Tensor, "b l c"], sheet: Sheet, n: int
+    def encode_frames(
+        self, phonemes: Float[Tensor, "b l c"], batch: CurveBatch, n: int
     ) -> Float[Tensor, "b c n"]:
-        """The same, given what the encoder makes of the phonemes."""
-        owner, note_owner = owners(sheet.each, n), owners(sheet.note_each, n)
-        sung = (~sheet.rest).to(hidden.dtype)
-        height = torch.stack([(sheet.notes - 60) / 12 * sung, sung], dim=2)
-        notes = self.note(height)
-        notes = notes + self.note_dur(sheet.note_each.unsqueeze(2).to(notes.dtype).log1p())
-        tune = self.bridge(self.melody(notes, sheet.note_each > 0))
-        cond = spread(hidden, owner) + spread(tune, note_owner)
-        cond = cond + self.place(places(sheet.each, owner))
-        cond = cond + self.note_place(places(sheet.note_each, note_owner))
-        cond = cond + self.base((sheet.base.unsqueeze(2) - 60) / 12)
-        return keep(cond, sheet.mask.mT).mT
+        """Condition of each frame, given the encoded phonemes.
+
+        Args:
+            phonemes: Output of the phoneme encoder.
+            batch: Phrases.
+            n: Number of frames.
+
+        Returns:
+            Condition of each frame.
+        """
+        token = frame_to_token(batch.durations, n)
+        note_of_frame = frame_to_token(batch.note_durations, n)
+        sung = (~batch.note_rest).to(phonemes.dtype)
+        notes = self.note(torch.stack([(batch.note_midi - 60) / 12 * sung, sung], dim=2))
+        notes = notes + self.note_dur(batch.note_durations.unsqueeze(2).to(notes.dtype).log1p())
+        melody = self.bridge(self.melody(notes, batch.note_durations > 0))
+        cond = expand_by_duration(phonemes, token) + expand_by_duration(melody, note_of_frame)
+        cond = cond + self.place(token_positions(batch.durations, token))
+        cond = cond + self.note_place(token_positions(batch.note_durations, note_of_frame))
+        cond = cond + self.base((batch.base_pitch.unsqueeze(2) - 60) / 12)
+        return keep(cond, batch.mask.mT).mT
 
     def field(self, cond: Tensor, mask: Tensor, decoder: nn.Module | None = None) -> Conditioned:
-        """The decoder's field, or another's. The dropped condition is zero."""
+        """Field of a decoder under a condition; a dropped condition is zero.
+
+        Args:
+            cond: Condition of each frame, (b, c, n).
+            mask: True at real frames, (b, 1, n).
+            decoder: Decoder to use instead of the network's own.
+
+        Returns:
+            The field ``u(z, r, t)``.
+        """
         return Conditioned(decoder or self.decoder, (cond, mask), (torch.zeros_like(cond), mask))
 
 
-class Curves(GenerativeModule):
-    """Pitch, or energy and breathiness, of a score that is timed, under any objective of the core.
+class CurveModel(GenerativeModel):
+    """Pitch, or energy and breathiness, of a score with durations, under any objective of the core.
 
-    Pitch is learnt as its distance from the smoothed score, in semitones. As openvpi does, each
-    curve is repeated to ``bins`` channels, so that it is a spectrogram to the decoder; the mean of
-    the channels is what is sung.
+    Pitch is learned as its difference from the smoothed score in semitones. As in openvpi, each
+    curve is repeated to ``bins`` channels, so the decoder sees a kind of spectrogram. The generated
+    curve is the mean over its channels.
 
-    Deviations from openvpi: no retakes and no expressiveness; energy and breathiness do not see the
-    pitch that was sung.
+    Deviations from openvpi: there are no retakes and no expressiveness input; energy and
+    breathiness are not conditioned on the generated pitch.
 
     Args:
-        spec: Alphabet and length of a frame.
-        objective: How the decoder learns.
-        names: Of the curves: pitch, energy, breathiness.
-        sampler: How it is sampled.
+        spec: Phonemes and spectrogram format, which fixes the frames.
+        objective: Training objective of the decoder.
+        names: Names of the curves: pitch, energy, breathiness.
+        sampler: Sampler of the decoder.
         encoder: Sizes of the phoneme encoder.
-        melody: Sizes of the encoder of notes.
-        decoder: Kind of the decoder; openvpi has LYNXNet2 of 512 and 6.
+        melody: Sizes of the note encoder.
+        decoder: Kind and sizes of the decoder; openvpi has LYNXNet2 of width 512 and depth 6.
         bins: Channels of each curve; openvpi has 64 for pitch.
-        temperature: Deviation of the noise that curves are made of. Below 1 they keep to what is
-            usual; one step errs most far out.
-        optimizer: Optimiser, schedule and gradient clip.
-        ema: Decay of the moving average that sings, or a schedule.
-        seed: Of initial weights and of all draws of training.
-        compile_loss: Run the loss through ``torch.compile``; each length is compiled anew.
-        teacher: Model folder of a curve model to distil.
-        from_teacher: Start from the teacher's weights.
+        temperature: Standard deviation of the noise that curves are generated from. Below 1 they
+            stay closer to the mean, where one-step models are most accurate.
+        recipe: Settings of training.
     """
 
     net: CurveNet
@@ -157,66 +179,60 @@ class Curves(GenerativeModule):
         *,
         names: tuple[str, ...] = ("pitch",),
         sampler: Sampler = FlowMapSampler(),  # noqa: B008  (frozen)
-        encoder: Encoder = Encoder(96, 2, 2, 192),  # noqa: B008  (frozen)
-        melody: Encoder = Encoder(64, 2, 2, 128),  # noqa: B008  (frozen)
-        decoder: Decoder = LYNX(128, 4),  # noqa: B008  (frozen)
+        encoder: EncoderConfig = EncoderConfig(96, 2, 2, 192),  # noqa: B008  (frozen)
+        melody: EncoderConfig = EncoderConfig(64, 2, 2, 128),  # noqa: B008  (frozen)
+        decoder: DecoderConfig = LYNXConfig(128, 4),  # noqa: B008  (frozen)
         bins: int = 16,
         temperature: float = 1.0,
-        optimizer: AdamConfig = AdamConfig(clip=1.0),  # noqa: B008  (frozen)
-        ema: float | PowerEMA = 0.999,
-        seed: int = 0,
-        compile_loss: bool = False,
-        teacher: str | None = None,
-        from_teacher: bool = False,
+        recipe: Recipe = Recipe(optimizer=AdamConfig(clip=1.0)),  # noqa: B008  (frozen)
     ) -> None:
-        if not names or (unknown := set(names) - set(RANGES)):
-            raise InputError(f"names: some of {', '.join(RANGES)}, not {names} {unknown}")
+        if not names or set(names) - set(CURVE_RANGES):
+            known = ", ".join(CURVE_RANGES)
+            raise InputError(f"names: must be one or more of {known}, not {list(names)}")
         if temperature < 0:
             raise InputError(f"temperature: {temperature} is negative")
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+            torch.manual_seed(recipe.seed)
             size = len(names) * bins
             net = CurveNet(len(spec.phonemes), size, encoder, melody, decoder)
-        super().__init__(
-            net,
-            objective,
-            optimizer=optimizer,
-            ema=ema,
-            seed=seed,
-            compile_loss=compile_loss,
-            teacher=teacher,
-            from_teacher=from_teacher,
-        )
+        super().__init__(net, objective, recipe)
         self.spec, self.names, self.sampler, self.encoder = spec, tuple(names), sampler, encoder
         self.melody, self.decoder, self.bins = melody, decoder, bins
         self.temperature = temperature
 
-    def training_step(self, batch: Songs, batch_idx: int) -> Tensor | None:
-        """Scale the curves, then train."""
-        return super().training_step(self.sheet(batch), batch_idx)
+    def prepare(self, batch: SingingBatch, step: Step) -> CurveBatch:
+        """Scores and normalized curves."""
+        return self.curve_batch(batch)
 
-    def sheet(self, batch: Songs) -> Sheet:
-        """The score of a batch, and its curves, scaled."""
+    def curve_batch(self, batch: SingingBatch) -> CurveBatch:
+        """Scores and normalized curves of phrases."""
         rows = []
         for name in self.names:
             if name == "pitch":
-                curve = (semitones(batch.f0.clamp(min=1.0)) - batch.base).clamp(-WIDEST, WIDEST)
+                offset = semitones(batch.f0.clamp(min=1.0)) - batch.base_pitch
+                curve = offset.clamp(-MAX_PITCH_OFFSET, MAX_PITCH_OFFSET)
             else:
                 curve = getattr(batch, name)
-            middle, half = RANGES[name]
+            middle, half = CURVE_RANGES[name]
             rows.append((curve - middle) / half)
         x = torch.stack(rows, dim=1).repeat_interleave(self.bins, dim=1)
-        mask = real(batch.frames, x.shape[2]).unsqueeze(1)
-        return Sheet(
-            batch.tokens, batch.each, batch.notes, batch.rest, batch.note_each, batch.base, x, mask
+        return CurveBatch(
+            tokens=batch.tokens,
+            durations=batch.durations,
+            note_midi=batch.note_midi,
+            note_rest=batch.note_rest,
+            note_durations=batch.note_durations,
+            base_pitch=batch.base_pitch,
+            x=x,
+            mask=sequence_mask(batch.num_frames, x.shape[2]).unsqueeze(1),
         )
 
-    def data(self, batch: Sheet) -> Float[Tensor, "b c n"]:
-        """The curves, scaled."""
+    def data(self, batch: CurveBatch) -> Float[Tensor, "b c n"]:
+        """Normalized curves."""
         return batch.x
 
-    def bind(self, batch: Sheet, net: Callable[..., Tensor] | None = None) -> TrainingBatch:
-        """Curves given scores."""
+    def bind(self, batch: CurveBatch, net: Callable[..., Tensor] | None = None) -> TrainingBatch:
+        """Bind the network to the scores."""
         chosen = net if isinstance(net, CurveNet) else self.net
         cond = chosen.encode(batch)
         return TrainingBatch(
@@ -227,34 +243,45 @@ class Curves(GenerativeModule):
             teacher=self.teacher_field(batch),
         )
 
-    def validation_step(self, rows: Songs, batch_idx: int) -> None:
-        """Mean distance of a sample from what was sung: semitones, or dB."""
-        batch = self.sheet(rows)
-        generator = step_generator(self.seed, batch_idx, 2, self.device)
-        noise = torch.randn(batch.x.shape, generator=generator, device=self.device)
-        made = self.generate(batch, noise, generator=generator)
-        wanted = self.averaged(batch.x)
-        error = masked_mean((made - wanted).abs(), batch.mask).mean()
-        self.log("val/l1", error, batch_size=len(batch.x))
-        self.log("eval/score", -error, on_epoch=True, logger=False, batch_size=len(batch.x))
+    def validate(self, batch: SingingBatch, step: Step) -> Validation:
+        """Mean distance of samples from the recordings, in semitones or dB."""
+        curves = self.curve_batch(batch)
+        generator = step.generator(2)
+        noise = torch.randn(curves.x.shape, generator=generator, device=self.device)
+        samples = self.generate(curves, noise, generator=generator)
+        recorded = self.denormalize(curves.x)
+        error = masked_mean((samples - recorded).abs(), curves.mask).mean()
+        return Validation({"val/l1": error, SCORE: -error}, len(curves.x))
 
-    def averaged(self, x: Float[Tensor, "b c n"]) -> Float[Tensor, "b k n"]:
-        """Curves in their units, by the mean over their channels."""
+    def denormalize(self, x: Float[Tensor, "b c n"]) -> Float[Tensor, "b k n"]:
+        """Curves in semitones or dB: the mean over the channels of each, denormalized."""
         means = rearrange(x, "b (k c) n -> b k c n", c=self.bins).mean(2)
-        scale = x.new_tensor([RANGES[name] for name in self.names])
+        scale = x.new_tensor([CURVE_RANGES[name] for name in self.names])
         return means * scale[:, 1:] + scale[:, :1]
 
     def generate(
         self,
-        batch: Sheet,
+        batch: CurveBatch,
         noise: Float[Tensor, "b c n"],
         sampler: Sampler | None = None,
         generator: torch.Generator | None = None,
     ) -> Float[Tensor, "b k n"]:
-        """Curves in their units, by the average; pitch in semitones off the smoothed score."""
+        """Generate curves with the averaged network.
+
+        Args:
+            batch: Scores.
+            noise: Standard normal noise.
+            sampler: Sampler to use instead of the model's own.
+            generator: Random generator for the noise of stochastic samplers.
+
+        Returns:
+            Curves in dB, or pitch in semitones relative to the smoothed score.
+        """
         sampler = self.sampler if sampler is None else sampler
         cond = self.average.encode(batch)
         field = self.average.field(cond, batch.mask)
         start = self.temperature * noise
-        made = self.averaged(sampler(field, start, torch.zeros_like(noise), generator))
-        return made.clamp(-WIDEST, WIDEST) if self.names == ("pitch",) else made
+        samples = self.denormalize(sampler(field, start, generator))
+        if self.names == ("pitch",):
+            return samples.clamp(-MAX_PITCH_OFFSET, MAX_PITCH_OFFSET)
+        return samples

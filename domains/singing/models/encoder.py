@@ -1,4 +1,4 @@
-"""Phonemes, or notes, in their surroundings: the FFT encoder of DiffSinger's production line."""
+"""FFT encoder of openvpi/DiffSinger: a feed-forward transformer over phonemes or notes."""
 
 import math
 
@@ -10,13 +10,13 @@ from oneleap.core.nets.layers import keep
 
 
 class FFTBlock(nn.Module):
-    """Attention, then a convolution and a layer that narrows, each on a normed branch.
+    """Self-attention, then a convolution and a linear layer, each in a pre-norm residual branch.
 
     Args:
         width: Channels.
-        heads: Of attention.
+        heads: Attention heads.
         hidden: Channels after the convolution.
-        kernel: Of the convolution, odd.
+        kernel: Kernel size of the convolution, odd.
     """
 
     def __init__(self, width: int, heads: int, hidden: int, kernel: int) -> None:
@@ -29,24 +29,33 @@ class FFTBlock(nn.Module):
     def forward(
         self, x: Float[Tensor, "b l c"], rotation: Rotation, mask: Bool[Tensor, "b l 1"]
     ) -> Float[Tensor, "b l c"]:
-        """One block; ``x`` is zero at padding, and so is the result."""
+        """Apply the block.
+
+        Args:
+            x: Inputs, zero at padding.
+            rotation: Rotary position embedding.
+            mask: True at real places.
+
+        Returns:
+            Outputs, zero at padding.
+        """
         x = keep(x + self.attention(self.before(x), rotation, mask.mT), mask)
         h = self.widen(keep(self.between(x), mask).mT).mT
         return keep(x + self.narrow(nn.functional.gelu(h)), mask)
 
 
 class FFTEncoder(nn.Module):
-    """Feed-forward transformer over phonemes with rotary positions (openvpi: 384, 4, 2, kernel 3).
+    """Feed-forward transformer with rotary positions (openvpi: 384 channels, 4 blocks, 2 heads).
 
-    No dropout: a run's randomness is a function of its seed and step, and a distilled decoder
-    sees its teacher's conditions.
+    It has no dropout. The randomness of a run therefore is a function of seed and step, and a
+    distilled decoder sees exactly the conditions of its teacher.
 
     Args:
         width: Channels.
-        depth: Blocks.
-        heads: Of attention.
-        hidden: Channels after a block's convolution.
-        kernel: Of the convolutions, odd.
+        depth: Number of blocks.
+        heads: Attention heads.
+        hidden: Channels after the convolution of a block.
+        kernel: Kernel size of the convolutions, odd.
     """
 
     def __init__(self, width: int, depth: int, heads: int, hidden: int, kernel: int = 3) -> None:
@@ -58,10 +67,10 @@ class FFTEncoder(nn.Module):
     def forward(
         self, x: Float[Tensor, "b l c"], mask: Bool[Tensor, "b l"]
     ) -> Float[Tensor, "b l c"]:
-        """What is known of each place, zero at padding."""
-        there = mask.unsqueeze(2)
-        x = keep(x * math.sqrt(self.width), there)
+        """Encoded sequence, zero at padding."""
+        real = mask.unsqueeze(2)
+        x = keep(x * math.sqrt(self.width), real)
         rotation = rotary_angles(x.shape[1], self.width // self.heads, x)
         for block in self.blocks:
-            x = block(x, rotation, there)
-        return keep(self.norm(x), there)
+            x = block(x, rotation, real)
+        return keep(self.norm(x), real)

@@ -1,4 +1,4 @@
-"""The network of an acoustic model: encoder, rough decoder, and a decoder that is a field."""
+"""The network of the acoustic model, and sizes of its parts."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -12,28 +12,28 @@ from oneleap.core.nets import ConvNeXt1d, LYNXNet, WaveNet
 from oneleap.core.nets.layers import keep
 from oneleap.core.nets.sequence import SequenceNet
 from oneleap.core.types import Conditioned
-from oneleap.domains.audio.vocoders.vocos import Block
+from oneleap.domains.audio.sequence import expand_by_duration
+from oneleap.domains.audio.vocoders.backbone import ConvNeXtBlock
 from oneleap.domains.singing.models.encoder import FFTEncoder
-from oneleap.domains.singing.models.frames import spread
 from oneleap.domains.singing.spec import Spec
 
 
-class Decoder(ABC):
-    """A kind of network over frames; subclasses are frozen dataclasses."""
+class DecoderConfig(ABC):
+    """Kind and sizes of a decoder; subclasses are frozen dataclasses."""
 
     @abstractmethod
     def build(self, dim: int, cond: int) -> SequenceNet:
-        """A field of (b, dim, n) given (b, cond, n)."""
+        """Build a field of (b, dim, n) under a condition (b, cond, n)."""
 
 
 @dataclass(frozen=True)
-class LYNX(Decoder):
-    """LYNXNet2, the production line's; openvpi has 1024 and 6.
+class LYNXConfig(DecoderConfig):
+    """LYNXNet2, the decoder of openvpi, which has width 1024 and depth 6.
 
     Attributes:
         width: Channels.
-        depth: Blocks.
-        kernel: Frames of a convolution.
+        depth: Number of blocks.
+        kernel: Kernel size of the convolutions, in frames.
     """
 
     width: int = 256
@@ -41,18 +41,18 @@ class LYNX(Decoder):
     kernel: int = 31
 
     def build(self, dim: int, cond: int) -> SequenceNet:
-        """See :meth:`Decoder.build`."""
+        """See :meth:`DecoderConfig.build`."""
         return LYNXNet(dim, cond, 0, self.width, self.depth, self.kernel)
 
 
 @dataclass(frozen=True)
-class Wave(Decoder):
-    """WaveNet, as DiffSinger was published; there 256 and 20, dilations 1 or in cycles of 4.
+class WaveNetConfig(DecoderConfig):
+    """WaveNet, the decoder of the DiffSinger paper, which has width 256 and depth 20.
 
     Attributes:
         width: Channels.
-        depth: Blocks.
-        dilation_cycle: Dilations run 1, 2, 4 ... over so many blocks.
+        depth: Number of blocks.
+        dilation_cycle: Number of blocks after which the dilations 1, 2, 4 ... start again.
     """
 
     width: int = 96
@@ -60,18 +60,18 @@ class Wave(Decoder):
     dilation_cycle: int = 4
 
     def build(self, dim: int, cond: int) -> SequenceNet:
-        """See :meth:`Decoder.build`."""
+        """See :meth:`DecoderConfig.build`."""
         return WaveNet(dim, cond, 0, self.width, self.depth, self.dilation_cycle)
 
 
 @dataclass(frozen=True)
-class ConvNeXt(Decoder):
-    """ConvNeXt blocks at the frame rate.
+class ConvNeXtConfig(DecoderConfig):
+    """ConvNeXt blocks at frame rate.
 
     Attributes:
         width: Channels.
-        depth: Blocks.
-        expansion: Hidden channels of a block, in widths.
+        depth: Number of blocks.
+        expansion: Hidden channels of a block, as a multiple of ``width``.
     """
 
     width: int = 256
@@ -79,18 +79,18 @@ class ConvNeXt(Decoder):
     expansion: int = 3
 
     def build(self, dim: int, cond: int) -> SequenceNet:
-        """See :meth:`Decoder.build`."""
+        """See :meth:`DecoderConfig.build`."""
         return ConvNeXt1d(dim, cond, 0, self.width, self.depth, self.expansion)
 
 
 @dataclass(frozen=True)
-class Encoder:
-    """Sizes of the phoneme encoder; openvpi has 384, 4, 2 and 1536.
+class EncoderConfig:
+    """Sizes of an encoder of phonemes or notes; openvpi has 384, 4, 2 and 1536.
 
     Attributes:
-        width: Channels, those of the condition too.
-        depth: Transformer blocks.
-        heads: Of attention.
+        width: Channels of the encoder and of its output.
+        depth: Number of transformer blocks.
+        heads: Attention heads.
         hidden: Channels inside a block.
     """
 
@@ -101,13 +101,13 @@ class Encoder:
 
 
 @dataclass(frozen=True)
-class Aux:
+class AuxDecoderConfig:
     """Sizes of the auxiliary decoder; openvpi has 512, 2048 and 6.
 
     Attributes:
         width: Channels.
-        hidden: Channels between pointwise layers.
-        depth: ConvNeXt blocks.
+        hidden: Channels between the pointwise layers of a block.
+        depth: Number of ConvNeXt blocks.
     """
 
     width: int = 128
@@ -116,19 +116,19 @@ class Aux:
 
 
 class AuxDecoder(nn.Module):
-    """ConvNeXt from the condition to a rough spectrogram, openvpi's.
+    """ConvNeXt from the condition to a coarse spectrogram, as in openvpi.
 
     Args:
         cond: Channels of the condition.
-        dim: Channels of the data.
-        size: Of the network.
+        dim: Channels of the spectrogram.
+        size: Sizes of the network.
     """
 
-    def __init__(self, cond: int, dim: int, size: Aux) -> None:
+    def __init__(self, cond: int, dim: int, size: AuxDecoderConfig) -> None:
         super().__init__()
         self.inward = nn.Conv1d(cond, size.width, 7, padding=3)
         self.blocks = nn.ModuleList(
-            Block(size.width, size.hidden, 1 / size.depth) for _ in range(size.depth)
+            ConvNeXtBlock(size.width, size.hidden, 1 / size.depth) for _ in range(size.depth)
         )
         self.norm = nn.LayerNorm(size.width, eps=1e-6)
         self.outward = nn.Linear(size.width, dim)
@@ -136,33 +136,33 @@ class AuxDecoder(nn.Module):
     def forward(
         self, cond: Float[Tensor, "b c n"], mask: Bool[Tensor, "b 1 n"] | None
     ) -> Float[Tensor, "b d n"]:
-        """A spectrogram, anything at padding."""
-        there = None if mask is None else mask.mT
-        x = keep(self.inward(keep(cond, mask)).mT, there)
+        """Coarse spectrogram; padded frames have arbitrary values."""
+        real = None if mask is None else mask.mT
+        x = keep(self.inward(keep(cond, mask)).mT, real)
         for block in self.blocks:
-            x = keep(block(x), there)
-        rough: Tensor = self.outward(self.norm(x))
-        return rough.mT
+            x = keep(block(x), real)
+        coarse_mel: Tensor = self.outward(self.norm(x))
+        return coarse_mel.mT
 
 
-class Framed(NamedTuple):
-    """Phrases whose frames are told which phoneme they belong to; perhaps a crop of each.
+class FrameBatch(NamedTuple):
+    """Phrases, or segments of them, as the acoustic model reads them.
 
     Attributes:
-        tokens: Numbers of phonemes, 0 at padding.
-        each: Whole frames of each phoneme.
-        owner: Phoneme of each frame of the crops.
-        place: Where in its phoneme a frame is.
-        f0: Hz of each frame.
-        curves: Further curves that the model heeds, scaled, one channel each.
-        x: Normalised spectrograms of the crops.
+        tokens: Token of each phoneme, 0 at padding.
+        durations: Whole frames of each phoneme.
+        frame_to_token: Index of the phoneme of each frame of the segment.
+        position: Position of each frame within its phoneme.
+        f0: Pitch of each frame in Hz.
+        curves: Further curves the model is conditioned on, scaled, one channel each.
+        x: Normalized spectrograms of the segments.
         mask: True at real frames.
     """
 
     tokens: Int[Tensor, "b l"]
-    each: Int[Tensor, "b l"]
-    owner: Int[Tensor, "b n"]
-    place: Float[Tensor, "b n 3"]
+    durations: Int[Tensor, "b l"]
+    frame_to_token: Int[Tensor, "b n"]
+    position: Float[Tensor, "b n 3"]
     f0: Float[Tensor, "b n"]
     curves: Float[Tensor, "b n k"]
     x: Float[Tensor, "b mels n"]
@@ -170,23 +170,29 @@ class Framed(NamedTuple):
 
 
 class AcousticNet(nn.Module):
-    """Phonemes, durations and pitch to spectrograms.
+    """Encoder of phonemes, durations and pitch, auxiliary decoder, and decoder.
 
-    ``cond = spread(encoder(phoneme + log(1 + frames))) + place in the phoneme + ln(1 + f0 / 700)
-    + curves``, openvpi's with a linear layer in place of the recurrent "stretch" block.
+    ``cond = expand(encoder(phoneme + log(1 + frames))) + position + ln(1 + f0 / 700) + curves``
+    as in openvpi, with a linear layer in place of the recurrent "stretch" block.
 
-    Hidden layers are those of the decoder, ``decoder.blocks.0`` say.
+    Names of layers whose activations can be recorded are those of the decoder, for example
+    ``decoder.blocks.0``.
 
     Args:
-        spec: Alphabet and bands.
-        encoder: Its sizes.
+        spec: Phonemes and spectrogram format.
+        encoder: Sizes of the encoder.
         aux: Sizes of the auxiliary decoder.
-        decoder: Kind of the decoder.
-        curves: How many further curves there are.
+        decoder: Kind and sizes of the decoder.
+        curves: Number of further curves the model is conditioned on.
     """
 
     def __init__(
-        self, spec: Spec, encoder: Encoder, aux: Aux, decoder: Decoder, curves: int
+        self,
+        spec: Spec,
+        encoder: EncoderConfig,
+        aux: AuxDecoderConfig,
+        decoder: DecoderConfig,
+        curves: int,
     ) -> None:
         super().__init__()
         width, mels = encoder.width, spec.mel.n_mels
@@ -199,24 +205,33 @@ class AcousticNet(nn.Module):
         self.aux = AuxDecoder(width, mels, aux)
         self.decoder = decoder.build(mels, width)
 
-    def encode(self, batch: Framed) -> Float[Tensor, "b c n"]:
-        """The condition of each frame."""
+    def encode(self, batch: FrameBatch) -> Float[Tensor, "b c n"]:
+        """Condition of each frame."""
         x = self.phoneme(batch.tokens)
-        x = x + self.duration(batch.each.unsqueeze(2).to(x.dtype).log1p())
+        x = x + self.duration(batch.durations.unsqueeze(2).to(x.dtype).log1p())
         hidden = self.encoder(x, batch.tokens > 0)
-        cond = spread(hidden, batch.owner) + self.place(batch.place)
+        cond = expand_by_duration(hidden, batch.frame_to_token) + self.place(batch.position)
         cond = cond + self.pitch((1 + batch.f0.unsqueeze(2) / 700).log())
         if self.curves is not None:
             cond = cond + self.curves(batch.curves)
         return keep(cond, batch.mask.mT).mT
 
-    def rough(
-        self, cond: Float[Tensor, "b c n"], mask: Tensor | None, share: float = 0.1
+    def coarse_mel(
+        self, cond: Float[Tensor, "b c n"], mask: Tensor | None, gradient: float = 0.1
     ) -> Tensor:
-        """The auxiliary decoder's spectrogram; a share of its gradient reaches the encoder."""
-        slowed = share * cond + (1 - share) * cond.detach()
-        made: Tensor = self.aux(slowed, mask)
-        return made
+        """Spectrogram of the auxiliary decoder.
+
+        Args:
+            cond: Condition of each frame.
+            mask: True at real frames.
+            gradient: Fraction of the gradient that reaches the encoder.
+
+        Returns:
+            Coarse spectrogram, (b, mels, n).
+        """
+        scaled = gradient * cond + (1 - gradient) * cond.detach()
+        coarse_mel: Tensor = self.aux(scaled, mask)
+        return coarse_mel
 
     def field(
         self,
@@ -224,5 +239,14 @@ class AcousticNet(nn.Module):
         mask: Bool[Tensor, "b 1 n"],
         decoder: nn.Module | None = None,
     ) -> Conditioned:
-        """The decoder's field, or another's. The dropped condition is zero."""
+        """Field of a decoder under a condition; a dropped condition is zero.
+
+        Args:
+            cond: Condition of each frame.
+            mask: True at real frames.
+            decoder: Decoder to use instead of the network's own.
+
+        Returns:
+            The field ``u(z, r, t)``.
+        """
         return Conditioned(decoder or self.decoder, (cond, mask), (torch.zeros_like(cond), mask))

@@ -1,1 +1,1 @@
-"""TODO-FACE domains/singing/openvpi."""
+"""Export of a singer to openvpi's format: ONNX graphs and their configuration files."""

@@ -1,21 +1,24 @@
-"""The ``.yaml`` files of a voice of openvpi's kind."""
+"""Configuration files of a singer in openvpi's format."""
 
 from typing import Any
 
 from oneleap.core.errors import InputError
 from oneleap.domains.audio.mel import Mel
-from oneleap.domains.singing.openvpi import acoustic_graph as graphs
+from oneleap.domains.singing.openvpi.graphs import sampler_depth
 from oneleap.domains.singing.voice.singer import Singer
 
 
-def spectrum_keys(mel: Mel) -> dict[str, Any]:
-    """The contract in openvpi's words.
+def mel_keys(mel: Mel) -> dict[str, Any]:
+    """Describe a spectrogram format with openvpi's keys.
 
     Raises:
-        InputError: If the logarithm or the scale has no word there.
+        InputError: If the spectrogram does not have natural logarithms.
     """
     if mel.log_base != "e":
-        raise InputError("mel.log_base: openvpi's graphs have natural logarithms: train with e")
+        raise InputError(
+            f"mel.log_base is {mel.log_base}, but openvpi's format needs natural logarithms: "
+            "train with log_base e"
+        )
     return {
         "sample_rate": mel.sample_rate,
         "hop_size": mel.hop,
@@ -29,14 +32,22 @@ def spectrum_keys(mel: Mel) -> dict[str, Any]:
     }
 
 
-def configurations(singer: Singer, name: str) -> dict[str, dict[str, Any]]:
-    """The ``.yaml`` files of the folder, by path."""
-    acoustic, keys = singer.acoustic, spectrum_keys(singer.acoustic.spec.mel)
-    depth = graphs.depth_of(acoustic)
+def configuration_files(singer: Singer, name: str) -> dict[str, dict[str, Any]]:
+    """Make the contents of all ``.yaml`` files of a singer.
+
+    Args:
+        singer: The singer.
+        name: Name of the singer, from which the names of the graphs are made.
+
+    Returns:
+        Content of each file by its path in the singer's folder.
+    """
+    acoustic, mel = singer.acoustic, mel_keys(singer.acoustic.spec.mel)
+    depth = sampler_depth(acoustic)
     common = {"use_lang_id": False, "use_continuous_acceleration": True, "speakers": []}
-    timed = {key: keys[key] for key in ("sample_rate", "hop_size")}
-    heeds = {f"use_{c}_embed": c in acoustic.curves for c in ("energy", "breathiness")}
-    rest = dict.fromkeys(("key_shift", "speed", "voicing", "tension"), False)
+    frames = {key: mel[key] for key in ("sample_rate", "hop_size")}
+    curves = {f"use_{c}_embed": c in acoustic.curves for c in ("energy", "breathiness")}
+    unused = dict.fromkeys(("key_shift", "speed", "voicing", "tension"), False)
     return {
         "dsconfig.yaml": {
             "phonemes": "phonemes.json",
@@ -44,11 +55,11 @@ def configurations(singer: Singer, name: str) -> dict[str, dict[str, Any]]:
             "hidden_size": acoustic.encoder.width,
             "vocoder": f"{name}-nsf",
             **common,
-            **heeds,
-            **{f"use_{key}_embed": value for key, value in rest.items()},
+            **curves,
+            **{f"use_{key}_embed": value for key, value in unused.items()},
             "use_variable_depth": depth < 1,
             "max_depth": depth,
-            **keys,
+            **mel,
         },
         "dsdur/dsconfig.yaml": {
             "phonemes": "../phonemes.json",
@@ -57,7 +68,7 @@ def configurations(singer: Singer, name: str) -> dict[str, dict[str, Any]]:
             "predict_dur": True,
             "hidden_size": singer.durations.encoder.width,
             **common,
-            **timed,
+            **frames,
         },
         "dspitch/dsconfig.yaml": {
             "phonemes": "../phonemes.json",
@@ -68,13 +79,13 @@ def configurations(singer: Singer, name: str) -> dict[str, dict[str, Any]]:
             "use_note_rest": True,
             "hidden_size": singer.pitch.encoder.width,
             **common,
-            **timed,
+            **frames,
         },
         "dsvocoder/vocoder.yaml": {
             "name": f"{name}-nsf",
             "model": f"{name}-nsf.onnx",
             "pitch_controllable": True,
             "force_on_cpu": False,
-            **keys,
+            **mel,
         },
     }

@@ -1,1 +1,1 @@
-"""TODO-FACE domains/singing/scores."""
+"""Scores: reading and writing MusicXML and MIDI, and cutting a score into phrases."""

@@ -1,39 +1,53 @@
-"""MIDI files with lyrics, ``.kar`` among them, to scores and back."""
+"""Reading MIDI files with lyrics, ``.kar`` among them, as scores."""
 
 import os
 from bisect import bisect_right
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from oneleap.core.errors import InputError
-from oneleap.core.files import replacing
-from oneleap.domains.singing.scores.musicxml import GOES_ON
-from oneleap.domains.singing.scores.score import TEMPO, Bar, Note, Score, even_bars, onsets
+from oneleap.domains.singing.scores.score import (
+    CONTINUATION_LYRICS,
+    DEFAULT_TEMPO,
+    Bar,
+    Note,
+    Score,
+    TimeSignature,
+    bar_beats,
+    onsets,
+    uniform_bars,
+)
 
-TICKS = 480
-"""Of a quarter note, in files that are written; more where a note's length asks for it."""
+BREATH_TEXT = "breath"
+"""Text event that marks a breath after a note, because MIDI has no event for it."""
 
-NEAR = Fraction(1, 8)
-"""Quarter notes by which a lyric may miss its note."""
+LYRIC_TOLERANCE = Fraction(1, 8)
+"""Largest distance of a lyric from its note, quarter notes."""
 
-LEGATO = Fraction(1, 32)
-"""Quarter notes of gap, or of overlap, that mean nothing: keys are not released exactly."""
+GAP_TOLERANCE = Fraction(1, 32)
+"""Largest gap or overlap between two notes that is ignored, quarter notes."""
 
-BREATH = "breath"
-"""Text event by which a breath after a note is written; MIDI has no sign for it."""
-
-LARGEST = 8 * 2**20
-"""Bytes beyond which a file is refused, 8 MiB."""
+MAX_BYTES = 8 * 2**20
+"""Largest size of a file, 8 MiB."""
 
 
 @dataclass
 class _Track:
-    """A track's events, in ticks."""
+    """Events of a track; all times are in ticks.
+
+    Attributes:
+        name: Name of the track.
+        notes: Triples (onset, end, pitch in semitones).
+        lyrics: Pairs (time, text) of lyric events.
+        texts: Pairs (time, text) of text events.
+        breaths: Times of breaths.
+        end: End of the track.
+    """
 
     name: str = ""
-    notes: list[tuple[int, int, int]] = field(default_factory=list)  # onset, end, pitch
+    notes: list[tuple[int, int, int]] = field(default_factory=list)
     lyrics: list[tuple[int, str]] = field(default_factory=list)
     texts: list[tuple[int, str]] = field(default_factory=list)
     breaths: list[int] = field(default_factory=list)
@@ -41,79 +55,83 @@ class _Track:
 
 
 def read_midi(path: str | os.PathLike[str]) -> Score:
-    """The sung track of a MIDI file: the one with the most lyrics.
+    """Read the track of a MIDI file that is sung: the one with the most lyrics.
 
-    Lyrics are lyric events, or text events where there are none (``.kar``); they may be in a track
-    of their own, and are then sung to the track whose notes they meet most often. A note without
-    one goes on with the syllable before. Bars are counted from 1 by the time signatures.
+    Lyrics are lyric events, or text events if there are no lyric events (``.kar``). If they are in
+    a track without notes, they belong to the track whose notes they match best. A note without a
+    lyric continues the syllable before it. Bars are counted from 1 by the time signatures.
 
     Raises:
-        InputError: If it is no MIDI file, has no lyrics, or something cannot be sung; the line
-            names file, bar and note.
+        InputError: If the file is not a MIDI file, has no lyrics, or contains something that cannot
+            be sung. The message names the file, the bar and the note.
     """
-    file = _opened(Path(path))
+    file = _open_midi(Path(path))
     try:
-        return _score(file)
+        return _convert_file(file)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
 
 
-def _opened(path: Path) -> Any:
+def _open_midi(path: Path) -> Any:
     try:
         import mido
     except ModuleNotFoundError:
         raise InputError("mido is not installed: pip install 'oneleap[singing]'") from None
     try:
-        if path.stat().st_size > LARGEST:
-            raise InputError(f"{path}: more than {LARGEST // 2**20} MiB: no score is so large")
+        if path.stat().st_size > MAX_BYTES:
+            raise InputError(f"{path}: no score has more than {MAX_BYTES // 2**20} MiB")
         return mido.MidiFile(path, charset="latin1", clip=True)
     except OSError as error:
-        reason = error.strerror or str(error) or "it ends too soon"
-        raise InputError(f"{path}: is no MIDI file ({reason})") from None
+        reason = error.strerror or str(error) or "it ends too early"
+        raise InputError(f"{path} is not a MIDI file ({reason})") from None
     except (EOFError, LookupError, ValueError, TypeError, mido.KeySignatureError) as error:
-        raise InputError(f"{path}: is no MIDI file ({error or 'it ends too soon'})") from None
+        reason = str(error) or "it ends too early"
+        raise InputError(f"{path} is not a MIDI file ({reason})") from None
 
 
-def _score(file: Any) -> Score:
-    if file.ticks_per_beat < 1 or file.type == 2 or not file.tracks:
-        raise InputError("is of a kind that is no score: save it as format 1, with ticks a beat")
-    tracks = [_track(track) for track in file.tracks]
-    tempos, metres = _conductor(file)
-    words = max(tracks, key=lambda t: len(t.lyrics))
-    lyrics = words.lyrics
+def _convert_file(file: Any) -> Score:
+    ticks = file.ticks_per_beat
+    if ticks < 1 or file.type == 2 or not file.tracks:
+        raise InputError("is not a score: save it as format 1, with times in ticks per beat")
+    tracks = [_parse_track(track) for track in file.tracks]
+    tempos, time_signatures = _conductor_events(file)
+    lyric_track = max(tracks, key=lambda t: len(t.lyrics))
+    lyrics = lyric_track.lyrics
     if not lyrics:
-        words = max(tracks, key=lambda t: len(t.texts))
-        lyrics = words.texts
-    sung = words if words.notes else _meets(tracks, lyrics, file.ticks_per_beat)
-    if not lyrics or not sung.notes:
-        raise InputError("has no lyrics: nothing is sung; write a lyric event to each note")
-    beat = file.ticks_per_beat
-    end = max(sung.end, *(max(end, onset + 1) for onset, end, _ in sung.notes))
-    bars = _bars({Fraction(t, beat): metre for t, metre in metres.items()}, Fraction(end, beat))
-    notes = _notes(sung, lyrics, beat, bars)
-    filled = sum((b.beats for b in bars), Fraction(0)) - sum((n.beats for n in notes), Fraction(0))
-    if filled:
-        notes.append(Note(filled, None))
-    changes = tuple((Fraction(tick, beat), tempo) for tick, tempo in sorted(tempos.items()))
-    title = tracks[0].name if tracks[0] is not sung else ""
-    return Score(tuple(notes), bars, changes, title, sung.name)
+        lyric_track = max(tracks, key=lambda t: len(t.texts))
+        lyrics = lyric_track.texts
+    vocal = lyric_track if lyric_track.notes else _matching_track(tracks, lyrics, ticks)
+    if not lyrics or not vocal.notes:
+        raise InputError("has no lyrics: write a lyric event for each note")
+    end = max(vocal.end, *(max(end, onset + 1) for onset, end, _ in vocal.notes))
+    bars = _make_bars(
+        {Fraction(t, ticks): signature for t, signature in time_signatures.items()},
+        Fraction(end, ticks),
+    )
+    notes = _convert_notes(vocal, lyrics, ticks, bars)
+    missing = sum((b.beats for b in bars), Fraction(0)) - sum((n.beats for n in notes), Fraction(0))
+    if missing:
+        notes.append(Note(missing, None))
+    changes = tuple((Fraction(tick, ticks), tempo) for tick, tempo in sorted(tempos.items()))
+    title = tracks[0].name if tracks[0] is not vocal else ""
+    return Score(tuple(notes), bars, changes, title, vocal.name)
 
 
-def _track(messages: Any) -> _Track:
+def _parse_track(messages: Any) -> _Track:
     found = _Track()
     tick = 0
     sounding: dict[tuple[int, int], int] = {}
     for message in messages:
         tick += message.time
         if message.type == "track_name" and not found.name:
-            found.name = _text(message.name).strip()
+            found.name = _decode_text(message.name).strip()
         elif message.type == "lyrics":
-            found.lyrics.append((tick, _text(message.text)))
-        elif message.type == "text" and message.text == BREATH:
+            found.lyrics.append((tick, _decode_text(message.text)))
+        elif message.type == "text" and message.text == BREATH_TEXT:
             found.breaths.append(tick)
         elif message.type == "text" and not message.text.startswith("@"):
-            found.texts.append((tick, _text(message.text)))
-        elif message.type in ("note_on", "note_off") and message.channel != 9:
+            found.texts.append((tick, _decode_text(message.text)))
+        elif message.type in ("note_on", "note_off") and message.channel != 9:  # 9 is percussion
             key = (message.channel, message.note)
             if key in sounding:
                 found.notes.append((sounding.pop(key), tick, message.note))
@@ -126,8 +144,8 @@ def _track(messages: Any) -> _Track:
     return found
 
 
-def _text(raw: str) -> str:
-    """Text of bytes that may be UTF-8 or Shift-JIS."""
+def _decode_text(raw: str) -> str:
+    """Decode text that was read as Latin-1, but may be UTF-8 or Shift-JIS."""
     data = raw.encode("latin1")
     for name in ("utf-8", "cp932"):
         try:
@@ -137,124 +155,111 @@ def _text(raw: str) -> str:
     return raw
 
 
-def _conductor(file: Any) -> tuple[dict[int, float], dict[int, tuple[int, int]]]:
-    """Tempos and time signatures of all tracks, by tick; a thousandth of a tempo is rounding."""
-    tempos: dict[int, float] = {0: TEMPO}
-    metres: dict[int, tuple[int, int]] = {0: (4, 4)}
+def _conductor_events(file: Any) -> tuple[dict[int, float], dict[int, TimeSignature]]:
+    """Collect tempos and time signatures of all tracks by tick; tempos have three decimals."""
+    tempos: dict[int, float] = {0: DEFAULT_TEMPO}
+    time_signatures: dict[int, TimeSignature] = {0: (4, 4)}
     for track in file.tracks:
         tick = 0
         for message in track:
             tick += message.time
             if message.type == "set_tempo":
                 if message.tempo < 1:
-                    raise InputError(f"tempo: {message.tempo} microseconds a beat")
+                    raise InputError(f"a tempo is {message.tempo} microseconds per beat")
                 tempos[tick] = round(60e6 / message.tempo, 3)
             elif message.type == "time_signature":
-                metres[tick] = (message.numerator, message.denominator)
-    return tempos, metres
+                time_signatures[tick] = (message.numerator, message.denominator)
+    return tempos, time_signatures
 
 
-def _bars(metres: dict[Fraction, tuple[int, int]], end: Fraction) -> tuple[Bar, ...]:
-    """Bars up to the one in which the last note ends; a time signature begins one."""
-    changes = sorted(metres.items())
+def _make_bars(time_signatures: dict[Fraction, TimeSignature], end: Fraction) -> tuple[Bar, ...]:
+    """Make bars up to the one in which the last note ends; a time signature starts a bar."""
+    changes = sorted(time_signatures.items())
     found: list[Bar] = []
-    for k, (start, metre) in enumerate(changes):
+    for k, (start, time_signature) in enumerate(changes):
         if start >= end:
             break
         stop = min(changes[k + 1][0], end) if k + 1 < len(changes) else end
-        whole = Fraction(4 * metre[0], metre[1])
-        if whole <= 0:
-            raise InputError(f"a time signature of {metre[0]} over {metre[1]}")
+        full = bar_beats(time_signature)
+        if full <= 0:
+            raise InputError(f"a time signature is {time_signature[0]}/{time_signature[1]}")
         length = stop - start
         if stop == end:
-            length = -(-length // whole) * whole
+            length = -(-length // full) * full
             if k + 1 < len(changes):
                 length = min(length, changes[k + 1][0] - start)
-        for bar in even_bars(length, metre):
-            found.append(Bar(str(len(found) + 1), bar.beats, metre))
+        for bar in uniform_bars(length, time_signature):
+            found.append(Bar(str(len(found) + 1), bar.beats, time_signature))
     return tuple(found)
 
 
-def _meets(tracks: list[_Track], lyrics: list[tuple[int, str]], beat: int) -> _Track:
-    """The track whose notes begin where most lyrics are."""
+def _matching_track(tracks: list[_Track], lyrics: list[tuple[int, str]], ticks: int) -> _Track:
+    """Find the track with the most notes that start at lyrics."""
 
-    def met(track: _Track) -> tuple[int, int]:
-        starts = [Fraction(onset, beat) for onset, _, _ in track.notes]
-        hits = {_nearest(starts, Fraction(tick, beat)) for tick, _ in lyrics} - {None}
+    def matches(track: _Track) -> tuple[int, int]:
+        starts = [Fraction(onset, ticks) for onset, _, _ in track.notes]
+        hits = {_nearest_note(starts, Fraction(tick, ticks)) for tick, _ in lyrics} - {None}
         return len(hits), -len(starts)
 
-    return max(tracks, key=met)
+    return max(tracks, key=matches)
 
 
-def _notes(
-    track: _Track, lyrics: list[tuple[int, str]], beat: int, bars: tuple[Bar, ...]
+def _convert_notes(
+    track: _Track, lyrics: list[tuple[int, str]], ticks: int, bars: tuple[Bar, ...]
 ) -> list[Note]:
-    starts = [Fraction(onset, beat) for onset, _, _ in track.notes]
-    words: dict[int, str] = {}
-    for tick, text in lyrics:
-        i = _nearest(starts, Fraction(tick, beat))
-        if i is None:
-            bar = bars[max(0, bisect_right(onsets(bars), Fraction(tick, beat)) - 1)].number
-            raise InputError(f"bar {bar}: the lyric '{text.strip()[:20]}' meets no note")
-        words[i] = (words.get(i, "") + " " + text.strip(" \r\n/\\")).strip()
-    breaths = {Fraction(tick, beat) for tick in track.breaths}
+    starts = [Fraction(onset, ticks) for onset, _, _ in track.notes]
+    lyric_of = _assign_lyrics(starts, lyrics, ticks, bars)
+    breaths = {Fraction(tick, ticks) for tick in track.breaths}
     found: list[Note] = []
     at = Fraction(0)
     for i, (_, end_tick, pitch) in enumerate(track.notes):
-        start, end = starts[i], Fraction(end_tick, beat)
-        where = _place(bars, starts, i)
-        follow = starts[i + 1] if i + 1 < len(starts) else None
-        if follow is not None and end > follow:
-            if end - follow > LEGATO or follow <= start:
-                raise InputError(f"{where}: overlaps the next note: one voice sings one at a time")
-            end = follow
+        start, end = starts[i], Fraction(end_tick, ticks)
+        where = _location(bars, starts, i)
+        following = starts[i + 1] if i + 1 < len(starts) else None
+        if following is not None and end > following:
+            if end - following > GAP_TOLERANCE or following <= start:
+                raise InputError(f"{where}: overlaps the next note: shorten one of them")
+            end = following
         if end <= start:
             raise InputError(f"{where}: its length is 0: give it one, or delete it")
         if start > at:
-            if found and start - at < LEGATO:
-                found[-1] = _longer(found[-1], start - at)
+            if found and start - at < GAP_TOLERANCE:
+                found[-1] = replace(found[-1], beats=found[-1].beats + start - at)
             else:
                 found.append(Note(start - at, None))
-        lyric = words.get(i, "")
-        lyric = "" if lyric in GOES_ON else lyric
+        lyric = lyric_of.get(i, "")
+        lyric = "" if lyric in CONTINUATION_LYRICS else lyric
         found.append(Note(end - start, float(pitch), lyric, not lyric, end in breaths))
         at = end
     return found
 
 
-def _longer(note: Note, beats: Fraction) -> Note:
-    return Note(note.beats + beats, note.midi, note.lyric, note.slur, note.breath)
+def _assign_lyrics(
+    starts: list[Fraction], lyrics: list[tuple[int, str]], ticks: int, bars: tuple[Bar, ...]
+) -> dict[int, str]:
+    """Assign each lyric to the nearest note; the result has the lyric by index of the note."""
+    found: dict[int, str] = {}
+    for tick, text in lyrics:
+        beat = Fraction(tick, ticks)
+        i = _nearest_note(starts, beat)
+        if i is None:
+            bar = bars[max(0, bisect_right(onsets(bars), beat) - 1)].number
+            raise InputError(f"bar {bar}: the lyric '{text.strip()[:20]}' is not at a note")
+        found[i] = (found.get(i, "") + " " + text.strip(" \r\n/\\")).strip()
+    return found
 
 
-def _nearest(starts: list[Fraction], at: Fraction) -> int | None:
-    """Index of the note that begins nearest to a time, if it is near."""
+def _nearest_note(starts: list[Fraction], at: Fraction) -> int | None:
+    """Find the note that starts nearest to a beat; ``None`` if none is within the tolerance."""
     k = bisect_right(starts, at)
-    near = [i for i in (k - 1, k) if 0 <= i < len(starts) and abs(starts[i] - at) <= NEAR]
+    near = [
+        i for i in (k - 1, k) if 0 <= i < len(starts) and abs(starts[i] - at) <= LYRIC_TOLERANCE
+    ]
     return min(near, key=lambda i: abs(starts[i] - at), default=None)
 
 
-def _place(bars: tuple[Bar, ...], starts: list[Fraction], i: int) -> str:
-    begins = onsets(bars)
-    bar = bisect_right(begins, starts[i]) - 1
-    number = sum(begins[bar] <= s for s in starts[: i + 1])
+def _location(bars: tuple[Bar, ...], starts: list[Fraction], i: int) -> str:
+    bar_starts = onsets(bars)
+    bar = bisect_right(bar_starts, starts[i]) - 1
+    number = sum(bar_starts[bar] <= s for s in starts[: i + 1])
     return f"bar {bars[bar].number}, note {number}"
-
-
-def write_midi(path: str | os.PathLike[str], score: Score) -> None:
-    """Write a score as a MIDI file of format 1, lyrics in UTF-8; it appears whole or not at all.
-
-    MIDI numbers bars by itself, and rounds a tempo to a microsecond a beat. A bar shorter than its
-    metre is written as a time signature of its own.
-
-    Raises:
-        InputError: If a pitch has cents, which MIDI has no notes for.
-    """
-    import mido
-
-    from oneleap.domains.singing.scores.midi_write import conductor, voice, with_ticks
-
-    ticks = with_ticks(score, TICKS)
-    file = mido.MidiFile(type=1, ticks_per_beat=ticks, charset="utf-8")
-    file.tracks += [conductor(score, ticks), voice(score, ticks, BREATH)]
-    with replacing(Path(path)) as temporary:
-        file.save(temporary)

@@ -1,7 +1,8 @@
-"""Writing MusicXML: one part, notes cut at bar lines and tied."""
+"""Writing MusicXML: one part, whose notes are split at bar lines and tied."""
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from math import lcm
 from pathlib import Path
@@ -9,14 +10,9 @@ from xml.sax.saxutils import escape
 
 from oneleap.core.files import replacing
 from oneleap.domains.singing.scores.score import Bar, Note, Score, onsets
+from oneleap.domains.singing.segments.pitch import SHARP_NAMES
 
-STEPS = tuple(
-    (name[0], len(name) - 1)
-    for name in ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
-)
-"""Letter and sharps of each semitone."""
-
-_KINDS = {
+_NOTE_TYPES = {
     Fraction(4): "whole",
     Fraction(2): "half",
     Fraction(1): "quarter",
@@ -25,7 +21,7 @@ _KINDS = {
     Fraction(1, 8): "32nd",
 }
 
-_HEAD = (
+_HEADER = (
     '<?xml version="1.0" encoding="UTF-8"?>\n'
     '<!DOCTYPE score-partwise PUBLIC "-//Recordare//DTD MusicXML 3.1 Partwise//EN" '
     '"http://www.musicxml.org/dtds/partwise.dtd">\n'
@@ -34,105 +30,110 @@ _HEAD = (
 
 
 def write_musicxml(path: str | os.PathLike[str], score: Score) -> None:
-    """Write a score as an uncompressed MusicXML file; it appears whole or not at all."""
+    """Write a score to an uncompressed MusicXML file, completely or not at all."""
     with replacing(Path(path)) as temporary:
         temporary.write_text(musicxml(score), encoding="utf-8")
 
 
 def musicxml(score: Score) -> str:
-    """The score as MusicXML 3.1, partwise.
+    """Convert a score to MusicXML 3.1, partwise.
 
-    Pitches are spelt with sharps; a fraction of a semitone is part of ``alter``. Slurs and breaths
-    are notations, tempos ``<sound tempo>``, which must fall on the beginning of a note or a bar.
+    Pitches are spelled with sharps; a fraction of a semitone is part of ``alter``. Slurs and
+    breaths become notations, and tempos become ``<sound tempo>``. A note is split where the tempo
+    changes.
     """
     beats = [n.beats for n in score.notes] + [b.beats for b in score.bars]
     divisions = lcm(*(f.denominator for f in (*beats, *(beat for beat, _ in score.tempos))))
-    lines = [_HEAD]
+    lines = [_HEADER]
     if score.title:
         lines.append(f"<work><work-title>{escape(score.title)}</work-title></work>\n")
     part = escape(score.part)
     lines.append(f'<part-list><score-part id="P1"><part-name>{part}</part-name></score-part>')
     lines.append('</part-list>\n<part id="P1">\n')
     tempos = dict(score.tempos)
-    metre: tuple[int, int] | None = None
-    for k, (bar, pieces) in enumerate(zip(score.bars, cut(score), strict=True)):
-        short = ' implicit="yes"' if bar.number == "0" else ""
-        lines.append(f'<measure number="{escape(bar.number)}"{short}>\n')
-        if bar.metre != metre:
+    time_signature: tuple[int, int] | None = None
+    for k, (bar, notes) in enumerate(zip(score.bars, _split_into_bars(score), strict=True)):
+        pickup = ' implicit="yes"' if bar.number == "0" else ""
+        lines.append(f'<measure number="{escape(bar.number)}"{pickup}>\n')
+        if bar.time_signature != time_signature:
             lines.append(_attributes(bar, divisions if k == 0 else None))
-            metre = bar.metre
-        for piece in pieces:
-            if piece.onset in tempos:
-                lines.append(_tempo(tempos.pop(piece.onset)))
-            lines.append(piece.xml(divisions))
+            time_signature = bar.time_signature
+        for note in notes:
+            if note.onset in tempos:
+                lines.append(_tempo(tempos.pop(note.onset)))
+            lines.append(_note(note, divisions))
         lines.append("</measure>\n")
     lines.append("</part>\n</score-partwise>\n")
     return "".join(lines)
 
 
-class Piece:
-    """The part of a note that lies in one bar.
+@dataclass(frozen=True)
+class _TiedNote:
+    """A note of the file: a note of the score, or the part of it in one bar.
 
-    Args:
-        note: The note.
-        onset: Beat at which this part begins.
-        beats: Its length.
-        first: Whether the note begins with it.
-        last: Whether it ends with it.
-        slur_goes_on: Whether a slur follows the note.
+    Attributes:
+        note: Note of the score.
+        onset: Beat at which this part starts.
+        beats: Length of this part, quarter notes.
+        first: Whether the note starts with this part.
+        last: Whether the note ends with this part.
+        slur_follows: Whether the next note of the score is a slur.
     """
 
-    def __init__(
-        self, note: Note, onset: Fraction, beats: Fraction, first: bool, last: bool, slur: bool
-    ) -> None:
-        self.note, self.onset, self.beats = note, onset, beats
-        self.first, self.last, self.slur = first, last, slur
-
-    def xml(self, divisions: int) -> str:
-        """Its element, in the order that the schema asks for."""
-        note, duration = self.note, f"<duration>{int(self.beats * divisions)}</duration>"
-        if note.midi is None:
-            return f"<note><rest/>{duration}<voice>1</voice>{_kind(self.beats)}</note>\n"
-        ties = [kind for kind, here in (("stop", not self.first), ("start", not self.last)) if here]
-        marks = [f'<tied type="{kind}"/>' for kind in ties]
-        if note.slur and self.first:
-            marks.append('<slur type="stop" number="1"/>')
-        if self.slur and self.last:
-            marks.append('<slur type="start" number="1"/>')
-        if note.breath and self.last:
-            marks.append("<articulations><breath-mark/></articulations>")
-        notations = f"<notations>{''.join(marks)}</notations>" if marks else ""
-        lyric = ""
-        if note.lyric and self.first:
-            text = f"<text>{escape(note.lyric)}</text>"
-            lyric = f'<lyric number="1"><syllabic>single</syllabic>{text}</lyric>'
-        tied = "".join(f'<tie type="{kind}"/>' for kind in ties)
-        inner = f"{_pitch(note.midi)}{duration}{tied}<voice>1</voice>{_kind(self.beats)}"
-        return f"<note>{inner}{notations}{lyric}</note>\n"
+    note: Note
+    onset: Fraction
+    beats: Fraction
+    first: bool
+    last: bool
+    slur_follows: bool
 
 
-def cut(score: Score) -> Iterator[list[Piece]]:
-    """Pieces of notes in each bar; also cut where the tempo changes within a note."""
-    starts = onsets(score.bars)
-    changes = sorted({beat for beat, _ in score.tempos} | set(starts))
-    pieces = list[Piece]()
+def _split_into_bars(score: Score) -> Iterator[list[_TiedNote]]:
+    """Split notes at bar lines and at changes of tempo; yield those of each bar."""
+    bar_starts = onsets(score.bars)
+    changes = sorted({beat for beat, _ in score.tempos} | set(bar_starts))
+    found = list[_TiedNote]()
     for i, (note, onset) in enumerate(zip(score.notes, onsets(score.notes), strict=True)):
-        inner = [c for c in changes if onset < c < onset + note.beats]
-        ends = [*inner, onset + note.beats]
-        slur = i + 1 < len(score.notes) and score.notes[i + 1].slur
-        at = onset
+        ends = [c for c in changes if onset < c < onset + note.beats] + [onset + note.beats]
+        slur_follows = i + 1 < len(score.notes) and score.notes[i + 1].slur
+        start = onset
         for end in ends:
-            pieces.append(Piece(note, at, end - at, at == onset, end == ends[-1], slur))
-            at = end
-    for start, bar in zip(starts, score.bars, strict=True):
-        yield [p for p in pieces if start <= p.onset < start + bar.beats]
+            first, last = start == onset, end == ends[-1]
+            found.append(_TiedNote(note, start, end - start, first, last, slur_follows))
+            start = end
+    for start, bar in zip(bar_starts, score.bars, strict=True):
+        yield [part for part in found if start <= part.onset < start + bar.beats]
+
+
+def _note(part: _TiedNote, divisions: int) -> str:
+    """Write a note element, whose children are in the order of the schema."""
+    note, duration = part.note, f"<duration>{int(part.beats * divisions)}</duration>"
+    if note.midi is None:
+        return f"<note><rest/>{duration}<voice>1</voice>{_note_type(part.beats)}</note>\n"
+    ties = [kind for kind, here in (("stop", not part.first), ("start", not part.last)) if here]
+    marks = [f'<tied type="{kind}"/>' for kind in ties]
+    if note.slur and part.first:
+        marks.append('<slur type="stop" number="1"/>')
+    if part.slur_follows and part.last:
+        marks.append('<slur type="start" number="1"/>')
+    if note.breath and part.last:
+        marks.append("<articulations><breath-mark/></articulations>")
+    notations = f"<notations>{''.join(marks)}</notations>" if marks else ""
+    lyric = ""
+    if note.lyric and part.first:
+        text = f"<text>{escape(note.lyric)}</text>"
+        lyric = f'<lyric number="1"><syllabic>single</syllabic>{text}</lyric>'
+    tied = "".join(f'<tie type="{kind}"/>' for kind in ties)
+    inner = f"{_pitch(note.midi)}{duration}{tied}<voice>1</voice>{_note_type(part.beats)}"
+    return f"<note>{inner}{notations}{lyric}</note>\n"
 
 
 def _attributes(bar: Bar, divisions: int | None) -> str:
+    """Write the attributes of a bar; divisions, key and clef only if divisions are given."""
     head = "" if divisions is None else f"<divisions>{divisions}</divisions>"
     key = "" if divisions is None else "<key><fifths>0</fifths><mode>major</mode></key>"
-    beats, kind = bar.metre
-    time = f"<time><beats>{beats}</beats><beat-type>{kind}</beat-type></time>"
+    beats, beat_type = bar.time_signature
+    time = f"<time><beats>{beats}</beats><beat-type>{beat_type}</beat-type></time>"
     clef = "" if divisions is None else "<clef><sign>G</sign><line>2</line></clef>"
     return f"<attributes>{head}{key}{time}{clef}</attributes>\n"
 
@@ -144,18 +145,18 @@ def _tempo(tempo: float) -> str:
     return f'<direction placement="above">{kind}<sound tempo="{tempo!r}"/></direction>\n'
 
 
-def _kind(beats: Fraction) -> str:
-    """How a length is printed: its note value and dot, where it has one."""
+def _note_type(beats: Fraction) -> str:
+    """Write the printed note value and dot of a length; nothing if it has none."""
     for dot, factor in (("", Fraction(1)), ("<dot/>", Fraction(3, 2))):
-        name = _KINDS.get(beats / factor)
+        name = _NOTE_TYPES.get(beats / factor)
         if name:
             return f"<type>{name}</type>{dot}"
     return ""
 
 
 def _pitch(midi: float) -> str:
-    whole = round(midi)
-    letter, sharps = STEPS[whole % 12]
-    alter = sharps + (midi - whole)
+    semitone = round(midi)
+    letter, sharp = SHARP_NAMES[semitone % 12][0], len(SHARP_NAMES[semitone % 12]) - 1
+    alter = sharp + (midi - semitone)
     inner = "" if alter == 0 else f"<alter>{alter if alter % 1 else int(alter)}</alter>"
-    return f"<pitch><step>{letter}</step>{inner}<octave>{whole // 12 - 1}</octave></pitch>"
+    return f"<pitch><step>{letter}</step>{inner}<octave>{semitone // 12 - 1}</octave></pitch>"

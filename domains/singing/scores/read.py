@@ -1,68 +1,95 @@
-"""Any file that can be sung, to segments: ``oneleap sing`` begins here."""
+"""Reading any file that can be sung: MusicXML, MIDI, ``.ds`` and HTS labels."""
 
 import os
 from pathlib import Path
 
 from oneleap.core.errors import InputError
-from oneleap.domains.singing.lyrics.phonemes import Phonemes
+from oneleap.domains.singing.lyrics.phonemizer import Phonemizer
 from oneleap.domains.singing.scores.midi import read_midi
 from oneleap.domains.singing.scores.musicxml import read_musicxml
-from oneleap.domains.singing.scores.phrasing import segments
+from oneleap.domains.singing.scores.phrasing import score_to_segments
 from oneleap.domains.singing.scores.score import Score
 from oneleap.domains.singing.segments.ds import read_ds
-from oneleap.domains.singing.segments.hts import read_labels, segment_of
-from oneleap.domains.singing.segments.phrases import phrases
-from oneleap.domains.singing.segments.segment import Segment
+from oneleap.domains.singing.segments.hts import read_labels
+from oneleap.domains.singing.segments.hts_segments import labels_to_segment
+from oneleap.domains.singing.segments.segment import ScoreSegment
+from oneleap.domains.singing.segments.splitting import split_at_rests
 
-MUSICXML = (".musicxml", ".xml", ".mxl")
-MIDI = (".mid", ".midi", ".kar")
-SEGMENTS = (".ds", ".lab")
-"""Suffixes of files; those of the last kind say phonemes, and need no lyrics."""
+MUSICXML_SUFFIXES = (".musicxml", ".xml", ".mxl")
+"""Suffixes of MusicXML files."""
+
+MIDI_SUFFIXES = (".mid", ".midi", ".kar")
+"""Suffixes of MIDI files."""
+
+SEGMENT_SUFFIXES = (".ds", ".lab")
+"""Suffixes of files that contain phonemes instead of lyrics."""
 
 
-def read_sheet(path: str | os.PathLike[str], *, verse: int = 1) -> Score:
-    """The score of a MusicXML or MIDI file.
+def read_score(path: str | os.PathLike[str], *, verse: int = 1) -> Score:
+    """Read the score of a MusicXML or MIDI file.
+
+    Args:
+        path: The file.
+        verse: Number of the verse to sing, if a MusicXML file has several.
+
+    Returns:
+        The score.
 
     Raises:
-        InputError: If it is neither, or wrong; see :func:`read_musicxml`, :func:`read_midi`.
+        InputError: If the file has another suffix or is invalid; see :func:`read_musicxml` and
+            :func:`read_midi`.
     """
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     suffix = path.suffix.lower()
-    if suffix in MIDI:
+    if suffix in MIDI_SUFFIXES:
         return read_midi(path)
-    if suffix in MUSICXML:
+    if suffix in MUSICXML_SUFFIXES:
         return read_musicxml(path, verse=verse)
-    known = ", ".join((*MUSICXML, *MIDI, *SEGMENTS))
-    raise InputError(f"{path}: a score is one of {known}, not '{suffix}'")
+    known = ", ".join((*MUSICXML_SUFFIXES, *MIDI_SUFFIXES, *SEGMENT_SUFFIXES))
+    raise InputError(f"{path}: the suffix of a score must be one of {known}, not '{suffix}'")
 
 
-def read_score(
-    path: str | os.PathLike[str], phonemes: Phonemes | None = None, *, verse: int = 1
-) -> tuple[Segment, ...]:
-    """Phrases of a song: MusicXML, MIDI with lyrics, ``.ds``, or HTS labels with times.
+def read_segments(
+    path: str | os.PathLike[str], phonemizer: Phonemizer | None = None, *, verse: int = 1
+) -> tuple[ScoreSegment, ...]:
+    """Read the phrases of a song from MusicXML, MIDI with lyrics, ``.ds``, or HTS labels.
 
-    Phrases of a score have no durations of phonemes; ``.ds`` may have them, labels do. They
-    may reach into each other by their silences.
+    Phrases of MusicXML and MIDI files have no durations of phonemes, those of labels have them, and
+    those of ``.ds`` files may have them. The silences of two phrases may overlap.
 
     Args:
         path: The file.
-        phonemes: How lyrics are said; Japanese if it is left out.
-        verse: Number of the lyrics, where a score has several.
+        phonemizer: Converts lyrics to phonemes; by default the lyrics are Japanese.
+        verse: Number of the verse to sing, if a MusicXML file has several.
+
+    Returns:
+        Phrases in order.
 
     Raises:
-        InputError: If it cannot be sung; one line that names file, and bar and note or field.
+        InputError: If the file cannot be sung. The message is one line that names the file, and the
+            bar and the note, or the segment and the field.
     """
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix == ".ds":
-        return read_ds(path)
-    said = phonemes or Phonemes()
+        return _read_ds_score(path)
+    phonemizer = phonemizer or Phonemizer()
     try:
         if suffix == ".lab":
-            return phrases(segment_of(read_labels(path), said.carriers))
-        return segments(read_sheet(path, verse=verse), said)
+            return split_at_rests(labels_to_segment(read_labels(path), phonemizer.syllabic))
+        return score_to_segments(read_score(path, verse=verse), phonemizer)
     except InputError as error:
-        shown = str(error) if str(error).startswith(str(path)) else f"{path}: {error}"
-        raise InputError(shown) from None
+        message = str(error) if str(error).startswith(str(path)) else f"{path}: {error}"
+        raise InputError(message) from None
+
+
+def _read_ds_score(path: Path) -> tuple[ScoreSegment, ...]:
+    found = []
+    for number, segment in enumerate(read_ds(path), 1):
+        try:
+            found.append(ScoreSegment.from_segment(segment))
+        except InputError as error:
+            raise InputError(f"{path}, segment {number}: {error}") from None
+    return tuple(found)

@@ -1,24 +1,24 @@
-"""The order in which bars are played."""
+"""The order in which bars are played, by repeats and endings."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from oneleap.core.errors import InputError
 
-MOST = 20_000
-"""Bars beyond which a score is refused."""
+MAX_BARS = 20_000
+"""Largest number of bars that are played."""
 
 
 @dataclass(frozen=True)
-class Signs:
-    """What stands at a bar's lines.
+class RepeatSigns:
+    """Repeat signs and endings of a bar.
 
     Attributes:
-        number: Of the bar.
-        forward: A repeat begins with it.
-        times: How often the part that ends with it is played; 1 if no repeat ends here.
-        endings: Passes in which the bar is played; empty for all.
-        ends: An ending is over after it.
+        number: Number of the bar.
+        forward: Whether a repeat starts with this bar.
+        times: How often the part that ends with this bar is played; 1 if no repeat ends here.
+        endings: Passes in which the bar is played; empty for all passes.
+        ends: Whether an ending (volta) closes after this bar.
     """
 
     number: str
@@ -28,32 +28,34 @@ class Signs:
     ends: bool = False
 
 
-def order(bars: Sequence[Signs]) -> list[tuple[int, int]]:
-    """Index of each bar as it is played, and in which pass, from 1.
+def playback_order(bars: Sequence[RepeatSigns]) -> list[tuple[int, int]]:
+    """List the bars as they are played, with repeats and their endings.
 
-    Repeats with first and second endings; a repeat without a beginning goes back to the last one's
-    end, or to the first bar.
+    A repeat without a start sign goes back to the end of the repeat before it, or to the first bar.
+
+    Returns:
+        Pairs (index of the bar, number of the pass counted from 1).
 
     Raises:
-        InputError: If the bars become too many.
+        InputError: If more than ``MAX_BARS`` bars are played.
     """
     found: list[tuple[int, int]] = []
-    i, start, turn = 0, 0, 1
+    i, start, pass_number = 0, 0, 1
     while i < len(bars):
         bar = bars[i]
         if bar.forward and i != start:
-            start, turn = i, 1
-        if bar.endings and turn not in bar.endings:
+            start, pass_number = i, 1
+        if bar.endings and pass_number not in bar.endings:
             i += 1
             continue
-        found.append((i, turn))
-        if len(found) > MOST:
-            raise InputError(f"bar {bar.number}: more than {MOST} bars are played")
-        if turn < bar.times:
-            i, turn = start, turn + 1
+        found.append((i, pass_number))
+        if len(found) > MAX_BARS:
+            raise InputError(f"bar {bar.number}: the repeats make more than {MAX_BARS} bars")
+        if pass_number < bar.times:
+            i, pass_number = start, pass_number + 1
             continue
-        last_ending = bar.ends and turn >= max(bar.endings, default=0)
+        last_ending = bar.ends and pass_number >= max(bar.endings, default=0)
         if bar.times > 1 or last_ending:
-            start, turn = i + 1, 1
+            start, pass_number = i + 1, 1
         i += 1
     return found

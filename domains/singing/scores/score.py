@@ -1,4 +1,4 @@
-"""A melody with its lyrics, in beats: what a score file says of the voice that sings."""
+"""A score: the melody and lyrics of the part that is sung, in beats."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
@@ -10,20 +10,27 @@ from math import isfinite
 
 from oneleap.core.errors import InputError
 
-TEMPO = 120.0
-"""Quarter notes a minute where a score names no tempo, as MIDI has it."""
+TimeSignature = tuple[int, int]
+"""Numerator and denominator."""
+
+DEFAULT_TEMPO = 120.0
+"""Tempo of a score that names none, quarter notes per minute, as in MIDI."""
+
+CONTINUATION_LYRICS = frozenset(("ー", "-", "+", "~", "—", "–", "_"))
+"""Lyrics in score files that mean: the syllable before continues on this note."""
 
 
 @dataclass(frozen=True)
 class Note:
-    """A note or a rest; ties are resolved.
+    """A note or a rest; tied notes are one note.
 
     Attributes:
         beats: Length in quarter notes, more than 0.
-        midi: Pitch in semitones, 69 = A4; ``None`` is a rest.
-        lyric: What is sung on it, syllables apart by spaces; empty on rests and slurs.
-        slur: Goes on with the syllable of the note before.
-        breath: A breath is taken at its end.
+        midi: Pitch in semitones, 69 is A4; ``None`` is a rest.
+        lyric: Text that is sung on the note, syllables separated by spaces; empty for rests and
+            slurs.
+        slur: Whether the note continues the syllable of the note before it.
+        breath: Whether the singer takes a breath at the end of the note.
     """
 
     beats: Fraction
@@ -35,69 +42,70 @@ class Note:
 
 @dataclass(frozen=True)
 class Bar:
-    """A bar as it is played; repeats are written out.
+    """A bar as it is played; a bar that is repeated occurs again.
 
     Attributes:
-        number: As the score numbers it.
-        beats: Its length in quarter notes; a pickup is shorter than its metre.
-        metre: Numerator and denominator of its time signature.
+        number: Number in the score.
+        beats: Length in quarter notes; a pickup is shorter than its time signature says.
+        time_signature: Numerator and denominator.
     """
 
     number: str
     beats: Fraction
-    metre: tuple[int, int] = (4, 4)
+    time_signature: TimeSignature = (4, 4)
 
 
 @dataclass(frozen=True)
 class Score:
-    """The part that is sung.
+    """The part of a song that is sung.
 
     Attributes:
-        notes: One after the other, without gaps: rests are notes.
-        bars: They span the notes.
-        tempos: (beat, quarter notes a minute) from that beat on, the first at beat 0.
-        title: Of the song.
+        notes: Notes and rests, consecutive.
+        bars: Bars; together they are as long as the notes.
+        tempos: Pairs (beat, quarter notes per minute): the tempo from that beat on. The first pair
+            is at beat 0.
+        title: Title of the song.
         part: Name of the part.
 
     Raises:
-        InputError: If a note is empty or out of range, a rest has words, a slur goes on from
-            nothing, or bars and notes are of different length; naming bar and note.
+        InputError: If a note is empty or out of range, a rest has a lyric, a slur continues
+            nothing, or bars and notes differ in length. The message names the bar and the note.
     """
 
     notes: tuple[Note, ...]
     bars: tuple[Bar, ...]
-    tempos: tuple[tuple[Fraction, float], ...] = ((Fraction(0), TEMPO),)
+    tempos: tuple[tuple[Fraction, float], ...] = ((Fraction(0), DEFAULT_TEMPO),)
     title: str = ""
     part: str = ""
 
     def __post_init__(self) -> None:
         for i, note in enumerate(self.notes):
-            wrong = _wrong(note, self.notes[i - 1] if i else None)
-            if wrong:
-                raise InputError(f"{self.place(i)}: {wrong}")
+            problem = _problem(note, self.notes[i - 1] if i else None)
+            if problem:
+                raise InputError(f"{self.location(i)}: {problem}")
         if sum(n.beats for n in self.notes) != sum(b.beats for b in self.bars):
             raise InputError("the bars are not as long as the notes in them")
         if not self.tempos or self.tempos[0][0] != 0:
-            raise InputError("no tempo is set at the beginning")
+            raise InputError("the score has no tempo at its beginning")
         for beat, tempo in self.tempos:
             if not (isfinite(tempo) and tempo > 0):
-                raise InputError(f"beat {float(beat):g}: tempo {tempo} a minute")
+                raise InputError(f"beat {float(beat):g}: the tempo is {tempo} beats per minute")
 
     @cached_property
-    def starts(self) -> tuple[list[Fraction], list[Fraction]]:
-        """The beats that notes and bars begin at."""
+    def _onsets(self) -> tuple[list[Fraction], list[Fraction]]:
+        """Beats at which notes and bars start."""
         return onsets(self.notes), onsets(self.bars)
 
-    def place(self, index: int) -> str:
-        """``bar 3, note 2``: of a note; notes are counted as they begin in the bar, with rests."""
-        notes, bars = self.starts
+    def location(self, index: int) -> str:
+        """Describe where a note is, such as ``bar 3, note 2``; rests count as notes."""
+        notes, bars = self._onsets
         bar = bisect_right(bars, notes[index]) - 1
         first = bisect_left(notes, bars[bar], hi=index) if bars else 0
         number = self.bars[bar].number if self.bars else "1"
         return f"bar {number}, note {index - first + 1}"
 
-    def seconds(self, beat: Fraction) -> float:
-        """When a beat comes."""
+    def time_at(self, beat: Fraction) -> float:
+        """Time of a beat, seconds from the beginning of the score."""
         time = 0.0
         for i, (start, tempo) in enumerate(self.tempos):
             end = self.tempos[i + 1][0] if i + 1 < len(self.tempos) else beat
@@ -107,18 +115,18 @@ class Score:
         return time
 
 
-def _wrong(note: Note, before: Note | None) -> str:
-    """What is wrong with a note."""
+def _problem(note: Note, before: Note | None) -> str:
+    """Say what is wrong with a note; an empty string if nothing is."""
     if note.beats <= 0:
         return f"its length is {float(note.beats):g}: give it one, or delete it"
     if note.midi is None:
         if note.lyric or note.slur:
             return f"a rest has the lyric '{note.lyric}'" if note.lyric else "a rest is slurred"
     elif not (isfinite(note.midi) and 0 <= note.midi < 128):
-        return f"its pitch is {note.midi} semitones, not 0 to 127"
+        return f"its pitch is {note.midi} semitones; it must be from 0 to 127"
     elif note.slur:
         if before is None or before.midi is None:
-            return "it goes on with a syllable, but none is sung before it: give it a lyric"
+            return "it has no lyric, and no note before it to continue: give it a lyric"
         if note.lyric:
             return f"it is slurred and has the lyric '{note.lyric}'"
     elif not note.lyric.strip():
@@ -127,33 +135,54 @@ def _wrong(note: Note, before: Note | None) -> str:
 
 
 def onsets(parts: Sequence[Note] | Sequence[Bar]) -> list[Fraction]:
-    """The beat each begins at."""
+    """Beat at which each note or bar starts."""
     return list(accumulate((part.beats for part in parts), initial=Fraction(0)))[:-1]
 
 
 def with_lyrics(score: Score, syllables: Sequence[str]) -> Score:
-    """The same melody with other words: one syllable to each note that is neither rest nor slur.
+    """Replace the lyrics of a score.
+
+    Args:
+        score: The score.
+        syllables: One lyric for each note that is neither a rest nor a slur.
+
+    Returns:
+        The same melody with other lyrics.
 
     Raises:
-        InputError: If there are more or fewer syllables than such notes.
+        InputError: If the number of syllables differs from the number of such notes.
     """
-    places = [i for i, n in enumerate(score.notes) if n.midi is not None and not n.slur]
-    if len(places) != len(syllables):
-        raise InputError(f"{len(syllables)} syllables for {len(places)} notes")
+    with_lyric = [i for i, n in enumerate(score.notes) if n.midi is not None and not n.slur]
+    if len(with_lyric) != len(syllables):
+        raise InputError(f"there are {len(syllables)} syllables for {len(with_lyric)} notes")
     notes = list(score.notes)
-    for i, syllable in zip(places, syllables, strict=True):
+    for i, syllable in zip(with_lyric, syllables, strict=True):
         notes[i] = replace(notes[i], lyric=syllable)
     return replace(score, notes=tuple(notes))
 
 
-def even_bars(
-    beats: Fraction, metre: tuple[int, int] = (4, 4), pickup: Fraction = Fraction(0)
+def bar_beats(time_signature: TimeSignature) -> Fraction:
+    """Length of a full bar, quarter notes."""
+    return Fraction(4 * time_signature[0], time_signature[1])
+
+
+def uniform_bars(
+    beats: Fraction, time_signature: TimeSignature = (4, 4), pickup: Fraction = Fraction(0)
 ) -> tuple[Bar, ...]:
-    """Bars of one metre over so many beats, the last one maybe shorter."""
-    whole = Fraction(4 * metre[0], metre[1])
-    found = [Bar("0", pickup, metre)] if pickup else []
+    """Make numbered bars of one time signature.
+
+    Args:
+        beats: Total length, quarter notes. The last bar may be shorter than the others.
+        time_signature: Numerator and denominator.
+        pickup: Length of a bar 0 before the first full bar, quarter notes; 0 for none.
+
+    Returns:
+        Bars of the total length.
+    """
+    full = bar_beats(time_signature)
+    found = [Bar("0", pickup, time_signature)] if pickup else []
     left, number = beats - pickup, 1
     while left > 0:
-        found.append(Bar(str(number), min(whole, left), metre))
-        left, number = left - whole, number + 1
+        found.append(Bar(str(number), min(full, left), time_signature))
+        left, number = left - full, number + 1
     return tuple(found)

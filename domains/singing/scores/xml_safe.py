@@ -1,4 +1,4 @@
-"""XML of strangers: no entities, nothing fetched, bounded in size; plain or zipped."""
+"""Untrusted XML, plain or in ``.mxl`` files: no entities, no network access, limited size."""
 
 import io
 import os
@@ -9,77 +9,92 @@ from xml.etree.ElementTree import Element, ParseError
 
 from oneleap.core.errors import InputError
 
-LARGEST = 32 * 2**20
-"""Bytes of XML beyond which a file is refused, 32 MiB; a long opera's vocal score has less."""
+MAX_BYTES = 32 * 2**20
+"""Largest size of an XML text, 32 MiB; the vocal score of a long opera is smaller."""
 
 
 def read_xml(path: str | os.PathLike[str]) -> Element:
-    """The root of an XML file, or of the score in an ``.mxl`` file.
+    """Read the root element of an XML file, or of the score in an ``.mxl`` file.
 
     Raises:
-        InputError: If it cannot be read, is too large, is no XML, or declares entities.
+        InputError: If the file cannot be read, is too large, is not XML, or declares entities.
     """
     path = Path(path)
     try:
         with path.open("rb") as file:
             start = file.read(4)
         if start == b"PK\x03\x04":
-            return _zipped(path)
+            return _read_mxl(path)
         with path.open("rb") as file:
-            return parsed(file.read(LARGEST + 1), str(path))
+            return parse_xml(file.read(MAX_BYTES + 1), str(path))
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror})") from None
 
 
-def parsed(text: bytes, where: str) -> Element:
-    """The root of XML text.
+def parse_xml(text: bytes, where: str) -> Element:
+    """Parse XML text.
+
+    Args:
+        text: The XML.
+        where: Name of the file, for messages.
+
+    Returns:
+        The root element.
 
     Raises:
-        InputError: As :func:`read_xml`.
+        InputError: If the text is too large, is not XML, or declares entities.
     """
     try:
         from defusedxml import ElementTree
         from defusedxml.common import DefusedXmlException
     except ModuleNotFoundError:
         raise InputError("defusedxml is not installed: pip install 'oneleap[singing]'") from None
-    if len(text) > LARGEST:
-        raise InputError(f"{where}: more than {LARGEST // 2**20} MiB of XML: no score is so large")
+    if len(text) > MAX_BYTES:
+        raise InputError(f"{where}: no score has more than {MAX_BYTES // 2**20} MiB of XML")
     try:
         root: Element = ElementTree.fromstring(text)
     except DefusedXmlException:
-        raise InputError(f"{where}: declares entities, which a score has no use for") from None
+        raise InputError(f"{where}: declares entities, which a score does not need") from None
     except (ParseError, LookupError, ValueError, UnicodeError) as error:
-        raise InputError(f"{where}: is no XML ({error})") from None
+        raise InputError(f"{where} is not XML ({error})") from None
     return root
 
 
-def _zipped(path: Path) -> Element:
-    """The score of an ``.mxl``: its container names it."""
+def _read_mxl(path: Path) -> Element:
+    """Read the score that the container of an ``.mxl`` file names."""
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
             if "META-INF/container.xml" in names:
-                container = parsed(_member(archive, "META-INF/container.xml"), f"{path}")
+                container = parse_xml(_member(archive, "META-INF/container.xml"), f"{path}")
                 roots = [e for e in container.iter() if e.tag.rpartition("}")[2] == "rootfile"]
                 name = roots[0].get("full-path", "") if roots else ""
             else:
                 scores = [n for n in names if PurePosixPath(n).suffix in (".xml", ".musicxml")]
                 name = scores[0] if scores else ""
             if name not in names:
-                raise InputError(f"{path}: holds no score")
-            return parsed(_member(archive, name), f"{path}, {name}")
+                raise InputError(f"{path} contains no score")
+            return parse_xml(_member(archive, name), f"{path}, {name}")
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
-        raise InputError(f"{path}: is no .mxl file ({error})") from None
+        raise InputError(f"{path} is not an .mxl file ({error})") from None
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> bytes:
-    """A file of the archive, read no further than the bound, whatever the archive says."""
+    """Read a file of an archive, but no more than the limit, whatever size the archive claims."""
     with archive.open(name) as file:
-        return file.read(LARGEST + 1)
+        return file.read(MAX_BYTES + 1)
 
 
-def zipped(text: str, name: str = "score.musicxml") -> bytes:
-    """An ``.mxl`` file of MusicXML text."""
+def zip_musicxml(text: str, name: str = "score.musicxml") -> bytes:
+    """Make an ``.mxl`` file of MusicXML text.
+
+    Args:
+        text: The MusicXML.
+        name: Name of the score in the archive.
+
+    Returns:
+        Content of the file.
+    """
     container = (
         '<?xml version="1.0" encoding="UTF-8"?>\n<container><rootfiles>'
         f'<rootfile full-path="{name}"/></rootfiles></container>\n'

@@ -1,1 +1,1 @@
-"""TODO-FACE domains/singing/segments."""
+"""Segments (phrases as phonemes, notes and curves), their file formats, and the timing in them."""

@@ -1,4 +1,4 @@
-"""openvpi's ``.ds`` files: segments as JSON, their sequences as strings."""
+"""openvpi's ``.ds`` files: segments as JSON objects whose sequences are strings."""
 
 import json
 import os
@@ -11,120 +11,120 @@ import numpy as np
 
 from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
-from oneleap.domains.singing.segments.pitch_names import midi_of, name_of
+from oneleap.domains.singing.segments.pitch import midi_to_name, name_to_midi
 from oneleap.domains.singing.segments.segment import Curve, Segment
 
 T = TypeVar("T")
 
-CURVES = ("energy", "breathiness", "voicing", "tension")
-"""Keys whose value is a curve, with ``_timestep`` beside it."""
+CURVE_KEYS = ("energy", "breathiness", "voicing", "tension")
+"""Keys whose value is a curve; ``KEY_timestep`` gives its time step."""
 
-EITHER = ("gender", "velocity")
-"""Keys whose value is a number, or a curve where ``_timestep`` is beside it."""
+CURVE_OR_NUMBER_KEYS = ("gender", "velocity")
+"""Keys whose value is a number, or a curve if ``KEY_timestep`` is present."""
 
 
 def read_ds(path: str | os.PathLike[str]) -> tuple[Segment, ...]:
-    """Segments of a ``.ds`` file.
+    """Read the segments of a ``.ds`` file.
 
     Raises:
-        InputError: If it cannot be read, is no such file, or a segment is wrong; the line names
-            file, segment and field.
+        InputError: If the file cannot be read, is not a ``.ds`` file, or a segment is invalid. The
+            message names the file, the segment and the field.
     """
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise InputError(f"{path} cannot be read ({reason})") from None
     try:
         found = json.loads(text)
     except (json.JSONDecodeError, RecursionError) as error:
-        reason = error.msg if isinstance(error, json.JSONDecodeError) else "nested too deep"
-        raise InputError(f"{path}: is no JSON ({reason})") from None
+        reason = error.msg if isinstance(error, json.JSONDecodeError) else "nested too deeply"
+        raise InputError(f"{path} is not valid JSON ({reason})") from None
     rows = found if isinstance(found, list) else [found]
     if not rows:
-        raise InputError(f"{path}: holds no segments")
+        raise InputError(f"{path} contains no segments")
     segments = []
     for number, row in enumerate(rows, 1):
         try:
-            segments.append(segment_of(row))
+            segments.append(ds_to_segment(row))
         except InputError as error:
             raise InputError(f"{path}, segment {number}: {error}") from None
     return tuple(segments)
 
 
 def write_ds(path: str | os.PathLike[str], segments: Sequence[Segment]) -> None:
-    """Write a ``.ds`` file; it appears whole or not at all."""
-    text = json.dumps([row_of(s) for s in segments], ensure_ascii=False, indent=2)
+    """Write segments to a ``.ds`` file, completely or not at all."""
+    text = json.dumps([segment_to_ds(s) for s in segments], ensure_ascii=False, indent=2)
     with replacing(Path(path)) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
 
 
-def segment_of(row: object) -> Segment:
-    """A segment of the object that stands for it.
+def ds_to_segment(row: object) -> Segment:
+    """Convert a JSON object of a ``.ds`` file to a segment.
 
     Raises:
-        InputError: Naming the key that is wrong.
+        InputError: If a key is missing or invalid; the message names it.
     """
     if not isinstance(row, dict):
-        raise InputError(f"an object with ph_seq and others, not {type(row).__name__}")
+        raise InputError(f"must be an object with ph_seq and other keys, not {type(row).__name__}")
     left = dict(row)
     if "ph_seq" not in left:
         raise InputError("ph_seq is missing")
     return Segment(
-        ph_seq=tuple(_words(left, "ph_seq")),
-        ph_num=_numbers(left, "ph_num", int),
-        ph_dur=_numbers(left, "ph_dur", float),
-        note_midi=_numbers(left, "note_seq", midi_of),
-        note_dur=_numbers(left, "note_dur", float),
-        note_slur=_numbers(left, "note_slur", _flag),
+        ph_seq=tuple(_pop_words(left, "ph_seq")),
+        ph_num=_pop_values(left, "ph_num", int),
+        ph_dur=_pop_values(left, "ph_dur", float),
+        note_midi=_pop_values(left, "note_seq", name_to_midi),
+        note_dur=_pop_values(left, "note_dur", float),
+        note_slur=_pop_values(left, "note_slur", _flag),
         offset=_number(left.pop("offset", 0.0), "offset"),
         text=str(left.pop("text", "")),
-        f0=_curve(left, "f0_seq", "f0_timestep"),
-        energy=_curve(left, "energy", "energy_timestep"),
-        breathiness=_curve(left, "breathiness", "breathiness_timestep"),
-        voicing=_curve(left, "voicing", "voicing_timestep"),
-        tension=_curve(left, "tension", "tension_timestep"),
-        gender=_either(left, "gender"),
-        velocity=_either(left, "velocity"),
+        f0=_pop_curve(left, "f0_seq", "f0_timestep"),
+        energy=_pop_curve(left, "energy", "energy_timestep"),
+        breathiness=_pop_curve(left, "breathiness", "breathiness_timestep"),
+        voicing=_pop_curve(left, "voicing", "voicing_timestep"),
+        tension=_pop_curve(left, "tension", "tension_timestep"),
+        gender=_pop_curve_or_number(left, "gender"),
+        velocity=_pop_curve_or_number(left, "velocity"),
         lang=None if left.get("lang") is None else str(left.pop("lang")),
-        more=left,
+        extra=left,
     )
 
 
-def row_of(segment: Segment) -> dict[str, Any]:
-    """The object that stands for a segment; what is empty is left out."""
+def segment_to_ds(segment: Segment) -> dict[str, Any]:
+    """Convert a segment to a JSON object of a ``.ds`` file, without the keys that are empty."""
     row: dict[str, Any] = {"offset": segment.offset, "text": segment.text}
     row["ph_seq"] = " ".join(segment.ph_seq)
     if segment.ph_dur:
-        row["ph_dur"] = _joined(segment.ph_dur)
+        row["ph_dur"] = _join(segment.ph_dur)
     if segment.ph_num:
         row["ph_num"] = " ".join(map(str, segment.ph_num))
     if segment.note_midi:
-        row["note_seq"] = " ".join(map(name_of, segment.note_midi))
-        row["note_dur"] = _joined(segment.note_dur)
+        row["note_seq"] = " ".join(map(midi_to_name, segment.note_midi))
+        row["note_dur"] = _join(segment.note_dur)
     if segment.note_slur:
         row["note_slur"] = " ".join(str(int(slur)) for slur in segment.note_slur)
     if segment.f0 is not None:
-        row["f0_seq"] = _joined(segment.f0.values.tolist())
+        row["f0_seq"] = _join(segment.f0.values.tolist())
         row["f0_timestep"] = repr(segment.f0.step_s)
-    for name in (*CURVES, *EITHER):
-        value = getattr(segment, name)
+    for key in (*CURVE_KEYS, *CURVE_OR_NUMBER_KEYS):
+        value = getattr(segment, key)
         if isinstance(value, Curve):
-            row[name] = _joined(value.values.tolist())
-            row[f"{name}_timestep"] = repr(value.step_s)
+            row[key] = _join(value.values.tolist())
+            row[f"{key}_timestep"] = repr(value.step_s)
         elif value is not None:
-            row[name] = value
+            row[key] = value
     if segment.lang is not None:
         row["lang"] = segment.lang
-    return {**row, **segment.more}
+    return {**row, **segment.extra}
 
 
-def _joined(values: Sequence[float]) -> str:
+def _join(values: Sequence[float]) -> str:
     return " ".join(repr(float(v)).removesuffix(".0") for v in values)
 
 
-def _words(left: dict[str, Any], key: str) -> list[str]:
-    """Words of a string, or items of a list."""
+def _pop_words(left: dict[str, Any], key: str) -> list[str]:
+    """Remove a key and return the words of its string, or the items of its list."""
     value = left.pop(key, None)
     if value is None:
         return []
@@ -132,18 +132,19 @@ def _words(left: dict[str, Any], key: str) -> list[str]:
         return value.split()
     if isinstance(value, list):
         return [str(item) for item in value]
-    raise InputError(f"{key} is a string of words with spaces between, not {value!r:.40}")
+    raise InputError(f"{key} must be a string of words separated by spaces, not {value!r:.40}")
 
 
-def _numbers(left: dict[str, Any], key: str, kind: Callable[[str], T]) -> tuple[T, ...]:
+def _pop_values(left: dict[str, Any], key: str, convert: Callable[[str], T]) -> tuple[T, ...]:
     found = []
-    for place, word in enumerate(_words(left, key), 1):
+    for position, word in enumerate(_pop_words(left, key), 1):
         try:
-            found.append(kind(word))
+            found.append(convert(word))
         except InputError as error:
-            raise InputError(f"{key}: value {place}: {error}") from None
+            raise InputError(f"{key}: value {position}: {error}") from None
         except ValueError:
-            raise InputError(f"{key}: value {place} is '{word}', no {kind.__name__}") from None
+            kind = convert.__name__
+            raise InputError(f"{key}: value {position} is '{word}', not a valid {kind}") from None
     return tuple(found)
 
 
@@ -155,28 +156,30 @@ def _flag(word: str) -> bool:
 
 def _number(value: object, key: str) -> float:
     try:
-        number = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        raise InputError(f"{key} is {value!r:.40}, no number") from None
+        number = float(value) if isinstance(value, (int, float, str)) else None
+    except (ValueError, OverflowError):
+        number = None
+    if number is None:
+        raise InputError(f"{key} is {value!r:.40}, which is not a number")
     if not isfinite(number):
-        raise InputError(f"{key} is {number}")
+        raise InputError(f"{key} is {number}, which is not a finite number")
     return number
 
 
-def _curve(left: dict[str, Any], key: str, step: str) -> Curve | None:
+def _pop_curve(left: dict[str, Any], key: str, step_key: str) -> Curve | None:
     if left.get(key) is None:
         return None
-    if step not in left:
-        raise InputError(f"{key} is there, {step} is missing: seconds between its values")
+    if step_key not in left:
+        raise InputError(f"{key} needs {step_key}, the seconds between two of its values")
     try:
-        values = np.array(_numbers(left, key, float), np.float64)
-        return Curve(values, _number(left.pop(step), step))
+        values = np.array(_pop_values(left, key, float), np.float64)
+        return Curve(values, _number(left.pop(step_key), step_key))
     except InputError as error:
-        named = str(error) if str(error).startswith((key, step)) else f"{key}: {error}"
-        raise InputError(named) from None
+        message = str(error) if str(error).startswith((key, step_key)) else f"{key}: {error}"
+        raise InputError(message) from None
 
 
-def _either(left: dict[str, Any], key: str) -> Curve | float | None:
+def _pop_curve_or_number(left: dict[str, Any], key: str) -> Curve | float | None:
     if f"{key}_timestep" in left:
-        return _curve(left, key, f"{key}_timestep")
+        return _pop_curve(left, key, f"{key}_timestep")
     return None if left.get(key) is None else _number(left.pop(key), key)

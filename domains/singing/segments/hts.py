@@ -1,26 +1,21 @@
-"""Full-context labels of HTS and Sinsy: when each phoneme is sung, on which note."""
+"""Full-context label files of HTS and Sinsy: the time and the context of each phoneme."""
 
 import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
-from oneleap.domains.singing.segments.pitch_names import midi_of
-from oneleap.domains.singing.segments.segment import BREATH, PAUSES, SILENCE, Segment
+from oneleap.domains.singing.segments.pitch import name_to_midi
 
-TICKS_S = 10_000_000
-"""Units of a label's times in a second: 100 ns."""
+TICKS_PER_SECOND = 10_000_000
+"""Ticks in a second; the times of labels are in ticks of 100 ns."""
 
 _PHONEME = re.compile(r"-(.*?)\+")
 _NOTE = re.compile(r"/E:(.*?)(?=/F:|$)")
 _PROLONGED = re.compile(r"/B:[^/]*\|1/C:")
-_SILENT = {"pau": SILENCE, "sil": SILENCE, "br": BREATH}
-SLUR = "xx"
-"""Sinsy's phoneme for a note without a lyric, which goes on with the vowel before."""
 
 
 @dataclass(frozen=True)
@@ -28,9 +23,9 @@ class Label:
     """A line of a label file.
 
     Attributes:
-        start: In units of 100 ns; -1 where it is not known.
-        end: Likewise.
-        context: The phoneme with all that surrounds it, verbatim.
+        start: Start of the phoneme, in ticks of 100 ns; -1 if unknown.
+        end: End of the phoneme, in ticks of 100 ns; -1 if unknown.
+        context: The phoneme and its context, as in the file.
     """
 
     start: int
@@ -39,52 +34,60 @@ class Label:
 
     @property
     def phoneme(self) -> str:
-        """The phoneme of the line itself, p4."""
+        """The phoneme, field p4."""
         found = _PHONEME.search(self.context.partition("^")[2] or self.context)
         return found[1] if found else self.context.partition("@")[2] or self.context
 
     @property
     def note(self) -> str:
-        """All that is said of its note, the fields e; equal for the phonemes of one note."""
+        """All fields e, which describe the note; equal for all phonemes of one note."""
         found = _NOTE.search(self.context)
         return found[1] if found else ""
 
     @property
     def midi(self) -> float | None:
-        """Pitch of its note, e1, in semitones; ``None`` in a rest."""
+        """Pitch of the note, field e1, in semitones; ``None`` in a rest."""
         name = self.note.partition("]")[0]
-        return None if name in ("", "xx") else midi_of(name)
+        return None if name in ("", "xx") else name_to_midi(name)
 
     @property
     def prolonged(self) -> bool:
-        """Whether its syllable has the mark of a long vowel, b5: it repeats the vowel before."""
+        """Whether the syllable is a long-vowel mark, field b5, which repeats the vowel before."""
         return bool(_PROLONGED.search(self.context))
 
     @property
     def line(self) -> str:
-        """As it stands in a file."""
+        """The line of the file."""
         return f"{self.start} {self.end} {self.context}"
 
 
 def read_labels(path: str | os.PathLike[str]) -> tuple[Label, ...]:
-    """Lines of a label file.
+    """Read a label file.
 
     Raises:
-        InputError: If it cannot be read, a line is no label, or times run backwards.
+        InputError: If the file cannot be read, a line is not a label, or a label ends before it
+            starts.
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise InputError(f"{path} cannot be read ({reason})") from None
     return parse_labels(text.splitlines(), str(path))
 
 
 def parse_labels(lines: Sequence[str], where: str = "labels") -> tuple[Label, ...]:
-    """Labels of lines ``start end context``; empty lines are left out.
+    """Parse lines ``start end context``; empty lines are skipped.
+
+    Args:
+        lines: Lines of a label file.
+        where: Name of the file, for messages.
+
+    Returns:
+        Labels in order, at least one.
 
     Raises:
-        InputError: If a line is no label, or times run backwards.
+        InputError: If a line is not a label, a label ends before it starts, or there are no labels.
     """
     found: list[Label] = []
     for number, line in enumerate(lines, 1):
@@ -96,83 +99,17 @@ def parse_labels(lines: Sequence[str], where: str = "labels") -> tuple[Label, ..
             _ = label.midi
         except (ValueError, IndexError):
             raise InputError(
-                f"{where}, line {number}: start, end and context, not '{line[:40]}'"
+                f"{where}, line {number}: must be start, end and context, not '{line[:40]}'"
             ) from None
         if -1 not in (label.start, label.end) and label.end < label.start:
-            raise InputError(f"{where}, line {number}: it ends before it begins")
+            raise InputError(f"{where}, line {number}: the label ends before it starts")
         found.append(label)
     if not found:
-        raise InputError(f"{where}: holds no labels")
+        raise InputError(f"{where}: there are no labels")
     return tuple(found)
 
 
 def write_labels(path: str | os.PathLike[str], labels: Sequence[Label]) -> None:
-    """Write a label file; it appears whole or not at all."""
+    """Write a label file, completely or not at all."""
     with replacing(Path(path)) as temporary:
         temporary.write_text("".join(f"{label.line}\n" for label in labels), encoding="utf-8")
-
-
-def segment_of(labels: Sequence[Label], vowels: frozenset[str]) -> Segment:
-    """All labels as one segment, its words and notes beginning where their vowels do.
-
-    The notes of a score begin with the consonant in Sinsy's labels, with the vowel here: a note
-    lasts from its first vowel to the next note's. A slur lasts as labelled: a note without a lyric,
-    or the vowel before once more, prolonged.
-
-    Args:
-        labels: With times, one after the other.
-        vowels: Phonemes that may carry a note (see ``Phonemes.carriers``).
-
-    Raises:
-        InputError: If a time is missing or a label does not begin where the one before ends, or the
-            first label is a slur.
-    """
-    _continuous(labels)
-    phonemes, seconds, words = list[str](), list[float](), list[int]()
-    midi, notes, slurs = list[float | None](), list[float](), list[bool]()
-    note, begun = "", False
-    for label in labels:
-        name = _SILENT.get(label.phoneme, label.phoneme)
-        lasts = (label.end - label.start) / TICKS_S
-        again = label.prolonged and label.note != note and phonemes[-1:] == [name]
-        slur = name == SLUR or again
-        if label.note != note or name in PAUSES or slur:
-            note, begun = label.note, False
-        if slur:
-            if not phonemes or phonemes[-1] in PAUSES:
-                raise InputError("a slur follows no syllable")
-            seconds[-1] += lasts
-            midi.append(label.midi)
-            notes.append(lasts)
-            slurs.append(True)
-            begun = True
-            continue
-        phonemes.append(name)
-        seconds.append(lasts)
-        if not begun and (name in PAUSES or name in vowels):
-            begun = True
-            words.append(0)
-            midi.append(None if name in PAUSES else label.midi)
-            notes.append(0.0)
-            slurs.append(False)
-        if not words:  # a consonant before all else has no word to belong to
-            raise InputError("labels begin with silence or a vowel")
-        words[-1] += 1
-        notes[-1] += lasts
-    return Segment(
-        ph_seq=tuple(phonemes),
-        ph_num=tuple(words),
-        ph_dur=tuple(round(s, 7) for s in seconds),
-        note_midi=tuple(midi),
-        note_dur=tuple(round(s, 7) for s in notes),
-        note_slur=tuple(slurs),
-    )
-
-
-def _continuous(labels: Sequence[Label]) -> None:
-    for number, (one, two) in enumerate(pairwise(labels), 1):
-        if one.end != two.start:
-            raise InputError(f"label {number} ends at {one.end}, the next begins at {two.start}")
-    for number, label in enumerate(labels, 1):
-        if -1 in (label.start, label.end) or label.end <= label.start:
-            raise InputError(f"label {number} ({label.phoneme}) has no times, or lasts no time")

@@ -1,1 +1,1 @@
-"""TODO-FACE domains/singing/synthetic."""
+"""A synthetic singer: melodies with random lyrics, sung by Sinsy."""

@@ -1,4 +1,4 @@
-"""Sinsy, the HMM singer: a score to labels, wave and pitch."""
+"""Sinsy, an HMM singer: a score to labels, sound and pitch."""
 
 import os
 import shutil
@@ -16,56 +16,58 @@ import numpy as np
 
 from oneleap.core.errors import InputError
 from oneleap.domains.audio.wave import Wave
-from oneleap.domains.singing.lyrics.mora import LONG, VOWELS
-from oneleap.domains.singing.lyrics.phonemes import CARRIERS
+from oneleap.domains.singing.lyrics.mora import LONG_VOWEL_MARK, VOWELS
+from oneleap.domains.singing.lyrics.phonemizer import SYLLABIC
 from oneleap.domains.singing.scores.musicxml_write import write_musicxml
 from oneleap.domains.singing.scores.score import Score
-from oneleap.domains.singing.segments.hts import read_labels, segment_of
-from oneleap.domains.singing.segments.segment import Curve, Segment
-from oneleap.domains.singing.segments.timing import shifted
-from oneleap.domains.singing.synthetic.retune import aperiodicity, power, synthesised, tuned
+from oneleap.domains.singing.segments.hts import read_labels
+from oneleap.domains.singing.segments.hts_segments import labels_to_segment
+from oneleap.domains.singing.segments.segment import Curve, ScoreSegment
+from oneleap.domains.singing.segments.transforms import transpose
+from oneleap.domains.singing.synthetic.pitch_correction import correct_pitch
+from oneleap.domains.singing.synthetic.synthesis import aperiodicity, power_spectrum, synthesize
 
 STEP_S = 0.005
-"""Seconds between two values of f0."""
+"""Time between two values of f0, seconds."""
 
-RATE = 48_000
-"""Hz."""
+SAMPLE_RATE = 48_000
+"""Sample rate of the sound, Hz."""
 
-LICENCE = "NIT SONG070 F001, (c) 2004-2015 Nagoya Institute of Technology, CC BY 3.0"
-"""Of the voice that pysinsy ships."""
+LICENSE = "NIT SONG070 F001, (c) 2004-2015 Nagoya Institute of Technology, CC BY 3.0"
+"""License of the voice in pysinsy."""
 
 INSTALL = (
     "pip install cython 'setuptools<70' wheel cmake ninja, then "
     "pip install --no-build-isolation pysinsy (it needs a C++ compiler)"
 )
+"""How to install pysinsy."""
+
+COMFORTABLE_RANGE = (62, 75)
+"""Range in which the voice is in tune and voiced, semitones: D4 to D#5."""
 
 
-COMFORT = (62, 75)
-"""Range in which the voice is true and voiced, semitones: D4 to D#5."""
-
-
-class Take(NamedTuple):
+class Performance(NamedTuple):
     """A score as Sinsy sings it.
 
     Attributes:
         segment: The whole song, with durations, notes and f0 every 5 ms.
-        wave: At 48 kHz.
+        wave: The sound at 48 kHz.
     """
 
-    segment: Segment
+    segment: ScoreSegment
     wave: Wave
 
 
 class Sinsy:
-    """The singer, with the voice that pysinsy ships.
+    """The singer, with the voice that pysinsy contains.
 
     Raises:
-        InputError: If pysinsy or ``hts_engine`` is missing; the line says how to install them.
+        InputError: If pysinsy or ``hts_engine`` is missing; the message says how to install it.
     """
 
     def __init__(self) -> None:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it imports setuptools' old pkg_resources
+            warnings.simplefilter("ignore")  # pysinsy imports pkg_resources, which warns
             try:
                 import pysinsy
                 from pysinsy.sinsy import Sinsy as Engine
@@ -80,31 +82,33 @@ class Sinsy:
         self._program = program
         self.voice = str(pysinsy.get_default_htsvoice())
         self._engine = Engine()
-        with _quiet():
+        with suppress_output():
             self._engine.setLanguages("j", pysinsy.get_default_dic_dir())
             self._engine.loadVoices(self.voice)
 
-    def sing(self, score: Score) -> Take:
-        """Sing a score with Japanese lyrics in kana, see :meth:`render`.
+    def sing(self, score: Score) -> Performance:
+        """Sing a score with Japanese lyrics in kana, in the voice's comfortable range.
+
+        The performance is transposed back to the key of the score; see :meth:`render`.
 
         Raises:
-            InputError: If Sinsy cannot sing it.
+            InputError: If Sinsy cannot sing the score.
         """
-        away = comfortable(score)
-        return self.render(self.labels(transposed(score, away)), -away)
+        shift = comfortable_shift(score)
+        return self.render(self.labels(transpose_score(score, shift)), -shift)
 
     def labels(self, score: Score) -> tuple[str, ...]:
-        """Lines of the score's labels, with times left open inside notes.
+        """Convert a score to lines of labels; the times inside notes are still unknown.
 
-        A slur is handed over as a long vowel: to a note without a lyric the voice has no sound.
-        Not to be called from two threads at a time.
+        A slur becomes a long vowel, because the voice is silent on a note without a lyric. Two
+        threads must not call this method at the same time.
 
         Raises:
-            InputError: If Sinsy cannot read it.
+            InputError: If Sinsy cannot read the score.
         """
-        with tempfile.TemporaryDirectory() as name, _quiet():
+        with tempfile.TemporaryDirectory() as name, suppress_output():
             path = Path(name, "score.xml")
-            write_musicxml(path, prolonged(score))
+            write_musicxml(path, slurs_to_long_vowels(score))
             self._engine.loadScoreFromMusicXML(str(path))
             lines = tuple(str(line) for line in self._engine.createLabelData(False, 1, 2).getData())
             self._engine.clearScore()
@@ -112,16 +116,19 @@ class Sinsy:
             raise InputError(f"Sinsy cannot sing '{score.title}'")
         return lines
 
-    def render(self, labels: tuple[str, ...], semitones: int = 0) -> Take:
-        """The take of some labels, in another key.
+    def render(self, labels: tuple[str, ...], semitones: int = 0) -> Performance:
+        """Sing labels.
 
-        ``hts_engine``, a process of its own, fills in the times that are open by the voice's
-        durations (option ``-vp``), and says spectra and pitch. The pitch is moved onto the notes
-        (:func:`retune.tuned`) and to the key, and sounds by WORLD under the same spectra.
+        ``hts_engine``, a separate process, fills in the unknown times by the durations of the voice
+        (option ``-vp``) and computes spectra and pitch. Then :func:`correct_pitch` moves the pitch
+        to the notes, and WORLD synthesizes the sound from it and the spectra.
 
         Args:
-            labels: Of :meth:`labels`.
-            semitones: The take is so much higher than the labels.
+            labels: Lines from :meth:`labels`.
+            semitones: Interval by which the performance is higher than the labels.
+
+        Returns:
+            The performance.
 
         Raises:
             InputError: If ``hts_engine`` fails.
@@ -130,45 +137,53 @@ class Sinsy:
             folder = Path(name)
             text = "".join(f"{line}\n" for line in labels)
             (folder / "in.lab").write_text(text, encoding="utf-8")
-            command = [self._program, "-m", self.voice, "-vp", str(folder / "in.lab")]
+            arguments = [self._program, "-m", self.voice, "-vp", str(folder / "in.lab")]
             for option, file in (("-od", "lab"), ("-of", "f0"), ("-om", "mgc"), ("-ol", "lpf")):
-                command += [option, str(folder / file)]
-            run = subprocess.run(command, capture_output=True, text=True, check=False)
+                arguments += [option, str(folder / file)]
+            run = subprocess.run(arguments, capture_output=True, text=True, check=False)
             if run.returncode != 0 or not (folder / "lpf").exists():
-                said = " ".join(run.stderr.split())[:200]
-                raise InputError(f"hts_engine failed: {said or 'it said nothing'}")
-            made = read_labels(folder / "lab")
+                reason = " ".join(run.stderr.split())[:200]
+                raise InputError(f"hts_engine failed: {reason or 'it gave no reason'}")
+            timed = read_labels(folder / "lab")
             log_f0, mgc, lpf = (np.fromfile(folder / x, np.float32) for x in ("f0", "mgc", "lpf"))
         frames = len(log_f0)
         f0 = np.where(log_f0 > 0, np.exp(np.maximum(log_f0, 0)), 0.0).astype(np.float64)
-        f0 = tuned(f0, made, STEP_S, frozenset(VOWELS)) * 2.0 ** (semitones / 12)
+        f0 = correct_pitch(f0, timed, STEP_S, frozenset(VOWELS)) * 2.0 ** (semitones / 12)
         noise = aperiodicity(lpf.reshape(frames, -1)[0])
-        samples = synthesised(f0, power(mgc.reshape(frames, -1)), noise, STEP_S, RATE)
-        segment = shifted(segment_of(made, CARRIERS), float(semitones))
-        wave = Wave(samples.clip(-1, 1).astype(np.float32), RATE)
-        return Take(replace(segment, f0=Curve(f0, STEP_S)), wave)
+        spectra = power_spectrum(mgc.reshape(frames, -1))
+        samples = synthesize(f0, spectra, noise, STEP_S, SAMPLE_RATE)
+        segment = transpose(labels_to_segment(timed, SYLLABIC), float(semitones))
+        wave = Wave(samples.clip(-1, 1).astype(np.float32), SAMPLE_RATE)
+        return Performance(replace(segment, f0=Curve(f0, STEP_S)), wave)
 
 
-def prolonged(score: Score) -> Score:
-    """A score whose slurs have the lyric of a long vowel."""
-    notes = (replace(n, slur=False, lyric=LONG) if n.slur else n for n in score.notes)
+def slurs_to_long_vowels(score: Score) -> Score:
+    """Replace each slur of a score by a note whose lyric is a long-vowel mark."""
+    notes = (replace(n, slur=False, lyric=LONG_VOWEL_MARK) if n.slur else n for n in score.notes)
     return replace(score, notes=tuple(notes))
 
 
-def comfortable(score: Score) -> int:
-    """Semitones by which a score is moved so that most of its notes are comfortable."""
+def comfortable_shift(score: Score) -> int:
+    """Interval, in semitones, that brings the notes of a score closest to the comfortable range."""
     pitches = np.array([n.midi for n in score.notes if n.midi is not None])
-    low, high = COMFORT
+    low, high = COMFORTABLE_RANGE
 
-    def strain(shift: int) -> float:
-        moved = pitches + shift
-        return float((np.maximum(low - moved, 0) + np.maximum(moved - high, 0)).sum())
+    def distance(shift: int) -> float:
+        shifted = pitches + shift
+        return float((np.maximum(low - shifted, 0) + np.maximum(shifted - high, 0)).sum())
 
-    return min(range(-24, 25), key=lambda shift: (strain(shift), abs(shift)))
+    return min(range(-24, 25), key=lambda shift: (distance(shift), abs(shift)))
 
 
-def transposed(score: Score, semitones: int) -> Score:
-    """A score in another key.
+def transpose_score(score: Score, semitones: int) -> Score:
+    """Move the notes of a score by an interval.
+
+    Args:
+        score: The score.
+        semitones: Interval; negative is down.
+
+    Returns:
+        The score in another key.
 
     Raises:
         InputError: If a note leaves the range of 0 to 127.
@@ -178,18 +193,18 @@ def transposed(score: Score, semitones: int) -> Score:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Without what C++ prints to the streams themselves."""
+def suppress_output() -> Iterator[None]:
+    """Discard what C++ code writes to the standard output and error streams."""
     sys.stdout.flush()
     sys.stderr.flush()
-    kept = [os.dup(1), os.dup(2)]
-    nothing = os.open(os.devnull, os.O_WRONLY)
+    saved = [os.dup(1), os.dup(2)]
+    null = os.open(os.devnull, os.O_WRONLY)
     try:
-        os.dup2(nothing, 1)
-        os.dup2(nothing, 2)
+        os.dup2(null, 1)
+        os.dup2(null, 2)
         yield
     finally:
-        for stream, old in zip((1, 2), kept, strict=True):
-            os.dup2(old, stream)
-            os.close(old)
-        os.close(nothing)
+        for stream, descriptor in zip((1, 2), saved, strict=True):
+            os.dup2(descriptor, stream)
+            os.close(descriptor)
+        os.close(null)

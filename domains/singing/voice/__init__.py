@@ -1,1 +1,1 @@
-"""TODO-FACE domains/singing/voice."""
+"""A singer, made of trained models, and where singers are stored."""

@@ -1,4 +1,4 @@
-"""Where singers lie: those that ship with oneleap, folders of singers, runs."""
+"""Where singers are stored: the shipped ones, folders of singers, and runs."""
 
 import os
 from pathlib import Path
@@ -7,11 +7,12 @@ from typing import TypeVar
 from oneleap.core.errors import InputError
 from oneleap.core.hub.config import class_path
 from oneleap.core.hub.pretrained import CONFIG, Pretrained
-from oneleap.core.hub.registry import find_shipped, model_folder, shipped_models
+from oneleap.core.hub.registry import find_shipped, shipped_models
 from oneleap.core.training.release import load_release
+from oneleap.core.training.run import MODEL, find_model
 
 DEFAULT = "song070"
-"""The singer that sings if none is named."""
+"""Name of the default singer."""
 
 ACOUSTIC, DURATIONS, PITCH, VOCODER, VARIANCE = (
     "acoustic",
@@ -20,39 +21,45 @@ ACOUSTIC, DURATIONS, PITCH, VOCODER, VARIANCE = (
     "vocoder",
     "variance",
 )
-"""Folders of a singer; beside them lies its card."""
+"""Folders of the models of a singer; its card is beside them."""
 
 M = TypeVar("M", bound=Pretrained)
 
 
-def shipped() -> dict[str, Path]:
-    """Folders of the singers that come with oneleap, by name."""
+def shipped_singers() -> dict[str, Path]:
+    """Folders of the singers that ship with oneleap, by name."""
     return shipped_models("oneleap.domains.singing", "voices", ACOUSTIC)
 
 
-def find(name: str | os.PathLike[str]) -> Path:
-    """The folder of a shipped singer, or the folder itself.
+def find_singer(name: str | os.PathLike[str]) -> Path:
+    """Folder of a shipped singer, or the folder that ``name`` is the path of.
 
     Raises:
-        InputError: If it is neither.
+        InputError: There is no such singer and no such folder.
     """
-    return find_shipped("voice", name, shipped())
+    return find_shipped("voice", name, shipped_singers())
 
 
 def load_part(folder: Path, part: str, kind: type[M]) -> M:
-    """One model of a singer; also from the folder of a run, or of the model itself.
+    """Load one model of a singer.
+
+    Args:
+        folder: Folder of a singer, of a run, or of the model itself.
+        part: Folder of the model within a singer, which messages mention.
+        kind: Expected class of the model.
+
+    Returns:
+        The model, ready for inference.
 
     Raises:
-        InputError: If there is none, or it is of another kind.
+        InputError: There is no model, or it has another class.
     """
-    if not folder.is_dir():
-        raise InputError(f"{part}: {folder}: no such folder")
-    inner = folder / part if (folder / part).is_dir() else folder
-    inner = model_folder(inner)
-    if not (inner / CONFIG).is_file():
+    places = (folder / part, folder, folder / MODEL)
+    if folder.is_dir() and not any((place / CONFIG).is_file() for place in places):
         raise InputError(f"{folder} holds no {part}: pack a singer with oneleap singer")
-    model = load_release(inner)
+    found = find_model(folder, part).model
+    model = load_release(found)
     if not isinstance(model, kind):
-        held = class_path(type(model))
-        raise InputError(f"{part}: {inner} holds a {held}, not a {class_path(kind)}")
+        name = class_path(type(model))
+        raise InputError(f"{part}: {found} holds a {name}, not a {class_path(kind)}")
     return model

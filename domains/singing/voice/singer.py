@@ -1,4 +1,4 @@
-"""A singer: durations, pitch, spectrogram and sound of a score, each by a model of its own."""
+"""A singer: models of durations, pitch, spectrograms and sound that sing a score together."""
 
 import os
 from collections.abc import Sequence
@@ -16,99 +16,125 @@ from oneleap.core.hub.pretrained import CARD
 from oneleap.core.sampling.samplers import with_steps
 from oneleap.core.training.release import save_release
 from oneleap.core.training.seed import step_generator
-from oneleap.domains.audio.data.pitched import carried_on
-from oneleap.domains.audio.mel import refuse_mismatch
+from oneleap.domains.audio.mel import check_compatible
+from oneleap.domains.audio.pitch import interpolate_unvoiced
 from oneleap.domains.audio.vocoders.nsf import NSF
 from oneleap.domains.audio.wave import Wave
-from oneleap.domains.singing.data.batches import refuse_range, row, unsung
-from oneleap.domains.singing.models.acoustic import Acoustic
-from oneleap.domains.singing.models.curves import Curves, hertz
-from oneleap.domains.singing.models.durations import Durations
-from oneleap.domains.singing.segments import timing
-from oneleap.domains.singing.segments.segment import Segment
-from oneleap.domains.singing.spec import Songs
-from oneleap.domains.singing.voice import loading as store
+from oneleap.domains.singing.data.batches import check_range, score_batch, score_features
+from oneleap.domains.singing.models.acoustic import AcousticModel
+from oneleap.domains.singing.models.curves import CurveModel, hertz
+from oneleap.domains.singing.models.durations import DurationModel
+from oneleap.domains.singing.segments.segment import ScoreSegment, Segment
+from oneleap.domains.singing.segments.transforms import change_tempo, transpose
+from oneleap.domains.singing.spec import SingingBatch
+from oneleap.domains.singing.voice.loading import (
+    ACOUSTIC,
+    DEFAULT,
+    DURATIONS,
+    PITCH,
+    VARIANCE,
+    VOCODER,
+    find_singer,
+    load_part,
+)
 
-TEMPO = (0.25, 4.0)
-"""Least and greatest factor of speed."""
+TEMPO_RANGE = (0.25, 4.0)
+"""Lowest and highest tempo factor."""
 
 LONGEST_S = 4 * 3600.0
-"""Of a song, seconds."""
+"""Longest song in seconds."""
 
 
 @dataclass(frozen=True, eq=False)
 class Singer:
-    """Sings.
+    """Turns scores into sound.
 
     >>> singer = Singer.load("song070")  # doctest: +SKIP
     >>> singer.sing(segments).save("song.wav")  # doctest: +SKIP
 
     Attributes:
-        acoustic: Timed and pitched score to spectrograms.
-        durations: How long phonemes last within their words.
-        pitch: How pitch moves about the notes.
-        vocoder: Spectrograms and pitch to sound.
-        variance: Energy and breathiness, where the acoustic model heeds them.
+        acoustic: Model of spectrograms, given durations and pitch.
+        durations: Model of phoneme durations.
+        pitch: Model of pitch relative to the notes.
+        vocoder: Model of sound, given spectrograms and pitch.
+        variance: Model of energy and breathiness, if the acoustic model is conditioned on them.
     """
 
-    acoustic: Acoustic
-    durations: Durations
-    pitch: Curves
+    acoustic: AcousticModel
+    durations: DurationModel
+    pitch: CurveModel
     vocoder: NSF
-    variance: Curves | None = None
+    variance: CurveModel | None = None
 
     @classmethod
     def load(
-        cls, name: str | os.PathLike[str] = store.DEFAULT, *, device: str | torch.device = "cpu"
+        cls, name: str | os.PathLike[str] = DEFAULT, *, device: str | torch.device = "cpu"
     ) -> "Singer":
-        """Load a singer: one that ships, by its name, or a folder.
+        """Load a shipped singer by name, or a singer from a folder.
 
         Raises:
-            InputError: If there is no such singer, or its parts do not fit.
+            InputError: There is no such singer, or its models cannot be combined.
         """
-        folder = store.find(name)
-        variance = folder / store.VARIANCE
-        return cls.of(
-            store.load_part(folder, store.ACOUSTIC, Acoustic).to(device),
-            store.load_part(folder, store.DURATIONS, Durations).to(device),
-            store.load_part(folder, store.PITCH, Curves).to(device),
-            store.load_part(folder, store.VOCODER, NSF).to(device),
-            store.load_part(variance, store.VARIANCE, Curves).to(device)
-            if variance.is_dir()
-            else None,
+        folder = find_singer(name)
+        variance = folder / VARIANCE
+        return cls.from_parts(
+            load_part(folder, ACOUSTIC, AcousticModel).to(device),
+            load_part(folder, DURATIONS, DurationModel).to(device),
+            load_part(folder, PITCH, CurveModel).to(device),
+            load_part(folder, VOCODER, NSF).to(device),
+            load_part(variance, VARIANCE, CurveModel).to(device) if variance.is_dir() else None,
         )
 
     @classmethod
-    def of(
+    def from_parts(
         cls,
-        acoustic: Acoustic,
-        durations: Durations,
-        pitch: Curves,
+        acoustic: AcousticModel,
+        durations: DurationModel,
+        pitch: CurveModel,
         vocoder: NSF,
-        variance: Curves | None = None,
+        variance: CurveModel | None = None,
     ) -> "Singer":
-        """A singer of these parts.
+        """Combine models to a singer; see the attributes of the class for the arguments.
+
+        Args:
+            acoustic: Acoustic model.
+            durations: Duration model.
+            pitch: Curve model of pitch.
+            vocoder: Vocoder.
+            variance: Curve model of energy and breathiness, or ``None``.
+
+        Returns:
+            The singer.
 
         Raises:
-            InputError: If they do not fit together.
+            InputError: The models cannot be combined.
         """
-        refuse_mismatch(acoustic.spec.mel, vocoder.spec, "acoustic model", "vocoder")
-        parts: list[Durations | Curves] = [durations, pitch, *([variance] if variance else [])]
+        check_compatible(acoustic.spec.mel, vocoder.spec, "acoustic model", "vocoder")
+        parts: list[DurationModel | CurveModel] = [
+            durations,
+            pitch,
+            *([variance] if variance else []),
+        ]
         for part in parts:
-            who = type(part).__name__
-            refuse_mismatch(acoustic.spec.mel, part.spec.mel, "acoustic model", who)
+            name = type(part).__name__
+            check_compatible(acoustic.spec.mel, part.spec.mel, "acoustic model", name)
             if part.spec.phonemes != acoustic.spec.phonemes:
-                raise InputError(f"{who} has other phonemes than the acoustic model: train both")
+                raise InputError(
+                    f"{name} has other phonemes than the acoustic model: train both on the same "
+                    "data"
+                )
         if pitch.names != ("pitch",):
-            raise InputError(f"the pitch model makes {', '.join(pitch.names)}")
-        made = () if variance is None else variance.names
-        if missing := set(acoustic.curves) - set(made):
-            raise InputError(f"the acoustic model heeds {min(missing)}: give a variance model too")
+            raise InputError(f"the pitch model generates {', '.join(pitch.names)}, not pitch")
+        generated = () if variance is None else variance.names
+        if missing := set(acoustic.curves) - set(generated):
+            raise InputError(
+                f"the acoustic model is conditioned on {min(missing)}: add a variance model"
+            )
         return cls(acoustic, durations, pitch, vocoder, variance)
 
     @property
     def sample_rate(self) -> int:
-        """Hz."""
+        """Sample rate in Hz."""
         return self.acoustic.spec.mel.sample_rate
 
     def sing(
@@ -120,127 +146,179 @@ class Singer:
         tempo: float = 1.0,
         seed: int = 0,
     ) -> Wave:
-        """Sing a score: its phrases, each from its offset on; silence between.
+        """Sing the phrases of a score, each at its offset, with silence between them.
 
-        What a segment says of durations of phonemes and of pitch is kept; the rest is made.
+        Phoneme durations and pitch that a phrase already has are kept.
 
         Args:
-            segments: With words and notes.
-            steps: Of the acoustic model's sampler; its own number if left out, 1 for students.
-            key: Semitones by which all is moved.
-            tempo: 2 is twice as fast.
-            seed: Of the noise; the same seed sings the same.
+            segments: Phrases with words and notes.
+            steps: Steps of the acoustic model's sampler; by default its own number, which is 1
+                for students.
+            key: Semitones by which the song is transposed.
+            tempo: Tempo factor; 2 is twice as fast.
+            seed: Seed of the noise. Equal seeds give equal sound.
+
+        Returns:
+            The sound of the whole song.
 
         Raises:
-            InputError: If there is nothing to sing, a phoneme is unknown to this voice, a note is
-                out of its range, or an argument is.
+            InputError: There are no phrases, the voice lacks a phoneme, a note is out of range, or
+                an argument is invalid.
         """
         if not segments:
             raise InputError("nothing to sing: the score has no phrases")
-        moved = self.moved(segments, key, tempo)
+        phrases = self.prepare(segments, key, tempo)
         rate = self.sample_rate
-        early = -min(0.0, *(s.offset for s in moved))  # a phrase may begin before the song does
-        lasts = early + max(s.offset + s.seconds for s in moved)
-        if lasts > LONGEST_S:
-            raise InputError(f"a song of {lasts / 3600:.3g} hours: up to {LONGEST_S / 3600:.0f}")
-        sound = np.zeros(round(lasts * rate) + 1, np.float32)
-        for i, segment in enumerate(moved):
-            wave = self.phrase(segment, steps, seed + i)
+        early = -min(0.0, *(s.offset for s in phrases))  # a phrase may begin before the song
+        total_s = early + max(s.offset + s.seconds for s in phrases)
+        if total_s > LONGEST_S:
+            raise InputError(
+                f"the song lasts {total_s / 3600:.3g} hours, at most {LONGEST_S / 3600:.0f} are "
+                "possible"
+            )
+        sound = np.zeros(round(total_s * rate) + 1, np.float32)
+        for i, segment in enumerate(phrases):
+            wave = self.sing_phrase(segment, steps, seed + i)
             first = round((early + segment.offset) * rate)
             part = sound[first : first + len(wave.samples)]
             part += wave.samples[: len(part)]
         return Wave(sound, rate)
 
-    def moved(self, segments: Sequence[Segment], key: float, tempo: float) -> list[Segment]:
-        """Phrases in another key and tempo, all of which this voice can sing.
+    def prepare(self, segments: Sequence[Segment], key: float, tempo: float) -> list[ScoreSegment]:
+        """Transpose phrases, change their tempo, and check that this voice can sing them.
+
+        Args:
+            segments: Phrases with words and notes.
+            key: Semitones by which they are transposed.
+            tempo: Tempo factor.
+
+        Returns:
+            The phrases as the voice will sing them.
 
         Raises:
-            InputError: If it cannot; the message names the phrase.
+            InputError: The voice cannot sing a phrase. The message names it.
         """
-        if not TEMPO[0] <= tempo <= TEMPO[1]:
-            raise InputError(f"tempo: a factor from {TEMPO[0]:g} to {TEMPO[1]:g}, not {tempo:g}")
+        low, high = TEMPO_RANGE
+        if not low <= tempo <= high:
+            raise InputError(f"tempo: must be a factor from {low:g} to {high:g}, not {tempo:g}")
         found = []
         for i, segment in enumerate(segments):
             try:
-                moved = timing.at_tempo(timing.shifted(segment, key), tempo)
-                refuse_range(moved, self.acoustic.spec, key)
-                row(moved, self.acoustic.spec)  # phonemes, words, notes
+                score = ScoreSegment.from_segment(segment)
+                moved = change_tempo(transpose(score, key), tempo)
+                check_range(moved, self.acoustic.spec, key)
+                score_features(moved, self.acoustic.spec)  # checks phonemes
             except InputError as error:
                 raise InputError(f"phrase {i + 1}: {error}") from None
             found.append(moved)
         return found
 
     @torch.inference_mode()
-    def phrase(self, segment: Segment, steps: int | None, seed: int) -> Wave:
-        """The sound of one phrase."""
-        songs = self.timed(segment)
-        f0 = self.pitched(songs, segment, seed)
-        mel = self.spectrogram(songs._replace(f0=f0), steps, seed)
-        return Wave(self.sound(mel, f0, seed), self.sample_rate)
+    def sing_phrase(self, segment: ScoreSegment, steps: int | None, seed: int) -> Wave:
+        """Sing one phrase.
 
-    def timed(self, segment: Segment) -> Songs:
-        """The numbers of a phrase, its phonemes timed."""
-        return self.batch(segment if segment.ph_dur else self.durations.timed(segment))
+        Args:
+            segment: The phrase.
+            steps: Steps of the acoustic model's sampler, or ``None``.
+            seed: Seed of the noise.
 
-    def batch(self, segment: Segment) -> Songs:
-        """A phrase as a batch of one; what was never recorded is zeros."""
-        songs = unsung(segment, self.acoustic.spec)
-        return Songs(*(x.to(self.acoustic.device) for x in songs))
+        Returns:
+            The sound of the phrase.
+        """
+        batch = self.predict_durations(segment)
+        f0 = self.predict_f0(batch, segment, seed)
+        mel = self.predict_mel(batch._replace(f0=f0), steps, seed)
+        return Wave(self.vocode(mel, f0, seed), self.sample_rate)
 
-    def pitched(self, songs: Songs, segment: Segment, seed: int) -> Float[Tensor, "1 n"]:
-        """Pitch of each frame, Hz: the segment's own, or the model's."""
-        n = songs.base.shape[1]
+    def predict_durations(self, segment: ScoreSegment) -> SingingBatch:
+        """A phrase as a batch, with the phrase's own durations or predicted ones."""
+        timed = segment if segment.ph_dur else self.durations.add_durations(segment)
+        batch = score_batch(timed, self.acoustic.spec)
+        return SingingBatch(*(x.to(self.acoustic.device) for x in batch))
+
+    def predict_f0(self, batch: SingingBatch, segment: Segment, seed: int) -> Float[Tensor, "1 n"]:
+        """Pitch of each frame in Hz: the phrase's own or the prediction.
+
+        Args:
+            batch: The phrase as a batch.
+            segment: The phrase.
+            seed: Seed of the noise.
+
+        Returns:
+            Pitch in Hz.
+        """
+        n = batch.base_pitch.shape[1]
         if segment.f0 is not None:
             middle = (np.arange(n) + 0.5) / self.acoustic.spec.mel.frame_rate
-            known = replace(segment.f0, values=carried_on(segment.f0.values)).at(middle)
-            return torch.from_numpy(known).float().to(songs.base).unsqueeze(0)
-        off = self.pitch.generate(self.pitch.sheet(songs), self._noise(self.pitch, n, seed))
-        return hertz(songs.base + off[:, 0])
+            known = replace(segment.f0, values=interpolate_unvoiced(segment.f0.values)).at(middle)
+            return torch.from_numpy(known).float().to(batch.base_pitch).unsqueeze(0)
+        noise = self._noise(self.pitch, n, seed)
+        offset = self.pitch.generate(self.pitch.curve_batch(batch), noise)
+        return hertz(batch.base_pitch + offset[:, 0])
 
-    def spectrogram(self, songs: Songs, steps: int | None, seed: int) -> Float[Tensor, "1 mels n"]:
-        """The normalised spectrogram of a phrase that is timed and pitched."""
+    def predict_mel(
+        self, batch: SingingBatch, steps: int | None, seed: int
+    ) -> Float[Tensor, "1 mels n"]:
+        """Normalized spectrogram of a phrase.
+
+        Args:
+            batch: The phrase with durations and pitch.
+            steps: Steps of the acoustic model's sampler, or ``None``.
+            seed: Seed of the noise.
+
+        Returns:
+            The spectrogram.
+        """
         if self.variance is not None:
-            n = songs.base.shape[1]
-            noise = self._noise(self.variance, n, seed)
-            made = self.variance.generate(self.variance.sheet(songs), noise)
-            songs = songs._replace(**dict(zip(self.variance.names, made.unbind(1), strict=True)))
-        batch = self.acoustic.framed(songs)
-        noise = torch.randn(batch.x.shape, generator=step_generator(seed, 0)).to(batch.x)
+            noise = self._noise(self.variance, batch.base_pitch.shape[1], seed)
+            curves = self.variance.generate(self.variance.curve_batch(batch), noise)
+            batch = batch._replace(**dict(zip(self.variance.names, curves.unbind(1), strict=True)))
+        frames = self.acoustic.frame_batch(batch)
+        noise = torch.randn(frames.x.shape, generator=step_generator(seed, 0)).to(frames.x)
         sampler = with_steps(self.acoustic.sampler, steps)
-        again = step_generator(seed, 1, 0, batch.x.device)
-        return self.acoustic.generate(batch, noise, sampler, again)[0]
+        more_noise = step_generator(seed, 1, 0, frames.x.device)
+        return self.acoustic.generate(frames, noise, sampler, more_noise)[0]
 
-    def sound(
+    def vocode(
         self, mel: Float[Tensor, "1 mels n"], f0: Float[Tensor, "1 n"], seed: int
     ) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
-        """Samples of a spectrogram."""
+        """Samples of a phrase.
+
+        Args:
+            mel: Normalized spectrogram.
+            f0: Pitch of each frame in Hz.
+            seed: Seed of the noise.
+
+        Returns:
+            Samples in [-1, 1].
+        """
         n = mel.shape[2] * self.acoustic.spec.mel.hop
         noise = torch.randn(1, n, generator=step_generator(seed, 2)).to(mel)
         samples: np.ndarray[tuple[int], np.dtype[np.float32]]
         samples = self.vocoder(mel, f0, noise)[0].cpu().numpy()
         return samples
 
-    def _noise(self, model: Curves, n: int, seed: int) -> Float[Tensor, "1 c n"]:
+    def _noise(self, model: CurveModel, n: int, seed: int) -> Float[Tensor, "1 c n"]:
         size = (1, len(model.names) * model.bins, n)
         return torch.randn(size, generator=step_generator(seed, 3)).to(model.device)
 
     def save(
         self, folder: str | os.PathLike[str], *, card: str | None = None, half: bool = True
     ) -> None:
-        """Write all parts, the averages alone, and a card.
+        """Save the averaged weights of all models, and a card.
 
         Args:
-            folder: To write.
-            card: Markdown: who sings, and under what licence.
-            half: Keep 16 bits of each weight.
+            folder: Folder to write.
+            card: Markdown text that names the singer and the license.
+            half: Whether to store weights at 16 bits instead of 32.
         """
         folder = Path(folder)
         parts = {
-            store.ACOUSTIC: self.acoustic,
-            store.PITCH: self.pitch,
-            store.VOCODER: self.vocoder,
-            store.DURATIONS: self.durations,
-            store.VARIANCE: self.variance,
+            ACOUSTIC: self.acoustic,
+            PITCH: self.pitch,
+            VOCODER: self.vocoder,
+            DURATIONS: self.durations,
+            VARIANCE: self.variance,
         }
         for name, model in parts.items():
             if model is not None:

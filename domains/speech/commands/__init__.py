@@ -1,1 +1,1 @@
-"""TODO-FACE domains/speech/commands."""
+"""The commands of the domain: speak, pack, evaluate, export and bench."""

@@ -1,1 +1,1 @@
-"""TODO-FACE domains/speech/data."""
+"""Recordings with transcripts, and the data module that makes training batches of them."""

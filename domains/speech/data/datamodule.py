@@ -1,4 +1,4 @@
-"""Recordings with transcripts, for training an acoustic model."""
+"""The data module of speech: recordings with transcripts, in batches of similar lengths."""
 
 import hashlib
 import json
@@ -17,52 +17,57 @@ from torch import Tensor
 from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
 from oneleap.core.training.loaders import Endless, Fixed
-from oneleap.domains.audio.data.buckets import Buckets
-from oneleap.domains.audio.data.datamodule import set_aside
+from oneleap.domains.audio.data.buckets import LengthBuckets
+from oneleap.domains.audio.data.datamodule import validation_split
 from oneleap.domains.audio.mel import Mel, log_mel
-from oneleap.domains.audio.wave import read, trimmed
-from oneleap.domains.speech.data.ljspeech import Recording, recordings
-from oneleap.domains.speech.spec import Spec, Utterances
+from oneleap.domains.audio.wave import read_wave, trim_silence
+from oneleap.domains.speech.data.ljspeech import TranscribedFile, read_ljspeech
+from oneleap.domains.speech.spec import Spec, UtteranceBatch
 from oneleap.domains.speech.text.frontend import FrontEnd
 from oneleap.domains.speech.text.lexicon import read_lexicon
-from oneleap.domains.speech.text.symbols import SYMBOLS, ids
+from oneleap.domains.speech.text.symbols import SYMBOLS, token_ids
 
 
-class Clip(NamedTuple):
-    """One recording, ready.
+class Utterance(NamedTuple):
+    """A recording and its text, ready for training.
 
     Attributes:
-        tokens: Numbers of symbols.
-        mel: Normalised spectrogram, (mels, frames).
-        speaker: Number of who speaks.
-        recording: Where it is from.
+        tokens: Token ids of the text.
+        mel: Normalized spectrogram.
+        speaker: Index of the speaker.
+        source: File and transcript of the recording.
     """
 
     tokens: list[int]
     mel: Float[Tensor, "mels n"]
     speaker: int
-    recording: Recording
+    source: TranscribedFile
 
 
-class Speech(L.LightningDataModule):
-    """Recordings in LJSpeech's layout, one folder a speaker, in batches of like lengths.
+class SpeechData(L.LightningDataModule):
+    """Recordings in the layout of LJSpeech, with one folder per speaker.
 
-    Features are computed once, when first asked for, and kept in memory: 75 MB an hour with the
-    default contract. With ``cache`` they are also kept in files, and a later run reads those.
+    Batches have recordings of similar lengths. Features are computed when they are first needed
+    and kept in memory; an hour takes 75 MB with the default settings. With ``cache`` they are also
+    written to files, which later runs read.
 
     Args:
-        path: Folders; each is one speaker, by the folder's name.
-        mel: Contract of the spectrograms; recordings are resampled to its rate.
-        language: Of espeak-ng.
+        path: Folders of recordings, one per speaker. The name of a folder names its speaker.
+        mel: Format of the spectrograms. Recordings are resampled to its rate.
+        language: Language of espeak-ng.
         lexicon: File of pronunciations.
-        ipa: Transcripts are phonetic.
-        trim_db: Silence at the ends, so far below the loudest part, is cut; ``None`` keeps it.
-        longest_s: Longer recordings are left out.
-        repeat: How often each folder's recordings come in an epoch; once by default.
-        batch_size: Recordings per batch.
-        cache: Folder of computed features.
-        validation: Share of each folder that is set aside, at least one.
-        seed: Of the order, and of what is set aside.
+        ipa: Whether transcripts are phonetic.
+        trim_db: Level of silence in dB below the loudest part. Silence is cut at both ends; with
+            ``None`` it is kept.
+        longest_s: Greatest length in seconds; longer recordings are left out.
+        repeat: How often the recordings of each folder occur in an epoch; by default once.
+        batch_size: Number of recordings per batch.
+        cache: Folder for computed features.
+        validation: Share of each folder that is held out for validation, at least one recording.
+        seed: Seed of the order and of the choice of held-out recordings.
+
+    Raises:
+        InputError: If an argument is out of range.
     """
 
     def __init__(
@@ -85,9 +90,9 @@ class Speech(L.LightningDataModule):
         if batch_size < 1:
             raise InputError(f"batch_size: {batch_size} is not positive")
         if not 0 < validation < 1:
-            raise InputError(f"validation: a share between 0 and 1, not {validation}")
+            raise InputError(f"validation: must be between 0 and 1, not {validation}")
         if repeat is not None and (len(repeat) != len(path) or min(repeat) < 1):
-            raise InputError(f"repeat: a positive number for each of {len(path)} folders")
+            raise InputError(f"repeat: needs a positive number for each of {len(path)} folders")
         self.path, self.mel, self.language = tuple(path), mel, language
         self.lexicon, self.ipa, self.trim_db = lexicon, ipa, trim_db
         self.longest_s, self.repeat, self.batch_size = longest_s, repeat, batch_size
@@ -95,89 +100,102 @@ class Speech(L.LightningDataModule):
 
     @property
     def spec(self) -> Spec:
-        """Contract, alphabet and speakers; reads no sound."""
+        """Spectrogram format, alphabet and speakers; no recording is read."""
         names = [Path(folder).resolve().name for folder in self.path]
         if len(set(names)) < len(names):
-            raise InputError(f"path: folders name their speakers, and two have one name: {names}")
+            raise InputError(f"path: two folders give their speakers the same name: {names}")
         return Spec(self.mel, SYMBOLS, tuple(names), self.language)
 
     @cached_property
-    def clips(self) -> tuple[list[Clip], list[Clip]]:
-        """Recordings to train on, repeated as asked, and those set aside."""
+    def utterances(self) -> tuple[list[Utterance], list[Utterance]]:
+        """Utterances for training, repeated as asked, and held-out utterances.
+
+        Raises:
+            InputError: If none is left for one of the two.
+        """
         lexicon = read_lexicon(self.lexicon, SYMBOLS) if self.lexicon else {}
-        reader = FrontEnd(self.language, SYMBOLS, lexicon, self.ipa)
-        train, aside = list[Clip](), list[Clip]()
+        front_end = FrontEnd(self.language, SYMBOLS, lexicon, self.ipa)
+        train, held_out = list[Utterance](), list[Utterance]()
         for speaker, folder in enumerate(self.path):
-            known = recordings(folder)
-            held = set(set_aside(len(known), self.validation, self.seed))
-            for i, recording in enumerate(known):
-                clip = self._clip(recording, speaker, reader)
-                if clip is not None:
-                    times = 1 if self.repeat is None or i in held else self.repeat[speaker]
-                    (aside if i in held else train).extend([clip] * times)
-        if not train or not aside:
+            sources = read_ljspeech(folder)
+            validation = set(validation_split(len(sources), self.validation, self.seed))
+            for i, source in enumerate(sources):
+                utterance = self._utterance(source, speaker, front_end)
+                if utterance is None:
+                    continue
+                if i in validation:
+                    held_out.append(utterance)
+                else:
+                    times = 1 if self.repeat is None else self.repeat[speaker]
+                    train.extend([utterance] * times)
+        if not train or not held_out:
             raise InputError(
                 f"{self.path[0]}: no recording of at most longest_s {self.longest_s:g} s is left "
                 f"for {'validation' if train else 'training'}"
             )
-        return train, aside
+        return train, held_out
 
-    def _clip(self, recording: Recording, speaker: int, reader: FrontEnd) -> Clip | None:
-        """A recording's features; nothing if it is too long, or too short for its text."""
-        said = " ".join(reader.sentences(recording.text, recording.where))
-        tokens = ids(said, SYMBOLS)
-        mel = self._features(recording.path)
+    def _utterance(
+        self, source: TranscribedFile, speaker: int, front_end: FrontEnd
+    ) -> Utterance | None:
+        """Compute features, or return ``None`` for a recording of a wrong length.
+
+        It may be longer than ``longest_s``, or have fewer frames than its text has tokens.
+        """
+        ipa = " ".join(front_end.phonetic_sentences(source.text, source.where))
+        tokens = token_ids(ipa, SYMBOLS)
+        mel = self._features(source.path)
         frames = mel.shape[1]
         if frames > self.longest_s * self.mel.frame_rate or frames < len(tokens):
             return None
-        return Clip(tokens, mel, speaker, recording)
+        return Utterance(tokens, mel, speaker, source)
 
     def _features(self, path: Path) -> Float[Tensor, "mels n"]:
-        """From the cache, or computed, and then put there."""
+        """Read features from the cache, or compute them and write them to the cache."""
         if self.cache is None:
-            return self._computed(path)
+            return self._compute(path)
         about = json.dumps([asdict(self.mel), self.trim_db, str(path.resolve())])
         stamp = f"{about}{path.stat().st_mtime_ns}".encode()
         file = Path(self.cache) / f"{hashlib.sha256(stamp).hexdigest()[:24]}.npy"
         if file.is_file():
             return torch.from_numpy(np.load(file, allow_pickle=False))
-        mel = self._computed(path)
+        mel = self._compute(path)
         with replacing(file) as temporary:
             np.save(temporary, mel.numpy(), allow_pickle=False)
         return mel
 
-    def _computed(self, path: Path) -> Float[Tensor, "mels n"]:
-        wave = read(path, self.mel.sample_rate)
+    def _compute(self, path: Path) -> Float[Tensor, "mels n"]:
+        wave = read_wave(path, self.mel.sample_rate)
         if self.trim_db is not None:
-            wave = trimmed(wave, self.trim_db)
+            wave = trim_silence(wave, self.trim_db)
         return log_mel(torch.from_numpy(wave.samples).unsqueeze(0), self.mel)[0]
 
-    def train_dataloader(self) -> Endless[Utterances]:
-        """Endless batches, a function of the seed and the gradient step alone."""
-        clips = self.clips[0]
-        chosen = Buckets([clip.mel.shape[1] for clip in clips], self.batch_size, self.seed)
+    def train_dataloader(self) -> Endless[UtteranceBatch]:
+        """Return endless batches. A batch is a function of the seed and the gradient step."""
+        train = self.utterances[0]
+        choose = LengthBuckets([u.mel.shape[1] for u in train], self.batch_size, self.seed)
         return Endless(
-            self, lambda step, rank: collate([clips[i] for i in chosen(step, rank)], self.mel)
+            self, lambda step, rank: collate([train[i] for i in choose(step, rank)], self.mel)
         )
 
-    def val_dataloader(self) -> Fixed[Utterances]:
-        """What was set aside, in batches of like lengths."""
-        aside = sorted(self.clips[1], key=lambda clip: clip.mel.shape[1])
+    def val_dataloader(self) -> Fixed[UtteranceBatch]:
+        """Return the held-out utterances in batches of similar lengths."""
+        held_out = sorted(self.utterances[1], key=lambda utterance: utterance.mel.shape[1])
         n = self.batch_size
-        return Fixed([collate(aside[i : i + n], self.mel) for i in range(0, len(aside), n)])
+        return Fixed([collate(held_out[i : i + n], self.mel) for i in range(0, len(held_out), n)])
 
 
-def collate(clips: Sequence[Clip], mel: Mel) -> Utterances:
-    """A padded batch; padded frames are silence, padded tokens 0."""
-    frames = torch.tensor([clip.mel.shape[1] for clip in clips])
-    features = torch.full((len(clips), mel.n_mels, int(frames.max())), mel.silence)
-    for row, clip in zip(features, clips, strict=True):
-        row[:, : clip.mel.shape[1]] = clip.mel
-    rows = [torch.tensor(clip.tokens) for clip in clips]
-    return Utterances(
+def collate(utterances: Sequence[Utterance], mel: Mel) -> UtteranceBatch:
+    """Pad utterances to a batch. Frames are padded with silence, tokens with 0."""
+    frames = torch.tensor([utterance.mel.shape[1] for utterance in utterances])
+    features = torch.full((len(utterances), mel.n_mels, int(frames.max())), mel.silence)
+    for row, utterance in zip(features, utterances, strict=True):
+        row[:, : utterance.mel.shape[1]] = utterance.mel
+    rows = [torch.tensor(utterance.tokens) for utterance in utterances]
+    return UtteranceBatch(
         tokens=torch.nn.utils.rnn.pad_sequence(rows, batch_first=True),
-        lengths=torch.tensor([len(clip.tokens) for clip in clips]),
+        lengths=torch.tensor([len(utterance.tokens) for utterance in utterances]),
         mel=features,
         frames=frames,
-        speaker=torch.tensor([clip.speaker for clip in clips]),
+        speaker=torch.tensor([utterance.speaker for utterance in utterances]),
     )

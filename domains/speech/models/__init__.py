@@ -1,1 +1,1 @@
-"""TODO-FACE domains/speech/models."""
+"""The acoustic model, its networks, and the alignment of text with frames."""

@@ -1,4 +1,4 @@
-"""Text to what it sounds like on average, and to how long each sound takes."""
+"""The text encoder, the speaker conditioning and the duration predictor."""
 
 import math
 
@@ -11,12 +11,12 @@ from oneleap.core.nets.layers import keep, zeroed
 
 
 class ConvNorm(nn.Module):
-    """Convolution over tokens, layer norm, ReLU; padding stays zero.
+    """A convolution over tokens, layer norm and ReLU. Padding stays zero.
 
     Args:
-        fan_in: Channels in.
-        fan_out: Channels out.
-        kernel: Tokens, odd.
+        fan_in: Input channels.
+        fan_out: Output channels.
+        kernel: Kernel size, odd.
     """
 
     def __init__(self, fan_in: int, fan_out: int, kernel: int) -> None:
@@ -27,16 +27,16 @@ class ConvNorm(nn.Module):
     def forward(
         self, x: Float[Tensor, "b l c"], mask: Bool[Tensor, "b l 1"]
     ) -> Float[Tensor, "b l d"]:
-        """One layer."""
+        """Apply the layer."""
         return keep(torch.relu(self.norm(self.conv(x.mT).mT)), mask)
 
 
 class EncoderBlock(nn.Module):
-    """Attention, then two convolutions, each on a normed branch.
+    """A transformer block with pre-norm: self-attention, then two convolutions.
 
     Args:
         width: Channels.
-        heads: Of attention.
+        heads: Number of attention heads.
         hidden: Channels between the convolutions.
     """
 
@@ -50,7 +50,7 @@ class EncoderBlock(nn.Module):
     def forward(
         self, x: Float[Tensor, "b l c"], rotation: Rotation, mask: Bool[Tensor, "b l 1"]
     ) -> Float[Tensor, "b l c"]:
-        """One block; ``x`` is zero at padding, and so is the result."""
+        """Apply the block. ``x`` must be zero at padding; the result is, too."""
         x = keep(x + self.attention(self.norms[0](x), rotation, mask.mT), mask)
         h = keep(self.norms[1](x), mask)
         h = keep(torch.relu(self.widen(h.mT)).mT, mask)
@@ -58,17 +58,17 @@ class EncoderBlock(nn.Module):
 
 
 class TextEncoder(nn.Module):
-    """Glow-TTS' text encoder, as Grad-TTS and Matcha-TTS have it, with rotary positions.
+    """The text encoder of Glow-TTS, as Grad-TTS and Matcha-TTS use it, with rotary positions.
 
-    No dropout: a run's randomness is a function of its seed and step, and a distilled decoder
-    sees its teacher's conditions.
+    There is no dropout. The randomness of a run is a function of its seed and step, and a
+    distilled decoder must see the conditions of its teacher.
 
     Args:
         symbols: Size of the alphabet.
         width: Channels.
-        depth: Transformer blocks.
-        heads: Of attention.
-        hidden: Channels between a block's convolutions.
+        depth: Number of transformer blocks.
+        heads: Number of attention heads.
+        hidden: Channels between the convolutions of a block.
     """
 
     def __init__(self, symbols: int, width: int, depth: int, heads: int, hidden: int) -> None:
@@ -84,7 +84,7 @@ class TextEncoder(nn.Module):
     def forward(
         self, tokens: Int[Tensor, "b l"], mask: Bool[Tensor, "b l"]
     ) -> Float[Tensor, "b l c"]:
-        """What is known of each token, zero at padding."""
+        """Encode token ids; the result is zero at padding."""
         real = mask.unsqueeze(2)
         x = h = keep(self.embedding(tokens) * math.sqrt(self.width), real)
         for layer in self.prenet:
@@ -96,14 +96,14 @@ class TextEncoder(nn.Module):
         return keep(self.norm(x), real)
 
 
-class Accent(nn.Module):
-    """What a speaker adds to what all speakers share: each channel's scale and shift, and a tempo.
+class SpeakerFiLM(nn.Module):
+    """Conditions the encoded text on a speaker: scale and shift per channel, and a tempo.
 
-    It comes after the encoder, not before: a speaker of few recordings then has from the others
-    how words sound that they never said, and only their own colour is learnt of them.
+    It comes after the encoder, so all speakers share the encoder. A speaker with few recordings
+    then learns from the others how words sound, and from the own recordings only the color.
 
     Args:
-        speaker_dim: Size of a speaker's vector.
+        speaker_dim: Size of the speaker embedding.
         width: Channels.
     """
 
@@ -115,23 +115,23 @@ class Accent(nn.Module):
     def forward(
         self, x: Float[Tensor, "b l c"], speaker: Float[Tensor, "b g"]
     ) -> Float[Tensor, "b l c"]:
-        """Tokens as the speaker says them."""
+        """Scale and shift the channels of all tokens."""
         scale, shift = self.film(speaker).unsqueeze(1).chunk(2, dim=2)
-        said: Tensor = x * (1 + scale) + shift
-        return said
+        conditioned: Tensor = x * (1 + scale) + shift
+        return conditioned
 
 
 class DurationPredictor(nn.Module):
-    """FastSpeech's: two convolutions, and the logarithm of each token's frames.
+    """The duration predictor of FastSpeech: two convolutions and a linear layer.
 
     Args:
-        fan_in: Channels in.
-        width: Channels.
-        typical: Frames that a fresh predictor gives every token.
+        fan_in: Input channels.
+        width: Channels of the convolutions.
+        typical: Duration that a new predictor gives every token, in frames.
     """
 
     LONGEST = 200.0
-    """Frames; no token is given more."""
+    """Upper bound of a token's duration, in frames."""
 
     def __init__(self, fan_in: int, width: int, typical: float = 5.0) -> None:
         super().__init__()
@@ -140,20 +140,28 @@ class DurationPredictor(nn.Module):
         nn.init.constant_(self.outward.bias, math.log(typical))
 
     def forward(self, x: Float[Tensor, "b l c"], mask: Bool[Tensor, "b l"]) -> Float[Tensor, "b l"]:
-        """Natural logarithm of frames, anything at padding."""
+        """Predict the natural logarithm of durations in frames. Values at padding are arbitrary."""
         for layer in self.layers:
             x = layer(x, mask.unsqueeze(2))
         logs: Tensor = self.outward(x).squeeze(2)
         return logs.clamp(max=math.log(self.LONGEST))
 
 
-def whole_frames(
-    log_frames: Float[Tensor, "b l"], mask: Bool[Tensor, "b l"], speed: float = 1.0
+def round_durations(
+    log_durations: Float[Tensor, "b l"], mask: Bool[Tensor, "b l"], speed: float = 1.0
 ) -> Int[Tensor, "b l"]:
-    """Whole frames of each token, at least one, whose sums are the sums rounded.
+    """Round durations to whole frames, at least one per real token.
 
-    Rounding where tokens end, rather than each token up, keeps the tempo that was learnt.
+    The times at which tokens end are rounded, not each duration, so that the tempo is kept.
+
+    Args:
+        log_durations: Natural logarithm of durations in frames.
+        mask: True at real tokens.
+        speed: Divisor of durations; 2 speaks twice as fast.
+
+    Returns:
+        Number of frames of each token, 0 at padding.
     """
-    ends = (log_frames.exp() / speed).masked_fill(~mask, 0.0).cumsum(1).round().long()
-    frames = ends.diff(dim=1, prepend=torch.zeros_like(ends[:, :1]))
-    return torch.where(mask, frames.clamp(min=1), 0)
+    ends = (log_durations.exp() / speed).masked_fill(~mask, 0.0).cumsum(1).round().long()
+    durations = ends.diff(dim=1, prepend=torch.zeros_like(ends[:, :1]))
+    return torch.where(mask, durations.clamp(min=1), 0)

@@ -1,4 +1,4 @@
-"""A decoder that sees several frames as one: half the positions, half the cost."""
+"""A ConvNeXt decoder over groups of frames: half the positions, half the cost."""
 
 import torch
 from einops import rearrange
@@ -8,19 +8,19 @@ from torch import Tensor
 from oneleap.core.nets import ConvNeXt1d
 
 
-class Folded(ConvNeXt1d):
-    """:class:`ConvNeXt1d` over groups of neighbouring frames, whose channels are stacked.
+class FoldedConvNeXt1d(ConvNeXt1d):
+    """A :class:`ConvNeXt1d` over groups of neighboring frames, with the group's channels stacked.
 
-    Called like any network over (b, c, n), of any length: the last group is filled with zeros.
+    It is called like any network over (b, c, n), with any length. Zeros fill the last group.
 
     Args:
         dim: Channels of the data.
-        sequence_dim: Channels of the condition per frame; 0 for none.
+        sequence_dim: Channels of the condition of each frame; 0 for none.
         cond_dim: Size of the condition vector; 0 for none.
-        width: Channels inside.
-        depth: Blocks.
-        expansion: Hidden channels of a block, in widths.
-        fold: Frames of a group.
+        width: Channels of the blocks.
+        depth: Number of blocks.
+        expansion: Hidden channels of a block as a multiple of ``width``.
+        fold: Number of frames in a group.
     """
 
     def __init__(
@@ -43,14 +43,14 @@ class Folded(ConvNeXt1d):
         sequence: Float[Tensor, "b s n"] | None,
         mask: Bool[Tensor, "b 1 n"] | None,
     ) -> Float[Tensor, "b c n"]:
-        """See :class:`oneleap.core.nets.sequence.SequenceNet`."""
+        """See :meth:`oneleap.core.nets.sequence.SequenceNet.velocity`."""
         n = z.shape[-1]
-        groups = None if mask is None else self._grouped(mask.to(z.dtype)).amax(1, True) > 0
-        wide = None if sequence is None else self._grouped(sequence)
-        u = super().velocity(self._grouped(z), context, wide, groups)
+        groups = None if mask is None else self._group(mask.to(z.dtype)).amax(1, True) > 0
+        grouped = None if sequence is None else self._group(sequence)
+        u = super().velocity(self._group(z), context, grouped, groups)
         return rearrange(u, "b (c f) n -> b c (n f)", f=self.fold)[..., :n]
 
-    def _grouped(self, x: Float[Tensor, "b c n"]) -> Float[Tensor, "b d m"]:
+    def _group(self, x: Float[Tensor, "b c n"]) -> Float[Tensor, "b d m"]:
         if x.shape[-1] % self.fold:
             x = torch.nn.functional.pad(x, (0, -x.shape[-1] % self.fold))
         return rearrange(x, "b c (n f) -> b (c f) n", f=self.fold)

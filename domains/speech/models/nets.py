@@ -1,4 +1,4 @@
-"""The network of an acoustic model: encoder, durations, and a decoder that is a field of mels."""
+"""The network of an acoustic model: text encoder, duration predictor and decoder."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -11,29 +11,38 @@ from torch import Tensor, nn
 from oneleap.core.nets import ConvNeXt1d, DiT1d, UNet1d
 from oneleap.core.nets.sequence import SequenceNet
 from oneleap.core.types import Conditioned
-from oneleap.domains.speech.models.alignment import spread
-from oneleap.domains.speech.models.encoder import Accent, DurationPredictor, TextEncoder
-from oneleap.domains.speech.models.folded import Folded
+from oneleap.domains.audio.sequence import expand_by_duration
+from oneleap.domains.speech.models.encoder import DurationPredictor, SpeakerFiLM, TextEncoder
+from oneleap.domains.speech.models.folded import FoldedConvNeXt1d
 from oneleap.domains.speech.spec import Spec
 
 
-class Decoder(ABC):
-    """A kind of network over spectrograms; subclasses are frozen dataclasses."""
+class DecoderConfig(ABC):
+    """Kind and sizes of a decoder. Subclasses are frozen dataclasses."""
 
     @abstractmethod
     def build(self, mels: int, speaker_dim: int) -> SequenceNet:
-        """A field of (b, mels, n) given means of the same shape and a speaker's vector."""
+        """Build a decoder.
+
+        Args:
+            mels: Bands of the spectrogram.
+            speaker_dim: Size of the speaker embedding; 0 for one speaker.
+
+        Returns:
+            A network over (b, mels, n), conditioned on mean spectra of the same shape and on a
+            speaker embedding.
+        """
 
 
 @dataclass(frozen=True)
-class ConvNeXt(Decoder):
-    """Convolutions at the frame rate; the cheapest on a CPU.
+class ConvNeXtConfig(DecoderConfig):
+    """Convolutions at the frame rate. This decoder is the cheapest on a CPU.
 
     Attributes:
         width: Channels.
-        depth: Blocks.
-        expansion: Hidden channels of a block, in widths.
-        fold: Frames that are seen as one; 2 halves the cost.
+        depth: Number of blocks.
+        expansion: Hidden channels of a block as a multiple of ``width``.
+        fold: Number of frames that the decoder sees as one; 2 halves the cost.
     """
 
     width: int = 224
@@ -42,21 +51,21 @@ class ConvNeXt(Decoder):
     fold: int = 1
 
     def build(self, mels: int, speaker_dim: int) -> SequenceNet:
-        """See :meth:`Decoder.build`."""
+        """See :meth:`DecoderConfig.build`."""
         sizes = self.width, self.depth, self.expansion
         if self.fold == 1:
             return ConvNeXt1d(mels, mels, speaker_dim, *sizes)
-        return Folded(mels, mels, speaker_dim, *sizes, self.fold)
+        return FoldedConvNeXt1d(mels, mels, speaker_dim, *sizes, self.fold)
 
 
 @dataclass(frozen=True)
-class DiT(Decoder):
-    """A transformer: sees the whole utterance.
+class DiTConfig(DecoderConfig):
+    """A transformer, which sees the whole utterance.
 
     Attributes:
         width: Channels.
-        depth: Blocks.
-        heads: Of attention.
+        depth: Number of blocks.
+        heads: Number of attention heads.
     """
 
     width: int = 192
@@ -64,38 +73,38 @@ class DiT(Decoder):
     heads: int = 4
 
     def build(self, mels: int, speaker_dim: int) -> SequenceNet:
-        """See :meth:`Decoder.build`."""
+        """See :meth:`DecoderConfig.build`."""
         return DiT1d(mels, mels, speaker_dim, self.width, self.depth, self.heads)
 
 
 @dataclass(frozen=True)
-class UNet(Decoder):
-    """A U-Net over time, its middle at a fourth of the frame rate.
+class UNetConfig(DecoderConfig):
+    """A U-Net over time. Its middle runs at a fourth of the frame rate.
 
     Attributes:
         widths: Channels of each level.
-        context_dim: Size of the vector that times and speaker become.
+        context_dim: Size of the joint embedding of times and speaker.
     """
 
     widths: tuple[int, ...] = (128, 192, 256)
     context_dim: int = 128
 
     def build(self, mels: int, speaker_dim: int) -> SequenceNet:
-        """See :meth:`Decoder.build`."""
+        """See :meth:`DecoderConfig.build`."""
         return UNet1d(mels, mels, speaker_dim, self.widths, self.context_dim)
 
 
 @dataclass(frozen=True)
-class Text:
-    """The text encoder.
+class TextEncoderConfig:
+    """Sizes of the text encoder and the duration predictor.
 
     Attributes:
         width: Channels.
-        depth: Transformer blocks.
-        heads: Of attention.
-        hidden: Channels between a block's convolutions.
+        depth: Number of transformer blocks.
+        heads: Number of attention heads.
+        hidden: Channels between the convolutions of a block.
         duration_width: Channels of the duration predictor.
-        speaker_dim: Size of a speaker's vector, where there are several speakers.
+        speaker_dim: Size of the speaker embedding, if there are several speakers.
     """
 
     width: int = 160
@@ -106,32 +115,34 @@ class Text:
     speaker_dim: int = 64
 
 
-class Encoded(NamedTuple):
-    """A batch of texts.
+class EncodedText(NamedTuple):
+    """What the encoder predicts for a batch of texts.
 
     Attributes:
-        means: What each token sounds like on average.
-        log_frames: Logarithm of each token's frames.
-        speaker: Vectors, if there are several speakers.
+        means: Mean spectrum of each token, normalized.
+        log_durations: Natural logarithm of each token's duration in frames.
+        speaker: Speaker embeddings, or ``None`` for one speaker.
     """
 
     means: Float[Tensor, "b mels l"]
-    log_frames: Float[Tensor, "b l"]
+    log_durations: Float[Tensor, "b l"]
     speaker: Float[Tensor, "b g"] | None
 
 
 class AcousticNet(nn.Module):
-    """Text to spectrograms. A field is ``decoder``, under what :meth:`encode` makes of a text.
+    """The networks of an acoustic model.
 
-    Hidden layers are those of the decoder, ``decoder.blocks.0`` say.
+    :meth:`encode` predicts mean spectra and durations of tokens. :meth:`field` is the decoder,
+    conditioned on them. Hidden layers for objectives that use them are those of the decoder, such
+    as ``decoder.blocks.0``.
 
     Args:
-        spec: Alphabet, bands, speakers.
+        spec: Alphabet, bands and speakers.
         text: Sizes of the encoder.
-        decoder: Kind of the decoder.
+        decoder: Kind and sizes of the decoder.
     """
 
-    def __init__(self, spec: Spec, text: Text, decoder: Decoder) -> None:
+    def __init__(self, spec: Spec, text: TextEncoderConfig, decoder: DecoderConfig) -> None:
         super().__init__()
         mels, speakers = spec.mel.n_mels, len(spec.speakers)
         dim = text.speaker_dim if speakers > 1 else 0
@@ -139,7 +150,7 @@ class AcousticNet(nn.Module):
         self.encoder = TextEncoder(
             len(spec.symbols), text.width, text.depth, text.heads, text.hidden
         )
-        self.accent = Accent(dim, text.width) if dim else None
+        self.accent = SpeakerFiLM(dim, text.width) if dim else None
         self.mean = nn.Linear(text.width, mels)
         self.duration = DurationPredictor(text.width, text.duration_width)
         self.decoder = decoder.build(mels, dim)
@@ -149,40 +160,58 @@ class AcousticNet(nn.Module):
         tokens: Int[Tensor, "b l"],
         mask: Bool[Tensor, "b l"],
         speaker: Int[Tensor, "b"],
-        shares: Float[Tensor, "s s"] | None = None,
-    ) -> Encoded:
-        """Means and durations; the durations' gradient stops at the encoder.
+        mixing_weights: Float[Tensor, "s s"] | None = None,
+    ) -> EncodedText:
+        """Predict mean spectra and durations.
+
+        The gradient of durations stops at the encoder.
 
         Args:
-            tokens: Numbers of symbols.
-            mask: Which are real.
-            speaker: Numbers of who speaks.
-            shares: Whose means each speaker has, rows sum to 1; by default their own.
+            tokens: Token ids.
+            mask: True at real tokens.
+            speaker: Index of each speaker.
+            mixing_weights: Weights of all speakers' embeddings in the mean spectra of each
+                speaker, see :func:`oneleap.domains.speech.spec.mixing_weights`. ``None`` mixes no
+                speakers.
+
+        Returns:
+            The predictions.
         """
         hidden = self.encoder(tokens, mask)
-        log_frames, who = self.duration(hidden.detach(), mask), None
+        log_durations, embedding = self.duration(hidden.detach(), mask), None
         if self.speakers is not None and self.accent is not None:
-            who = self.speakers(speaker)
-            log_frames = log_frames + self.accent.tempo(who.detach())
-            lent = who if shares is None else (shares @ self.speakers.weight)[speaker]
-            hidden = self.accent(hidden, lent)
-        # At the weights' precision, whatever the layers ran in: durations are summed and searched.
-        exact = self.mean.weight.dtype
-        means: Tensor = self.mean(hidden).mT.to(exact)
-        return Encoded(means, log_frames.to(exact), who)
+            embedding = self.speakers(speaker)
+            log_durations = log_durations + self.accent.tempo(embedding.detach())
+            mixed = embedding
+            if mixing_weights is not None:
+                mixed = (mixing_weights @ self.speakers.weight)[speaker]
+            hidden = self.accent(hidden, mixed)
+        # At the precision of the weights, also under autocast: durations are summed and searched.
+        dtype = self.mean.weight.dtype
+        means: Tensor = self.mean(hidden).mT.to(dtype)
+        return EncodedText(means, log_durations.to(dtype), embedding)
 
     def field(
         self,
-        encoded: Encoded,
+        encoded: EncodedText,
         owner: Int[Tensor, "b n"],
         mask: Bool[Tensor, "b 1 n"],
         decoder: nn.Module | None = None,
     ) -> Conditioned:
-        """The decoder's field, or another's, of frames that belong to given tokens.
+        """Condition a decoder on an encoded text.
 
-        Dropped conditions are means and speaker of zero.
+        Dropped conditions are mean spectra of zero and a speaker embedding of zero.
+
+        Args:
+            encoded: The encoded text.
+            owner: Index of the token of each frame.
+            mask: True at real frames.
+            decoder: The decoder; by default the one of this network.
+
+        Returns:
+            The decoder as a mean-velocity field.
         """
-        mu = spread(encoded.means, owner)
+        mu = expand_by_duration(encoded.means, owner, dim=2)
         cond = (mu,) if encoded.speaker is None else (mu, encoded.speaker)
         null = tuple(torch.zeros_like(c) for c in cond)
         return Conditioned(decoder or self.decoder, (*cond, mask), (*null, mask))

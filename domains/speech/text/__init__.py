@@ -1,1 +1,1 @@
-"""TODO-FACE domains/speech/text."""
+"""Text front end: from written text to phonetic sentences and token ids."""

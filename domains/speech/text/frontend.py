@@ -1,30 +1,30 @@
-"""From text to what a model reads: sentences in phonetic text."""
+"""The text front end: written text to phonetic sentences."""
 
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from oneleap.core.errors import InputError, Notice
-from oneleap.domains.speech.text.lexicon import INLINE, known_parts
-from oneleap.domains.speech.text.normalise import dropped, normalise
-from oneleap.domains.speech.text.phonemes import phonemes
-from oneleap.domains.speech.text.sentences import sentences
-from oneleap.domains.speech.text.symbols import SYMBOLS, canonical, is_said, refuse_unknown
+from oneleap.domains.speech.text.lexicon import INLINE, split_by_lexicon
+from oneleap.domains.speech.text.normalize import normalize, skipped_characters
+from oneleap.domains.speech.text.phonemes import phonemize
+from oneleap.domains.speech.text.sentences import split_sentences
+from oneleap.domains.speech.text.symbols import SYMBOLS, canonical_ipa, check_symbols, has_sound
 
 _PAUSES = " ,.:;…—-"
-_FIRST = 0xE000
-_MOST = 0x1900  # code points for private use
+_PRIVATE_USE = 0xE000  # first code point for private use
+_PRIVATE_USE_COUNT = 0x1900
 
 
 @dataclass(frozen=True)
 class FrontEnd:
-    """Reads text aloud, on paper.
+    """Converts written text to phonetic sentences.
 
     Attributes:
-        language: Of espeak-ng.
-        symbols: Those that the model knows.
-        lexicon: Pronunciations by word in small letters, before which espeak-ng is not asked.
-        ipa: Text is phonetic already.
+        language: Language of espeak-ng, such as ``en-us``.
+        symbols: Alphabet of the model.
+        lexicon: IPA by word in lower case. It takes precedence over espeak-ng.
+        ipa: Whether the text is phonetic already.
     """
 
     language: str = "en-us"
@@ -32,74 +32,83 @@ class FrontEnd:
     lexicon: Mapping[str, str] = field(default_factory=dict)
     ipa: bool = False
 
-    def sentences(self, text: str, where: str = "text") -> list[str]:
-        """Phonetic text of each part that has any sound, see :func:`sentences`.
+    def phonetic_sentences(self, text: str, where: str = "text") -> list[str]:
+        """Convert a text to IPA, one string per sentence; see :func:`split_sentences`.
+
+        Sentences without any sound are left out.
 
         Args:
-            text: Of any length; ``[[...]]`` in it is phonetic.
-            where: Named by messages.
+            text: Text of any length. ``[[...]]`` in it is phonetic.
+            where: Origin of the text, for messages.
+
+        Returns:
+            The sentences in IPA.
 
         Raises:
-            InputError: If there is nothing to say, or a phonetic symbol is unknown.
+            InputError: If no sentence has a sound, or a phonetic symbol is unknown.
         """
         if self.ipa:
-            refuse_unknown(canonical(text), self.symbols, where)
-            found = [canonical(part) for part in sentences(text, ipa=True)]
+            check_symbols(canonical_ipa(text), self.symbols, where)
+            found = [canonical_ipa(part) for part in split_sentences(text, ipa=True)]
         else:
-            found = self._read(text, where)
-        found = [said for said in found if is_said(said)]
+            found = self._convert(text, where)
+        found = [ipa for ipa in found if has_sound(ipa)]
         if not found:
             shown = " ".join(text.split())[:40]
-            what = "it is empty" if not shown else f"there is no word in '{shown}'"
-            raise InputError(f"{where}: nothing to say: {what}")
+            reason = f"there is no word in '{shown}'" if shown else "it is empty"
+            raise InputError(f"{where}: nothing to say: {reason}")
         return found
 
-    def _read(self, text: str, where: str) -> list[str]:
-        lost = dropped(INLINE.sub("", text), self.language)
-        if lost:
-            warnings.warn(f"{where}: not read out: {' '.join(lost[:10])}", Notice, stacklevel=4)
+    def _convert(self, text: str, where: str) -> list[str]:
+        skipped = skipped_characters(INLINE.sub("", text), self.language)
+        if skipped:
+            message = f"{where}: cannot be read aloud and is skipped: {' '.join(skipped[:10])}"
+            warnings.warn(message, Notice, stacklevel=4)
         given: list[str] = []
         for match in INLINE.finditer(text):
-            said = canonical(match[1])
-            refuse_unknown(said, self.symbols, f"{where}, [[{match[1]}]]")
-            given.append(said)
-        if len(given) > _MOST:
-            raise InputError(f"{where}: {len(given)} pieces of phonetic text, more than {_MOST}")
-        # Each piece of phonetic text is one letter of private use until the words are read.
-        plain = [normalise(part, self.language) for part in INLINE.split(text)[::2]]
+            ipa = canonical_ipa(match[1])
+            check_symbols(ipa, self.symbols, f"{where}, [[{match[1]}]]")
+            given.append(ipa)
+        if len(given) > _PRIVATE_USE_COUNT:
+            raise InputError(
+                f"{where}: {len(given)} pieces of phonetic text, more than {_PRIVATE_USE_COUNT}"
+            )
+        # A character of private use stands for each piece of phonetic text until the words
+        # around it are converted.
+        plain = [normalize(part, self.language) for part in INLINE.split(text)[::2]]
         marked = plain[0]
         for i, part in enumerate(plain[1:]):
             space = " " if part[:1].isalnum() else ""
-            marked = f"{marked} {chr(_FIRST + i)}{space}{part}"
-        return [self._said(sentence, given) for sentence in sentences(marked)]
+            marked = f"{marked} {chr(_PRIVATE_USE + i)}{space}{part}"
+        return [self._sentence(sentence, given) for sentence in split_sentences(marked)]
 
-    def _said(self, sentence: str, given: list[str]) -> str:
-        said, words = [], ""
+    def _sentence(self, sentence: str, given: list[str]) -> str:
+        parts, words = [], ""
         for c in sentence:
-            if 0 <= ord(c) - _FIRST < len(given):
-                said += [self._words(words), given[ord(c) - _FIRST]]
+            if 0 <= ord(c) - _PRIVATE_USE < len(given):
+                parts += [self._words(words), given[ord(c) - _PRIVATE_USE]]
                 words = ""
             else:
                 words += c
-        said.append(self._words(words))
+        parts.append(self._words(words))
         known = frozenset(self.symbols)
-        text = "".join(c for c in _spaced(said) if c in known)
+        text = "".join(c for c in _join(parts) if c in known)
         return " ".join(text.lstrip(_PAUSES).split())
 
     def _words(self, words: str) -> str:
-        parts = known_parts(words, self.lexicon)
+        parts = split_by_lexicon(words, self.lexicon)
         cut = len(parts) > 1
-        return _spaced([self._phonemes(w, cut) if s is None else s for w, s in parts])
+        return _join([self._phonemes(w, cut) if ipa is None else ipa for w, ipa in parts])
 
     def _phonemes(self, words: str, cut: bool) -> str:
-        """Of words, which may be cut from their neighbours: an article is then no letter."""
+        """Convert words. A lone ``a`` that was cut from its neighbors is an article, no letter."""
         if cut and words.strip().lower() == "a" and self.language.startswith("en"):
             return "ɐ"
-        return phonemes(words, self.language)
+        return phonemize(words, self.language)
 
 
-def _spaced(parts: list[str]) -> str:
-    """One space between, none before a mark that clings to the word before it."""
+def _join(parts: list[str]) -> str:
+    """Join parts with single spaces, but without a space before punctuation."""
     text = ""
     for part in parts:
         clings = part[:1] in set(",.?!;:…)")

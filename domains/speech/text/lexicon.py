@@ -1,4 +1,4 @@
-"""A user's own pronunciations, and phonetic text within ordinary text."""
+"""A user's own pronunciations: lexicon files, and IPA inside ordinary text."""
 
 import os
 import re
@@ -6,48 +6,59 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from oneleap.core.errors import InputError
-from oneleap.domains.speech.text.symbols import canonical, is_said, refuse_unknown
+from oneleap.domains.speech.text.symbols import canonical_ipa, check_symbols, has_sound
 
 INLINE = re.compile(r"\[\[(.*?)\]\]", re.DOTALL)
-"""Phonetic text is put in double brackets: ``Say [[təˈmɑːtoʊ]].``"""
+"""Phonetic text in double brackets: ``Say [[təˈmɑːtoʊ]].``"""
 
 WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
 
 
 def read_lexicon(path: str | os.PathLike[str], symbols: Sequence[str]) -> dict[str, str]:
-    """Pronunciations by word, of a file with one word a line, a tab, and its phonetic text.
+    """Read a file of pronunciations: each line has a word, a tab and IPA.
 
-    Empty lines and those that begin with ``#`` are skipped; the case of words does not matter.
+    Empty lines and lines that begin with ``#`` are skipped. The case of words is ignored.
+
+    Args:
+        path: The file, in UTF-8.
+        symbols: Alphabet of the model.
+
+    Returns:
+        IPA by word in lower case.
 
     Raises:
-        InputError: If there is no such file, or a line is not so, naming it.
+        InputError: If the file cannot be read or a line is wrong. The message names the line.
     """
     path = Path(path)
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         raise InputError(f"lexicon: {path} cannot be read ({reason})") from None
     entries = {}
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.startswith("#"):
             continue
-        word, tab, ipa = line.partition("\t")
-        where, said = f"{path}, line {number}", canonical(ipa)
-        if not tab or not WORD.fullmatch(word.strip()) or not is_said(said):
-            raise InputError(f"{where}: a word, a tab and its sounds in IPA, not '{line.strip()}'")
-        refuse_unknown(said, symbols, where)
-        entries[word.strip().lower()] = said
+        word, tab, pronunciation = line.partition("\t")
+        where, ipa = f"{path}, line {number}", canonical_ipa(pronunciation)
+        if not tab or not WORD.fullmatch(word.strip()) or not has_sound(ipa):
+            raise InputError(f"{where}: expected a word, a tab and IPA, got '{line.strip()}'")
+        check_symbols(ipa, symbols, where)
+        entries[word.strip().lower()] = ipa
     return entries
 
 
-def known_parts(text: str, lexicon: Mapping[str, str]) -> list[tuple[str, str | None]]:
-    """The text cut at words of the lexicon: (text, None), or (word, its pronunciation)."""
+def split_by_lexicon(text: str, lexicon: Mapping[str, str]) -> list[tuple[str, str | None]]:
+    """Split a text at the words of a lexicon.
+
+    Returns:
+        Pairs: a word of the lexicon and its IPA, or other text and ``None``.
+    """
     parts: list[tuple[str, str | None]] = []
     start = 0
     for match in WORD.finditer(text) if lexicon else ():
-        said = lexicon.get(match[0].lower())
-        if said is not None:
-            parts += [(text[start : match.start()], None), (match[0], said)]
+        ipa = lexicon.get(match[0].lower())
+        if ipa is not None:
+            parts += [(text[start : match.start()], None), (match[0], ipa)]
             start = match.end()
     return [part for part in (*parts, (text[start:], None)) if part[0]]

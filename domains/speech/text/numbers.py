@@ -1,4 +1,4 @@
-"""Numbers in words, by num2words."""
+"""Numbers, dates, times and money in English words, and numbers of other languages."""
 
 MONTHS = (
     "january", "february", "march", "april", "may", "june",
@@ -11,19 +11,20 @@ MONEY = {
     "€": ("euro", "euros", "cent", "cents"),
     "¥": ("yen", "yen", "sen", "sen"),
 }
-"""One and many, of the currency and of its hundredth."""
+"""Names of a currency and of its hundredth part: singular and plural of each."""
 
-HALVES = {"a": "eigh em", "p": "pee em"}
-"""Of the day. A letter by itself would be read as the article."""
+DAY_HALVES = {"a": "eigh em", "p": "pee em"}
+"""Halves of the day as they sound. espeak-ng would read a lone letter as the article."""
 
-LONGEST = 15
-"""Digits of the longest number that is read as one; longer ones are read digit by digit."""
+MOST_DIGITS = 15
+"""Number of digits up to which a number is read as a whole; longer ones are read by digits."""
 
 
 def number_words(written: str, language: str = "en-us") -> str:
-    """A number such as ``-1,234.5``; digit by digit if it is long or begins with a zero.
+    """Spell a number such as ``-1,234.5``.
 
-    In a language that num2words does not have it stays as it is.
+    Digits are read one by one if the number is long or begins with a zero. If num2words does not
+    know the language, the number stays as it is.
     """
     from num2words import CONVERTER_CLASSES, num2words
 
@@ -33,7 +34,7 @@ def number_words(written: str, language: str = "en-us") -> str:
         return written
     plain = written.replace(",", "")
     whole, _, fraction = plain.lstrip("-").partition(".")
-    if len(whole) > LONGEST or (len(whole) > 1 and whole.startswith("0")):
+    if len(whole) > MOST_DIGITS or (len(whole) > 1 and whole.startswith("0")):
         words = digits(whole, lang)
     else:
         words = num2words(int(whole), lang=lang)
@@ -44,43 +45,54 @@ def number_words(written: str, language: str = "en-us") -> str:
 
 
 def digits(written: str, lang: str = "en") -> str:
-    """Each digit by itself."""
+    """Spell each digit."""
     from num2words import num2words
 
     return " ".join(num2words(int(d), lang=lang) for d in written if d.isdecimal())
 
 
 def ordinal_words(written: str) -> str:
-    """``21`` is twenty-first."""
+    """Spell an ordinal number: ``21`` is twenty-first."""
     from num2words import num2words
 
     plain = written.replace(",", "")
-    return _plain(num2words(int(plain), to="ordinal")) if len(plain) <= LONGEST else digits(plain)
+    return (
+        _plain(num2words(int(plain), to="ordinal")) if len(plain) <= MOST_DIGITS else digits(plain)
+    )
 
 
 def year_words(written: str) -> str:
-    """``1984`` is nineteen eighty-four."""
+    """Spell a year: ``1984`` is nineteen eighty-four."""
     from num2words import num2words
 
     return _plain(num2words(int(written), to="year"))
 
 
 def decade_words(written: str) -> str:
-    """``1990s`` is nineteen nineties."""
+    """Spell a decade: ``1990s`` is nineteen nineties."""
     words = year_words(written.rstrip("s"))
     return f"{words[:-1]}ies" if words.endswith("y") else f"{words}s"
 
 
 def phone_words(written: str) -> str:
-    """Digits one by one, a pause at each dash."""
+    """Spell a telephone number digit by digit, with a pause at each dash."""
     return ", ".join(digits(group) for group in written.split("-"))
 
 
 def money_words(sign: str, amount: str, scale: str | None) -> str:
-    """``$``, ``3.50`` is three dollars and fifty cents; a ``scale`` is ``million`` or the like."""
+    """Spell an amount of money: ``$`` and ``3.50`` are three dollars and fifty cents.
+
+    Args:
+        sign: Sign of the currency, a key of :data:`MONEY`.
+        amount: The number, with or without commas.
+        scale: A word such as ``million`` behind the number.
+
+    Returns:
+        The words.
+    """
     one, many, cent, cents = MONEY[sign]
     whole, _, fraction = amount.replace(",", "").partition(".")
-    if scale or len(fraction) not in (0, 2) or len(whole) > LONGEST:
+    if scale or len(fraction) not in (0, 2) or len(whole) > MOST_DIGITS:
         return f"{number_words(amount).strip()} {f'{scale} ' if scale else ''}{many}"
     parts = []
     if int(whole) or not int(fraction or 0):
@@ -92,7 +104,16 @@ def money_words(sign: str, amount: str, scale: str | None) -> str:
 
 
 def date_words(year: str, month: str, day: str) -> str:
-    """A date, or nothing if there is no such month or day."""
+    """Spell a date.
+
+    Args:
+        year: Two digits or four.
+        month: Number from 1 to 12.
+        day: Number from 1 to 31.
+
+    Returns:
+        The words, or an empty string if the month or day does not exist.
+    """
     m, d = int(month), int(day)
     if not (1 <= m <= 12 and 1 <= d <= 31):
         return ""
@@ -101,7 +122,17 @@ def date_words(year: str, month: str, day: str) -> str:
 
 
 def time_words(hour: str, minute: str, second: str | None, half: str | None) -> str:
-    """A time of day, or nothing if it is none."""
+    """Spell a time of day.
+
+    Args:
+        hour: Number from 0 to 24.
+        minute: Number from 0 to 59.
+        second: Number of seconds, if given.
+        half: ``a`` or ``p`` for a.m. or p.m., if given.
+
+    Returns:
+        The words, or an empty string if there is no such time.
+    """
     h, m = int(hour), int(minute)
     if h > 24 or m > 59:
         return ""
@@ -112,7 +143,7 @@ def time_words(hour: str, minute: str, second: str | None, half: str | None) -> 
         words += " o'clock" if 1 <= h <= 12 else " hundred"
     if second is not None:
         words += f" and {number_words(str(int(second))).strip()} seconds"
-    return words + (f" {HALVES[half.lower()]}" if half else "")
+    return words + (f" {DAY_HALVES[half.lower()]}" if half else "")
 
 
 def _plain(words: str) -> str:

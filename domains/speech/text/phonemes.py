@@ -1,4 +1,4 @@
-"""Words to sounds, by espeak-ng."""
+"""Words to IPA with espeak-ng."""
 
 import logging
 import re
@@ -6,20 +6,20 @@ from functools import lru_cache
 from typing import Any
 
 from oneleap.core.errors import InputError, nearest
-from oneleap.domains.speech.text.symbols import PUNCTUATION, canonical
+from oneleap.domains.speech.text.symbols import PUNCTUATION, canonical_ipa
 
 _MARKS = re.compile(rf"\s*([{re.escape(PUNCTUATION.replace(chr(39), '').replace('-', ''))}]+)\s*")
 
-_HEARD = str.maketrans({"(": ",", ")": ",", '"': None, " ": None})
-"""Brackets are heard as pauses, quotation marks not at all."""
+_SPOKEN_MARKS = str.maketrans({"(": ",", ")": ",", '"': None, " ": None})
+"""Brackets are spoken as pauses. Quotation marks are not spoken."""
 
 
 @lru_cache(maxsize=8)
 def _backend(language: str) -> Any:
-    """espeak-ng, as it comes with a wheel: nothing needs to be installed on the system.
+    """Load the espeak-ng library of the Python wheel, so that the system needs no installation.
 
     Raises:
-        InputError: If it does not speak the language.
+        InputError: If espeak-ng does not know the language.
     """
     import espeakng_loader
     from phonemizer.backend import EspeakBackend
@@ -42,22 +42,22 @@ def _backend(language: str) -> Any:
 
 
 @lru_cache(maxsize=20_000)
-def _said(words: str, language: str) -> str:
+def _phrase(words: str, language: str) -> str:
     if not any(c.isalnum() for c in words):
         return ""
-    return canonical(_backend(language).phonemize([words], strip=True)[0])
+    return canonical_ipa(_backend(language).phonemize([words], strip=True)[0])
 
 
-def phonemes(text: str, language: str) -> str:
-    """Phonetic text of a sentence, its punctuation kept, by one call for each phrase.
+def phonemize(text: str, language: str) -> str:
+    """Convert a sentence to IPA and keep its punctuation, with one call of espeak-ng per phrase.
 
     Raises:
-        InputError: If espeak-ng does not speak the language.
+        InputError: If espeak-ng does not know the language.
     """
     out: list[str] = []
     pieces = _MARKS.split(text)
     for words, marks in zip(pieces[::2], [*pieces[1::2], ""], strict=True):
-        said = _said(" ".join(words.split()), language)
-        pause = "".join(dict.fromkeys(marks.translate(_HEARD)))
-        out.append(said + pause)
+        ipa = _phrase(" ".join(words.split()), language)
+        pause = "".join(dict.fromkeys(marks.translate(_SPOKEN_MARKS)))
+        out.append(ipa + pause)
     return " ".join(part for part in out if part)

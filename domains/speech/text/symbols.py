@@ -1,4 +1,4 @@
-"""What an acoustic model reads: letters of the phonetic alphabet, marks, punctuation."""
+"""The alphabet of an acoustic model: IPA letters, marks and punctuation, and their token ids."""
 
 import re
 import unicodedata
@@ -7,57 +7,66 @@ from collections.abc import Sequence
 from oneleap.core.errors import InputError, nearest
 
 PAD, START, END = "_", "^", "$"
-"""Padding of a batch; the silence before and after speech, which the aligner gives its frames."""
+"""Padding of a batch, and the silence before and after speech, which also gets frames."""
 
 PUNCTUATION = ",.?!;:…—-'\"()"
-"""Kept, for it is heard: as pauses and as melody."""
+"""Punctuation that the model sees, because it can be heard in pauses and melody."""
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyzæçðøħŋœǀǁǂǃβθχᵻ" + "".join(map(chr, range(0x250, 0x2B0)))
 _VOWELS = "aeiouyæøœɐɑɒɔɘəɚɛɜɝɞɤɨɪ\u026fɵɶʉʊʌ\u028fᵻ"
 _MARKS = "ˈˌːˑʰʱʲʷʼʴˠˤ˞̩̯̪̃̊12345"  # the digits are tones
 _STRESSED = tuple(mark + vowel for mark in "ˈˌ" for vowel in _VOWELS)
 SYMBOLS: tuple[str, ...] = (PAD, START, END, " ", *PUNCTUATION, *_LETTERS, *_MARKS, *_STRESSED)
-"""The alphabet of a new model; each model keeps its own.
+"""The alphabet of a new model. A saved model keeps the alphabet it was trained with.
 
-A stressed vowel is one symbol: alignment would give a mark of its own most of the vowel's frames.
+A stressed vowel is one symbol. If the stress mark were a symbol of its own, the alignment would
+give it most frames of the vowel.
 """
 
 _SAME = {"g": "ɡ", "͡": "", "͜": "", "ʦ": "ts", "\u2011": "-", "–": "—", "“": '"', "”": '"', "’": "'"}
-"""Two ways to write one thing."""
+"""Different spellings of the same symbol."""
 
 SOUNDS = frozenset(_LETTERS)
-"""Symbols that are a sound of their own."""
+"""Symbols that have a sound without other symbols."""
 
 
-def canonical(ipa: str) -> str:
-    """One way of writing for each sound: marks apart from their letters, one space, one g."""
+def canonical_ipa(ipa: str) -> str:
+    """Give each sound one spelling: marks apart from letters, single spaces, one form of g."""
     apart = unicodedata.normalize("NFD", ipa).replace("c\u0327", "ç")
     return " ".join("".join(_SAME.get(c, c) for c in apart).split())
 
 
-def is_said(ipa: str) -> bool:
-    """Whether there is any sound in it."""
+def has_sound(ipa: str) -> bool:
+    """Return whether a phonetic text has at least one letter that sounds."""
     return not SOUNDS.isdisjoint(ipa)
 
 
-def refuse_unknown(ipa: str, symbols: Sequence[str], where: str) -> None:
-    """Refuse phonetic text that a model cannot read.
+def check_symbols(ipa: str, symbols: Sequence[str], where: str) -> None:
+    """Check that a model knows all symbols of a phonetic text.
+
+    Args:
+        ipa: Phonetic text, see :func:`canonical_ipa`.
+        symbols: Alphabet of the model.
+        where: Origin of the text, for the message.
 
     Raises:
-        InputError: Naming the first symbol that is unknown.
+        InputError: If a symbol is unknown. The message names the first one.
     """
     known = frozenset(symbols) - {PAD, START, END}
     for place, symbol in enumerate(ipa):
         if symbol not in known:
             name = unicodedata.name(symbol, "unnamed")
             raise InputError(
-                f"{where}: '{symbol}' ({name}, place {place + 1}) is no symbol of this model"
+                f"{where}: '{symbol}' ({name}, character {place + 1}) is no symbol of this model"
                 f"{nearest(symbol, known)}"
             )
 
 
-def ids(ipa: str, symbols: Sequence[str]) -> list[int]:
-    """Numbers of the symbols, the longest that fit, between start and end; unknown ones are out."""
+def token_ids(ipa: str, symbols: Sequence[str]) -> list[int]:
+    """Convert phonetic text to token ids, with the start and the end symbol around them.
+
+    At each place the longest symbol that fits is taken. Unknown characters are skipped.
+    """
     index = {symbol: i for i, symbol in enumerate(symbols)}
     longest_first = sorted(symbols, key=len, reverse=True)
     found = re.findall("|".join(map(re.escape, longest_first)), ipa)

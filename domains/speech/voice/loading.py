@@ -1,4 +1,4 @@
-"""Where voices lie: those that ship with oneleap, folders of voices, runs."""
+"""Folders of voices: those that ship with oneleap, saved voices, and runs."""
 
 import os
 from pathlib import Path
@@ -7,62 +7,73 @@ from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
 from oneleap.core.hub.config import class_path
 from oneleap.core.hub.pretrained import CARD
-from oneleap.core.hub.registry import find_shipped, model_folder, shipped_models
+from oneleap.core.hub.registry import find_shipped, shipped_models
 from oneleap.core.training.release import load_release
+from oneleap.core.training.run import ModelPath, find_model
 from oneleap.domains.audio.vocoders.vocos import Vocos
-from oneleap.domains.speech.models.acoustic import Acoustic
+from oneleap.domains.speech.models.acoustic import AcousticModel
 
-DEFAULT = "allison"
-"""The voice that speaks if none is named."""
+DEFAULT_VOICE = "allison"
+"""Name of the voice that speaks by default."""
 
 ACOUSTIC, VOCODER = "acoustic", "vocoder"
-"""Folders of a voice; beside them lies its card."""
+"""Names of the two model folders in the folder of a voice. The model card is beside them."""
 
 
-def shipped() -> dict[str, Path]:
-    """Folders of the voices that come with oneleap, by name."""
+def shipped_voices() -> dict[str, Path]:
+    """Return the folders of the voices that ship with oneleap, by name."""
     return shipped_models("oneleap.domains.speech", "voices", ACOUSTIC)
 
 
-def find(name: str | os.PathLike[str]) -> Path:
-    """The folder of a shipped voice, or the folder itself.
+def find_voice(name: str | os.PathLike[str]) -> Path:
+    """Return the folder of a shipped voice, or ``name`` itself if it is a folder.
 
     Raises:
         InputError: If it is neither.
     """
-    return find_shipped("voice", name, shipped())
+    return find_shipped("voice", name, shipped_voices())
 
 
-def load_acoustic(folder: Path) -> Acoustic:
-    """The acoustic model of a voice, of a run, or of a model folder.
+def find_home(folder: Path) -> ModelPath:
+    """Find where files about a run, an acoustic model or a saved voice are written.
+
+    Raises:
+        InputError: If the folder holds no model.
+    """
+    found = find_model(folder, ACOUSTIC)
+    return ModelPath(folder, None) if (folder / ACOUSTIC).is_dir() else found
+
+
+def load_acoustic(folder: Path) -> AcousticModel:
+    """Load the acoustic model of a voice, of a run or of a model folder.
 
     Raises:
         InputError: If there is none.
     """
-    folder = model_folder(folder / ACOUSTIC if (folder / ACOUSTIC).is_dir() else folder)
+    folder = find_model(folder, ACOUSTIC).model
     model = load_release(folder)
-    if not isinstance(model, Acoustic):
-        held = class_path(type(model))
-        raise InputError(f"{folder} holds a {held}, which does not read text")
+    if not isinstance(model, AcousticModel):
+        found = class_path(type(model))
+        raise InputError(f"{folder} holds a {found}, not an acoustic model of speech")
     return model
 
 
 def load_vocoder(folder: Path) -> Vocos:
-    """The vocoder of a voice, of a run, or of a model folder.
+    """Load the vocoder of a voice, of a run or of a model folder.
 
     Raises:
         InputError: If there is none.
     """
     if not folder.is_dir():
         raise InputError(f"vocoder: {folder}: no such folder; griffin-lim needs none")
-    folder = model_folder(folder / VOCODER if (folder / VOCODER).is_dir() else folder)
+    folder = find_model(folder, VOCODER).model
     model = load_release(folder)
     if not isinstance(model, Vocos):
-        raise InputError(f"vocoder: {folder} holds a {type(model).__name__}, which makes no sound")
+        raise InputError(f"vocoder: {folder} holds a {type(model).__name__}, not a vocoder")
     return model
 
 
 def write_card(folder: Path, card: str) -> None:
-    """Write what a voice is, beside its models."""
+    """Write the model card of a voice."""
     with replacing(folder / CARD) as path:
         path.write_text(card, encoding="utf-8")

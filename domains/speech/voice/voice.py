@@ -1,4 +1,4 @@
-"""A voice: an acoustic model, a vocoder that reads its spectrograms, and how words are read."""
+"""A voice: front end, acoustic model and vocoder, as one object that speaks."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -13,63 +13,66 @@ from torch import Tensor, nn
 
 from oneleap.core.errors import InputError, nearest
 from oneleap.core.training.release import save_release
-from oneleap.domains.audio.mel import refuse_mismatch
+from oneleap.domains.audio.mel import check_compatible
+from oneleap.domains.audio.sequence import sequence_mask
 from oneleap.domains.audio.vocoders.griffin_lim import GriffinLim
 from oneleap.domains.audio.vocoders.vocos import Vocos
-from oneleap.domains.audio.wave import Wave, joined
-from oneleap.domains.speech.models.acoustic import Acoustic
-from oneleap.domains.speech.models.alignment import real
+from oneleap.domains.audio.wave import Wave, concatenate
+from oneleap.domains.speech.models.acoustic import AcousticModel
 from oneleap.domains.speech.text.frontend import FrontEnd
 from oneleap.domains.speech.text.lexicon import read_lexicon
-from oneleap.domains.speech.text.symbols import ids
+from oneleap.domains.speech.text.symbols import token_ids
 from oneleap.domains.speech.voice.loading import (
     ACOUSTIC,
-    DEFAULT,
+    DEFAULT_VOICE,
     VOCODER,
-    find,
+    find_voice,
     load_acoustic,
     load_vocoder,
     write_card,
 )
 
 PAUSE_S = 0.2
-"""Silence between sentences."""
+"""Silence between sentences, in seconds."""
 
 BATCH_FRAMES = 4000
-"""Frames, padding included, of sentences that are made at once: some 20 MB a layer."""
+"""Largest number of frames of a batch, with padding: about 20 MB per layer."""
+
+FRAMES_PER_TOKEN = 6
+"""Assumed number of frames of a token, for the size of batches."""
 
 
 @runtime_checkable
-class MakesSound(Protocol):
-    """A vocoder: samples of spectrograms (b, mels, n), real where the mask says so."""
+class Vocoder(Protocol):
+    """Converts normalized mel spectrograms to samples."""
 
     def __call__(
         self, mel: Float[Tensor, "b mels n"], mask: Tensor | None = None
     ) -> Float[Tensor, "b samples"]:
-        """Samples, a hop for each frame."""
+        """Return a hop of samples per frame. The mask, (b, 1, n), is true at real frames."""
 
 
 @dataclass(frozen=True, eq=False)
 class Voice:
-    """Speaks.
+    """A voice that speaks texts.
 
     >>> voice = Voice.load("allison")  # doctest: +SKIP
     >>> voice.speak("Hello.").save("hello.wav")  # doctest: +SKIP
 
     Attributes:
-        acoustic: Text to spectrograms.
-        vocoder: Spectrograms to sound, of the same contract.
-        lexicon: The user's own pronunciations, by word in small letters.
+        acoustic: The acoustic model.
+        vocoder: The vocoder, with the same spectrogram format.
+        lexicon: The user's own pronunciations: IPA by word in lower case.
     """
 
-    acoustic: Acoustic
-    vocoder: MakesSound
+    acoustic: AcousticModel
+    vocoder: Vocoder
     lexicon: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def load(
         cls,
-        name: str | os.PathLike[str] = DEFAULT,
+        name: str | os.PathLike[str] = DEFAULT_VOICE,
         *,
         vocoder: str | os.PathLike[str] | None = None,
         lexicon: str | os.PathLike[str] | None = None,
@@ -78,32 +81,35 @@ class Voice:
         """Load a voice.
 
         Args:
-            name: Of a shipped voice; or the folder of a voice, or of an acoustic model or a run,
-                which Griffin-Lim makes audible unless a vocoder is named.
-            vocoder: Folder of another vocoder, or of a run; ``griffin-lim`` is one without
+            name: Name of a shipped voice, or a folder: of a voice, of a run or of an acoustic
+                model. A run and an acoustic model speak by Griffin-Lim unless a vocoder is given.
+            vocoder: Folder of another vocoder or of its run, or ``griffin-lim``, which needs no
                 training.
-            lexicon: File of pronunciations: a word, a tab, IPA.
-            device: Where to compute.
+            lexicon: File of pronunciations; each line has a word, a tab and IPA.
+            device: Device of the models.
+
+        Returns:
+            The voice.
 
         Raises:
             InputError: If there is no such voice, or its parts do not fit.
         """
-        folder = find(name)
+        folder = find_voice(name)
         acoustic = load_acoustic(folder)
         if vocoder is None and (folder / VOCODER).is_dir():
             vocoder = folder
-        maker: nn.Module
+        chosen: nn.Module
         if vocoder is None or str(vocoder) == "griffin-lim":
-            maker = GriffinLim(acoustic.spec.mel)
+            chosen = GriffinLim(acoustic.spec.mel)
         else:
-            maker = trained = load_vocoder(Path(vocoder))
-            refuse_mismatch(acoustic.spec.mel, trained.spec, f"voice {name}", f"vocoder {vocoder}")
+            chosen = trained = load_vocoder(Path(vocoder))
+            check_compatible(acoustic.spec.mel, trained.spec, f"voice {name}", f"vocoder {vocoder}")
         words = read_lexicon(lexicon, acoustic.spec.symbols) if lexicon else {}
-        return cls(acoustic.to(device), maker.to(device).eval(), words)
+        return cls(acoustic.to(device), chosen.to(device).eval(), words)
 
     @property
     def sample_rate(self) -> int:
-        """Hz."""
+        """Sample rate of the sound, in Hz."""
         return self.acoustic.spec.mel.sample_rate
 
     def speak(
@@ -117,19 +123,22 @@ class Voice:
         ipa: bool = False,
         temperature: float | None = None,
     ) -> Wave:
-        """Say a text of any length.
+        """Speak a text of any length.
 
         Args:
-            text: Words; ``[[...]]`` among them is phonetic (IPA).
-            steps: Of the sampler; by default the model's own number, 1 for one that leaps.
-            speed: 2 is twice as fast.
-            seed: Of the noise; the same seed says the same.
-            speaker: Name, where there are several.
-            ipa: The whole text is phonetic.
+            text: The text. ``[[...]]`` in it is phonetic (IPA).
+            steps: Number of steps of the sampler; by default the model's own.
+            speed: Factor of the tempo; 2 speaks twice as fast.
+            seed: Seed of the noise. The same seed gives the same sound.
+            speaker: Name of the speaker; by default the first one.
+            ipa: Whether the whole text is phonetic.
             temperature: Standard deviation of the noise; by default the model's own.
 
+        Returns:
+            The sound.
+
         Raises:
-            InputError: If there is nothing to say, or an argument is out of range.
+            InputError: If the text has no word, or an argument is out of range.
         """
         return self.speak_all(
             [text],
@@ -152,32 +161,48 @@ class Voice:
         ipa: bool = False,
         temperature: float | None = None,
     ) -> list[Wave]:
-        """Say several texts, sentences of like lengths in one batch; see :meth:`speak`."""
-        reader = self.reader(ipa)
-        many = len(texts) > 1
-        said = [
-            reader.sentences(text, f"text {i + 1}" if many else "text")
+        """Speak several texts, with sentences of similar lengths in one batch.
+
+        Args:
+            texts: The texts.
+            steps: See :meth:`speak`.
+            speed: See :meth:`speak`.
+            seed: See :meth:`speak`. Every text starts with this seed.
+            speaker: See :meth:`speak`.
+            ipa: See :meth:`speak`.
+            temperature: See :meth:`speak`.
+
+        Returns:
+            The sound of each text.
+
+        Raises:
+            InputError: See :meth:`speak`.
+        """
+        front_end = self.front_end(ipa)
+        several = len(texts) > 1
+        sentences = [
+            front_end.phonetic_sentences(text, f"text {i + 1}" if several else "text")
             for i, text in enumerate(texts)
         ]
-        flat = [sentence for parts in said for sentence in parts]
-        seeds = [seed + i for parts in said for i in range(len(parts))]
-        tokens = [ids(sentence, self.acoustic.spec.symbols) for sentence in flat]
-        who, speed = self.who(speaker), _positive("speed", speed)
-        made: dict[int, Wave] = {}
-        for places in _batches([len(t) for t in tokens], speed):
-            mels = self.acoustic.synthesise(
-                [tokens[i] for i in places],
-                speaker=who,
+        seeds = [seed + i for parts in sentences for i in range(len(parts))]
+        symbols = self.acoustic.spec.symbols
+        tokens = [token_ids(sentence, symbols) for parts in sentences for sentence in parts]
+        index, speed = self.speaker_index(speaker), _in_range("speed", speed)
+        spoken: dict[int, Wave] = {}
+        for batch in _batches([len(t) for t in tokens], speed):
+            mels = self.acoustic.synthesize(
+                [tokens[i] for i in batch],
+                speaker=index,
                 steps=steps,
                 speed=speed,
-                seeds=[seeds[i] for i in places],
+                seeds=[seeds[i] for i in batch],
                 temperature=_temperature(temperature),
             )
-            made |= dict(zip(places, self.sound(mels), strict=True))
-        waves, at = [], 0
-        for parts in said:
-            waves.append(joined([made[at + i] for i in range(len(parts))], PAUSE_S))
-            at += len(parts)
+            spoken |= dict(zip(batch, self.vocode(mels), strict=True))
+        waves, start = [], 0
+        for parts in sentences:
+            waves.append(concatenate([spoken[start + i] for i in range(len(parts))], PAUSE_S))
+            start += len(parts)
         return waves
 
     def stream(
@@ -192,65 +217,70 @@ class Voice:
         temperature: float | None = None,
         frames: int = 128,
     ) -> Iterator[Wave]:
-        """Say a text piece by piece, the first as soon as it is made.
+        """Speak a text piece by piece. Each piece is returned as soon as it is ready.
 
-        The pieces together are what :meth:`speak` says.
+        Together, the pieces are the sound of :meth:`speak`.
 
         Args:
-            text: As all but the last, see :meth:`speak`.
-            steps: Of the sampler.
-            speed: Of speech.
-            seed: Of the noise.
-            speaker: Who speaks.
-            ipa: Text is phonetic.
-            temperature: Of the noise.
-            frames: Of the pieces of a sentence; Griffin-Lim makes sentences whole.
+            text: See :meth:`speak`.
+            steps: See :meth:`speak`.
+            speed: See :meth:`speak`.
+            seed: See :meth:`speak`.
+            speaker: See :meth:`speak`.
+            ipa: See :meth:`speak`.
+            temperature: See :meth:`speak`.
+            frames: Number of frames of a piece. Griffin-Lim returns whole sentences.
+
+        Yields:
+            The pieces.
+
+        Raises:
+            InputError: See :meth:`speak`.
         """
-        who, mel = self.who(speaker), self.acoustic.spec
-        for i, sentence in enumerate(self.reader(ipa).sentences(text)):
+        index, symbols = self.speaker_index(speaker), self.acoustic.spec.symbols
+        for i, sentence in enumerate(self.front_end(ipa).phonetic_sentences(text)):
             if i:
-                yield Wave(
-                    np.zeros(round(PAUSE_S * self.sample_rate), np.float32), self.sample_rate
-                )
-            (features,) = self.acoustic.synthesise(
-                [ids(sentence, mel.symbols)],
-                speaker=who,
+                silence = np.zeros(round(PAUSE_S * self.sample_rate), np.float32)
+                yield Wave(silence, self.sample_rate)
+            (mel,) = self.acoustic.synthesize(
+                [token_ids(sentence, symbols)],
+                speaker=index,
                 steps=steps,
-                speed=_positive("speed", speed),
+                speed=_in_range("speed", speed),
                 seeds=[seed + i],
                 temperature=_temperature(temperature),
             )
             if not isinstance(self.vocoder, Vocos):
-                yield self.sound([features])[0]
+                yield self.vocode([mel])[0]
                 continue
-            for piece in self.vocoder.stream(features.unsqueeze(0), frames):
+            for piece in self.vocoder.stream(mel.unsqueeze(0), frames):
                 yield Wave(piece[0].cpu().numpy(), self.sample_rate)
 
     @torch.inference_mode()
-    def sound(self, mels: Sequence[Float[Tensor, "mels _"]]) -> list[Wave]:
-        """Normalised spectrograms to sound, in one batch."""
+    def vocode(self, mels: Sequence[Float[Tensor, "mels _"]]) -> list[Wave]:
+        """Convert normalized spectrograms to sounds in one batch."""
         frames = torch.tensor([mel.shape[1] for mel in mels], device=mels[0].device)
         padded = torch.nn.utils.rnn.pad_sequence([mel.T for mel in mels], batch_first=True).mT
         if len(mels) == 1:
             samples = self.vocoder(padded)
         else:
-            samples = self.vocoder(padded, real(frames, padded.shape[2]).unsqueeze(1))
+            samples = self.vocoder(padded, sequence_mask(frames, padded.shape[2]).unsqueeze(1))
         ends = (frames * self.acoustic.spec.mel.hop).tolist()
         rows = samples.float().cpu().numpy()
         return [
             Wave(row[:end].copy(), self.sample_rate) for row, end in zip(rows, ends, strict=True)
         ]
 
-    def reader(self, ipa: bool = False) -> FrontEnd:
-        """How this voice reads."""
+    def front_end(self, ipa: bool = False) -> FrontEnd:
+        """Return the text front end of this voice."""
         spec = self.acoustic.spec
         return FrontEnd(spec.language, spec.symbols, self.lexicon, ipa)
 
-    def who(self, name: str | None) -> int:
-        """Number of a speaker; the first, if none is named.
+    def speaker_index(self, name: str | None) -> int:
+        """Return the index of a speaker; ``None`` is the first one.
 
         Raises:
-            InputError: If there is none of that name.
+            InputError: If there is no speaker of that name.
         """
         names = self.acoustic.spec.speakers
         if name is not None and name not in names:
@@ -258,37 +288,50 @@ class Voice:
         return 0 if name is None else names.index(name)
 
     def save(self, folder: str | os.PathLike[str], *, card: str = "", half: bool = True) -> None:
-        """Write a folder that :meth:`load` takes: averages only, at 16 bits unless ``half`` is off.
+        """Write a folder that :meth:`load` reads, with the averaged weights only.
+
+        Args:
+            folder: The folder.
+            card: Model card, in Markdown.
+            half: Whether to write weights at 16 bits instead of 32.
 
         Raises:
-            InputError: If the vocoder is Griffin-Lim, of which there is nothing to keep.
+            InputError: If the vocoder is Griffin-Lim, which has no weights.
         """
         folder = Path(folder)
         if not isinstance(self.vocoder, Vocos):
-            raise InputError("a voice is kept with a trained vocoder: name one")
+            raise InputError("a voice is saved with a trained vocoder: name one")
         save_release(self.acoustic, folder / ACOUSTIC, half=half)
         save_release(self.vocoder, folder / VOCODER, half=half)
         write_card(folder, card)
 
 
-def _positive(name: str, value: float) -> float:
+def _in_range(name: str, value: float) -> float:
     if not 0.1 <= value <= 10:
-        raise InputError(f"{name}: between 0.1 and 10, not {value:g}")
+        raise InputError(f"{name}: must be from 0.1 to 10, not {value:g}")
     return value
 
 
 def _temperature(value: float | None) -> float | None:
-    return None if value is None else _positive("temperature", value)
+    return None if value is None else _in_range("temperature", value)
 
 
 def _batches(lengths: Sequence[int], speed: float) -> Iterator[list[int]]:
-    """Places of texts of like lengths, as many as :data:`BATCH_FRAMES` have room for."""
+    """Group texts of similar lengths, with about :data:`BATCH_FRAMES` frames per group.
+
+    Args:
+        lengths: Number of tokens of each text.
+        speed: Factor of the tempo.
+
+    Yields:
+        Indices of texts.
+    """
     batch = list[int]()
-    for place in sorted(range(len(lengths)), key=lambda i: lengths[i]):
-        frames = 6 * lengths[place] / speed  # longest of the batch so far; 6 frames a token
+    for i in sorted(range(len(lengths)), key=lambda i: lengths[i]):
+        frames = FRAMES_PER_TOKEN * lengths[i] / speed  # of the longest text so far
         if batch and (len(batch) + 1) * frames > BATCH_FRAMES:
             yield batch
             batch = []
-        batch.append(place)
+        batch.append(i)
     if batch:
         yield batch

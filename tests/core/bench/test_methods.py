@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from oneleap.core.bench import command as bench_core
+from oneleap.core.bench import methods as compare
 from oneleap.core.bench.distance import sliced_wasserstein
 from oneleap.core.bench.methods import METHODS, STEPS, TEACHER, Outcome, Trial, network, train
 from oneleap.core.bench.toy import SETS, checkerboard, eight_gaussians
 from oneleap.core.errors import InputError
-from oneleap.core.bench import methods as compare
 from oneleap.core.training.seed import step_generator
 
 

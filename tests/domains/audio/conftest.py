@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from support.tiny_speech import RATE, tone
+from support.tiny_audio import RATE, tone
 
 
 @pytest.fixture

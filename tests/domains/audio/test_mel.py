@@ -1,4 +1,4 @@
-"""Spectrograms equal librosa's; contracts that differ are refused."""
+"""Spectrograms equal librosa's; formats that differ cannot be combined."""
 
 from dataclasses import replace
 
@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from oneleap.core.errors import InputError
 from oneleap.core.hub.config import from_config, to_config
-from oneleap.domains.audio.mel import Mel, filterbank, log_mel, magnitudes, refuse_mismatch
+from oneleap.domains.audio.mel import Mel, check_compatible, filterbank, log_mel, magnitudes
 from oneleap.domains.audio.stft import istft, stft
 
-CONTRACTS = [
+FORMATS = [
     Mel(),
     Mel(sample_rate=22_050, fmax=8000.0, n_mels=100),
     Mel(scale="htk", norm="none", center=True, log_base="10", mean=0.0, std=1.0),
@@ -26,9 +26,9 @@ def noise(n: int, dtype: torch.dtype = torch.float64) -> torch.Tensor:
     return 0.1 * torch.randn(2, n, generator=g, dtype=dtype)
 
 
-@pytest.mark.parametrize("mel", CONTRACTS)
+@pytest.mark.parametrize("mel", FORMATS)
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
-def test_it_is_librosas(mel: Mel, dtype: torch.dtype) -> None:
+def test_spectrograms_equal_librosa(mel: Mel, dtype: torch.dtype) -> None:
     librosa = pytest.importorskip("librosa")
     wave = noise(4321, dtype)
     ours = log_mel(wave, mel)
@@ -59,14 +59,14 @@ def test_it_is_librosas(mel: Mel, dtype: torch.dtype) -> None:
 def test_filters_are_triangles_of_equal_area() -> None:
     bank = filterbank(Mel(norm="slaney", fmax=7000.0), torch.float64, torch.device("cpu"))
     area = bank.sum(1) * 16_000 / 1024
-    wide = area[30:]  # the first are narrower than a few bins
+    wide = area[30:]  # the first filters span only a few bins
     assert (wide - 1).abs().max() < 0.05
     heights = filterbank(Mel(norm="none"), torch.float64, torch.device("cpu")).amax(1)
     assert heights.max() <= 1
 
 
-def test_magnitudes_undo_the_logarithm() -> None:
-    for mel in CONTRACTS[:3]:
+def test_magnitudes_invert_log_mel() -> None:
+    for mel in FORMATS[:3]:
         wave = noise(3000)
         bands = filterbank(mel, wave.dtype, wave.device) @ stft(
             wave, mel.n_fft, mel.hop, mel.window, center=mel.center
@@ -74,14 +74,14 @@ def test_magnitudes_undo_the_logarithm() -> None:
         torch.testing.assert_close(magnitudes(log_mel(wave, mel), mel), bands.clamp(min=mel.floor))
 
 
-def test_silence_is_the_floor() -> None:
-    for mel in CONTRACTS:
+def test_silence_equals_the_floor() -> None:
+    for mel in FORMATS:
         quiet = log_mel(torch.zeros(1, 2048, dtype=torch.float64), mel)
         torch.testing.assert_close(quiet, torch.full_like(quiet, mel.silence))
 
 
 @given(hops=st.integers(3, 20), seed=st.integers(0, 99))
-def test_the_inverse_transform_is_one(hops: int, seed: int) -> None:
+def test_istft_inverts_stft(hops: int, seed: int) -> None:
     g = torch.Generator().manual_seed(seed)
     wave = torch.randn(2, 64 * hops, generator=g, dtype=torch.float64)
     spectrum = stft(wave, 256, 64, 200)
@@ -89,7 +89,7 @@ def test_the_inverse_transform_is_one(hops: int, seed: int) -> None:
     torch.testing.assert_close(istft(spectrum, 256, 64, 200), wave)
 
 
-def test_padded_frames_change_nothing() -> None:
+def test_padded_frames_have_no_influence() -> None:
     short, g = noise(64 * 7), torch.Generator().manual_seed(1)
     spectrum = stft(short, 256, 64, 256)
     junk = torch.randn(2, 129, 5, generator=g, dtype=torch.float64).to(spectrum.dtype)
@@ -100,27 +100,27 @@ def test_padded_frames_change_nothing() -> None:
 
 
 @pytest.mark.parametrize("n", [1, 63, 64, 100, 385])
-def test_short_sounds_have_a_frame(n: int) -> None:
+def test_short_sounds_have_one_frame(n: int) -> None:
     assert log_mel(noise(n), Mel()).shape[2] >= 1
 
 
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
-        ("hop", 0, "hop is positive"),
-        ("hop", 255, "n_fft less hop is even"),
+        ("hop", 0, "hop must be positive"),
+        ("hop", 255, "n_fft - hop must be even"),
         ("window", 2048, "window 2048 <= n_fft 1024"),
-        ("fmax", 9000.0, "at most half the sample_rate, 8000 Hz"),
-        ("std", -1.0, "std is positive"),
+        ("fmax", 9000.0, "<= half the sample_rate, 8000 Hz"),
+        ("std", -1.0, "std must be positive"),
     ],
 )
-def test_a_contract_must_make_sense(field: str, value: float, message: str) -> None:
+def test_invalid_formats_are_rejected(field: str, value: float, message: str) -> None:
     with pytest.raises(InputError, match=message):
         replace(Mel(), **{field: value})
 
 
-def test_contracts_that_differ_are_refused_and_saved_ones_are_equal() -> None:
-    refuse_mismatch(Mel(), Mel(), "a", "b")
-    with pytest.raises(InputError, match="voice v has hop 256, vocoder w 200: they cannot be"):
-        refuse_mismatch(Mel(), Mel(hop=200), "voice v", "vocoder w")
-    assert from_config(to_config(CONTRACTS[2])) == CONTRACTS[2]
+def test_different_formats_are_incompatible_and_saved_formats_are_equal() -> None:
+    check_compatible(Mel(), Mel(), "a", "b")
+    with pytest.raises(InputError, match="voice v has hop 256, vocoder w has 200: they cannot be"):
+        check_compatible(Mel(), Mel(hop=200), "voice v", "vocoder w")
+    assert from_config(to_config(FORMATS[2])) == FORMATS[2]

@@ -1,10 +1,10 @@
-"""Tiny transitions and specs that every test of the domain may use."""
+"""A tiny batch and its specification, for every test of the domain."""
 
 import pytest
 import torch
 
 from oneleap.domains.rl.data.transitions import Transitions
-from oneleap.domains.rl.envs.task import Spec
+from oneleap.domains.rl.spec import Spec
 
 OBS, ACT = 3, 2
 

@@ -1,18 +1,18 @@
-"""Evaluation of vocoders, the judge replaced by one whose verdict is known."""
+"""Evaluation of vocoders with DNSMOS replaced by a constant."""
 
 import json
 from pathlib import Path
 
 import pytest
-from support.tiny_speech import vocoder
+from support.tiny_audio import tiny_vocos
 
-from oneleap.domains.audio.commands import evaluate
+from oneleap.domains.audio.evaluation import copy_synthesis
 from oneleap.domains.audio.wave import Wave
 from oneleap.domains.main import main
 
 CONFIG = """
 data:
-  class_path: oneleap.domains.audio.data.datamodule.Clips
+  class_path: oneleap.domains.audio.AudioData
   init_args:
     path: [{sounds}]
     mel: {{sample_rate: 8000, n_fft: 256, hop: 128, window: 256, n_mels: 10, fmax: 4000.0}}
@@ -25,39 +25,52 @@ data:
 @pytest.fixture
 def run(sounds: Path, tmp_path: Path) -> Path:
     folder = tmp_path / "run"
-    vocoder().save_pretrained(folder / "model", card="# v\n")
+    tiny_vocos().save_pretrained(folder / "model", card="# v\n")
     (folder / "config.yaml").write_text(CONFIG.format(sounds=sounds))
     return folder
 
 
-def test_copies_stand_beside_recordings_and_griffin_lim(
+def test_vocoder_griffin_lim_and_recordings_are_compared(
     run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    heard: list[Wave] = []
-    monkeypatch.setattr(evaluate, "dnsmos", lambda wave: heard.append(wave) or 2.5)
+    scored: list[Wave] = []
+    monkeypatch.setattr(copy_synthesis, "dnsmos", lambda wave: scored.append(wave) or 2.5)
     assert main(["evaluate", str(run), "--json", str(run / "more.json")]) == 0
     found = json.loads((run / "evaluation.json").read_text())
     assert found == json.loads((run / "more.json").read_text())
-    assert len(heard) == 3 * found["clips"]
+    assert len(scored) == 3 * found["clips"]
     assert {found[f"{name}_dnsmos"] for name in ("recordings", "vocoder", "griffin_lim")} == {2.5}
-    # Weights of chance are worse than no weights at all.
+    # Random weights are worse than Griffin-Lim.
     assert found["vocoder_mel_l1"] > found["griffin_lim_mel_l1"] > 0
     assert found["vocoder_rtf"] > 0
     assert "griffin-lim" in capsys.readouterr().out
 
 
-def test_bad_runs_are_told_in_a_line(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["evaluate", str(run), "--most", "0"]) == 2
+def test_bad_runs_are_one_line_errors(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", str(run), "--limit", "0"]) == 2
     (run / "config.yaml").write_text(
-        "data: {class_path: oneleap.domains.speech.data.datamodule.Speech}"
+        "data: {class_path: oneleap.domains.singing.SingingData, init_args: {path: [x]}}"
     )
     assert main(["evaluate", str(run)]) == 2
     (run / "config.yaml").unlink()
     assert main(["evaluate", str(run)]) == 2
     told = capsys.readouterr().err.strip().splitlines()
     assert len(told) == 3
-    for line, message in zip(
-        told, ("not positive", "not a vocoder's", "no such file"), strict=True
-    ):
+    for line, message in zip(told, ("not positive", "not AudioData", "no such file"), strict=True):
         assert message in line
     assert not (run / "evaluation.json").exists()
+
+
+def test_a_vocoder_alone_is_evaluated_on_named_recordings(
+    sounds: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(copy_synthesis, "dnsmos", lambda wave: 2.5)
+    folder = tmp_path / "vocoder"
+    tiny_vocos().save_pretrained(folder)
+    assert main(["evaluate", str(folder)]) == 2
+    assert "name recordings with --data FOLDER" in capsys.readouterr().err
+    assert main(["evaluate", str(folder), "--data", str(sounds), "--limit", "2"]) == 0
+    assert json.loads((folder / "evaluation.json").read_text())["clips"] == 2

@@ -1,4 +1,4 @@
-"""A composer: one step is the surrogate, several are deterministic, saved it is the same."""
+"""A composer: one step is the surrogate, several are deterministic, and it can be saved."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -37,19 +37,19 @@ def test_one_step_is_the_surrogate_to_the_bit(objective: object) -> None:
     several = made.decode(noise, steps=3, tags=["calm"])
     assert torch.equal(several, made.decode(noise, steps=3, tags=["calm"]))
     assert not torch.allclose(several, once)
-    alone = made.decode(noise[1:], steps=3, tags=["calm"])  # a row's result is its own
+    alone = made.decode(noise[1:], steps=3, tags=["calm"])  # rows are independent
     assert torch.allclose(alone, several[1:], atol=1e-5)
 
 
-def test_several_steps_of_a_student_that_leaps_anywhere_are_ctms_at_gamma_0() -> None:
+def test_several_steps_equal_ctms_sampler_at_gamma_0() -> None:
     made = composer(CTD)
     noise = made.noise(1, 1.0, draws())
     wanted = gamma_sampling(made.student_field(["fast"], 3.0), noise, steps=4, gamma=0.0)
     found = made.decode(noise, steps=4, tags=["fast"], guidance=3.0)
-    assert torch.allclose(found, made.features(wanted), atol=1e-5)
+    assert torch.allclose(found, made.denormalize(wanted), atol=1e-5)
 
 
-def test_the_student_is_asked_once_a_step() -> None:
+def test_the_student_is_called_once_per_step() -> None:
     made = composer(CTD)
     assert made.student is not None
     calls = list[int]()
@@ -58,7 +58,7 @@ def test_the_student_is_asked_once_a_step() -> None:
     assert len(calls) == 4
 
 
-def test_guidance_of_the_base_is_the_formula_and_of_the_student_an_input() -> None:
+def test_guidance_is_a_formula_for_the_base_and_an_input_of_the_student() -> None:
     made = composer(CTD)
     z, t = made.noise(2, 1.0, draws()), torch.tensor([0.3, 0.9])
     cond, null = made.field(["calm"], 1.0)(z, t, t), made.field()(z, t, t)
@@ -67,9 +67,9 @@ def test_guidance_of_the_base_is_the_formula_and_of_the_student_an_input() -> No
     assert torch.equal(made.field(["calm"])(z, t, t), made.field(["calm"], 2.0)(z, t, t))
     a, b = (made.surrogate(["calm"], w)(z) for w in (1.0, 4.0))
     assert not torch.allclose(a, b)
-    baked = composer(SplitMeanFlow())
-    with pytest.raises(InputError, match="distilled at one scale"):
-        baked.surrogate(["calm"], 2.0)
+    fixed = composer(SplitMeanFlow())
+    with pytest.raises(InputError, match="distilled at a fixed scale"):
+        fixed.surrogate(["calm"], 2.0)
 
 
 def test_the_gradient_reaches_the_noise_and_no_weight() -> None:
@@ -80,34 +80,34 @@ def test_the_gradient_reaches_the_noise_and_no_weight() -> None:
     assert noise.grad.abs().max() > 0
     assert made.student is not None
     assert not any(weight.requires_grad for weight in made.student.parameters())
-    many = made.features(heun(made.field(["fast"]), noise, steps=2))
+    many = made.denormalize(heun(made.field(["fast"]), noise, steps=2))
     assert many.requires_grad
 
 
-def test_features_are_the_contracts_and_the_field_is_normalised() -> None:
+def test_denormalize_gives_spectrograms_of_the_contract() -> None:
     made = composer()
     x = made.noise(1, 0.5, draws())
-    mel = made.features(x)
+    mel = made.denormalize(x)
     wanted = x * torch.tensor(SPEC.std)[:, None] + torch.tensor(SPEC.mean)[:, None]
     assert torch.allclose(mel, wanted)
-    assert torch.allclose(made.normalised(mel), x, atol=1e-6)
+    assert torch.allclose(made.normalize(mel), x, atol=1e-6)
     assert torch.allclose(
-        made.surrogate()(x), made.features(sample(made.student_field(), x)), atol=1e-6
+        made.surrogate()(x), made.denormalize(sample(made.student_field(), x)), atol=1e-6
     )
 
 
-def test_noise_is_the_generators_and_at_least_as_long_as_asked() -> None:
+def test_noise_is_from_the_generator_and_at_least_as_long_as_requested() -> None:
     made = composer()
     a, b = made.noise(2, 1.0, draws(1)), made.noise(2, 1.0, draws(1))
     assert torch.equal(a, b)
-    assert a.shape == (2, MEL.n_mels, 64)  # 62.5 frames, in fours
+    assert a.shape == (2, MEL.n_mels, 64)  # 62.5 frames, rounded up to the patch of 4
     assert made.vocode(made.decode(a)).shape == (2, 64 * MEL.hop)
     for seconds in (0.0, -1.0, float("nan")):
-        with pytest.raises(InputError, match="seconds: a clip is longer than nothing"):
+        with pytest.raises(InputError, match="seconds: must be positive and finite"):
             made.frames(seconds)
 
 
-def test_saved_and_loaded_it_makes_the_same(tmp_path: Path) -> None:
+def test_a_loaded_composer_generates_the_same(tmp_path: Path) -> None:
     made = composer(CTD)
     made.save(tmp_path / "a", card="# Nobody\n", half=False)
     again = Composer.load(tmp_path / "a")
@@ -138,19 +138,19 @@ def test_a_base_model_alone_is_a_composer_without_a_student(tmp_path: Path) -> N
         made.surrogate()
 
 
-def test_parts_that_do_not_fit_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"has floor 0\.001, the vocoder 0\.01"):
-        Composer.of(model(), None, vocoder(replace(MEL, floor=1e-2)))
+def test_parts_that_do_not_fit_together_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"has floor 0\.001, the vocoder has 0\.01"):
+        Composer.from_parts(model(), None, vocoder(replace(MEL, floor=1e-2)))
     with pytest.raises(InputError, match=r"the student has tags \(\), its base"):
-        Composer.of(model(), model(spec=untagged()))
+        Composer.from_parts(model(), model(spec=untagged()))
     with pytest.raises(InputError, match=r"composer: no '.*none' .*or name a folder"):
         Composer.load(tmp_path / "none")
     vocoder().save_pretrained(tmp_path / "v")
-    with pytest.raises(InputError, match="holds a Vocos, which makes no music"):
+    with pytest.raises(InputError, match="holds a Vocos, not a music model"):
         Composer.load(tmp_path / "v")
     with pytest.raises(InputError, match=r"no 'clam'; did you mean 'calm'"):
         composer().field(["clam"])
-    with pytest.raises(InputError, match="guidance: a scale from 0 up"):
+    with pytest.raises(InputError, match="guidance: must be finite and not negative"):
         composer().field(["calm"], -1.0)
 
 
@@ -159,20 +159,21 @@ def test_parts_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     [
         "{",
         "[]",
-        '{"class_path": "oneleap.domains.music.composer.composer.Composer", "init_args": {}}',
-        '{"class_path": "oneleap.domains.music.composer.composer.Composer", "init_args": {"guidance": -2}}',
-        '{"class_path": "oneleap.domains.music.models.model.MusicModel"}',
+        '{"class_path": "oneleap.domains.music.Composer", "init_args": {}}',
+        '{"class_path": "oneleap.domains.music.Composer", "init_args": {"guidance": -2}}',
+        '{"class_path": "oneleap.domains.music.MusicModel"}',
     ],
 )
-def test_damaged_settings_are_told(text: str, tmp_path: Path) -> None:
+def test_damaged_configurations_are_refused(text: str, tmp_path: Path) -> None:
     composer().save(tmp_path)
     (tmp_path / "config.json").write_text(text)
     with pytest.raises(InputError, match=r"config\.json"):
         Composer.load(tmp_path)
 
 
-def test_without_tags_nothing_is_asked() -> None:
-    made = Composer.of(model(spec=untagged()), model(FlowMatching(), spec=untagged(), seed=5))
+def test_a_composer_without_tags() -> None:
+    student = model(FlowMatching(), spec=untagged(), seed=5)
+    made = Composer.from_parts(model(spec=untagged()), student)
     noise = made.noise(1, 0.5, draws())
     assert made.surrogate()(noise).isfinite().all()
     with pytest.raises(InputError, match="this composer has none"):

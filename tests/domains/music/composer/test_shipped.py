@@ -1,4 +1,4 @@
-"""Composers that come with oneleap: they compose at once, are small, and say what they heard."""
+"""The shipped composers work without options, are small, and name their training data."""
 
 from pathlib import Path
 
@@ -6,28 +6,28 @@ import pytest
 
 from oneleap.domains.main import main
 from oneleap.domains.music.composer.composer import Composer
-from oneleap.domains.music.composer.loading import DEFAULT, shipped
-from oneleap.domains.music.spec import MUSIC
+from oneleap.domains.music.composer.loading import DEFAULT, shipped_composers
+from oneleap.domains.music.spec import MUSIC_MEL
 
 soundfile = pytest.importorskip("soundfile")
 
 
 def test_the_default_ships() -> None:
-    assert DEFAULT in shipped()
+    assert DEFAULT in shipped_composers()
 
 
-@pytest.mark.parametrize("name", shipped())
-def test_it_is_small_and_says_whose_music_it_heard(name: str) -> None:
-    folder = shipped()[name]
+@pytest.mark.parametrize("name", shipped_composers())
+def test_it_is_small_and_names_the_license_of_its_data(name: str) -> None:
+    folder = shipped_composers()[name]
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     assert size < 40 * 2**20
-    assert "licence" in (folder / "README.md").read_text(encoding="utf-8")
+    assert "license" in (folder / "README.md").read_text(encoding="utf-8")
     made = Composer.load(name)
-    assert made.spec.mel == MUSIC
+    assert made.spec.mel == MUSIC_MEL
     assert made.student is not None
 
 
-def test_it_composes_without_being_told_of_a_model(tmp_path: Path) -> None:
+def test_it_is_the_default_of_the_command(tmp_path: Path) -> None:
     out = tmp_path / "out.wav"
     words = ["compose", "--seconds", "2", "--intensity", "rise", "--steps", "20", "-o", str(out)]
     assert main(words) == 0

@@ -5,10 +5,10 @@ import torch
 from torch import Tensor
 
 from oneleap.core.errors import InputError
-from oneleap.domains.music.controls.clap import CLIP, HEARD, Clap, clap_input, load_clap
+from oneleap.domains.music.controls.clap import CLAP_MEL, CLIP_SAMPLES, Clap, clap_input, load_clap
 
 
-def hear(mel: Tensor) -> Tensor:
+def vocode(mel: Tensor) -> Tensor:
     return mel.mean(1).repeat_interleave(480, 1)
 
 
@@ -16,7 +16,7 @@ def test_the_spectrogram_is_ten_seconds_in_decibels() -> None:
     librosa = pytest.importorskip("librosa")
     wave = 0.1 * torch.randn(1, 48_000, generator=torch.Generator().manual_seed(0))
     found = clap_input(wave, 48_000)
-    assert found.shape == (1, 1, CLIP // HEARD.hop + 1, 64)
+    assert found.shape == (1, 1, CLIP_SAMPLES // CLAP_MEL.hop + 1, 64)
     mel = librosa.feature.melspectrogram(
         y=wave.repeat(1, 10)[0].numpy(),
         sr=48_000,
@@ -33,10 +33,10 @@ def test_the_spectrogram_is_ten_seconds_in_decibels() -> None:
 
 def test_the_loss_is_one_minus_the_cosine() -> None:
     text = torch.tensor([1.0, 0.0, 2.0])
-    control = Clap(lambda x: x.mean((1, 2))[:, :3], text, hear, 48_000)
+    control = Clap(lambda x: x.mean((1, 2))[:, :3], text, vocode, 48_000)
     mel = torch.rand(2, 4, 9).requires_grad_(True)
-    seen = clap_input(hear(mel), 48_000).mean((1, 2))[:, :3]
-    cosine = (seen @ text) / (seen.norm(dim=1) * text.norm())
+    audio = clap_input(vocode(mel), 48_000).mean((1, 2))[:, :3]
+    cosine = (audio @ text) / (audio.norm(dim=1) * text.norm())
     torch.testing.assert_close(control.metric(mel), cosine)
     torch.testing.assert_close(control.loss(mel), 1 - cosine)
     (gradient,) = torch.autograd.grad(control.loss(mel).sum(), mel)
@@ -44,7 +44,7 @@ def test_the_loss_is_one_minus_the_cosine() -> None:
     assert control.reached(torch.tensor([0.4, 0.6])).tolist() == [False, True]
 
 
-def test_a_missing_library_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_library_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(InputError, match="pip install transformers"):
-        load_clap("laion/clap-htsat-unfused", "a calm piano", hear, 48_000, torch.device("cpu"))
+        load_clap("laion/clap-htsat-unfused", "a calm piano", vocode, 48_000, torch.device("cpu"))

@@ -8,46 +8,53 @@ from torch import Tensor
 
 from oneleap.core.errors import InputError
 from oneleap.domains.audio.mel import log_mel
-from oneleap.domains.music.composer.optimise import optimize_noise
-from oneleap.domains.music.controls.base import Control, Intensity, Melody, weighted
-from oneleap.domains.music.controls.edits import Inpaint, Loop, Outpaint, Seam, closed, crossfade
-from oneleap.domains.music.controls.timbre import Structure, Timbre, timbre_of
-from oneleap.domains.music.features.chroma import SILENT
+from oneleap.domains.music.composer.optimize import optimize_noise
+from oneleap.domains.music.controls.base import Control, Intensity, Melody, with_weights
+from oneleap.domains.music.controls.edits import (
+    Inpaint,
+    Loop,
+    Outpaint,
+    Seam,
+    close_loop,
+    crossfade,
+)
+from oneleap.domains.music.controls.timbre import Structure, Timbre, mean_cepstrum
+from oneleap.domains.music.features.chroma import NO_MELODY
 from oneleap.domains.music.features.spectral import decibels
-from oneleap.domains.music.spec import MUSIC
+from oneleap.domains.music.spec import MUSIC_MEL
 
 N = 60
-RATE = MUSIC.sample_rate
+RATE = MUSIC_MEL.sample_rate
 
 
 def mel(b: int = 2, n: int = N, seed: int = 0) -> Tensor:
     g = torch.Generator().manual_seed(seed)
-    return torch.randn(b, MUSIC.n_mels, n, generator=g, dtype=torch.float64)
+    return torch.randn(b, MUSIC_MEL.n_mels, n, generator=g, dtype=torch.float64)
 
 
 def tones(*hz: float, seconds: float = 0.5) -> Tensor:
     t = torch.arange(round(seconds * RATE), dtype=torch.float64) / RATE
     wave = torch.cat([0.3 * torch.sin(2 * math.pi * f * t) for f in hz])
-    return log_mel(wave[None], MUSIC)
+    return log_mel(wave[None], MUSIC_MEL)
 
 
 def every() -> list[Control]:
     target = mel(1)[0]
     return [
-        Intensity(MUSIC, torch.linspace(-30, -10, N, dtype=torch.float64)),
-        Melody(MUSIC, torch.arange(N) % 12),
-        Structure(MUSIC, "ABA"),
-        Timbre(MUSIC, timbre_of(target[None], MUSIC)),
+        Intensity(MUSIC_MEL, torch.linspace(-30, -10, N, dtype=torch.float64)),
+        Melody(MUSIC_MEL, torch.arange(N) % 12),
+        Structure(MUSIC_MEL, "ABA"),
+        Timbre(MUSIC_MEL, mean_cepstrum(target[None], MUSIC_MEL)),
         Inpaint(target, torch.arange(N) % 30 < 20),
         Outpaint(target[:, :10]),
-        Seam(MUSIC, 10, 0.1),
+        Seam(MUSIC_MEL, 10, 0.1),
         Loop(12),
         Loop(12, 4),
     ]
 
 
 @pytest.mark.parametrize("control", every(), ids=lambda c: type(c).__name__)
-def test_every_control_treats_each_row_alone_and_has_a_gradient(control: Control) -> None:
+def test_the_rows_of_every_control_are_independent_and_have_a_gradient(control: Control) -> None:
     x = mel(3, seed=1).requires_grad_(True)
     loss = control.loss(x)
     assert loss.shape == control.metric(x).shape == (3,)
@@ -58,38 +65,40 @@ def test_every_control_treats_each_row_alone_and_has_a_gradient(control: Control
     assert gradient[1].abs().sum() > 0
     assert gradient[0].abs().sum() == gradient[2].abs().sum() == 0
     assert gradient.isfinite().all()
-    shown = control.shown(x[:1])
+    shown = control.plot_data(x[:1])
     assert shown.target.ndim == shown.result.ndim
     assert control.loss(x.float()).dtype == torch.float32
 
 
 @pytest.mark.parametrize("control", every(), ids=lambda c: type(c).__name__)
-def test_every_control_can_be_met_by_a_free_spectrogram(control: Control) -> None:
-    found = optimize_noise(lambda e: e, [control], mel(1, seed=2), steps=150, lr=0.1, prior=0.0)
+def test_every_control_can_be_reached_by_a_free_spectrogram(control: Control) -> None:
+    found = optimize_noise(
+        lambda e: e, [control], mel(1, seed=2), steps=150, lr=0.1, norm_weight=0.0
+    )
     first, last = found.history[control.name][[0, -1], 0].tolist()
     assert last < 0.2 * first or found.reached.all()
 
 
-def test_intensity_of_its_own_curve_is_nothing() -> None:
+def test_the_intensity_loss_of_its_own_curve_is_zero() -> None:
     x = mel(1)
     from oneleap.domains.music.features.spectral import rms_db
 
-    control = Intensity(MUSIC, rms_db(x, MUSIC)[0], window_s=0.2)
+    control = Intensity(MUSIC_MEL, rms_db(x, MUSIC_MEL)[0], window_s=0.2)
     assert control.loss(x).item() == pytest.approx(0, abs=1e-20)
-    shift = 20 / math.log(10) * MUSIC.std  # a unit of the spectrogram, dB
+    shift = 20 / math.log(10) * MUSIC_MEL.std  # dB of a unit of the spectrogram
     assert control.loss(x + 0.5).item() == pytest.approx((0.5 * shift) ** 2, rel=1e-3)
     assert control.reached(torch.tensor([1.9, 2.1])).tolist() == [True, False]
 
 
-def test_melody_counts_the_frames_that_are_hit() -> None:
+def test_the_melody_metric_is_the_accuracy() -> None:
     x = tones(440.0, 523.25)  # A, then C
     n = x.shape[2]
     half = n // 2
     truth = torch.tensor([9] * half + [0] * (n - half))
-    assert Melody(MUSIC, truth).metric(x).item() > 0.93
-    assert Melody(MUSIC, (truth + 6) % 12).metric(x).item() == 0
-    first = torch.where(torch.arange(n) < half, truth, SILENT)
-    only = Melody(MUSIC, first)
+    assert Melody(MUSIC_MEL, truth).metric(x).item() > 0.93
+    assert Melody(MUSIC_MEL, (truth + 6) % 12).metric(x).item() == 0
+    first = torch.where(torch.arange(n) < half, truth, NO_MELODY)
+    only = Melody(MUSIC_MEL, first)
     assert only.metric(x).item() > 0.93
     garbage = x.clone()
     garbage[..., half:] = mel(1, n)[..., half:]
@@ -98,22 +107,22 @@ def test_melody_counts_the_frames_that_are_hit() -> None:
 
 @given(classes=st.lists(st.integers(0, 11), min_size=1, max_size=8))
 @settings(max_examples=15, deadline=None)
-def test_the_loss_of_a_melody_is_a_mean_negative_logarithm(classes: list[int]) -> None:
+def test_the_melody_loss_is_a_mean_negative_log_likelihood(classes: list[int]) -> None:
     x = mel(1, len(classes))
-    control = Melody(MUSIC, torch.tensor(classes))
-    shares = control.shares(x).exp()[0]
-    torch.testing.assert_close(shares.sum(0), torch.ones_like(shares[0]))
-    expected = -sum(math.log(shares[c, k]) for k, c in enumerate(classes)) / len(classes)
+    control = Melody(MUSIC_MEL, torch.tensor(classes))
+    probabilities = control.log_probabilities(x).exp()[0]
+    torch.testing.assert_close(probabilities.sum(0), torch.ones_like(probabilities[0]))
+    expected = -sum(math.log(probabilities[c, k]) for k, c in enumerate(classes)) / len(classes)
     assert control.loss(x).item() == pytest.approx(expected)
 
 
 def test_a_melody_of_rests_is_refused() -> None:
     with pytest.raises(InputError, match="no frame"):
-        Melody(MUSIC, torch.full((N,), SILENT))
+        Melody(MUSIC_MEL, torch.full((N,), NO_MELODY))
 
 
-def test_structure_wants_blocks() -> None:
-    control = Structure(MUSIC, "ABA", per_section=2)
+def test_the_structure_target_is_a_block_matrix() -> None:
+    control = Structure(MUSIC_MEL, "ABA", per_section=2)
     expected = torch.tensor([[1, 0, 1], [0, 1, 0], [1, 0, 1]]).double()
     assert torch.equal(control.target[::2, ::2], expected)
     assert torch.equal(control.target, control.target.T)
@@ -124,42 +133,42 @@ def test_structure_wants_blocks() -> None:
     assert loss[0] < 0.1 < min(loss[1:])
     for wrong in ("A", "A1", ""):
         with pytest.raises(InputError, match="two letters"):
-            Structure(MUSIC, wrong)
+            Structure(MUSIC_MEL, wrong)
 
 
-def test_timbre_of_itself_is_nothing_at_any_loudness() -> None:
+def test_the_timbre_loss_of_itself_is_zero_at_any_loudness() -> None:
     x = mel(1)
-    control = Timbre(MUSIC, timbre_of(x, MUSIC))
+    control = Timbre(MUSIC_MEL, mean_cepstrum(x, MUSIC_MEL))
     assert control.loss(x + 0.7).item() == pytest.approx(0, abs=1e-18)
 
 
-def test_inpainting_knows_nothing_of_the_gap() -> None:
-    x, kept = mel(1), torch.arange(N) < 40
-    control = Inpaint(x[0], kept)
+def test_inpainting_ignores_the_gap() -> None:
+    x, known = mel(1), torch.arange(N) < 40
+    control = Inpaint(x[0], known)
     y = x.clone()
     y[..., 40:] = 100
     assert control.loss(y).item() == 0
     assert control.loss(x + 0.5).item() == pytest.approx(0.25)
-    for wrong in (kept & False, kept | True):
+    for wrong in (known & False, known | True):
         with pytest.raises(InputError, match="gap"):
             Inpaint(x[0], wrong)
 
 
-def test_a_seam_is_as_rough_as_the_flux_about_it() -> None:
-    mel = torch.zeros(2, MUSIC.n_mels, 30)
-    mel[1, :, 12:] = 1.0  # all at once
-    seam = Seam(MUSIC, 12, 0.5)
-    rough = seam.metric(mel)
-    jump = decibels(mel[1:, :, 11:13], MUSIC).diff(dim=2).mean()
-    torch.testing.assert_close(rough, torch.stack([jump * 0, jump / 5]))
-    assert seam.reached(rough).tolist() == [True, False]
+def test_the_metric_of_a_seam_is_the_flux_around_it() -> None:
+    mel = torch.zeros(2, MUSIC_MEL.n_mels, 30)
+    mel[1, :, 12:] = 1.0  # a jump
+    seam = Seam(MUSIC_MEL, 12, 0.5)
+    flux = seam.metric(mel)
+    jump = decibels(mel[1:, :, 11:13], MUSIC_MEL).diff(dim=2).mean()
+    torch.testing.assert_close(flux, torch.stack([jump * 0, jump / 5]))
+    assert seam.reached(flux).tolist() == [True, False]
     assert seam.loss(mel)[0] == 0
     torch.testing.assert_close(seam.loss(mel)[1], (jump / 5 - 0.4).square())
-    for at in (8, 16):  # elsewhere nothing is heard of it
-        assert Seam(MUSIC, at, 0.5).metric(mel)[1] == 0
+    for at in (8, 16):  # it has no effect elsewhere
+        assert Seam(MUSIC_MEL, at, 0.5).metric(mel)[1] == 0
 
 
-def test_outpainting_knows_the_beginning_alone() -> None:
+def test_outpainting_only_depends_on_the_start() -> None:
     x = mel(1)
     control = Outpaint(x[0, :, -15:])
     y = mel(1, seed=1)
@@ -181,7 +190,7 @@ def test_a_loop_compares_its_ends() -> None:
 
 
 @given(overlap=st.integers(0, 10))
-def test_a_crossfade_of_one_sound_is_that_sound(overlap: int) -> None:
+def test_a_crossfade_of_a_sound_with_itself_is_that_sound(overlap: int) -> None:
     x = mel(1)
     whole = crossfade(x[..., : 30 + overlap], x[..., 30:], overlap)
     torch.testing.assert_close(whole, x)
@@ -189,14 +198,14 @@ def test_a_crossfade_of_one_sound_is_that_sound(overlap: int) -> None:
         crossfade(x[..., :3], x, 4)
 
 
-def test_a_closed_loop_leads_into_its_beginning() -> None:
+def test_a_closed_loop_leads_into_its_start() -> None:
     x = mel(1)
     x[..., -12:] = x[..., :12]
-    loop = closed(x, 12)
+    loop = close_loop(x, 12)
     torch.testing.assert_close(loop, x[..., :-12])
     assert loop.shape[2] == N - 12
 
 
 def test_weights() -> None:
     controls = every()[:2]
-    assert [w for _, w in weighted(controls)] == [1.0, 1.0]
+    assert [w for _, w in with_weights(controls)] == [1.0, 1.0]

@@ -1,4 +1,4 @@
-"""A music model: its network says the data, its guidance an input, its teacher its start."""
+"""A music model: the network predicts the data, guidance is an input, a teacher is a start."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -21,12 +21,17 @@ from oneleap.core.objectives import (
 )
 from oneleap.core.paths.base import expand
 from oneleap.core.sampling.ode import euler
+from oneleap.core.training.recipe import Recipe
 from oneleap.core.types import Conditioned, Objective, TrainingBatch
-from oneleap.domains.music.models.model import MusicModel, draws_scales
-from oneleap.domains.music.models.nets import DiT, MusicNet, UNet
+from oneleap.domains.music.models.model import MusicModel, samples_guidance_scale
+from oneleap.domains.music.models.nets import DiTConfig, MusicNet, UNetConfig
 from oneleap.domains.music.spec import Spec
 
-NETS = [DiT(16, 1, 2, patch=4), DiT(16, 2, 2, patch=1), UNet((8, 16), 16, patch=2)]
+NETS = [
+    DiTConfig(16, 1, 2, patch=4),
+    DiTConfig(16, 2, 2, patch=1),
+    UNetConfig((8, 16), 16, patch=2),
+]
 SCALED: list[Objective] = [
     ConsistencyDistillation(nodes=8, guidance=(1.0, 4.0)),
     ConsistencyTrajectory(nodes=8, guidance=(1.0, 4.0)),
@@ -39,7 +44,7 @@ def draws(seed: int = 0) -> torch.Generator:
 
 @pytest.mark.parametrize("backbone", NETS, ids=str)
 @pytest.mark.parametrize("frames", [16, 17, 3])
-def test_a_clip_of_any_length_goes_in_and_out(backbone: Any, frames: int) -> None:
+def test_a_clip_of_any_length(backbone: Any, frames: int) -> None:
     net = MusicNet(backbone, 10, tags=2)
     z, t = torch.randn(3, 10, frames, generator=draws()), torch.rand(3, generator=draws())
     u = net(z, t, t, torch.ones(3, 2))
@@ -47,11 +52,11 @@ def test_a_clip_of_any_length_goes_in_and_out(backbone: Any, frames: int) -> Non
     assert u.isfinite().all()
 
 
-def test_the_backbone_says_the_data_and_sees_unit_variance() -> None:
+def test_the_backbone_predicts_the_data_from_input_of_unit_variance() -> None:
     made = model().double().net
     z, t = torch.randn(4, 10, 16, dtype=torch.float64), torch.tensor([0.1, 0.4, 0.8, 1.0]).double()
     tags = torch.zeros(4, 2, dtype=torch.float64)
-    said = z - expand(t, z) * made(z, t / 2, t, tags)
+    predicted = z - expand(t, z) * made(z, t / 2, t, tags)
     p = BACKBONE.patch
     tokens = (
         (z / expand((t**2 + (1 - t) ** 2).sqrt(), z))
@@ -60,27 +65,27 @@ def test_the_backbone_says_the_data_and_sees_unit_variance() -> None:
         .reshape(4, 10 * p, 4)
     )
     wanted = made.inner(tokens, t / 2, t, tags).reshape(4, p, 10, 4).permute(0, 2, 3, 1)
-    assert torch.allclose(said, wanted.reshape(4, 10, 16), atol=1e-9)
+    assert torch.allclose(predicted, wanted.reshape(4, 10, 16), atol=1e-9)
 
 
-def test_at_pure_noise_one_step_is_the_network_itself_and_at_data_nothing_is_infinite() -> None:
-    made = MusicNet(DiT(16, 1, 2), 10)  # fresh: F is 0
+def test_one_step_is_the_backbone_itself_and_the_velocity_at_data_is_finite() -> None:
+    made = MusicNet(DiTConfig(16, 1, 2), 10)  # fresh: F is 0
     e = torch.randn(2, 10, 16, generator=draws())
     one, zero = torch.ones(2), torch.zeros(2)
     assert torch.equal(e - made(e, zero, one), torch.zeros_like(e))
     assert torch.allclose(made(e, zero, zero), 20 * e)
 
 
-def test_a_network_narrower_than_its_tokens_leaves_no_noise_in_what_it_makes() -> None:
-    """Data of one direction out of forty, and a backbone that says that direction and no other."""
-    made = MusicNet(DiT(16, 1, 2, patch=4), 10).double()
+def test_a_backbone_narrower_than_its_tokens_leaves_no_noise_in_the_result() -> None:
+    """The data have one direction out of forty; the backbone can represent that direction only."""
+    made = MusicNet(DiTConfig(16, 1, 2, patch=4), 10).double()
     direction = torch.randn(40, generator=draws(1), dtype=torch.float64)
     direction /= direction.norm()
 
     class Narrow(torch.nn.Module):
         def forward(self, tokens: Tensor, r: Tensor, t: Tensor) -> Tensor:
             seen = torch.einsum("c,bcn->bn", direction, tokens)
-            s = t[:, None]  # the best that is known of data of unit variance there
+            s = t[:, None]  # the posterior mean of data of unit variance
             share = (1 - s) / (s.square() + (1 - s).square()).sqrt()
             return torch.einsum("c,bn->bcn", direction, share * seen)
 
@@ -94,15 +99,15 @@ def test_a_network_narrower_than_its_tokens_leaves_no_noise_in_what_it_makes() -
     assert along.square().mean() > 0.3
 
 
-def test_the_data_are_normalised_band_by_band() -> None:
+def test_the_data_are_normalized_band_by_band() -> None:
     made, rows = model(), batch()
     x = made.data(rows)
-    assert torch.allclose(made.features(x), rows.mel, atol=1e-6)
+    assert torch.allclose(made.denormalize(x), rows.mel, atol=1e-6)
     assert torch.allclose(x[:, 3], (rows.mel[:, 3] - SPEC.mean[3]) / SPEC.std[3])
 
 
 @pytest.mark.parametrize("objective", SCALED, ids=lambda o: type(o).__name__)
-def test_scales_are_an_input_where_they_are_drawn(objective: Objective) -> None:
+def test_the_guidance_scale_is_an_input_if_the_objective_draws_it(objective: Objective) -> None:
     made = model(objective)
     assert made.guided
     rows = batch(8)
@@ -130,13 +135,13 @@ def test_music_without_tags_trains_a_guided_student_too(objective: Objective) ->
 
 
 def test_consistency_distillation_follows_the_guided_teacher() -> None:
-    """A student that is the guided teacher's own trajectory has no loss but the solver's."""
+    """A student that follows the guided teacher's trajectory only has the error of the solver."""
     objective = ConsistencyDistillation(nodes=8, guidance=(2.0, 2.0), heun=False)
     x = torch.randn(6, 4, generator=draws(), dtype=torch.float64)
     ones = torch.ones(6, 1, dtype=torch.float64)
 
     def drift(z: torch.Tensor, r: torch.Tensor, t: torch.Tensor, c: torch.Tensor) -> torch.Tensor:
-        return c.expand_as(z)  # a teacher whose velocity is its condition: 1, dropped 0
+        return c.expand_as(z)  # the teacher's velocity is its condition: 1, or 0 if dropped
 
     def at_scale(
         z: torch.Tensor,
@@ -153,12 +158,12 @@ def test_consistency_distillation_follows_the_guided_teacher() -> None:
     draw = objective.draw(x, draws())
     assert objective.loss(bound, draw).per_sample.max() < 1e-20
     wrong = replace(draw, w=torch.full_like(draw.t, 3.0))
-    lazy = TrainingBatch(field=teacher_blind(student), x=x, teacher=teacher)
-    assert objective.loss(lazy, wrong).per_sample.max() > 1e-4
+    wrong_student = TrainingBatch(field=ignoring_the_scale(student), x=x, teacher=teacher)
+    assert objective.loss(wrong_student, wrong).per_sample.max() > 1e-4
 
 
-def teacher_blind(student: Conditioned) -> Conditioned:
-    """A student that takes every scale for 2."""
+def ignoring_the_scale(student: Conditioned) -> Conditioned:
+    """A student that uses the scale 2 at any scale."""
 
     def net(*args: torch.Tensor, guidance: torch.Tensor) -> torch.Tensor:
         u: torch.Tensor = student.net(*args, guidance=torch.full_like(guidance, 2.0))
@@ -167,18 +172,13 @@ def teacher_blind(student: Conditioned) -> Conditioned:
     return Conditioned(net, student.cond, student.null)
 
 
-def test_which_objectives_draw_scales() -> None:
-    assert all(draws_scales(o) for o in SCALED)
-    assert draws_scales(MeanFlow(guidance=TargetGuidance(scales=(1.0, 4.0))))
+def test_which_objectives_draw_guidance_scales() -> None:
+    assert all(samples_guidance_scale(o) for o in SCALED)
+    assert samples_guidance_scale(MeanFlow(guidance=TargetGuidance(scales=(1.0, 4.0))))
     for objective in (FlowMatching(), SplitMeanFlow(guidance=2.0), ConsistencyTrajectory()):
-        assert not draws_scales(objective)
-    assert not draws_scales(MeanFlow(guidance=TargetGuidance()))
-    assert not draws_scales(Denoising())
-
-
-class _Trainer:
-    global_step = 0
-    is_global_zero = True
+        assert not samples_guidance_scale(objective)
+    assert not samples_guidance_scale(MeanFlow(guidance=TargetGuidance()))
+    assert not samples_guidance_scale(Denoising())
 
 
 @pytest.mark.parametrize("objective", [*SCALED, SplitMeanFlow()], ids=lambda o: type(o).__name__)
@@ -191,12 +191,10 @@ def test_a_student_starts_as_its_teacher_at_every_interval_and_scale(
         SPEC,
         objective,
         backbone=BACKBONE,
-        teacher=str(tmp_path / "teacher"),
-        from_teacher=True,
-        seed=8,
+        recipe=Recipe(teacher=str(tmp_path / "teacher"), from_teacher=True, seed=8),
     )
     student.load_teacher()
-    student.on_train_start()
+    student.start_from_teacher()
     z, t = torch.randn(3, 10, 16, generator=draws()), torch.tensor([0.2, 0.6, 1.0])
     tags = torch.ones(3, 2)
     scale = torch.tensor([1.0, 2.0, 4.0]) if student.guided else None
@@ -210,36 +208,34 @@ def test_a_student_starts_as_its_teacher_at_every_interval_and_scale(
     [
         (replace(SPEC, tags=("calm", "slow")), r"has tags \('calm', 'fast'\), the data"),
         (replace(SPEC, std=(2.0,)), "has std"),
-        (replace(SPEC, mel=replace(MEL, floor=1e-2)), "mel contract: teacher .* has floor"),
+        (replace(SPEC, mel=replace(MEL, floor=1e-2)), "mel format: teacher .* has floor"),
     ],
 )
 def test_a_teacher_of_other_data_is_refused(spec: Spec, words: str, tmp_path: Path) -> None:
     model().save_pretrained(tmp_path / "teacher")
-    student = MusicModel(
-        spec, SplitMeanFlow(), backbone=BACKBONE, teacher=str(tmp_path / "teacher")
-    )
+    recipe = Recipe(teacher=str(tmp_path / "teacher"))
+    student = MusicModel(spec, SplitMeanFlow(), backbone=BACKBONE, recipe=recipe)
     with pytest.raises(InputError, match=words):
         student.load_teacher()
 
 
 def test_a_teacher_of_another_size_is_refused(tmp_path: Path) -> None:
-    model(backbone=DiT(32, 1, 2)).save_pretrained(tmp_path / "teacher")
+    model(backbone=DiTConfig(32, 1, 2)).save_pretrained(tmp_path / "teacher")
     student = MusicModel(
         SPEC,
         FlowMatching(),
         backbone=BACKBONE,
-        teacher=str(tmp_path / "teacher"),
-        from_teacher=True,
+        recipe=Recipe(teacher=str(tmp_path / "teacher"), from_teacher=True),
     )
     student.load_teacher()
     with pytest.raises(InputError, match="has another network"):
-        student.on_train_start()
+        student.start_from_teacher()
 
 
-def test_statistics_that_do_not_fit_are_refused() -> None:
-    with pytest.raises(InputError, match="mean: 1 or 10 numbers"):
+def test_invalid_statistics_are_refused() -> None:
+    with pytest.raises(InputError, match="mean: expected 1 or 10 numbers"):
         Spec(MEL, mean=(0.0, 1.0))
     with pytest.raises(InputError, match="a band that never changes"):
         Spec(MEL, std=(0.0,))
-    with pytest.raises(InputError, match="drop: a share"):
+    with pytest.raises(InputError, match="drop: expected a probability"):
         MusicModel(SPEC, FlowMatching(), drop=1.0)

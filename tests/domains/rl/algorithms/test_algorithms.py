@@ -1,4 +1,4 @@
-"""What holds for every algorithm: critics alone, a folder that acts the same, evaluation."""
+"""Properties of every algorithm: critics alone, saving and loading, evaluation."""
 
 import json
 from collections.abc import Callable
@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
-from support.tiny_rl import ALGORITHMS, TIMED, TINY, bandit, seeded
+from support.tiny_rl import ALGORITHMS, TINY, bandit, seeded
 
 from oneleap.core.cli.configs import shipped
 from oneleap.core.hub.pretrained import load_pretrained
@@ -20,8 +20,8 @@ from oneleap.domains.rl.algorithms.idql import IDQL
 from oneleap.domains.rl.algorithms.iql import IQL
 from oneleap.domains.rl.algorithms.policy import Policy
 from oneleap.domains.rl.commands import evaluate as evaluation
-from oneleap.domains.rl.envs.pointmaze import MEASURED, pointmaze_task
-from oneleap.domains.rl.envs.task import Spec
+from oneleap.domains.rl.envs.mazes import REFERENCE_RETURNS, pointmaze_task
+from oneleap.domains.rl.spec import Spec
 
 every = pytest.mark.parametrize("name", ALGORITHMS)
 
@@ -45,7 +45,7 @@ def test_a_saved_policy_acts_the_same(name: str, spec: Spec, tmp_path: Path) -> 
     assert isinstance(again, Policy)
     assert type(again) is type(policy)
     obs = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
-    for options in ({}, {"candidates": 4}, {"steps": 1}):
+    for options in ({}, {"num_action_samples": 4}, {"steps": 1}):
         one, two = (p.act(obs, generator=seeded(), **options) for p in (policy, again))
         np.testing.assert_array_equal(one, two)
         assert one.shape == (5, 2)
@@ -66,33 +66,33 @@ def test_the_draws_are_the_generator_s(name: str, spec: Spec) -> None:
 
 
 @pytest.mark.parametrize(
-    ("policy", "candidates", "steps"),
+    ("policy", "num_action_samples", "steps"),
     [
-        (lambda spec: DQL(spec, steps=3, candidates=6, **TIMED), 6, 3),
-        (lambda spec: IDQL(spec, steps=2, candidates=4, **TIMED), 4, 2),
+        (lambda spec: DQL(spec, steps=3, num_action_samples=6, **TINY), 6, 3),
+        (lambda spec: IDQL(spec, steps=2, num_action_samples=4, **TINY), 4, 2),
         (lambda spec: IQL(spec, **TINY), 1, 1),
-        (lambda spec: Policy(spec, FlowMatching(), **TIMED), 1, 1),
+        (lambda spec: Policy(spec, FlowMatching(), **TINY), 1, 1),
     ],
 )
 def test_the_command_evaluates_a_policy_its_own_way(
-    policy: Callable[[Spec], Policy], candidates: int, steps: int, tmp_path: Path
+    policy: Callable[[Spec], Policy], num_action_samples: int, steps: int, tmp_path: Path
 ) -> None:
-    task = pointmaze_task("umaze", True, MEASURED["umaze"])
+    task = pointmaze_task("umaze", True, REFERENCE_RETURNS["umaze"])
     task.env_kwargs["horizon"] = 4
     plain = (0.0,) * 4, (1.0,) * 4, (-1.0,) * 2, (1.0,) * 2
     made = policy(Spec(4, 2, *plain, task))
     made.save_pretrained(tmp_path / "model")
-    evaluation.command(tmp_path, episodes=2, video=False)
+    evaluation.evaluate(tmp_path, episodes=2, video=False)
     found = json.loads((tmp_path / "evaluation.json").read_text())
-    assert (found["candidates"], found["steps"]) == (candidates, steps)
+    assert (found["num_action_samples"], found["steps"]) == (num_action_samples, steps)
     valued = isinstance(made, ActorCritic)
     several = 2 if valued else 1
-    evaluation.command(tmp_path, episodes=2, video=False, candidates=several, steps=1)
+    evaluation.evaluate(tmp_path, episodes=2, video=False, num_action_samples=several, steps=1)
     found = json.loads((tmp_path / "evaluation.json").read_text())
-    assert (found["candidates"], found["steps"]) == (several, 1)
+    assert (found["num_action_samples"], found["steps"]) == (several, 1)
     assert ("temperature" in found) is valued
     if valued:
-        evaluation.command(tmp_path, episodes=2, video=False, temperature=0.03)
+        evaluation.evaluate(tmp_path, episodes=2, video=False, temperature=0.03)
         assert json.loads((tmp_path / "evaluation.json").read_text())["temperature"] == 0.03
 
 
@@ -108,8 +108,8 @@ def test_its_configuration_trains(
         file["rewards"] = g.normal(size=200).astype(np.float32)
         file["terminals"] = np.arange(200) % 50 == 49
         file["timeouts"] = np.zeros(200, bool)
-    small = "--model.width 8 --model.compile_loss false --data.batch_size 16 --trainer.max_steps 2"
-    data = "--data.path hopper.hdf5 --data.env none --run run"
+    small = "--model.network.width 8 --model.recipe.compile false --trainer.max_steps 2"
+    data = "--data.path hopper.hdf5 --data.env none --data.batch_size 16 --run run"
     assert main(["fit", "--config", config, *small.split(), *data.split()]) == 0
     policy = load_pretrained("run/model")
     assert isinstance(policy, Policy)

@@ -1,4 +1,4 @@
-"""BFQ's objective: displacements composed, short intervals learnt from the velocity."""
+"""BFQ's objective: displacements are composed, short intervals learn from the velocity."""
 
 import dataclasses
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from support.exact import Gaussian, on_trajectory
-from support.tiny_rl import FAST, UNIFORM, bandit, seeded, trainer
+from support.tiny_rl import UNIFORM, bandit, fast, seeded, train
 from torch import Tensor
 
 from oneleap.core.objectives import SplitMeanFlow
@@ -14,7 +14,7 @@ from oneleap.core.paths.times import TimePairs, Uniform
 from oneleap.core.types import TrainingBatch
 from oneleap.domains.rl.algorithms.bfq import Bootstrap
 from oneleap.domains.rl.algorithms.ofql import OFQL
-from oneleap.domains.rl.envs.task import Spec
+from oneleap.domains.rl.spec import Spec
 
 
 def field(z: Tensor, r: Tensor, t: Tensor) -> Tensor:
@@ -101,8 +101,7 @@ def test_without_offset_it_is_interval_splitting_under_a_weight() -> None:
 
 @pytest.mark.filterwarnings("ignore:The 'train_dataloader' does not have many workers")
 def test_value_draws_the_policy_to_better_actions(spec: Spec) -> None:
-    average = {"ema": 0.9, "ema_every": 1, "ema_start": 0}
-    policy = OFQL(spec, Bootstrap(), **FAST, **average, time_dim=8, eta=1.0)
-    trainer(250).fit(policy, bandit())
+    policy = OFQL(spec, Bootstrap(), **fast(0.9), ema_every=1, ema_start=0, eta=1.0)
+    train(policy, 250, bandit())
     act = policy.act(np.zeros((512, 3), np.float32), generator=seeded())
     assert np.abs(act[:, 1] - 2.5).mean() < 0.5 * UNIFORM

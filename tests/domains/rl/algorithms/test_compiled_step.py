@@ -1,9 +1,10 @@
-"""The graph of a whole step does what the step does that calls the optimiser."""
+"""The compiled step does what the plain step does, which calls the optimizer."""
 
 import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,22 +12,24 @@ import torch
 from support.tiny_rl import ALGORITHMS, SPEC, bandit, trainer
 
 from oneleap.core.training.optim import AdamConfig
-from oneleap.domains.rl.algorithms import compiled_step as step_graph
+from oneleap.domains.rl.algorithms import compiled_step
 from oneleap.domains.rl.algorithms.actor_critic import ActorCritic
-from oneleap.domains.rl.algorithms.compiled_step import StepGraph
+from oneleap.domains.rl.algorithms.compiled_step import has_state
+from oneleap.domains.rl.algorithms.training import ActorCriticModule
 
 ADAM = AdamConfig(lr=3e-3, weight_decay=0.01, cosine=True, clip=0.3)
 
 
-def trained(name: str, graph: bool, steps: int = 6) -> tuple[ActorCritic, dict[str, object]]:
-    """A policy after some steps, and what its optimiser remembers."""
+def trained(name: str, compiles: bool, steps: int = 6) -> tuple[ActorCritic, dict[str, object]]:
+    """A policy after some steps, and the state of its optimizer."""
     policy = ALGORITHMS[name](SPEC)
-    policy.optimizer = policy.critic_optimizer = ADAM
-    policy.compile_loss, policy.tau = graph, 0.3
-    fitting = trainer(steps)
-    fitting.fit(policy, bandit(16))
+    policy.recipe = replace(policy.recipe, optimizer=ADAM, compile=compiles)
+    policy.critic_config = replace(policy.critic_config, optimizer=ADAM, tau=0.3)
+    fitting, module = trainer(steps), policy.lightning_module()
+    assert isinstance(module, ActorCriticModule)
+    fitting.fit(module, bandit(16))
     assert fitting.global_step == steps
-    assert (policy._graph is not None) == graph
+    assert (module.compiled_step is not None) == compiles
     return policy, fitting.optimizers[0].state_dict()
 
 
@@ -35,13 +38,13 @@ def test_it_does_what_the_plain_step_does(name: str, monkeypatch: pytest.MonkeyP
     def uncompiled(function: Callable[..., object], **_: object) -> Callable[..., object]:
         return function
 
-    monkeypatch.setattr(step_graph, "compiled", uncompiled)
+    monkeypatch.setattr(compiled_step, "compiled", uncompiled)
     (graph, mine), (plain, theirs) = trained(name, True), trained(name, False)
     torch.testing.assert_close(graph.state_dict(), plain.state_dict(), rtol=1e-4, atol=1e-6)
     torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-6)
 
 
-def test_it_takes_the_optimisers_learning_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_takes_the_learning_rate_of_the_optimizer(monkeypatch: pytest.MonkeyPatch) -> None:
     rates: list[torch.Tensor] = []
 
     def watched(function: Callable[..., object], **_: object) -> Callable[..., object]:
@@ -51,23 +54,29 @@ def test_it_takes_the_optimisers_learning_rate(monkeypatch: pytest.MonkeyPatch) 
 
         return call
 
-    monkeypatch.setattr(step_graph, "compiled", watched)
+    monkeypatch.setattr(compiled_step, "compiled", watched)
     trained("ofql", True, steps=4)
     wanted = [[ADAM.lr * ADAM.factor(k, 4)] * 2 for k in range(1, 4)]
     torch.testing.assert_close(torch.stack(rates), torch.tensor(wanted))
 
 
-def test_an_optimiser_that_has_not_begun_has_no_graph() -> None:
+def test_an_optimizer_has_state_after_its_first_step() -> None:
     policy = ALGORITHMS["ofql"](SPEC)
     groups = [{"params": list(m.parameters())} for m in (policy.net, policy.critic)]
-    assert StepGraph.of(policy, torch.optim.AdamW(groups)) is None
+    optimizer = torch.optim.AdamW(groups)
+    assert not has_state(optimizer)
+    for group in groups:
+        for p in group["params"]:
+            p.grad = torch.ones_like(p)
+    optimizer.step()
+    assert has_state(optimizer)
 
 
 # In a process of its own: the checks of shapes that this test run switches on do not compile.
 COMPILED = """
 import torch
 from support.tiny_rl import ALGORITHMS, SPEC, bandit, seeded
-from oneleap.domains.rl.algorithms.compiled_step import StepGraph
+from oneleap.domains.rl.algorithms.compiled_step import CompiledStep
 
 torch.set_num_threads(1)
 
@@ -78,7 +87,8 @@ def begun(policy):
         for p in group["params"]:
             p.grad = torch.ones_like(p)
     optimizer.step()
-    return StepGraph.of(policy, optimizer)
+    settings = policy.recipe.optimizer, policy.critic_config.optimizer
+    return CompiledStep(policy, optimizer, settings, policy.critic_config.tau)
 
 for name, build in ALGORITHMS.items():
     torch._dynamo.reset()
@@ -87,17 +97,17 @@ for name, build in ALGORITHMS.items():
     batches = bandit(16)
     for k in range(3):
         batch, lr = next(batches), torch.tensor([1e-3, 2e-3]) / (k + 1)
-        draw = plain.policy.draw(batch, seeded(k))
+        draw = plain.model.draw(batch, seeded(k))
         with torch.no_grad(), torch._dynamo.config.patch(error_on_recompile=k > 0):
             mine, theirs = run(batch, draw, lr, True), plain.run(batch, draw, lr, True)
         torch.testing.assert_close(mine, theirs, rtol=1e-3, atol=1e-4, msg=name)
-    pair = (graph.policy.state_dict() for graph in (fast, plain))
+    pair = (graph.model.state_dict() for graph in (fast, plain))
     torch.testing.assert_close(*pair, rtol=1e-3, atol=1e-4, msg=name)
 """
 
 
 @pytest.mark.parametrize("backend", ["eager", pytest.param("inductor", marks=pytest.mark.slow)])
 def test_every_step_compiles_as_one_graph_and_once(backend: str) -> None:
-    paths = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
+    paths = os.pathsep.join([str(Path(__file__).parents[3]), os.environ.get("PYTHONPATH", "")])
     script, env = COMPILED.replace("{backend}", backend), {**os.environ, "PYTHONPATH": paths}
     subprocess.run([sys.executable, "-c", script], env=env, check=True, timeout=1200)

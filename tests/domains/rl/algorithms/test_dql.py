@@ -1,32 +1,33 @@
-"""Diffusion-QL against its formulas written out once more, epsilon prediction and all."""
+"""Diffusion-QL against its formulas, with epsilon prediction."""
 
 import numpy as np
 import pytest
 import torch
 from support.tiny_rl import (
-    FAST,
     SMALL,
     UNIFORM,
     bandit,
     both,
+    fast,
     same_gradients,
     scrambled,
     seeded,
-    trainer,
+    train,
 )
 from torch import Tensor, nn
 
 from oneleap.core.errors import InputError
 from oneleap.core.paths.ddpm import VPBetas
 from oneleap.core.sampling.diffusion import ddpm
-from oneleap.domains.rl.algorithms.denoising_policy import ancestral, links
+from oneleap.domains.rl.algorithms.config import CriticConfig
+from oneleap.domains.rl.algorithms.denoising_policy import ancestral_sampling, denoising_steps
 from oneleap.domains.rl.algorithms.dql import DQL
 from oneleap.domains.rl.data.transitions import Transitions
-from oneleap.domains.rl.envs.task import Spec
+from oneleap.domains.rl.spec import Spec
 
 
 def small_dql(spec: Spec, **kwargs: object) -> DQL:
-    policy = DQL(spec, **{**SMALL, "time_dim": 8, "steps": 4, **kwargs})
+    policy = DQL(spec, **{**SMALL, "steps": 4, **kwargs})
     for k, net in enumerate((policy.net, policy.average, policy.target_critic)):
         scrambled(net, k)
     return policy
@@ -70,22 +71,22 @@ def test_the_chain_is_the_ancestral_sampler_of_the_core() -> None:
     for n, steps in ((5, None), (1, None), (50, None), (50, 7)):
         noise = torch.randn(n, 6, 2, generator=seeded(n)).double()
         expected = ddpm(field, noise[0], VPBetas(n), steps=steps, clip=1.0, noises=noise[1:])
-        found = ancestral(field, noise, links(VPBetas(n), steps))
+        found = ancestral_sampling(field, noise, denoising_steps(VPBetas(n), steps))
         torch.testing.assert_close(found, expected)
     assert found.abs().max() <= 1
     with pytest.raises(InputError, match="a schedule of 5 steps samples in 1 to 5 steps, not 6"):
-        links(VPBetas(5), 6)
+        denoising_steps(VPBetas(5), 6)
 
 
-@pytest.mark.parametrize("judge", [0, 1])
+@pytest.mark.parametrize("index", [0, 1])
 def test_actor_gradient_is_that_of_noise_prediction_and_value_through_the_chain(
-    spec: Spec, batch: Transitions, judge: int
+    spec: Spec, batch: Transitions, index: int
 ) -> None:
     policy = small_dql(spec, eta=0.7)
-    draw = policy.draw(batch, seeded())._replace(judge=torch.tensor([judge]))
+    draw = policy.draw(batch, seeded())._replace(critic_index=torch.tensor([index]))
     dactor, dcritic, logs = policy.gradients(batch, draw)
 
-    s, a, e = policy.observe(batch.obs), policy.data(batch), draw.imitation.e
+    s, a, e = policy.normalize_obs(batch.obs), policy.data(batch), draw.imitation.e
     _, abar = schedule(4)
     times = (1 - abar).sqrt() / (abar.sqrt() + (1 - abar).sqrt())
     k = (draw.imitation.t[:, None].double() - times).abs().argmin(1)
@@ -95,11 +96,11 @@ def test_actor_gradient_is_that_of_noise_prediction_and_value_through_the_chain(
     imitation = (epsilon(policy.net, x, abar[k], s) - e).square().mean()
     action = chain(policy.net, draw.noise, s, 4)
     q = both(policy.critic, s, action)
-    loss = imitation - 0.7 * q[judge].mean() / q[1 - judge].detach().abs().mean()
+    loss = imitation - 0.7 * q[index].mean() / q[1 - index].detach().abs().mean()
     torch.testing.assert_close(logs["actor_loss"], loss.detach())
     same_gradients(dactor, loss, policy.net)
 
-    s2 = policy.observe(batch.next_obs)
+    s2 = policy.normalize_obs(batch.next_obs)
     with torch.no_grad():
         a2 = chain(policy.average, draw.next_noise, s2, 4)
         y = batch.reward + batch.discount * both(policy.target_critic, s2, a2).amin(0)
@@ -107,10 +108,11 @@ def test_actor_gradient_is_that_of_noise_prediction_and_value_through_the_chain(
 
 
 def test_max_q_backup_takes_the_best_of_its_actions(spec: Spec, batch: Transitions) -> None:
-    policy = small_dql(spec, max_q_backup=True, backup_actions=3)
+    config = CriticConfig(max_q_backup=True, backup_actions=3)
+    policy = small_dql(spec, critic_config=config)
     draw = policy.draw(batch, seeded())
     assert draw.next_noise.shape == (4, 3 * len(batch.obs), 2)
-    s2 = policy.observe(batch.next_obs)
+    s2 = policy.normalize_obs(batch.next_obs)
     q = [
         both(policy.target_critic, s2, chain(policy.average, draw.next_noise[:, j::3], s2, 4))
         for j in range(3)
@@ -123,13 +125,14 @@ def test_it_acts_by_one_of_fifty_and_in_as_many_steps_as_asked(spec: Spec) -> No
     policy = small_dql(spec, temperature=1e-6)
     obs = np.ones((3, 3), np.float32)
     acts = policy.act(obs, generator=seeded())
-    s = policy.observe(torch.tensor(obs)).repeat_interleave(50, 0)
+    s = policy.normalize_obs(torch.tensor(obs)).repeat_interleave(50, 0)
     offered = chain(policy.average, torch.randn(4, 150, 2, generator=seeded()), s, 4)
     best = both(policy.target_critic, s, offered).amin(0).reshape(3, 50).argmax(1)
     expected = offered.reshape(3, 50, 2)[torch.arange(3), best] * torch.tensor([1.0, 3.0])
     np.testing.assert_allclose(acts, (expected + torch.tensor([0.0, 1.0])).detach(), atol=1e-5)
     one, all_four, two = (
-        policy.act(obs, candidates=1, steps=steps, generator=seeded()) for steps in (None, 4, 2)
+        policy.act(obs, num_action_samples=1, steps=steps, generator=seeded())
+        for steps in (None, 4, 2)
     )
     np.testing.assert_array_equal(one, all_four)
     assert not np.allclose(one, two)
@@ -137,7 +140,7 @@ def test_it_acts_by_one_of_fifty_and_in_as_many_steps_as_asked(spec: Spec) -> No
 
 @pytest.mark.filterwarnings("ignore:The 'train_dataloader' does not have many workers")
 def test_value_draws_the_policy_to_better_actions(spec: Spec) -> None:
-    policy = DQL(spec, **FAST, steps=2, time_dim=8, eta=1.0, ema=0.9, ema_every=1, ema_start=0)
-    trainer(250).fit(policy, bandit())
-    act = policy.act(np.zeros((512, 3), np.float32), candidates=1, generator=seeded())
+    policy = DQL(spec, **fast(0.9), steps=2, eta=1.0, ema_every=1, ema_start=0)
+    train(policy, 250, bandit())
+    act = policy.act(np.zeros((512, 3), np.float32), num_action_samples=1, generator=seeded())
     assert np.abs(act[:, 1] - 2.5).mean() < 0.5 * UNIFORM

@@ -4,27 +4,28 @@ import numpy as np
 import pytest
 import torch
 from support.tiny_rl import (
-    FAST,
     SMALL,
     UNIFORM,
     bandit,
     both,
+    fast,
     same_gradients,
     scrambled,
     seeded,
-    trainer,
+    train,
 )
 from torch import Tensor, nn
 
+from oneleap.domains.rl.algorithms.config import CriticConfig
 from oneleap.domains.rl.algorithms.fbrac import FBRAC
 from oneleap.domains.rl.algorithms.fql import FQL
 from oneleap.domains.rl.data.transitions import Transitions
-from oneleap.domains.rl.envs.task import Spec
+from oneleap.domains.rl.spec import Spec
 
 
 def small(kind: type[FQL] | type[FBRAC], spec: Spec, **kwargs: object) -> FQL | FBRAC:
     """One whose student wants actions out of range, so that clipping shows."""
-    policy = kind(spec, **{**SMALL, "time_dim": 8, **kwargs})
+    policy = kind(spec, **{**SMALL, **kwargs})
     scrambled(policy.net, 0)
     policy.average.load_state_dict(policy.net.state_dict())
     scrambled(policy.target_critic, 2)
@@ -52,18 +53,23 @@ def jumped(student: nn.Module, e: Tensor, s: Tensor) -> Tensor:
 @pytest.mark.parametrize("normalize", [False, True])
 @pytest.mark.parametrize("q_agg", ["mean", "min"])
 def test_fql_is_its_formulas(spec: Spec, batch: Transitions, q_agg: str, normalize: bool) -> None:
-    policy = small(FQL, spec, alpha=3.0, flow_steps=4, q_agg=q_agg, normalize_q=normalize)
+    config = CriticConfig(layer_norm=True, q_agg=q_agg)
+    policy = small(FQL, spec, alpha=3.0, flow_steps=4, normalize_q=normalize, critic_config=config)
     draw = policy.draw(batch, seeded())
     dactor, dcritic, logs = policy.gradients(batch, draw)
-    s, s2, a = policy.observe(batch.obs), policy.observe(batch.next_obs), policy.data(batch)
+    s, s2, a = (
+        policy.normalize_obs(batch.obs),
+        policy.normalize_obs(batch.next_obs),
+        policy.data(batch),
+    )
     student, flow = policy.net.student, policy.net.flow
 
     wanted = jumped(student, draw.noise, s)
-    teacher_field = solved(flow, draw.noise, s, 4)
+    flow_action = solved(flow, draw.noise, s, 4)
     assert wanted.abs().max() > 1
-    assert teacher_field.abs().max() > 1
+    assert flow_action.abs().max() > 1
     imitation = flow_matching(flow, a, draw.imitation.e, draw.imitation.t, s)
-    distillation = (wanted - teacher_field.clamp(-1, 1).detach()).square().mean()
+    distillation = (wanted - flow_action.clamp(-1, 1).detach()).square().mean()
     q = both(policy.critic, s, wanted.clamp(-1, 1)).mean(0)
     unit = q.abs().mean().detach() if normalize else 1
     loss = imitation + 3 * distillation - q.mean() / unit
@@ -89,11 +95,15 @@ def test_the_flow_learns_from_data_alone(spec: Spec, batch: Transitions) -> None
     assert not any(again[name].any() for name in again if "student" in name)
 
 
-def test_fbrac_climbs_through_the_solver(spec: Spec, batch: Transitions) -> None:
+def test_the_gradient_of_fbrac_goes_through_the_solver(spec: Spec, batch: Transitions) -> None:
     policy = small(FBRAC, spec, alpha=3.0, steps=4)
     draw = policy.draw(batch, seeded())
     dactor, dcritic, logs = policy.gradients(batch, draw)
-    s, s2, a = policy.observe(batch.obs), policy.observe(batch.next_obs), policy.data(batch)
+    s, s2, a = (
+        policy.normalize_obs(batch.obs),
+        policy.normalize_obs(batch.next_obs),
+        policy.data(batch),
+    )
     imitation = flow_matching(policy.net, a, draw.imitation.e, draw.imitation.t, s)
     value = both(policy.critic, s, solved(policy.net, draw.noise, s, 4).clamp(-1, 1)).mean()
     loss = 3 * imitation - value
@@ -111,8 +121,9 @@ def test_value_draws_the_policy_to_better_actions(
     spec: Spec, kind: type[FQL] | type[FBRAC]
 ) -> None:
     steps = {"flow_steps": 3} if kind is FQL else {"steps": 3}
-    policy = kind(spec, **FAST, **steps, time_dim=8, alpha=0.3, normalize_q=True)
-    trainer(150).fit(policy, bandit())
+    settings = fast(layer_norm=True, q_agg="mean")
+    policy = kind(spec, **settings, **steps, alpha=0.3, normalize_q=True)
+    train(policy, 150, bandit())
     for mine, theirs in zip(policy.average.parameters(), policy.net.parameters(), strict=True):
         assert torch.equal(mine, theirs), "the latest weights act"
     act = policy.act(np.zeros((512, 3), np.float32), generator=seeded())

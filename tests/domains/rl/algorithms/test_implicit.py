@@ -1,19 +1,19 @@
-"""IQL and IDQL against their formulas; neither asks for the value of an action of its own."""
+"""IQL and IDQL against their formulas. Neither evaluates an action of its own policy."""
 
 import numpy as np
 import pytest
 import torch
 from support.tiny_rl import (
-    FAST,
     SMALL,
     UNIFORM,
     bandit,
     both,
+    fast,
     q_of,
     same_gradients,
     scrambled,
     seeded,
-    trainer,
+    train,
 )
 from torch import Tensor
 from torch.distributions import Normal
@@ -21,7 +21,7 @@ from torch.distributions import Normal
 from oneleap.domains.rl.algorithms.idql import IDQL
 from oneleap.domains.rl.algorithms.iql import IQL, ImplicitQ
 from oneleap.domains.rl.data.transitions import Transitions
-from oneleap.domains.rl.envs.task import Spec
+from oneleap.domains.rl.spec import Spec
 
 
 def small(policy: ImplicitQ) -> ImplicitQ:
@@ -36,7 +36,7 @@ def value(policy: ImplicitQ, s: Tensor) -> Tensor:
 
 def levelled(policy: ImplicitQ, batch: Transitions) -> ImplicitQ:
     """Shift V so that half the data's actions are better than it says."""
-    s, a = policy.observe(batch.obs), policy.data(batch)
+    s, a = policy.normalize_obs(batch.obs), policy.data(batch)
     with torch.no_grad():
         gap = both(policy.target_critic, s, a).amin(0) - value(policy, s)
         policy.critic.value.critic.biases[-1].add_(gap.median())
@@ -45,7 +45,11 @@ def levelled(policy: ImplicitQ, batch: Transitions) -> ImplicitQ:
 
 def test_critics_regress_the_expectile_and_its_backup(spec: Spec, batch: Transitions) -> None:
     policy = levelled(small(IQL(spec, **SMALL, expectile=0.8)), batch)
-    s, s2, a = policy.observe(batch.obs), policy.observe(batch.next_obs), policy.data(batch)
+    s, s2, a = (
+        policy.normalize_obs(batch.obs),
+        policy.normalize_obs(batch.next_obs),
+        policy.data(batch),
+    )
     draw = policy.draw(batch, seeded())
     _, dcritic, logs = policy.gradients(batch, draw)
     gap = both(policy.target_critic, s, a).amin(0).detach() - value(policy, s)
@@ -62,7 +66,7 @@ def test_critics_regress_the_expectile_and_its_backup(spec: Spec, batch: Transit
 def test_iql_imitates_by_advantage(spec: Spec, batch: Transitions, max_weight: float) -> None:
     policy = small(IQL(spec, **SMALL, beta=2.0, max_weight=max_weight))
     levelled(policy, batch)
-    s, a = policy.observe(batch.obs), policy.data(batch)
+    s, a = policy.normalize_obs(batch.obs), policy.data(batch)
     dactor, _, logs = policy.gradients(batch, policy.draw(batch, seeded()))
     advantage = both(policy.target_critic, s, a).amin(0) - value(policy, s)
     weight = (2 * advantage).exp().detach()
@@ -76,12 +80,12 @@ def test_iql_imitates_by_advantage(spec: Spec, batch: Transitions, max_weight: f
 def test_iql_acts_by_its_mean_or_about_it(spec: Spec) -> None:
     policy = small(IQL(spec, **SMALL))
     obs = np.random.default_rng(0).normal(size=(2000, 3)).astype(np.float32)
-    s = policy.observe(torch.tensor(obs))
+    s = policy.normalize_obs(torch.tensor(obs))
     mean = policy.average.mean(s) * torch.tensor([1.0, 3.0]) + torch.tensor([0.0, 1.0])
     first, second = policy.act(obs), policy.act(obs, steps=3)
     np.testing.assert_allclose(first, mean.detach(), atol=1e-5)
     np.testing.assert_allclose(first, second, atol=1e-5)
-    policy.spread = 0.5
+    policy.std_scale = 0.5
     with torch.no_grad():
         policy.average.log_std.fill_(-3.0)
     inside = np.abs(first[:, 0]) < 0.8
@@ -90,20 +94,20 @@ def test_iql_acts_by_its_mean_or_about_it(spec: Spec) -> None:
 
 
 def test_idql_imitates_and_no_more(spec: Spec, batch: Transitions) -> None:
-    policy = small(IDQL(spec, **SMALL, time_dim=8))
+    policy = small(IDQL(spec, **SMALL))
     draw = policy.draw(batch, seeded())
     dactor, _, _ = policy.gradients(batch, draw)
     loss = policy.objective.loss(policy.bind(batch), draw.imitation).per_sample.mean()
     same_gradients(dactor, loss, policy.net)
 
 
-def test_idql_acts_by_the_best_of_its_candidates(spec: Spec) -> None:
-    policy = small(IDQL(spec, **SMALL, time_dim=8, steps=3, candidates=8))
+def test_idql_acts_by_the_best_of_its_samples(spec: Spec) -> None:
+    policy = small(IDQL(spec, **SMALL, steps=3, num_action_samples=8))
     obs = np.ones((2, 3), np.float32)
     found = policy.act(obs, generator=seeded())
-    offered = torch.tensor(policy.act(obs.repeat(8, 0), candidates=1, generator=seeded()))
+    offered = torch.tensor(policy.act(obs.repeat(8, 0), num_action_samples=1, generator=seeded()))
     scaled = (offered - torch.tensor([0.0, 1.0])) / torch.tensor([1.0, 3.0])
-    s = policy.observe(torch.tensor(obs.repeat(8, 0)))
+    s = policy.normalize_obs(torch.tensor(obs.repeat(8, 0)))
     best = both(policy.target_critic, s, scaled).amin(0).reshape(2, 8).argmax(1)
     expected = offered.reshape(2, 8, 2)[torch.arange(2), best]
     np.testing.assert_allclose(found, expected, atol=1e-5)
@@ -112,11 +116,11 @@ def test_idql_acts_by_the_best_of_its_candidates(spec: Spec) -> None:
 @pytest.mark.filterwarnings("ignore:The 'train_dataloader' does not have many workers")
 def test_values_draw_the_policies_to_better_actions(spec: Spec) -> None:
     obs = np.zeros((256, 3), np.float32)
-    iql = IQL(spec, **FAST, beta=3.0, tau=0.05)
-    trainer(150).fit(iql, bandit())
+    iql = IQL(spec, **fast(tau=0.05), beta=3.0)
+    train(iql, 150, bandit())
     assert np.abs(iql.act(obs)[:, 1] - 2.5).mean() < 0.5 * UNIFORM
-    idql = IDQL(spec, **FAST, time_dim=8, steps=3, candidates=16, tau=0.05, ema=0.9)
-    trainer(150).fit(idql, bandit())
-    best, one = (idql.act(obs, candidates=n, generator=seeded()) for n in (None, 1))
+    idql = IDQL(spec, **fast(0.9, tau=0.05), steps=3, num_action_samples=16)
+    train(idql, 150, bandit())
+    best, one = (idql.act(obs, num_action_samples=n, generator=seeded()) for n in (None, 1))
     assert np.abs(best[:, 1] - 2.5).mean() < 0.35 * UNIFORM
     assert np.abs(one[:, 1] - 2.5).mean() > 0.6 * UNIFORM  # a clone, which knows of no value

@@ -7,24 +7,28 @@ import pytest
 import torch
 from support.exact import Gaussian as Truth
 from support.tiny_rl import (
-    FAST,
     SMALL,
     UNIFORM,
     bandit,
     both,
+    fast,
     same_gradients,
     scrambled,
     seeded,
-    trainer,
+    train,
 )
 from torch import Tensor
 
 from oneleap.core.errors import InputError
 from oneleap.core.types import TrainingBatch
-from oneleap.domains.rl.algorithms.gaussian import Gaussian, Likelihood, Regression
+from oneleap.domains.rl.algorithms.gaussian import (
+    ActionRegression,
+    GaussianField,
+    GaussianLikelihood,
+)
 from oneleap.domains.rl.algorithms.rebrac import ReBRAC
 from oneleap.domains.rl.data.transitions import Transitions
-from oneleap.domains.rl.envs.task import Spec
+from oneleap.domains.rl.spec import Spec
 
 
 def with_next(batch: Transitions) -> Transitions:
@@ -45,7 +49,11 @@ def test_rebrac_is_its_formulas(spec: Spec, batch: Transitions) -> None:
     policy, batch = small(spec), with_next(batch)
     draw = policy.draw(batch, seeded())
     dactor, dcritic, logs = policy.gradients(batch, draw)
-    s, s2, a = policy.observe(batch.obs), policy.observe(batch.next_obs), policy.data(batch)
+    s, s2, a = (
+        policy.normalize_obs(batch.obs),
+        policy.normalize_obs(batch.next_obs),
+        policy.data(batch),
+    )
     action = policy.net.mean(s)
     q = both(policy.critic, s, action).amin(0)
     penalty = (action - a).square().sum(1)
@@ -68,7 +76,7 @@ def test_rebrac_is_its_formulas(spec: Spec, batch: Transitions) -> None:
 
 def test_next_actions_are_asked_for(spec: Spec, batch: Transitions) -> None:
     policy = small(spec)
-    with pytest.raises(InputError, match="ReBRAC compares next actions with the data's"):
+    with pytest.raises(InputError, match="ReBRAC compares next actions with those of the data"):
         policy.gradients(batch, policy.draw(batch, seeded()))
 
 
@@ -87,22 +95,22 @@ def test_the_actor_and_all_averages_move_at_every_second_step(spec: Spec) -> Non
             if not all(map(torch.equal, before, getattr(policy, name).parameters()))
         }
 
-    trainer(1).fit(policy, bandit())
+    train(policy, 1, bandit())
     assert moved() == {"critic"}
-    trainer(2).fit(policy, bandit())
+    train(policy, 2, bandit())
     assert moved() == set(moving)
 
 
 @pytest.mark.filterwarnings("ignore:The 'train_dataloader' does not have many workers")
 def test_value_draws_the_policy_to_better_actions(spec: Spec) -> None:
-    policy = ReBRAC(spec, **FAST, alpha=0.1, tau=0.05)
-    trainer(150).fit(policy, bandit())
+    policy = ReBRAC(spec, **fast(layer_norm=True, tau=0.05), alpha=0.1)
+    train(policy, 150, bandit())
     act = policy.act(np.zeros((4, 3), np.float32))
     assert np.abs(act[:, 1] - 2.5).mean() < 0.5 * UNIFORM
     np.testing.assert_array_equal(act, policy.act(np.zeros((4, 3), np.float32), steps=7))
 
 
-def constant(net: Gaussian, mean: Tensor) -> Gaussian:
+def constant(net: GaussianField, mean: Tensor) -> GaussianField:
     """The same mean for every observation."""
     with torch.no_grad():
         net.mean[-2].weight.zero_()
@@ -112,7 +120,7 @@ def constant(net: Gaussian, mean: Tensor) -> Gaussian:
 
 @pytest.mark.parametrize("random", [True, False])
 def test_a_gaussian_policy_is_the_exact_field(random: bool) -> None:
-    net = constant(Gaussian(2, 3, 8, 1, random), torch.tensor([0.7, -0.2]))
+    net = constant(GaussianField(2, 3, 8, 1, random), torch.tensor([0.7, -0.2]))
     if random:
         with torch.no_grad():
             net.log_std.copy_(torch.tensor([0.5, 1.5]).log())
@@ -126,17 +134,17 @@ def test_a_gaussian_policy_is_the_exact_field(random: bool) -> None:
 
 
 def test_the_two_objectives_are_the_likelihood_and_the_square() -> None:
-    net = constant(Gaussian(2, 3, 8, 1), torch.tensor([0.7, -0.2]))
+    net = constant(GaussianField(2, 3, 8, 1), torch.tensor([0.7, -0.2]))
     with torch.no_grad():
         net.log_std.copy_(torch.tensor([-1.0, 0.4]))
     x = torch.randn(16, 2, generator=seeded()).double()
     s = torch.zeros(16, 3).double()
     bound = TrainingBatch(field=lambda z, r, t: net(z, r, t, s), x=x)
-    square = Regression()(bound).per_sample
+    square = ActionRegression()(bound).per_sample
     torch.testing.assert_close(square, (x - net.mean(s)).square().sum(1))
-    found = Likelihood()(bound).per_sample
+    found = GaussianLikelihood()(bound).per_sample
     normal = torch.distributions.Normal(net.mean(s), net.log_std.exp())
     torch.testing.assert_close(found, -normal.log_prob(x).sum(1))
     mask = torch.tensor([True, False]).expand(16, 2)
-    masked = Likelihood()(dataclasses.replace(bound, mask=mask)).per_sample
+    masked = GaussianLikelihood()(dataclasses.replace(bound, mask=mask)).per_sample
     torch.testing.assert_close(masked, -normal.log_prob(x)[:, 0])

@@ -1,4 +1,4 @@
-"""A run of OFQL that is killed and gone on with ends with the weights of one that was not."""
+"""A run of OFQL that is killed and resumed ends with the weights of one that was not."""
 
 import os
 import signal
@@ -17,8 +17,8 @@ from oneleap.domains.main import main
 STEPS, PATIENCE_S = 150, 120
 COMMAND = (
     "fit --config rl/ofql_d4rl --data.path hopper.hdf5 --data.env none --data.batch_size 16 "
-    f"--trainer.max_steps {STEPS} --model.width 16 --model.compile_loss false "
-    "--model.ema_start 20 --model.ema_every 2 --model.optimizer.cosine true"
+    f"--trainer.max_steps {STEPS} --model.network.width 16 --model.recipe.compile false "
+    "--model.ema_start 20 --model.ema_every 2 --model.recipe.optimizer.cosine true"
 ).split()
 
 

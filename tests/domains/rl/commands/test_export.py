@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from support.tiny_rl import SPEC, scrambled
+from support.tiny_rl import SPEC, TINY, scrambled
 
 from oneleap.core.objectives import FlowMatching, MeanFlow
 from oneleap.domains.main import main
+from oneleap.domains.rl.algorithms.graph import policy_graph
 from oneleap.domains.rl.algorithms.policy import Policy
-from oneleap.domains.rl.commands.export import graph_of
 
 Capture = pytest.CaptureFixture[str]
 
@@ -24,19 +24,19 @@ SCRIPT = """
 import sys, warnings
 from pathlib import Path
 import numpy as np
-from support.tiny_rl import ALGORITHMS, SPEC, scrambled
+from support.tiny_rl import ALGORITHMS, SPEC, TINY, scrambled
 from oneleap.core.hub import export
 from oneleap.core.objectives import FlowMatching
 from oneleap.domains.main import main
-from oneleap.domains.rl.commands.export import graph_of
+from oneleap.domains.rl.algorithms.graph import policy_graph
 from oneleap.domains.rl.algorithms.policy import Policy
 
-makers = ALGORITHMS | {"bc": lambda spec: Policy(spec, FlowMatching(), width=8, time_dim=4)}
+makers = ALGORITHMS | {"bc": lambda spec: Policy(spec, FlowMatching(), **TINY)}
 for name in sys.argv[2:]:
     policy = makers[name](SPEC).eval()
     scrambled(policy.average, 1)  # neither the trained network nor a fresh one
     policy.save_pretrained(f"{name}/model", card="# Card")
-    graph = graph_of(policy, steps=3 if name == "bc" else None)
+    graph = policy_graph(policy, steps=3 if name == "bc" else None)
     for format, suffix in export.SUFFIX.items():
         path = Path(f"{name}/model/policy{suffix}")
         assert main(["export", name, "--format", format]) == 0
@@ -52,9 +52,9 @@ for name in sys.argv[2:]:
         scrambled(policy.average, 2)
         assert export.difference(graph, call) > 1e-3
         policy = Policy.from_pretrained(f"{name}/model")
-        graph = graph_of(policy, steps=3 if name == "bc" else None)
+        graph = policy_graph(policy, steps=3 if name == "bc" else None)
     card = Path(f"{name}/model/README.md").read_text()
-    assert "`policy.onnx`" in card and "`policy.pt`" in card and card.startswith("# Card")
+    assert "`policy.onnx`" in card and "`policy.pt2`" in card and card.startswith("# Card")
 """
 
 
@@ -69,7 +69,7 @@ for name in sys.argv[2:]:
 )
 def test_every_policy_is_one_graph_in_both_formats(names: list[str], tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime")
-    paths = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
+    paths = os.pathsep.join([str(Path(__file__).parents[3]), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, "-", *names],
         cwd=tmp_path,
@@ -81,13 +81,13 @@ def test_every_policy_is_one_graph_in_both_formats(names: list[str], tmp_path: P
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     assert ("noise (n, 2, a) -> action (n, a)" in done.stdout) == bool({"dql", "idql"} & {*names})
-    assert "one candidate an action; in oneleap this policy chooses among 6" in done.stdout
+    assert "in oneleap this policy takes the best of 6 by Q" in done.stdout
 
 
 def test_the_graph_is_the_average_s_and_takes_its_steps() -> None:
-    policy = Policy(SPEC, FlowMatching(), width=8, depth=1, time_dim=4)
+    policy = Policy(SPEC, FlowMatching(), **TINY)
     scrambled(policy.average, 1)
-    right, one = graph_of(policy, steps=3), graph_of(policy)
+    right, one = policy_graph(policy, steps=3), policy_graph(policy)
     inputs, wanted = right.draw(64)
     torch.testing.assert_close(right.module(*inputs), wanted)
     assert not torch.allclose(one.module(*inputs), wanted, atol=1e-2)
@@ -96,7 +96,7 @@ def test_the_graph_is_the_average_s_and_takes_its_steps() -> None:
 
 
 def test_what_cannot_be_exported_is_told(tmp_path: Path, capsys: Capture) -> None:
-    Policy(SPEC, MeanFlow(), width=8).save_pretrained(tmp_path / "run" / "model")
+    Policy(SPEC, MeanFlow(), **TINY).save_pretrained(tmp_path / "run" / "model")
     run = str(tmp_path / "run")
     assert main(["export", run, "--steps", "0"]) == 2
     assert main(["export", run, "--format", "tflite"]) == 2

@@ -1,11 +1,11 @@
-"""Sweeps: which trials there are, what they run, when they are done, what the table says."""
+"""Sweeps: which trials there are, what they run, when they are done, and their table."""
 
 import json
 import math
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import h5py
@@ -16,21 +16,15 @@ from hypothesis import strategies as st
 
 from oneleap.core.errors import InputError
 from oneleap.domains.main import main
-from oneleap.domains.rl.commands import ray_tune as tuner
-from oneleap.domains.rl.commands.sweep import (
-    Plan,
-    Row,
-    Trial,
-    fit_arguments,
-    next_command,
-    summary,
-    trials,
-)
+from oneleap.domains.rl.commands import sweep as command
+from oneleap.domains.rl.commands import sweep_trials
+from oneleap.domains.rl.commands.sweep import ValueSummary, next_command, summary
+from oneleap.domains.rl.commands.sweep_trials import SweepPlan, Trial, fit_arguments, trials
 
 Capture = pytest.CaptureFixture[str]
 FIT = (
-    "--data.path hopper.hdf5 --data.batch_size 8 --trainer.max_steps 3 --model.width 8 "
-    "--model.compile_loss false"
+    "--data.path hopper.hdf5 --data.batch_size 8 --trainer.max_steps 3 "
+    "--model.network.width 8 --model.recipe.compile false"
 )
 LINE = ["sweep", "rl/ofql_d4rl", "--episodes", "2", "--fit", FIT, "--out", "s"]
 
@@ -45,11 +39,11 @@ def test_trials_are_all_pairs_a_seed_at_a_time() -> None:
 
 
 def test_a_trial_sets_the_value_and_all_seeds_and_goes_on_if_it_was_begun(tmp_path: Path) -> None:
-    plan = Plan(("rl/ofql_d4rl", "rl/fql_d4rl"), "model.alpha", ("--data.path", "x"))
+    plan = SweepPlan(("rl/ofql_d4rl", "rl/fql_d4rl"), "model.alpha", ("--data.path", "x"))
     found = fit_arguments(plan, Trial(0.1, 7), tmp_path)
     assert found[:6] == ["--config", "rl/ofql_d4rl", "--config", "rl/fql_d4rl", "--data.path", "x"]
     assert "--model.alpha=0.1" in found
-    assert {"--seed_everything=7", "--model.seed=7", "--data.seed=7"} < {*found}
+    assert {"--seed_everything=7", "--model.recipe.seed=7", "--data.seed=7"} < {*found}
     assert f"--run={tmp_path}" in found
     assert not any("ckpt" in argument for argument in found)
     (tmp_path / "checkpoints").mkdir()
@@ -70,9 +64,9 @@ def test_the_next_step_is_the_best_value_on_other_episodes() -> None:
     rows = summary({Trial(v, 2): {"return": r} for v, r in ((0.5, 3.0), (0.1, 9.0), (0.3, 4.0))})
     assert [row.value for row in rows] == [0.1, 0.3, 0.5]
     assert math.isnan(rows[0].standard_error)
-    found = next_command(Plan(("c",), episodes=20), Path("s"), rows)
+    found = next_command(SweepPlan(("c",), episodes=20), Path("s"), rows)
     assert found == "oneleap evaluate s/0.1-seed2 --episodes 20 --seed 1000000"
-    assert Row(0.1, {2: 9.0}) == rows[0]
+    assert ValueSummary(0.1, {2: 9.0}) == rows[0]
 
 
 def write_data(folder: Path) -> None:
@@ -87,22 +81,28 @@ def write_data(folder: Path) -> None:
 
 @pytest.fixture
 def played(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """A folder with data, and Ray replaced by a loop; the trials that were run."""
+    """A folder with data, and the processes replaced by a loop; the trials that were run."""
     monkeypatch.chdir(tmp_path)
     write_data(tmp_path)
     done: list[str] = []
 
-    def loop(work: tuner.Work, names: Sequence[str], at_once: int, storage: Path) -> dict[str, str]:
+    def loop(
+        commands: Mapping[str, Sequence[str]],
+        at_once: int,
+        logs: Path,
+        finished: Callable[[str], None],
+    ) -> dict[str, str]:
         failed = {}
-        for name in names:
+        for name, argv in commands.items():
             done.append(name)
             try:
-                assert work(name)["episodes"] == 2
+                sweep_trials.run_trial(Path(argv[3]), argv[4], int(argv[5]))
+                finished(name)
             except InputError as error:
                 failed[name] = str(error)
         return failed
 
-    monkeypatch.setattr(tuner, "run", loop)
+    monkeypatch.setattr(command, "run_processes", loop)
     monkeypatch.setattr("torch.set_num_threads", lambda n: None)
     return done
 
@@ -129,11 +129,11 @@ def test_a_sweep_trains_scores_and_goes_on_where_it_was(played: list[str], capsy
 
 
 def test_scoring_on_other_episodes_does_not_choose(played: list[str], capsys: Capture) -> None:
-    given = [*LINE, "--values", "[0.01]", "--seeds", "[0]", "--candidates", "2"]
+    given = [*LINE, "--values", "[0.01]", "--seeds", "[0]", "--num_action_samples", "2"]
     assert main(given) == 0
     before = Path("s/0.01-seed0/score.json").read_bytes()
     said = capsys.readouterr().out.splitlines()[-1].removeprefix("next: oneleap ").split()
-    assert said[-2:] == ["--candidates", "2"]
+    assert said[-2:] == ["--num_action_samples", "2"]
     assert main([*said, "--video", "false"]) == 0
     assert main(given) == 0
     assert played == ["0.01-seed0"]
@@ -143,7 +143,7 @@ def test_scoring_on_other_episodes_does_not_choose(played: list[str], capsys: Ca
 def test_another_plan_wants_another_folder(played: list[str], capsys: Capture) -> None:
     Path("s").mkdir()
     plan = {"configs": ["rl/fql_d4rl"], "setting": "model.alpha", "fit": [], "episodes": 2}
-    stored = {"plan": {**plan, "candidates": None}, "trials": [[0.1, 0]]}
+    stored = {"plan": {**plan, "num_action_samples": None}, "trials": [[0.1, 0]]}
     Path("s/sweep.json").write_text(json.dumps(stored))
     assert main([*LINE, "--values", "[0.5]", "--seeds", "[0]"]) == 2
     assert "holds a sweep of rl/fql_d4rl with other settings" in capsys.readouterr().err
@@ -162,9 +162,19 @@ def test_a_failed_trial_is_told_and_the_others_are_not_lost(
     assert " 2 " in out
 
 
+def test_a_sweep_of_before_is_resumed(played: list[str], capsys: Capture) -> None:
+    """Its files have the old name of the number of action samples."""
+    line = [*LINE, "--values", "[0.01]", "--seeds", "[0]", "--num_action_samples", "2"]
+    assert main(line) == 0
+    for file in (Path("s/sweep.json"), Path("s/0.01-seed0/score.json")):
+        file.write_text(file.read_text().replace("num_action_samples", "candidates"))
+    assert main(line) == 0
+    assert played == ["0.01-seed0"]
+    assert "1 of 1 trials are done" in capsys.readouterr().out
+
+
 @pytest.mark.slow
-def test_ray_runs_the_trials_in_processes_of_their_own(tmp_path: Path) -> None:
-    pytest.importorskip("ray")
+def test_trials_run_in_processes_of_their_own(tmp_path: Path) -> None:
     write_data(tmp_path)
     line = [sys.executable, "-m", "oneleap.domains.main", *LINE, "--seeds", "[0, 1]"]
     env = {**os.environ, "OMP_NUM_THREADS": "1"}

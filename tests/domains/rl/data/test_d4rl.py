@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oneleap.core.errors import InputError
-from oneleap.domains.rl.data.d4rl import DOMAINS, derived, domain_of, read
-from oneleap.domains.rl.data.validation import checked
+from oneleap.domains.rl.data.d4rl import FAMILIES, derive_next_observations, family_of, read_d4rl
+from oneleap.domains.rl.data.validation import validate_fields
 
 OBS = 11  # Hopper's
 
@@ -35,7 +35,7 @@ def write(path, raw, **attrs):
 def test_stored_next_observations_are_kept_and_so_is_every_row(tmp_path):
     raw = columns(timeouts=(7,))
     raw["next_observations"] = raw["observations"] + 1
-    loaded = read(write(tmp_path / "hopper-mine.hdf5", raw))
+    loaded = read_d4rl(write(tmp_path / "hopper-mine.hdf5", raw))
     assert len(loaded.data) == 10
     np.testing.assert_array_equal(loaded.data.next_obs, raw["next_observations"])
     assert loaded.data.terminal.nonzero().flatten().tolist() == [4]
@@ -51,12 +51,12 @@ def test_derived_next_observations_follow_d4rls_rule(flags):
     terminal, timeout = (np.array([f == letter for f in flags]) for letter in "tT")
     raw = columns(n) | {"terminals": terminal, "timeouts": timeout}
     kept = [i for i in range(n - 1) if not timeout[i]]
-    found = checked("x", raw, optional=("next_observations",))
+    found = validate_fields("x", raw, optional=("next_observations",))
     if not kept:
         with pytest.raises(InputError, match="no step has a successor"):
-            derived("x", found)
+            derive_next_observations("x", found)
         return
-    data = derived("x", found)
+    data = derive_next_observations("x", found)
     np.testing.assert_array_equal(data.obs, raw["observations"][kept])
     np.testing.assert_array_equal(data.next_obs, raw["observations"][[i + 1 for i in kept]])
     np.testing.assert_array_equal(data.reward, raw["rewards"][kept])
@@ -70,14 +70,14 @@ def test_derived_next_observations_follow_d4rls_rule(flags):
 
 
 def test_bounds_and_references_are_d4rls(tmp_path):
-    loaded = read(write(tmp_path / "a.hdf5", columns(), env_id="Hopper-v5"))
+    loaded = read_d4rl(write(tmp_path / "a.hdf5", columns(), env_id="Hopper-v5"))
     assert loaded.act_low.tolist() == [-1, -1, -1]
     assert loaded.task.env == "Hopper-v5"
     assert loaded.task.score(np.array([-20.272305, 3234.3])).tolist() == [0, 100]
 
 
 @pytest.mark.parametrize(
-    ("name", "domain"),
+    ("name", "family"),
     [
         ("hopper_medium-v2", "hopper"),
         ("hopper-medium-expert", "hopper"),
@@ -97,14 +97,14 @@ def test_bounds_and_references_are_d4rls(tmp_path):
         ("mine", ""),
     ],
 )
-def test_domains_are_told_by_their_names(name, domain):
-    assert domain_of(name) == domain
+def test_families_are_told_by_their_names(name, family):
+    assert family_of(name) == family
 
 
 def test_reference_scores_are_those_of_d4rl():
-    assert DOMAINS["walker2d"][:2] == (1.629008, 4592.3)
-    assert DOMAINS["relocate"][:2] == (-6.425911, 4233.877797728884)
-    assert DOMAINS["maze2d-medium"][:2] == (13.13, 277.39)
+    assert FAMILIES["walker2d"][:2] == (1.629008, 4592.3)
+    assert FAMILIES["relocate"][:2] == (-6.425911, 4233.877797728884)
+    assert FAMILIES["maze2d-medium"][:2] == (13.13, 277.39)
 
 
 @pytest.mark.filterwarnings("ignore:.*out of date")  # Hopper-v4
@@ -123,17 +123,17 @@ def test_the_environment_is_asked_for_or_stored_or_named(
 ):
     one = np.ones(3, np.float32)
     monkeypatch.setattr("oneleap.domains.rl.envs.task.Task.action_bounds", lambda self: (-one, one))
-    task = read(write(tmp_path / file, columns(), **attrs), env).task
+    task = read_d4rl(write(tmp_path / file, columns(), **attrs), env).task
     assert task.env == expected
     assert (task.reference != "none") == scored
 
 
 def test_an_environment_outside_the_table_gives_the_bounds(tmp_path):
     raw = columns(obs=3, act=1) | {"actions": np.linspace(-2, 2, 10, dtype=np.float32)[:, None]}
-    loaded = read(write(tmp_path / "mine.hdf5", raw), "Pendulum-v1")
+    loaded = read_d4rl(write(tmp_path / "mine.hdf5", raw), "Pendulum-v1")
     assert loaded.act_high.tolist() == [2]
     assert loaded.task.env == "Pendulum-v1"
-    loaded = read(write(tmp_path / "mine.hdf5", raw), "none")
+    loaded = read_d4rl(write(tmp_path / "mine.hdf5", raw), "none")
     assert loaded.act_high.tolist() == [2]
     assert loaded.task is None
 
@@ -141,12 +141,14 @@ def test_an_environment_outside_the_table_gives_the_bounds(tmp_path):
 @pytest.mark.parametrize("name", ["mine.hdf5", "antmaze-umaze-v2.hdf5"])
 def test_an_unknown_environment_asks_for_the_setting(tmp_path, name):
     with pytest.raises(InputError, match="set env to a Gymnasium id such as Hopper-v5, or to none"):
-        read(write(tmp_path / name, columns()))
+        read_d4rl(write(tmp_path / name, columns()))
 
 
 def test_an_environment_of_other_size_or_name_is_told(tmp_path):
-    with pytest.raises(InputError, match="27 observations a step, Ant-v5 gives 105"):
-        read(write(tmp_path / "ant-medium.hdf5", columns(obs=27)))
+    with pytest.raises(
+        InputError, match="observations have 27 dimensions, those of Ant-v5 have 105"
+    ):
+        read_d4rl(write(tmp_path / "ant-medium.hdf5", columns(obs=27)))
 
 
 @pytest.mark.parametrize(
@@ -156,7 +158,13 @@ def test_an_environment_of_other_size_or_name_is_told(tmp_path):
         ("hopper-medium", 11, 3, "Hoper-v5", r"environment Hoper-v5: .* mean: `Hopper`\?"),
         ("hopper-medium", 11, 3, "Hopper-v9", "environment Hopper-v9: .*`v9`"),
         ("hopper-medium", 11, 3, "Pendulum-v1", r"Pendulum-v1 has observations \(3,\)"),
-        ("hopper-medium", 11, 3, "Walker2d-v5", "11 observations a step, Walker2d-v5 gives 17"),
+        (
+            "hopper-medium",
+            11,
+            3,
+            "Walker2d-v5",
+            "observations have 11 dimensions, those of Walker2d-v5 have 17",
+        ),
         ("relocate-human", 39, 30, "AdroitHandDoor-v1", r"and actions \(28,\), the data .*\(30,\)"),
     ],
 )
@@ -165,7 +173,7 @@ def test_an_environment_asked_for_that_is_not_the_datas_is_refused_at_once(
 ):
     path = write(tmp_path / f"{name}.hdf5", columns(obs=obs, act=act))
     with pytest.raises(InputError, match=what) as error:
-        read(path, env)
+        read_d4rl(path, env)
     told = str(error.value)
     assert told.startswith(f"{path}: ")
     assert "env" in told.removeprefix(path)
@@ -175,15 +183,15 @@ def test_an_environment_asked_for_that_is_not_the_datas_is_refused_at_once(
 
 def test_an_environment_asked_for_borrows_no_references_of_the_files(tmp_path):
     path = write(tmp_path / "hopper-medium.hdf5", columns(obs=3, act=1))
-    task = read(path, "Pendulum-v1").task
+    task = read_d4rl(path, "Pendulum-v1").task
     assert (task.env, task.reference, task.ref_min, task.ref_max) == ("Pendulum-v1", "none", 0, 1)
     path = write(tmp_path / "halfcheetah-medium.hdf5", columns(obs=17, act=6))
-    assert read(path, "Walker2d-v5").task.reference == "D4RL walker2d"
+    assert read_d4rl(path, "Walker2d-v5").task.reference == "D4RL walker2d"
 
 
 @pytest.mark.parametrize("env", [None, "AdroitHandPen-v1"])
 def test_pen_is_played_for_d4rls_100_steps(tmp_path, env):
-    task = read(write(tmp_path / "pen-human.hdf5", columns(obs=45, act=24)), env).task
+    task = read_d4rl(write(tmp_path / "pen-human.hdf5", columns(obs=45, act=24)), env).task
     assert task.reference == "D4RL pen"
     world = task.make()
     assert world.spec.max_episode_steps == 100
@@ -195,8 +203,8 @@ def test_unclipped_demonstrations_are_refused_until_asked(tmp_path):
     raw["actions"][3, 1] = -1.3
     path = write(tmp_path / "hopper.hdf5", raw)
     with pytest.raises(InputError, match=r"-1.3 in row 3, column 1 .* clip_actions: true"):
-        read(path)
-    assert read(path, clip=True).data.act[3, 1] == -1
+        read_d4rl(path)
+    assert read_d4rl(path, clip=True).data.act[3, 1] == -1
 
 
 def test_files_that_are_none_are_told_in_one_line(tmp_path):
@@ -204,26 +212,26 @@ def test_files_that_are_none_are_told_in_one_line(tmp_path):
     whole = (tmp_path / "hopper.hdf5").read_bytes()
     for name, content in (("cut.hdf5", whole[: len(whole) // 2]), ("text.hdf5", b"text" * 100)):
         (tmp_path / name).write_bytes(content)
-        with pytest.raises(InputError, match=f"{name}: damaged, or no HDF5 file") as error:
-            read(str(tmp_path / name))
+        with pytest.raises(InputError, match=f"{name}: damaged, or not an HDF5 file") as error:
+            read_d4rl(str(tmp_path / name))
         assert "\n" not in str(error.value)
     with pytest.raises(InputError, match="no such file"):
-        read(path + "x")
-    with pytest.raises(InputError, match="none of D4RL's fields in it, but data"):
-        read(write(tmp_path / "other.hdf5", {"data": np.zeros(3)}))
+        read_d4rl(path + "x")
+    with pytest.raises(InputError, match="has none of D4RL's fields, but data"):
+        read_d4rl(write(tmp_path / "other.hdf5", {"data": np.zeros(3)}))
     with pytest.raises(InputError, match="give the folder"):
-        read(write(tmp_path / "main_data.hdf5", {"episode_0/actions": np.zeros(3)}))
+        read_d4rl(write(tmp_path / "main_data.hdf5", {"episode_0/actions": np.zeros(3)}))
     with h5py.File(tmp_path / "group.hdf5", "w") as file:
         file.create_group("observations/inner")
     with pytest.raises(InputError, match="observations"):
-        read(str(tmp_path / "group.hdf5"))
+        read_d4rl(str(tmp_path / "group.hdf5"))
 
 
 def test_a_missing_field_is_named(tmp_path):
     raw = columns()
     del raw["timeouts"]
     with pytest.raises(InputError, match=r"hopper.hdf5: no field 'timeouts'"):
-        read(write(tmp_path / "hopper.hdf5", raw))
+        read_d4rl(write(tmp_path / "hopper.hdf5", raw))
 
 
 @pytest.fixture(scope="module")
@@ -236,7 +244,7 @@ def whole(tmp_path_factory):
 
 def refused_in_a_line(path):
     with pytest.raises(InputError) as error:
-        read(str(path))
+        read_d4rl(str(path))
     assert str(error.value).startswith(str(path))
     assert "\n" not in str(error.value)
 
@@ -260,7 +268,7 @@ def test_a_file_with_a_wrong_number_anywhere_is_refused_in_one_line(whole, data)
     row = data.draw(st.integers(0, 39))
     raw[name][row] = data.draw(st.sampled_from(bad))
     with pytest.raises(InputError, match=rf"{name}: .* in row {row}[;,]") as error:
-        read(write(path, raw))
+        read_d4rl(write(path, raw))
     assert "\n" not in str(error.value)
 
 
@@ -274,7 +282,7 @@ def test_a_file_with_a_wrong_byte_is_read_or_refused_in_one_line(whole, data):
     path.write_bytes(damaged)
     found = ""
     try:
-        read(str(path))
+        read_d4rl(str(path))
     except InputError as error:  # and no other
         found = str(error)
     assert "\n" not in found
@@ -287,5 +295,5 @@ def test_episode_bounds_that_are_missing_or_none_are_refused(whole, field, array
     raw = columns(n=40)
     del raw[field]
     with pytest.raises(InputError, match=field) as error:
-        read(write(path, raw if array is None else raw | {field: array}))
+        read_d4rl(write(path, raw if array is None else raw | {field: array}))
     assert "\n" not in str(error.value)

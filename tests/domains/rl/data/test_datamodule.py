@@ -11,8 +11,13 @@ from oneleap.core.errors import InputError
 from oneleap.core.training.seed import step_generator
 from oneleap.domains.rl.commands import collect_pointmaze as collect
 from oneleap.domains.rl.data.datamodule import OfflineData
-from oneleap.domains.rl.data.transitions import AntMaze, AsStored, GoalDistance
-from oneleap.domains.rl.envs.pointmaze import MAZES, MEASURED
+from oneleap.domains.rl.data.rewards import (
+    AntMazeReward,
+    GoalDistanceReward,
+    StoredReward,
+)
+from oneleap.domains.rl.demonstrators import pointmaze as recording
+from oneleap.domains.rl.envs.mazes import MAZES, REFERENCE_RETURNS
 
 GOAL = MAZES["umaze"].goal
 
@@ -34,7 +39,7 @@ def file(tmp_path):
 @pytest.fixture
 def maze(tmp_path, monkeypatch):
     monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path))
-    monkeypatch.setattr(collect, "measure", MEASURED.__getitem__)
+    monkeypatch.setattr(recording, "measure_references", REFERENCE_RETURNS.__getitem__)
     collect.pointmaze("umaze", 200)
     return "oneleap/pointmaze-umaze-v0"
 
@@ -53,7 +58,7 @@ def test_the_specification_is_there_before_setup(file):
 
 def test_rewards_are_relabelled(file):
     assert OfflineData(file).dataset.reward[3] == 3
-    assert OfflineData(file, reward=AntMaze()).dataset.reward[3] == 10
+    assert OfflineData(file, reward=AntMazeReward()).dataset.reward[3] == 10
 
 
 class Witness(L.LightningModule):
@@ -107,28 +112,28 @@ def test_a_resumed_run_sees_the_batches_it_would_have_seen(file, tmp_path, limit
 
 
 def test_the_task_has_the_reward_that_is_trained_on(maze):
-    for reward in (AsStored(), GoalDistance(GOAL)):
+    for reward in (StoredReward(), GoalDistanceReward(GOAL)):
         task = OfflineData(maze, reward=reward).spec.task
         assert task.env_kwargs == {"maze": "umaze", "dense": True}
-        assert task.ref_max == MEASURED["umaze"]["dense_controller"]
-    data = OfflineData(maze, reward=GoalDistance(GOAL, dense=False))
+        assert task.ref_max == REFERENCE_RETURNS["umaze"]["dense_controller"]
+    data = OfflineData(maze, reward=GoalDistanceReward(GOAL, dense=False))
     assert data.spec.task.env_kwargs == {"maze": "umaze", "dense": False}
-    assert data.spec.task.ref_max == MEASURED["umaze"]["sparse_controller"]
+    assert data.spec.task.ref_max == REFERENCE_RETURNS["umaze"]["sparse_controller"]
     assert set(data.dataset.reward.tolist()) <= {0, 1}
 
 
 def test_a_reward_for_another_goal_is_told(maze):
     with pytest.raises(InputError, match=r"goal \(1.0, 1.0\), the environment's goal in umaze is"):
-        _ = OfflineData(maze, reward=GoalDistance((1.0, 1.0))).spec
+        _ = OfflineData(maze, reward=GoalDistanceReward((1.0, 1.0))).spec
 
 
 def test_rewards_of_moving_goals_are_told(maze, monkeypatch):
-    load = "oneleap.domains.rl.data.minari.read"
+    load = "oneleap.domains.rl.data.minari.read_minari"
     loaded = OfflineData(maze)._loaded
     monkeypatch.setattr(load, lambda *args: loaded._replace(moving_goal=True))
-    with pytest.raises(InputError, match=r"set reward to oneleap.*\.GoalDistance"):
+    with pytest.raises(InputError, match=r"set reward to oneleap.*\.GoalDistanceReward"):
         _ = OfflineData(maze).spec
-    assert OfflineData(maze, reward=GoalDistance(GOAL)).spec.task is not None
+    assert OfflineData(maze, reward=GoalDistanceReward(GOAL)).spec.task is not None
 
 
 def test_the_environment_can_be_named_or_done_without(maze, monkeypatch):
@@ -139,9 +144,9 @@ def test_the_environment_can_be_named_or_done_without(maze, monkeypatch):
     assert OfflineData(maze, env="none").spec.task is None
     loaded = OfflineData(maze)._loaded
     monkeypatch.setattr(
-        "oneleap.domains.rl.data.minari.read", lambda *args: loaded._replace(task=None)
+        "oneleap.domains.rl.data.minari.read_minari", lambda *args: loaded._replace(task=None)
     )
-    with pytest.raises(InputError, match="does not tell its environment; set env to"):
+    with pytest.raises(InputError, match="does not name its environment; set env to"):
         _ = OfflineData(maze).spec
 
 
@@ -153,10 +158,10 @@ def test_a_batch_of_nothing_is_told(file):
 def test_the_reward_is_chosen_by_its_class_path(file):
     parser = ArgumentParser(exit_on_error=False)
     parser.add_class_arguments(OfflineData, "data")
-    reward = '{"class_path": "oneleap.domains.rl.data.transitions.GoalDistance", '
+    reward = '{"class_path": "oneleap.domains.rl.GoalDistanceReward", '
     reward += '"init_args": {"goal": [-1.0, 1.0], "dense": false}}'
     parsed = parser.parse_args(["--data.path", file, "--data.reward", reward])
     data = parser.instantiate(parsed).data
-    assert data.reward == GoalDistance((-1.0, 1.0), dense=False)
+    assert data.reward == GoalDistanceReward((-1.0, 1.0), dense=False)
     parsed = parser.parse_args(["--data.path", file])
-    assert parser.instantiate(parsed).data.reward == AsStored()
+    assert parser.instantiate(parsed).data.reward == StoredReward()

@@ -19,10 +19,9 @@ from minari.dataset._storages.hdf5_storage import HDF5Storage
 
 from oneleap.core.errors import InputError
 from oneleap.domains.rl.data import minari as minari_io
-from oneleap.domains.rl.data.minari import read
-from oneleap.domains.rl.envs.pointmaze import MAZES, MEASURED
-from oneleap.domains.rl.envs.task import Task
-from oneleap.domains.rl.evaluation.plots import vector
+from oneleap.domains.rl.data.minari import read_minari
+from oneleap.domains.rl.envs.mazes import MAZES, REFERENCE_RETURNS
+from oneleap.domains.rl.envs.task import Task, observation_vector
 
 BOX = spaces.Box(-1, 1, (2,), np.float32)
 VECTOR = spaces.Box(-np.inf, np.inf, (3,), np.float64)
@@ -82,7 +81,7 @@ def recorded(root, **more):
 def test_episodes_come_back_as_minari_has_them(root, lengths, ends, keyed):
     episodes = buffers(lengths, keyed, ends[: len(lengths)])
     shutil.rmtree(root / "it-v0", ignore_errors=True)
-    data = read(create("it-v0", episodes, GOALS if keyed else VECTOR)).data
+    data = read_minari(create("it-v0", episodes, GOALS if keyed else VECTOR)).data
     stored = list(minari.load_dataset("it-v0"))
     obs = [e.observations["observation"] if keyed else e.observations for e in stored]
     np.testing.assert_array_equal(data.obs, np.concatenate([o[:-1] for o in obs]).astype("f4"))
@@ -98,7 +97,7 @@ def test_episodes_come_back_as_minari_has_them(root, lengths, ends, keyed):
 def test_the_folder_will_do_for_the_name(root):
     create("me/it-v0", buffers())
     for path in (root / "me/it-v0", root / "me/it-v0/data"):
-        assert len(read(str(path)).data) == 11
+        assert len(read_minari(str(path)).data) == 11
 
 
 def test_environment_bounds_and_references_are_read_back(root):
@@ -110,7 +109,7 @@ def test_environment_bounds_and_references_are_read_back(root):
     meta = json.loads(path.read_text())
     meta |= {"env_spec": spec.to_json(), "ref_min_score": -3.0, "ref_max_score": 7.0}
     path.write_text(json.dumps(meta))
-    loaded = read(name)
+    loaded = read_minari(name)
     second = np.concatenate([e.actions[:, 1] for e in episodes])
     assert loaded.act_low.tolist() == [-2, second.min()]
     assert loaded.act_high.tolist() == [2, second.max()]
@@ -126,11 +125,11 @@ def test_minaris_own_pointmaze_is_played_with_the_fixed_goal(root, maze):
     name = create("it-v0", buffers(keyed=True), GOALS)
     path = root / "it-v0/data/metadata.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"env_spec": spec.to_json()}))
-    loaded = read(name)
+    loaded = read_minari(name)
     assert loaded.moving_goal
     assert loaded.task.env_kwargs == {"maze": maze, "dense": True}
     assert loaded.sparse_task.env_kwargs == {"maze": maze, "dense": False}
-    assert loaded.sparse_task.ref_max == MEASURED[maze]["sparse_controller"]
+    assert loaded.sparse_task.ref_max == REFERENCE_RETURNS[maze]["sparse_controller"]
 
 
 def ant(spec):
@@ -155,21 +154,23 @@ def test_antmaze_is_read_and_played_with_position_and_goal(root, version):
     episodes, world, obs = ant(spec)
     name = create("it-v0", episodes, world.observation_space, world.action_space)
     recorded(root, env_spec=spec.to_json())
-    loaded = read(name)
+    loaded = read_minari(name)
     whole = [obs[key] for key in ("achieved_goal", "observation", "desired_goal")]
     whole = np.concatenate(whole, axis=1).astype(np.float32)
     np.testing.assert_array_equal(loaded.data.obs, whole[:-1])
     np.testing.assert_array_equal(loaded.data.next_obs, whole[1:])
     env = loaded.task.make(disable_env_checker=True)
     assert env.observation_space.shape == whole.shape[1:]
-    np.testing.assert_array_equal(vector(env.reset(seed=0)[0]), whole[0])
-    np.testing.assert_array_equal(vector(env.step(loaded.data.act[0].numpy())[0]), whole[1])
+    np.testing.assert_array_equal(observation_vector(env.reset(seed=0)[0]), whole[0])
+    np.testing.assert_array_equal(
+        observation_vector(env.step(loaded.data.act[0].numpy())[0]), whole[1]
+    )
     env.close()
 
 
 def test_pointmaze_of_gymnasium_robotics_is_played_by_its_observation_alone():
     env = Task("PointMaze_UMaze-v3").make()
-    assert vector(env.reset(seed=0)[0]).shape == (4,)
+    assert observation_vector(env.reset(seed=0)[0]).shape == (4,)
     env.close()
 
 
@@ -181,7 +182,7 @@ def test_the_recorded_time_limit_is_played_unless_it_spans_all_data(root, limit,
     create("it-v0", buffers())
     spec = EnvSpec("Some-v3", entry_point="somewhere:Some", max_episode_steps=limit)
     recorded(root, env_spec=spec.to_json())
-    assert read("it-v0").task.env_kwargs == expected
+    assert read_minari("it-v0").task.env_kwargs == expected
 
 
 def test_pen_of_minari_is_played_for_its_recorded_100_steps(root):
@@ -190,13 +191,13 @@ def test_pen_of_minari_is_played_for_its_recorded_100_steps(root):
     create("it-v0", buffers((90, 90), ends="-t"))
     old = {"autoreset": False, "apply_api_compatibility": False}  # of Gymnasium 0.29
     recorded(root, env_spec=json.dumps(json.loads(spec.to_json()) | old))
-    env = read("it-v0").task.make()
+    env = read_minari("it-v0").task.make()
     assert env.spec.max_episode_steps == 100
     env.close()
 
 
 def test_without_environment_there_is_no_task():
-    assert read(create("it-v0", buffers())).task is None
+    assert read_minari(create("it-v0", buffers())).task is None
 
 
 def test_actions_out_of_the_space_are_told_or_clipped():
@@ -204,8 +205,8 @@ def test_actions_out_of_the_space_are_told_or_clipped():
     episodes[2].actions[3, 0] = 1.25
     create("it-v0", episodes)
     with pytest.raises(InputError, match=r"1.25 in row 8, column 0 .* clip_actions: true"):
-        read("it-v0")
-    assert read("it-v0", clip=True).data.act[8, 0] == 1
+        read_minari("it-v0")
+    assert read_minari("it-v0", clip=True).data.act[8, 0] == 1
 
 
 @pytest.mark.parametrize(
@@ -218,20 +219,20 @@ def test_actions_out_of_the_space_are_told_or_clipped():
 )
 def test_spaces_that_are_no_vectors_are_told(obs, act, what):
     with pytest.raises(InputError, match=f"^it-v0: {what}"):
-        read(create("it-v0", [], obs, act))
+        read_minari(create("it-v0", [], obs, act))
 
 
 def test_names_that_are_nothing_are_told():
-    with pytest.raises(InputError, match="no such file or folder, and no Minari id such as"):
-        read("nothing")
+    with pytest.raises(InputError, match="no such file or folder, and not a Minari id such as"):
+        read_minari("nothing")
 
 
 def test_a_file_of_another_kind_is_told(tmp_path):
     (tmp_path / "notes.md").write_text("no data")
     with pytest.raises(
-        InputError, match=r"notes\.md: neither \.hdf5 of D4RL's layout nor a folder"
+        InputError, match=r"notes\.md: neither a \.hdf5 file of D4RL's layout nor the folder"
     ):
-        read(str(tmp_path / "notes.md"))
+        read_minari(str(tmp_path / "notes.md"))
 
 
 def test_a_failed_download_is_one_line(monkeypatch):
@@ -240,7 +241,7 @@ def test_a_failed_download_is_one_line(monkeypatch):
 
     monkeypatch.setattr(minari, "download_dataset", fail)
     with pytest.raises(InputError, match=r"not in .*, and cannot be downloaded: no route$"):
-        read("D4RL/hopper/medium-v2")
+        read_minari("D4RL/hopper/medium-v2")
 
 
 def test_a_download_is_read(root, monkeypatch):
@@ -248,7 +249,7 @@ def test_a_download_is_read(root, monkeypatch):
     monkeypatch.setattr(
         minari, "download_dataset", lambda name: (root / "other-v0").rename(root / name)
     )
-    assert len(read("it-v0").data) == 11
+    assert len(read_minari("it-v0").data) == 11
 
 
 def damage(file, what):
@@ -276,9 +277,9 @@ def damage(file, what):
     ("what", "message"),
     [
         ("field", "episode 1 has no field rewards"),
-        ("episode", "damaged, or no Minari data set"),
+        ("episode", "damaged, or not a Minari data set"),
         ("length", "episode 1 has observations 2, actions 1, rewards 9"),
-        ("width", "damaged, or no Minari data set"),
+        ("width", "damaged, or not a Minari data set"),
         ("nan", "rewards: nan in row 8"),
         ("text", "rewards: holds .*, not numbers"),
     ],
@@ -287,7 +288,7 @@ def test_damage_is_told_in_one_line(root, what, message):
     create("it-v0", buffers())
     damage(root / "it-v0/data/main_data.hdf5", what)
     with pytest.raises(InputError, match=message) as error:
-        read("it-v0")
+        read_minari("it-v0")
     assert "\n" not in str(error.value)
 
 
@@ -296,22 +297,22 @@ def test_truncated_files_are_told_in_one_line(root, name):
     create("it-v0", buffers())
     file = root / "it-v0/data" / name
     file.write_bytes(file.read_bytes()[:200])
-    with pytest.raises(InputError, match=r"^it-v0: damaged, or no Minari data set") as error:
-        read("it-v0")
+    with pytest.raises(InputError, match=r"^it-v0: damaged, or not a Minari data set") as error:
+        read_minari("it-v0")
     assert "\n" not in str(error.value)
 
 
 def test_an_empty_data_set_is_told():
-    with pytest.raises(InputError, match="no steps in it"):
-        read(create("it-v0", []))
+    with pytest.raises(InputError, match="contains no steps"):
+        read_minari(create("it-v0", []))
 
 
 def test_our_reader_of_hdf5_agrees_with_minaris(root):
     create("it-v0", buffers(keyed=True), GOALS)
     storage = HDF5Storage.read(root / "it-v0/data")
-    fast = list(minari_io.episodes_of(storage, storage.metadata, ("observation",)))
+    fast = list(minari_io.read_episodes(storage, storage.metadata, ("observation",)))
     storage.FORMAT = "another"
-    slow = list(minari_io.episodes_of(storage, storage.metadata, ("observation",)))
+    slow = list(minari_io.read_episodes(storage, storage.metadata, ("observation",)))
     for ours, theirs in zip(fast, slow, strict=True):
         for one, other in zip(ours, theirs, strict=True):
             np.testing.assert_array_equal(one, other)
@@ -321,7 +322,7 @@ def test_our_reader_of_hdf5_agrees_with_minaris(root):
 def test_arrow_and_parquet_are_read(kind):
     pytest.importorskip("pyarrow", exc_type=ImportError)  # the newest asks for numpy 2
     episodes = buffers(keyed=True)
-    data = read(create("it-v0", episodes, GOALS, data_format=kind)).data
+    data = read_minari(create("it-v0", episodes, GOALS, data_format=kind)).data
     obs = np.concatenate([e.observations["observation"][:-1] for e in episodes])
     np.testing.assert_array_equal(data.obs, obs.astype(np.float32))
     np.testing.assert_array_equal(data.act, np.concatenate([e.actions for e in episodes]))

@@ -1,52 +1,16 @@
-"""Sampling, statistics, rewards, and the checks of what files hold."""
+"""Sampling, statistics and n-step returns."""
 
 import math
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
+from support.tiny_transitions import dataset, fields
 
-from oneleap.core.errors import InputError
-from oneleap.domains.rl.data.transitions import (
-    AntMaze,
-    AsStored,
-    GoalDistance,
-    Normalized,
-    OfflineDataset,
-    ReturnScaled,
-)
 from oneleap.domains.rl.data.validation import (
-    DIMENSIONS,
-    assemble,
-    bounded,
-    checked,
-    episode_bounds,
+    build_dataset,
+    validate_fields,
 )
-
-
-def fields(n=12, obs=3, act=2):
-    rng = np.random.default_rng(0)
-    sizes = {"observations": (n, obs), "next_observations": (n, obs), "actions": (n, act)}
-    found = {name: rng.uniform(-1, 1, sizes.get(name, n)) for name in DIMENSIONS}
-    return found | {"terminals": np.zeros(n, bool), "timeouts": np.arange(n) % 4 == 3}
-
-
-def dataset(reward, bounds, terminal=None, timeout=None, next_obs=None) -> OfflineDataset:
-    n = len(reward)
-    zeros = torch.zeros(n)
-    obs = torch.arange(2.0 * n).reshape(n, 2)
-    return OfflineDataset(
-        obs,
-        torch.zeros(n, 1),
-        torch.as_tensor(reward),
-        obs + 2 if next_obs is None else next_obs,
-        zeros if terminal is None else terminal,
-        zeros if timeout is None else timeout,
-        torch.tensor(bounds),
-    )
 
 
 def test_a_sample_keeps_the_columns_of_a_step_together():
@@ -78,7 +42,7 @@ def test_moments_are_those_of_numpy_and_a_constant_column_divides_by_eps():
     obs = np.random.default_rng(0).normal(3, 2, (1000, 2)).astype(np.float32)
     obs[:, 1] = 5
     raw = fields(1000, 2) | {"observations": obs}
-    data = assemble(checked("x", raw), np.array([0, 1000]))
+    data = build_dataset(validate_fields("x", raw), np.array([0, 1000]))
     mean, std = data.moments(eps=1e-3)
     np.testing.assert_allclose(mean, obs.mean(0), rtol=1e-5)
     np.testing.assert_allclose(std, obs.std(0) + 1e-3, rtol=1e-5)
@@ -89,132 +53,6 @@ def test_returns_are_of_finished_episodes_only():
     terminal, timeout = torch.tensor([0.0, 1, 0, 0, 0]), torch.tensor([0.0, 0, 0, 1, 0])
     data = dataset(torch.tensor([1.0, 2, 3, 4, 50]), [0, 2, 4, 5], terminal, timeout)
     assert data.returns().tolist() == [3, 7]
-
-
-def test_rewards_have_their_closed_forms():
-    timeout = torch.tensor([0.0, 1, 0, 1])
-    data = dataset(torch.tensor([0.0, 1, 1, 4]), [0, 2, 4], timeout=timeout)
-    assert AsStored()(data) is data.reward
-    assert AntMaze()(data).tolist() == [-2, 2, 2, 14]
-    assert ReturnScaled()(data).tolist() == [0, 250, 250, 1000]  # returns 1 and 5
-    r = Normalized()(data)
-    assert r.mean() == pytest.approx(0, abs=1e-6)
-    assert r.std() == pytest.approx(1)
-    assert torch.equal(data.relabel(AntMaze()).reward, AntMaze()(data))
-
-
-@pytest.mark.parametrize("reward", [Normalized(), ReturnScaled()])
-def test_a_reward_without_spread_cannot_be_scaled(reward):
-    with pytest.raises(InputError, match="use AsStored"):
-        reward(dataset(torch.ones(4), [0, 2, 4], timeout=torch.tensor([0.0, 1, 0, 1])))
-
-
-def test_goal_distance_is_of_the_position_after_the_step():
-    after = torch.tensor([[3.0, 4.0], [0.45, 0.0], [0.0, -0.46], [0.0, 0.0]])
-    data = dataset(torch.zeros(4), [0, 4], next_obs=after)
-    dense = GoalDistance(goal=(0.0, 0.0))(data)
-    assert dense[0] == pytest.approx(math.exp(-5))
-    assert dense[3] == 1
-    assert GoalDistance(goal=(0.0, 0.0), dense=False)(data).tolist() == [0, 1, 0, 1]
-    assert GoalDistance(goal=(3.0, 4.0), dense=False)(data).tolist() == [1, 0, 0, 0]
-
-
-def test_sound_fields_pass_as_float32():
-    raw = fields()
-    found = checked("x", raw)
-    assert all(array.dtype == np.float32 for array in found.values())
-    np.testing.assert_allclose(found["actions"], raw["actions"], rtol=1e-6)
-    assert checked("x", raw | {"rewards": raw["rewards"][:, None]})["rewards"].shape == (12,)
-
-
-@settings(deadline=None)
-@given(name=st.sampled_from(list(DIMENSIONS)))
-def test_a_missing_field_is_named(name):
-    raw = fields()
-    del raw[name]
-    with pytest.raises(InputError, match=f"^data.hdf5: no field '{name}'; it has"):
-        checked("data.hdf5", raw)
-    if name == "next_observations":
-        assert name not in checked("data.hdf5", raw, optional=(name,))
-
-
-@settings(deadline=None)
-@given(
-    name=st.sampled_from(["observations", "actions", "rewards", "next_observations"]),
-    row=st.integers(0, 11),
-    value=st.sampled_from([math.nan, math.inf, -math.inf, 1e39]),
-)
-def test_a_number_that_is_none_is_named_with_its_row(name, row, value):
-    raw = fields()
-    raw[name][row] = value
-    with pytest.raises(InputError, match=f"^data.hdf5: {name}: .* in row {row};") as error:
-        checked("data.hdf5", raw)
-    assert "\n" not in str(error.value)
-
-
-@settings(deadline=None)
-@given(
-    name=st.sampled_from(list(DIMENSIONS)),
-    dtype=st.sampled_from(["S3", "U2", "O", "M8[s]", "c8"]),
-)
-def test_a_field_that_holds_no_numbers_is_named(name, dtype):
-    raw = fields()
-    raw[name] = np.zeros(raw[name].shape, dtype)
-    with pytest.raises(InputError, match=f"^data.hdf5: {name}: holds .*, not numbers"):
-        checked("data.hdf5", raw)
-
-
-@settings(deadline=None)
-@given(name=st.sampled_from(list(DIMENSIONS)), cut=st.integers(1, 12))
-def test_lengths_that_differ_are_told(name, cut):
-    raw = fields()
-    raw[name] = raw[name][:-cut]
-    with pytest.raises(InputError, match=f"differ in length: .*{name} {12 - cut}"):
-        checked("data.hdf5", raw)
-
-
-@settings(deadline=None)
-@given(name=st.sampled_from(list(DIMENSIONS)), shape=hnp.array_shapes(min_dims=3, max_dims=4))
-def test_shapes_that_do_not_fit_are_told(name, shape):
-    with pytest.raises(InputError, match=f"^data.hdf5: {name}: has shape"):
-        checked("data.hdf5", fields() | {name: np.zeros(shape)})
-
-
-def test_empty_files_and_unequal_observations_are_told():
-    with pytest.raises(InputError, match="no steps"):
-        checked("data.hdf5", fields(0))
-    with pytest.raises(InputError, match="3 columns, next ones 2"):
-        checked("data.hdf5", fields() | {"next_observations": np.zeros((12, 2))})
-
-
-@settings(deadline=None)
-@given(row=st.integers(0, 11), column=st.integers(0, 1), sign=st.sampled_from([-1, 1]))
-def test_actions_out_of_bounds_are_told_or_clipped(row, column, sign):
-    act = fields()["actions"].astype(np.float32)
-    act[row, column] = 1.5 * sign
-    one = np.ones(2, np.float32)
-    with pytest.raises(InputError, match=f"row {row}, column {column} .*1 such rows.*clip_actions"):
-        bounded("x", act, -one, one, clip=False)
-    clipped = bounded("x", act, -one, one, clip=True)
-    assert clipped[row, column] == sign
-    assert (np.delete(clipped, row, 0) == np.delete(act, row, 0)).all()
-
-
-def test_rounding_is_no_offence_and_a_wrong_number_of_bounds_is():
-    act = np.full((3, 2), 1.000001, np.float32)
-    assert bounded("x", act, -np.ones(2, np.float32), np.ones(2, np.float32), False).max() == 1
-    with pytest.raises(InputError, match="2 actions a step, the environment takes 3"):
-        bounded("x", act, -np.ones(3, np.float32), np.ones(3, np.float32), False)
-
-
-@settings(deadline=None)
-@given(hnp.arrays(bool, st.integers(1, 30)))
-def test_episode_bounds_cut_after_each_end(ends):
-    bounds = episode_bounds(ends)
-    assert bounds[0] == 0
-    assert bounds[-1] == len(ends)
-    assert (np.diff(bounds) > 0).all()
-    assert set(bounds[1:] - 1) == set(np.flatnonzero(ends)) | {len(ends) - 1}
 
 
 @pytest.mark.parametrize("n_step", [1, 2, 3, 10])

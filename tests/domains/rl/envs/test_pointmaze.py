@@ -9,15 +9,9 @@ from gymnasium.utils.env_checker import check_env
 from gymnasium_robotics.envs.maze.point_maze import PointMazeEnv
 
 from oneleap.core.errors import InputError
-from oneleap.domains.rl.envs.pointmaze import (
-    ENV_ID,
-    MAZES,
-    MEASURED,
-    Physics,
-    PointMaze,
-    maze_named,
-    pointmaze_task,
-)
+from oneleap.domains.rl.envs.mazes import MAZES, REFERENCE_RETURNS, maze_named, pointmaze_task
+from oneleap.domains.rl.envs.pointmaze import Physics, PointMaze
+from oneleap.domains.rl.envs.registration import POINTMAZE
 
 
 @pytest.mark.parametrize("name", MAZES)
@@ -59,7 +53,7 @@ def test_goals_are_the_cells_of_d4rl():
 @pytest.mark.parametrize("name", MAZES)
 def test_onward_follows_shortest_ways(name):
     maze = MAZES[name]
-    near = (np.abs(maze.free[:, None] - maze.free[None]).sum(2) == 1).astype(np.int64)
+    near = (np.abs(maze.free_cells[:, None] - maze.free_cells[None]).sum(2) == 1).astype(np.int64)
     distance, reach = np.full(near.shape, -1), np.eye(len(near), dtype=np.int64)
     for steps in range(len(near)):  # by powers of the adjacency matrix
         distance[(reach > 0) & (distance < 0)] = steps
@@ -68,22 +62,22 @@ def test_onward_follows_shortest_ways(name):
     for steps in range(distance.max() + 1):
         goal = np.arange(len(near))[None]
         np.testing.assert_array_equal(cell == goal, distance <= steps)
-        onward = maze.onward[cell, goal]
-        assert (near[cell, onward] | (cell == goal)).all()
-        cell = onward
+        next_cell = maze.next_cell[cell, goal]
+        assert (near[cell, next_cell] | (cell == goal)).all()
+        cell = next_cell
 
 
 def test_cells_are_told_by_position():
     maze, rng = MAZES["large"], np.random.default_rng(0)
-    around = maze.centres + rng.uniform(-0.49, 0.49, maze.centres.shape)
-    np.testing.assert_array_equal(maze.cell_of(around), np.arange(len(maze.free)))
+    around = maze.centers + rng.uniform(-0.49, 0.49, maze.centers.shape)
+    np.testing.assert_array_equal(maze.cell_of(around), np.arange(len(maze.free_cells)))
     starts = maze.starts(2000, rng)
-    assert set(maze.cell_of(starts[:, :2])) == set(range(len(maze.free)))
-    assert np.abs(starts[:, :2] - maze.centres[maze.cell_of(starts[:, :2])]).max() <= 0.1
+    assert set(maze.cell_of(starts[:, :2])) == set(range(len(maze.free_cells)))
+    assert np.abs(starts[:, :2] - maze.centers[maze.cell_of(starts[:, :2])]).max() <= 0.1
 
 
 def test_the_environment_keeps_gymnasiums_rules():
-    env = gymnasium.make(ENV_ID, maze="umaze")
+    env = gymnasium.make(POINTMAZE, maze="umaze")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "(?s).*(infinity|too low|too high)")  # no bounds: true
         check_env(env.unwrapped, skip_render_check=True)
@@ -112,7 +106,7 @@ def test_rewards_are_of_the_position_after_the_step(dense):
 
 
 def test_episodes_follow_from_their_seed():
-    env = gymnasium.make(ENV_ID, maze="umaze", horizon=5)
+    env = gymnasium.make(POINTMAZE, maze="umaze", horizon=5)
     ways = []
     for seed in (5, 5, 6):
         first = env.reset(seed=seed)[0]
@@ -124,9 +118,9 @@ def test_episodes_follow_from_their_seed():
 def test_tasks_carry_the_references_of_their_reward():
     for name in MAZES:
         for dense, kind in ((True, "dense"), (False, "sparse")):
-            task = pointmaze_task(name, dense, MEASURED[name])
-            assert task.ref_min == MEASURED[name][f"{kind}_random"]
-            assert task.ref_max == MEASURED[name][f"{kind}_controller"]
+            task = pointmaze_task(name, dense, REFERENCE_RETURNS[name])
+            assert task.ref_min == REFERENCE_RETURNS[name][f"{kind}_random"]
+            assert task.ref_max == REFERENCE_RETURNS[name][f"{kind}_controller"]
             env = task.make().unwrapped
             assert (env.maze, env.dense, env.horizon) == (name, dense, MAZES[name].horizon)
 

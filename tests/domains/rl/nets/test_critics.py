@@ -1,19 +1,20 @@
-"""Critics with random Fourier features: what they compute, and what they are there for."""
+"""Critics with random Fourier features: what they compute, and why they exist."""
 
 import math
 from pathlib import Path
 
 import pytest
 import torch
-from support.tiny_rl import q_of
+from support.tiny_rl import TINY, q_of
 
 from oneleap.core.errors import InputError
 from oneleap.core.objectives import MeanFlow
+from oneleap.domains.rl.algorithms.config import CriticConfig
 from oneleap.domains.rl.algorithms.ofql import OFQL
 from oneleap.domains.rl.algorithms.policy import Policy
 from oneleap.domains.rl.data.transitions import Transitions
-from oneleap.domains.rl.envs.task import Spec
 from oneleap.domains.rl.nets.critics import BANDWIDTH, Critic
+from oneleap.domains.rl.spec import Spec
 
 
 def test_waves_of_the_observation_stand_beside_it(spec: Spec, batch: Transitions) -> None:
@@ -24,7 +25,7 @@ def test_waves_of_the_observation_stand_beside_it(spec: Spec, batch: Transitions
     q = critic(batch.obs, batch.act)
     for member in range(2):
         torch.testing.assert_close(q[member], q_of(critic, member, seen, batch.act))
-    assert "bands" not in dict(critic.named_parameters())  # they are not learnt
+    assert "bands" not in dict(critic.named_parameters())  # they are not learned
     assert "bands" not in Critic(spec.obs_dim, spec.act_dim, 16, 2).state_dict()
 
 
@@ -63,7 +64,7 @@ def test_a_value_may_jump_across_a_wall() -> None:
 def test_a_saved_policy_keeps_its_frequencies(
     spec: Spec, batch: Transitions, tmp_path: Path
 ) -> None:
-    policy = OFQL(spec, MeanFlow(), width=8, depth=1, time_dim=4, frequencies=3)
+    policy = OFQL(spec, MeanFlow(), **TINY, critic_config=CriticConfig(frequencies=3))
     policy.save_pretrained(tmp_path)
     loaded = Policy.from_pretrained(tmp_path)
     assert isinstance(loaded, OFQL)

@@ -14,11 +14,16 @@ from gymnasium.spaces import Box
 from oneleap.core.errors import InputError
 from oneleap.core.hub.pretrained import load_pretrained
 from oneleap.domains.main import main
-from oneleap.domains.rl.data.transitions import Normalized, OfflineDataset, ReturnScaled
+from oneleap.domains.rl.data.rewards import (
+    NormalizedReward,
+    ReturnScaledReward,
+)
+from oneleap.domains.rl.data.transitions import OfflineDataset
 from oneleap.domains.rl.data.validation import episode_bounds
-from oneleap.domains.rl.envs.task import Spec, Task
+from oneleap.domains.rl.envs.task import Task
 from oneleap.domains.rl.online.datamodule import OnlineData
-from oneleap.domains.rl.online.replay import Collector, Replay, Step
+from oneleap.domains.rl.online.replay import Collector, ReplayBuffer, Step
+from oneleap.domains.rl.spec import Spec
 
 Capture = pytest.CaptureFixture[str]
 
@@ -86,7 +91,7 @@ def test_fresh_steps_are_what_the_offline_reader_makes_of_the_same_episodes(
 
 def test_the_replay_forgets_the_oldest_and_comes_back_from_a_checkpoint() -> None:
     spec = Spec(2, 1, (0.0,) * 2, (1.0,) * 2, (-1.0,), (1.0,))
-    replay = Replay(3, spec, torch.device("cpu"))
+    replay = ReplayBuffer(3, spec, torch.device("cpu"))
     for k in range(5):
         row = np.full(2, k, np.float32)
         replay.add(Step(row, row[:1], k, row + 1, 0.9))
@@ -95,12 +100,12 @@ def test_the_replay_forgets_the_oldest_and_comes_back_from_a_checkpoint() -> Non
     drawn = replay.sample(50, torch.Generator().manual_seed(0))
     assert set(drawn.reward.tolist()) == {2.0, 3.0, 4.0}
     torch.testing.assert_close(drawn.next_obs, drawn.obs + 1)
-    again = Replay(3, spec, torch.device("cpu"))
+    again = ReplayBuffer(3, spec, torch.device("cpu"))
     again.load_state_dict(replay.state_dict())
     torch.testing.assert_close(again.rows.obs, replay.rows.obs)
     assert again.added == 5
     with pytest.raises(InputError, match="capacity: 2"):
-        Replay(2, spec, torch.device("cpu")).load_state_dict(replay.state_dict())
+        ReplayBuffer(2, spec, torch.device("cpu")).load_state_dict(replay.state_dict())
 
 
 def write(path: Path, obs: int = 11) -> None:
@@ -113,17 +118,20 @@ def write(path: Path, obs: int = 11) -> None:
         file["timeouts"] = np.zeros(80, bool)
 
 
-@pytest.mark.parametrize("reward", [Normalized(), ReturnScaled()])
+@pytest.mark.parametrize("reward", [NormalizedReward(), ReturnScaledReward()])
 def test_fresh_rewards_are_changed_as_those_of_the_data(tmp_path: Path, reward: Any) -> None:
     write(tmp_path / "hopper.hdf5")
     data = OnlineData(str(tmp_path / "hopper.hdf5"), "nowhere", reward=reward)
-    change = data.rewarded()
+    change = data.reward_transform()
     raw = OnlineData(str(tmp_path / "hopper.hdf5"), "nowhere").dataset.reward
     found = [change(r) for r in raw.tolist()]
     np.testing.assert_allclose(found, data.dataset.reward, rtol=1e-4, atol=1e-4)
 
 
-SMALL = ["--model.width", "8", "--model.compile_loss", "false", "--data.batch_size", "16"]
+SMALL = [
+    *["--model.network.width", "8", "--model.recipe.compile", "false"],
+    *["--data.batch_size", "16"],
+]
 ONLINE = [
     *["fit", "--config", "rl/ofql_online", "--data.run", "start", "--data.path", "hopper.hdf5"],
     *[*SMALL, "--data.first_steps", "30", "--trainer.log_every_n_steps", "1"],
@@ -176,14 +184,14 @@ def test_what_cannot_go_on_is_told(start: Path, capsys: Capture) -> None:
     line = [*ONLINE, "--run", "a", "--trainer.max_steps", "2"]
     for extra, message in (
         (
-            ["--model", "oneleap.domains.rl.algorithms.dql.DQL"],
+            ["--model", "oneleap.domains.rl.DQL"],
             "start holds a OFQL, the configuration trains a DQL",
         ),
-        (["--model.depth", "2"], "start: its weights have other sizes"),
+        (["--model.network.depth", "2"], "start: its weights have other sizes"),
         (
-            ["--model.layer_norm", "false"],
-            "start was trained with layer_norm true, the configuration has false: "
-            "--model.layer_norm true",
+            ["--model.critic_config.layer_norm", "false"],
+            "start was trained with critic_config.layer_norm true, the configuration has "
+            "false: --model.critic_config.layer_norm true",
         ),
         (
             ["--model.residual", "true"],
@@ -192,11 +200,11 @@ def test_what_cannot_go_on_is_told(start: Path, capsys: Capture) -> None:
         ),
         (["--data.gamma", "0.9"], "with data.gamma 0.99, the configuration has 0.9"),
         (
-            ["--data.reward", "oneleap.domains.rl.data.transitions.ReturnScaled"],
-            "with data.reward oneleap.domains.rl.data.transitions.AsStored, the configuration has",
+            ["--data.reward", "oneleap.domains.rl.ReturnScaledReward"],
+            "with data.reward oneleap.domains.rl.StoredReward, the configuration has",
         ),
         (["--data.run", "nowhere"], "nowhere: no such folder"),
-        (["--data.offline_share", "2"], "offline_share: 2.0 is no share"),
+        (["--data.offline_share", "2"], "offline_share: 2.0 is not in [0, 1]"),
     ):
         assert main([*line, *extra]) == 2
         assert message in capsys.readouterr().err.splitlines()[-1]

@@ -1,7 +1,7 @@
-"""Policies of robots as graphs: the same chunks from the same noise, without oneleap.
+"""Exported robot policies: the same chunks from the same noise, without oneleap.
 
-Graphs are captured in a process of their own: the checks of shapes that this test run switches on
-are no part of the product, and cannot be captured.
+Graphs are captured in a separate process: the shape checks that this test run enables are not part
+of the product and cannot be captured.
 """
 
 import os
@@ -16,7 +16,7 @@ from oneleap.core.errors import InputError
 from oneleap.core.objectives import MeanFlow, NoisePrediction
 from oneleap.core.sampling.samplers import ConsistencySampler, DDPMSampler
 from oneleap.domains.main import main
-from oneleap.domains.robot.commands.export import graph_of
+from oneleap.domains.robot.models.graph import policy_graph
 from oneleap.domains.robot.models.nets import MLPHead
 from oneleap.domains.robot.models.policy import RobotPolicy
 
@@ -31,12 +31,12 @@ from oneleap.core.objectives import MeanFlow, NoisePrediction
 from oneleap.domains.main import main
 from oneleap.domains.robot.models.nets import MLPHead, UNetHead
 from oneleap.domains.robot.models.policy import RobotPolicy
-from oneleap.core.sampling.samplers import Euler, Implicit
+from oneleap.core.sampling.samplers import DDIMSampler, EulerSampler
 
 head, unet = MLPHead(16), UNetHead((8, 16), context_dim=8)
-seeing = spec(cameras=("{EYE}",), image_size=(24, 24), obs_steps=2)
+seeing = spec(cameras=("{EYE}",), image_size=(24, 24), n_obs_steps=2)
 policies = {{
-    "state": RobotPolicy(spec(), MeanFlow(), head=head, execute=3, gripper="threshold"),
+    "state": RobotPolicy(spec(), MeanFlow(), head=head, n_action_steps=3, gripper="threshold"),
     "euler": RobotPolicy(spec(), MeanFlow(), head=unet, sampler=EulerSampler(steps=2)),
     "ddim": RobotPolicy(spec(), NoisePrediction(), head=head, sampler=DDIMSampler(steps=3)),
     "image": RobotPolicy(seeing, MeanFlow(), head=head),
@@ -50,8 +50,8 @@ for name, policy in policies.items():
     assert main(["export", name, "--format", sys.argv[1]]) == 0
     n, s = 5, policy.spec
     g = np.random.default_rng(0)
-    obs = g.normal(size=(n, s.obs_steps, s.obs_dim)).astype(np.float32)
-    shape = (n, 1, s.obs_steps, 3, 24, 24)
+    obs = g.normal(size=(n, s.n_obs_steps, s.obs_dim)).astype(np.float32)
+    shape = (n, 1, s.n_obs_steps, 3, 24, 24)
     images = g.integers(0, 256, shape, dtype=np.uint8) if s.cameras else None
     wanted = policy.act(obs, images, generator=torch.Generator().manual_seed(3))
     noise = policy.noise(n, torch.Generator().manual_seed(3)).numpy()
@@ -62,22 +62,22 @@ for name, policy in policies.items():
         (found,) = onnxruntime.InferenceSession(path).run(["action"], given)
     else:
         given = [torch.from_numpy(x) for x in (obs, noise, images) if x is not None]
-        found = torch.jit.load(path)(*given).numpy()
+        found = torch.export.load(path).module()(*given).numpy()
     np.testing.assert_allclose(found, wanted, atol=2e-4)
     print(name, "agrees")
 """
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("format", ["onnx", "torchscript"])
-def test_a_graph_does_what_the_policy_does(format: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("format", ["onnx", "pt2"])
+def test_the_graph_agrees_with_the_policy(format: str, tmp_path: Path) -> None:
     if format == "onnx":
         pytest.importorskip("onnxruntime")
         pytest.importorskip("onnxscript")
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, format],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
         capture_output=True,
         text=True,
     )
@@ -85,16 +85,18 @@ def test_a_graph_does_what_the_policy_does(format: str, tmp_path: Path) -> None:
     assert done.stdout.count("agrees") == 4
 
 
-def test_samplers_that_are_no_graphs_are_refused() -> None:
+def test_samplers_that_draw_noise_are_refused() -> None:
     for sampler in (DDPMSampler(), ConsistencySampler(2)):
         policy = RobotPolicy(spec(), NoisePrediction(), head=MLPHead(8), sampler=sampler)
-        with pytest.raises(InputError, match="cannot be put into a graph: distil"):
-            graph_of(policy)
+        with pytest.raises(InputError, match="cannot be exported: distill"):
+            policy_graph(policy)
     one = RobotPolicy(spec(), MeanFlow(), head=MLPHead(8), sampler=ConsistencySampler())
-    assert graph_of(one).inputs == ("obs", "noise")
+    assert policy_graph(one).inputs == ("obs", "noise")
 
 
-def test_another_kind_of_model_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_without_a_model_is_reported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "model").mkdir()
     assert main(["export", str(tmp_path)]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1

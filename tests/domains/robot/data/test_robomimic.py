@@ -30,7 +30,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "demos.hdf5"
 
 
-def test_its_data_set_holds_the_same_steps(path: Path) -> None:
+def test_its_data_set_has_the_same_steps(path: Path) -> None:
     episodes = demonstrations(path.with_name("same.hdf5"), images=(16, 16))
     data = SequenceDataset(
         hdf5_path=str(path),

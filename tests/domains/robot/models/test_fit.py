@@ -1,4 +1,4 @@
-"""From the command line to a model that acts, on demonstrations made here."""
+"""Training by the command line, on demonstrations made here."""
 
 import csv
 from pathlib import Path
@@ -10,8 +10,10 @@ from safetensors.torch import load_file
 from support.tiny_robot import EYE, demonstrations
 
 from oneleap.core.hub.pretrained import load_pretrained
+from oneleap.core.training.optim import AdamConfig
+from oneleap.core.training.recipe import Recipe
 from oneleap.domains.main import main
-from oneleap.domains.robot.data.datamodule import Demonstrations
+from oneleap.domains.robot.data.datamodule import DemonstrationData
 from oneleap.domains.robot.models.policy import RobotPolicy
 
 pytest.importorskip("h5py")
@@ -20,18 +22,19 @@ Capture = pytest.CaptureFixture[str]
 
 CONFIG = """# A few steps.
 model:
-  class_path: oneleap.domains.robot.models.policy.RobotPolicy
+  class_path: oneleap.domains.robot.RobotPolicy
   init_args:
     objective:
       class_path: {objective}
-    head: {{class_path: oneleap.domains.robot.models.nets.MLPHead, init_args: {{width: 16}}}}
-    compile_loss: false
+    head: {{class_path: oneleap.domains.robot.MLPHead, init_args: {{width: 16}}}}
+    recipe: {{compile: false}}
 data:
-  class_path: oneleap.domains.robot.data.datamodule.Demonstrations
-  init_args: {{path: demos.hdf5, obs: [hand, object], chunk: 4, batch_size: 16, horizon: 20}}
+  class_path: oneleap.domains.robot.DemonstrationData
+  init_args:
+    {{path: demos.hdf5, obs: [hand, object], horizon: 4, batch_size: 16, max_episode_steps: 20}}
 trainer: {{max_steps: 6, log_every_n_steps: 1, accelerator: cpu}}
 """
-DM1 = "oneleap.domains.robot.models.dm1.DM1"
+DM1 = "oneleap.domains.robot.DM1"
 
 
 @pytest.fixture(autouse=True)
@@ -62,32 +65,40 @@ def test_a_policy_is_trained_and_acts() -> None:
     middle = (actions.min(0) + actions.max(0)) / 2
     np.testing.assert_allclose(model.spec.act_shift, middle, atol=1e-6)
     assert model.spec.task is not None
-    assert (model.spec.task.name, model.spec.task.horizon) == ("Lift", 20)
+    assert (model.spec.task.name, model.spec.task.max_episode_steps) == ("Lift", 20)
     chunk = model.act(np.zeros((2, 1, 5)), generator=torch.Generator().manual_seed(0))
     assert chunk.shape == (2, 4, 7)
     assert np.isfinite(chunk).all()
 
 
+def test_settings_of_the_recipe_that_are_not_given_keep_their_defaults() -> None:
+    demonstrations(Path("demos.hdf5"))
+    fit("--run", "run", "--model.recipe.optimizer.lr", "0.01")
+    model = load_pretrained("run/model")
+    assert isinstance(model, RobotPolicy)
+    assert model.recipe == Recipe(AdamConfig(lr=0.01), ema=0.995, compile=False)
+
+
 def test_released_dm1_and_images_train() -> None:
     demonstrations(Path("demos.hdf5"), images=(24, 20))
-    images = ["--data.cameras", f"[{EYE}]", "--data.obs", "[hand]", "--data.obs_steps", "2"]
-    fit("--run", "run", *images, objective="oneleap.domains.robot.models.dm1.ReleasedDM1")
+    images = ["--data.cameras", f"[{EYE}]", "--data.obs", "[hand]", "--data.n_obs_steps", "2"]
+    fit("--run", "run", *images, objective="oneleap.domains.robot.ReleasedDM1")
     model = load_pretrained("run/model")
     assert isinstance(model, RobotPolicy)
     assert model.spec.image_size == (24, 20)
     before = RobotPolicy(model.spec, model.objective, head=model.head)
-    eyes = [m.net.eye for m in (before, model)]
-    assert all(eye is not None for eye in eyes)
-    pairs = zip(*(eye.parameters() for eye in eyes if eye is not None), strict=True)
+    encoders = [m.net.vision_encoder for m in (before, model)]
+    assert all(encoder is not None for encoder in encoders)
+    pairs = zip(*(encoder.parameters() for encoder in encoders if encoder is not None), strict=True)
     assert all(not torch.equal(old, new) for old, new in pairs)
 
 
 def test_a_student_starts_from_its_teacher() -> None:
     demonstrations(Path("demos.hdf5"))
-    fit("--run", "teacher", objective="oneleap.core.objectives.NoisePrediction")
-    teacher_field = ["--model.teacher", "teacher/model", "--model.from_teacher", "true"]
-    still = ["--model.optimizer.lr", "0", "--run", "student"]
-    fit(*teacher_field, *still, objective="oneleap.core.objectives.ConsistencyDistillation")
+    fit("--run", "teacher", objective="oneleap.core.NoisePrediction")
+    teacher = ["--model.recipe.teacher", "teacher/model", "--model.recipe.from_teacher", "true"]
+    still = ["--model.recipe.optimizer.lr", "0", "--run", "student"]
+    fit(*teacher, *still, objective="oneleap.core.ConsistencyDistillation")
     models = [load_pretrained(f"{run}/model") for run in ("teacher", "student")]
     z, obs = torch.randn(3, 7, 4), torch.randn(3, 5)
     t = torch.full((3,), 0.6)
@@ -106,12 +117,12 @@ def test_a_run_that_is_continued_ends_with_the_same_weights() -> None:
         torch.testing.assert_close(two[name], weight, rtol=0, atol=0)
 
 
-def test_a_mistake_is_told_in_a_line(capsys: Capture) -> None:
+def test_a_mistake_is_reported_in_one_line(capsys: Capture) -> None:
     fit(status=2)
     assert "demos.hdf5: no such file" in last_line(capsys)
     demonstrations(Path("demos.hdf5"))
-    fit("--data.chunk", "50", status=2)
-    assert "chunk 50: the longest demonstration has 15 steps only" in last_line(capsys)
+    fit("--data.horizon", "50", status=2)
+    assert "horizon 50: the longest demonstration has only 15 steps" in last_line(capsys)
     fit("--data.obs", "[hnd]", status=2)
     assert "demo_0: no obs/hnd" in last_line(capsys)
     fit("--data.batch_size", "0", status=2)
@@ -122,9 +133,9 @@ def last_line(capsys: Capture) -> str:
     return capsys.readouterr().err.splitlines()[-1]
 
 
-def data(**given: object) -> Demonstrations:
-    fields: dict[str, object] = {"obs": ("hand", "object"), "chunk": 4, "batch_size": 8, **given}
-    return Demonstrations("demos.hdf5", **fields)  # type: ignore[arg-type]
+def data(**given: object) -> DemonstrationData:
+    fields: dict[str, object] = {"obs": ("hand", "object"), "horizon": 4, "batch_size": 8, **given}
+    return DemonstrationData("demos.hdf5", **fields)  # type: ignore[arg-type]
 
 
 def test_batches_are_a_function_of_seed_and_step() -> None:
@@ -147,14 +158,14 @@ def test_threads_hand_out_images_in_order() -> None:
         assert torch.equal(batch.images, wanted.images)
 
 
-def test_another_version_of_the_simulator_is_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_version_of_the_simulator_gives_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     from oneleap.domains.robot.data import datamodule
     from oneleap.domains.robot.envs.task import Task
 
     task = Task('{"env_name": "Lift", "env_version": "1.4.1"}')
     monkeypatch.setattr("importlib.metadata.version", lambda name: "1.5.2")
-    note = datamodule.other_version("demos.hdf5", task)
+    note = datamodule.version_note("demos.hdf5", task)
     assert note is not None
-    assert "demonstrated in robosuite 1.4.1, evaluated here in 1.5.2" in note
+    assert "recorded in robosuite 1.4.1, but 1.5.2 is installed" in note
     monkeypatch.setattr("importlib.metadata.version", lambda name: "1.4.0")
-    assert datamodule.other_version("demos.hdf5", task) is None
+    assert datamodule.version_note("demos.hdf5", task) is None

@@ -11,16 +11,17 @@ from oneleap.core.errors import InputError
 from oneleap.core.hub.pretrained import load_pretrained
 from oneleap.core.objectives import FlowMatching, MeanFlow, NoisePrediction
 from oneleap.core.sampling.samplers import DDPMSampler
-from oneleap.domains.robot.data.chunks import Batch
-from oneleap.domains.robot.envs.rotation import from_rotvec
+from oneleap.core.training.recipe import Recipe
+from oneleap.domains.robot.data.chunks import ChunkBatch
+from oneleap.domains.robot.envs.rotation import pose_from_network, pose_to_network
 from oneleap.domains.robot.models.dm1 import DM1
 from oneleap.domains.robot.models.nets import MLPHead, UNetHead
 from oneleap.domains.robot.models.policy import RobotPolicy
-from oneleap.domains.robot.models.vision import shifted
+from oneleap.domains.robot.models.vision import random_shift
 
 OBS = np.random.default_rng(0).normal(size=(3, 1, 5)).astype(np.float32)
 SMALL = MLPHead(16)
-SEEING = spec(cameras=(EYE,), image_size=(24, 24), obs_steps=2)
+SEEING = spec(cameras=(EYE,), image_size=(24, 24), n_obs_steps=2)
 
 
 def policy(**given: object) -> RobotPolicy:
@@ -29,14 +30,14 @@ def policy(**given: object) -> RobotPolicy:
 
 
 def moved(model: RobotPolicy) -> RobotPolicy:
-    """With weights that are not those it starts from, in the average alone."""
+    """Give the average, and nothing else, weights other than the initial ones."""
     with torch.no_grad():
         for k, weight in enumerate(model.average.parameters()):
             weight.copy_(0.3 * torch.randn(weight.shape, generator=seeded(k)))
     return model
 
 
-def test_an_action_is_one_leap_of_the_average_in_the_datas_units() -> None:
+def test_an_action_is_one_step_of_the_average_in_the_datas_units() -> None:
     model = moved(policy())
     chunk = model.act(OBS, generator=seeded(5))
     s = model.spec
@@ -49,11 +50,11 @@ def test_an_action_is_one_leap_of_the_average_in_the_datas_units() -> None:
     np.testing.assert_allclose(chunk, wanted.detach().numpy(), rtol=1e-4, atol=1e-5)
 
 
-def test_the_temperature_is_of_the_noise() -> None:
+def test_the_temperature_scales_the_noise() -> None:
     cool, plain = moved(policy(temperature=0.25)), moved(policy())
     seen = torch.tensor(OBS)
     e = cool.noise(3, seeded())
-    assert float(e.std()) == pytest.approx(1.0, abs=0.2)  # who hands noise in need not know
+    assert float(e.std()) == pytest.approx(1.0, abs=0.2)  # callers pass unscaled noise
     torch.testing.assert_close(
         cool.generate(seen, None, e), plain.generate(seen, None, 0.25 * e), rtol=0, atol=0
     )
@@ -65,10 +66,10 @@ def test_the_temperature_is_of_the_noise() -> None:
         policy(temperature=-1.0)
 
 
-def test_normalisation_is_undone_exactly() -> None:
+def test_normalization_is_inverted_exactly() -> None:
     model = policy()
     act = torch.randn(3, 7, 4, generator=seeded())
-    x = model.data(Batch(torch.tensor(OBS), act))
+    x = model.data(ChunkBatch(torch.tensor(OBS), act))
     back = x.transpose(1, 2) * model.act_scale + model.act_shift
     torch.testing.assert_close(back.transpose(1, 2), act)
     assert float(x[0, 1, 0]) == pytest.approx((float(act[0, 1, 0]) - 0.5) / 0.5)
@@ -76,12 +77,12 @@ def test_normalisation_is_undone_exactly() -> None:
 
 def test_the_first_actions_of_a_chunk_are_executed() -> None:
     whole = moved(policy()).act(OBS, generator=seeded())
-    two = moved(policy(execute=2)).act(OBS, generator=seeded())
+    two = moved(policy(n_action_steps=2)).act(OBS, generator=seeded())
     np.testing.assert_array_equal(two, whole[:, :2])
-    one = moved(policy(execute=2)).act(OBS, execute=1, generator=seeded())
+    one = moved(policy(n_action_steps=2)).act(OBS, n_action_steps=1, generator=seeded())
     np.testing.assert_array_equal(one, whole[:, :1])
-    with pytest.raises(InputError, match="execute: 5 actions of a chunk of 4"):
-        policy(execute=5)
+    with pytest.raises(InputError, match="n_action_steps: 5 is not from 1 to 4"):
+        policy(n_action_steps=5)
 
 
 def test_the_gripper_is_a_number_or_its_sign() -> None:
@@ -91,14 +92,15 @@ def test_the_gripper_is_a_number_or_its_sign() -> None:
     np.testing.assert_array_equal(signs[..., -1], np.sign(whole[..., -1]))
 
 
-def test_absolute_actions_are_turned_back_into_rotation_vectors() -> None:
-    ten = (0.0,) * 10
-    absolute = spec(absolute=True, act_dim=10, act_shift=ten, act_scale=(1.0,) * 10)
+def test_absolute_actions_are_returned_as_rotation_vectors() -> None:
+    zeros = (0.0,) * 10
+    absolute = spec(absolute=True, act_dim=10, act_shift=zeros, act_scale=(1.0,) * 10)
     model = RobotPolicy(absolute, MeanFlow(), head=SMALL)
     chunk = model.act(OBS, generator=seeded())
     assert chunk.shape == (3, 4, 7)
-    turned = from_rotvec(chunk[..., 3:6])
-    np.testing.assert_allclose(np.linalg.det(turned), 1.0)
+    assert (np.linalg.norm(chunk[..., 3:6], axis=-1) <= np.pi + 1e-6).all()
+    again = pose_from_network(pose_to_network(chunk))
+    np.testing.assert_allclose(again, chunk, atol=1e-6)
 
 
 @pytest.mark.parametrize("head", [SMALL, UNetHead((8, 16), context_dim=8)], ids=["mlp", "unet"])
@@ -113,21 +115,21 @@ def test_a_saved_policy_acts_as_before(head: object, images: bool, tmp_path: Pat
     assert again.spec == seen
     assert again.objective == objective
     assert again.sampler == model.sampler
-    obs = np.repeat(OBS, seen.obs_steps, axis=1)
+    obs = np.repeat(OBS, seen.n_obs_steps, axis=1)
     shape = (3, 1, 2, 3, 24, 24)
-    pictures = np.random.default_rng(1).integers(0, 256, shape, np.uint8) if images else None
-    chunks = [m.eval().act(obs, pictures, generator=seeded()) for m in (model, again)]
+    pixels = np.random.default_rng(1).integers(0, 256, shape, np.uint8) if images else None
+    chunks = [m.eval().act(obs, pixels, generator=seeded()) for m in (model, again)]
     np.testing.assert_array_equal(*chunks)
-    if pictures is not None:
-        dark = again.act(obs, 0 * pictures, generator=seeded())
+    if pixels is not None:
+        dark = again.act(obs, 0 * pixels, generator=seeded())
         assert not np.array_equal(dark, chunks[0])
 
 
-def test_seed_makes_the_weights_and_leaves_the_global_generator_alone() -> None:
+def test_the_seed_determines_the_weights_and_leaves_the_global_generator_alone() -> None:
     torch.manual_seed(0)
     expected = torch.rand(3)
     torch.manual_seed(0)
-    models = [policy(seed=seed) for seed in (7, 7, 8)]
+    models = [policy(recipe=Recipe(seed=seed)) for seed in (7, 7, 8)]
     assert torch.equal(torch.rand(3), expected)
     first = [next(model.net.parameters()) for model in models]
     assert torch.equal(first[0], first[1])
@@ -135,14 +137,14 @@ def test_seed_makes_the_weights_and_leaves_the_global_generator_alone() -> None:
 
 
 def images(n: int = 6, side: int = 12) -> Tensor:
-    """Each pixel's value says where it is."""
+    """Images in which the value of each pixel is its position."""
     place = torch.arange(side * side, dtype=torch.uint8).reshape(side, side)
     return place.expand(n, 2, 1, 3, side, side).contiguous()
 
 
-def test_shifted_images_are_moved_with_their_edges_repeated() -> None:
+def test_shifted_images_repeat_their_edges() -> None:
     before, pad = images(64), 2
-    after = shifted(before, pad, seeded())
+    after = random_shift(before, pad, seeded())
     assert after.shape == before.shape
     padded = torch.nn.functional.pad(before[0, 0, :, 0].float(), (pad,) * 4, mode="replicate")
     windows = {
@@ -150,29 +152,29 @@ def test_shifted_images_are_moved_with_their_edges_repeated() -> None:
         for y in range(2 * pad + 1)
         for x in range(2 * pad + 1)
     }
-    found = {tuple(picture[0, 0, 0].flatten().tolist()) for picture in after}
+    found = {tuple(image[0, 0, 0].flatten().tolist()) for image in after}
     assert found <= windows
     assert len(found) > 10
-    assert torch.equal(after[:, 0], after[:, 1])  # the cameras of a sample move together
+    assert torch.equal(after[:, 0], after[:, 1])  # the cameras of a sample are shifted together
 
 
-def test_images_are_shifted_in_acting_only_where_that_is_asked_for() -> None:
-    pictures = np.random.default_rng(1).integers(0, 256, (3, 1, 2, 3, 24, 24), np.uint8)
+def test_images_are_shifted_when_acting_only_if_configured() -> None:
+    pixels = np.random.default_rng(1).integers(0, 256, (3, 1, 2, 3, 24, 24), np.uint8)
     obs = np.repeat(OBS, 2, axis=1)
     for when, same in (("training", True), ("always", False)):
         model = moved(RobotPolicy(SEEING, MeanFlow(), head=SMALL, augment_when=when))  # type: ignore[arg-type]
-        still = model.generate(torch.tensor(obs), torch.tensor(pictures), model.noise(3, seeded()))
-        chunk = model.act(obs, pictures, generator=seeded())
+        still = model.generate(torch.tensor(obs), torch.tensor(pixels), model.noise(3, seeded()))
+        chunk = model.act(obs, pixels, generator=seeded())
         assert np.allclose(chunk, still.detach().numpy(), atol=1e-5) is same
 
 
-def test_a_teacher_of_other_data_is_told(tmp_path: Path) -> None:
-    RobotPolicy(spec(chunk=2), FlowMatching(), head=SMALL).save_pretrained(tmp_path)
-    student = policy(teacher=str(tmp_path))
-    with pytest.raises(InputError, match="has chunk 2, the data 4"):
+def test_a_teacher_of_other_data_is_refused(tmp_path: Path) -> None:
+    RobotPolicy(spec(horizon=2), FlowMatching(), head=SMALL).save_pretrained(tmp_path)
+    student = policy(recipe=Recipe(teacher=str(tmp_path)))
+    with pytest.raises(InputError, match="has horizon 2, the data 4"):
         student.load_teacher()
-    shifted = spec(act_shift=tuple(x + 1 for x in spec().act_shift))
-    RobotPolicy(shifted, FlowMatching(), head=SMALL).save_pretrained(tmp_path)
+    other = spec(act_shift=tuple(x + 1 for x in spec().act_shift))
+    RobotPolicy(other, FlowMatching(), head=SMALL).save_pretrained(tmp_path)
     with pytest.raises(InputError, match="has act_shift"):
         student.load_teacher()
 
@@ -180,11 +182,11 @@ def test_a_teacher_of_other_data_is_told(tmp_path: Path) -> None:
 def test_a_teacher_gives_its_average_under_the_same_observations(tmp_path: Path) -> None:
     teacher = moved(RobotPolicy(spec(), NoisePrediction(), head=SMALL))
     teacher.save_pretrained(tmp_path)
-    student = policy(teacher=str(tmp_path))
+    student = policy(recipe=Recipe(teacher=str(tmp_path)))
     student.load_teacher()
-    batch = Batch(torch.tensor(OBS), torch.randn(3, 7, 4, generator=seeded()))
+    batch = ChunkBatch(torch.tensor(OBS), torch.randn(3, 7, 4, generator=seeded()))
     field = student.bind(batch).teacher
     assert field is not None
     z, t = torch.randn(3, 7, 4, generator=seeded(1)), torch.full((3,), 0.4)
-    wanted = teacher.average(z, t, t, teacher.observe(batch.obs))
+    wanted = teacher.average(z, t, t, teacher.normalize_obs(batch.obs))
     torch.testing.assert_close(field(z, t, t), wanted)

@@ -1,4 +1,4 @@
-"""openvpi's graphs: names, shapes and types, and what they compute."""
+"""``oneleap export`` of a singer, and of an acoustic model alone."""
 
 import json
 import subprocess
@@ -6,136 +6,19 @@ import sys
 from pathlib import Path
 
 import pytest
-import torch
 import yaml
-from support.exact import seeded
-from support.tiny_singing import MEL, SPEC, TIMED, acoustic, curves, durations, songs, vocoder
+from support.tiny_singing import SPEC, acoustic, curves, durations, vocoder
 
-from oneleap.core.errors import InputError
-from oneleap.domains.audio.vocoders.nsf_onnx import NSFGraph
+from oneleap.core.sampling.samplers import FlowMapSampler
 from oneleap.domains.main import main
 from oneleap.domains.singing import Singer
-from oneleap.domains.singing.commands.export import TOLERANCE, drawn, graphs_of
-from oneleap.domains.singing.data.batches import Row, row
-from oneleap.domains.singing.models.frames import owners
-from oneleap.domains.singing.models.samplers import EulerSampler, FlowMapSampler
-from oneleap.domains.singing.openvpi import acoustic_graph as graphs
-from oneleap.domains.singing.openvpi import score_graphs as graphs_score
-from oneleap.domains.singing.openvpi.dsconfig import configurations, spectrum_keys
+from oneleap.domains.singing.openvpi.dsconfig import configuration_files
+from oneleap.domains.singing.openvpi.singer_graphs import TOLERANCE, singer_graphs
 
 
-def singer(depth: float = 0.6) -> Singer:
-    model = acoustic(depth=depth, sampler=FlowMapSampler(1, depth))
+def singer() -> Singer:
+    model = acoustic(depth=0.6, sampler=FlowMapSampler(1, 0.6))
     return Singer(model, durations(), curves(), vocoder())
-
-
-def one() -> Row:
-    return row(TIMED, SPEC)
-
-
-def test_names_are_openvpis() -> None:
-    inputs = {g.path: tuple(g.inputs) for g in graphs_of(singer(), "x")}
-    assert inputs["x.onnx"] == ("tokens", "durations", "f0", "depth", "steps")
-    assert inputs["dsdur/x.linguistic.onnx"] == ("tokens", "word_div", "word_dur")
-    assert inputs["dsdur/x.dur.onnx"] == ("encoder_out", "x_masks", "ph_midi")
-    assert inputs["dspitch/x.linguistic.onnx"] == ("tokens", "ph_dur")
-    notes = ("note_midi", "note_rest", "note_dur")
-    pitch = ("encoder_out", "ph_dur", *notes, "pitch", "retake", "steps")
-    assert inputs["dspitch/x.pitch.onnx"] == pitch
-    assert inputs["dsvocoder/x-nsf.onnx"] == ("mel", "f0")
-    deep = {g.path: tuple(g.inputs) for g in graphs_of(singer(1.0), "x")}
-    assert deep["x.onnx"] == ("tokens", "durations", "f0", "steps")
-    files = configurations(singer(), "x")
-    assert files["dsconfig.yaml"]["max_depth"] == 0.6
-    assert files["dsconfig.yaml"]["use_variable_depth"]
-    assert files["dsconfig.yaml"]["num_mel_bins"] == 10
-    assert files["dsvocoder/vocoder.yaml"]["hop_size"] == 128
-
-
-@torch.no_grad()
-@pytest.mark.parametrize("depth", [1.0, 0.6])
-def test_the_acoustic_graph_is_the_model(depth: float) -> None:
-    found, r = singer(depth), one()
-    graph = graphs.AcousticGraph(found.acoustic)
-    f0 = torch.full((1, len(r.base)), 220.0)
-    rest = [torch.tensor(0.9)] if depth < 1 else []  # beyond the greatest
-    made = graph(r.tokens[None], r.each[None], f0, *rest, torch.tensor(3))
-    songs_ = found.batch(TIMED)._replace(f0=f0)
-    noise = graphs.tiled(graph.start.noise, len(r.base))
-    wanted, _ = found.acoustic.generate(
-        found.acoustic.framed(songs_), noise, FlowMapSampler(3, depth)
-    )
-    torch.testing.assert_close(made, wanted.mT * MEL.std + MEL.mean, atol=1e-4, rtol=1e-4)
-    if depth < 1:
-        less = graph(r.tokens[None], r.each[None], f0, torch.tensor(0.3), torch.tensor(3))
-        wanted, _ = found.acoustic.generate(
-            found.acoustic.framed(songs_), noise, FlowMapSampler(3, 0.3)
-        )
-        torch.testing.assert_close(less, wanted.mT * MEL.std + MEL.mean, atol=1e-4, rtol=1e-4)
-
-
-@torch.no_grad()
-def test_the_loop_of_a_flow_asks_at_once() -> None:
-    model = acoustic(sampler=EulerSampler(5, 1.0))
-    assert graphs.asks_at_once(model)
-    seen: list[bool] = []
-
-    class Watch(torch.nn.Module):
-        def forward(self, z: torch.Tensor, r: torch.Tensor, t: torch.Tensor, c: object) -> object:
-            seen.append(bool(torch.equal(r, t)))
-            return z
-
-    z, t, r = torch.ones(1, 2, 3), torch.ones(1), torch.zeros(1)
-    for instantaneous in (True, False):
-        graphs.Leaping(Watch(), instantaneous)(z, torch.zeros(1, 1, 3), r, t)
-    assert seen == [True, False]
-
-
-@torch.no_grad()
-def test_word_graphs_are_the_duration_model() -> None:
-    found, r, batch = singer(), one(), songs()
-    division = torch.tensor([[2, 2, 1, 1]])
-    length = r.word_dur[torch.tensor([0, 2, 4, 5])].round().long()[None]
-    hidden, mask = graphs_score.WordLinguistic(found.durations)(r.tokens[None], division, length)
-    assert not mask.any()  # openvpi's masks are of padding
-    frames = graphs_score.Duration(found.durations)(hidden, mask, r.ph_midi[None].long())
-    rounded = batch._replace(word_dur=length.gather(1, batch.word[:1]).float().expand(3, -1))
-    torch.testing.assert_close(frames, found.durations.predict(rounded)[:1])
-
-
-@torch.no_grad()
-def test_the_pitch_graph_is_the_model_and_keeps_what_is_no_retake() -> None:
-    found, r = singer(), one()
-    graph, n = graphs_score.PitchGraph(found.pitch), len(r.base)
-    hidden, _ = graphs_score.PhonemeLinguistic(found.pitch)(r.tokens[None], r.each[None])
-    given = torch.full((1, n), 60.0)
-    retake = torch.arange(n)[None] % 3 > 0
-    notes = (r.notes[None], r.rest[None], r.note_each[None])
-    made = graph(hidden, r.each[None], *notes, given, retake, torch.tensor(1))
-    assert (made[~retake] == 60).all()
-    sheet = found.pitch.sheet(found.batch(TIMED)._replace(f0=given))
-    off = found.pitch.generate(sheet, graphs.tiled(graph.start.noise, n))
-    wanted = (r.base + off[0, 0])[None]
-    torch.testing.assert_close(made[retake], wanted[retake], atol=1e-4, rtol=1e-5)
-
-
-@torch.no_grad()
-def test_the_vocoder_graph_is_the_vocoder() -> None:
-    model = vocoder()
-    graph, mel = NSFGraph(model, 0), torch.randn(1, 10, 40, generator=seeded(0))
-    f0 = 150 + 100 * torch.rand(1, 40, generator=seeded(1))
-    noise = graph.noise[:, torch.arange(40 * MEL.hop) % graph.noise.shape[1]]
-    wanted = model(mel, f0, noise)
-    made = graph(mel.mT * MEL.std + MEL.mean, f0)
-    torch.testing.assert_close(made, wanted, atol=2e-4 * float(wanted.abs().max()), rtol=0)
-
-
-def test_drawn_durations_add_up() -> None:
-    for graph in graphs_of(singer(), "x"):
-        values = dict(zip(graph.inputs, drawn(graph, singer(), (9, 5, 200), 0), strict=True))
-        for name in {"durations", "ph_dur", "note_dur", "word_dur"} & set(values):
-            assert int(values[name].sum()) == 200
-            assert owners(values[name], 200).shape == (1, 200)
 
 
 @pytest.mark.slow
@@ -152,8 +35,8 @@ def test_a_singer_is_written_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert len(gaps) == 6
     assert max(gaps) < TOLERANCE
     written = {str(p.relative_to("ds")) for p in Path("ds").rglob("*") if p.is_file()}
-    graphs_ = {g.path for g in graphs_of(singer(), "mine")}
-    assert written == graphs_ | set(configurations(singer(), "mine")) | {"phonemes.json"}
+    graphs_ = {g.path for g in singer_graphs(singer(), "mine")}
+    assert written == graphs_ | set(configuration_files(singer(), "mine")) | {"phonemes.json"}
     numbers = json.loads(Path("ds/phonemes.json").read_text())
     assert [numbers[p] for p in SPEC.phonemes] == [1, 2, 3, 4, 5, 6, 7]
     assert yaml.safe_load(Path("ds/dsconfig.yaml").read_text())["acoustic"] == "mine.onnx"
@@ -165,10 +48,3 @@ def test_an_acoustic_model_alone_is_no_singer(
     acoustic().save_pretrained(tmp_path / "run" / "model")
     assert main(["export", str(tmp_path / "run")]) == 2
     assert "pack them with oneleap singer" in capsys.readouterr().err
-
-
-def test_logarithms_of_ten_are_refused() -> None:
-    from dataclasses import replace
-
-    with pytest.raises(InputError, match="log_base"):
-        spectrum_keys(replace(MEL, log_base="10"))

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from support.song_strategies import scores
 
 from oneleap.core.errors import InputError
-from oneleap.domains.singing.scores.midi import read_midi, write_midi
-from oneleap.domains.singing.scores.score import Note, Score, even_bars
+from oneleap.domains.singing.scores.midi import read_midi
+from oneleap.domains.singing.scores.midi_write import write_midi
+from oneleap.domains.singing.scores.score import Note, Score, uniform_bars
 
 mido = pytest.importorskip("mido")
 
@@ -55,7 +56,7 @@ def words(**at: str) -> list[tuple[int, Any]]:
     return [(int(k[1:]), mido.MetaMessage("lyrics", text=text)) for k, text in at.items()]
 
 
-def test_midi_of_editors(tmp_path: Path) -> None:
+def test_files_of_midi_editors(tmp_path: Path) -> None:
     tune = played(60, 0, 470) + played(62, 480, 965) + played(64, 960, 1440)
     drums = [(0, mido.Message("note_on", channel=9, note=40, velocity=9))]
     path = events(tmp_path / "a.mid", drums, tune, words(t2="さ", t961="ら"))
@@ -81,23 +82,27 @@ def test_karaoke_and_shift_jis(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("tune", "lyrics", "said"),
+    ("tune", "lyrics", "message"),
     [
         (played(60, 0, 480), {}, "has no lyrics"),
         ([], {"t0": "あ"}, "has no lyrics"),
         (played(60, 0, 480) + played(62, 300, 960), {"t0": "あ"}, "bar 1, note 1: overlaps"),
         (played(60, 1920, 1920), {"t1920": "あ"}, "bar 2, note 1: its length is 0"),
-        (played(60, 0, 480), {"t0": "あ", "t960": "い"}, "the lyric 'い' meets no note"),
-        (played(60, 0, 480) + played(60, 960, 1000), {"t0": "あ"}, "bar 1, note 3: it goes on"),
+        (played(60, 0, 480), {"t0": "あ", "t960": "い"}, "the lyric 'い' is not at a note"),
+        (
+            played(60, 0, 480) + played(60, 960, 1000),
+            {"t0": "あ"},
+            "note 3: it has no lyric, and no",
+        ),
     ],
 )
 def test_bad_midi_is_named(
-    tmp_path: Path, tune: list[tuple[int, Any]], lyrics: dict[str, str], said: str
+    tmp_path: Path, tune: list[tuple[int, Any]], lyrics: dict[str, str], message: str
 ) -> None:
     path = events(tmp_path / "a.mid", tune + words(**lyrics))
     with pytest.raises(InputError) as error:
         read_midi(path)
-    assert said in str(error.value)
+    assert message in str(error.value)
     assert str(error.value).startswith(str(path))
 
 
@@ -111,14 +116,14 @@ def test_bad_midi_is_named(
         b"MThd\0\0\0\6\0\1\0\0\1\xe0",  # no track
     ],
 )
-def test_no_midi(tmp_path: Path, data: bytes) -> None:
+def test_files_that_are_not_midi(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "a.mid").write_bytes(data)
-    with pytest.raises(InputError, match=r"is no MIDI file|is of a kind"):
+    with pytest.raises(InputError, match=r"is not a MIDI file|is not a score"):
         read_midi(tmp_path / "a.mid")
 
 
-def test_midi_has_no_cents(tmp_path: Path) -> None:
-    score = Score((Note(Fraction(4), 60.5, "あ"),), even_bars(Fraction(4)))
+def test_cents_are_refused(tmp_path: Path) -> None:
+    score = Score((Note(Fraction(4), 60.5, "あ"),), uniform_bars(Fraction(4)))
     with pytest.raises(InputError, match="bar 1, note 1: its pitch has cents"):
         write_midi(tmp_path / "a.mid", score)
     assert not list(tmp_path.iterdir())

@@ -1,4 +1,4 @@
-"""Evaluation of voices, its judges replaced by ones whose verdict is known."""
+"""Evaluation of voices, with a recognizer and a DNSMOS whose results are known."""
 
 import json
 from pathlib import Path
@@ -11,15 +11,15 @@ from oneleap.core.sampling.samplers import EulerSampler, FlowMapSampler
 from oneleap.domains.audio.wave import Wave
 from oneleap.domains.main import main
 from oneleap.domains.speech import Voice
-from oneleap.domains.speech.commands import evaluate
-from oneleap.domains.speech.commands.evaluate import HARVARD, told_apart
-from oneleap.domains.speech.data.held_out import held_out
-from oneleap.domains.speech.evaluation.recognition import Recogniser
+from oneleap.domains.speech.evaluation import measures
+from oneleap.domains.speech.evaluation.comparison import distinct_names
+from oneleap.domains.speech.evaluation.held_out import load_held_out
+from oneleap.domains.speech.evaluation.recognition import Recognizer
 from oneleap.domains.speech.spec import Spec
 
 CONFIG = """
 data:
-  class_path: oneleap.domains.speech.data.datamodule.Speech
+  class_path: oneleap.domains.speech.SpeechData
   init_args:
     path: [{corpus}]
     ipa: true
@@ -46,29 +46,29 @@ def run(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def judges(monkeypatch: pytest.MonkeyPatch) -> list[Wave]:
-    """Understand one word and find everything fair; what was heard is kept."""
-    heard: list[Wave] = []
+def recognized(monkeypatch: pytest.MonkeyPatch) -> list[Wave]:
+    """Recognize one word, rate every sound alike, and record the sounds."""
+    sounds: list[Wave] = []
 
-    def understood(self: Recogniser, wave: Wave) -> str:
-        heard.append(wave)
+    def recognize(self: Recognizer, wave: Wave) -> str:
+        sounds.append(wave)
         return "hello"
 
-    monkeypatch.setattr(Recogniser, "__call__", understood)
-    monkeypatch.setattr(evaluate, "dnsmos", lambda wave: 3.0)
-    return heard
+    monkeypatch.setattr(Recognizer, "__call__", recognize)
+    monkeypatch.setattr(measures, "dnsmos", lambda wave: 3.0)
+    return sounds
 
 
 def test_models_stand_side_by_side_with_the_recordings(
     run: Path,
-    judges: list[Wave],
+    recognized: list[Wave],
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("COLUMNS", "160")
     text = run.parent / "said.txt"
     text.write_text("Hello.\n\nHello you.\n")
-    argv = [str(run), "--others", f"[{run.parent / 'teacher'}]", "--sentences", str(text)]
+    argv = [str(run), "--compare", str(run.parent / "teacher"), "--sentences", str(text)]
     argv += ["--vocoder", str(run.parent / "vocoder"), "--steps", "[1,2]"]
     assert main(["evaluate", *argv]) == 0
     found = json.loads((run / "evaluation.json").read_text())
@@ -79,46 +79,48 @@ def test_models_stand_side_by_side_with_the_recordings(
         assert 0 < found[f"{key}_acoustic_rtf"] < found[f"{key}_rtf"]
     assert "recordings_wer" in found
     assert "recordings_mel_l1" not in found
-    held = round(0.3 * 8)
-    assert len(judges) == 2 * held + 3 * 2
+    held_out = round(0.3 * 8)
+    assert len(recognized) == 2 * held_out + 3 * 2
     assert (run / "spectrograms.png").read_bytes().startswith(b"\x89PNG")
     assert "teacher, 3 steps" in capsys.readouterr().out
 
 
-def test_folders_of_one_name_are_told_apart() -> None:
-    assert told_apart([Path("runs/split/0"), Path("runs/flow/1")]) == ["0", "1"]
-    assert told_apart([Path("runs/split/0"), Path("runs/flow/0")]) == ["split/0", "flow/0"]
-    assert told_apart([Path("a/0"), Path("a/0")]) == ["0", "0"]
+def test_folders_of_the_same_name_get_distinct_names() -> None:
+    assert distinct_names([Path("runs/split/0"), Path("runs/flow/1")]) == ["0", "1"]
+    assert distinct_names([Path("runs/split/0"), Path("runs/flow/0")]) == ["split/0", "flow/0"]
+    assert distinct_names([Path("a/0"), Path("a/0")]) == ["0", "0"]
 
 
-def test_a_voice_is_evaluated_without_its_recordings(run: Path, judges: list[Wave]) -> None:
+def test_a_voice_is_evaluated_without_its_recordings(run: Path, recognized: list[Wave]) -> None:
     voice = Voice.load(run, vocoder=run.parent / "vocoder")
     voice.save(run.parent / "voice", card="# v\n")
-    assert main(["evaluate", str(run.parent / "voice"), "--most", "2", "--steps", "[1]"]) == 0
+    assert main(["evaluate", str(run.parent / "voice"), "--limit", "2", "--steps", "[1]"]) == 0
     found = json.loads((run.parent / "voice" / "evaluation.json").read_text())
-    assert found["sentences"] == len(judges) == 2
+    assert found["sentences"] == len(recognized) == 2
     assert "voice_1_mel_l1" not in found
     assert not (run.parent / "voice" / "spectrograms.png").exists()
 
 
-def test_the_distance_is_that_of_the_recording_as_it_is_timed(run: Path) -> None:
+def test_the_distance_is_measured_at_the_timing_of_the_recording(run: Path) -> None:
     model = Voice.load(run).acoustic
-    held = held_out(run, model, None)
-    assert held is not None
-    assert [clip.recording.path.stem for clip in held.clips] == sorted(
-        clip.recording.path.stem for clip in held.clips
+    held_out = load_held_out(run, model, None)
+    assert held_out is not None
+    assert [utterance.source.path.stem for utterance in held_out.utterances] == sorted(
+        utterance.source.path.stem for utterance in held_out.utterances
     )
-    pairs = list(zip(held.made(model, 2), held.mels, strict=True))
+    pairs = list(zip(held_out.synthesize(model, 2), held_out.mels, strict=True))
     assert all(a.shape == b.shape for a, b in pairs)
     by_hand = [(a - b).abs().mean() for a, b in pairs]
-    assert held.distance(model, 2) == pytest.approx(float(sum(by_hand)) / len(by_hand) * MEL.std)
-    assert held.distance(model, 1) != held.distance(model, 2)
+    assert held_out.mel_distance(model, 2) == pytest.approx(
+        float(sum(by_hand)) / len(by_hand) * MEL.std
+    )
+    assert held_out.mel_distance(model, 1) != held_out.mel_distance(model, 2)
 
 
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        (["--most", "0"], "most: 0 is not positive"),
+        (["--limit", "0"], "limit: 0 is not positive"),
         (["--sentences", "none.txt"], "sentences: none.txt cannot be read"),
         (["--sentences", "empty.txt"], "nothing to say"),
         (["--speaker", "nobody"], "no 'nobody'"),
@@ -126,7 +128,7 @@ def test_the_distance_is_that_of_the_recording_as_it_is_timed(run: Path) -> None
         (["--vocoder", "nowhere"], "vocoder: nowhere: no such folder"),
     ],
 )
-def test_bad_settings_are_told_in_a_line(
+def test_wrong_settings_are_rejected_in_one_line(
     run: Path,
     argv: list[str],
     message: str,
@@ -136,11 +138,7 @@ def test_bad_settings_are_told_in_a_line(
     monkeypatch.chdir(run.parent)
     Path("empty.txt").write_text("\n")
     assert main(["evaluate", str(run), *argv]) == 2
-    told = capsys.readouterr().err.strip().splitlines()
-    assert len(told) == 1
-    assert message in told[0]
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1
+    assert message in lines[0]
     assert not (run / "evaluation.json").exists()
-
-
-def test_the_sentences_lie_beside_the_code() -> None:
-    assert (Path(evaluate.__file__).parent / HARVARD).is_file()

@@ -1,4 +1,4 @@
-"""Folders of recordings: read, cached, batched by length; and the one line when one is wrong."""
+"""Folders of recordings: reading, caching, batching by length, and messages about wrong ones."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,9 +9,9 @@ import torch
 from support.tiny_speech import MEL, RATE, write_corpus
 
 from oneleap.core.errors import InputError
-from oneleap.domains.speech.data.datamodule import Speech
-from oneleap.domains.speech.data.ljspeech import recordings
-from oneleap.domains.speech.spec import Utterances
+from oneleap.domains.speech.data.datamodule import SpeechData
+from oneleap.domains.speech.data.ljspeech import read_ljspeech
+from oneleap.domains.speech.spec import UtteranceBatch
 
 soundfile = pytest.importorskip("soundfile")
 pytest.importorskip("soxr")
@@ -22,19 +22,19 @@ def corpus(tmp_path: Path) -> Path:
     return write_corpus(tmp_path / "corpus", clips=9)
 
 
-def data(*folders: Path, **settings: object) -> Speech:
+def data(*folders: Path, **settings: object) -> SpeechData:
     given = {"mel": MEL, "ipa": True, "batch_size": 4, **settings}
-    return Speech(tuple(map(str, folders)), **given)  # type: ignore[arg-type]
+    return SpeechData(tuple(map(str, folders)), **given)  # type: ignore[arg-type]
 
 
-def first(speech: Speech, n: int) -> list[Utterances]:
+def first(speech: SpeechData, n: int) -> list[UtteranceBatch]:
     return [batch for batch, _ in zip(speech.train_dataloader(), range(n), strict=False)]
 
 
 def test_a_corpus_is_read(corpus: Path) -> None:
     speech = data(corpus)
-    train, aside = speech.clips
-    assert (len(train), len(aside)) == (8, 1)
+    train, held_out = speech.utterances
+    assert (len(train), len(held_out)) == (8, 1)
     assert speech.spec.speakers == ("corpus",)
     assert all(len(c.tokens) <= c.mel.shape[1] for c in train)
     batch = first(speech, 1)[0]
@@ -51,26 +51,26 @@ def test_batches_are_a_function_of_seed_and_step_and_cover_an_epoch(corpus: Path
     assert any(not torch.equal(a.mel, b.mel) for a, b in zip(one, other, strict=True))
 
 
-def test_rows_of_a_batch_are_in_no_order_of_length(tmp_path: Path) -> None:
+def test_a_batch_has_similar_lengths_in_random_order(tmp_path: Path) -> None:
     for i in range(4):
         write_corpus(tmp_path / f"s{i}", clips=12, seconds=0.6 + 0.4 * i)
     speech = data(*(tmp_path / f"s{i}" for i in range(4)), batch_size=8)
     batches = first(speech, 10)
     assert any(not torch.equal(b.frames, b.frames.sort().values) for b in batches)
     spread = torch.stack([b.frames.max() - b.frames.min() for b in batches]).float().mean()
-    assert spread < 0.5 * (max(b.frames.max() for b in batches) - 10)  # yet of like lengths
+    assert spread < 0.5 * (max(b.frames.max() for b in batches) - 10)
 
 
-def test_features_are_cached_and_a_changed_file_is_not(corpus: Path, tmp_path: Path) -> None:
+def test_features_are_cached_by_their_settings(corpus: Path, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
-    plain, kept = data(corpus).clips[0], data(corpus, cache=str(cache)).clips[0]
+    plain, kept = data(corpus).utterances[0], data(corpus, cache=str(cache)).utterances[0]
     files = sorted(cache.iterdir())
     assert len(files) == 9
-    again = data(corpus, cache=str(cache)).clips[0]
+    again = data(corpus, cache=str(cache)).utterances[0]
     for a, b, c in zip(plain, kept, again, strict=True):
         assert torch.equal(a.mel, b.mel)
         assert torch.equal(a.mel, c.mel)
-    _ = data(corpus, cache=str(cache), mel=replace(MEL, n_mels=12)).clips
+    _ = data(corpus, cache=str(cache), mel=replace(MEL, n_mels=12)).utterances
     assert len(list(cache.iterdir())) == 18
 
 
@@ -78,10 +78,10 @@ def test_several_speakers(corpus: Path, tmp_path: Path) -> None:
     other = write_corpus(tmp_path / "other", clips=5)
     speech = data(corpus, other, repeat=(1, 3))
     assert speech.spec.speakers == ("corpus", "other")
-    train, aside = speech.clips
+    train, held_out = speech.utterances
     assert [sum(c.speaker == k for c in train) for k in (0, 1)] == [8, 12]
-    assert {c.speaker for c in aside} == {0, 1}
-    with pytest.raises(InputError, match="two have one name"):
+    assert {c.speaker for c in held_out} == {0, 1}
+    with pytest.raises(InputError, match="two folders give their speakers the same name"):
         _ = data(corpus, tmp_path / "x" / "corpus").spec
 
 
@@ -113,45 +113,47 @@ def silence(folder: Path) -> None:
         (delete_sound, r"metadata.csv, line 2: there is no recording .*c1.wav"),
         (add_sound, r"extra.wav: no transcript in .*metadata.csv: add or remove it"),
         (silence, r"c1.wav: is silent"),
-        (write("wavs/c1.wav", "text"), r"c1.wav: not a sound that can be read"),
-        (write("metadata.csv", "c0"), r"line 1: name\|text, not 'c0'"),
-        (write("metadata.csv", "c0|"), r"line 1: name\|text, not"),
-        (write("metadata.csv", "c0|a\nc0|b"), r"line 2: c0 has a transcript already"),
+        (write("wavs/c1.wav", "text"), r"c1.wav: cannot be read as sound"),
+        (write("metadata.csv", "c0"), r"line 1: expected name\|text, got 'c0'"),
+        (write("metadata.csv", "c0|"), r"line 1: expected name\|text, got"),
+        (write("metadata.csv", "c0|a\nc0|b"), r"line 2: c0 already has a transcript"),
         (write("metadata.csv", ""), r"holds no transcripts"),
     ],
 )
-def test_a_wrong_corpus_is_told_in_a_line(
+def test_a_wrong_corpus_is_rejected_in_one_line(
     change: Callable[[Path], None], message: str, corpus: Path
 ) -> None:
     change(corpus)
     with pytest.raises(InputError, match=message) as error:
-        _ = data(corpus).clips
+        _ = data(corpus).utterances
     assert "\n" not in str(error.value)
 
 
-def test_a_folder_of_another_kind_is_told(tmp_path: Path) -> None:
+def test_a_folder_of_another_layout_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such folder"):
-        recordings(tmp_path / "none")
-    with pytest.raises(InputError, match=r"metadata.csv: no such file; LJSpeech's layout"):
-        recordings(tmp_path)
+        read_ljspeech(tmp_path / "none")
+    with pytest.raises(InputError, match=r"metadata.csv: no such file; the layout of LJSpeech"):
+        read_ljspeech(tmp_path)
 
 
-def test_an_unknown_symbol_is_told_by_its_line(corpus: Path) -> None:
+def test_an_unknown_symbol_is_rejected_with_its_line(corpus: Path) -> None:
     text = (corpus / "metadata.csv").read_text(encoding="utf-8")
     (corpus / "metadata.csv").write_text(text.replace("btˈɛst", "bжst", 1), encoding="utf-8")
     with pytest.raises(InputError, match=r"metadata.csv, line 2: 'ж' \(CYRILLIC"):
-        _ = data(corpus).clips
+        _ = data(corpus).utterances
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({"batch_size": 0}, "batch_size: 0"),
-        ({"validation": 0.0}, "validation: a share"),
-        ({"repeat": (1, 2)}, "repeat: a positive number for each of 1"),
+        ({"validation": 0.0}, "validation: must be between"),
+        ({"repeat": (1, 2)}, "repeat: needs a positive number for each of 1"),
         ({"longest_s": 0.01}, "no recording of at most longest_s 0.01 s is left"),
     ],
 )
-def test_bad_settings_are_told(settings: dict[str, object], message: str, corpus: Path) -> None:
+def test_wrong_settings_are_rejected(
+    settings: dict[str, object], message: str, corpus: Path
+) -> None:
     with pytest.raises(InputError, match=message):
-        _ = data(corpus, **settings).clips
+        _ = data(corpus, **settings).utterances

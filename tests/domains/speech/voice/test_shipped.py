@@ -1,4 +1,4 @@
-"""The voices that come with oneleap: they load, say who they are, are small, and speak."""
+"""The voices that ship with oneleap: they load, have a card, are small, and speak."""
 
 from pathlib import Path
 
@@ -7,37 +7,37 @@ import pytest
 
 from oneleap.domains.main import main
 from oneleap.domains.speech import Voice
-from oneleap.domains.speech.voice.loading import DEFAULT, shipped
+from oneleap.domains.speech.voice.loading import DEFAULT_VOICE, shipped_voices
 
 MOST = 25 * 2**20
-"""Bytes of a voice with its vocoder."""
+"""Largest size of a voice with its vocoder, in bytes."""
 
-SAID = "The quick brown fox jumps over the lazy dog."
+TEXT = "The quick brown fox jumps over the lazy dog."
 
-VOICES = sorted(shipped())
+VOICES = sorted(shipped_voices())
 
 
 def test_the_default_voice_ships() -> None:
-    assert DEFAULT in VOICES
+    assert DEFAULT_VOICE in VOICES
 
 
 @pytest.mark.parametrize("name", VOICES)
 class TestEach:
-    """Every voice."""
+    """Tests of every shipped voice."""
 
     def test_it_is_small_and_has_a_card(self, name: str) -> None:
-        files = [path for path in shipped()[name].rglob("*") if path.is_file()]
+        files = [path for path in shipped_voices()[name].rglob("*") if path.is_file()]
         assert sum(path.stat().st_size for path in files) < MOST
-        card = (shipped()[name] / "README.md").read_text(encoding="utf-8")
+        card = (shipped_voices()[name] / "README.md").read_text(encoding="utf-8")
         assert "licen" in card.lower()
 
     def test_it_speaks_in_one_step(self, name: str) -> None:
         voice = Voice.load(name)
-        wave = voice.speak(SAID)
+        wave = voice.speak(TEXT)
         assert 1.5 < wave.seconds < 6
         assert np.isfinite(wave.samples).all()
         assert np.abs(wave.samples).max() > 0.05
-        assert np.array_equal(wave.samples, voice.speak(SAID, steps=1).samples)
+        assert np.array_equal(wave.samples, voice.speak(TEXT, steps=1).samples)
 
     def test_a_word_is_short_and_a_long_text_keeps_its_words(self, name: str) -> None:
         voice = Voice.load(name)
@@ -47,7 +47,7 @@ class TestEach:
         one = voice.speak("He carried the basket over the narrow bridge.").seconds
         assert voice.speak(long).seconds == pytest.approx(14 * one + 13 * 0.2, rel=0.02)
 
-    def test_a_pause_and_a_question_are_no_trouble(self, name: str) -> None:
+    def test_it_speaks_pauses_numbers_and_questions(self, name: str) -> None:
         wave = Voice.load(name).speak("Well, is it $5, or 7:30?", speed=1.3)
         assert 0.5 < wave.seconds < 6
 

@@ -1,0 +1,107 @@
+"""The Lightning module that trains an actor-critic."""
+
+import torch
+from lightning.pytorch.core.optimizer import LightningOptimizer
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
+from torch import Tensor
+from torch.optim.lr_scheduler import LRScheduler
+
+from oneleap.core.training.ema import ema_update
+from oneleap.core.training.module import TrainingModule
+from oneleap.core.training.optim import build_optimizer
+from oneleap.domains.rl.algorithms.actor_critic import ActorCritic
+from oneleap.domains.rl.algorithms.compiled_step import CompiledStep, StepDraw, has_state
+from oneleap.domains.rl.data.transitions import Transitions
+
+
+class ActorCriticModule(TrainingModule):
+    """Trains an :class:`ActorCritic`: one gradient step of actor and critics per batch.
+
+    The first step of a run is plain PyTorch. It creates the state of the optimizer, on which
+    :class:`CompiledStep` then works.
+
+    Args:
+        model: The actor-critic; it is trained in place.
+    """
+
+    model: ActorCritic
+
+    def __init__(self, model: ActorCritic) -> None:
+        super().__init__(model)
+        self.automatic_optimization = False
+        self.compiled_step: CompiledStep | None = None
+
+    def on_fit_start(self) -> None:
+        """Prepare a run; it compiles its step anew."""
+        super().on_fit_start()
+        self.compiled_step = None
+
+    def training_step(self, batch: Transitions, batch_idx: int) -> None:
+        """Update the actor and the critics, then their averages."""
+        model, step = self.model, self.step
+        update_actor = (step.gradient_step + 1) % model.policy_delay == 0
+        optimizer, scheduler = self.optimizers(), self.lr_schedulers()
+        assert isinstance(optimizer, LightningOptimizer)
+        assert isinstance(scheduler, LRScheduler)
+        if self.compiled_step is None and model.recipe.compile and has_state(optimizer.optimizer):
+            settings = model.recipe.optimizer, model.critic_config.optimizer
+            tau = model.critic_config.tau
+            self.compiled_step = CompiledStep(model, optimizer.optimizer, settings, tau)
+        with torch.no_grad():
+            draw = model.draw(batch, step.generator(), step.gradient_step, step.progress)
+            if self.compiled_step is None:
+                logs = self.plain_step(optimizer, batch, draw, update_actor)
+            else:
+                logs = self.compiled_step(batch, draw, update_actor)
+                optimizer.step()  # no gradients: it changes nothing, and Lightning counts the step
+        scheduler.step()
+        self.update_average(step.gradient_step, update_actor)
+        self.log_sometimes(logs)
+
+    def update_average(self, gradient_step: int, update_actor: bool) -> None:
+        """Update the moving average of the policy, if it is due after this gradient step."""
+        model, started = self.model, gradient_step >= self.model.ema_start
+        if update_actor and (not started or gradient_step % model.ema_every == 0):
+            ema_update(model.average, model.net, model.ema_decay if started else 0.0)
+
+    def plain_step(
+        self,
+        optimizer: LightningOptimizer,
+        batch: Transitions,
+        draw: StepDraw,
+        update_actor: bool,
+    ) -> dict[str, Tensor]:
+        """Do what :class:`CompiledStep` does, without compiling.
+
+        Args:
+            optimizer: Optimizer of actor and critics.
+            batch: Transitions.
+            draw: Randomness of the step.
+            update_actor: Whether the actor and the target critics move too, or the critics alone.
+
+        Returns:
+            Figures to log.
+        """
+        model = self.model
+        dactor, dcritic, logs = model.gradients(batch, draw, update_actor)
+        parts = (
+            (model.net, model.recipe.optimizer, dactor),
+            (model.critic, model.critic_config.optimizer, dcritic),
+        )
+        for module, settings, gradients in parts:
+            for name, parameter in module.named_parameters():
+                parameter.grad = gradients.get(name)
+            settings.clip_(module.parameters())
+        optimizer.step()
+        optimizer.zero_grad()
+        if update_actor:
+            ema_update(model.target_critic, model.critic, 1 - model.critic_config.tau)
+        return logs
+
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
+        """Build one optimizer: the actor in its first group, the critics in its second."""
+        return build_optimizer(
+            (self.model.recipe.optimizer, self.model.net.parameters()),
+            (self.model.critic_config.optimizer, self.model.critic.parameters()),
+            total_steps=int(self.trainer.estimated_stepping_batches),
+        )

@@ -1,0 +1,32 @@
+"""What the data tell a policy: sizes, ranges, statistics and the environment to evaluate in."""
+
+from dataclasses import dataclass
+
+from oneleap.domains.rl.envs.task import Task
+
+
+@dataclass(frozen=True)
+class Spec:
+    """Sizes, ranges and statistics that a policy is built from. They are saved with its weights.
+
+    Attributes:
+        obs_dim: Size of an observation.
+        act_dim: Size of an action.
+        obs_mean: Mean of each dimension of the observations. The policy subtracts it.
+        obs_std: Standard deviation of each dimension of the observations. The policy divides by
+            it.
+        act_low: Smallest action, per dimension. The network works on [-1, 1].
+        act_high: Largest action, per dimension.
+        task: Environment to evaluate in; ``None`` if it is unknown.
+        image: Height, width and number of channels if observations are flattened images, else
+            ``None``.
+    """
+
+    obs_dim: int
+    act_dim: int
+    obs_mean: tuple[float, ...]
+    obs_std: tuple[float, ...]
+    act_low: tuple[float, ...]
+    act_high: tuple[float, ...]
+    task: Task | None = None
+    image: tuple[int, int, int] | None = None

@@ -1,0 +1,66 @@
+"""``oneleap singer``: pack trained models into the folder of a singer."""
+
+from pathlib import Path
+
+from oneleap.core.errors import InputError
+
+
+def pack(
+    acoustic: Path,
+    durations: Path,
+    pitch: Path,
+    vocoder: Path,
+    out: Path,
+    variance: Path | None = None,
+    card: Path | None = None,
+    full: bool = False,
+) -> None:
+    """Pack the models of a singer into one folder for ``oneleap sing``.
+
+    Only the averaged weights are kept, at 16 bits.
+
+    Example: oneleap singer runs/singing/A runs/singing/D runs/singing/P runs/audio/V singers/mine
+
+    Args:
+        acoustic: Run or model folder of an acoustic model.
+        durations: Run or model folder of a duration model.
+        pitch: Run or model folder of a pitch model.
+        vocoder: Run or model folder of an NSF vocoder with the same spectrogram format.
+        out: Folder of the singer.
+        variance: Run or model folder of a model of energy and breathiness, if the acoustic model
+            is conditioned on them.
+        card: Markdown file that names the singer and the license.
+        full: Keep 32 bits.
+
+    Raises:
+        InputError: The models cannot be combined, or the folder exists.
+    """
+    if out.exists():
+        raise InputError(f"{out} exists already: delete it, or name another folder")
+    if card is not None and not card.is_file():
+        raise InputError(f"card: {card}: no such file")
+    from oneleap.domains.audio.vocoders.nsf import NSF
+    from oneleap.domains.singing.models.acoustic import AcousticModel
+    from oneleap.domains.singing.models.curves import CurveModel
+    from oneleap.domains.singing.models.durations import DurationModel
+    from oneleap.domains.singing.voice.loading import (
+        ACOUSTIC,
+        DURATIONS,
+        PITCH,
+        VARIANCE,
+        VOCODER,
+        load_part,
+    )
+    from oneleap.domains.singing.voice.singer import Singer
+
+    text = f"# {out.name}\n" if card is None else card.read_text(encoding="utf-8")
+    singer = Singer.from_parts(
+        load_part(acoustic, ACOUSTIC, AcousticModel),
+        load_part(durations, DURATIONS, DurationModel),
+        load_part(pitch, PITCH, CurveModel),
+        load_part(vocoder, VOCODER, NSF),
+        None if variance is None else load_part(variance, VARIANCE, CurveModel),
+    )
+    singer.save(out, card=text, half=not full)
+    size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
+    print(f"{out}: {size / 2**20:.1f} MiB")

@@ -1,0 +1,46 @@
+"""Losses of vocoders in closed form."""
+
+import math
+
+import pytest
+import torch
+from support.tiny_audio import MEL
+
+from oneleap.domains.audio.vocoders.discriminators import DiscriminatorOutput
+from oneleap.domains.audio.vocoders.losses import (
+    discriminator_loss,
+    feature_matching_loss,
+    generator_loss,
+    mel_distance,
+    stft_distance,
+)
+
+
+def test_distances_are_zero_for_equal_sounds_and_grow_with_the_error() -> None:
+    g = torch.Generator().manual_seed(0)
+    wave, e = torch.randn(2, 4096, generator=g), torch.randn(2, 4096, generator=g)
+    for distance in (lambda x: mel_distance(x, wave, MEL), lambda x: stft_distance(x, wave)):
+        assert float(distance(wave)) == 0
+        assert 0 < float(distance(wave + 0.1 * e)) < float(distance(wave + e))
+
+
+def test_spectral_distance_in_closed_form() -> None:
+    wave = torch.randn(2, 4096, generator=torch.Generator().manual_seed(0))
+    assert float(stft_distance(2 * wave, wave)) == pytest.approx(1 + math.log(2), rel=1e-4)
+    silence, hum = torch.zeros(2, 4096), 1e-9 * wave
+    assert float(stft_distance(hum, hum / 2)) < 1e-2 * float(stft_distance(hum * 1e6, hum))
+    assert float(stft_distance(silence, silence)) == 0
+
+
+def test_adversarial_losses_in_closed_form() -> None:
+    def output(score: float, feature: float) -> list[DiscriminatorOutput]:
+        return [
+            DiscriminatorOutput(
+                torch.full((2, 3), 1.0 * score), [torch.full((2, 3), 1.0 * feature)]
+            )
+        ]
+
+    assert float(discriminator_loss(output(1.5, 0), output(-2, 0))) == 0
+    assert float(discriminator_loss(output(0.5, 0), output(0.25, 0))) == 0.5 + 1.25
+    assert float(generator_loss(output(0.25, 0))) == 0.75
+    assert float(feature_matching_loss(output(0, 1), output(0, 3))) == 2
