@@ -49,7 +49,7 @@ FAST = {
     "fit .*--ckpt_path": "--trainer.max_steps 5",
     "fit .*--config (rl|robot)/": "--model.recipe.compile false",
     "fit .*--config audio/": "--data.batch_size 2 --data.seconds 0.3",
-    "fit .*--config (speech|singing|music)/": "--data.batch_size 2",
+    "fit .*--config (speech|singing|music)/": "--data.batch_size 8",
     "evaluate runs/(speech|singing)": "--limit 1",
     "evaluate composers": "--controls [intensity] --targets 2 --seeds 1 --steps 1 --seconds 2",
     "compose": "--steps 2",
