@@ -1,7 +1,8 @@
-"""Average-velocity and consistency methods, and what trains, saves and samples them.
+"""Average-velocity and consistency methods, and their training, storage and sampling.
 
-The public names of the core: ``from oneleap.core import MeanFlow, sample``. Importing this package
-imports none of them; each is imported when it is first used, and Lightning only with what trains.
+These are the public names of the core: ``from oneleap.core import MeanFlow, sample``. Importing the
+package imports none of them; each name is imported on first use. Lightning is imported only by
+names that concern training.
 """
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Atomic file writes: a file appears complete or not at all."""
 
 import os
 import secrets
@@ -9,10 +9,10 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yield a temporary name beside ``path``; rename it to ``path`` if the block succeeds.
+    """Yield a temporary path beside ``path``, and rename it to ``path`` if the block succeeds.
 
-    The temporary file lies in the same folder, so that the rename is atomic, keeps the suffix of
-    ``path``, which some writers go by, and has the permissions of any new file.
+    The temporary file is in the folder of ``path``, so the rename is atomic. It keeps the suffix of
+    ``path``, because some writers depend on it, and gets the permissions of any new file.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

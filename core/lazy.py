@@ -1,4 +1,4 @@
-"""Public names of a package that are imported when they are first used (PEP 562)."""
+"""Lazy public names of a package (PEP 562)."""
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
@@ -8,18 +8,18 @@ from typing import Any
 def lazy_names(
     package: str, modules: Mapping[str, str]
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
-    """Make ``__getattr__``, ``__dir__`` and ``__all__`` of a package's ``__init__.py``.
+    """Make ``__getattr__``, ``__dir__`` and ``__all__`` for a package's ``__init__.py``.
 
-    Importing the package then imports none of its modules, and ``from package import Name``
-    imports the one module that defines ``Name``.
+    Importing the package then imports none of its modules. ``from package import Name`` imports
+    only the module that defines ``Name``.
 
     Args:
         package: ``__name__`` of the package.
-        modules: Public name to the module that defines it, relative to the package:
+        modules: Public names, each with the module that defines it, relative to the package:
             ``{"OFQL": "algorithms.ofql"}``.
 
     Returns:
-        The three objects, to be assigned under their names.
+        The three objects, in this order.
     """
 
     def getattr_(name: str) -> Any:

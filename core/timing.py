@@ -1,4 +1,4 @@
-"""Timing against the machine itself: what a product of matrices costs in the same process."""
+"""Timing of calls, and the machine's speed of matrix products as a reference."""
 
 import functools
 import json
@@ -15,7 +15,13 @@ from oneleap.core.files import replacing
 
 
 def median_ms(function: Callable[[], object], *, calls: int, warmup: int = 10) -> float:
-    """Median milliseconds of one call, each call timed alone."""
+    """Measure the median time of one call in milliseconds; each call is timed separately.
+
+    Args:
+        function: Function to time.
+        calls: Number of timed calls.
+        warmup: Number of calls before them.
+    """
     for _ in range(warmup):
         function()
     times = []
@@ -27,7 +33,7 @@ def median_ms(function: Callable[[], object], *, calls: int, warmup: int = 10) -
 
 
 def gemm_peak() -> float:
-    """Greatest GFLOP/s of a square float32 product, over sizes from 256 to 2048."""
+    """Measure the peak GFLOP/s of square float32 matrix products with sizes from 256 to 2048."""
     peaks = []
     for n, calls in ((256, 200), (512, 50), (1024, 15), (2048, 5)):
         a, b = torch.ones(n, n), torch.ones(n, n)
@@ -43,12 +49,16 @@ def report(
     path: Path | None,
     unshown: dict[str, float] | None = None,
 ) -> None:
-    """Print figures as a table and, if asked, write them as one flat JSON object.
+    """Print benchmark figures as a table, and write them as one flat JSON object if asked.
 
-    ``unshown`` are further figures for the file alone.
+    Args:
+        title: Title of the table.
+        figures: Values by name.
+        path: JSON file to write, or ``None``.
+        unshown: Further values for the file only.
     """
     table = Table(title=title)
-    table.add_column("figure")
+    table.add_column("measurement")
     table.add_column("value", justify="right")
     for name, value in figures.items():
         table.add_row(name, f"{value:.4g}")

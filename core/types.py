@@ -1,4 +1,4 @@
-"""The vocabulary of the core: what an objective sees and what it returns."""
+"""Types shared by the core: fields, batches, draws, losses and objectives."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from oneleap.core.paths.base import expand
 Field = Callable[[Tensor, Tensor, Tensor], Tensor]
 """A mean-velocity field ``u(z, r, t)``: ``z`` (b, *d), ``r`` and ``t`` (b,) -> (b, *d).
 
-Whatever conditions it (text, state, speaker) is closed over by the domain.
+Conditions (text, state, speaker) are bound inside the function.
 """
 
 
@@ -21,15 +21,16 @@ Whatever conditions it (text, state, speaker) is closed over by the domain.
 class Conditioned:
     """The field of a network ``net(z, r, t, *cond)`` under one batch of conditions.
 
-    A plain closure would do, but for two things an objective may need: the same field for some
-    rows of the batch only, and the field with its conditions dropped (classifier-free guidance).
+    An objective may need the field for some rows of the batch only, or with the conditions dropped
+    (classifier-free guidance). A plain closure offers neither.
 
     Attributes:
-        net: Called as ``net(z, r, t, *cond)``.
-        cond: Tensors with the batch as their first axis.
-        null: What stands for each condition when it is dropped; same shapes, or broadcastable.
-        guidance: Guidance scale per row, (b,), for a network that takes it as an input:
-            ``net(z, r, t, *cond, guidance=guidance)``. ``None`` is not passed.
+        net: Network, called as ``net(z, r, t, *cond)``.
+        cond: Conditions; the first axis of each tensor is the batch.
+        null: Null value of each condition, used when it is dropped; of the same shape or
+            broadcastable.
+        guidance: Guidance scale per row, (b,), for a network that takes it as input:
+            ``net(z, r, t, *cond, guidance=guidance)``. With ``None`` the argument is not passed.
     """
 
     net: Callable[..., Tensor]
@@ -43,12 +44,12 @@ class Conditioned:
             return self.net(z, r, t, *self.cond)
         return self.net(z, r, t, *self.cond, guidance=self.guidance)
 
-    def at(self, guidance: Float[Tensor, "b"]) -> "Conditioned":
-        """The same field at a guidance scale per row."""
+    def with_guidance(self, guidance: Float[Tensor, "b"]) -> "Conditioned":
+        """Return this field at one guidance scale per row."""
         return Conditioned(self.net, self.cond, self.null, guidance)
 
     def rows(self, index: slice) -> "Conditioned":
-        """The same field for a part of the batch."""
+        """Return this field for a part of the batch."""
         null = (
             None
             if self.null is None
@@ -58,13 +59,13 @@ class Conditioned:
         return Conditioned(self.net, tuple(c[index] for c in self.cond), null, guidance)
 
     def drop(self, dropped: Bool[Tensor, "b"]) -> "Conditioned":
-        """The same field with the conditions of some rows dropped.
+        """Return this field with the conditions of some rows dropped.
 
         Raises:
-            ValueError: If the domain gave no ``null`` conditions.
+            ValueError: If the field has no ``null`` conditions.
         """
         if self.null is None:
-            raise ValueError("guidance needs a model whose condition can be dropped; this has none")
+            raise ValueError("guidance needs a model whose conditions can be dropped")
         cond = tuple(
             torch.where(expand(dropped, c), n, c) for n, c in zip(self.null, self.cond, strict=True)
         )
@@ -72,10 +73,10 @@ class Conditioned:
 
 
 def rows(field: Field, index: slice) -> Field:
-    """Restrict ``field`` to a part of the batch; a plain function needs no restriction.
+    """Restrict ``field`` to a part of the batch; a plain function is returned unchanged.
 
-    A plain function must treat each row alone; one that closes over a whole batch of conditions
-    has to be a :class:`Conditioned`.
+    A plain function must treat each row separately. A function that closes over conditions of a
+    whole batch must be a :class:`Conditioned`.
     """
     restrict = getattr(field, "rows", None)
     return field if restrict is None else restrict(index)
@@ -83,14 +84,14 @@ def rows(field: Field, index: slice) -> Field:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingBatch:
-    """One batch as a domain hands it to an objective.
+    """One batch, as a domain passes it to an objective.
 
     Attributes:
-        field: The network being trained, its conditions closed over.
+        field: Field of the network being trained.
         x: Data, (b, *d).
-        mask: True where ``x`` is real, False where it is padding; broadcasts against ``x``.
-        target: Exponential moving average of ``field``; objectives that bootstrap use it.
-        teacher: A frozen multi-step model, guidance included; ``None`` trains from data alone.
+        mask: True where ``x`` is data, False where it is padding; broadcasts against ``x``.
+        target: Field of the network's moving average, for objectives that bootstrap.
+        teacher: Field of a frozen multi-step model, guidance included; ``None`` trains from data.
     """
 
     field: Field
@@ -104,17 +105,18 @@ class TrainingBatch:
 class Draw:
     """All randomness of one evaluation of an objective.
 
-    It is drawn outside the loss, which is thereby a pure function: compilable, and exact to test.
+    Drawing happens outside the loss. The loss is thus a pure function, which can be compiled and
+    tested with exact numbers.
 
     Attributes:
         e: Noise, shaped like the data.
         r: Target times, (b,).
         t: Current times, (b,), ``r <= t``.
-        s: Times between, (b,), ``r <= s <= t``, for objectives that split the interval or compare
-            neighbouring times.
-        w: Guidance scales, (b,), for a network that takes them as an input.
-        ramp: Shares in [0, 1] of a term that is warmed up, (b,): a tensor, for a number that
-            changes each step would be compiled anew.
+        s: Intermediate times, (b,), ``r <= s <= t``, for objectives that split the interval or
+            compare neighboring times.
+        w: Guidance scales, (b,), for a network that takes them as input.
+        ramp: Weights in [0, 1] of a term that is introduced gradually, (b,). A tensor, because a
+            Python number that changes each step would be compiled anew.
         dropped: Rows whose conditions are dropped, (b,), for guidance inside a target.
     """
 
@@ -129,10 +131,10 @@ class Draw:
 
 @dataclass(frozen=True)
 class Loss:
-    """A loss per sample, for the domain to weight and reduce, and figures worth logging.
+    """A loss per sample, for the domain to weight and average, and values to log.
 
     Attributes:
-        per_sample: (b,).
+        per_sample: Loss of each sample, (b,).
         logs: Detached scalars by name.
     """
 
@@ -141,7 +143,7 @@ class Loss:
 
 
 class Objective(ABC):
-    """A training objective: subclasses are frozen dataclasses whose fields are hyperparameters."""
+    """A training objective; subclasses are frozen dataclasses whose fields are hyperparameters."""
 
     @abstractmethod
     def draw(
@@ -153,18 +155,21 @@ class Objective(ABC):
         """Draw noise and times for a batch shaped like ``x``.
 
         Args:
-            x: Data; only shape, dtype and device are used.
-            generator: Of all draws.
-            progress: Share of the training run that is done, for curricula.
+            x: Data, (b, *d); only shape, dtype and device are used.
+            generator: Source of randomness.
+            progress: Share of the training run that is done, in [0, 1], for curricula.
+
+        Returns:
+            All randomness of one loss.
         """
 
     @abstractmethod
-    def loss(self, bound: TrainingBatch, draw: Draw) -> Loss:
+    def loss(self, batch: TrainingBatch, draw: Draw) -> Loss:
         """Evaluate the objective for the given randomness."""
 
-    def __call__(self, bound: TrainingBatch, generator: torch.Generator | None = None) -> Loss:
-        """Draw, then evaluate."""
-        return self.loss(bound, self.draw(bound.x, generator))
+    def __call__(self, batch: TrainingBatch, generator: torch.Generator | None = None) -> Loss:
+        """Draw and evaluate."""
+        return self.loss(batch, self.draw(batch.x, generator))
 
 
 def noise_like(x: Tensor, generator: torch.Generator | None = None) -> Tensor:

@@ -99,7 +99,7 @@ def test_every_command_helps_with_an_example(name: str, capsys: pytest.CaptureFi
 
 
 @pytest.mark.parametrize("name", ["evaluate", "export"])
-def test_what_runs_are_asked_has_the_help_of_every_domain(
+def test_commands_on_runs_have_the_help_of_every_domain(
     name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([name, "--help"]) == 0
@@ -140,10 +140,13 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ("evaluate nowhere", "nowhere: no such folder"),
         ("evaluate .", ". holds no model: config.json is missing"),
         ("fit --config rl/ofql_pointmace-umaze", "did you mean 'rl/ofql_pointmaze-umaze'?"),
-        ("fit", "data, model is missing; a configuration has it: --config NAME"),
+        ("fit", "data, model are missing; name a configuration: --config NAME"),
         ("fit --config tiny.yaml --data.pth x", "no option 'data.pth'; did you mean 'data.path'?"),
         ("fit --config tiny.yaml --data.path nowhere", "nowhere: no such data"),
-        ("fit --config tiny.yaml --trainer.max_steps=-1", "how long? --trainer.max_steps N"),
+        (
+            "fit --config tiny.yaml --trainer.max_steps=-1",
+            "no length of training: set --trainer.max_steps N",
+        ),
         ("fit --config tiny.yaml --trainer.max_step=3", "did you mean 'trainer.max_steps'?"),
         ("fit --config tiny.yaml --trainer.accelerator=abacus", "trainer: You selected an invalid"),
         ("fit --config tiny.yaml --model.objective=MenFlow", "did you mean 'MeanFlow'?"),
@@ -156,7 +159,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ("fit --config tiny.yaml --ckpt_path last --run x", "x/checkpoints/last.ckpt is missing"),
     ],
 )
-def test_a_mistake_is_told_in_a_line(
+def test_a_mistake_is_one_line(
     line: str, complaint: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert complaint in complain(capsys, line)
@@ -326,7 +329,7 @@ def test_a_damaged_checkpoint_is_named(
 ) -> None:
     (here / "a.ckpt").write_bytes(bad)
     assert main([command, "--config", "tiny.yaml", "--ckpt_path", "a.ckpt"]) == 2
-    assert "a.ckpt is damaged, or no checkpoint of a run" in capsys.readouterr().err
+    assert "a.ckpt is damaged or not a checkpoint of a run" in capsys.readouterr().err
 
 
 def test_a_checkpoint_of_another_model_is_named(
@@ -339,7 +342,7 @@ def test_a_checkpoint_of_another_model_is_named(
     torch.save(checkpoint, "a/checkpoints/last.ckpt")
     assert main(["fit", "--config", "tiny.yaml", "--run", "a", "--ckpt_path", "last"]) == 2
     said = capsys.readouterr().err.splitlines()[-1]
-    assert "last.ckpt is of another model: size mismatch for" in said
+    assert "last.ckpt is for another model: size mismatch for" in said
 
 
 def test_what_the_trainer_refuses_is_a_line(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -361,7 +364,7 @@ def test_a_finished_run_is_not_overwritten(here: Path, capsys: pytest.CaptureFix
     capsys.readouterr()
     before = (here / "a" / "metrics.csv").read_text()
     assert main(["fit", "--config", "tiny.yaml", "--run", "a"]) == 2
-    assert "a holds a run already" in capsys.readouterr().err
+    assert "a already holds a run" in capsys.readouterr().err
     assert (here / "a" / "metrics.csv").read_text() == before
 
 
@@ -451,7 +454,7 @@ def test_an_interrupted_run_says_how_to_go_on(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     interrupted(-15)
-    assert "to go on: --run a --ckpt_path last" in capsys.readouterr().err
+    assert "to resume: --run a --ckpt_path last" in capsys.readouterr().err
     fit("--run", "a", "--ckpt_path", "last")
     fit("--run", "whole")
     assert metrics(here / "a") == metrics(here / "whole")
@@ -463,9 +466,9 @@ def test_a_run_interrupted_before_its_first_checkpoint_says_so(
     interrupted(-5)
     said = capsys.readouterr().err
     assert "nothing was saved yet" in said
-    assert "to go on" not in said
+    assert "to resume" not in said
     assert main(["fit", "--config=tiny.yaml", "--run=a"]) == 2
-    assert "a holds a run already: delete it, or name another folder" in capsys.readouterr().err
+    assert "a already holds a run: delete it, or name another folder" in capsys.readouterr().err
 
 
 def test_a_file_may_be_named_for_its_stem_only(here: Path) -> None:

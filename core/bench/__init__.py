@@ -1,1 +1,1 @@
-"""TODO-FACE core/bench."""
+"""Benchmarks of the core: all methods on toy data, and the start-up time of commands."""

@@ -1,4 +1,4 @@
-"""``oneleap bench core``: every method on toy data at equal compute, by quality and by speed."""
+"""``oneleap bench core``: every method on toy data at equal compute, by quality and speed."""
 
 import os
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
 from rich.table import Table
 
-from oneleap.core.bench.methods import BATCH, METHODS, STEPS, TEACHER, Outcome, Trial, train
+from oneleap.core.bench.methods import BATCH, METHODS, STEPS, TEACHER, Outcome, ToyRun, train
 from oneleap.core.bench.toy import SETS
 from oneleap.core.errors import InputError
 from oneleap.core.files import replacing
@@ -19,10 +19,10 @@ from oneleap.core.training.compile import compiled
 from oneleap.core.training.seed import step_generator
 
 WIDTH = 110
-"""Columns the table takes, where the output is no terminal."""
+"""Columns of the table if the output is not a terminal."""
 
 Outcomes = dict[tuple[str, str], Outcome]
-"""By method and set."""
+"""Outcomes by method and dataset."""
 
 
 def bench(
@@ -31,23 +31,26 @@ def bench(
     json: Path | None = None,
     picture: Path = Path("methods.png"),
 ) -> None:
-    """Train every method on every toy set for the same number of network evaluations.
+    """Train every method on every toy dataset with the same compute.
 
     Example: oneleap bench core --budget 20000 --picture methods.png
 
     Args:
-        budget: Steps of flow matching; costlier methods get as many fewer.
-        workers: Processes of one thread each; 0 is one for each core.
-        json: Also write the figures to this file.
-        picture: Drawing of the distances.
+        budget: Steps of flow matching; costlier methods get proportionally fewer steps.
+        workers: Number of processes of one thread each; 0 is one per core.
+        json: Also write the results to this file.
+        picture: Plot of the distances.
+
+    Raises:
+        InputError: If the budget is not positive, or ``workers`` is negative.
     """
     if budget < 1 or workers < 0:
         raise InputError(f"budget {budget} must be positive, workers {workers} not negative")
-    outcomes = run(budget, workers or os.cpu_count() or 1)
+    outcomes = train_all(budget, workers or os.cpu_count() or 1)
     distances = {
-        f"{where}, {name}, {k} steps": distance
-        for (name, where), found in outcomes.items()
-        for k, distance in found.distances.items()
+        f"{dataset}, {name}, {k} steps": distance
+        for (name, dataset), entries in outcomes.items()
+        for k, distance in entries.distances.items()
     }
     console = Console()
     console.width = max(WIDTH, console.width)
@@ -59,8 +62,8 @@ def bench(
     print(f"picture: {picture}")
 
 
-def run(budget: int, workers: int) -> Outcomes:
-    """All methods on all sets: flow matching first, then those that it teaches as well."""
+def train_all(budget: int, workers: int) -> Outcomes:
+    """Train all methods on all datasets, flow matching first, since others distill it."""
     outcomes: Outcomes = {}
     columns = (*Progress.get_default_columns(), MofNCompleteColumn(), TimeElapsedColumn())
     with (
@@ -69,31 +72,32 @@ def run(budget: int, workers: int) -> Outcomes:
     ):
         task = bar.add_task("training", total=len(METHODS) * len(SETS))
         pending = {
-            pool.submit(train, TEACHER, where, budget, None): (TEACHER, where) for where in SETS
+            pool.submit(train, TEACHER, dataset, budget, None): (TEACHER, dataset)
+            for dataset in SETS
         }
         while pending:
             done = next(as_completed(pending))
-            name, where = pending.pop(done)
-            outcomes[name, where] = done.result()
+            name, dataset = pending.pop(done)
+            outcomes[name, dataset] = done.result()
             bar.advance(task)
             if name == TEACHER:
                 weights = done.result().weights
                 for other in METHODS:
                     if other != TEACHER:
-                        job = pool.submit(train, other, where, budget, weights)
-                        pending[job] = other, where
-    return {(name, where): outcomes[name, where] for where in SETS for name in METHODS}
+                        job = pool.submit(train, other, dataset, budget, weights)
+                        pending[job] = other, dataset
+    return {(name, dataset): outcomes[name, dataset] for dataset in SETS for name in METHODS}
 
 
 def step_ratios(width: int = 256, rounds: int = 30) -> dict[str, float]:
-    """Compiled steps of MeanFlow and SplitMeanFlow over flow matching's, taken in turns."""
+    """Measure compiled steps of MeanFlow and SplitMeanFlow relative to flow matching, in turns."""
     names = {TEACHER: "fm", "MeanFlow": "meanflow", "SplitMeanFlow": "splitmeanflow"}
     calls = {}
     for name in names:
-        trial = Trial(METHODS[name], width=width)
+        run = ToyRun(METHODS[name], width=width)
         x = SETS["spiral"](4 * BATCH, step_generator(0, 0))
-        draw = trial.objective.draw(x, step_generator(0, 1))
-        loss = compiled(trial.loss)
+        draw = run.objective.draw(x, step_generator(0, 1))
+        loss = compiled(run.loss)
         calls[name] = lambda loss=loss, x=x, draw=draw: loss(x, draw).backward()
     times: dict[str, list[float]] = {name: [] for name in names}
     for _ in range(rounds):
@@ -105,34 +109,37 @@ def step_ratios(width: int = 256, rounds: int = 30) -> dict[str, float]:
 
 
 def table(outcomes: Outcomes) -> Table:
-    """Distances, and what they cost."""
+    """Make a table of distances and costs."""
     steps = " ".join(map(str, STEPS))
-    found = Table(title=f"sliced Wasserstein distance to held-out data after {steps} steps")
+    entries = Table(title=f"sliced Wasserstein distance to held-out data after {steps} steps")
     for title in ("method", *SETS, "ms a step", "cost", "MiB"):
-        found.add_column(title, justify="left" if title == "method" else "right", no_wrap=True)
+        entries.add_column(title, justify="left" if title == "method" else "right", no_wrap=True)
     for name in METHODS:
-        rows = [outcomes[name, where] for where in SETS]
+        rows = [outcomes[name, dataset] for dataset in SETS]
         cells = [" ".join(f"{row.distances[k]:.3f}" for k in STEPS) for row in rows]
         first = rows[0]
         cost = (f"{median(row.step_ms for row in rows):.1f}", f"{first.cost:.2f}")
-        found.add_row(name, *cells, *cost, f"{first.saved_mib:.1f}")
-    best = [f"{outcomes[TEACHER, where].distances[100]:.3f}" for where in SETS]
-    found.add_row(f"{TEACHER}, 100", *best, "", "", "")
-    return found
+        entries.add_row(name, *cells, *cost, f"{first.saved_mib:.1f}")
+    best = [f"{outcomes[TEACHER, dataset].distances[100]:.3f}" for dataset in SETS]
+    entries.add_row(f"{TEACHER}, 100", *best, "", "", "")
+    return entries
 
 
 def draw(outcomes: Outcomes, path: Path) -> None:
-    """A panel a set, a line a method; the band is up to 1.5 times 100 steps of flow matching."""
+    """Plot a panel per dataset and a row per method.
+
+    The band covers up to 1.5 times the distance of 100 steps of flow matching.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 4.6), layout="constrained")
     panels = figure.subplots(1, len(SETS), sharey=True)
-    for panel, where in zip(panels, SETS, strict=True):
-        best = outcomes[TEACHER, where].distances[100]
+    for panel, dataset in zip(panels, SETS, strict=True):
+        best = outcomes[TEACHER, dataset].distances[100]
         panel.axvspan(best, 1.5 * best, color="0.9")
         panel.axvline(best, color="0.5", linewidth=1)
         for k, marker in zip(STEPS, "o^s", strict=True):
-            x = [outcomes[name, where].distances[k] for name in METHODS]
+            x = [outcomes[name, dataset].distances[k] for name in METHODS]
             panel.plot(
                 x,
                 range(len(METHODS)),
@@ -140,10 +147,10 @@ def draw(outcomes: Outcomes, path: Path) -> None:
                 markersize=5,
                 label=f"{k} steps" if k > 1 else "1 step",
             )
-        panel.set(title=where, xscale="log", xlabel="distance to data")
+        panel.set(title=dataset, xscale="log", xlabel="distance to data")
         panel.grid(axis="y", alpha=0.3)
     panels[0].set_yticks(range(len(METHODS)), METHODS)
     panels[0].invert_yaxis()
     panels[0].legend(loc="upper right")
-    figure.suptitle("Grey: 100 steps of flow matching, and up to 1.5 times its distance")
+    figure.suptitle("Gray: 100 steps of flow matching, and up to 1.5 times its distance")
     figure.savefig(path, dpi=120, format="png")

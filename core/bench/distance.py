@@ -1,4 +1,4 @@
-"""How far two sets of samples are apart."""
+"""Distance between two sets of samples."""
 
 import torch
 from jaxtyping import Float
@@ -14,18 +14,22 @@ def sliced_wasserstein(
     projections: int = 256,
     generator: torch.Generator | None = None,
 ) -> Float[Tensor, ""]:
-    """Sliced 2-Wasserstein distance of two equally large sets (Bonneel et al. 2015, Sec. 2).
+    """Sliced 2-Wasserstein distance of two sets of equal size (Bonneel et al. 2015, Sec. 2).
 
-    The root of the mean, over random directions, of the squared 2-Wasserstein distance of the
-    projections, which sorting solves. In the units of the data; a translation by ``c`` costs
-    ``|c| / sqrt(d)``. Two finite sets from one law are some ``n^(-1/2)`` apart, so quote it
-    beside the distance of two sets of data. Cost: ``projections`` sorts of ``n`` numbers.
+    This is the root of the mean, over random directions, of the squared 2-Wasserstein distance of
+    the projections, which sorting computes. It is in units of the data; a translation by ``c``
+    costs ``|c| / sqrt(d)``. Two finite sets from one distribution are about ``n^(-1/2)`` apart, so
+    report it next to the distance between two sets of data. Cost: ``projections`` sorts of ``n``
+    numbers.
 
     Args:
-        x: One set of samples.
-        y: The other.
-        projections: Random directions.
-        generator: Of the directions.
+        x: First set of samples, (n, d).
+        y: Second set of samples, (n, d).
+        projections: Number of random directions.
+        generator: Source of the directions.
+
+    Returns:
+        Distance, a scalar.
     """
     directions = noise_like(x.new_empty(projections, x.shape[1]), generator)
     directions = torch.nn.functional.normalize(directions, dim=1)

@@ -1,4 +1,4 @@
-"""Every method on toy data at equal compute: how it is trained there, and what comes of it."""
+"""Training of every method on toy data at equal compute."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -45,69 +45,89 @@ STEPS, BATCH, SAMPLES = (1, 2, 4), 512, 10_000
 Weights = dict[str, Tensor]
 
 
-def jumps(net: nn.Module, noise: Tensor, steps: int) -> Tensor:
-    """Leaps of a mean velocity."""
+def flow_map_samples(net: nn.Module, noise: Tensor, steps: int) -> Tensor:
+    """Sample in steps along the mean velocity.
+
+    Args:
+        net: Network to sample from.
+        noise: Noise, (b, 2).
+        steps: Number of steps.
+    """
     return sample(net, noise, steps=steps)
 
 
-def ode(net: nn.Module, noise: Tensor, steps: int) -> Tensor:
-    """Euler's steps of an instantaneous velocity."""
+def euler_samples(net: nn.Module, noise: Tensor, steps: int) -> Tensor:
+    """Sample with Euler's method on the instantaneous velocity.
+
+    Args:
+        net: Network to sample from.
+        noise: Noise, (b, 2).
+        steps: Number of steps.
+    """
     return euler(net, noise, steps=steps)
 
 
-def renoised(net: nn.Module, noise: Tensor, steps: int) -> Tensor:
-    """Jumps to the data and back to less noise."""
+def consistency_samples(net: nn.Module, noise: Tensor, steps: int) -> Tensor:
+    """Sample with multistep consistency sampling.
+
+    Args:
+        net: Network to sample from.
+        noise: Noise, (b, 2).
+        steps: Number of steps.
+    """
     return consistency(net, noise, steps=steps, generator=step_generator(1, 4))
 
 
 @dataclass(frozen=True)
 class Method:
-    """How one method is trained and sampled.
+    """Training and sampling of one method.
 
     Attributes:
-        objective: With settings for the plane.
-        sampler: How one takes several steps.
-        taught: Starts from flow matching's weights and has it as its teacher, whose own training
-            is not counted.
+        objective: Objective with settings for toy data.
+        sampler: Function that samples in several steps.
+        distills: Whether flow matching is the teacher and its weights are the start. The teacher's
+            own training is not counted.
     """
 
     objective: Objective
-    sampler: Callable[[nn.Module, Tensor, int], Tensor] = jumps
-    teacher_field: bool = False
+    sampler: Callable[[nn.Module, Tensor, int], Tensor] = flow_map_samples
+    distills: bool = False
 
 
 HALF = TimePairs(Uniform(), p_equal=0.5, deployed=(1,), p_deployed=0.1)
 TEACHER = "flow matching"
 METHODS = {
-    TEACHER: Method(FlowMatching(), ode),
+    TEACHER: Method(FlowMatching(), euler_samples),
     "MeanFlow": Method(MeanFlow(HALF)),
     "improved MeanFlow": Method(ImprovedMeanFlow(HALF)),
     "alphaFlow": Method(AlphaFlow(HALF)),
     "SplitMeanFlow": Method(SplitMeanFlow(HALF)),
     "Shortcut": Method(Shortcut(TimePairs(Uniform(), p_equal=0.5))),
-    "iCT": Method(ImprovedConsistencyTraining(), renoised),
-    "ECT": Method(EasyConsistencyTuning(), renoised),
-    "sCM": Method(ContinuousConsistency(sigma_data=1.0), renoised),
-    "SplitMeanFlow, taught": Method(SplitMeanFlow(HALF), teacher_field=True),
-    "CD, taught": Method(ConsistencyDistillation(), renoised, teacher_field=True),
-    "CTM, taught": Method(ConsistencyTrajectory(), teacher_field=True),
-    "sCM, taught": Method(ContinuousConsistency(sigma_data=1.0), renoised, teacher_field=True),
-    "reflow, taught": Method(Reflow(steps=8, heun=False), teacher_field=True),
-    "distillation, taught": Method(DirectDistillation(steps=16), renoised, teacher_field=True),
+    "iCT": Method(ImprovedConsistencyTraining(), consistency_samples),
+    "ECT": Method(EasyConsistencyTuning(), consistency_samples),
+    "sCM": Method(ContinuousConsistency(sigma_data=1.0), consistency_samples),
+    "SplitMeanFlow, distilled": Method(SplitMeanFlow(HALF), distills=True),
+    "CD": Method(ConsistencyDistillation(), consistency_samples, distills=True),
+    "CTM": Method(ConsistencyTrajectory(), distills=True),
+    "sCM, distilled": Method(
+        ContinuousConsistency(sigma_data=1.0), consistency_samples, distills=True
+    ),
+    "reflow": Method(Reflow(steps=8, heun=False), distills=True),
+    "direct distillation": Method(DirectDistillation(steps=16), consistency_samples, distills=True),
 }
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """One method on one set.
+    """Result of one method on one dataset.
 
     Attributes:
-        distances: Sliced Wasserstein to held-out data by number of steps.
+        distances: Sliced Wasserstein distance to held-out data by number of sampling steps.
         step_ms: Median time of a compiled training step, on one thread beside other workers.
-        cost: FLOPs of a step in units of a flow-matching step's.
-        steps: Gradient steps taken.
-        saved_mib: What one uncompiled step keeps for its backward pass.
-        weights: Of the trained average.
+        cost: FLOPs of a step, relative to a flow-matching step.
+        steps: Number of gradient steps.
+        saved_mib: Memory that one uncompiled step keeps for its backward pass, in MiB.
+        weights: Weights of the moving average.
     """
 
     distances: dict[int, float]
@@ -119,7 +139,7 @@ class Outcome:
 
 
 def network(weights: Weights | None = None, width: int = 128) -> MLP:
-    """The network that all methods train."""
+    """Build the network that all methods train."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         net = MLP(2, width=width, depth=3, time_dim=32)
@@ -129,8 +149,8 @@ def network(weights: Weights | None = None, width: int = 128) -> MLP:
 
 
 @contextmanager
-def counted(sizes: list[int]) -> Iterator[None]:
-    """Note the bytes of each tensor that is saved for a backward pass, weights left out."""
+def record_saved_bytes(sizes: list[int]) -> Iterator[None]:
+    """Record the size in bytes of each tensor that is saved for a backward pass, except weights."""
 
     def note(x: Tensor) -> Tensor:
         if not isinstance(x if x._base is None else x._base, nn.Parameter):
@@ -141,67 +161,86 @@ def counted(sizes: list[int]) -> Iterator[None]:
         yield
 
 
-class Trial:
-    """A network under a method, ready to be stepped."""
+class ToyRun:
+    """A network with a method, ready for training steps."""
 
     def __init__(self, method: Method, teacher: Weights | None = None, width: int = 128) -> None:
         self.objective = method.objective
-        self.net = network(teacher if method.teacher_field else None, width)
-        if method.teacher_field:
+        self.net = network(teacher if method.distills else None, width)
+        if method.distills:
             zero_interval_embedding(self.net)
         self.average = frozen_copy(self.net)
-        self.teacher = network(teacher).requires_grad_(False) if method.teacher_field else None
+        self.teacher = network(teacher).requires_grad_(False) if method.distills else None
 
     def loss(self, x: Tensor, draw: Draw) -> Tensor:
-        """Mean over the batch."""
-        bound = TrainingBatch(field=self.net, x=x, target=self.average, teacher=self.teacher)
-        return self.objective.loss(bound, draw).per_sample.mean()
+        """Compute the mean loss of a batch."""
+        batch = TrainingBatch(field=self.net, x=x, target=self.average, teacher=self.teacher)
+        return self.objective.loss(batch, draw).per_sample.mean()
 
-    def price(self, x: Tensor) -> tuple[float, float]:
-        """FLOPs of a step in the middle of training, and MiB kept for its backward pass."""
+    def measure_cost(self, x: Tensor) -> tuple[float, float]:
+        """Measure FLOPs of a step in the middle of training, and MiB kept for its backward pass."""
         sizes: list[int] = []
         draw = self.objective.draw(x, step_generator(0, 0), 0.4)
         with FlopCounterMode(display=False) as flops:
-            with counted(sizes):
+            with record_saved_bytes(sizes):
                 loss = self.loss(x, draw)
             torch.autograd.backward(loss)
         self.net.zero_grad()
         return float(flops.get_total_flops()), sum(sizes) / 2**20
 
 
-def train(name: str, where: str, budget: int, teacher: Weights | None) -> Outcome:
-    """One method on one set, on one thread, for the compute of ``budget`` flow-matching steps."""
+def train(name: str, dataset: str, budget: int, teacher: Weights | None) -> Outcome:
+    """Train one method on one dataset, on one thread.
+
+    Args:
+        name: Name of the method.
+        dataset: Name of the dataset.
+        budget: Compute, in flow-matching steps.
+        teacher: Weights of the teacher, for methods that distill.
+
+    Returns:
+        Result of the run.
+    """
     torch.set_num_threads(1)
-    torch.compiler.reset()  # a worker's earlier methods count as compilations of this one
-    method, draws = METHODS[name], SETS[where]
-    trial = Trial(method, teacher)
+    torch.compiler.reset()  # otherwise earlier methods of this worker count as recompilations
+    method, draws = METHODS[name], SETS[dataset]
+    run = ToyRun(method, teacher)
     x = draws(BATCH, step_generator(0, 0))
-    flops, saved = trial.price(x)
-    cost = flops / Trial(METHODS[TEACHER]).price(x)[0]
+    flops, saved = run.measure_cost(x)
+    cost = flops / ToyRun(METHODS[TEACHER]).measure_cost(x)[0]
     steps = max(1, round(budget / cost))
     adam = AdamConfig(lr=2e-3, warmup_steps=steps // 20, cosine=True, clip=1.0)
-    optimizer = AdamW(trial.net.parameters(), lr=adam.lr, weight_decay=0.0, fused=True)
+    optimizer = AdamW(run.net.parameters(), lr=adam.lr, weight_decay=0.0, fused=True)
     scheduler = LambdaLR(optimizer, partial(adam.factor, total_steps=steps))
-    evaluate, times = compiled(trial.loss), []
+    evaluate, times = compiled(run.loss), []
     for k in range(steps):
         generator, start = step_generator(0, k), time.perf_counter()
         x = draws(BATCH, generator)
-        draw = trial.objective.draw(x, generator, k / steps)
+        draw = run.objective.draw(x, generator, k / steps)
         optimizer.zero_grad()
         torch.autograd.backward(evaluate(x, draw))
-        adam.clip_(trial.net.parameters())
+        adam.clip_(run.net.parameters())
         optimizer.step()
         scheduler.step()
-        ema_update(trial.average, trial.net, min(0.999, (1 + k) / (10 + k)))
+        ema_update(run.average, run.net, min(0.999, (1 + k) / (10 + k)))
         times.append(time.perf_counter() - start)
     ms = 1e3 * torch.tensor(times).median().item()
-    found = distances(trial.average, method, where)
-    return Outcome(found, ms, cost, steps, saved, trial.average.state_dict())
+    found = distances(run.average, method, dataset)
+    return Outcome(found, ms, cost, steps, saved, run.average.state_dict())
 
 
-def distances(net: nn.Module, method: Method, where: str) -> dict[int, float]:
-    """Sliced Wasserstein distance of samples to held-out data, by number of steps."""
-    held = SETS[where](SAMPLES, step_generator(1, 0))
+def distances(net: nn.Module, method: Method, dataset: str) -> dict[int, float]:
+    """Compute the sliced Wasserstein distance of samples to held-out data.
+
+    Args:
+        net: Network to sample from.
+        method: Method with its sampler.
+        dataset: Name of the dataset.
+
+    Returns:
+        Distance by number of sampling steps.
+    """
+    held = SETS[dataset](SAMPLES, step_generator(1, 0))
     noise = torch.randn(SAMPLES, 2, generator=step_generator(1, 2))
     found = {}
     for k in (*STEPS, 100) if method is METHODS[TEACHER] else STEPS:

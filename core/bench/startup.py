@@ -1,4 +1,4 @@
-"""``oneleap bench startup``: what each command costs cold, beside ``import torch``."""
+"""``oneleap bench startup``: CPU time of cold commands, relative to ``import torch``."""
 
 import os
 import resource
@@ -21,14 +21,14 @@ SCORE = """<?xml version="1.0"?>
 <lyric><syllabic>single</syllabic><text>\u3089</text></lyric></note></measure></part>
 </score-partwise>
 """
-"""One bar of one note."""
+"""A score of one bar with one note."""
 
 
 def commands(folder: Path) -> dict[str, list[str]]:
-    """Return the processes that are timed, by name.
+    """Return the command line of each process to time, by name.
 
     Args:
-        folder: Where they write.
+        folder: Folder for their output files.
     """
     score = folder / "note.musicxml"
     score.write_text(SCORE, encoding="utf-8")
@@ -46,7 +46,7 @@ def commands(folder: Path) -> dict[str, list[str]]:
 
 
 def cpu_seconds(argv: list[str]) -> float:
-    """Run a process and return its CPU time, of user and system, in seconds.
+    """Run a process and return its CPU time, user plus system, in seconds.
 
     Raises:
         InputError: If it fails.
@@ -55,21 +55,21 @@ def cpu_seconds(argv: list[str]) -> float:
     done = subprocess.run(argv, capture_output=True, text=True, env=os.environ)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode:
-        told = (done.stderr.strip().splitlines() or ["it says nothing"])[-1]
-        raise InputError(f"{' '.join(argv[3:]) or argv[-1]} failed: {told}")
+        reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise InputError(f"{' '.join(argv[3:]) or argv[-1]} failed: {reason}")
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def bench(rounds: int = 5, json: Path | None = None) -> None:
-    """Measure the CPU seconds of whole processes, as medians, and their ratio to importing torch.
+    """Measure the median CPU seconds of whole processes, and their ratio to importing torch.
 
-    The rounds take all commands in turn, so a change of the machine's speed falls on all of them.
+    Each round runs all commands in turn, so a change of the machine's speed affects all of them.
 
     Example: oneleap bench startup --rounds 5
 
     Args:
-        rounds: Times that each command is run.
-        json: Also write the figures to this file.
+        rounds: Number of runs of each command.
+        json: Also write the results to this file.
 
     Raises:
         InputError: If a command fails, or there are no rounds.
@@ -77,12 +77,12 @@ def bench(rounds: int = 5, json: Path | None = None) -> None:
     if rounds < 1:
         raise InputError(f"rounds: {rounds} is not positive")
     with tempfile.TemporaryDirectory() as folder:
-        timed = commands(Path(folder))
-        times: dict[str, list[float]] = {name: [] for name in timed}
+        processes = commands(Path(folder))
+        times: dict[str, list[float]] = {name: [] for name in processes}
         for _ in range(rounds):
-            for name, argv in timed.items():
+            for name, argv in processes.items():
                 times[name].append(cpu_seconds(argv))
-    medians = {name: statistics.median(found) for name, found in times.items()}
+    medians = {name: statistics.median(seconds) for name, seconds in times.items()}
     base = medians["import torch"]
     figures = {f"{name}, CPU s": seconds for name, seconds in medians.items()}
     figures |= {f"{name}, over import torch": s / base for name, s in medians.items()}

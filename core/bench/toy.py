@@ -1,4 +1,4 @@
-"""Sets in the plane that are hard in different ways, to compare methods on in minutes."""
+"""Toy datasets in the plane that are difficult in different ways."""
 
 from collections.abc import Callable
 
@@ -7,18 +7,18 @@ from jaxtyping import Float
 from torch import Tensor
 
 Draws = Callable[[int, torch.Generator], Tensor]
-"""A law to draw from: ``(n, generator)`` -> (n, 2), of standard deviation about 1."""
+"""A distribution: function of ``n`` and a generator -> (n, 2), standard deviation about 1."""
 
 
 def eight_gaussians(n: int, generator: torch.Generator) -> Float[Tensor, "n 2"]:
-    """Eight narrow Gaussians on a circle: far from each other, so a map must tear the noise."""
+    """Draw from eight narrow Gaussians on a circle, which force a map to tear the noise apart."""
     angle = torch.randint(8, (n,), generator=generator) * (torch.pi / 4)
-    centre = 1.4 * torch.stack([angle.cos(), angle.sin()], dim=1)
-    return centre + 0.1 * torch.randn(n, 2, generator=generator)
+    center = 1.4 * torch.stack([angle.cos(), angle.sin()], dim=1)
+    return center + 0.1 * torch.randn(n, 2, generator=generator)
 
 
 def checkerboard(n: int, generator: torch.Generator) -> Float[Tensor, "n 2"]:
-    """Every other field of a board of 4 x 4, uniformly: sharp edges, and corners that touch."""
+    """Draw uniformly from every other square of a 4 x 4 board: sharp edges and touching corners."""
     column = torch.randint(4, (n,), generator=generator)
     row = 2 * torch.randint(2, (n,), generator=generator) + column % 2
     field = torch.stack([column, row], dim=1) - 2.0
@@ -26,7 +26,7 @@ def checkerboard(n: int, generator: torch.Generator) -> Float[Tensor, "n 2"]:
 
 
 def spiral(n: int, generator: torch.Generator) -> Float[Tensor, "n 2"]:
-    """Two turns of a thin spiral: one curve that lies close to itself."""
+    """Draw from two turns of a thin spiral, a curve close to itself."""
     turn = 4 * torch.pi * torch.rand(n, generator=generator).sqrt()
     arm = turn / (4 * torch.pi) * 2.0
     x = torch.stack([arm * turn.cos(), arm * turn.sin()], dim=1)

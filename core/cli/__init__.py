@@ -1,1 +1,1 @@
-"""TODO-FACE core/cli."""
+"""The command line: functions as commands, training with LightningCLI, and error messages."""

@@ -1,4 +1,4 @@
-"""The configurations that ship with oneleap: their names, purposes and files."""
+"""The configurations that ship with oneleap: names, purposes and files."""
 
 import sys
 from importlib.resources import files
@@ -10,14 +10,14 @@ SUFFIX = ".yaml"
 
 
 def shipped() -> dict[str, Path]:
-    """Return the path of each shipped configuration by name, ``rl/ofql_pointmaze-umaze`` say."""
+    """Return the path of each shipped configuration by name, such as ``rl/ofql_hopper-medium``."""
     root = Path(str(files("oneleap.configs")))
     paths = sorted(root.rglob(f"*{SUFFIX}"))
     return {path.relative_to(root).with_suffix("").as_posix(): path for path in paths}
 
 
 def find(name: str) -> Path:
-    """Return the file of a configuration, given the name of a shipped one or a path.
+    """Return the file of a configuration, given a shipped name or a path.
 
     Raises:
         InputError: If it is neither.
@@ -34,9 +34,9 @@ def find(name: str) -> Path:
 
 
 def run_name(name: str) -> str:
-    """Return the folder name for runs of a configuration: its shipped name, or its file's stem.
+    """Return the folder name for runs of a configuration: its shipped name or its file's stem.
 
-    A run's own ``config.yaml`` has the name of the folder that holds the run.
+    For a run's own ``config.yaml`` it is the name of the folder that contains the run.
     """
     path = Path(name)
     if name in shipped():
@@ -45,19 +45,19 @@ def run_name(name: str) -> str:
 
 
 def first_line(path: Path) -> str:
-    """Return the first comment of a configuration: its purpose."""
+    """Return the first comment of a configuration, which states its purpose."""
     line = path.read_text(encoding="utf-8").partition("\n")[0]
     return line.removeprefix("#").strip()
 
 
-def current_names(path: Path) -> str:
+def with_current_names(path: Path) -> str:
     """Translate a configuration of an earlier version.
 
     Args:
         path: YAML file.
 
     Returns:
-        The path, if all names in the file are today's; else the translated configuration as text.
+        The path, if all names in the file are current; else the translated configuration as text.
     """
     import yaml
 

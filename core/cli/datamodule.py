@@ -1,4 +1,4 @@
-"""The data module of a finished run, built again from the run's configuration."""
+"""The data module of a finished run, rebuilt from the run's configuration."""
 
 from argparse import ArgumentError
 from pathlib import Path
@@ -6,19 +6,22 @@ from pathlib import Path
 import lightning as L
 from jsonargparse import ArgumentParser
 
-from oneleap.core.cli.explain import explain, unwrapped
+from oneleap.core.cli.explain import explain, original_error
 from oneleap.core.errors import InputError
 from oneleap.core.training.run import CONFIG, read_run_config
 
 
 def load_datamodule(run: Path) -> L.LightningDataModule:
-    """Build the data module that a run was trained on; its validation split is the run's.
+    """Build the data module that a run was trained on, with the run's validation split.
 
     Args:
         run: Folder of the run.
 
+    Returns:
+        The data module.
+
     Raises:
-        InputError: If the run has no configuration of data, or they cannot be built.
+        InputError: If the run's configuration has no data, or they cannot be built.
     """
     parser = ArgumentParser(exit_on_error=False)
     parser.add_subclass_arguments(L.LightningDataModule, "data", required=True)
@@ -28,5 +31,5 @@ def load_datamodule(run: Path) -> L.LightningDataModule:
     except ArgumentError as error:
         raise InputError(f"{run / CONFIG}: {explain(str(error))}") from None
     except ValueError as error:
-        raise unwrapped(error) from None
+        raise original_error(error) from None
     return built

@@ -1,10 +1,10 @@
-"""Functions as commands: a signature gives the options, a docstring gives the help.
+"""Functions as commands: the signature defines the options, the docstring the help.
 
 =====================================  =====================================================
-parameter                              on the command line
+parameter                              command line
 =====================================  =====================================================
 ``run: Path``                          a required argument
-``text: str | None = None, /``         an argument that may be left out
+``text: str | None = None, /``         an optional argument
 ``steps: int = 1``                     ``--steps 1``
 ``fast: bool = False``                 ``--fast``
 ``weight: list[str] | None = None``    ``--weight a --weight b``
@@ -12,8 +12,8 @@ parameter                              on the command line
 ``out``, ``file``                      ``--out`` or ``-o``, ``--file`` or ``-f``
 =====================================  =====================================================
 
-Hyphens and underscores in option names are the same. The docstring has ``Args`` and a line
-``Example: oneleap ...``.
+Hyphens and underscores in option names are equivalent. The docstring has a section ``Args`` and a
+line ``Example: oneleap ...``.
 """
 
 import inspect
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from jsonargparse import ArgumentParser
 
 SHORT = {"out": "-o", "file": "-f"}
-"""Options with a letter, the same in all commands."""
+"""Options with a short form, the same in all commands."""
 
 
 @dataclass(frozen=True)
@@ -65,12 +65,12 @@ class Group:
 
 @dataclass(frozen=True)
 class ByDomain:
-    """A command on a trained model; the model's domain carries it out.
+    """A command for a trained model; the function of the model's domain is called.
 
     Attributes:
         help: One line for ``oneleap --help``.
-        domains: Target of each domain by name. The first parameter of the function is the path
-            that the user named.
+        domains: Target of each domain by name. The function's first parameter is the path that the
+            user named.
     """
 
     help: str
@@ -79,7 +79,7 @@ class ByDomain:
 
 @dataclass(frozen=True)
 class Forward:
-    """A command that reads its arguments itself.
+    """A command that parses its arguments itself.
 
     Attributes:
         help: One line for ``oneleap --help``.
@@ -94,12 +94,17 @@ Commands = Mapping[str, Command | Group | ByDomain | Forward]
 
 
 def run(commands: Commands, extras: Mapping[str, Sequence[str]], argv: Sequence[str]) -> int:
-    """Run one command and return its exit status; a user's mistake is one line and status 2.
+    """Run one command and return its exit status.
+
+    A mistake of the user is reported in one line, with status 2.
 
     Args:
         commands: All commands by name.
         extras: Modules that each extra of the package installs.
         argv: Arguments, the command's name first.
+
+    Returns:
+        Exit status.
     """
     formatwarning = warnings.formatwarning
 
@@ -118,18 +123,18 @@ def run(commands: Commands, extras: Mapping[str, Sequence[str]], argv: Sequence[
     try:
         return _run(commands, extras, argv)
     except InputError as error:
-        return _complain(str(error))
+        return _fail(str(error))
     except ModuleNotFoundError as error:
-        return _complain(_missing(error, extras))
+        return _fail(_missing(error, extras))
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:  # oneleap configs | head
+    except BrokenPipeError:  # for example, oneleap configs | head
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except OSError as error:  # a folder that cannot be written, a full disk
+    except OSError as error:  # for example, a read-only folder or a full disk
         if error.filename is None:
             raise
-        return _complain(f"{error.filename}: {error.strerror}")
+        return _fail(f"{error.filename}: {error.strerror}")
     finally:
         warnings.formatwarning = formatwarning
 
@@ -139,7 +144,7 @@ def _run(commands: Commands, extras: Mapping[str, Sequence[str]], argv: Sequence
         width = max(map(len, commands)) + 2
         print("usage: oneleap COMMAND ...\n")
         print(*(f"  {name:<{width}}{c.help}" for name, c in commands.items()), sep="\n")
-        print("\noneleap COMMAND --help says more.")
+        print("\nFor details: oneleap COMMAND --help")
         return 0
     if argv[0] == "--version":
         from importlib.metadata import version
@@ -161,27 +166,29 @@ def _run(commands: Commands, extras: Mapping[str, Sequence[str]], argv: Sequence
         print(f"usage: oneleap {name} {{{','.join(command.commands)}}} ...\n\n  {command.help}")
         return 0 if rest else 2
     if rest[0] not in command.commands:
-        close = nearest(rest[0], command.commands) or f": {', '.join(command.commands)}"
-        raise InputError(f"no command '{name} {rest[0]}'{close}")
+        suggestion = nearest(rest[0], command.commands) or f": {', '.join(command.commands)}"
+        raise InputError(f"no command '{name} {rest[0]}'{suggestion}")
     return call(command.commands[rest[0]], f"{name} {rest[0]}", rest[1:])
 
 
 def _by_domain(
     command: ByDomain, extras: Mapping[str, Sequence[str]], name: str, argv: Sequence[str]
 ) -> int:
-    """Find the domain of the model that a path stands for, and call its function."""
+    """Find the domain of the model that a path refers to, and call its function."""
     if argv and argv[0] in ("-h", "--help"):
         for domain, target in command.domains.items():
             print(f"--- models of the domain {domain}")
             try:
                 call(target, name, argv)
-            except SystemExit:  # argparse ends the program after its help
+            except SystemExit:  # argparse exits after printing help
                 pass
             except ModuleNotFoundError as error:
                 print(_missing(error, extras))
         return 0
     if not argv or argv[0].startswith("-"):
-        raise InputError(f"name the run first: oneleap {name} runs/CONFIG/TIME (--help: options)")
+        raise InputError(
+            f"name the run first: oneleap {name} runs/CONFIG/TIME (options: oneleap {name} --help)"
+        )
     from oneleap.core.hub.pretrained import read_config
     from oneleap.core.training.run import find_model
 
@@ -199,10 +206,10 @@ def call(target: str, name: str, argv: Sequence[str]) -> int:
     Args:
         target: ``module:function``.
         name: Name of the command, for its help.
-        argv: Its arguments.
+        argv: Arguments of the command.
 
     Returns:
-        The function's result, if that is an exit status; else 0.
+        The function's result, if it is an exit status; else 0.
 
     Raises:
         InputError: If an argument is wrong.
@@ -216,10 +223,10 @@ def call(target: str, name: str, argv: Sequence[str]) -> int:
     except ArgumentError as error:
         options = parser.get_defaults(skip_validation=True).keys()
         raise InputError(f"{explain(str(error), options)} (oneleap {name} --help)") from None
-    given = parser.instantiate(parsed).as_dict()
+    values = parser.instantiate(parsed).as_dict()
     positional, named = [], {}
     for parameter in inspect.signature(function).parameters.values():
-        value = given[parameter.name.rstrip("_")]
+        value = values[parameter.name.rstrip("_")]
         if parameter.kind is parameter.POSITIONAL_ONLY:
             positional.append(value)
         else:
@@ -234,13 +241,16 @@ def parser_of(function: Callable[..., Any], name: str) -> "ArgumentParser":
     Args:
         function: Function with annotated parameters and a docstring in Google style.
         name: Name of the command.
+
+    Returns:
+        The parser.
     """
     import docstring_parser
     from jsonargparse import ArgumentParser
 
     text = docstring_parser.parse(inspect.getdoc(function) or "")
     example = re.search(r"^Example:.+", inspect.getdoc(function) or "", re.MULTILINE)
-    described = {p.arg_name: " ".join((p.description or "").split()) for p in text.params}
+    descriptions = {p.arg_name: " ".join((p.description or "").split()) for p in text.params}
     parser = ArgumentParser(
         prog=f"oneleap {name}",
         description="\n\n".join(filter(None, (text.short_description, example and example[0]))),
@@ -250,7 +260,7 @@ def parser_of(function: Callable[..., Any], name: str) -> "ArgumentParser":
     hints = get_type_hints(function)
     for parameter in inspect.signature(function).parameters.values():
         key, hint = parameter.name.rstrip("_"), hints[parameter.name]
-        settings: dict[str, Any] = {"help": described.get(parameter.name, SUPPRESS)}
+        settings: dict[str, Any] = {"help": descriptions.get(parameter.name, SUPPRESS)}
         required = parameter.default is parameter.empty
         if not required:
             settings["default"] = parameter.default
@@ -271,7 +281,7 @@ def parser_of(function: Callable[..., Any], name: str) -> "ArgumentParser":
 
 
 def _with_underscores(argument: str) -> str:
-    """Write the hyphens of an option's name as underscores."""
+    """Replace the hyphens of an option's name by underscores."""
     if not argument.startswith("--"):
         return argument
     name, equals, value = argument[2:].partition("=")
@@ -286,7 +296,7 @@ def _load(target: str) -> Callable[..., Any]:
 
 
 def _missing(error: ModuleNotFoundError, extras: Mapping[str, Sequence[str]]) -> str:
-    """Say which extra installs a module; raise the error again if none does."""
+    """Say which extra installs a module; if none does, raise the error again."""
     name = str(error.name).partition(".")[0]
     extra = next((extra for extra, modules in extras.items() if name in modules), None)
     if extra is None:
@@ -294,6 +304,6 @@ def _missing(error: ModuleNotFoundError, extras: Mapping[str, Sequence[str]]) ->
     return f"{name} is not installed: pip install 'oneleap[{extra}]'"
 
 
-def _complain(message: str) -> int:
+def _fail(message: str) -> int:
     print(f"oneleap: {message}", file=sys.stderr)
     return 2

@@ -1,4 +1,4 @@
-"""jsonargparse's many-line complaints as one line: the field, what is wrong, the nearest match."""
+"""jsonargparse's error messages in one line: the field, the problem, the closest valid name."""
 
 import dataclasses
 import importlib
@@ -26,11 +26,14 @@ NOISE = re.compile(
 
 
 def explain(message: str, options: Iterable[str] = ()) -> str:
-    """One line for a message of several.
+    """Summarize an error message of several lines in one line.
 
     Args:
-        message: Of jsonargparse's ``ArgumentError``.
-        options: Names that the command itself accepts; those of classes are found out.
+        message: Message of jsonargparse's ``ArgumentError``.
+        options: Option names of the command; those of classes are found from the message.
+
+    Returns:
+        One line.
     """
     keys: list[str] = []
     reasons: list[str] = []
@@ -48,8 +51,8 @@ def explain(message: str, options: Iterable[str] = ()) -> str:
     return _reason(reasons or [message], ".".join(keys), known)
 
 
-def unwrapped(error: BaseException) -> BaseException:
-    """What a constructor raised, before jsonargparse wrapped it in a complaint about types."""
+def original_error(error: BaseException) -> BaseException:
+    """Return the error that a constructor raised, without jsonargparse's wrapper about types."""
     while str(error).startswith("Does not validate") and error.__cause__ is not None:
         error = error.__cause__
     return error
@@ -64,7 +67,7 @@ def _reason(reasons: list[str], where: str, known: list[str]) -> str:
     at = f"{where}: " if where else ""
     if found := MISSING.search(first):
         names = [name.partition(".")[2] or name for name in found[1].split(", ")]
-        return f"{at}{', '.join(names)} is missing"
+        return f"{at}{', '.join(names)} {'is' if len(names) == 1 else 'are'} missing"
     if found := WRONG.search(first):
         return f"{at}expected {found[1]}" + (f", not '{found[2]}'" if found[2] else "")
     if found := CHOICE.search(first):
@@ -77,7 +80,7 @@ def _reason(reasons: list[str], where: str, known: list[str]) -> str:
 
 
 def _arguments(class_path: str) -> Iterator[str]:
-    """Dotted names of a class's arguments, and of the fields of dataclasses among them."""
+    """Yield names of a class's arguments, and dotted names of fields of dataclass arguments."""
     module, _, name = class_path.rpartition(".")
     try:
         cls = getattr(importlib.import_module(module), name)
@@ -94,7 +97,9 @@ def _arguments(class_path: str) -> Iterator[str]:
 
 
 def _classes() -> list[str]:
-    """Names of all classes of ours imported so far."""
+    """Return the names of all classes of oneleap that are imported or public."""
     modules = [m for n, m in sys.modules.items() if n.startswith("oneleap.")]
     classes = [c for m in modules for c in vars(m).values() if inspect.isclass(c)]
-    return sorted({c.__name__ for c in classes if c.__module__.startswith("oneleap.")})
+    imported = {c.__name__ for c in classes if c.__module__.startswith("oneleap.")}
+    public = {name for m in modules for name in getattr(m, "__all__", ()) if name[0].isupper()}
+    return sorted(imported | public)

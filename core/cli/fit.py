@@ -1,8 +1,7 @@
-"""``oneleap fit | validate | test | predict``: LightningCLI, with a folder for each run.
+"""``oneleap fit | validate | test | predict``: LightningCLI, with one folder per run.
 
-A data module says what a model must know of the data, sizes and ranges, in its attribute
-``spec``; a model takes it as its argument ``spec``. The two meet here, so that no size is ever
-written in a configuration.
+A data module states sizes and ranges of its data in the attribute ``spec``, and a model takes them
+as its argument ``spec``. This module connects both, so no configuration repeats a size.
 """
 
 import inspect
@@ -25,8 +24,8 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from torch import nn
 
 import oneleap.core.objectives  # noqa: F401  (makes their bare names known to jsonargparse)
-from oneleap.core.cli.configs import current_names, find, run_name
-from oneleap.core.cli.explain import explain, unwrapped
+from oneleap.core.cli.configs import find, run_name, with_current_names
+from oneleap.core.cli.explain import explain, original_error
 from oneleap.core.errors import InputError
 from oneleap.core.training.callbacks import Export, Progress, SaveConfig
 from oneleap.core.training.checkpoints import AtomicCheckpointIO, Checkpoints
@@ -42,22 +41,22 @@ COMMANDS = {
 }
 """Lightning's commands, each with an example."""
 
-NAMED = {"last": LAST, "best": BEST}
-"""Checkpoints that have a name."""
+NAMED_CHECKPOINTS = {"last": LAST, "best": BEST}
+"""Checkpoints that can be given by name."""
 
-MODELS = (L.LightningModule, Trainable)
-"""What a configuration may name as its model: what knows its Lightning module, or is one."""
+MODEL_TYPES = (Trainable, L.LightningModule)
+"""Types of models that a configuration may name."""
 
-TRAINER = {"max_epochs": -1, "num_sanity_val_steps": 0, "enable_model_summary": False}
-"""Where our defaults differ from Lightning's."""
+TRAINER_DEFAULTS = {"max_epochs": -1, "num_sanity_val_steps": 0, "enable_model_summary": False}
+"""Defaults that differ from Lightning's."""
 
 
 class CLI(LightningCLI):
-    """LightningCLI in subclass mode, whose ``fit`` works in a folder of its own.
+    """LightningCLI in subclass mode; its ``fit`` works in a folder per run.
 
     Args:
         command: One of :data:`COMMANDS`.
-        argv: Its arguments.
+        argv: Arguments of the command.
 
     Raises:
         InputError: If an argument or a configuration is wrong, or there is nothing to resume.
@@ -70,8 +69,8 @@ class CLI(LightningCLI):
         self.command, self.folder = command, None
         self.name = run_name(configs[-1]) if configs else "unnamed"
         self.files = [find(name) for name in configs]
-        given = [part for file in self.files for part in ("--config", current_names(file))]
-        self.from_files = [command, *given]
+        given = [part for file in self.files for part in ("--config", with_current_names(file))]
+        self.file_arguments = [command, *given]
         parsers = {
             name: {"exit_on_error": False, "description": f"Example: {example}"}
             for name, example in COMMANDS.items()
@@ -81,7 +80,7 @@ class CLI(LightningCLI):
             L.LightningDataModule,
             save_config_callback=SaveConfig,
             save_config_kwargs={"save_to_log_dir": False},
-            trainer_defaults=TRAINER,
+            trainer_defaults=TRAINER_DEFAULTS,
             seed_everything_default=0,
             parser_kwargs={
                 "prog": "oneleap",
@@ -91,26 +90,26 @@ class CLI(LightningCLI):
             },
             subclass_mode_model=True,
             subclass_mode_data=True,
-            args=[*self.from_files, *rest],
+            args=[*self.file_arguments, *rest],
             auto_configure_optimizers=False,
             load_from_checkpoint_support=False,
         )
 
     @property
     def settings(self) -> Namespace:
-        """The parsed configuration of the chosen command."""
+        """The parsed configuration of the selected command."""
         settings: Namespace = self.config[self.config.subcommand]
         return settings
 
     def add_core_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Data before model, since a model is built from ``data.spec``."""
+        """Add data before model, since a model is built from ``data.spec``."""
         parser.add_subclass_arguments(L.LightningDataModule, "data", required=True)
-        parser.add_subclass_arguments(MODELS, "model", required=True, skip={"spec"})
+        parser.add_subclass_arguments(MODEL_TYPES, "model", required=True, skip={"spec"})
         parser.add_lightning_class_args(L.Trainer, "trainer")
-        parser.set_defaults({f"trainer.{name}": value for name, value in TRAINER.items()})
+        parser.set_defaults({f"trainer.{name}": value for name, value in TRAINER_DEFAULTS.items()})
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """The folder of a run, and the callbacks every run has."""
+        """Add the folder of a run, and the callbacks of every run."""
         parser.add_argument("--runs", default="runs", help="A run's folder is RUNS/CONFIG/TIME.")
         parser.add_argument("--run", type=str | None, help="Use this very folder instead.")
         parser.add_lightning_class_args(Checkpoints, "checkpoints")
@@ -120,10 +119,10 @@ class CLI(LightningCLI):
         self.options = [*parser.get_defaults(skip_validation=True).keys(), "config", "ckpt_path"]
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
-        """Parse, or say in one line what is wrong, and whether a file or an argument is.
+        """Parse the arguments; an error message says whether a file or an argument is wrong.
 
         Raises:
-            InputError: If anything is.
+            InputError: If anything is wrong.
         """
         try:
             self.config = parser.parse_args(args)
@@ -131,26 +130,26 @@ class CLI(LightningCLI):
             raise InputError(f"{', '.join(map(str, self.files))}: not a YAML file") from None
         except ArgumentError as error:
             message = str(error)
-            where = f"{self.files[-1]}: " if self._fails_alone(parser, message) else ""
-            hint = "" if self.files else "; a configuration has it: --config NAME (oneleap configs)"
+            where = f"{self.files[-1]}: " if self._files_fail_alone(parser, message) else ""
+            hint = "" if self.files else "; name a configuration: --config NAME (oneleap configs)"
             raise InputError(where + explain(message, self.options) + hint) from None
 
-    def _fails_alone(self, parser: LightningArgumentParser, message: str) -> bool:
-        """Whether the configuration files give the same error without the other arguments."""
+    def _files_fail_alone(self, parser: LightningArgumentParser, message: str) -> bool:
+        """Return whether the configuration files alone give the same error."""
         try:
-            parser.parse_args(self.from_files)
+            parser.parse_args(self.file_arguments)
         except ArgumentError as error:
             return bool(self.files) and str(error) == message
         return False
 
     def _parse_ckpt_path(self) -> None:
-        """Nothing: Lightning looks into checkpoints for settings here, and ours hold none."""
+        """Do nothing: Lightning reads settings from checkpoints here, and ours contain none."""
 
     def before_instantiate_classes(self) -> None:
         """Choose the run's folder, and the checkpoint.
 
         Raises:
-            InputError: If there is no such checkpoint, or the folder is taken.
+            InputError: If there is no such checkpoint, or the folder already holds a run.
         """
         trainer, settings = self.settings.trainer, self.settings
         if settings.seed_everything is not None and settings.seed_everything < 0:
@@ -159,7 +158,9 @@ class CLI(LightningCLI):
             self._find_checkpoint(settings)
             return
         if trainer.max_steps < 0 and trainer.max_epochs < 0 and trainer.max_time is None:
-            raise InputError("how long? --trainer.max_steps N, or max_epochs, or max_time")
+            raise InputError(
+                "no length of training: set --trainer.max_steps N, max_epochs or max_time"
+            )
         runs = Path(settings.runs) / self.name
         if settings.ckpt_path == "last":
             self.folder = Path(settings.run) if settings.run else newest_run(runs)
@@ -171,67 +172,67 @@ class CLI(LightningCLI):
         stamp = time.strftime("%Y-%m-%d_%H-%M-%S")
         self.folder = Path(settings.run) if settings.run else unused_folder(runs / stamp)
         if (self.folder / CONFIG).exists():
-            go_on = "continue it with --ckpt_path last, " if (self.folder / LAST).exists() else ""
+            resume = "resume it with --ckpt_path last, " if (self.folder / LAST).exists() else ""
             raise InputError(
-                f"{self.folder} holds a run already: {go_on}delete it, or name another folder"
+                f"{self.folder} already holds a run: {resume}delete it, or name another folder"
             )
 
     def _find_checkpoint(self, settings: Namespace) -> None:
-        """Those that go by a name lie beside the run's configuration.
+        """Resolve named checkpoints, which are in the folder of the run's configuration.
 
         Raises:
             InputError: If there is none.
         """
-        if settings.ckpt_path in NAMED:
+        if settings.ckpt_path in NAMED_CHECKPOINTS:
             run = self.files[-1].parent
-            settings.ckpt_path = str(run / NAMED[settings.ckpt_path])
+            settings.ckpt_path = str(run / NAMED_CHECKPOINTS[settings.ckpt_path])
         if settings.ckpt_path and not Path(settings.ckpt_path).is_file():
             raise InputError(f"ckpt_path: {settings.ckpt_path} is missing")
 
     def instantiate_classes(self) -> None:
         """Build the data, then the model that fits them, then the trainer.
 
-        jsonargparse's own link on instantiation cannot have a dataclass as its target in
-        subclass mode: it asks for the fields of the dataclass.
+        jsonargparse's links on instantiation cannot target a dataclass in subclass mode, because
+        jsonargparse then requires the fields of the dataclass.
         """
 
-        def build_data(cls: type[L.LightningDataModule], **given: Any) -> L.LightningDataModule:
-            self.datamodule = cls(**given)
+        def build_data(cls: type[L.LightningDataModule], **arguments: Any) -> L.LightningDataModule:
+            self.datamodule = cls(**arguments)
             data: L.LightningDataModule = self.datamodule
             return data
 
-        def build_model(cls: type[nn.Module], **given: Any) -> nn.Module:
+        def build_model(cls: type[nn.Module], **arguments: Any) -> nn.Module:
             if "spec" in inspect.signature(cls).parameters:
-                given["spec"] = getattr(self.datamodule, "spec", None)
-            return cls(**given)
+                arguments["spec"] = getattr(self.datamodule, "spec", None)
+            return cls(**arguments)
 
         builders = [
             (build_data, L.LightningDataModule, True),
-            *((build_model, kind, True) for kind in MODELS),
+            *((build_model, kind, True) for kind in MODEL_TYPES),
         ]
         try:
             self.config_init = self.parser.instantiate(self.config, instantiators=builders)
         except ValueError as error:
-            raise unwrapped(error) from None
+            raise original_error(error) from None
         model = self.config_init[self.command].model
         self.model = model.lightning_module() if isinstance(model, Trainable) else model
         self.trainer = self.instantiate_trainer()
 
     def instantiate_trainer(self, **kwargs: Any) -> L.Trainer:
-        """Add what every run of ours has, unless the configuration says otherwise.
+        """Add what every run has, unless the configuration sets it.
 
         Raises:
-            InputError: If Lightning refuses its settings.
+            InputError: If Lightning rejects its settings.
         """
-        given = self.config_init[self.command].trainer
-        plugins = given.plugins if isinstance(given.plugins, list) else [given.plugins]
+        settings = self.config_init[self.command].trainer
+        plugins = settings.plugins if isinstance(settings.plugins, list) else [settings.plugins]
         kwargs["plugins"] = [AtomicCheckpointIO(), *(p for p in plugins if p is not None)]
         if self.folder is None:
-            kwargs["logger"] = given.logger or False
+            kwargs["logger"] = settings.logger or False
         else:
             kwargs["default_root_dir"] = str(self.folder)
-            kwargs["logger"] = given.logger
-            if given.logger is None or given.logger is True:
+            kwargs["logger"] = settings.logger
+            if settings.logger is None or settings.logger is True:
                 kwargs["logger"] = RunLogger(self.folder)
         try:
             return super().instantiate_trainer(**kwargs)
@@ -239,20 +240,20 @@ class CLI(LightningCLI):
             raise InputError(f"trainer: {error}") from None
 
     def fit(self, **kwargs: Any) -> None:
-        """Train; say how to go on."""
+        """Train, and print how to continue."""
         try:
             self.trainer.fit(**{"weights_only": True, **kwargs})
         except RuntimeError as error:
             if "Error(s) in loading state_dict" not in str(error):
                 raise
             first = str(error).splitlines()[1].strip()
-            raise InputError(f"{self.settings.ckpt_path} is of another model: {first}") from None
+            raise InputError(f"{self.settings.ckpt_path} is for another model: {first}") from None
         except SystemExit:
             if self.trainer.interrupted:
-                kept = self.folder is not None and (self.folder / LAST).exists()
-                go_on = f"to go on: --run {self.folder} --ckpt_path last"
-                none = "nothing was saved yet (--checkpoints.every_n_steps)"
-                print(f"\n{go_on if kept else none}", file=sys.stderr)
+                saved = self.folder is not None and (self.folder / LAST).exists()
+                resume = f"to resume: --run {self.folder} --ckpt_path last"
+                nothing = "nothing was saved yet (see --checkpoints.every_n_steps)"
+                print(f"\n{resume if saved else nothing}", file=sys.stderr)
                 raise KeyboardInterrupt from None
             raise
         print(f"next: oneleap evaluate {self.folder}")
@@ -263,7 +264,7 @@ def main(command: str, argv: Sequence[str]) -> int:
 
     Args:
         command: One of :data:`COMMANDS`.
-        argv: Its arguments.
+        argv: Arguments of the command.
 
     Returns:
         Exit status 0.
@@ -272,7 +273,7 @@ def main(command: str, argv: Sequence[str]) -> int:
         InputError: If an argument or a configuration is wrong.
     """
     if not torch.cuda.is_available():
-        # Optimizers look for a GPU in every step, which asks the driver anew: 0.7 ms.
+        # Without this, optimizers query the driver for a GPU in every step, which takes 0.7 ms.
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
     with quiet_loggers():
         try:
@@ -284,7 +285,7 @@ def main(command: str, argv: Sequence[str]) -> int:
 
 @contextmanager
 def quiet_loggers() -> Iterator[None]:
-    """Keep Lightning's tips, and what hardware is absent, from the screen."""
+    """Hide Lightning's tips and its messages about absent hardware."""
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     with warnings.catch_warnings():
@@ -293,7 +294,7 @@ def quiet_loggers() -> Iterator[None]:
 
 
 def _split_configs(argv: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Configurations, and all other arguments: these win, wherever on the line they stand."""
+    """Separate configurations from other arguments, which take precedence wherever they stand."""
     configs, rest, arguments = [], [], iter(argv)
     for argument in arguments:
         name, equals, value = argument.partition("=")

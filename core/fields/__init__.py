@@ -1,1 +1,1 @@
-"""TODO-FACE core/fields."""
+"""Operations on mean-velocity fields: flow maps, guidance and time derivatives."""

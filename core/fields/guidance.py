@@ -1,4 +1,4 @@
-"""Classifier-free guidance: of a field at sampling time, and inside a training target."""
+"""Classifier-free guidance of a field, when sampling and inside a training target."""
 
 import math
 from dataclasses import dataclass, replace
@@ -12,50 +12,52 @@ from oneleap.core.paths.base import expand
 from oneleap.core.types import Conditioned, Draw, Field, rows
 
 
-def droppable(field: Field) -> Conditioned:
-    """``field``, as one whose conditions can be dropped.
+def require_droppable(field: Field) -> Conditioned:
+    """Return the field, after checking that its conditions can be dropped.
 
     Raises:
-        InputError: If it has none, or none that can be.
+        InputError: If the field has no conditions, or no null condition.
     """
     if not isinstance(field, Conditioned) or field.null is None:
         raise InputError(
-            "guidance needs a model whose conditions can be dropped, and this one's cannot: "
-            "leave guidance out, or give the model a null condition"
+            "guidance needs a model whose conditions can be dropped, but this one has no null "
+            "condition: give it one, or train without guidance"
         )
     return field
 
 
 def unconditional(field: Field, like: Float[Tensor, "b"]) -> Conditioned:
-    """``field`` with the conditions of every row dropped.
+    """Return the field with the conditions of every row dropped.
 
     Raises:
-        InputError: If they cannot be.
+        InputError: If the conditions cannot be dropped.
     """
-    return droppable(field).drop(torch.ones_like(like, dtype=torch.bool))
+    return require_droppable(field).drop(torch.ones_like(like, dtype=torch.bool))
 
 
-def at(field: Field, w: Float[Tensor, "b"] | None) -> Field:
-    """``field`` at guidance scales that are its input, or as it is if there are none.
+def with_guidance(field: Field, w: Float[Tensor, "b"] | None) -> Field:
+    """Return a field that receives guidance scales as input; without scales, the field itself.
 
     Raises:
-        InputError: If the field is no network under conditions.
+        InputError: If the field is not a network under conditions.
     """
     if w is None:
         return field
     if not isinstance(field, Conditioned):
-        raise InputError("guidance as an input needs a network that takes the keyword 'guidance'")
-    return field.at(w)
+        raise InputError("a guidance scale as input needs a network that accepts guidance=w")
+    return field.with_guidance(w)
 
 
-def guided_by(teacher: Field | None, w: Float[Tensor, "b"]) -> Field:
-    """A teacher under classifier-free guidance of a scale per row; 2 network evaluations.
+def guide_teacher(teacher: Field | None, w: Float[Tensor, "b"]) -> Field:
+    """Apply classifier-free guidance with one scale per row to a teacher; 2 network evaluations.
 
     Raises:
-        InputError: If there is none, or its conditions cannot be dropped.
+        InputError: If there is no teacher, or its conditions cannot be dropped.
     """
     if not isinstance(teacher, Conditioned) or teacher.null is None:
-        raise InputError("guidance as an input needs an unguided teacher with droppable conditions")
+        raise InputError(
+            "a guidance scale as input needs an unguided teacher whose conditions can be dropped"
+        )
     null = unconditional(teacher, w)
 
     def field(z: Tensor, r: Tensor, t: Tensor) -> Tensor:
@@ -67,21 +69,21 @@ def guided_by(teacher: Field | None, w: Float[Tensor, "b"]) -> Field:
 
 @dataclass(frozen=True)
 class Guided:
-    """Classifier-free guidance, ``null + scale (cond - null)``, as a field of its own.
+    """Classifier-free guidance, ``null + scale (cond - null)``, as a field.
 
-    With an ``interval``, guidance acts at some noise levels only (Kynkäänniemi et al. 2024, arXiv
-    2404.07724): it takes variety near the noise and does little near the data. A leap over
-    ``[r, t]`` goes by ``t``, where it starts.
+    With an ``interval``, guidance acts at some noise levels only (Kynkäänniemi et al. 2024,
+    arXiv 2404.07724). Near the noise, guidance reduces diversity; near the data, it has little
+    effect. For a step over ``[r, t]`` the start ``t`` decides.
 
-    Cost: 2 network evaluations, outside the interval too, for nothing may depend on data here: it
-    compiles and has a forward derivative (which the ends of the interval do not show in).
+    Cost: 2 network evaluations, outside the interval too. No branch depends on data, so the field
+    compiles and has a forward derivative. That derivative ignores the ends of the interval.
 
     Attributes:
-        cond: The field under its condition.
-        null: The field with the condition dropped.
-        scale: 1 is no guidance.
-        interval: Times ``t`` at which there is guidance, the ends included; ``sigma`` of the
-            paper is ``t / (1 - t)``.
+        cond: The field under its conditions.
+        null: The field with its conditions dropped.
+        scale: Guidance scale; 1 means no guidance.
+        interval: Times ``t`` with guidance, ends included; the paper's ``sigma`` is
+            ``t / (1 - t)``.
     """
 
     cond: Field
@@ -90,9 +92,9 @@ class Guided:
     interval: tuple[float, float] = (0.0, 1.0)
 
     def __post_init__(self) -> None:
-        """Refuse an interval that is none."""
+        """Reject an interval that is empty or outside [0, 1]."""
         if not 0 <= self.interval[0] <= self.interval[1] <= 1:
-            raise InputError(f"interval is two times in order, in [0, 1], not {self.interval}")
+            raise InputError(f"interval must be two rising times in [0, 1], not {self.interval}")
 
     def __call__(self, z: Tensor, r: Tensor, t: Tensor) -> Tensor:
         """Guided velocity; 2 network evaluations."""
@@ -102,15 +104,20 @@ class Guided:
         return torch.where(inside, null + self.scale * (cond - null), cond)
 
     def rows(self, index: slice) -> "Guided":
-        """The same field for a part of the batch."""
+        """Return the guided field for a part of the batch."""
         return Guided(rows(self.cond, index), rows(self.null, index), self.scale, self.interval)
 
 
 def guided(field: Field, scale: float, noise: Float[Tensor, "b *d"]) -> Field:
-    """The field under classifier-free guidance; as it is, at the scale 1.
+    """Apply classifier-free guidance to a field.
+
+    Args:
+        field: Field whose conditions can be dropped.
+        scale: Guidance scale; at 1 the field is returned unchanged.
+        noise: Tensor with the rows of the batch, (b, *d).
 
     Raises:
-        InputError: If its conditions cannot be dropped.
+        InputError: If the conditions cannot be dropped.
     """
     if scale == 1:
         return field
@@ -123,30 +130,31 @@ class TargetGuidance:
 
     ``v~ = omega v + kappa u(z, t, t | c) + (1 - omega - kappa) u(z, t, t | null)``
 
-    takes the place of the sample's ``v``, with both fields without gradient. It is its own mean
-    where ``u(z, t, t | c)`` is guided at the scale ``omega / (1 - kappa)``: so a large scale comes
-    without the large variance that ``omega`` would give ``v``. Rows whose condition is dropped
-    train the unconditional field, on ``v``; so do all rows outside ``interval``.
+    replaces the sample's velocity ``v``; both fields are evaluated without gradient. The mean of
+    ``v~`` is ``u(z, t, t | c)`` when that field is guided at the scale ``omega / (1 - kappa)``. A
+    large scale is thus possible without the large variance that a large ``omega`` gives ``v``. Rows
+    whose condition is dropped train the unconditional field on ``v``, and so do all rows outside
+    ``interval``.
 
-    With ``scales``, the scale ``w`` is an input of the network (iMF, arXiv 2512.02012), drawn for
-    each row, and ``kappa = 1 - omega / w``; for ``omega = 1`` that is
+    With ``scales``, the scale ``w`` is an input of the network (iMF, arXiv 2512.02012). It is drawn
+    for each row, and ``kappa = 1 - omega / w``. For ``omega = 1`` this gives
     ``v~ = v + (1 - 1/w) (u(z, t, t | c, w) - u(z, t, t | null, w))``.
 
-    Cost: 2 forward passes, 1 if ``kappa`` is 0 and fixed.
+    Cost: 2 forward passes; 1 if ``kappa`` is 0 and ``scales`` is not used.
 
-    Traps: unless ``scales`` are given the scale is fixed by training, and guiding the samples
-    again guides them twice. With ``drop`` at 0 nothing trains the unconditional field.
+    Traps: without ``scales``, training fixes the scale, and guiding the samples again guides them
+    twice. With ``drop`` at 0, nothing trains the unconditional field.
 
-    Deviations from iMF: the interval is fixed, no input of the network; the unconditional field
-    is asked at ``w``, not at 1 (it is trained to be the same at every ``w``).
+    Deviations from iMF: the interval is fixed instead of an input of the network. The unconditional
+    field is evaluated at ``w`` instead of 1; it is trained to be the same at every ``w``.
 
     Attributes:
-        omega: Share of the sample's own velocity.
-        kappa: Share of the guided velocity that the network predicts.
+        omega: Weight of the sample's own velocity.
+        kappa: Weight of the conditional velocity that the network predicts.
         drop: Probability that a row's condition is dropped.
-        interval: Times ``t`` at which there is guidance, the ends included.
-        scales: Least and greatest scale, for a network that takes it as an input; log-uniform.
-            iMF has (1, 8).
+        interval: Times ``t`` with guidance, ends included.
+        scales: Smallest and largest scale, drawn log-uniformly, for a network that takes the scale
+            as input. iMF uses (1, 8).
     """
 
     omega: float = 1.0
@@ -156,49 +164,60 @@ class TargetGuidance:
     scales: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what has no finite scale, and shares and ranges that are none."""
+        """Reject values without a finite scale, and invalid probabilities and ranges."""
         if not (self.omega > 0 and 0 <= self.kappa < 1):
             raise InputError(
-                f"guidance at the scale omega / (1 - kappa) takes omega above 0 and kappa in "
-                f"[0, 1), not {self.omega} and {self.kappa}"
+                f"omega must be above 0 and kappa in [0, 1), because the guidance scale is "
+                f"omega / (1 - kappa); not {self.omega} and {self.kappa}"
             )
         if not 0 <= self.drop < 1:
-            raise InputError(f"drop is a share of rows in [0, 1), not {self.drop}")
+            raise InputError(f"drop must be a probability in [0, 1), not {self.drop}")
         if not 0 <= self.interval[0] <= self.interval[1] <= 1:
-            raise InputError(f"interval is two times in order, in [0, 1], not {self.interval}")
+            raise InputError(f"interval must be two rising times in [0, 1], not {self.interval}")
         if self.scales is not None and not 0 < self.scales[0] <= self.scales[1]:
-            raise InputError(f"scales are two positive numbers in order, not {self.scales}")
+            raise InputError(f"scales must be two rising positive numbers, not {self.scales}")
 
     def draw(self, draw: Draw, generator: torch.Generator | None = None) -> Draw:
-        """Add which rows are dropped, and their scales if the network takes them."""
-        share = torch.rand(
+        """Add the rows to be dropped to a draw, and the scales if the network takes them."""
+        uniform = torch.rand(
             (2, len(draw.t)), generator=generator, dtype=draw.t.dtype, device=draw.t.device
         )
         w = None
         if self.scales is not None:
             low, high = (math.log(scale) for scale in self.scales)
-            w = torch.exp(low + (high - low) * share[1])
-        return replace(draw, dropped=share[0] < self.drop, w=w)
+            w = torch.exp(low + (high - low) * uniform[1])
+        return replace(draw, dropped=uniform[0] < self.drop, w=w)
 
     def __call__(
         self, field: Field, z: Float[Tensor, "b *d"], v: Float[Tensor, "b *d"], draw: Draw
     ) -> tuple[Field, Float[Tensor, "b *d"]]:
-        """The field that is to be trained on these rows, and its velocity ``v~`` at ``z_t``.
+        """Compute the guided velocity.
+
+        Args:
+            field: Field being trained.
+            z: States ``z_t``, (b, *d).
+            v: Velocities of the samples, (b, *d).
+            draw: Draw with dropped rows and scales.
+
+        Returns:
+            The field to be trained on these rows, and its velocity ``v~``, (b, *d).
 
         Raises:
-            InputError: If the field's conditions cannot be dropped, or the draw is another's.
+            InputError: If the field's conditions cannot be dropped, or the draw has no dropped
+                rows.
         """
         if draw.dropped is None or (draw.w is None) != (self.scales is None):
             raise InputError("guidance needs the dropped rows and scales of its own draw()")
-        given, t = droppable(field), draw.t
-        given = given if draw.w is None else given.at(draw.w)
+        conditional, t = require_droppable(field), draw.t
+        if draw.w is not None:
+            conditional = conditional.with_guidance(draw.w)
         kappa = torch.full_like(t, self.kappa) if draw.w is None else 1 - self.omega / draw.w
         kappa = expand(kappa, z)
         with torch.no_grad():
             guided = self.omega * v
-            guided = guided + (1 - self.omega - kappa) * unconditional(given, t)(z, t, t)
+            guided = guided + (1 - self.omega - kappa) * unconditional(conditional, t)(z, t, t)
             if self.kappa > 0 or self.scales is not None:
-                guided = guided + kappa * given(z, t, t)
+                guided = guided + kappa * conditional(z, t, t)
         low, high = self.interval
-        plain = draw.dropped | (t < low) | (t > high)
-        return given.drop(draw.dropped), torch.where(expand(plain, z), v, guided)
+        unguided = draw.dropped | (t < low) | (t > high)
+        return conditional.drop(draw.dropped), torch.where(expand(unguided, z), v, guided)

@@ -1,4 +1,4 @@
-"""The total time derivative of a mean-velocity field along its trajectory."""
+"""Jacobian-vector products, and the total time derivative of a mean-velocity field."""
 
 import functools
 import warnings
@@ -14,9 +14,9 @@ from oneleap.core.types import Field
 
 @functools.cache
 def load_jvp_rules() -> None:
-    """Have torch load its rules of forward differentiation, which warn of ``torch.jit``.
+    """Make torch load its forward-differentiation rules, and hide their ``torch.jit`` warning.
 
-    The first JVP of a process loads them. Do it outside compiled code.
+    The first JVP of a process loads them. Call this function outside compiled code.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
@@ -28,16 +28,16 @@ def jvp(
 ) -> tuple[Tensor, Tensor]:
     """Compute ``function(*primals)`` and its directional derivative in one pass.
 
-    Two things differ from ``torch.func.jvp``, within this call only. Attention runs on the MATH
-    kernel, the only one with a forward derivative. Autocast is off, and half-precision inputs are
-    widened to float32: a derivative in bfloat16 is mostly rounding error. Both hold under
-    ``torch.compile`` as well.
+    This differs from ``torch.func.jvp`` in two ways, within this call only. Attention runs on the
+    MATH kernel, the only one with a forward derivative. Autocast is off, and half-precision inputs
+    are converted to float32, because a derivative in bfloat16 is mostly rounding error. Both also
+    hold under ``torch.compile``.
 
     Gradients flow through the value; the derivative is detached. torch's own gradient of a
     derivative is silently wrong through layer norm (pytorch issue 196700).
 
     Args:
-        function: Function of the primals; returns one tensor.
+        function: Function of the primals that returns one tensor.
         primals: Point of evaluation.
         tangents: Direction, one tensor for each primal, of the same shape.
 
@@ -48,8 +48,8 @@ def jvp(
         load_jvp_rules()
     device = primals[0].device.type
     if torch.is_autocast_enabled(device):
-        primals, tangents = _widened(primals), _widened(tangents)
-    primals = tuple(p.clone() for p in primals)  # a view as primal trips torch.compile
+        primals, tangents = _to_float32(primals), _to_float32(tangents)
+    primals = tuple(p.clone() for p in primals)  # torch.compile fails on views as primals
     with torch.autocast(device, enabled=False), sdpa_kernel(SDPBackend.MATH):
         value, derivative, *_ = torch.func.jvp(function, primals, tangents)
     return value, derivative.detach()
@@ -62,14 +62,23 @@ def total_derivative(
     t: Float[Tensor, "b"],
     v: Float[Tensor, "b *d"],
 ) -> tuple[Float[Tensor, "b *d"], Float[Tensor, "b *d"]]:
-    """``u(z, r, t)`` and ``du/dt = v . d_z u + d_t u``, MeanFlow Eq. (8), in one forward pass.
+    """Compute ``u(z, r, t)`` and ``du/dt = v . d_z u + d_t u``, MeanFlow Eq. (8).
 
-    Gradients flow through ``u``; ``du/dt`` is detached. The same pass gives both, so dropout
-    masks agree by construction.
+    One forward pass gives both, so their dropout masks agree by construction.
+
+    Args:
+        field: Mean-velocity field ``u``.
+        z: States ``z_t``, (b, *d).
+        r: Target times, (b,).
+        t: Current times, (b,).
+        v: Velocities ``dz/dt``, (b, *d).
+
+    Returns:
+        ``u``, through which gradients flow, and ``du/dt``, which is detached; each (b, *d).
     """
     tangents = (v.detach().clone(), torch.zeros_like(r), torch.ones_like(t))
     return jvp(field, (z, r, t), tangents)
 
 
-def _widened(tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+def _to_float32(tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     return tuple(x.float() if x.dtype in (torch.float16, torch.bfloat16) else x for x in tensors)

@@ -1,1 +1,1 @@
-"""TODO-FACE core/hub."""
+"""Models on disk: saving, loading, model cards, export, and models that ship with oneleap."""

@@ -1,4 +1,4 @@
-"""The model card: what a model is, how it was trained, on what machine, and how well it did."""
+"""The model card: a description of a model, its training, its hardware and its results."""
 
 import os
 import platform
@@ -28,18 +28,18 @@ def model_card(
     """Write the Markdown of a model folder's ``README.md``.
 
     Args:
-        module: The model.
+        module: Model.
         facts: Facts of the run, in order: steps, hours, seed.
-        figures: Last figures logged, by name.
-        config: The run's resolved configuration, YAML.
+        figures: Last logged values by name.
+        config: Resolved configuration of the run, YAML.
 
     Returns:
-        The text of the card.
+        Text of the card.
     """
     cls = type(module)
     assert isinstance(module, nn.Module)
-    face = class_path(cls).rpartition(".")[0]
-    known = {
+    package = class_path(cls).rpartition(".")[0]
+    properties = {
         "Class": f"`{class_path(cls)}`",
         "Parameters": f"{sum(p.numel() for p in module.parameters()):,}",
         **facts,
@@ -54,14 +54,14 @@ library_name: oneleap
 {summary}
 
 ```python
-from {face} import {cls.__name__}
+from {package} import {cls.__name__}
 
 model = {cls.__name__}.from_pretrained(path)
 ```
 
-{_table(known)}
+{_table(properties)}
 
-## Last figures logged
+## Last logged values
 
 {_table({name: f"{value:.4g}" for name, value in figures.items()})}
 

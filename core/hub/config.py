@@ -1,7 +1,7 @@
-"""Objects as ``{"class_path", "init_args"}`` and back, in the words of the YAML files.
+"""Objects as ``{"class_path", "init_args"}`` and back, in the format of the YAML files.
 
-A description is read off the object itself, by the rule that each constructor argument is kept
-under its own name: nobody writes, or forgets to update, a second list of hyperparameters.
+A description is read from the object itself: each constructor argument must be an attribute of
+the same name. No second list of hyperparameters has to be maintained.
 """
 
 import dataclasses
@@ -16,14 +16,14 @@ from torch import nn
 
 from oneleap.core.errors import InputError, nearest
 
-OWN = "oneleap"
-"""The package whose classes a description may name; see ``trusted`` for more."""
+PACKAGE = "oneleap"
+"""Package whose classes a configuration may name, besides ``trusted`` packages."""
 
 
 def class_path(kind: type) -> str:
-    """Return the name of a class in configurations: by the shortest package that exports it.
+    """Return the name of a class in configurations, from the shortest package that exports it.
 
-    A class of a file then keeps its name when the file moves.
+    The name of a class then does not change when its file moves.
     """
     name, parts = kind.__qualname__, kind.__module__.split(".")
     for depth in range(1, len(parts)):
@@ -34,11 +34,11 @@ def class_path(kind: type) -> str:
 
 
 def to_config(value: object, where: str = "") -> Any:
-    """Describe a value in what JSON can say; :func:`from_config` is the way back.
+    """Describe a value in JSON types; :func:`from_config` is the inverse.
 
     Raises:
-        TypeError: If a class does not keep a constructor argument under its name, or keeps
-            something that no configuration can say, such as a function.
+        TypeError: If a class has no attribute named after a constructor argument, or a value cannot
+            be described, such as a function.
     """
     if value is None or isinstance(value, bool | int | float | str):
         return value
@@ -56,7 +56,7 @@ def to_config(value: object, where: str = "") -> Any:
     arguments = {}
     for name in _parameters(cls):
         if not hasattr(value, name):
-            raise TypeError(f"{cls.__name__} does not keep its argument '{name}' under that name")
+            raise TypeError(f"{cls.__name__} has no attribute named after its argument '{name}'")
         arguments[name] = to_config(getattr(value, name), f"{where or cls.__name__}.{name}")
     return {"class_path": class_path(cls), "init_args": arguments}
 
@@ -64,16 +64,21 @@ def to_config(value: object, where: str = "") -> Any:
 def from_config(
     config: object, hint: object = Any, *, trusted: tuple[str, ...] = (), where: str = "config"
 ) -> Any:
-    """Build what :func:`to_config` described.
+    """Build the object that :func:`to_config` described.
 
-    Only dataclasses and modules defined in oneleap (or a ``trusted`` package) are ever built: a
-    configuration from a stranger can choose among our classes, and run nothing else.
+    Only dataclasses and modules defined in oneleap (or a ``trusted`` package) are built. A
+    configuration from an untrusted source can thus select among these classes, but cannot run other
+    code.
 
     Args:
-        config: The description.
-        hint: Declared type of the value; JSON has no tuples, so it tells them from lists.
+        config: Description.
+        hint: Declared type of the value. JSON has no tuples, so the type distinguishes them from
+            lists.
         trusted: Further top-level packages.
-        where: Named by error messages.
+        where: Location for error messages.
+
+    Returns:
+        The object.
 
     Raises:
         InputError: If a class or an argument is unknown, or a class is not allowed.
@@ -105,7 +110,7 @@ def from_config(
 
 
 def _check_names(cls: type, arguments: object, where: str) -> None:
-    """Refuse arguments that the constructor does not take, and the lack of one that it needs."""
+    """Reject arguments that the constructor does not take, and missing required arguments."""
     if not isinstance(arguments, dict):
         raise InputError(f"{where}: init_args must be a mapping")
     parameters = _parameters(cls)
@@ -121,26 +126,26 @@ def _describable(cls: type) -> bool:
 
 
 def _parameters(cls: type) -> Mapping[str, inspect.Parameter]:
-    """Constructor arguments by name; ``*args`` and ``**kwargs`` cannot be described."""
+    """Return constructor arguments by name; ``*args`` and ``**kwargs`` cannot be described."""
     parameters = inspect.signature(cls).parameters
-    for name, parameter in parameters.items():
+    for parameter in parameters.values():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            raise TypeError(f"the constructor of {cls.__name__} takes '{name}' without names")
+            raise TypeError(f"the constructor of {cls.__name__} must not take *args or **kwargs")
     return parameters
 
 
 def _members(hint: object) -> tuple[object, ...]:
-    """The alternatives of a union, or the hint alone."""
+    """Return the alternatives of a union, or the hint alone."""
     return get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
 
 
 def _value_hint(hint: object) -> object:
-    """Declared type of the values of a dictionary."""
+    """Return the declared type of a dictionary's values."""
     return next((get_args(m)[1] for m in _members(hint) if get_origin(m) is dict), Any)
 
 
 def _sequence_hint(hint: object, n: int) -> tuple[type, list[object]]:
-    """Whether an array of ``n`` items was a tuple or a list, and the types of its items."""
+    """Return whether an array of ``n`` items was a tuple or a list, and the types of its items."""
     for member in _members(hint):
         items = get_args(member)
         if member is list or get_origin(member) is list:
@@ -153,27 +158,28 @@ def _sequence_hint(hint: object, n: int) -> tuple[type, list[object]]:
 
 
 def _allowed(module: str, trusted: tuple[str, ...]) -> bool:
-    return module.partition(".")[0] in (OWN, *trusted)
+    return module.partition(".")[0] in (PACKAGE, *trusted)
 
 
 def _find_class(class_path: object, trusted: tuple[str, ...], where: str) -> type[Any]:
-    """Import a class that a configuration names, if it may be named.
+    """Import a class that a configuration names, if it is allowed.
 
     Raises:
-        InputError: If there is none, or it is defined elsewhere, or is no dataclass or module.
+        InputError: If there is no such class, it is defined elsewhere, or it is neither a dataclass
+            nor a module.
     """
     module, _, name = str(class_path).rpartition(".")
     if not _allowed(module, trusted):
         raise InputError(
-            f"{where}: {class_path} is not a class of {OWN}: pass trusted=('package',) "
-            "to from_pretrained if you trust the code it comes from"
+            f"{where}: {class_path} is not a class of {PACKAGE}: pass trusted=('package',) "
+            "to from_pretrained if you trust its code"
         )
     try:
         cls = getattr(importlib.import_module(module), name, None)
     except ModuleNotFoundError as error:
-        if not str(error.name).startswith(OWN):
-            raise  # an optional dependency: the command names the extra
+        if not str(error.name).startswith(PACKAGE):
+            raise  # an optional dependency; the command names the extra
         cls = None
     if not (isinstance(cls, type) and _allowed(cls.__module__, trusted) and _describable(cls)):
-        raise InputError(f"{where}: there is no class {class_path}: was it renamed since?")
+        raise InputError(f"{where}: no class {class_path}; it may have been renamed")
     return cls

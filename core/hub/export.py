@@ -1,7 +1,7 @@
-"""A trained model as one graph that runs without oneleap, checked and timed.
+"""Export of a trained model as one graph that runs without oneleap, with checks and timing.
 
-A domain describes what is computed, normalization included, in a :class:`Graph`. ``torch.export``
-captures it once with a batch of any size; the capture is written as ONNX, for ONNX Runtime, or as
+A domain describes the computation, including normalization, as a :class:`Graph`. ``torch.export``
+captures it once for any batch size. The result is written as ONNX, for ONNX Runtime, or as
 ``.pt2``, for ``torch.export.load``.
 """
 
@@ -31,26 +31,26 @@ if TYPE_CHECKING:
 Format = Literal["onnx", "pt2"]
 SUFFIX: dict[Format, str] = {"onnx": ".onnx", "pt2": ".pt2"}
 SIZES = (1, 2, 7, 64)
-"""Batches on which a written file is compared with the model."""
+"""Batch sizes at which a written file is compared with the model."""
 
 TITLE = "## Exported graphs"
 HEADER = ("file", "largest difference", "batch 1", "batch 256", "measured on")
 
 Call = Callable[[Sequence[Tensor]], NDArray[np.float32]]
-"""A loaded file: inputs in the graph's order, one output."""
+"""A loaded file as a function: inputs in the graph's order, one output."""
 
 
 @dataclass(frozen=True, eq=False)
 class Graph:
-    """What is exported.
+    """A computation to export.
 
     Attributes:
         name: Stem of the file.
-        module: Module, called with the inputs in order; returns one float tensor, batch first.
+        module: Module, called with the inputs in order; it returns one float tensor, batch first.
         inputs: Names of the inputs.
         output: Name of the output.
-        draw: Function that takes a number of rows and returns random inputs, batch first, and the
-            output of the model itself for them.
+        draw: Function of a number of rows; it returns random inputs, batch first, and the model's
+            own output for them.
     """
 
     name: str
@@ -63,22 +63,22 @@ class Graph:
 def export_graphs(
     graphs: Sequence[Graph], folder: Path, format: Format, tolerance: float = 1e-5
 ) -> list[Path]:
-    """Write graphs into a model's folder, compare them with the model, and time them.
+    """Write graphs to a model's folder, compare them with the model, and time them.
 
-    A file appears only after it agrees with the model on batches of :data:`SIZES`. The model card
-    gets a table of the files.
+    A file appears only after it agrees with the model at the batch sizes :data:`SIZES`. The model
+    card gets a table of the files.
 
     Args:
-        graphs: What to export.
+        graphs: Graphs to export.
         folder: Folder of the model.
         format: ``onnx`` or ``pt2``.
-        tolerance: Greatest absolute difference from the model that is accepted.
+        tolerance: Largest accepted absolute difference from the model.
 
     Returns:
         Paths of the files.
 
     Raises:
-        InputError: A written graph differs from the model by more than ``tolerance``.
+        InputError: If a written graph differs from the model by more than ``tolerance``.
     """
     rows, paths = [], []
     for graph in graphs:
@@ -89,8 +89,8 @@ def export_graphs(
             gap = difference(graph, call)
             if not gap <= tolerance:
                 raise InputError(
-                    f"{path}: the exported graph is off by {gap:.2g}, more than {tolerance:g}: "
-                    "not written (--tolerance allows more)"
+                    f"{path}: the exported graph differs from the model by {gap:.2g}, more than "
+                    f"{tolerance:g}: not written (see --tolerance)"
                 )
             times = [f"{latency_ms(graph, call, n):.3f} ms" for n in (1, 256)]
         rows.append((f"`{path.name}`", f"{gap:.1e}", *times, hardware(torch.device("cpu"))))
@@ -102,12 +102,18 @@ def export_graphs(
     card = folder / "README.md"
     text = card.read_text(encoding="utf-8") if card.is_file() else ""
     with replacing(card) as temporary:
-        temporary.write_text(with_rows(text, rows), encoding="utf-8")
+        temporary.write_text(add_card_rows(text, rows), encoding="utf-8")
     return paths
 
 
 def write(graph: Graph, path: Path, format: Format) -> None:
-    """Write a graph whose batch, the first axis of all inputs, may have any size from 1 up."""
+    """Write a graph for any batch size from 1; the batch is the first axis of all inputs.
+
+    Args:
+        graph: Graph to write.
+        path: File to write.
+        format: ``onnx`` or ``pt2``.
+    """
     inputs, _ = graph.draw(3)
     batch = torch.export.Dim("batch")
     write_program(
@@ -130,7 +136,7 @@ def write_program(
     dynamic_shapes: tuple[Any, ...],
     strict: bool = True,
 ) -> None:
-    """Capture a module and write it; the one place where oneleap writes graphs.
+    """Capture a module and write it. All exported graphs are written by this function.
 
     Args:
         module: Module, called with the inputs in order.
@@ -138,11 +144,11 @@ def write_program(
         outputs: Names of the outputs.
         path: File to write.
         format: ``onnx``, or ``pt2`` for ``torch.export.load``.
-        dynamic_shapes: Axes of any size for each argument, as ``torch.export.export`` takes them.
-        strict: Whether the module is captured by tracing its bytecode, which proves more.
+        dynamic_shapes: Axes of variable size for each argument, as in ``torch.export.export``.
+        strict: Whether to capture the module by tracing its bytecode, which verifies more.
     """
     if format == "onnx":
-        import onnx  # noqa: F401  (named here, so that the command can name the extra)
+        import onnx  # noqa: F401  (an early import, so that the command can name the extra)
         import onnxscript  # noqa: F401
     with torch.no_grad(), quiet_exporters():
         program = torch.export.export(
@@ -176,7 +182,16 @@ def onnx_session(path: Path) -> "onnxruntime.InferenceSession":
 
 
 def load(path: Path, graph: Graph, format: Format) -> Call:
-    """Load a written file in the runtime that it is made for, on the CPU."""
+    """Load a written file on the CPU, in the runtime of its format.
+
+    Args:
+        path: File to load.
+        graph: Graph that was written.
+        format: ``onnx`` or ``pt2``.
+
+    Returns:
+        A function of the inputs.
+    """
     if format == "pt2":
         program = torch.export.load(str(path)).module()
 
@@ -197,41 +212,47 @@ def load(path: Path, graph: Graph, format: Format) -> Call:
 
 
 def difference(graph: Graph, call: Call) -> float:
-    """Return the greatest absolute difference between a loaded file and the model."""
-    gaps = []
+    """Return the largest absolute difference between a loaded file and the model."""
+    differences = []
     for n in SIZES:
-        inputs, wanted = graph.draw(n)
-        found = call(inputs)
-        if found.shape != tuple(wanted.shape):
+        inputs, expected = graph.draw(n)
+        output = call(inputs)
+        if output.shape != tuple(expected.shape):
             return float("inf")
-        gaps.append(float(np.abs(found - wanted.numpy()).max()))
-    return max(gaps)
+        differences.append(float(np.abs(output - expected.numpy()).max()))
+    return max(differences)
 
 
 def latency_ms(graph: Graph, call: Call, rows: int) -> float:
-    """Measure the median milliseconds of one call."""
+    """Measure the median time of one call in milliseconds.
+
+    Args:
+        graph: Graph that was written.
+        call: Loaded file.
+        rows: Batch size.
+    """
     inputs, _ = graph.draw(rows)
     return median_ms(lambda: call(inputs), calls=200)
 
 
-def with_rows(card: str, rows: Sequence[tuple[str, ...]]) -> str:
-    """Put rows into a model card's table of exported files; rows of other files stay."""
-    before, found, after = card.partition(f"{TITLE}\n")
+def add_card_rows(card: str, rows: Sequence[tuple[str, ...]]) -> str:
+    """Add rows to a model card's table of exported files; rows of other files stay."""
+    before, title, after = card.partition(f"{TITLE}\n")
     table, _, rest = after.partition("\n## ")
-    known = {
+    by_file = {
         line.split("|")[1].strip(): line for line in table.splitlines() if line.startswith("| `")
     }
-    known |= {row[0]: f"| {' | '.join(row)} |" for row in rows}
-    lines = [f"| {' | '.join(HEADER)} |", "|---" * len(HEADER) + "|", *known.values()]
+    by_file |= {row[0]: f"| {' | '.join(row)} |" for row in rows}
+    lines = [f"| {' | '.join(HEADER)} |", "|---" * len(HEADER) + "|", *by_file.values()]
     section = f"{TITLE}\n\n" + "\n".join(lines) + "\n"
-    if not found:
+    if not title:
         return f"{card.rstrip()}\n\n{section}" if card else section
     return f"{before}{section}" + (f"\n## {rest}" if rest else "")
 
 
 @contextmanager
 def quiet_exporters() -> Iterator[None]:
-    """Silence the exporters' own warnings and logs."""
+    """Suppress warnings and logs of the exporters."""
     loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
     levels = [logger.level for logger in loggers]
     with warnings.catch_warnings():

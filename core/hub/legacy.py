@@ -1,8 +1,8 @@
-"""Old names in saved models and configurations.
+"""Translation of old names in saved models and configurations.
 
 Configurations name classes by the public package that exports them, ``oneleap.core.MeanFlow`` or
 ``oneleap.domains.rl.OFQL``. Earlier versions named the file, ``oneleap.domains.rl.ofql.OFQL``.
-:func:`migrate` translates: it drops the file and applies the :class:`Tables` of the package.
+:func:`migrate` removes the file and applies the :class:`Tables` of the package.
 """
 
 from collections.abc import Mapping
@@ -13,16 +13,18 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Tables:
-    """Old names of one package; a package's module ``legacy`` has them as constants.
+    """Old names of one package; a package defines them as constants of its module ``legacy``.
 
     Attributes:
-        CLASSES: Old class name (or ``file.Class``, where two files had the same) to new class path.
-        ARGUMENTS: Old class name to its renamed arguments, old to new. A new name ``group.name``
-            lies inside a group; an empty one drops the argument. ``*`` stands for every class.
-        DEFAULTS: Old class name to arguments that it lacked and its successor needs, as
-            configurations write them.
-        GROUPS: Class path of a group that is a plain dataclass, by the argument's name.
-        OBJECTS: Class path of a group that is one of several subclasses, by the argument's name.
+        CLASSES: New class path of each old class name (or ``file.Class``, if two files had classes
+            of that name).
+        ARGUMENTS: Renamed arguments by old class name, old name to new name. A new name
+            ``group.name`` is inside a group; an empty one removes the argument. ``*`` stands for
+            every class.
+        DEFAULTS: Arguments by old class name that the old class did not have and the new class
+            needs, in the format of configurations.
+        GROUPS: Class path of each group that is a plain dataclass, by the argument's name.
+        OBJECTS: Class path of each group that is one of several subclasses, by the argument's name.
     """
 
     CLASSES: Mapping[str, str] = field(default_factory=dict)
@@ -51,42 +53,42 @@ def migrate(config: Any, *, described: bool = False) -> Any:
     """Translate old names anywhere in a configuration.
 
     Args:
-        config: What YAML or JSON holds; it is not changed.
-        described: Whether every group of arguments is written with its class, as in the
-            ``config.json`` of a model, or plainly, as in YAML.
+        config: Contents of a YAML or JSON file; unchanged by this function.
+        described: Whether every group of arguments includes its class, as in the ``config.json`` of
+            a model, or not, as in YAML.
 
     Returns:
-        The configuration in today's names.
+        The configuration with current names.
     """
     if isinstance(config, list):
         return [migrate(item, described=described) for item in config]
     if not isinstance(config, dict):
         return config
-    found = {name: migrate(item, described=described) for name, item in config.items()}
-    path = found.get("class_path")
+    result = {name: migrate(item, described=described) for name, item in config.items()}
+    path = result.get("class_path")
     package = _package_of_file(path) if isinstance(path, str) else None
     if package is None:
-        return found
+        return result
     assert isinstance(path, str)
     name, inner = path.rpartition(".")[2], path.removeprefix(f"{package}.")
     tables = _tables(package)
-    found["class_path"] = tables.CLASSES.get(inner, tables.CLASSES.get(name, f"{package}.{name}"))
-    given = found.get("init_args", {})
-    if isinstance(given, dict):
+    result["class_path"] = tables.CLASSES.get(inner, tables.CLASSES.get(name, f"{package}.{name}"))
+    arguments = result.get("init_args", {})
+    if isinstance(arguments, dict):
         names: dict[str, str] = {}
         for key in ("*", name, inner):
             names |= tables.ARGUMENTS.get(key, {})
         groups = {**CORE.GROUPS, **tables.GROUPS} if described else {}
         classes = {**tables.OBJECTS, **groups}
-        added = {**tables.DEFAULTS.get(name, {}), **tables.DEFAULTS.get(inner, {})}
-        renamed = {**added, **_renamed(given, names, classes)}
-        if renamed or "init_args" in found:
-            found["init_args"] = renamed
-    return found
+        defaults = {**tables.DEFAULTS.get(name, {}), **tables.DEFAULTS.get(inner, {})}
+        renamed = {**defaults, **_renamed(arguments, names, classes)}
+        if renamed or "init_args" in result:
+            result["init_args"] = renamed
+    return result
 
 
 def _package_of_file(path: str) -> str | None:
-    """Return the public package of a class path that names a file, ``None`` for other paths."""
+    """Return the public package if a class path names a file, ``None`` for other paths."""
     parts = path.split(".")
     depth = {"oneleap.core": 2, "oneleap.domains": 3}.get(".".join(parts[:2]))
     if depth is None or len(parts) <= depth + 1:
@@ -108,25 +110,28 @@ def _tables(package: str) -> Tables:
 
 
 def _renamed(
-    given: Mapping[str, Any], names: Mapping[str, str], classes: Mapping[str, str]
+    arguments: Mapping[str, Any], names: Mapping[str, str], classes: Mapping[str, str]
 ) -> dict[str, Any]:
     """Rename arguments.
 
     Args:
-        given: Arguments under their old names.
-        names: Old name to new name; ``group.name`` moves into a group.
-        classes: Class path of those groups that are written with their class.
+        arguments: Arguments by old name.
+        names: New name of each old name; ``group.name`` moves an argument into a group.
+        classes: Class path of each group that is written with its class.
+
+    Returns:
+        Arguments by new name.
     """
-    found: dict[str, Any] = {}
-    for old, value in given.items():
-        *where, name = names.get(old, old).split(".")
-        inside = found
-        for group in where:
+    result: dict[str, Any] = {}
+    for old, value in arguments.items():
+        *groups, name = names.get(old, old).split(".")
+        target = result
+        for group in groups:
             if group in classes:
-                new = {"class_path": classes[group], "init_args": {}}
-                inside = inside.setdefault(group, new)["init_args"]
+                empty = {"class_path": classes[group], "init_args": {}}
+                target = target.setdefault(group, empty)["init_args"]
             else:
-                inside = inside.setdefault(group, {})
+                target = target.setdefault(group, {})
         if name:
-            inside[name] = value
-    return found
+            target[name] = value
+    return result

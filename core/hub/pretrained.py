@@ -1,8 +1,8 @@
 """Models as a folder: ``model.safetensors`` + ``config.json`` (+ ``README.md``), no pickle.
 
-The file names are those of ``huggingface_hub.PyTorchModelHubMixin``. ``config.json`` says how to
-build the model in the words of the YAML files: an object is ``{"class_path", "init_args"}``, read
-off the object itself by the rule that each constructor argument is kept under its own name.
+The file names are those of ``huggingface_hub.PyTorchModelHubMixin``. ``config.json`` describes how
+to build the model, in the format of the YAML files: an object is ``{"class_path", "init_args"}``,
+see :mod:`oneleap.core.hub.config`.
 """
 
 import json
@@ -24,26 +24,30 @@ from oneleap.core.hub.legacy import migrate
 P = TypeVar("P", bound="Pretrained")
 WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
 
+EXPORTED = (".onnx", ".pt2", ".pt")
+"""Suffixes of exported graphs, which belong to one set of weights."""
+
 SLIM = "slim"
-"""Key of ``config.json`` that says that the trained network is left out, for its average."""
+"""Key of ``config.json`` for a release, which omits the trained network beside its average."""
 
 
 class Pretrained:
-    """Mixin that lets a module be saved to, and loaded from, a folder or a Hugging Face repository.
+    """Mixin for modules that are saved to, and loaded from, a folder or a Hugging Face repository.
 
-    The module must keep each argument of its constructor under that argument's name; arguments
-    are plain values, tuples, lists, dictionaries, dataclasses and modules of the same kind.
+    Each constructor argument must be an attribute of the same name. Arguments are plain values,
+    tuples, lists, dictionaries, dataclasses, and modules of this kind.
     """
 
     def save_pretrained(self, folder: str | os.PathLike[str], *, card: str | None = None) -> None:
         """Write weights and configuration, and ``card`` as ``README.md``.
 
-        The configuration is written last: a folder that has one is complete. Graphs that were
-        exported of earlier weights are removed.
+        The configuration is written last, so a folder with a configuration is complete. Graphs that
+        were exported from earlier weights are removed.
         """
         module, folder = _module(self), Path(folder)
         config = {**to_config(module), "oneleap_version": _version()}
-        for stale in (folder / CONFIG, *folder.glob("*.onnx"), *folder.glob("*.pt")):
+        exported = (path for suffix in EXPORTED for path in folder.glob(f"*{suffix}"))
+        for stale in (folder / CONFIG, *exported):
             stale.unlink(missing_ok=True)
         with replacing(folder / WEIGHTS) as path:
             save_model(module, str(path), metadata={"format": "pt"})
@@ -66,10 +70,13 @@ class Pretrained:
         Args:
             path_or_repo_id: A folder, or else a repository ``owner/name`` on huggingface.co.
             revision: Branch, tag or commit of the repository.
-            trusted: Top-level packages, beside oneleap itself, whose classes may be built.
+            trusted: Top-level packages, besides oneleap, whose classes may be built.
+
+        Returns:
+            The model.
 
         Raises:
-            InputError: If it is missing, damaged, of another class, or its weights do not fit.
+            InputError: If it is missing, damaged or of another class, or its weights do not fit.
         """
         model = load_pretrained(path_or_repo_id, revision=revision, trusted=trusted)
         if not isinstance(model, cls):
@@ -86,10 +93,18 @@ def load_pretrained(
     revision: str | None = None,
     trusted: tuple[str, ...] = (),
 ) -> Pretrained:
-    """Load whatever model a folder or repository holds; see :meth:`Pretrained.from_pretrained`.
+    """Load a model of any class, on the CPU and in evaluation mode.
+
+    Args:
+        path_or_repo_id: A folder, or else a repository ``owner/name`` on huggingface.co.
+        revision: Branch, tag or commit of the repository.
+        trusted: Top-level packages, besides oneleap, whose classes may be built.
+
+    Returns:
+        The model.
 
     Raises:
-        InputError: If it is missing, damaged, or its weights do not fit.
+        InputError: If it is missing or damaged, or its weights do not fit.
     """
     folder = Path(path_or_repo_id)
     if not folder.is_dir():
@@ -106,17 +121,16 @@ def load_pretrained(
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """The parsed ``config.json`` of a model folder, not yet built.
+    """Read the ``config.json`` of a model folder, with old names translated.
 
     Raises:
-        InputError: If it is missing or no such file.
+        InputError: If it is missing or invalid.
     """
     file = folder / CONFIG
     if not file.is_file():
-        run = (
-            f"; a run keeps its model in {folder / 'model'}" if (folder / "model").is_dir() else ""
-        )
-        raise InputError(f"{folder} holds no model: {CONFIG} is missing{run}")
+        subfolder = folder / "model"
+        hint = f"; the run's model is in {subfolder}" if subfolder.is_dir() else ""
+        raise InputError(f"{folder} holds no model: {CONFIG} is missing{hint}")
     try:
         config = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
@@ -128,23 +142,24 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def load_weights(module: nn.Module, file: Path) -> None:
-    """Load weights of exactly the module's names and sizes.
+    """Load weights whose names and shapes must equal those of the module.
 
     Raises:
-        InputError: Naming the first weight that is missing, unknown or of another size.
+        InputError: If they differ; the message names the first weight that is missing, unknown or
+            of another shape.
     """
     if not file.is_file():
         raise InputError(f"{file} is missing: save the model again")
-    own = {name: list(weight.shape) for name, weight in module.state_dict().items()}
+    expected = {name: list(weight.shape) for name, weight in module.state_dict().items()}
     try:
         with safe_open(file, framework="pt") as weights:
             sizes = {name: weights.get_slice(name).get_shape() for name in weights.keys()}  # noqa: SIM118 (no mapping)
     except SafetensorError as error:
         raise InputError(f"{file} is damaged ({error}): save the model again") from None
-    for name in sizes.keys() & own.keys():
-        if sizes[name] != own[name]:
+    for name in sizes.keys() & expected.keys():
+        if sizes[name] != expected[name]:
             raise InputError(
-                f"{file}: {name} has size {sizes[name]}, the model of {CONFIG} {own[name]}"
+                f"{file}: {name} has shape {sizes[name]}, but {CONFIG} gives {expected[name]}"
             )
     missing, unknown = load_model(module, str(file), strict=False)
     for problem, names in (("is missing", missing), ("is not a weight of the model", unknown)):
@@ -153,7 +168,7 @@ def load_weights(module: nn.Module, file: Path) -> None:
 
 
 def load_release_weights(module: nn.Module, file: Path) -> None:
-    """Load weights saved without a network beside its average, at 32 bits.
+    """Load weights that were saved without the trained network, and convert them to 32 bits.
 
     Raises:
         InputError: If the file is missing, damaged, or of another model.
@@ -172,9 +187,9 @@ def load_release_weights(module: nn.Module, file: Path) -> None:
 
 
 def _module(value: object) -> nn.Module:
-    """The module that a mixin's ``self`` is."""
+    """Return the mixin's ``self`` as a module."""
     if not isinstance(value, nn.Module):
-        raise TypeError(f"{type(value).__name__} mixes in Pretrained but is no torch.nn.Module")
+        raise TypeError(f"{type(value).__name__} mixes in Pretrained, but is not a torch.nn.Module")
     return value
 
 
@@ -182,7 +197,7 @@ def _download(repo_id: str, revision: str | None) -> Path:
     """Fetch the files of a model from the Hugging Face Hub, or find them in its cache.
 
     Raises:
-        InputError: If there is no such repository, or no way to it.
+        InputError: If there is no such repository, or it cannot be reached.
     """
     if repo_id.count("/") != 1 or repo_id.startswith((".", "/", "~")):
         raise InputError(f"{repo_id}: no such folder")
@@ -190,13 +205,12 @@ def _download(repo_id: str, revision: str | None) -> Path:
         from huggingface_hub import snapshot_download
     except ModuleNotFoundError:
         raise InputError(
-            f"{repo_id}: no such folder; to look for it on huggingface.co, "
-            "pip install 'oneleap[export]'"
+            f"{repo_id}: no such folder; to search huggingface.co, pip install 'oneleap[export]'"
         ) from None
     try:
         files = [WEIGHTS, CONFIG, CARD]
         return Path(snapshot_download(repo_id, revision=revision, allow_patterns=files))
-    except (OSError, ValueError) as error:  # of the network, and of the name
+    except (OSError, ValueError) as error:  # network errors, and invalid names
         reason = str(error).strip().partition("\n")[0]
         raise InputError(f"{repo_id}: no such folder, and not on the Hub ({reason})") from None
 
@@ -204,5 +218,5 @@ def _download(repo_id: str, revision: str | None) -> Path:
 def _version() -> str:
     try:
         return version("oneleap")
-    except PackageNotFoundError:  # run from a source tree that was never installed
+    except PackageNotFoundError:  # a source tree that was never installed
         return "unknown"

@@ -1,1 +1,1 @@
-"""TODO-FACE core/losses."""
+"""Distances between prediction and target, dispersive losses, and recorded activations."""

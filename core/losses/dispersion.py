@@ -1,9 +1,10 @@
-"""Dispersive losses (Wang & He 2025, arXiv 2506.09027): hidden features, pushed apart.
+"""Dispersive losses (Wang & He 2025, arXiv 2506.09027), which push hidden features apart.
 
-A contrastive loss without its positive pairs: no second view, no extra network. DM1 (arXiv
-2510.07865) brought the four to one-step policies, whose features of like images collapse. These
-are the forms of the first paper. DM1's released code has other signs and no ``D``: its InfoNCE
-pushes far pairs most and near ones least, the opposite of what is meant.
+A dispersive loss is a contrastive loss without positive pairs: it needs no second view and no extra
+network. DM1 (arXiv 2510.07865) applies four of them to one-step policies, because their features of
+similar images collapse. The forms here are those of the first paper. DM1's released code uses other
+signs and no ``D``: its InfoNCE pushes distant pairs most and close pairs least, which is the
+opposite of the intention.
 """
 
 import math
@@ -18,27 +19,27 @@ from oneleap.core.errors import InputError
 
 
 class Dispersion(ABC):
-    """How little the rows of a batch differ; subclasses are frozen dataclasses.
+    """Similarity of the rows of a batch; subclasses are frozen dataclasses.
 
-    Rows are flattened to ``D`` numbers and compared in float32 at least. Cost: ``b^2 D``
+    Rows are flattened to ``D`` numbers and compared in float32 or a wider type. Cost: ``b^2 D``
     operations and ``b^2`` numbers.
     """
 
     @abstractmethod
     def __call__(self, h: Float[Tensor, "b *d"]) -> Float[Tensor, ""]:
-        """One number for the batch; descending it disperses the rows.
+        """Compute one number for the batch; minimizing it disperses the rows.
 
         Raises:
-            InputError: If there is one row only.
+            InputError: If there is only one row.
         """
 
 
 @dataclass(frozen=True)
 class InfoNCEL2(Dispersion):
-    """``log mean_{i != j} exp(-||h_i - h_j||^2 / (D tau))``: near pairs are pushed most.
+    """``log mean_{i != j} exp(-||h_i - h_j||^2 / (D tau))``; it pushes close pairs most.
 
-    The paper's best. Deviation: its code takes the mean over ``i = j`` too, ``1 / b`` that no
-    gradient can lower.
+    This is the paper's best variant. Deviation: the paper's code also includes ``i = j`` in the
+    mean, which adds ``1 / b`` that no gradient can reduce.
 
     Attributes:
         tau: Temperature, in units of the mean squared difference.
@@ -53,7 +54,7 @@ class InfoNCEL2(Dispersion):
 
 @dataclass(frozen=True)
 class InfoNCECosine(Dispersion):
-    """``log mean_{i != j} exp(cos(h_i, h_j) / tau)``: directions only, lengths are free.
+    """``log mean_{i != j} exp(cos(h_i, h_j) / tau)``; it only sees directions, not lengths.
 
     Attributes:
         tau: Temperature.
@@ -69,10 +70,10 @@ class InfoNCECosine(Dispersion):
 
 @dataclass(frozen=True)
 class Hinge(Dispersion):
-    """``mean_{i != j} max(0, margin - ||h_i - h_j||^2 / D)^2``: pairs beyond a margin are let be.
+    """``mean_{i != j} max(0, margin - ||h_i - h_j||^2 / D)^2``; it ignores pairs beyond the margin.
 
     Attributes:
-        margin: In units of the mean squared difference.
+        margin: Margin, in units of the mean squared difference.
     """
 
     margin: float = 1.0
@@ -80,16 +81,17 @@ class Hinge(Dispersion):
     def __call__(self, h: Float[Tensor, "b *d"]) -> Float[Tensor, ""]:
         """See the class."""
         z = rows(h)
-        near = torch.relu(self.margin - squared_distances(z)).square()
-        return near.masked_fill(diagonal(near), 0.0).sum() / (len(z) * (len(z) - 1))
+        penalty = torch.relu(self.margin - squared_distances(z)).square()
+        return penalty.masked_fill(diagonal(penalty), 0.0).sum() / (len(z) * (len(z) - 1))
 
 
 @dataclass(frozen=True)
 class Covariance(Dispersion):
-    """``sum_{m != n} C_mn^2 / D``, ``C`` the correlations of features: none repeats another.
+    """``sum_{m != n} C_mn^2 / D`` with the correlation matrix ``C`` of the features.
 
-    It compares features, not rows: cost ``b D^2``, so average sequences over their frames. It
-    does not see their scale, nor rows that are all the same.
+    It removes redundancy between features. It compares features instead of rows, so its cost is
+    ``b D^2``; average sequences over their frames first. It ignores the scale of the features, and
+    does not detect rows that are all equal.
     """
 
     def __call__(self, h: Float[Tensor, "b *d"]) -> Float[Tensor, ""]:
@@ -102,19 +104,22 @@ class Covariance(Dispersion):
 
 
 def rows(h: Float[Tensor, "b *d"]) -> Float[Tensor, "b D"]:
-    """Features flattened, and widened if they are in half precision.
+    """Flatten the features of each row, and convert half precision to float32.
 
     Raises:
-        InputError: If there is one row only.
+        InputError: If there is only one row.
     """
     if len(h) < 2:
-        raise InputError(f"dispersion compares rows: take a batch of 2 or more, not {len(h)}")
+        raise InputError(f"dispersion compares rows: use a batch of at least 2, not {len(h)}")
     return h.flatten(1).to(torch.promote_types(h.dtype, torch.float32))
 
 
 def squared_distances(z: Float[Tensor, "b D"]) -> Float[Tensor, "b b"]:
-    """``||z_i - z_j||^2 / D``, from products: smooth where rows coincide, and ``b^2`` numbers."""
-    z = z - z.mean(0).detach()  # distances stay, and rounding is of their size
+    """``||z_i - z_j||^2 / D`` by matrix products.
+
+    It is smooth where rows coincide and stores ``b^2`` numbers.
+    """
+    z = z - z.mean(0).detach()  # same distances, smaller rounding errors
     square = z.square().sum(1)
     return (square.unsqueeze(1) + square - 2 * z @ z.T) / z.shape[1]
 
@@ -127,5 +132,5 @@ def log_mean_exp_of_pairs(logits: Float[Tensor, "b b"]) -> Float[Tensor, ""]:
 
 
 def diagonal(square: Float[Tensor, "b b"]) -> Tensor:
-    """True where ``i = j``."""
+    """Mask that is True where ``i = j``."""
     return torch.eye(len(square), dtype=torch.bool, device=square.device)

@@ -1,4 +1,4 @@
-"""Hidden layers by name: what passes through a network while a loss is evaluated."""
+"""Recording of a network's hidden activations while a loss is evaluated."""
 
 import functools
 from typing import Any, Protocol, runtime_checkable
@@ -8,78 +8,79 @@ from torch import Tensor, nn
 
 from oneleap.core.errors import InputError, nearest
 
-FIRST = ("blocks.0.gate", "blocks.0", "layers.1", "mid")
-"""The layer to look at where none is named: the first of these that a network has.
+DEFAULT_LAYERS = ("blocks.0.gate", "blocks.0", "layers.1", "mid")
+"""Layers that are recorded if none are named: the first of these that the network has.
 
-For each class it is the one in the table of :mod:`oneleap.core.nets`.
+They are the layers in the table of :mod:`oneleap.core.nets`.
 """
 
 
 @runtime_checkable
 class RecordsActivations(Protocol):
-    """An objective that looks into the network being trained; a domain introduces the two."""
+    """An objective that reads activations of the network being trained."""
 
     def record_activations(self, net: nn.Module) -> None:
-        """Put hooks on ``net``, before anything is compiled and after it was copied."""
+        """Register hooks on ``net``, after it was copied and before anything is compiled."""
 
 
 class ActivationRecorder:
-    """Outputs of a network's named layers, gathered inside a ``with`` block.
+    """Outputs of a network's named layers, recorded inside a ``with`` block.
 
-    Hooks are put on the layers once, by :meth:`record_activations`: torch cannot compile their registration.
-    Outside a block they do nothing. Inside, they keep what passes while gradients are on, so a
-    target that is computed without gradient is left out, whatever network computes it. Each call
-    adds its rows: a loss that calls the network for one part of the batch and then for the rest
-    leaves the whole batch, in order.
+    :meth:`record_activations` registers the hooks once, because torch cannot compile their
+    registration. Outside a block they do nothing. Inside, they record outputs while gradients are
+    enabled, so targets computed without gradient are left out, whichever network computes them.
+    Each call of the network adds its rows. A loss that calls the network for one part of the batch
+    and then for the rest thus records the whole batch, in order.
 
-    Works in compiled code, under ``functional_call`` and within a JVP (the value's gradient is
-    kept, its tangent is not), if what was gathered is used up before the compiled function ends.
+    Recording works in compiled code, under ``functional_call`` and within a JVP (with the gradient
+    of the value, without its tangent). The recorded tensors must then be used before the compiled
+    function ends.
     """
 
     def __init__(self) -> None:
-        self._open = False
-        self._seen: dict[str, list[Tensor]] = {}
+        self._recording = False
+        self._outputs: dict[str, list[Tensor]] = {}
 
     def record_activations(self, net: nn.Module, layers: tuple[str, ...] = ()) -> None:
-        """Put hooks on the named layers of ``net``, or on the first of :data:`FIRST`.
+        """Register hooks on the named layers of ``net``, or on a default layer.
 
         Raises:
             InputError: If the network has no such layer.
         """
         modules = dict(net.named_modules())
         if not layers:
-            layers = tuple(name for name in FIRST if name in modules)[:1]
+            layers = tuple(name for name in DEFAULT_LAYERS if name in modules)[:1]
             if not layers:
-                raise InputError(f"name the layers of {type(net).__name__} to look at")
+                kind = type(net).__name__
+                raise InputError(f"{kind} has none of the default layers: name the layers")
         for name in layers:
             if name not in modules:
                 raise InputError(
                     f"{type(net).__name__} has no layer '{name}'{nearest(name, modules)}"
                 )
-            modules[name].register_forward_hook(functools.partial(self._keep, name))
+            modules[name].register_forward_hook(functools.partial(self._record, name))
 
-    def _keep(self, name: str, module: nn.Module, args: Any, output: Tensor) -> None:
-        if self._open and torch.is_grad_enabled():
-            self._seen.setdefault(name, []).append(output)
+    def _record(self, name: str, module: nn.Module, args: Any, output: Tensor) -> None:
+        if self._recording and torch.is_grad_enabled():
+            self._outputs.setdefault(name, []).append(output)
 
     def __enter__(self) -> "ActivationRecorder":
-        self._open = True
-        self._seen.clear()
+        self._recording = True
+        self._outputs.clear()
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._open = False
-        self._seen.clear()
+        self._recording = False
+        self._outputs.clear()
 
     def rows(self) -> dict[str, Tensor]:
-        """What was gathered so far by layer, the rows of all calls below each other.
+        """Return the activations recorded so far by layer; the rows of all calls are concatenated.
 
         Raises:
-            InputError: If nothing was, because no network is watched.
+            InputError: If nothing was recorded, because no network has hooks.
         """
-        if not self._seen:
+        if not self._outputs:
             raise InputError(
-                "no hidden layer was seen: watch(net) before the first loss, as a model of a "
-                "domain does when it is built"
+                "no activations were recorded: call record_activations(net) before the first loss"
             )
-        return {name: torch.cat(parts) for name, parts in self._seen.items()}
+        return {name: torch.cat(parts) for name, parts in self._outputs.items()}

@@ -1,4 +1,4 @@
-"""From an error shaped like the data to one number a sample: the metrics of the objectives."""
+"""Distances between prediction and target, one number per sample."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -13,16 +13,16 @@ from oneleap.core.errors import InputError
 def masked_sum(
     values: Float[Tensor, "b *d"], mask: Bool[Tensor, "b *#d"] | None = None
 ) -> Float[Tensor, "b"]:
-    """Sum over all axes but the first, padding left out."""
+    """Sum over all axes but the first, without padding."""
     if mask is not None:
         values = values.masked_fill(~mask, 0.0)
-    return values.unsqueeze(-1).flatten(1).sum(1)  # so that a batch of scalars is one, too
+    return values.unsqueeze(-1).flatten(1).sum(1)  # also works for a batch of scalars
 
 
 def masked_mean(
     values: Float[Tensor, "b *d"], mask: Bool[Tensor, "b *#d"] | None = None
 ) -> Float[Tensor, "b"]:
-    """Mean over all axes but the first, padding left out; 0 for a sample that is all padding."""
+    """Mean over all axes but the first, without padding; 0 for a sample of padding only."""
     if mask is None:
         return values.unsqueeze(-1).flatten(1).mean(1)
     count = mask.expand_as(values).unsqueeze(-1).flatten(1).sum(1)
@@ -39,7 +39,18 @@ class Metric(ABC):
         target: Float[Tensor, "b *d"],
         mask: Bool[Tensor, "b *#d"] | None = None,
     ) -> Float[Tensor, "b"]:
-        """One distance per sample; gradients flow through ``prediction`` only by the caller."""
+        """Compute one distance per sample.
+
+        The caller decides where gradients flow; a target is usually detached.
+
+        Args:
+            prediction: Prediction, (b, *d).
+            target: Target, (b, *d).
+            mask: True where the sample is data, False at padding; broadcasts against ``target``.
+
+        Returns:
+            Distances, (b,).
+        """
 
 
 @dataclass(frozen=True)
@@ -74,19 +85,20 @@ class AbsoluteError(Metric):
 class PseudoHuber(Metric):
     """``sqrt(||prediction - target||^2 + C^2) - C`` with ``C = c sqrt(D)``, iCT Sec. 3.3.
 
-    The norm is that of the whole sample, and ``D`` counts its dimensions, padding left out: its
-    square near 0, its length far away. arXiv 2310.14189.
+    The norm is over the whole sample, and ``D`` counts its dimensions without padding
+    (arXiv 2310.14189). The distance grows with the square of small errors and linearly with large
+    ones.
 
     Attributes:
-        c: Where the one gives way to the other, in root-mean-square error.
+        c: Root-mean-square error at the transition between both.
     """
 
     c: float = 0.00054
 
     def __post_init__(self) -> None:
-        """Refuse a constant of 0: the root has no gradient at an error of 0."""
+        """Reject a constant of 0, for which the root has no gradient at an error of 0."""
         if self.c <= 0:
-            raise InputError(f"the constant c of PseudoHuber is positive, not {self.c}")
+            raise InputError(f"c of PseudoHuber must be positive, not {self.c}")
 
     def __call__(
         self,
@@ -96,8 +108,8 @@ class PseudoHuber(Metric):
     ) -> Float[Tensor, "b"]:
         """See :meth:`Metric.__call__`."""
         error = masked_sum((prediction - target).square(), mask)
-        square = self.c**2 * masked_sum(torch.ones_like(prediction), mask).clamp(min=1)
-        return (error + square).sqrt() - square.sqrt()
+        offset = self.c**2 * masked_sum(torch.ones_like(prediction), mask).clamp(min=1)
+        return (error + offset).sqrt() - offset.sqrt()
 
 
 @dataclass(frozen=True)
@@ -105,11 +117,12 @@ class AdaptiveSquaredError(Metric):
     """Adaptively weighted squared error, MeanFlow (arXiv 2505.13447) Eq. (22).
 
     With ``L`` the squared error *summed* over dimensions, the loss is ``sg(1 / (L + c)^power) L``.
-    Its value says little (about 1 everywhere for ``power = 1``): watch the logged raw error.
+    Its value carries little information (it is about 1 everywhere for ``power = 1``). Watch the
+    logged raw error instead.
 
     Attributes:
-        power: 0 is the plain sum, 0.5 close to pseudo-Huber, 1 MeanFlow's default.
-        c: Keeps the weight finite; in units of the summed error.
+        power: 0 gives the plain sum, 0.5 is close to pseudo-Huber, 1 is MeanFlow's default.
+        c: Constant that keeps the weight finite, in units of the summed error.
     """
 
     power: float = 1.0

@@ -15,37 +15,40 @@ def rotary_angles(n: int, dim: int, like: Tensor, base: float = 10000.0) -> Rota
     """Angles of rotary position embedding (RoFormer, arXiv 2104.09864, Eq. 15).
 
     Args:
-        n: Frames.
+        n: Number of frames.
         dim: Size of a head, even.
-        like: Gives device and dtype; the angles themselves are taken in float32 at least.
-        base: The slowest pair turns by about ``1 / base`` radians a frame.
+        like: Tensor whose device and dtype the result has; angles are computed in float32 or wider.
+        base: The slowest pair rotates by about ``1 / base`` radians per frame.
+
+    Returns:
+        Cosine and sine of the angles, each (n, dim / 2).
     """
     dtype = torch.promote_types(like.dtype, torch.float32)
-    place = torch.arange(n, device=like.device, dtype=dtype)
+    position = torch.arange(n, device=like.device, dtype=dtype)
     power = torch.arange(0, dim, 2, device=like.device, dtype=dtype) / dim
-    angle = torch.outer(place, base**-power)
+    angle = torch.outer(position, base**-power)
     return angle.cos().to(like.dtype), angle.sin().to(like.dtype)
 
 
 def rotate(x: Float[Tensor, "b h n d"], rotation: Rotation) -> Float[Tensor, "b h n d"]:
-    """Turn pair ``(x_i, x_{i + d/2})`` of frame ``k`` by the ``i``-th angle of frame ``k``."""
+    """Rotate each pair ``(x_i, x_{i + d/2})`` of a frame by the frame's ``i``-th angle."""
     cos, sin = rotation
     a, b = x.chunk(2, dim=-1)
     return torch.cat([a * cos - b * sin, a * sin + b * cos], dim=-1)
 
 
 class SelfAttention(nn.Module):
-    """Multi-head self-attention; padded frames are attended to by none.
+    """Multi-head self-attention that ignores padded frames.
 
-    Runs on the fastest kernel torch has, none of which has a forward derivative: inside a JVP
-    use :func:`oneleap.core.fields.jvp.jvp`, which switches to the plain one.
+    It runs on torch's fastest kernels, which have no forward derivative. Inside a JVP use
+    :func:`oneleap.core.fields.jvp.jvp`, which switches to the plain kernel.
 
     Args:
-        width: Channels.
-        heads: Divides ``width`` into parts of even size.
+        width: Number of channels.
+        heads: Number of heads; they divide ``width`` into parts of even size.
 
     Raises:
-        InputError: If it does not.
+        InputError: If ``width`` is not a multiple of twice the heads.
     """
 
     def __init__(self, width: int, heads: int) -> None:
@@ -65,11 +68,20 @@ class SelfAttention(nn.Module):
         rotation: Rotation,
         mask: Bool[Tensor, "b 1 n"] | None = None,
     ) -> Float[Tensor, "b n c"]:
-        """Mix frames; ``mask`` is True where frames are real."""
+        """Mix the frames.
+
+        Args:
+            x: Frames, (b, n, c).
+            rotation: Angles from :func:`rotary_angles`.
+            mask: True where frames are real, (b, 1, n).
+
+        Returns:
+            Mixed frames, (b, n, c).
+        """
         q, k, v = rearrange(self.qkv(x), "b n (s h d) -> s b h n d", s=3, h=self.heads)
-        seen = None if mask is None else mask.unsqueeze(1)
+        key_mask = None if mask is None else mask.unsqueeze(1)
         mixed = nn.functional.scaled_dot_product_attention(
-            rotate(q, rotation), rotate(k, rotation), v, attn_mask=seen
+            rotate(q, rotation), rotate(k, rotation), v, attn_mask=key_mask
         )
         y: Tensor = self.out(rearrange(mixed, "b h n d -> b n (h d)"))
         return y

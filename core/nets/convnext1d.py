@@ -1,4 +1,4 @@
-"""ConvNeXt over sequences: local, cheap, and of any length."""
+"""ConvNeXt over sequences: local and cheap, for any length."""
 
 import torch
 from einops import rearrange
@@ -6,17 +6,17 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from oneleap.core.nets.layers import AdaNorm, keep, zeroed
-from oneleap.core.nets.sequence import SequenceNet, stacked
+from oneleap.core.nets.sequence import SequenceNet, concat_sequence
 
 
 class ConvNeXtBlock(nn.Module):
     """Depthwise convolution, modulated norm, two pointwise layers, scaled residual.
 
     Args:
-        width: Channels.
-        expansion: Hidden channels, in widths.
-        kernel: Frames, odd.
-        scale: Initial factor of the branch.
+        width: Number of channels.
+        expansion: Hidden channels, as a multiple of ``width``.
+        kernel: Size of the convolution in frames, odd.
+        scale: Initial factor of the residual branch.
     """
 
     def __init__(self, width: int, expansion: int, kernel: int, scale: float) -> None:
@@ -34,20 +34,29 @@ class ConvNeXtBlock(nn.Module):
         context: Float[Tensor, "b c"],
         mask: Bool[Tensor, "b 1 n"] | None,
     ) -> Float[Tensor, "b n c"]:
-        """One block; ``x`` is zero at padding, and so is the result."""
+        """Apply the block.
+
+        Args:
+            x: Frames, zero at padding, (b, n, c).
+            context: Context of each sample, (b, c).
+            mask: True where frames are real, (b, 1, n), or ``None``.
+
+        Returns:
+            Frames, zero at padding, (b, n, c).
+        """
         h = rearrange(self.depthwise(rearrange(x, "b n c -> b c n")), "b c n -> b n c")
         h = self.narrow(nn.functional.gelu(self.widen(self.norm(h, context))))
         return keep(x + self.gain * h, None if mask is None else mask.mT)
 
 
 class ConvNeXt1d(SequenceNet):
-    """The backbone of Vocos (arXiv 2306.00814), told the times by adaptive layer norms.
+    """The backbone of Vocos (arXiv 2306.00814), with adaptive norms for the times.
 
-    A convolution over 7 frames, then ``depth`` blocks at the full frame rate; per-frame
-    conditions are stacked onto the data. It sees ``3 (depth + 1)`` frames to either side. The
-    output layer starts at zero: a fresh network is 0 everywhere.
+    A convolution over 7 frames is followed by ``depth`` blocks at the full frame rate. The
+    condition of each frame is concatenated with the data. The receptive field is ``3 (depth + 1)``
+    frames on either side. The output layer starts at zero, so a fresh network is 0 everywhere.
 
-    ``ConvNeXt1d(80, sequence_dim=80)`` has 19 M weights (Vocos' 13.5 M, and 5 M for the times).
+    ``ConvNeXt1d(80, sequence_dim=80)`` has 19 M weights (13.5 M of Vocos and 5 M for the times).
 
     Hidden layers: ``blocks.0`` ... (b, n, width).
 
@@ -55,12 +64,12 @@ class ConvNeXt1d(SequenceNet):
         dim: Channels of the data.
         sequence_dim: Channels of the condition per frame; 0 for none.
         cond_dim: Size of the condition vector; 0 for none.
-        width: Channels inside.
-        depth: Blocks.
-        expansion: Hidden channels of a block, in widths.
-        kernel: Frames of each convolution, odd.
-        guided: Takes a guidance scale per row, ``guidance=w``.
-        time_dim: Size of each set of time features.
+        width: Channels of the hidden layers.
+        depth: Number of blocks.
+        expansion: Hidden channels of a block, as a multiple of ``width``.
+        kernel: Size of each convolution in frames, odd.
+        guided: Whether the network takes a guidance scale per row, ``guidance=w``.
+        time_dim: Number of features of each of the two times.
     """
 
     def __init__(
@@ -94,7 +103,9 @@ class ConvNeXt1d(SequenceNet):
     ) -> Float[Tensor, "b c n"]:
         """See :class:`SequenceNet`."""
         context = nn.functional.silu(context)
-        h = self.norm(rearrange(self.inward(stacked(z, sequence)), "b c n -> b n c"), context)
+        h = self.norm(
+            rearrange(self.inward(concat_sequence(z, sequence)), "b c n -> b n c"), context
+        )
         h = keep(h, None if mask is None else mask.mT)
         for block in self.blocks:
             h = block(h, context, mask)

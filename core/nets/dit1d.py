@@ -6,18 +6,18 @@ from torch import Tensor, nn
 
 from oneleap.core.nets.attention import Rotation, SelfAttention, rotary_angles
 from oneleap.core.nets.layers import AdaNorm, keep, modulate, zeroed
-from oneleap.core.nets.sequence import SequenceNet, stacked
+from oneleap.core.nets.sequence import SequenceNet, concat_sequence
 
 
 class DiTBlock(nn.Module):
-    """Attention, then a two-layer network, each modulated and gated by the context (adaLN-Zero).
+    """Attention and a two-layer network, each modulated and gated by the context (adaLN-Zero).
 
     The gates start at zero: a fresh block is the identity.
 
     Args:
-        width: Channels.
-        heads: Attention heads.
-        expansion: Hidden channels of the network, in widths.
+        width: Number of channels.
+        heads: Number of attention heads.
+        expansion: Hidden channels of the two-layer network, as a multiple of ``width``.
     """
 
     def __init__(self, width: int, heads: int, expansion: int) -> None:
@@ -39,7 +39,17 @@ class DiTBlock(nn.Module):
         rotation: Rotation,
         mask: Bool[Tensor, "b 1 n"] | None,
     ) -> Float[Tensor, "b n c"]:
-        """One block."""
+        """Apply the block.
+
+        Args:
+            x: Frames, (b, n, c).
+            context: Context of each sample, (b, c).
+            rotation: Angles of the rotary positions.
+            mask: True where frames are real, (b, 1, n), or ``None``.
+
+        Returns:
+            Frames, zero at padding, (b, n, c).
+        """
         parts: Tensor = self.modulation(context).unsqueeze(1)
         scale, shift, gate, scale2, shift2, gate2 = parts.chunk(6, dim=-1)
         x = x + gate * self.attention(modulate(self.norm(x), scale, shift), rotation, mask)
@@ -50,9 +60,10 @@ class DiTBlock(nn.Module):
 class DiT1d(SequenceNet):
     """DiT (Peebles and Xie 2023, arXiv 2212.09748) over frames, with rotary positions.
 
-    Per-frame conditions are stacked onto the data before the first layer; the condition vector
-    joins the times. Zero-initialised gates and output: a fresh network is 0 everywhere. Cost
-    grows with n squared, slightly: at width 384 attention is a tenth of the work at 400 frames.
+    The condition of each frame is concatenated with the data before the first layer. The condition
+    vector is part of the context, like the times. Gates and output start at zero, so a fresh
+    network is 0 everywhere. The cost has a small quadratic term in n: at width 384, attention is a
+    tenth of the work at 400 frames.
 
     ``DiT1d(80, sequence_dim=80)`` has 10 M weights.
 
@@ -62,12 +73,12 @@ class DiT1d(SequenceNet):
         dim: Channels of the data.
         sequence_dim: Channels of the condition per frame; 0 for none.
         cond_dim: Size of the condition vector; 0 for none.
-        width: Channels inside.
-        depth: Blocks.
-        heads: Attention heads.
-        expansion: Hidden channels of each block's two-layer network, in widths.
-        guided: Takes a guidance scale per row, ``guidance=w``.
-        time_dim: Size of each set of time features.
+        width: Channels of the hidden layers.
+        depth: Number of blocks.
+        heads: Number of attention heads.
+        expansion: Hidden channels of each block's two-layer network, as a multiple of ``width``.
+        guided: Whether the network takes a guidance scale per row, ``guidance=w``.
+        time_dim: Number of features of each of the two times.
     """
 
     def __init__(
@@ -99,7 +110,7 @@ class DiT1d(SequenceNet):
     ) -> Float[Tensor, "b c n"]:
         """See :class:`SequenceNet`."""
         context = nn.functional.silu(context)
-        h: Tensor = self.inward(rearrange(stacked(z, sequence), "b c n -> b n c"))
+        h: Tensor = self.inward(rearrange(concat_sequence(z, sequence), "b c n -> b n c"))
         rotation = rotary_angles(h.shape[1], self.width // self.heads, h)
         for block in self.blocks:
             h = block(h, context, rotation, mask)

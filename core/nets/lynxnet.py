@@ -1,4 +1,4 @@
-"""LYNXNet2, the backbone of the openvpi line of DiffSinger: wide depthwise, gated pointwise."""
+"""LYNXNet2, the backbone of openvpi's DiffSinger: wide depthwise convolutions, gated layers."""
 
 import torch
 from einops import rearrange
@@ -11,7 +11,7 @@ from oneleap.core.nets.sequence import SequenceNet
 
 
 def atan_glu(x: Float[Tensor, "b n c"]) -> Float[Tensor, "b n half"]:
-    """One half of the channels times the arc tangent of the other, a gate without saturation."""
+    """Multiply half of the channels by the arc tangent of the other half."""
     value, gate = x.chunk(2, dim=-1)
     return value * torch.atan(gate)
 
@@ -20,8 +20,8 @@ class LYNXBlock(nn.Module):
     """Norm, depthwise convolution, two gated layers and a plain one, added to the input.
 
     Args:
-        width: Channels.
-        kernel: Frames, odd.
+        width: Number of channels.
+        kernel: Size of the convolution in frames, odd.
     """
 
     def __init__(self, width: int, kernel: int) -> None:
@@ -35,7 +35,7 @@ class LYNXBlock(nn.Module):
     def forward(
         self, x: Float[Tensor, "b n c"], mask: Bool[Tensor, "b n 1"] | None
     ) -> Float[Tensor, "b n c"]:
-        """One block; ``x`` is zero at padding, and so is the result."""
+        """Apply the block; ``x`` and the result are zero at padding."""
         h = rearrange(keep(self.norm(x), mask), "b n c -> b c n")
         h = rearrange(self.depthwise(h), "b c n -> b n c")
         h = self.last(atan_glu(self.second(atan_glu(self.first(h)))))
@@ -45,12 +45,12 @@ class LYNXBlock(nn.Module):
 class LYNXNet(SequenceNet):
     """LYNXNet2 (openvpi/DiffSinger, ``modules/backbones``) with two times.
 
-    Data, condition of each frame and times are summed once, at the input. A block looks at
-    ``kernel // 2`` frames to either side. The output layer starts at zero: a fresh network is 0
-    everywhere. openvpi has ``width`` 1024 and ``depth`` 6 for spectrograms, 512 and 6 for pitch.
+    Data, condition of each frame and times are added once, at the input. A block sees
+    ``kernel // 2`` frames on either side. The output layer starts at zero, so a fresh network is 0
+    everywhere. openvpi uses ``width`` 1024 and ``depth`` 6 for spectrograms, 512 and 6 for pitch.
 
-    Deviation: norms have no weights of their own, which the layers after them make up for (torch
-    compiles no forward derivative of a layer norm with weights).
+    Deviation: norms have no weights; the layers after them can represent the same functions. (torch
+    cannot compile the forward derivative of a layer norm with weights.)
 
     ``LYNXNet(80, sequence_dim=256)`` has 2.2 M weights.
 
@@ -60,11 +60,11 @@ class LYNXNet(SequenceNet):
         dim: Channels of the data.
         sequence_dim: Channels of the condition per frame; 0 for none.
         cond_dim: Size of the condition vector; 0 for none.
-        width: Channels inside.
-        depth: Blocks.
-        kernel: Frames of each convolution, odd.
-        guided: Takes a guidance scale per row, ``guidance=w``.
-        time_dim: Size of each set of time features.
+        width: Channels of the hidden layers.
+        depth: Number of blocks.
+        kernel: Size of each convolution in frames, odd.
+        guided: Whether the network takes a guidance scale per row, ``guidance=w``.
+        time_dim: Number of features of each of the two times.
     """
 
     def __init__(

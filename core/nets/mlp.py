@@ -1,4 +1,4 @@
-"""Multilayer perceptrons over flat vectors: actions, states, toy data."""
+"""Multilayer perceptrons for vectors: actions, states, toy data."""
 
 import itertools
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ from oneleap.core.nets.embed import Context, TimeFeatures
 
 @dataclass(frozen=True)
 class AtFixedTimes:
-    """An :class:`MLP` at one interval: whatever ``r`` and ``t`` it is called with, it leaps that.
+    """An :class:`MLP` at one fixed interval; the arguments ``r`` and ``t`` are ignored.
 
-    The weights are the network's own, but for the first layer's, a copy.
+    The weights are those of the network, except for the first layer, which is a copy.
 
     Attributes:
-        first: Weight (width, dim + cond) and bias of the first layer.
-        layers: Those of the rest.
-        residual: The state is added, as by :class:`oneleap.core.nets.residual.Residual`.
+        first: Weight (width, dim + cond_dim) and bias of the first layer.
+        layers: Weights and biases of the other layers.
+        residual: Whether the state is added, as in :class:`oneleap.core.nets.residual.Residual`.
     """
 
     first: tuple[Tensor, Tensor]
@@ -29,7 +29,7 @@ class AtFixedTimes:
     residual: bool = False
 
     def __call__(self, z: Tensor, r: Tensor, t: Tensor, *cond: Tensor) -> Tensor:
-        """Mean velocity, in half the time of one call of the network for one row."""
+        """Mean velocity; for one row it takes half the time of a call of the network."""
         h = nn.functional.linear(torch.cat([z, *cond], dim=1), *self.first)
         for weight, bias in self.layers:
             h = nn.functional.linear(mish(h), weight, bias)
@@ -39,17 +39,17 @@ class AtFixedTimes:
 class MLP(nn.Module):
     """A mean-velocity network for vectors: Mish layers over ``[z, times, condition]``.
 
-    The policy network of Diffusion-QL and OFQL (arXiv 2508.13904, App. B) with features of
+    This is the policy network of Diffusion-QL and OFQL (arXiv 2508.13904, App. B), with features of
     ``t`` and ``t - r``.
+
+    Hidden layers: ``layers.1``, ``layers.3`` ... (b, width).
 
     Args:
         dim: Size of the data.
-        cond_dim: Size of the condition; 0 for none.
+        cond_dim: Total size of the conditions; 0 for none.
         width: Units per hidden layer.
-        depth: Hidden layers.
-        time_dim: Size of each set of time features.
-
-    Hidden layers: ``layers.1``, ``layers.3`` ... (b, width).
+        depth: Number of hidden layers.
+        time_dim: Number of features of each of the two times.
     """
 
     def __init__(
@@ -73,13 +73,23 @@ class MLP(nn.Module):
         t: Float[Tensor, "b"],
         *cond: Float[Tensor, "b _"],
     ) -> Float[Tensor, "b dim"]:
-        """Mean velocity of ``z`` over ``[r, t]``."""
+        """Mean velocity of ``z`` over ``[r, t]``.
+
+        Args:
+            z: States ``z_t``, (b, dim).
+            r: Target times, (b,).
+            t: Current times, (b,).
+            *cond: Conditions, (b, _) each.
+
+        Returns:
+            Mean velocities, (b, dim), in the dtype of ``z``.
+        """
         u: Tensor = self.layers(torch.cat([z, self.times(r, t), *cond], dim=1))
         return u.to(z.dtype)
 
     @torch.no_grad()
     def at(self, r: float, t: float) -> AtFixedTimes:
-        """The network at one interval, whose features become part of the first bias."""
+        """Return the network at one interval; the time features become part of the first bias."""
         first, *rest = (m for m in self.layers if isinstance(m, nn.Linear))
         parts = [self.dim, 2 * self.time_dim, self.cond_dim]
         weight, times, cond = first.weight.split_with_sizes(parts, dim=1)
@@ -91,8 +101,8 @@ class MLP(nn.Module):
     def zero_interval_embedding(self) -> None:
         """See :func:`oneleap.core.nets.embed.zero_interval_embedding`.
 
-        At ``r = t`` the sines of the interval are 0 and its cosines 1: the latter's weights are
-        part of the bias.
+        At ``r = t`` the sines of the interval are 0 and its cosines are 1. The weights of the
+        cosines become part of the bias.
         """
         weight, bias, *_ = self.layers.parameters()
         sines = slice(self.dim + self.time_dim // 2, self.dim + self.time_dim)
@@ -106,7 +116,7 @@ class ResidualBlock(nn.Module):
     """``x + linear(mish(linear(mish(x))))``.
 
     Args:
-        width: Units.
+        width: Number of units.
     """
 
     def __init__(self, width: int) -> None:
@@ -116,7 +126,7 @@ class ResidualBlock(nn.Module):
         self.second = nn.Linear(width, width)
 
     def forward(self, x: Float[Tensor, "b c"]) -> Float[Tensor, "b c"]:
-        """One block."""
+        """Apply the block."""
         y: Tensor = x + self.second(mish(self.first(mish(x))))
         return y
 
@@ -124,8 +134,9 @@ class ResidualBlock(nn.Module):
 class ResidualMLP(nn.Module):
     """A mean-velocity network for vectors with residual blocks: the head of DPPO and DM1.
 
-    Reads ``[z, times, condition]``, the times through a learned embedding. DM1's three layers of
-    768 (arXiv 2510.07865, ``mlp_dims: [768, 768, 768]``) are a first layer and one block of two.
+    Its input is ``[z, times, condition]``, with a learned embedding of the times. DM1's three
+    layers of 768 (arXiv 2510.07865, ``mlp_dims: [768, 768, 768]``) are a first layer and one block
+    of two layers.
 
     ``ResidualMLP(28, cond_dim=137)`` has 1.4 M weights.
 
@@ -133,12 +144,13 @@ class ResidualMLP(nn.Module):
 
     Args:
         dim: Size of the data.
-        cond_dim: Size of the conditions, all stacked; 0 for none.
+        cond_dim: Total size of the conditions; 0 for none.
         width: Units per hidden layer.
-        depth: Residual blocks, of two layers each.
+        depth: Number of residual blocks, of two layers each.
         embed_dim: Size of the embedding of the two times.
-        guided: Takes a guidance scale per row, ``net(z, r, t, *cond, guidance=w)``.
-        time_dim: Size of each set of time features.
+        guided: Whether the network takes a guidance scale per row,
+            ``net(z, r, t, *cond, guidance=w)``.
+        time_dim: Number of features of each of the two times.
     """
 
     def __init__(
@@ -167,7 +179,18 @@ class ResidualMLP(nn.Module):
         *cond: Float[Tensor, "b _"],
         guidance: Float[Tensor, "b"] | None = None,
     ) -> Float[Tensor, "b dim"]:
-        """Mean velocity of ``z`` over ``[r, t]``, in the dtype of ``z``."""
+        """Mean velocity of ``z`` over ``[r, t]``.
+
+        Args:
+            z: States ``z_t``, (b, dim).
+            r: Target times, (b,).
+            t: Current times, (b,).
+            *cond: Conditions, (b, _) each.
+            guidance: Guidance scales, (b,).
+
+        Returns:
+            Mean velocities, (b, dim), in the dtype of ``z``.
+        """
         context = self.context(r, t, guidance=guidance)
         x: Tensor = self.inward(torch.cat([z, context, *cond], dim=1).to(z.dtype))
         for block in self.blocks:

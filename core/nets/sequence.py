@@ -1,4 +1,4 @@
-"""What all networks over sequences have in common: how they are called and what padding does."""
+"""The base class of all networks over sequences: arguments and padding."""
 
 from abc import ABC, abstractmethod
 
@@ -13,17 +13,17 @@ from oneleap.core.nets.layers import keep
 class SequenceNet(nn.Module, ABC):
     """A mean-velocity network over (b, c, n): ``net(z, r, t, [sequence], [vector], [mask])``.
 
-    The contract is written down in :mod:`oneleap.core.nets`. A subclass writes ``velocity``; the
-    conditions arrive there checked, with zeros at padding, and times, vector and guidance already
-    made into one context per sample.
+    :mod:`oneleap.core.nets` documents the arguments. A subclass implements ``velocity``. It
+    receives checked conditions with zeros at padding, and one context per sample that combines
+    times, vector and guidance.
 
     Args:
         dim: Channels of the data.
         sequence_dim: Channels of the condition per frame; 0 for none.
         cond_dim: Size of the condition vector; 0 for none.
         context_dim: Size of the context.
-        guided: Takes a guidance scale per row, ``guidance=w``.
-        time_dim: Size of each set of time features.
+        guided: Whether the network takes a guidance scale per row, ``guidance=w``.
+        time_dim: Number of features of each of the two times.
     """
 
     def __init__(
@@ -48,7 +48,17 @@ class SequenceNet(nn.Module, ABC):
         sequence: Float[Tensor, "b s n"] | None,
         mask: Bool[Tensor, "b 1 n"] | None,
     ) -> Float[Tensor, "b c n"]:
-        """The mean velocity, anything at padding."""
+        """Compute the mean velocity; values at padding are arbitrary.
+
+        Args:
+            z: States ``z_t``, zero at padding, (b, c, n).
+            context: Context of each sample, (b, context_dim).
+            sequence: Condition of each frame, zero at padding, (b, sequence_dim, n), or ``None``.
+            mask: True where frames are real, (b, 1, n), or ``None``.
+
+        Returns:
+            Mean velocities, (b, c, n).
+        """
 
     def forward(
         self,
@@ -58,49 +68,61 @@ class SequenceNet(nn.Module, ABC):
         *cond: Shaped[Tensor, "b ..."],
         guidance: Float[Tensor, "b"] | None = None,
     ) -> Float[Tensor, "b c n"]:
-        """Mean velocity of ``z`` over ``[r, t]``, in the dtype of ``z``; 0 at padding.
+        """Mean velocity of ``z`` over ``[r, t]``.
+
+        Args:
+            z: States ``z_t``, (b, c, n).
+            r: Target times, (b,).
+            t: Current times, (b,).
+            *cond: Sequence, vector and mask, as far as the network takes them.
+            guidance: Guidance scales, (b,).
+
+        Returns:
+            Mean velocities, (b, c, n), in the dtype of ``z``; 0 at padding.
 
         Raises:
-            ValueError: If the conditions are not those that the network was built for.
+            ValueError: If the network was not built for these conditions.
         """
-        sequence, vector, mask = self.conditions(z, cond)
+        sequence, vector, mask = self.split_conditions(z, cond)
         if sequence is not None:
             sequence = keep(sequence, mask)
         context = self.context(r, t, vector, guidance)
         u = self.velocity(keep(z, mask), context, sequence, mask)
         return keep(u, mask).to(z.dtype)
 
-    def conditions(
+    def split_conditions(
         self, z: Tensor, cond: tuple[Tensor, ...]
     ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-        """Tell sequence, vector and mask apart, and check them."""
+        """Separate sequence, vector and mask, and check their shapes."""
         b, _, n = z.shape
         mask = cond[-1] if cond and cond[-1].dtype == torch.bool else None
         given = cond if mask is None else cond[:-1]
-        wanted = [(b, self.sequence_dim, n)] * (self.sequence_dim > 0)
-        vectors = [(b, self.cond_dim)] * (self.cond_dim > 0)
-        shapes = [tuple(c.shape) for c in given]
-        masked = mask is None or tuple(mask.shape) == (b, 1, n)
-        if shapes != [*wanted, *vectors] or z.shape[1] != self.dim or not masked:
-            raise ValueError(self._complaint(z, cond))
-        rest = [c.to(z.dtype) for c in given]
-        sequence = rest[0] if self.sequence_dim else None
-        return sequence, rest[-1] if self.cond_dim else None, mask
+        expected: list[tuple[int, ...]] = []
+        if self.sequence_dim > 0:
+            expected.append((b, self.sequence_dim, n))
+        if self.cond_dim > 0:
+            expected.append((b, self.cond_dim))
+        mask_fits = mask is None or tuple(mask.shape) == (b, 1, n)
+        if [tuple(c.shape) for c in given] != expected or z.shape[1] != self.dim or not mask_fits:
+            raise ValueError(self._shape_error(z, cond))
+        converted = [c.to(z.dtype) for c in given]
+        sequence = converted[0] if self.sequence_dim else None
+        return sequence, converted[-1] if self.cond_dim else None, mask
 
-    def _complaint(self, z: Tensor, cond: tuple[Tensor, ...]) -> str:
+    def _shape_error(self, z: Tensor, cond: tuple[Tensor, ...]) -> str:
         b, n = len(z), z.shape[-1]
         parts = [f"z ({b}, {self.dim}, {n})"]
         parts += [f"a sequence ({b}, {self.sequence_dim}, {n})"] * (self.sequence_dim > 0)
         parts += [f"a vector ({b}, {self.cond_dim})"] * (self.cond_dim > 0)
         got = ", ".join(f"{tuple(c.shape)} {str(c.dtype)[6:]}" for c in (z, *cond))
         return (
-            f"this {type(self).__name__} takes {', '.join(parts)} and perhaps a bool mask "
+            f"this {type(self).__name__} takes {', '.join(parts)} and optionally a bool mask "
             f"({b}, 1, {n}); it got {got}"
         )
 
 
-def stacked(
+def concat_sequence(
     z: Float[Tensor, "b c n"], sequence: Float[Tensor, "b s n"] | None
 ) -> Float[Tensor, "b _ n"]:
-    """The condition of each frame below its data, as more channels."""
+    """Concatenate the data and the condition of each frame along the channels."""
     return z if sequence is None else torch.cat([z, sequence], dim=1)

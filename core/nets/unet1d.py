@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from oneleap.core.errors import InputError
 from oneleap.core.nets.activation import mish
 from oneleap.core.nets.layers import MaskedGroupNorm, keep
-from oneleap.core.nets.sequence import SequenceNet, stacked
+from oneleap.core.nets.sequence import SequenceNet, concat_sequence
 
 Mask = Bool[Tensor, "b 1 n"] | None
 
@@ -18,10 +18,10 @@ class ConvNorm(nn.Module):
     """Convolution, group norm, Mish.
 
     Args:
-        fan_in: Channels in.
-        fan_out: Channels out, a multiple of ``groups``.
-        kernel: Frames, odd.
-        groups: Of the norm.
+        fan_in: Input channels.
+        fan_out: Output channels, a multiple of ``groups``.
+        kernel: Size of the convolution in frames, odd.
+        groups: Groups of the norm.
     """
 
     def __init__(self, fan_in: int, fan_out: int, kernel: int, groups: int) -> None:
@@ -31,19 +31,19 @@ class ConvNorm(nn.Module):
         self.norm = MaskedGroupNorm(groups, fan_out)
 
     def forward(self, x: Float[Tensor, "b c n"], mask: Mask) -> Float[Tensor, "b d n"]:
-        """``x`` is zero at padding; the result is not."""
+        """Apply the layers; ``x`` is zero at padding, the result is not."""
         return mish(self.norm(self.conv(x), mask))
 
 
 class FiLMBlock(nn.Module):
-    """Two convolutions with a residual, the context scaling and shifting between them (FiLM).
+    """Two convolutions with a residual; the context scales and shifts between them (FiLM).
 
     Args:
-        fan_in: Channels in.
-        fan_out: Channels out.
+        fan_in: Input channels.
+        fan_out: Output channels.
         context_dim: Size of the context.
-        kernel: Frames, odd.
-        groups: Of the norms.
+        kernel: Size of the convolutions in frames, odd.
+        groups: Groups of the norms.
     """
 
     def __init__(
@@ -60,7 +60,16 @@ class FiLMBlock(nn.Module):
     def forward(
         self, x: Float[Tensor, "b c n"], context: Float[Tensor, "b g"], mask: Mask
     ) -> Float[Tensor, "b d n"]:
-        """One block; ``x`` is zero at padding, and so is the result."""
+        """Apply the block.
+
+        Args:
+            x: Frames, zero at padding, (b, fan_in, n).
+            context: Context of each sample, (b, context_dim).
+            mask: True where frames are real, (b, 1, n), or ``None``.
+
+        Returns:
+            Frames, zero at padding, (b, fan_out, n).
+        """
         scale, shift = self.film(context).unsqueeze(2).chunk(2, dim=1)
         h = torch.addcmul(shift, self.first(x, mask), 1 + scale)
         return keep(self.second(keep(h, mask), mask) + self.residual(x), mask)
@@ -70,11 +79,11 @@ class Level(nn.ModuleList):
     """Two blocks at one frame rate.
 
     Args:
-        fan_in: Channels in.
-        fan_out: Channels out.
+        fan_in: Input channels.
+        fan_out: Output channels.
         context_dim: Size of the context.
-        kernel: Frames, odd.
-        groups: Of the norms.
+        kernel: Size of the convolutions in frames, odd.
+        groups: Groups of the norms.
     """
 
     def __init__(
@@ -88,7 +97,16 @@ class Level(nn.ModuleList):
     def forward(
         self, x: Float[Tensor, "b c n"], context: Float[Tensor, "b g"], mask: Mask
     ) -> Float[Tensor, "b d n"]:
-        """One block after the other."""
+        """Apply the blocks in order.
+
+        Args:
+            x: Frames, zero at padding, (b, fan_in, n).
+            context: Context of each sample, (b, context_dim).
+            mask: True where frames are real, (b, 1, n), or ``None``.
+
+        Returns:
+            Frames, zero at padding, (b, fan_out, n).
+        """
         for block in self:
             x = block(x, context, mask)
         return x
@@ -97,28 +115,29 @@ class Level(nn.ModuleList):
 class UNet1d(SequenceNet):
     """The U-Net of Diffusion Policy (arXiv 2303.04137): FiLM, group norm, kernel 5.
 
-    Works at any length: it is padded to a multiple of the strides, and cropped back. Other than
-    there, context is added up rather than stacked, FiLM scales by ``1 + s``, per-frame conditions
-    join the data, and the full-rate skip is used too, by the last layers.
+    Any length works: sequences are padded to a multiple of the strides, and the result is cropped.
+    Differences from Diffusion Policy: times and condition are added instead of concatenated, FiLM
+    scales by ``1 + s``, the condition of each frame is concatenated with the data, and the last
+    layers also use the skip connection at the full frame rate.
 
-    ``UNet1d(7, cond_dim=64)`` has 65 M weights, with ``widths=(128, 256, 512)`` 17 M.
+    ``UNet1d(7, cond_dim=64)`` has 65 M weights; with ``widths=(128, 256, 512)`` it has 17 M.
 
-    Hidden layers: ``down.0`` ..., ``mid``, ``up.0`` ..., and the two blocks within each,
-    ``mid.0`` and ``mid.1``; (b, width of the level, frames of the level).
+    Hidden layers: ``down.0`` ..., ``mid``, ``up.0`` ..., and the two blocks of each level, for
+    example ``mid.0`` and ``mid.1``; (b, width of the level, frames of the level).
 
     Args:
         dim: Channels of the data.
         sequence_dim: Channels of the condition per frame; 0 for none.
         cond_dim: Size of the condition vector; 0 for none.
-        widths: Channels of each level; every level but the first has half the frames of the last.
-        context_dim: Size of the vector that times and condition become.
-        kernel: Frames of each convolution, odd.
-        groups: Of the norms; divides every width.
-        guided: Takes a guidance scale per row, ``guidance=w``.
-        time_dim: Size of each set of time features.
+        widths: Channels of each level; each level has half the frames of the level before it.
+        context_dim: Size of the context vector.
+        kernel: Size of each convolution in frames, odd.
+        groups: Groups of the norms; they divide every width.
+        guided: Whether the network takes a guidance scale per row, ``guidance=w``.
+        time_dim: Number of features of each of the two times.
 
     Raises:
-        InputError: If a width is no multiple of ``groups``.
+        InputError: If a width is not a multiple of ``groups``.
     """
 
     def __init__(
@@ -157,7 +176,7 @@ class UNet1d(SequenceNet):
     ) -> Float[Tensor, "b c n"]:
         """See :class:`SequenceNet`."""
         context = mish(context)
-        x, masks = self.padded(stacked(z, sequence), mask)
+        x, masks = self.pad_to_strides(concat_sequence(z, sequence), mask)
         skips: list[Tensor] = []
         for level, blocks in enumerate(self.down):
             if level:
@@ -171,10 +190,10 @@ class UNet1d(SequenceNet):
         u: Tensor = self.outward(self.last(torch.cat([x, skips.pop()], dim=1), masks[0]))
         return u[..., : z.shape[-1]]
 
-    def padded(
+    def pad_to_strides(
         self, x: Float[Tensor, "b c n"], mask: Mask
     ) -> tuple[Float[Tensor, "b c m"], list[Tensor | None]]:
-        """``x`` lengthened until every level halves evenly, and the mask of each level."""
+        """Pad ``x`` until every level halves evenly, and return the mask of each level with it."""
         levels, extra = len(self.widths), -x.shape[-1] % 2 ** (len(self.widths) - 1)
         if mask is None and not extra:
             return x, [None] * levels

@@ -9,10 +9,10 @@ from oneleap.core.nets.sequence import SequenceNet
 
 
 class Gate(nn.Module):
-    """Dilated convolution plus condition, halved into ``sigmoid(gate) tanh(filter)``.
+    """Dilated convolution plus condition, split into ``sigmoid(gate) tanh(filter)``.
 
     Args:
-        width: Channels.
+        width: Number of channels.
         sequence_dim: Channels of the condition per frame; 0 for none.
         dilation: Frames between the three taps.
     """
@@ -29,7 +29,16 @@ class Gate(nn.Module):
         sequence: Float[Tensor, "b s n"] | None,
         mask: Bool[Tensor, "b 1 n"] | None,
     ) -> Float[Tensor, "b c n"]:
-        """The gated activation, zero at padding."""
+        """Compute the gated activation.
+
+        Args:
+            x: Frames, (b, c, n).
+            sequence: Condition of each frame, (b, sequence_dim, n), or ``None``.
+            mask: True where frames are real, (b, 1, n), or ``None``.
+
+        Returns:
+            Activations, zero at padding, (b, c, n).
+        """
         h: Tensor = self.dilated(keep(x, mask))
         if self.condition is not None:
             h = h + self.condition(sequence)
@@ -38,10 +47,10 @@ class Gate(nn.Module):
 
 
 class WaveNetBlock(nn.Module):
-    """A gate, and what it adds to the residual stream and to the skip connection.
+    """A gate, with its contributions to the residual stream and to the skip connection.
 
     Args:
-        width: Channels.
+        width: Number of channels.
         sequence_dim: Channels of the condition per frame; 0 for none.
         dilation: Frames between the three taps.
     """
@@ -60,7 +69,17 @@ class WaveNetBlock(nn.Module):
         sequence: Float[Tensor, "b s n"] | None,
         mask: Bool[Tensor, "b 1 n"] | None,
     ) -> tuple[Float[Tensor, "b c n"], Float[Tensor, "b c n"]]:
-        """The next residual stream, and the skip."""
+        """Apply the block.
+
+        Args:
+            x: Residual stream, (b, c, n).
+            context: Context of each sample, (b, c).
+            sequence: Condition of each frame, (b, sequence_dim, n), or ``None``.
+            mask: True where frames are real, (b, 1, n), or ``None``.
+
+        Returns:
+            The next residual stream, and the skip connection, each (b, c, n).
+        """
         h = self.gate(x + self.step(context).unsqueeze(2), sequence, mask)
         residual, skip = self.outward(h).chunk(2, dim=1)
         return (x + residual) * 0.5**0.5, skip
@@ -69,9 +88,9 @@ class WaveNetBlock(nn.Module):
 class WaveNet(SequenceNet):
     """DiffSinger's denoiser (arXiv 2105.02446, ``usr/diff/net.py``) with two times.
 
-    Every block sees the condition of each frame afresh. Convolutions start Kaiming-normal, the
-    output layer at zero: a fresh network is 0 everywhere. It sees ``sum(dilations)`` frames to
-    either side, 75 by default.
+    Every block receives the condition of each frame. Convolutions start Kaiming-normal and the
+    output layer at zero, so a fresh network is 0 everywhere. The receptive field is
+    ``sum(dilations)`` frames on either side, 75 by default.
 
     ``WaveNet(80, sequence_dim=256)`` has 15 M weights.
 
@@ -81,11 +100,12 @@ class WaveNet(SequenceNet):
         dim: Channels of the data.
         sequence_dim: Channels of the condition per frame; 0 for none.
         cond_dim: Size of the condition vector; 0 for none.
-        width: Channels inside.
-        depth: Blocks.
-        dilation_cycle: Dilations run 1, 2, 4 ... over this many blocks, then start again.
-        guided: Takes a guidance scale per row, ``guidance=w``.
-        time_dim: Size of each set of time features.
+        width: Channels of the hidden layers.
+        depth: Number of blocks.
+        dilation_cycle: Number of blocks over which dilations grow as 1, 2, 4 ... before they start
+            again.
+        guided: Whether the network takes a guidance scale per row, ``guidance=w``.
+        time_dim: Number of features of each of the two times.
     """
 
     def __init__(

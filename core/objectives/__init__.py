@@ -1,4 +1,4 @@
-"""Training objectives: each sees a field ``u(z, r, t)`` and data, and fits any domain."""
+"""Training objectives for a field ``u(z, r, t)``; each of them works in every domain."""
 
 from oneleap.core.objectives.alphaflow import AlphaFlow as AlphaFlow
 from oneleap.core.objectives.consistency_distillation import (

@@ -8,11 +8,11 @@ from torch import Tensor
 
 from oneleap.core.fields.flow_map import (
     consistency_function,
-    follow,
+    integrate_teacher,
+    intermediate_times,
     require_teacher,
-    required_times,
 )
-from oneleap.core.fields.guidance import at, guided_by
+from oneleap.core.fields.guidance import guide_teacher, with_guidance
 from oneleap.core.losses.metrics import Metric, SquaredError, masked_mean
 from oneleap.core.paths.base import LinearPath
 from oneleap.core.paths.edm import Karras
@@ -23,28 +23,28 @@ from oneleap.core.types import Draw, Loss, Objective, TrainingBatch, noise_like
 class ConsistencyDistillation(Objective):
     """Make ``f(z, t) = z - t u(z, 0, t)`` constant along a teacher's trajectories, Eq. (7).
 
-    ``f(z_t, t)`` is drawn to ``f(z_s, s)``, where one step of the teacher's solver leads from
-    ``z_t`` to ``z_s`` at the neighbouring node of a grid; the weight is 1. The right side is the
-    moving average's where the domain keeps one: CM and CoMoSpeech average at a decay of 0.95.
-    Cost: 1 forward and backward pass, 1 forward pass, and the teacher's 1 (2 with Heun).
+    ``f(z_t, t)`` is regressed onto ``f(z_s, s)``, where one step of the teacher's solver leads from
+    ``z_t`` to ``z_s`` at the neighboring node of a grid; the weight is 1. The target uses the
+    moving average if the domain provides one; CM and CoMoSpeech use a decay of 0.95. Cost: 1
+    forward and backward pass, 1 forward pass, and 1 pass of the teacher (2 with Heun).
 
-    With ``guidance`` the student takes the scale as an input, drawn anew for each row, and the
-    teacher, which must be unguided and droppable, is guided at that scale (twice its cost), as
-    DITTO-2 does (arXiv 2405.20289).
+    With ``guidance``, the student takes the scale as input. The scale is drawn for each row, and
+    the teacher is guided at that scale, at twice its cost, as in DITTO-2 (arXiv 2405.20289). The
+    teacher must be unguided, and its conditions must be droppable.
 
-    Traps: only ``u(z, 0, t)`` is trained, so take several steps by
-    :func:`oneleap.core.sampling.consistency.consistency`, not by ``sample``. Start the student
-    from the teacher's weights. Dropout falls differently on the two sides: leave it out.
+    Traps: only ``u(z, 0, t)`` is trained. For several steps use
+    :func:`oneleap.core.sampling.consistency.consistency`, not ``sample``. Start the student from
+    the teacher's weights. Do not use dropout, which differs between prediction and target.
 
-    Deviations: the grid runs over [0, 1], see :class:`oneleap.core.paths.edm.Karras`; Heun's step is
-    taken in ``t``; squared error instead of LPIPS.
+    Deviations: the grid covers [0, 1], see :class:`oneleap.core.paths.edm.Karras`. Heun's step is
+    taken in ``t``. The metric is the squared error instead of LPIPS.
 
     Attributes:
         grid: Noise levels.
-        nodes: How many: CM 18 or 40, CoMoSpeech 50.
-        heun: Heun's step, or else Euler's (CoMoSpeech).
-        metric: Distance between the two ends.
-        guidance: Least and greatest guidance scale; ``None`` for a network without that input.
+        nodes: Number of levels: 18 or 40 in CM, 50 in CoMoSpeech.
+        heun: Whether to take Heun's step instead of Euler's, which CoMoSpeech takes.
+        metric: Distance between ``f(z_t, t)`` and ``f(z_s, s)``.
+        guidance: Smallest and largest guidance scale; ``None`` for a network without that input.
     """
 
     grid: Karras = field(default_factory=Karras)
@@ -59,27 +59,28 @@ class ConsistencyDistillation(Objective):
         generator: torch.Generator | None = None,
         progress: float = 0.0,
     ) -> Draw:
-        """Noise, a node ``t``, the next ``s`` towards the data, perhaps a scale; ``r = 0``."""
+        """Draw noise, nodes ``s < t`` that are neighbors, and a scale if used; ``r = 0``."""
         e = noise_like(x, generator)
         nodes = self.grid.times(self.nodes, x)
         i = torch.randint(1, self.nodes, (len(x),), generator=generator, device=x.device)
         w = None
         if self.guidance is not None:
             low, high = self.guidance
-            share = torch.rand(len(x), generator=generator, device=x.device, dtype=torch.float32)
-            w = (low + (high - low) * share).to(x.dtype)
+            uniform = torch.rand(len(x), generator=generator, device=x.device, dtype=torch.float32)
+            w = (low + (high - low) * uniform).to(x.dtype)
         return Draw(e, torch.zeros_like(nodes[i]), nodes[i], nodes[i - 1], w)
 
-    def loss(self, bound: TrainingBatch, draw: Draw) -> Loss:
-        """``d( f(z_t, t), sg f(z_s, s) )``, ``z_s`` by the teacher."""
-        s, t = required_times(draw, "ConsistencyDistillation"), draw.t
-        teacher = require_teacher(bound, "ConsistencyDistillation", "ImprovedConsistencyTraining")
-        teacher = teacher if draw.w is None else guided_by(teacher, draw.w)
-        student = at(bound.field, draw.w)
-        source = student if bound.target is None else at(bound.target, draw.w)
-        z = LinearPath().point(bound.x, draw.e, t)
+    def loss(self, batch: TrainingBatch, draw: Draw) -> Loss:
+        """``d( f(z_t, t), sg f(z_s, s) )`` with ``z_s`` from the teacher."""
+        s, t = intermediate_times(draw, "ConsistencyDistillation"), draw.t
+        teacher = require_teacher(batch, "ConsistencyDistillation", "ImprovedConsistencyTraining")
+        teacher = teacher if draw.w is None else guide_teacher(teacher, draw.w)
+        student = with_guidance(batch.field, draw.w)
+        source = student if batch.target is None else with_guidance(batch.target, draw.w)
+        z = LinearPath().point(batch.x, draw.e, t)
         with torch.no_grad():
-            target = consistency_function(source, follow(teacher, z, s, t, heun=self.heun), s)
+            z_s = integrate_teacher(teacher, z, s, t, heun=self.heun)
+            target = consistency_function(source, z_s, s)
         prediction = consistency_function(student, z, t)
-        error = masked_mean((prediction - target).detach().square(), bound.mask).mean()
-        return Loss(self.metric(prediction, target, bound.mask), {"consistency_error": error})
+        error = masked_mean((prediction - target).detach().square(), batch.mask).mean()
+        return Loss(self.metric(prediction, target, batch.mask), {"consistency_error": error})

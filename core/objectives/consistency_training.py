@@ -1,4 +1,4 @@
-"""Consistency from data alone: CT (arXiv 2303.01469) and iCT (arXiv 2310.14189)."""
+"""Consistency training without a teacher: CT (arXiv 2303.01469) and iCT (arXiv 2310.14189)."""
 
 import math
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from oneleap.core.fields.flow_map import data_pair, required_times
+from oneleap.core.fields.flow_map import consistency_pair, intermediate_times
 from oneleap.core.losses.metrics import Metric, PseudoHuber, SquaredError, masked_mean
 from oneleap.core.paths.edm import Karras
 from oneleap.core.types import Draw, Loss, Objective, TrainingBatch, noise_like
@@ -15,21 +15,21 @@ from oneleap.core.types import Draw, Loss, Objective, TrainingBatch, noise_like
 
 @dataclass(frozen=True)
 class ConsistencyTraining(Objective):
-    """``f(z_t, t)`` is drawn to ``f(z_s, s)`` with the same data and noise, Eq. (10).
+    """Regress ``f(z_t, t)`` onto ``f(z_s, s)`` with the same data and noise, Eq. (10).
 
-    The grid grows as ``N(p) = ceil(sqrt(p ((s1 + 1)^2 - s0^2) + s0^2) - 1) + 1`` nodes with the
-    share ``p`` of training that is done. The right side is the moving average's where the domain
-    keeps one; CT lets its decay rise with the grid, ``mu = exp(s0 ln(mu0) / N)`` with ``mu0`` 0.95,
-    iCT shows that any average biases training from data: prefer
-    :class:`ImprovedConsistencyTraining`. Cost: 1 forward and backward pass, 1 forward pass.
+    The grid has ``N(p) = ceil(sqrt(p ((s1 + 1)^2 - s0^2) + s0^2) - 1) + 1`` nodes at the share
+    ``p`` of the training run. The target uses the moving average if the domain provides one. CT
+    lets its decay rise with the grid, ``mu = exp(s0 ln(mu0) / N)`` with ``mu0`` 0.95. iCT shows
+    that any average biases training from data; prefer :class:`ImprovedConsistencyTraining`. Cost: 1
+    forward and backward pass, and 1 forward pass.
 
     Traps: see :class:`oneleap.core.objectives.ConsistencyDistillation`.
 
     Attributes:
         grid: Noise levels.
-        first: ``s0``, levels at the start.
-        last: ``s1``, levels at the end; 150, or 200 at 64 x 64 pixels.
-        metric: Distance between the two ends.
+        first: Initial number of levels, ``s0``.
+        last: Final number of levels, ``s1``: 150, or 200 at 64 x 64 pixels.
+        metric: Distance between ``f(z_t, t)`` and ``f(z_s, s)``.
     """
 
     grid: Karras = field(default_factory=Karras)
@@ -38,9 +38,9 @@ class ConsistencyTraining(Objective):
     metric: Metric = field(default_factory=SquaredError)
 
     def nodes(self, progress: float) -> int:
-        """``N`` at a share of the training run."""
-        square = progress * ((self.last + 1) ** 2 - self.first**2) + self.first**2
-        return math.ceil(math.sqrt(square) - 1) + 1
+        """Return the number of nodes ``N`` at a share of the training run."""
+        squared = progress * ((self.last + 1) ** 2 - self.first**2) + self.first**2
+        return math.ceil(math.sqrt(squared) - 1) + 1
 
     def draw(
         self,
@@ -48,40 +48,40 @@ class ConsistencyTraining(Objective):
         generator: torch.Generator | None = None,
         progress: float = 0.0,
     ) -> Draw:
-        """Noise, a node ``t`` and the next node ``s`` towards the data; ``r = 0``."""
+        """Draw noise, a node ``t`` and the next node ``s`` toward the data; ``r = 0``."""
         e, n = noise_like(x, generator), self.nodes(progress)
         nodes = self.grid.times(n, x)
         i = torch.randint(1, n, (len(x),), generator=generator, device=x.device)
         return Draw(e, torch.zeros_like(nodes[i]), nodes[i], nodes[i - 1])
 
-    def loss(self, bound: TrainingBatch, draw: Draw) -> Loss:
+    def loss(self, batch: TrainingBatch, draw: Draw) -> Loss:
         """``d( f(z_t, t), sg f(z_s, s) )``."""
-        s = required_times(draw, "ConsistencyTraining")
-        source = bound.field if bound.target is None else bound.target
-        prediction, target = data_pair(bound, draw, s, source)
-        error = masked_mean((prediction - target).detach().square(), bound.mask).mean()
-        return Loss(self.metric(prediction, target, bound.mask), {"consistency_error": error})
+        s = intermediate_times(draw, "ConsistencyTraining")
+        source = batch.field if batch.target is None else batch.target
+        prediction, target = consistency_pair(batch, draw, s, source)
+        error = masked_mean((prediction - target).detach().square(), batch.mask).mean()
+        return Loss(self.metric(prediction, target, batch.mask), {"consistency_error": error})
 
 
 @dataclass(frozen=True)
 class ImprovedConsistencyTraining(Objective):
-    """iCT: consistency training with five mends, Table 1 of the paper.
+    """iCT: consistency training with five improvements, Table 1 of the paper.
 
-    The weight is ``1 / (sigma_{i+1} - sigma_i)``, Sec. 3.1; there is no average on the right side,
-    Sec. 3.2; the distance is pseudo-Huber, Sec. 3.3; the grid has ``min(s0 2^k, s1) + 1`` nodes,
-    doubled at equal shares of training, Sec. 3.4; intervals follow a lognormal law, Sec. 3.5.
-    Cost: 1 forward and backward pass, 1 forward pass.
+    The weight is ``1 / (sigma_{i+1} - sigma_i)``, Sec. 3.1. The target uses no moving average, Sec.
+    3.2. The distance is pseudo-Huber, Sec. 3.3. The grid has ``min(s0 2^k, s1) + 1`` nodes and
+    doubles after equal shares of training, Sec. 3.4. Intervals follow a lognormal distribution,
+    Sec. 3.5. Cost: 1 forward and backward pass, and 1 forward pass.
 
-    Traps: see :class:`oneleap.core.objectives.ConsistencyDistillation`. The weight makes the
-    loss large, and larger as the grid grows: mind the learning rate and its ratio to other losses.
+    Traps: see :class:`oneleap.core.objectives.ConsistencyDistillation`. The weight makes the loss
+    large, and larger as the grid grows. Adapt the learning rate and the weights of other losses.
 
     Attributes:
-        grid: Noise levels, in the units of the data; the weights and the law are in them, too.
-        first: ``s0``, intervals at the start.
-        last: ``s1``, intervals at the end.
-        log_mean: Of ``sigma``'s lognormal law.
-        log_std: Of the same.
-        metric: Distance between the two ends.
+        grid: Noise levels, in units of the data; they define the weights and the distribution.
+        first: Initial number of intervals, ``s0``.
+        last: Final number of intervals, ``s1``.
+        log_mean: Mean of ``ln sigma``.
+        log_std: Standard deviation of ``ln sigma``.
+        metric: Distance between ``f(z_t, t)`` and ``f(z_s, s)``.
     """
 
     grid: Karras = field(default_factory=Karras)
@@ -92,7 +92,7 @@ class ImprovedConsistencyTraining(Objective):
     metric: Metric = field(default_factory=PseudoHuber)
 
     def nodes(self, progress: float) -> int:
-        """Nodes of the grid at a share of the training run."""
+        """Return the number of nodes of the grid at a share of the training run."""
         stages = (self.last // self.first).bit_length()  # floor(log2) + 1
         stage = min(int(progress * stages), stages - 1)
         return min(self.first << stage, self.last) + 1
@@ -103,17 +103,17 @@ class ImprovedConsistencyTraining(Objective):
         generator: torch.Generator | None = None,
         progress: float = 0.0,
     ) -> Draw:
-        """Noise, and the two ends ``s < t`` of an interval; ``r = 0``."""
+        """Draw noise and the ends ``s < t`` of an interval; ``r = 0``."""
         e, n = noise_like(x, generator), self.nodes(progress)
-        mass = self.grid.log_normal(self.grid.sigmas(n, x), self.log_mean, self.log_std)
-        i = torch.multinomial(mass, len(x), replacement=True, generator=generator)
+        probabilities = self.grid.log_normal(self.grid.sigmas(n, x), self.log_mean, self.log_std)
+        i = torch.multinomial(probabilities, len(x), replacement=True, generator=generator)
         nodes = self.grid.times(n, x)
         return Draw(e, torch.zeros_like(nodes[i]), nodes[i + 1], nodes[i])
 
-    def loss(self, bound: TrainingBatch, draw: Draw) -> Loss:
+    def loss(self, batch: TrainingBatch, draw: Draw) -> Loss:
         """``d( f(z_t, t), sg f(z_s, s) ) / (sigma_t - sigma_s)``."""
-        s = required_times(draw, "ImprovedConsistencyTraining")
-        prediction, target = data_pair(bound, draw, s, bound.field)
+        s = intermediate_times(draw, "ImprovedConsistencyTraining")
+        prediction, target = consistency_pair(batch, draw, s, batch.field)
         gap = self.grid.sigma(draw.t) - self.grid.sigma(s)
-        error = masked_mean((prediction - target).detach().square(), bound.mask).mean()
-        return Loss(self.metric(prediction, target, bound.mask) / gap, {"consistency_error": error})
+        error = masked_mean((prediction - target).detach().square(), batch.mask).mean()
+        return Loss(self.metric(prediction, target, batch.mask) / gap, {"consistency_error": error})

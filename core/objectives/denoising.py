@@ -1,4 +1,4 @@
-"""Diffusion's own losses, EDM's (arXiv 2206.00364) and DDPM's (arXiv 2006.11239), on a field."""
+"""The losses of EDM (arXiv 2206.00364) and DDPM (arXiv 2006.11239), written for a field."""
 
 from dataclasses import dataclass, field
 
@@ -13,29 +13,42 @@ from oneleap.core.paths.times import LogitNormal, Times
 from oneleap.core.types import Draw, Loss, Objective, TrainingBatch, noise_like
 
 
-def weighted(bound: TrainingBatch, draw: Draw, weight: Float[Tensor, "b"], metric: Metric) -> Loss:
-    """Distance between ``weight u(z_t, t, t)`` and ``weight (e - x)``."""
+def weighted_velocity_loss(
+    batch: TrainingBatch, draw: Draw, weight: Float[Tensor, "b"], metric: Metric
+) -> Loss:
+    """Distance between ``weight u(z_t, t, t)`` and ``weight (e - x)``.
+
+    Args:
+        batch: Batch with field and data.
+        draw: Noise and times.
+        weight: Weights of the rows, (b,).
+        metric: Distance between the weighted velocities.
+
+    Returns:
+        Loss of each sample, and the unweighted error for the log.
+    """
     path = LinearPath()
-    u = bound.field(path.point(bound.x, draw.e, draw.t), draw.t, draw.t)
-    v, w = path.velocity(bound.x, draw.e), expand(weight, u)
-    error = masked_mean((u - v).detach().square(), bound.mask).mean()
-    return Loss(metric(w * u, w * v, bound.mask), {"velocity_error": error})
+    u = batch.field(path.point(batch.x, draw.e, draw.t), draw.t, draw.t)
+    v, w = path.velocity(batch.x, draw.e), expand(weight, u)
+    error = masked_mean((u - v).detach().square(), batch.mask).mean()
+    return Loss(metric(w * u, w * v, batch.mask), {"velocity_error": error})
 
 
 @dataclass(frozen=True)
 class Denoising(Objective):
     """EDM, Sec. 5 and Table 1: ``E lambda(sigma) || D(x + sigma e, sigma) - x ||^2``.
 
-    On the linear path ``D - x = t (v - u)``, so with EDM's ``lambda`` it is flow matching under
-    another weight, ``(t / sigma_data)^2 + (1 - t)^2`` for the squared error: the error in units of
-    the output ``F`` of EDM's preconditioned network. Lognormal ``sigma`` is logit-normal ``t``.
-    Cost: 1 forward and backward pass.
+    On the linear path ``D - x = t (v - u)``. With EDM's ``lambda`` the loss is therefore flow
+    matching with another weight. For the squared error, the weight is
+    ``(t / sigma_data)^2 + (1 - t)^2``, which measures the error in units of the output ``F`` of
+    EDM's preconditioned network. A lognormal ``sigma`` is a logit-normal ``t``. Cost: 1 forward and
+    backward pass.
 
-    Trap: the times are those of data with a standard deviation of ``sigma_data``; noise as strong
-    as 80 is hardly ever drawn, so a teacher knows times near 1 by continuation only.
+    Trap: the times suit data with standard deviation ``sigma_data``. Noise levels near 80 are
+    hardly ever drawn, so a teacher only extrapolates to times near 1.
 
     Attributes:
-        times: Of ``t``; EDM's ``P_mean, P_std`` are -1.2, 1.2.
+        times: Distribution of ``t``; EDM's ``P_mean, P_std`` are -1.2, 1.2.
         sigma_data: Standard deviation of the data.
         metric: Distance between prediction and target.
     """
@@ -50,29 +63,30 @@ class Denoising(Objective):
         generator: torch.Generator | None = None,
         progress: float = 0.0,
     ) -> Draw:
-        """Noise and ``r = t``."""
+        """Draw noise and ``r = t``."""
         e = noise_like(x, generator)
         t = self.times.sample((len(x),), x, generator)
         return Draw(e, t, t)
 
-    def loss(self, bound: TrainingBatch, draw: Draw) -> Loss:
+    def loss(self, batch: TrainingBatch, draw: Draw) -> Loss:
         """See the class."""
         weight = torch.hypot(draw.t / self.sigma_data, 1 - draw.t)
-        return weighted(bound, draw, weight, self.metric)
+        return weighted_velocity_loss(batch, draw, weight, self.metric)
 
 
 @dataclass(frozen=True)
 class NoisePrediction(Objective):
     """DDPM, Eq. (14): ``E || eps(x_k, k) - e ||`` over uniform steps ``k``.
 
-    On the linear path ``N - e = (1 - t) (u - v)``: flow matching under another weight, at the
-    times of the schedule. Cost: 1 forward and backward pass.
+    On the linear path ``N - e = (1 - t) (u - v)``. The loss is therefore flow matching with another
+    weight, at the times of the schedule. Cost: 1 forward and backward pass.
 
-    Trap: see :class:`oneleap.core.paths.ddpm.DiscreteVPPath` on one-step sampling of a field trained so.
+    Trap: a field trained with this loss gives poor samples in one step, see
+    :class:`oneleap.core.paths.ddpm.DiscreteVPPath`.
 
     Attributes:
-        schedule: Of the noise.
-        metric: ``SquaredError`` (DiscreteVPPath, Diffusion-QL) or ``AbsoluteError`` (DiffSinger's).
+        schedule: Noise schedule.
+        metric: ``SquaredError`` (DDPM, Diffusion-QL) or ``AbsoluteError`` (DiffSinger).
     """
 
     schedule: DiscreteVPPath = field(default_factory=LinearBetas)
@@ -84,13 +98,13 @@ class NoisePrediction(Objective):
         generator: torch.Generator | None = None,
         progress: float = 0.0,
     ) -> Draw:
-        """Noise and ``r = t``, the time of a step from 1 to the last."""
+        """Draw noise and ``r = t``, the time of a step from 1 to the last."""
         e = noise_like(x, generator)
         last = self.schedule.steps
         k = torch.randint(1, last + 1, (len(x),), generator=generator, device=x.device)
         t = self.schedule.time(k.to(x.dtype))
         return Draw(e, t, t)
 
-    def loss(self, bound: TrainingBatch, draw: Draw) -> Loss:
+    def loss(self, batch: TrainingBatch, draw: Draw) -> Loss:
         """See the class."""
-        return weighted(bound, draw, 1 - draw.t, self.metric)
+        return weighted_velocity_loss(batch, draw, 1 - draw.t, self.metric)

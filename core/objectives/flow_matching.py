@@ -16,8 +16,8 @@ from oneleap.core.types import Draw, Loss, Objective, TrainingBatch, noise_like
 class FlowMatching(Objective):
     """Regress the instantaneous velocity: ``u(z_t, t, t) -> v = e - x``.
 
-    The multi-step reference of every other objective, and the teacher of those that need one.
-    Cost: 1 forward and backward pass.
+    This is the multi-step reference for all other objectives, and the teacher for those that need
+    one. Cost: 1 forward and backward pass.
 
     Attributes:
         times: Distribution of ``t``.
@@ -33,16 +33,16 @@ class FlowMatching(Objective):
         generator: torch.Generator | None = None,
         progress: float = 0.0,
     ) -> Draw:
-        """Noise and ``r = t``."""
+        """Draw noise and ``r = t``."""
         e = noise_like(x, generator)
         t = self.times.sample((len(x),), x, generator)
         return Draw(e, t, t)
 
-    def loss(self, bound: TrainingBatch, draw: Draw) -> Loss:
+    def loss(self, batch: TrainingBatch, draw: Draw) -> Loss:
         """``|| u(z_t, t, t) - (e - x) ||^2``."""
         path = LinearPath()
-        z = path.point(bound.x, draw.e, draw.t)
-        v = path.velocity(bound.x, draw.e)
-        u = bound.field(z, draw.t, draw.t)
-        error = masked_mean((u - v).detach().square(), bound.mask).mean()
-        return Loss(self.metric(u, v, bound.mask), {"velocity_error": error})
+        z = path.point(batch.x, draw.e, draw.t)
+        v = path.velocity(batch.x, draw.e)
+        u = batch.field(z, draw.t, draw.t)
+        error = masked_mean((u - v).detach().square(), batch.mask).mean()
+        return Loss(self.metric(u, v, batch.mask), {"velocity_error": error})

@@ -1,4 +1,4 @@
-"""iMF, improved MeanFlow (Geng et al. 2025, arXiv 2512.02012): average velocity as a v-loss."""
+"""iMF, improved MeanFlow (Geng et al. 2025, arXiv 2512.02012): mean velocity by a velocity loss."""
 
 from dataclasses import dataclass, field
 
@@ -16,26 +16,27 @@ from oneleap.core.types import Draw, Loss, Objective, TrainingBatch, noise_like,
 
 @dataclass(frozen=True)
 class ImprovedMeanFlow(Objective):
-    """Regress the velocity by what the mean velocity says it is, ``V = u + (t - r) du/dt``.
+    """Regress the velocity with ``V = u + (t - r) du/dt``, computed from the mean velocity.
 
-    The target is that of flow matching, ``v = e - x``, and holds no network. ``du/dt`` is the
-    derivative along the *predicted* velocity ``u(z, t, t)``, tangents ``(u(z, t, t), 0, 1)`` in
-    ``(z, r, t)``, and carries no gradient. For a given ``du/dt`` the gradient is MeanFlow's; but
-    the sample's ``e - x``, which MeanFlow puts into the derivative, scatters about the velocity,
-    and ``(t - r) d_z u`` magnifies that. Cost: 1 forward and backward pass, and for the share
-    ``1 - p_equal`` a forward tangent and 1 forward pass; guidance adds 1 or 2 forward passes.
+    The target is that of flow matching, ``v = e - x``, and contains no network. ``du/dt`` is the
+    derivative along the *predicted* velocity ``u(z, t, t)``, with tangents ``(u(z, t, t), 0, 1)``
+    in ``(z, r, t)``, and carries no gradient. For a given ``du/dt`` the gradient equals MeanFlow's.
+    MeanFlow, however, puts the sample's ``e - x`` into the derivative; it scatters about the
+    velocity, and ``(t - r) d_z u`` amplifies the scatter. Cost: 1 forward and backward pass, and
+    for the share ``1 - p_equal`` a forward tangent and 1 forward pass. Guidance adds 1 or 2 forward
+    passes.
 
-    Traps: the derivative is only as good as ``u(z, t, t)``, so keep ``p_equal`` at half. The rest
-    are those of :class:`oneleap.core.objectives.MeanFlow`.
+    Traps: the derivative is only as good as ``u(z, t, t)``, so keep ``p_equal`` at one half. For
+    others see :class:`oneleap.core.objectives.MeanFlow`.
 
-    Deviations: no second head for ``v`` and no second loss (a network here is one field): the
-    velocity is the network's own at ``r = t``, which the paper has as its simpler variant, and
-    the rows with ``r = t`` train it. A scale of guidance is an input with ``guidance.scales``;
-    the interval of guidance is not.
+    Deviations: there is no second head for ``v`` and no second loss, because a network here is one
+    field. The velocity is the network's own at ``r = t``, the paper's simpler variant, and the rows
+    with ``r = t`` train it. A guidance scale can be an input (``guidance.scales``); the interval of
+    guidance cannot.
 
     Attributes:
         pairs: Distribution of ``(r, t)`` and the share of rows with ``r = t``.
-        metric: Distance between ``V`` and the velocity; the paper's is ``AdaptiveSquaredError``.
+        metric: Distance between ``V`` and the velocity; the paper uses ``AdaptiveSquaredError``.
         guidance: Classifier-free guidance of the target; ``None`` for none.
     """
 
@@ -49,30 +50,30 @@ class ImprovedMeanFlow(Objective):
         generator: torch.Generator | None = None,
         progress: float = 0.0,
     ) -> Draw:
-        """Noise and ``r <= t``, the rows with ``r = t`` first."""
+        """Draw noise and ``r <= t``, the rows with ``r = t`` first."""
         e = noise_like(x, generator)
         r, t = self.pairs.sample(len(x), x, generator)
         draw = Draw(e, r, t)
         return draw if self.guidance is None else self.guidance.draw(draw, generator)
 
-    def loss(self, bound: TrainingBatch, draw: Draw) -> Loss:
+    def loss(self, batch: TrainingBatch, draw: Draw) -> Loss:
         """``|| u + (t - r) sg(du/dt) - v ||^2``."""
         path, r, t = LinearPath(), draw.r, draw.t
-        z = path.point(bound.x, draw.e, t)
-        u_of, v = bound.field, path.velocity(bound.x, draw.e)
+        z = path.point(batch.x, draw.e, t)
+        u_field, v = batch.field, path.velocity(batch.x, draw.e)
         if self.guidance is not None:
-            u_of, v = self.guidance(u_of, z, v, draw)
+            u_field, v = self.guidance(u_field, z, v, draw)
         n = self.pairs.n_equal(len(z))
-        equal, apart = slice(0, n), slice(n, None)
+        equal, unequal = slice(0, n), slice(n, None)
         parts = []
         if n > 0:
-            parts.append(rows(u_of, equal)(z[equal], t[equal], t[equal]))
+            parts.append(rows(u_field, equal)(z[equal], t[equal], t[equal]))
         if n < len(z):
-            u_of = rows(u_of, apart)
+            u_field = rows(u_field, unequal)
             with torch.no_grad():
-                along = u_of(z[apart], t[apart], t[apart])
-            u, dudt = total_derivative(u_of, z[apart], r[apart], t[apart], along)
-            parts.append(u + expand(t[apart] - r[apart], u) * dudt)
+                velocity_at_t = u_field(z[unequal], t[unequal], t[unequal])
+            u, dudt = total_derivative(u_field, z[unequal], r[unequal], t[unequal], velocity_at_t)
+            parts.append(u + expand(t[unequal] - r[unequal], u) * dudt)
         velocity = torch.cat(parts)
-        error = masked_mean((velocity - v).detach().square(), bound.mask).mean()
-        return Loss(self.metric(velocity, v, bound.mask), {"velocity_error": error})
+        error = masked_mean((velocity - v).detach().square(), batch.mask).mean()
+        return Loss(self.metric(velocity, v, batch.mask), {"velocity_error": error})

@@ -1,4 +1,4 @@
-"""MeanFlow (Geng et al. 2025, arXiv 2505.13447): average velocity by a JVP."""
+"""MeanFlow (Geng et al. 2025, arXiv 2505.13447): mean velocity by a Jacobian-vector product."""
 
 from dataclasses import dataclass, field
 
@@ -16,23 +16,22 @@ from oneleap.core.types import Draw, Loss, Objective, TrainingBatch, noise_like,
 
 @dataclass(frozen=True)
 class MeanFlow(Objective):
-    """Train ``u`` on the MeanFlow identity, Eq. (6): ``u = v - (t - r) du/dt``.
+    """Train ``u`` with the MeanFlow identity, Eq. (6): ``u = v - (t - r) du/dt``.
 
     ``du/dt = v . d_z u + d_t u`` is one Jacobian-vector product with tangents ``(v, 0, 1)`` in
-    ``(z, r, t)``, Eq. (8); the target carries no gradient, Eq. (10). Where ``r = t`` the identity
-    is flow matching, and no product is taken. With ``guidance``, ``v`` is the guided velocity
-    wherever it occurs, and one step samples the guided model. Cost: 1 forward and backward pass,
-    and a forward tangent for the share ``1 - p_equal`` of the batch; guidance adds 1 or 2 forward
-    passes.
+    ``(z, r, t)``, Eq. (8). The target carries no gradient, Eq. (10). For ``r = t`` the identity is
+    flow matching, and no product is computed. With ``guidance``, ``v`` is the guided velocity
+    throughout, and one step samples from the guided model. Cost: 1 forward and backward pass, and a
+    forward tangent for the share ``1 - p_equal`` of the batch. Guidance adds 1 or 2 forward passes.
 
-    Traps: the target contains the network, so the loss need not fall while samples improve.
-    The derivative wants float32 and low frequencies of the time features. Attention runs on its
-    plain kernel there, of memory quadratic in length, see :func:`oneleap.core.fields.jvp.jvp`.
+    Traps: the target contains the network, so the loss may not fall while samples improve. The
+    derivative needs float32 and time features of low frequency. Attention uses its plain kernel
+    there, with memory quadratic in length, see :func:`oneleap.core.fields.jvp.jvp`.
 
     Attributes:
         pairs: Distribution of ``(r, t)`` and the share of rows with ``r = t``.
-        metric: Distance between ``u`` and its target; the paper's is ``AdaptiveSquaredError``,
-            plain ``SquaredError`` serves low-dimensional actions better (OFQL, DM1).
+        metric: Distance between ``u`` and its target. The paper uses ``AdaptiveSquaredError``;
+            plain ``SquaredError`` is better for low-dimensional actions (OFQL, DM1).
         guidance: Classifier-free guidance of the target, Sec. 4.2; ``None`` for none.
     """
 
@@ -46,29 +45,31 @@ class MeanFlow(Objective):
         generator: torch.Generator | None = None,
         progress: float = 0.0,
     ) -> Draw:
-        """Noise and ``r <= t``, the rows with ``r = t`` first."""
+        """Draw noise and ``r <= t``, the rows with ``r = t`` first."""
         e = noise_like(x, generator)
         r, t = self.pairs.sample(len(x), x, generator)
         draw = Draw(e, r, t)
         return draw if self.guidance is None else self.guidance.draw(draw, generator)
 
-    def loss(self, bound: TrainingBatch, draw: Draw) -> Loss:
+    def loss(self, batch: TrainingBatch, draw: Draw) -> Loss:
         """``|| u - sg(v - (t - r) du/dt) ||^2``."""
         path, r, t = LinearPath(), draw.r, draw.t
-        z = path.point(bound.x, draw.e, t)
-        u_of, v = bound.field, path.velocity(bound.x, draw.e)
+        z = path.point(batch.x, draw.e, t)
+        u_field, v = batch.field, path.velocity(batch.x, draw.e)
         if self.guidance is not None:
-            u_of, v = self.guidance(u_of, z, v, draw)
+            u_field, v = self.guidance(u_field, z, v, draw)
         n = self.pairs.n_equal(len(z))
-        equal, apart = slice(0, n), slice(n, None)
+        equal, unequal = slice(0, n), slice(n, None)
         parts, targets = [], []
         if n > 0:
-            parts.append(rows(u_of, equal)(z[equal], t[equal], t[equal]))
+            parts.append(rows(u_field, equal)(z[equal], t[equal], t[equal]))
             targets.append(v[equal])
         if n < len(z):
-            u, dudt = total_derivative(rows(u_of, apart), z[apart], r[apart], t[apart], v[apart])
+            u, dudt = total_derivative(
+                rows(u_field, unequal), z[unequal], r[unequal], t[unequal], v[unequal]
+            )
             parts.append(u)
-            targets.append(v[apart] - expand(t[apart] - r[apart], u) * dudt)
+            targets.append(v[unequal] - expand(t[unequal] - r[unequal], u) * dudt)
         u, target = torch.cat(parts), torch.cat(targets).detach()
-        error = masked_mean((u - target).detach().square(), bound.mask).mean()
-        return Loss(self.metric(u, target, bound.mask), {"meanflow_error": error})
+        error = masked_mean((u - target).detach().square(), batch.mask).mean()
+        return Loss(self.metric(u, target, batch.mask), {"meanflow_error": error})

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from oneleap.core.errors import InputError
-from oneleap.core.fields.flow_map import pairs, require_teacher
+from oneleap.core.fields.flow_map import require_teacher, teacher_pairs
 from oneleap.core.losses.metrics import Metric, SquaredError, masked_mean
 from oneleap.core.paths.base import LinearPath
 from oneleap.core.paths.times import Times, Uniform
@@ -16,32 +16,32 @@ from oneleap.core.types import Draw, Loss, Objective, TrainingBatch, noise_like
 
 @dataclass(frozen=True)
 class Reflow(Objective):
-    """Flow matching on a teacher's own pairs, noise ``e`` and ``x = ODE(e)``: ``u -> e - x``.
+    """Flow matching on a teacher's pairs of noise ``e`` and data ``ODE(e)``: ``u -> e - ODE(e)``.
 
-    arXiv 2209.03003, Algorithm 1. The pair is deterministic, so its straight lines hardly cross,
-    the field that regresses them bends little, and few steps follow it. At ``t = 1`` it is exact:
-    ``z`` is ``e`` itself there, and ``e - u`` is ``ODE(e)``. The data are not looked at, only
-    their shape and conditions. Cost: 1 forward and backward pass, and the teacher's ``steps``
-    (twice that with Heun, twice again under guidance).
+    See arXiv 2209.03003, Algorithm 1. The pairs are deterministic, so the straight lines between
+    them hardly cross. The field that regresses them bends little, and few steps suffice to sample
+    it. At ``t = 1`` the field is exact: ``z`` equals ``e`` there, and ``e - u`` is ``ODE(e)``. Only
+    the shape and the conditions of the data are used. Cost: 1 forward and backward pass, and
+    ``steps`` passes of the teacher (twice that with Heun, and twice that again under guidance).
 
-    Pairs made once (:func:`oneleap.core.fields.flow_map.pairs`) and kept as a data set spare the
-    teacher: :class:`oneleap.core.objectives.FlowMatching` on them, with their noise for its
+    Pairs that are stored as a dataset (:func:`oneleap.core.fields.flow_map.teacher_pairs`) save the
+    teacher's passes. :class:`oneleap.core.objectives.FlowMatching` on them, with their noise as
     ``draw.e``, is this objective.
 
-    Traps: the student is no better than the teacher's solver, and each round of reflow adds its
-    errors; make the field straight first and distil it then,
-    :class:`oneleap.core.objectives.DirectDistillation`. Start from the teacher's weights.
+    Traps: the student is at best as good as the teacher's solver, and each round of reflow adds
+    errors. Straighten the field first, then distill it
+    (:class:`oneleap.core.objectives.DirectDistillation`). Start from the teacher's weights.
 
-    Deviation: the paper knows one time only. A straight field has the same mean velocity over
-    every interval, so ``r`` is drawn uniformly below ``t`` and ``sample`` works, in any number of
-    steps. No annealing from the teacher's own data (SlimFlow).
+    Deviation: the paper's field has one time. A straight field has the same mean velocity over
+    every interval, so here ``r`` is drawn uniformly below ``t``, and ``sample`` works with any
+    number of steps. There is no annealing from the teacher's data (SlimFlow).
 
     Attributes:
         times: Distribution of ``t``.
-        steps: Of the teacher's solver, from noise to data.
-        heun: Heun's steps, or else Euler's.
-        guidance: Scale at which a teacher whose conditions can be dropped is guided; ``None``
-            takes it as it is.
+        steps: Number of the teacher's solver steps from noise to data.
+        heun: Whether to take Heun's steps instead of Euler's.
+        guidance: Guidance scale for a teacher with droppable conditions; ``None`` leaves the
+            teacher unchanged.
         metric: Distance between field and velocity.
     """
 
@@ -52,9 +52,9 @@ class Reflow(Objective):
     metric: Metric = field(default_factory=SquaredError)
 
     def __post_init__(self) -> None:
-        """Refuse a solver that takes no step."""
+        """Reject a solver without steps."""
         if self.steps < 1:
-            raise InputError(f"steps of Reflow counts the teacher's, from 1 up, not {self.steps}")
+            raise InputError(f"steps of Reflow must be at least 1, not {self.steps}")
 
     def draw(
         self,
@@ -62,16 +62,16 @@ class Reflow(Objective):
         generator: torch.Generator | None = None,
         progress: float = 0.0,
     ) -> Draw:
-        """Noise, ``t``, and ``r`` uniform below it."""
+        """Draw noise, ``t``, and ``r`` uniformly below ``t``."""
         e = noise_like(x, generator)
         t = self.times.sample((len(x),), x, generator)
         return Draw(e, t * Uniform().sample((len(x),), x, generator), t)
 
-    def loss(self, bound: TrainingBatch, draw: Draw) -> Loss:
+    def loss(self, batch: TrainingBatch, draw: Draw) -> Loss:
         """``|| u(z_t, r, t) - (e - ODE(e)) ||^2`` on the line from ``ODE(e)`` to ``e``."""
-        teacher = require_teacher(bound, "Reflow", "MeanFlow", self.guidance)
-        e, x = pairs(teacher, draw.e, steps=self.steps, heun=self.heun)
+        teacher = require_teacher(batch, "Reflow", "MeanFlow", self.guidance)
+        e, x = teacher_pairs(teacher, draw.e, steps=self.steps, heun=self.heun)
         path = LinearPath()
-        u, v = bound.field(path.point(x, e, draw.t), draw.r, draw.t), path.velocity(x, e)
-        error = masked_mean((u - v).detach().square(), bound.mask).mean()
-        return Loss(self.metric(u, v, bound.mask), {"velocity_error": error})
+        u, v = batch.field(path.point(x, e, draw.t), draw.r, draw.t), path.velocity(x, e)
+        error = masked_mean((u - v).detach().square(), batch.mask).mean()
+        return Loss(self.metric(u, v, batch.mask), {"velocity_error": error})

@@ -1,1 +1,1 @@
-"""TODO-FACE core/paths."""
+"""Gaussian paths between data and noise, and distributions of training times."""

@@ -1,24 +1,23 @@
-"""The one convention of time and sign, and the straight path between data and noise.
+"""The convention for time and sign, and the linear path between data and noise.
 
-Everywhere in oneleap's average-velocity methods:
+All average-velocity methods in oneleap use these definitions:
 
-=============================  =====================================
+=============================  ==========================================
 ``t = 0``                      data ``x``
 ``t = 1``                      noise ``e``
-``z_t = (1 - t) x + t e``      a point on the path
-``v = e - x``                  its velocity, ``dz_t / dt``
-``0 <= r <= t <= 1``           ``r`` the target time, ``t`` the current one
+``z_t = (1 - t) x + t e``      point on the path
+``v = e - x``                  velocity of the point, ``dz_t / dt``
+``0 <= r <= t <= 1``           target time ``r`` and current time ``t``
 ``u(z_t, r, t)``               mean velocity over ``[r, t]``
-``z_r = z_t - (t - r) u``      a jump; one step is ``x = e - u(e, 0, 1)``
-=============================  =====================================
+``z_r = z_t - (t - r) u``      one step; from noise to data ``x = e - u(e, 0, 1)``
+=============================  ==========================================
 
-Methods born in another convention (EDM, TrigFlow, DDPM) bring a path object of their own;
-no other file flips a sign.
+Methods with another convention (EDM, TrigFlow, DDPM) use a path object. No other file flips a sign.
 
-**The network of a domain is always a field on this path.** Any other Gaussian path
-``x_tau = a(tau) x + b(tau) e`` is a change of variables onto it, see :class:`GaussianPath`: one
-point, two names. So every objective trains the same network, one step is the same formula after
-any of them, and a field trained under one path is a teacher under every other.
+**A domain's network is always a field on the linear path.** Any other Gaussian path
+``x_tau = a(tau) x + b(tau) e`` is a change of variables, see :class:`GaussianPath`. Therefore every
+objective trains the same network, the formula for one step is always the same, and a field trained
+on one path can teach a student on any other.
 """
 
 from abc import ABC, abstractmethod
@@ -40,15 +39,26 @@ def jump(
     r: Float[Tensor, "b"],
     t: Float[Tensor, "b"],
 ) -> Float[Tensor, "b *d"]:
-    """Carry ``z_t`` to ``z_r`` along the mean velocity ``u`` of ``[r, t]``."""
+    """Move ``z_t`` to ``z_r`` with the mean velocity ``u`` over ``[r, t]``.
+
+    Args:
+        z: State ``z_t``, (b, *d).
+        u: Mean velocity over ``[r, t]``, (b, *d).
+        r: Target times, (b,).
+        t: Current times, (b,).
+
+    Returns:
+        State ``z_r``, (b, *d).
+    """
     return z - expand(t - r, z) * u
 
 
 class GaussianPath(ABC):
-    """``x_tau = a(tau) x + b(tau) e`` with ``e ~ N(0, I)``, as the linear path in disguise.
+    """A path ``x_tau = a(tau) x + b(tau) e`` with ``e ~ N(0, I)``, mapped onto the linear path.
 
-    Divide by ``a + b``: ``z = x_tau / (a + b)`` lies on the linear path at ``t = b / (a + b)``.
-    With ``u = u(z, t, t)``, whatever a network may be asked to predict is affine in ``u``:
+    Division by ``a + b`` gives the point ``z = x_tau / (a + b)`` on the linear path at time
+    ``t = b / (a + b)``. With ``u = u(z, t, t)``, every quantity that a network may predict is
+    affine in ``u``:
 
     ===========  ===========================  =====================
     data         ``D = z - t u``              ``E[x | x_tau]``
@@ -63,11 +73,11 @@ class GaussianPath(ABC):
 
     @abstractmethod
     def scales(self, tau: Float[Tensor, "b"]) -> tuple[Float[Tensor, "b"], Float[Tensor, "b"]]:
-        """``a(tau)`` and ``b(tau)``, how much of the point is data and how much noise."""
+        """Coefficients ``a(tau)`` of the data and ``b(tau)`` of the noise."""
 
     @abstractmethod
     def rates(self, tau: Float[Tensor, "b"]) -> tuple[Float[Tensor, "b"], Float[Tensor, "b"]]:
-        """``a'(tau)`` and ``b'(tau)``."""
+        """Derivatives ``a'(tau)`` and ``b'(tau)``."""
 
     @abstractmethod
     def tau(self, t: Float[Tensor, "b"]) -> Float[Tensor, "b"]:
@@ -81,76 +91,139 @@ class GaussianPath(ABC):
     def point(
         self, x: Float[Tensor, "b *d"], e: Float[Tensor, "b *d"], tau: Float[Tensor, "b"]
     ) -> Float[Tensor, "b *d"]:
-        """``x_tau``, the state between data ``x`` and noise ``e``."""
+        """State ``x_tau`` between data ``x`` and noise ``e``.
+
+        Args:
+            x: Data, (b, *d).
+            e: Standard normal noise, (b, *d).
+            tau: The path's own times, (b,).
+
+        Returns:
+            State ``a(tau) x + b(tau) e``, (b, *d).
+        """
         a, b = self.scales(tau)
         return expand(a, x) * x + expand(b, x) * e
 
     def velocity(
         self, x: Float[Tensor, "b *d"], e: Float[Tensor, "b *d"], tau: Float[Tensor, "b"]
     ) -> Float[Tensor, "b *d"]:
-        """``a' x + b' e``: of a pair of samples, or of the flow if given both posterior means."""
+        """Velocity ``a' x + b' e``.
+
+        Args:
+            x: Data, or their posterior mean, (b, *d).
+            e: Noise, or its posterior mean, (b, *d).
+            tau: The path's own times, (b,).
+
+        Returns:
+            Velocity of this pair of samples, (b, *d). For two posterior means it is the velocity of
+            the probability flow.
+        """
         a, b = self.rates(tau)
         return expand(a, x) * x + expand(b, x) * e
 
     def score(self, e: Float[Tensor, "b *d"], tau: Float[Tensor, "b"]) -> Float[Tensor, "b *d"]:
-        """``-N / b``; infinite where the point is pure data."""
+        """Score ``-N / b``; it is infinite where the point is pure data."""
         return -e / expand(self.scales(tau)[1], e)
 
     def to_linear(
         self, point: Float[Tensor, "b *d"], tau: Float[Tensor, "b"]
     ) -> tuple[Float[Tensor, "b *d"], Float[Tensor, "b"]]:
-        """``(z, t)``, the point and its time as the linear path has them."""
+        """Point and time on the linear path, ``(z, t)``."""
         a, b = self.scales(tau)
         return point / expand(a + b, point), b / (a + b)
 
     def from_linear(
         self, z: Float[Tensor, "b *d"], t: Float[Tensor, "b"]
     ) -> tuple[Float[Tensor, "b *d"], Float[Tensor, "b"]]:
-        """``(x_tau, tau)``; inverse of :meth:`to_linear`."""
+        """Point and time on this path, ``(x_tau, tau)``; inverse of :meth:`to_linear`."""
         tau = self.tau(t)
         a, b = self.scales(tau)
         return z * expand(a + b, z), tau
 
-    def ends(
+    def posterior_means(
         self,
         field: Callable[[Tensor, Tensor, Tensor], Tensor],
         point: Float[Tensor, "b *d"],
         tau: Float[Tensor, "b"],
     ) -> tuple[Float[Tensor, "b *d"], Float[Tensor, "b *d"]]:
-        """Posterior means of data and noise by a field's velocity; singular nowhere.
+        """Posterior means of data and noise from a field's velocity; nowhere singular.
 
         Cost: 1 network evaluation.
+
+        Args:
+            field: Field on the linear path.
+            point: State ``x_tau``, (b, *d).
+            tau: The path's own times, (b,).
+
+        Returns:
+            ``E[x | x_tau]`` and ``E[e | x_tau]``, each (b, *d).
         """
         z, t = self.to_linear(point, tau)
         u, w = field(z, t, t), expand(t, z)
         return z - w * u, z + (1 - w) * u
 
-    # The same pair out of what a network predicts. A field is the noise less the data.
+    # Posterior means of data and noise, from one predicted quantity.
 
     def from_data(
         self, data: Float[Tensor, "b *d"], point: Float[Tensor, "b *d"], tau: Float[Tensor, "b"]
     ) -> tuple[Float[Tensor, "b *d"], Float[Tensor, "b *d"]]:
-        """Means of data and noise, given the former; undefined where ``b = 0``."""
+        """Posterior means of data and noise, from the mean of the data.
+
+        Args:
+            data: Posterior mean of the data, (b, *d).
+            point: State ``x_tau``, (b, *d).
+            tau: The path's own times, (b,).
+
+        Returns:
+            Means of data and noise, each (b, *d); undefined where ``b(tau) = 0``.
+        """
         a, b = (expand(c, point) for c in self.scales(tau))
         return data, (point - a * data) / b
 
     def from_noise(
         self, noise: Float[Tensor, "b *d"], point: Float[Tensor, "b *d"], tau: Float[Tensor, "b"]
     ) -> tuple[Float[Tensor, "b *d"], Float[Tensor, "b *d"]]:
-        """Means of data and noise, given the latter; undefined where ``a = 0``."""
+        """Posterior means of data and noise, from the mean of the noise.
+
+        Args:
+            noise: Posterior mean of the noise, (b, *d).
+            point: State ``x_tau``, (b, *d).
+            tau: The path's own times, (b,).
+
+        Returns:
+            Means of data and noise, each (b, *d); undefined where ``a(tau) = 0``.
+        """
         a, b = (expand(c, point) for c in self.scales(tau))
         return (point - b * noise) / a, noise
 
     def from_score(
         self, score: Float[Tensor, "b *d"], point: Float[Tensor, "b *d"], tau: Float[Tensor, "b"]
     ) -> tuple[Float[Tensor, "b *d"], Float[Tensor, "b *d"]]:
-        """Means of data and noise, given the score; undefined where ``a = 0``."""
+        """Posterior means of data and noise, from the score.
+
+        Args:
+            score: Gradient of the log-density of ``x_tau``, (b, *d).
+            point: State ``x_tau``, (b, *d).
+            tau: The path's own times, (b,).
+
+        Returns:
+            Means of data and noise, each (b, *d); undefined where ``a(tau) = 0``.
+        """
         return self.from_noise(-expand(self.scales(tau)[1], point) * score, point, tau)
 
     def from_velocity(
         self, velocity: Float[Tensor, "b *d"], point: Float[Tensor, "b *d"], tau: Float[Tensor, "b"]
     ) -> tuple[Float[Tensor, "b *d"], Float[Tensor, "b *d"]]:
-        """Means of data and noise, given ``dx_tau / dtau``: Cramer's rule."""
+        """Posterior means of data and noise, from the velocity, by Cramer's rule.
+
+        Args:
+            velocity: ``dx_tau / dtau``, (b, *d).
+            point: State ``x_tau``, (b, *d).
+            tau: The path's own times, (b,).
+
+        Returns:
+            Means of data and noise, each (b, *d).
+        """
         a, b, da, db = (expand(c, point) for c in (*self.scales(tau), *self.rates(tau)))
         det = a * db - da * b
         return (db * point - b * velocity) / det, (a * velocity - da * point) / det
@@ -158,7 +231,7 @@ class GaussianPath(ABC):
 
 @dataclass(frozen=True)
 class LinearPath(GaussianPath):
-    """``z_t = (1 - t) x + t e``: rectified flow, MeanFlow and their kin."""
+    """Linear path ``z_t = (1 - t) x + t e`` of rectified flow, MeanFlow and similar methods."""
 
     def scales(self, tau: Float[Tensor, "b"]) -> tuple[Float[Tensor, "b"], Float[Tensor, "b"]]:
         """``1 - t`` and ``t``."""
@@ -179,30 +252,31 @@ class LinearPath(GaussianPath):
         e: Float[Tensor, "b *d"],
         tau: Float[Tensor, "b"] | None = None,
     ) -> Float[Tensor, "b *d"]:
-        """``v = dz_t / dt = e - x``, the same at every time."""
+        """Velocity ``v = dz_t / dt = e - x``, the same at all times."""
         return e - x
 
 
 @dataclass(frozen=True)
 class ExternalTeacher:
-    """A field made of a network born under another path, to teach ours.
+    """A field made from a network that was trained on another path.
 
-    ``ExternalTeacher(path, lambda x, tau: path.from_noise(net(x, tau), x, tau))`` makes one of a network
-    that predicts noise.
+    For example, ``ExternalTeacher(path, lambda x, tau: path.from_noise(net(x, tau), x, tau))``
+    wraps a network that predicts noise.
 
     Attributes:
-        path: The path the network was trained under.
-        ends: Posterior means of data and noise, given ``(x_tau, tau)``.
-        t_max: Later times are answered as this one: the noisiest the network knows (for an EDM
-            network ``80 / 81``), where the linear path runs on to pure noise.
+        path: Path on which the network was trained.
+        posterior_means: Function of ``(x_tau, tau)`` that returns the posterior means of data and
+            noise.
+        t_max: Latest time at which the network is evaluated. Later times are replaced by this one,
+            because the linear path runs on to pure noise. For an EDM network it is ``80 / 81``.
     """
 
     path: GaussianPath
-    ends: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+    posterior_means: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
     t_max: float = 1.0
 
     def __call__(self, z: Tensor, r: Tensor, t: Tensor) -> Tensor:
         """Instantaneous velocity ``N - D`` at ``t``; ``r`` is ignored."""
         point, tau = self.path.from_linear(z, t.clamp(max=self.t_max))
-        data, noise = self.ends(point, tau)
+        data, noise = self.posterior_means(point, tau)
         return noise - data

@@ -14,36 +14,37 @@ from oneleap.core.paths.base import GaussianPath
 
 
 class DiscreteVPPath(GaussianPath):
-    """``x_k = sqrt(abar_k) x + sqrt(1 - abar_k) e``, ``abar_k`` the product of ``1 - beta``.
+    """Path ``x_k = sqrt(abar_k) x + sqrt(1 - abar_k) e`` in discrete steps ``k``.
 
-    Its time is the number ``k`` of noising steps, a whole number in a float tensor: ``k = 0`` is
-    data, ``k = steps`` the noisiest. Papers that number the steps from 0 mean ``k - 1``.
+    ``abar_k`` is the product of ``1 - beta`` over the first ``k`` steps. The path's own time is
+    ``k``, a whole number in a float tensor: ``k = 0`` is the data and ``k = steps`` the noisiest
+    state. Papers that count the steps from 0 write ``k - 1``.
 
-    A discrete path has no time derivative. ``rates`` are those of ``x_k`` in the angle whose
-    cosine is ``sqrt(abar)``, so that ``velocity`` is the ``v`` of Salimans & Ho (2022).
+    A discrete path has no time derivative. ``rates`` are the derivatives of ``x_k`` with respect to
+    the angle whose cosine is ``sqrt(abar)``. With them, ``velocity`` is the ``v`` of Salimans & Ho
+    (2022).
 
-    The last ``x_k`` holds a little data, ``sqrt(abar_steps)``; sampling takes pure noise for it,
-    as its inventors do. The linear path's ``t = 1`` lies beyond: few steps reach only 0.93 (the
-    five of Diffusion-QL) or 0.82 (the hundred of DiffSinger). A field that was trained on this
-    path alone is asked for one step ``e - u(e, 0, 1)`` in vain; distil it, or train from data.
+    The last state still holds a little of the data, ``sqrt(abar_steps)``; sampling replaces it by
+    pure noise, as the original papers do. The linear path's ``t = 1`` therefore lies beyond the
+    schedule. Short schedules only reach 0.93 (the five steps of Diffusion-QL) or 0.82 (the hundred
+    of DiffSinger). A field that was trained on such a path alone gives poor samples in one step,
+    ``e - u(e, 0, 1)``. Distill it, or train from data with another objective.
     """
 
     steps: int
 
     @abstractmethod
     def betas(self) -> NDArray[np.float64]:
-        """Variance that each step adds, (steps,)."""
-
-    @cached_property
-    def alpha_bar(self) -> NDArray[np.float64]:
-        """Share of the data's variance left after ``k`` steps, ``k`` from 0: (steps + 1,)."""
-        alphas_cumprod = np.cumprod(1 - self.betas(), dtype=np.float64)
-        return np.concatenate([np.ones(1), alphas_cumprod])
+        """Variance added by each step, (steps,)."""
 
     @cached_property
     def alphas_cumprod(self) -> tuple[float, ...]:
-        """The same as plain numbers: once asked for, traced code holds them for constants."""
-        return tuple(self.alpha_bar.tolist())
+        """``abar_k`` for ``k`` from 0 to ``steps``: the share of the data's variance that is left.
+
+        The values are plain numbers, so code traced by ``torch.compile`` treats them as constants
+        once this property has been read.
+        """
+        return (1.0, *np.cumprod(1 - self.betas(), dtype=np.float64).tolist())
 
     def scales(self, tau: Float[Tensor, "b"]) -> tuple[Float[Tensor, "b"], Float[Tensor, "b"]]:
         """``sqrt(abar)`` and ``sqrt(1 - abar)``."""
@@ -53,25 +54,25 @@ class DiscreteVPPath(GaussianPath):
         return a, b
 
     def rates(self, tau: Float[Tensor, "b"]) -> tuple[Float[Tensor, "b"], Float[Tensor, "b"]]:
-        """``-sqrt(1 - abar)`` and ``sqrt(abar)``: per radian, not per step."""
+        """``-sqrt(1 - abar)`` and ``sqrt(abar)``: derivatives per radian, not per step."""
         a, b = self.scales(tau)
         return -b, a
 
     def tau(self, t: Float[Tensor, "b"]) -> Float[Tensor, "b"]:
-        """The step whose time is nearest."""
+        """The step whose time is nearest to ``t``."""
         nodes = self.time(torch.arange(self.steps + 1).to(t))
-        between = (nodes[1:] + nodes[:-1]) / 2
-        return torch.searchsorted(between, t.contiguous()).to(t)
+        midpoints = (nodes[1:] + nodes[:-1]) / 2
+        return torch.searchsorted(midpoints, t.contiguous()).to(t)
 
 
 @dataclass(frozen=True)
 class LinearBetas(DiscreteVPPath):
-    """``beta`` evenly spaced: DiscreteVPPath; DiffSinger with ``last = 0.06`` over 100 steps.
+    """Evenly spaced ``beta``, as in DDPM; DiffSinger takes ``last = 0.06`` over 100 steps.
 
     Attributes:
         steps: Number of noising steps.
-        first: Least ``beta``.
-        last: Greatest ``beta``.
+        first: Smallest ``beta``.
+        last: Largest ``beta``.
     """
 
     steps: int = 1000
@@ -85,12 +86,12 @@ class LinearBetas(DiscreteVPPath):
 
 @dataclass(frozen=True)
 class CosineBetas(DiscreteVPPath):
-    """``abar`` a squared cosine, Nichol & Dhariwal 2021, Eq. (17): "squaredcos_cap_v2".
+    """Squared-cosine ``abar``, Nichol & Dhariwal 2021, Eq. (17), known as "squaredcos_cap_v2".
 
     Attributes:
         steps: Number of noising steps.
-        offset: Keeps the first ``beta`` from being too small.
-        max_beta: Cap, without which the last step would erase the data.
+        offset: Offset that keeps the first ``beta`` from being too small.
+        max_beta: Upper bound of ``beta``. Without it the last step would erase the data.
     """
 
     steps: int = 100
@@ -100,14 +101,14 @@ class CosineBetas(DiscreteVPPath):
     def betas(self) -> NDArray[np.float64]:
         """See :meth:`DiscreteVPPath.betas`."""
         k = np.arange(self.steps + 1) / self.steps
-        share = np.cos((k + self.offset) / (1 + self.offset) * np.pi / 2) ** 2
-        betas: NDArray[np.float64] = np.minimum(1 - share[1:] / share[:-1], self.max_beta)
+        alphas = np.cos((k + self.offset) / (1 + self.offset) * np.pi / 2) ** 2
+        betas: NDArray[np.float64] = np.minimum(1 - alphas[1:] / alphas[:-1], self.max_beta)
         return betas
 
 
 @dataclass(frozen=True)
 class VPBetas(DiscreteVPPath):
-    """The variance-preserving SDE in ``steps`` steps: Xiao et al. 2022, and Diffusion-QL.
+    """The variance-preserving SDE in ``steps`` steps, as in Xiao et al. 2022 and Diffusion-QL.
 
     Attributes:
         steps: Number of noising steps.

@@ -1,4 +1,4 @@
-"""Where on [0, 1] an objective looks: distributions of single times and of pairs ``r <= t``."""
+"""Distributions of training times on [0, 1]: single times, and pairs ``r <= t``."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
@@ -17,7 +17,16 @@ class Times(ABC):
     def sample(
         self, shape: tuple[int, ...], like: Tensor, generator: torch.Generator | None = None
     ) -> Tensor:
-        """Independent times of the given shape, with the dtype and device of ``like``."""
+        """Draw independent times.
+
+        Args:
+            shape: Shape of the result.
+            like: Tensor whose dtype and device the result has.
+            generator: Source of randomness.
+
+        Returns:
+            Times in [0, 1].
+        """
 
 
 @dataclass(frozen=True)
@@ -36,8 +45,8 @@ class LogitNormal(Times):
     """``sigmoid(N(mean, std^2))``, Esser et al. 2024; MeanFlow's default is (-0.4, 1).
 
     Attributes:
-        mean: Of the logit; negative leans towards data.
-        std: Of the logit.
+        mean: Mean of the logit; negative values favor times near the data.
+        std: Standard deviation of the logit.
     """
 
     mean: float = -0.4
@@ -53,21 +62,21 @@ class LogitNormal(Times):
 
 @dataclass(frozen=True)
 class TimePairs:
-    """Pairs ``r <= t``: two draws sorted, then ``r = t`` for the first rows of the batch.
+    """Pairs ``r <= t``: two sorted draws, with ``r = t`` in the first rows of the batch.
 
-    Which rows are equal is fixed, not random: the rows of a shuffled batch are exchangeable, and
-    a fixed split lets an objective skip the work that equal rows do not need (their Jacobian
-    term is multiplied by zero) without a shape that depends on data.
+    The rows with ``r = t`` are fixed, not random, because the rows of a shuffled batch are
+    exchangeable. With a fixed split an objective can skip work that these rows do not need (their
+    Jacobian term is multiplied by zero), and no shape depends on data.
 
-    A random interval is almost never the one the model is used on, which is [0, 1] for one step.
-    ``deployed`` pins the last rows of the batch to intervals that a sampler will ask for.
+    A random interval is almost never the interval that a sampler uses, which is [0, 1] for one
+    step. ``deployed`` assigns the last rows of the batch to the intervals of such samplers.
 
     Attributes:
         times: Distribution of both draws.
-        p_equal: Share of rows with ``r = t``, where a mean velocity is an instantaneous one.
-        deployed: Numbers of steps to sample with; (1, 2) pins to [0, 1], [0, 1/2] and [1/2, 1],
-            each as likely as the others. None of them by default.
-        p_deployed: Share of the batch that is pinned, if ``deployed`` names any steps.
+        p_equal: Share of rows with ``r = t``, where the mean velocity is the instantaneous one.
+        deployed: Numbers of sampling steps to train for; (1, 2) selects the intervals [0, 1], [0,
+            1/2] and [1/2, 1] with equal probability. Empty for none.
+        p_deployed: Share of the batch on these intervals; unused if ``deployed`` is empty.
     """
 
     times: Times = field(default_factory=LogitNormal)
@@ -76,19 +85,19 @@ class TimePairs:
     p_deployed: float = 0.1
 
     def __post_init__(self) -> None:
-        """Refuse shares outside [0, 1], and steps that no sampler takes."""
+        """Reject shares outside [0, 1] and numbers of steps below 1."""
         if not 0 <= self.p_equal <= 1:
-            raise InputError(f"p_equal is a share between 0 and 1, not {self.p_equal}")
+            raise InputError(f"p_equal must lie in [0, 1], not {self.p_equal}")
         if any(steps < 1 for steps in self.deployed):
-            raise InputError(f"deployed lists numbers of steps from 1 up, not {self.deployed}")
+            raise InputError(f"deployed must list positive numbers of steps, not {self.deployed}")
         if self.deployed and not 0 < self.p_deployed <= 1 - self.p_equal + 1e-9:  # rounding
             raise InputError(
-                f"p_deployed is a share above 0 of the rows that p_equal={self.p_equal} leaves, "
+                f"p_deployed must be above 0 and at most 1 - p_equal = {1 - self.p_equal:g}, "
                 f"not {self.p_deployed}"
             )
 
     def n_equal(self, n: int) -> int:
-        """How many leading rows of a batch of ``n`` have ``r = t``.
+        """Number of leading rows with ``r = t`` in a batch of ``n``.
 
         Raises:
             InputError: If the batch is too small to hold both kinds of rows.
@@ -96,43 +105,54 @@ class TimePairs:
         equal = round(n * self.p_equal)
         if 0 < self.p_equal < 1 and equal in (0, n):
             raise InputError(
-                f"a batch of {n} cannot hold a share p_equal={self.p_equal} of rows with r = t: "
-                "take a larger batch"
+                f"a batch of {n} is too small to split by p_equal={self.p_equal}: "
+                "use a larger batch"
             )
         return equal
 
     def n_deployed(self, n: int) -> int:
-        """How many of the last rows of a batch of ``n`` are pinned to deployed intervals.
+        """Number of last rows on deployed intervals in a batch of ``n``.
 
         Raises:
             InputError: If the batch is too small to hold any.
         """
-        pinned = round(n * self.p_deployed) if self.deployed else 0
-        if self.deployed and pinned == 0:
+        rows = round(n * self.p_deployed) if self.deployed else 0
+        if self.deployed and rows == 0:
             raise InputError(
-                f"a batch of {n} cannot hold a share p_deployed={self.p_deployed} of rows on "
-                "deployed intervals: take a larger batch"
+                f"a batch of {n} is too small for p_deployed={self.p_deployed}: use a larger batch"
             )
-        return min(pinned, n - self.n_equal(n))
+        return min(rows, n - self.n_equal(n))
 
     def sample(
         self, n: int, like: Tensor, generator: torch.Generator | None = None
     ) -> tuple[Float[Tensor, "n"], Float[Tensor, "n"]]:
-        """Draw ``(r, t)``, the rows with ``r = t`` first."""
-        both = self.times.sample((2, n), like, generator)
-        r, t = both.amin(0), both.amax(0)
+        """Draw ``(r, t)``, with the rows where ``r = t`` first.
+
+        Args:
+            n: Number of rows.
+            like: Tensor whose dtype and device the times have.
+            generator: Source of randomness.
+
+        Returns:
+            Times ``r`` and ``t``, each (n,), with ``r <= t``.
+
+        Raises:
+            InputError: If the batch is too small for the shares.
+        """
+        times = self.times.sample((2, n), like, generator)
+        r, t = times.amin(0), times.amax(0)
         equal = self.n_equal(n)
         r[:equal] = t[:equal]
         if self.deployed:
-            pinned = slice(n - self.n_deployed(n), None)
-            r[pinned], t[pinned] = self._intervals(len(t[pinned]), like, generator)
+            last = slice(n - self.n_deployed(n), None)
+            r[last], t[last] = self._deployed_intervals(len(t[last]), like, generator)
         return r, t
 
-    def _intervals(
+    def _deployed_intervals(
         self, n: int, like: Tensor, generator: torch.Generator | None
     ) -> tuple[Float[Tensor, "n"], Float[Tensor, "n"]]:
-        """Intervals of a sampler's grids, at random."""
-        ends = [(k / steps, (k + 1) / steps) for steps in self.deployed for k in range(steps)]
-        chosen = torch.randint(len(ends), (n,), generator=generator, device=like.device)
-        r, t = torch.tensor(ends, dtype=like.dtype, device=like.device)[chosen].unbind(1)
+        """Draw intervals from the grids of the deployed samplers."""
+        grid = [(k / steps, (k + 1) / steps) for steps in self.deployed for k in range(steps)]
+        index = torch.randint(len(grid), (n,), generator=generator, device=like.device)
+        r, t = torch.tensor(grid, dtype=like.dtype, device=like.device)[index].unbind(1)
         return r, t

@@ -1,1 +1,1 @@
-"""TODO-FACE core/sampling."""
+"""Sampling: from noise to data, as functions and as samplers that configurations name."""

@@ -1,4 +1,4 @@
-"""Samplers of multi-step diffusion models, on fields: DDIM, DDPM, PLMS, and EDM's."""
+"""Samplers of multi-step diffusion models, applied to fields: DDIM, DDPM, PLMS and EDM's."""
 
 import itertools
 import math
@@ -11,8 +11,8 @@ from torch import Tensor
 from oneleap.core.errors import InputError
 from oneleap.core.paths.ddpm import DiscreteVPPath
 from oneleap.core.paths.edm import EDM, Karras
-from oneleap.core.sampling.consistency import fresh
-from oneleap.core.sampling.ode import Progress
+from oneleap.core.sampling.consistency import fresh_noise
+from oneleap.core.sampling.ode import StepCallback
 from oneleap.core.types import Field
 
 ADAMS_BASHFORTH = (
@@ -21,13 +21,14 @@ ADAMS_BASHFORTH = (
     (23 / 12, -16 / 12, 5 / 12),
     (55 / 24, -59 / 24, 37 / 24, -9 / 24),
 )
+"""Coefficients of the Adams-Bashforth methods of orders 1 to 4, newest slope first."""
 
 
 def nodes(schedule: DiscreteVPPath, steps: int | None) -> list[int]:
-    """``steps + 1`` noising steps, evenly spread from the last down to 0, which is data.
+    """Return ``steps + 1`` noising steps, evenly spread from the last down to 0, which is data.
 
     Raises:
-        InputError: If the schedule has fewer than ``steps`` steps, or there are none to take.
+        InputError: If ``steps`` is not between 1 and the number of steps of the schedule.
     """
     last = schedule.steps
     steps = last if steps is None else steps
@@ -46,37 +47,43 @@ def ddim(
     clip: float | None = None,
     noises: Float[Tensor, "n b *d"] | None = None,
     generator: torch.Generator | None = None,
-    progress: Progress | None = None,
+    callback: StepCallback | None = None,
 ) -> Float[Tensor, "b *d"]:
     """DDIM (Song et al. 2021, arXiv 2010.02502), Eq. (12), first order.
 
-    ``x' = a' D + sqrt(b'^2 - s^2) N + s e`` with the noise ``s`` of Eq. (16). Cost: ``steps``
-    network evaluations.
+    A step is ``x' = a' D + sqrt(b'^2 - s^2) N + s e``, with the noise ``s`` of Eq. (16) and the
+    posterior means ``D`` of the data and ``N`` of the noise. Cost: ``steps`` network evaluations.
 
     Args:
-        field: Of whose velocity ``u(z, t, t)`` the means ``D`` of data and ``N`` of noise are.
-        noise: Taken for ``x`` at the schedule's last step.
-        schedule: Of the noise.
-        steps: How many of the schedule's steps to take; all by default.
+        field: Field whose instantaneous velocity gives the posterior means.
+        noise: Standard normal noise, used as the state at the schedule's last step, (b, *d).
+        schedule: Noise schedule.
+        steps: Number of the schedule's steps to take; all by default.
         eta: 0 is deterministic, 1 is DDPM's ancestral sampling.
-        clip: Greatest magnitude of the data, to which ``D`` is cut.
-        noises: Fresh noise of each step but the last, instead of drawn.
-        generator: Of that noise.
-        progress: Called after each step with the number of steps done and the state.
+        clip: Bound on the magnitude of ``D``; ``None`` for none.
+        noises: Fresh noise of each step but the last, (steps - 1, b, *d); drawn by default.
+        generator: Source of the fresh noise.
+        callback: Called after each step with the number of steps done and the state.
+
+    Returns:
+        Data, (b, *d).
+
+    Raises:
+        InputError: If the schedule does not allow this number of steps.
     """
     x = noise
-    for i, (k, then) in enumerate(itertools.pairwise(nodes(schedule, steps))):
+    for i, (k, k_next) in enumerate(itertools.pairwise(nodes(schedule, steps))):
         tau = x.new_full((len(x),), k)
-        data, e = schedule.ends(field, x, tau)
+        data, e = schedule.posterior_means(field, x, tau)
         if clip is not None:
             data, e = schedule.from_data(data.clamp(-clip, clip), x, tau)
-        now, left = schedule.alphas_cumprod[k], schedule.alphas_cumprod[then]
-        variance = eta**2 * (1 - left) / (1 - now) * (1 - now / left)
-        x = math.sqrt(left) * data + math.sqrt(max(0.0, 1 - left - variance)) * e
+        abar, abar_next = schedule.alphas_cumprod[k], schedule.alphas_cumprod[k_next]
+        variance = eta**2 * (1 - abar_next) / (1 - abar) * (1 - abar / abar_next)
+        x = math.sqrt(abar_next) * data + math.sqrt(max(0.0, 1 - abar_next - variance)) * e
         if variance > 0:
-            x = x + math.sqrt(variance) * fresh(noises, i, x, generator)
-        if progress is not None:
-            progress(i + 1, x)
+            x = x + math.sqrt(variance) * fresh_noise(noises, i, x, generator)
+        if callback is not None:
+            callback(i + 1, x)
     return x
 
 
@@ -89,12 +96,28 @@ def ddpm(
     clip: float | None = None,
     noises: Float[Tensor, "n b *d"] | None = None,
     generator: torch.Generator | None = None,
-    progress: Progress | None = None,
+    callback: StepCallback | None = None,
 ) -> Float[Tensor, "b *d"]:
     """Ancestral sampling (Ho et al. 2020, arXiv 2006.11239), Algorithm 2.
 
-    Each step draws from ``q(x' | x, D)``, the posterior with the smaller of the two variances the
-    paper offers: DDIM with ``eta = 1``, whose arguments these are.
+    Each step draws from ``q(x' | x, D)``, the posterior with the smaller of the paper's two
+    variances. This is DDIM with ``eta = 1``.
+
+    Args:
+        field: Field whose instantaneous velocity gives the posterior means.
+        noise: Standard normal noise, used as the state at the schedule's last step, (b, *d).
+        schedule: Noise schedule.
+        steps: Number of the schedule's steps to take; all by default.
+        clip: Bound on the magnitude of ``D``; ``None`` for none.
+        noises: Fresh noise of each step but the last, (steps - 1, b, *d); drawn by default.
+        generator: Source of the fresh noise.
+        callback: Called after each step with the number of steps done and the state.
+
+    Returns:
+        Data, (b, *d).
+
+    Raises:
+        InputError: If the schedule does not allow this number of steps.
     """
     return ddim(
         field,
@@ -105,7 +128,7 @@ def ddpm(
         clip=clip,
         noises=noises,
         generator=generator,
-        progress=progress,
+        callback=callback,
     )
 
 
@@ -115,42 +138,48 @@ def plms(
     schedule: DiscreteVPPath,
     *,
     steps: int | None = None,
-    progress: Progress | None = None,
+    callback: StepCallback | None = None,
 ) -> Float[Tensor, "b *d"]:
     """PNDM's linear multistep method (Liu et al. 2022, arXiv 2202.09778), second order.
 
-    DDIM's step along noise extrapolated from the last four by Adams and Bashforth's formula, the
-    start by fewer and, at first, by an Euler step averaged with its successor, as DiffSinger
-    samples. Deterministic. Cost: ``steps + 1`` network evaluations.
+    A step is DDIM's along noise extrapolated from the last four predictions (Adams-Bashforth). The
+    first steps use fewer predictions. The very first averages an Euler step with its successor, as
+    DiffSinger does. Deterministic. Cost: ``steps + 1`` network evaluations.
 
     Args:
-        field: Of whose velocity the means of data and noise are.
-        noise: Taken for ``x`` at the schedule's last step.
-        schedule: Of the noise.
-        steps: How many of the schedule's steps to take; all by default.
-        progress: Called after each step with the number of steps done and the state.
+        field: Field whose instantaneous velocity gives the posterior means.
+        noise: Standard normal noise, used as the state at the schedule's last step, (b, *d).
+        schedule: Noise schedule.
+        steps: Number of the schedule's steps to take; all by default.
+        callback: Called after each step with the number of steps done and the state.
+
+    Returns:
+        Data, (b, *d).
+
+    Raises:
+        InputError: If the schedule does not allow this number of steps.
     """
 
     def predict(x: Tensor, k: int) -> Tensor:
-        return schedule.ends(field, x, x.new_full((len(x),), k))[1]
+        return schedule.posterior_means(field, x, x.new_full((len(x),), k))[1]
 
-    def transfer(x: Tensor, e: Tensor, k: int, then: int) -> Tensor:
-        now, left = schedule.alphas_cumprod[k], schedule.alphas_cumprod[then]
-        return math.sqrt(left) * (x - math.sqrt(1 - now) * e) / math.sqrt(now) + (
-            math.sqrt(1 - left) * e
+    def transfer(x: Tensor, e: Tensor, k: int, k_next: int) -> Tensor:
+        abar, abar_next = schedule.alphas_cumprod[k], schedule.alphas_cumprod[k_next]
+        return math.sqrt(abar_next) * (x - math.sqrt(1 - abar) * e) / math.sqrt(abar) + (
+            math.sqrt(1 - abar_next) * e
         )
 
     x, past = noise, deque[Tensor](maxlen=4)
-    for i, (k, then) in enumerate(itertools.pairwise(nodes(schedule, steps))):
+    for i, (k, k_next) in enumerate(itertools.pairwise(nodes(schedule, steps))):
         past.appendleft(predict(x, k))
         if i == 0:
-            e = (past[0] + predict(transfer(x, past[0], k, then), then)) / 2
+            e = (past[0] + predict(transfer(x, past[0], k, k_next), k_next)) / 2
         else:
             weights = ADAMS_BASHFORTH[len(past) - 1]
             e = torch.stack([w * p for w, p in zip(weights, past, strict=True)]).sum(0)
-        x = transfer(x, e, k, then)
-        if progress is not None:
-            progress(i + 1, x)
+        x = transfer(x, e, k, k_next)
+        if callback is not None:
+            callback(i + 1, x)
     return x
 
 
@@ -161,34 +190,42 @@ def edm(
     steps: int,
     levels: Karras = Karras(),  # noqa: B008  (frozen)
     heun: bool = True,
-    progress: Progress | None = None,
+    callback: StepCallback | None = None,
 ) -> Float[Tensor, "b *d"]:
     """EDM's deterministic sampler (Karras et al. 2022, arXiv 2206.00364), Algorithm 1.
 
-    Second order with Heun's step, first with Euler's. Cost: ``2 steps - 1`` network evaluations,
-    ``steps`` with Euler.
+    Second order with Heun's steps, first order with Euler's. Cost: ``2 steps - 1`` network
+    evaluations, or ``steps`` with Euler.
 
     Args:
-        field: Of whose velocity the means of data and noise are.
-        noise: Standard normal; the start is ``sigma_max`` times it.
-        steps: Number of noise levels; the last step leads from the least to 0.
+        field: Field whose instantaneous velocity gives the posterior means.
+        noise: Standard normal noise, (b, *d); it is multiplied by ``sigma_max``.
+        steps: Number of noise levels; the last step leads from the smallest level to 0.
         levels: Noise levels.
-        heun: Heun's step, on all but the last level.
-        progress: Called after each step with the number of steps done and the state.
+        heun: Whether to take Heun's step on all but the last level.
+        callback: Called after each step with the number of steps done and the state.
+
+    Returns:
+        Data, (b, *d).
 
     Raises:
         InputError: If ``steps`` is not positive.
     """
     if steps < 1:
         raise InputError(f"sampling takes at least 1 step, not {steps}")
-    path, x = EDM(), noise * levels.sigma_max
+
+    def slope_at(x: Tensor, sigma: float) -> Tensor:
+        """Return ``dx/dsigma``, which is the mean of the noise."""
+        return EDM().posterior_means(field, x, x.new_full((len(x),), sigma))[1]
+
+    x = noise * levels.sigma_max
     sigmas = [*reversed(levels.sigmas(steps, torch.empty(0).double()).tolist()), 0.0]
-    for i, (sigma, then) in enumerate(itertools.pairwise(sigmas)):
-        slope = path.ends(field, x, x.new_full((len(x),), sigma))[1]  # dx/dsigma is the noise
-        if heun and then > 0:
-            trial = x + (then - sigma) * slope
-            slope = (slope + path.ends(field, trial, x.new_full((len(x),), then))[1]) / 2
-        x = x + (then - sigma) * slope
-        if progress is not None:
-            progress(i + 1, x)
+    for i, (sigma, sigma_next) in enumerate(itertools.pairwise(sigmas)):
+        slope = slope_at(x, sigma)
+        if heun and sigma_next > 0:
+            trial = x + (sigma_next - sigma) * slope
+            slope = (slope + slope_at(trial, sigma_next)) / 2
+        x = x + (sigma_next - sigma) * slope
+        if callback is not None:
+            callback(i + 1, x)
     return x

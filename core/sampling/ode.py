@@ -1,4 +1,4 @@
-"""From noise to data: jumps along a mean-velocity field, and the ODE solvers of multi-step ones."""
+"""Sampling along the mean velocity, and ODE solvers for the instantaneous velocity."""
 
 from collections.abc import Callable
 
@@ -10,12 +10,12 @@ from oneleap.core.errors import InputError
 from oneleap.core.paths.base import jump
 from oneleap.core.types import Field
 
-Progress = Callable[[int, Tensor], None]
-"""Called after each step with the number of steps done and the state."""
+StepCallback = Callable[[int, Tensor], None]
+"""Function that is called after each step with the number of steps done and the state."""
 
 
 def time_grid(steps: int, like: Float[Tensor, "b *d"]) -> Float[Tensor, "k"]:
-    """``steps + 1`` equally spaced times from 1 (noise) down to 0 (data).
+    """Return ``steps + 1`` equally spaced times from 1 (noise) down to 0 (data).
 
     Raises:
         InputError: If ``steps`` is not positive.
@@ -30,14 +30,26 @@ def sample(
     noise: Float[Tensor, "b *d"],
     *,
     steps: int = 1,
-    progress: Progress | None = None,
+    callback: StepCallback | None = None,
 ) -> Float[Tensor, "b *d"]:
-    """Jump from noise to data in ``steps`` equal leaps of the mean velocity.
+    """Generate data in equal steps along the mean velocity.
 
-    One step is ``e - u(e, 0, 1)``. Differentiable in ``noise`` and in the field.
-    Cost: ``steps`` network evaluations.
+    One step is ``e - u(e, 0, 1)``. Differentiable with respect to the noise and the field. Cost:
+    ``steps`` network evaluations.
+
+    Args:
+        field: Mean-velocity field.
+        noise: Noise ``e``, the state at ``t = 1``, (b, *d).
+        steps: Number of steps.
+        callback: Called after each step with the number of steps done and the state.
+
+    Returns:
+        Data, (b, *d).
+
+    Raises:
+        InputError: If ``steps`` is not positive.
     """
-    if steps == 1 and progress is None:  # the same jump with fewer small operations
+    if steps == 1 and callback is None:  # the same jump with fewer small operations
         zero, one = noise.new_zeros(len(noise)), noise.new_ones(len(noise))
         return noise - field(noise, zero, one)
     z = noise
@@ -45,8 +57,8 @@ def sample(
     for k in range(steps):
         t, r = times[k], times[k + 1]
         z = jump(z, field(z, r, t), r, t)
-        if progress is not None:
-            progress(k + 1, z)
+        if callback is not None:
+            callback(k + 1, z)
     return z
 
 
@@ -55,13 +67,25 @@ def euler(
     noise: Float[Tensor, "b *d"],
     *,
     steps: int,
-    progress: Progress | None = None,
+    callback: StepCallback | None = None,
 ) -> Float[Tensor, "b *d"]:
     """Euler's method on the instantaneous velocity ``u(z, t, t)``, first order.
 
     Cost: ``steps`` network evaluations.
+
+    Args:
+        field: Field whose instantaneous velocity is integrated.
+        noise: Noise ``e``, the state at ``t = 1``, (b, *d).
+        steps: Number of equal steps.
+        callback: Called after each step with the number of steps done and the state.
+
+    Returns:
+        Data, (b, *d).
+
+    Raises:
+        InputError: If ``steps`` is not positive.
     """
-    return sample(lambda z, r, t: field(z, t, t), noise, steps=steps, progress=progress)
+    return sample(lambda z, r, t: field(z, t, t), noise, steps=steps, callback=callback)
 
 
 def heun(
@@ -69,15 +93,27 @@ def heun(
     noise: Float[Tensor, "b *d"],
     *,
     steps: int,
-    progress: Progress | None = None,
+    callback: StepCallback | None = None,
 ) -> Float[Tensor, "b *d"]:
     """Heun's method on the instantaneous velocity ``u(z, t, t)``, second order.
 
     Cost: ``2 * steps`` network evaluations.
+
+    Args:
+        field: Field whose instantaneous velocity is integrated.
+        noise: Noise ``e``, the state at ``t = 1``, (b, *d).
+        steps: Number of equal steps.
+        callback: Called after each step with the number of steps done and the state.
+
+    Returns:
+        Data, (b, *d).
+
+    Raises:
+        InputError: If ``steps`` is not positive.
     """
 
     def mean_slope(z: Tensor, r: Tensor, t: Tensor) -> Tensor:
         v = field(z, t, t)
         return (v + field(jump(z, v, r, t), r, r)) / 2
 
-    return sample(mean_slope, noise, steps=steps, progress=progress)
+    return sample(mean_slope, noise, steps=steps, callback=callback)

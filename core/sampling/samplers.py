@@ -1,7 +1,7 @@
-"""Samplers as values: how a model goes from noise to data, named in its configuration.
+"""Samplers that configurations can name; each generates data from noise.
 
 Each sampler is a frozen dataclass around a function of this package. With a coarse guess of the
-data, most can start part of the way, see :mod:`oneleap.core.sampling.shallow`.
+data, most can start at an intermediate time, see :mod:`oneleap.core.sampling.shallow`.
 """
 
 from abc import ABC, abstractmethod
@@ -29,7 +29,7 @@ class Sampler(ABC):
     """How data are generated; subclasses are frozen dataclasses."""
 
     steps: int
-    """Steps of the sampler. Some take more than one network call per step."""
+    """Number of steps. Some samplers take more than one network call per step."""
 
     @abstractmethod
     def __call__(
@@ -44,17 +44,21 @@ class Sampler(ABC):
 
         Args:
             field: Mean velocity of the model under its conditions.
-            noise: Standard normal noise.
-            generator: Source of further noise, for samplers that draw any.
-            guess: Coarse guess of the data, for samplers that start part of the way.
+            noise: Standard normal noise, (b, *d).
+            generator: Source of fresh noise, for samplers that draw any.
+            guess: Coarse guess of the data, (b, *d), for samplers that start at an intermediate
+                time.
 
         Returns:
-            Data, of the shape of ``noise``.
+            Data, (b, *d).
+
+        Raises:
+            InputError: If a setting is invalid, or a guess is needed and missing.
         """
 
 
 def with_steps(sampler: S, steps: int | None) -> S:
-    """Return the sampler with another number of steps; ``None`` leaves it as it is.
+    """Return the sampler with another number of steps; ``None`` changes nothing.
 
     Raises:
         InputError: If the number is not positive.
@@ -70,11 +74,11 @@ def with_steps(sampler: S, steps: int | None) -> S:
 
 @dataclass(frozen=True)
 class FlowMapSampler(Sampler):
-    """Jumps along the mean velocity: MeanFlow, SplitMeanFlow, Shortcut and similar methods.
+    """Steps along the mean velocity: for MeanFlow, SplitMeanFlow, Shortcut and similar methods.
 
     Attributes:
-        steps: Jumps of equal length, one network call each; the methods are trained for 1.
-        depth: Time to start from, with a coarse guess; 1 starts from noise alone.
+        steps: Number of equal steps, one network call each; the methods are trained for 1.
+        depth: Start time if there is a coarse guess; 1 starts from noise alone.
     """
 
     steps: int = 1
@@ -94,12 +98,12 @@ class FlowMapSampler(Sampler):
 
 @dataclass(frozen=True)
 class EulerSampler(Sampler):
-    """Euler's method along the instantaneous velocity: flow matching.
+    """Euler's method on the instantaneous velocity: for flow matching.
 
     Attributes:
-        steps: Steps of equal length; one network call each, two under guidance.
-        guidance: Scale of classifier-free guidance; 1 is none.
-        depth: Time to start from, with a coarse guess; openvpi's ``T_start`` is 1 minus this.
+        steps: Number of equal steps; one network call each, two under guidance.
+        guidance: Scale of classifier-free guidance; 1 means none.
+        depth: Start time if there is a coarse guess; openvpi's ``T_start`` is 1 minus this.
     """
 
     steps: int = 10
@@ -121,12 +125,12 @@ class EulerSampler(Sampler):
 
 @dataclass(frozen=True)
 class HeunSampler(Sampler):
-    """Heun's method along the instantaneous velocity, of second order.
+    """Heun's method on the instantaneous velocity, second order.
 
     Attributes:
-        steps: Steps of equal length; two network calls each, four under guidance.
-        guidance: Scale of classifier-free guidance; 1 is none.
-        depth: Time to start from, with a coarse guess; 1 starts from noise alone.
+        steps: Number of equal steps; two network calls each, four under guidance.
+        guidance: Scale of classifier-free guidance; 1 means none.
+        depth: Start time if there is a coarse guess; 1 starts from noise alone.
     """
 
     steps: int = 10
@@ -148,13 +152,13 @@ class HeunSampler(Sampler):
 
 @dataclass(frozen=True)
 class EDMSampler(Sampler):
-    """EDM's solver over Karras' noise levels; CoMoSpeech's teacher takes Euler's steps.
+    """EDM's solver on Karras' noise levels; CoMoSpeech's teacher takes Euler's steps.
 
     Attributes:
-        steps: Noise levels.
+        steps: Number of noise levels.
         levels: Spacing and range of the noise levels.
-        heun: Take Heun's step, of two network calls.
-        guidance: Scale of classifier-free guidance; 1 is none.
+        heun: Whether to take Heun's steps, of two network calls each.
+        guidance: Scale of classifier-free guidance; 1 means none.
     """
 
     steps: int = 50
@@ -177,11 +181,11 @@ class EDMSampler(Sampler):
 
 @dataclass(frozen=True)
 class ConsistencySampler(Sampler):
-    """Jumps to the data and back to some noise, for consistency models.
+    """Multistep consistency sampling: step to the data, add noise, and step again.
 
     Attributes:
-        steps: Jumps, one network call each.
-        depth: Time to start from, with a coarse guess; 1 starts from noise alone.
+        steps: Number of steps, one network call each.
+        depth: Start time if there is a coarse guess; 1 starts from noise alone.
     """
 
     steps: int = 1
@@ -205,10 +209,10 @@ class ConsistencySampler(Sampler):
 
 @dataclass(frozen=True)
 class GammaSampler(Sampler):
-    """CTM's gamma-sampling: jumps too far along the flow map, then adds the noise that is missing.
+    """CTM's gamma-sampling: step too far along the flow map, then add the missing noise.
 
     Attributes:
-        steps: Jumps of equal length, one network call each.
+        steps: Number of equal steps, one network call each.
         gamma: Share of fresh noise, from 0 (deterministic) to 1 (:class:`ConsistencySampler`).
     """
 
@@ -233,10 +237,10 @@ class DDPMSampler(Sampler):
 
     Attributes:
         schedule: Noise schedule of training.
-        steps: Steps of the schedule that are taken, evenly spread; one network call each.
-        clip: Greatest magnitude of normalized data; ``None`` for data not scaled by their range.
-        start_step: Step to start from with a coarse guess, DiffSinger's K; ``None`` starts from
-            noise alone.
+        steps: Number of steps taken, evenly spread over the schedule; one network call each.
+        clip: Bound on the magnitude of normalized data; ``None`` for data without a fixed range.
+        start_step: Step to start from if there is a coarse guess, DiffSinger's K; ``None`` starts
+            from noise alone.
     """
 
     schedule: DiscreteVPPath = field(default_factory=CosineBetas)
@@ -260,13 +264,13 @@ class DDPMSampler(Sampler):
 
 @dataclass(frozen=True)
 class DDIMSampler(Sampler):
-    """DDIM, deterministic.
+    """DDIM without fresh noise (deterministic).
 
     Attributes:
         schedule: Noise schedule of training.
-        steps: Steps of the schedule that are taken, evenly spread; one network call each.
-        clip: Greatest magnitude of normalized data; ``None`` for data not scaled by their range.
-        start_step: Step to start from with a coarse guess; ``None`` starts from noise alone.
+        steps: Number of steps taken, evenly spread over the schedule; one network call each.
+        clip: Bound on the magnitude of normalized data; ``None`` for data without a fixed range.
+        start_step: Step to start from if there is a coarse guess; ``None`` starts from noise alone.
     """
 
     schedule: DiscreteVPPath = field(default_factory=CosineBetas)
@@ -294,9 +298,9 @@ class PLMSSampler(Sampler):
 
     Attributes:
         schedule: Noise schedule of training.
-        steps: Steps of the schedule that are taken, evenly spread; one network call each, and one
-            more.
-        start_step: Step to start from with a coarse guess; ``None`` starts from noise alone.
+        steps: Number of steps taken, evenly spread over the schedule; one network call each, and
+            one extra call.
+        start_step: Step to start from if there is a coarse guess; ``None`` starts from noise alone.
     """
 
     schedule: DiscreteVPPath = field(default_factory=CosineBetas)
@@ -317,5 +321,5 @@ class PLMSSampler(Sampler):
 
 
 def _at_most(steps: int, schedule: DiscreteVPPath, start_step: int | None) -> int:
-    """Limit the steps after a shallow start to those that are left."""
+    """Limit the number of steps after a shallow start to the steps that are left."""
     return steps if start_step is None else min(steps, schedule.steps)

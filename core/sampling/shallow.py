@@ -1,10 +1,10 @@
-"""Shallow start: sampling from a coarse guess under some noise, instead of from noise alone.
+"""Shallow start: sampling from a noisy coarse guess instead of from noise alone.
 
-At depth ``t0`` sampling starts from ``z = (1 - t0) guess + t0 e``, and only times up to ``t0`` are
-needed. On ``[0, t0]`` the straight path from ``x`` to ``z_t0`` is a whole straight path with other
-noise, ``e' = (1 - t0) x + t0 e``, in the time ``s = t / t0``: it has the same points,
-``z_s = (1 - s) x + s e'``, and mean velocities ``t0`` times as large. So an objective or a sampler
-that is handed ``e'`` as noise and ``t0 u(z, t0 r, t0 s)`` as field works unchanged.
+At depth ``t0``, sampling starts from ``z = (1 - t0) guess + t0 e``, and only times up to ``t0`` are
+needed. On ``[0, t0]``, the linear path from ``x`` to ``z_t0`` is itself a complete linear path with
+the noise ``e' = (1 - t0) x + t0 e`` and the time ``s = t / t0``. It passes the same points,
+``z_s = (1 - s) x + s e'``, and mean velocities that are ``t0`` times as large. An objective or a
+sampler therefore works unchanged with ``e'`` as noise and ``t0 u(z, t0 r, t0 s)`` as field.
 """
 
 from dataclasses import dataclass
@@ -23,12 +23,15 @@ from oneleap.core.types import Conditioned, Field
 def blend(
     x: Float[Tensor, "b *d"], e: Float[Tensor, "b *d"], depth: float
 ) -> Float[Tensor, "b *d"]:
-    """Mix data and noise, ``(1 - t0) x + t0 e``; at depth 1 this is the noise itself.
+    """Mix data and noise, ``(1 - t0) x + t0 e``; at depth 1 return the noise.
 
     Args:
-        x: Data, or a guess of them.
-        e: Standard normal noise of the same shape.
+        x: Data, or a guess of them, (b, *d).
+        e: Standard normal noise, (b, *d).
         depth: Time ``t0`` on the linear path, in (0, 1].
+
+    Returns:
+        State ``z_t0``, (b, *d).
     """
     return e if depth == 1 else (1 - depth) * x + depth * e
 
@@ -39,7 +42,7 @@ class ScaledNet:
 
     Attributes:
         net: Network, called as ``net(z, r, t, *cond)``.
-        depth: Time at which ``s`` is 1.
+        depth: Time ``t0`` at which ``s`` is 1.
     """
 
     net: Any
@@ -63,15 +66,15 @@ def shallow_start(
 
     Args:
         field: Mean velocity over [0, 1].
-        noise: Standard normal noise.
-        guess: Coarse guess of the data; needed at depths below 1.
-        depth: Time ``t0`` to start from; 1 is noise alone.
+        noise: Standard normal noise, (b, *d).
+        guess: Coarse guess of the data, (b, *d); needed if ``depth`` is below 1.
+        depth: Start time ``t0``; 1 starts from noise alone.
 
     Returns:
-        The field and the state to start from, both in the time ``s = t / t0``.
+        The field and the initial state, both in the time ``s = t / t0``.
 
     Raises:
-        InputError: If the depth is no time, or there is no guess to start from.
+        InputError: If the depth is not in (0, 1], or a guess is needed and missing.
     """
     if not 0 < depth <= 1:
         raise InputError(f"depth: a time above 0, at most 1, not {depth}")
@@ -86,11 +89,11 @@ def shallow_start(
 
 @dataclass(frozen=True)
 class FirstSteps(DiscreteVPPath):
-    """The first steps of a noise schedule: diffusion from step K on, as in DiffSinger.
+    """The first steps of a noise schedule, for diffusion that starts at step K, as in DiffSinger.
 
     Attributes:
         schedule: The whole schedule.
-        steps: K.
+        steps: Number of steps, K.
     """
 
     schedule: DiscreteVPPath
@@ -107,19 +110,19 @@ def shallow_diffusion(
     guess: Float[Tensor, "b *d"] | None,
     start_step: int | None,
 ) -> tuple[Float[Tensor, "b *d"], DiscreteVPPath]:
-    """Prepare diffusion sampling from a step of the schedule.
+    """Prepare diffusion sampling from an intermediate step of the schedule.
 
     Args:
         schedule: Noise schedule of training.
-        noise: Standard normal noise.
-        guess: Coarse guess of the data; needed with ``start_step``.
+        noise: Standard normal noise, (b, *d).
+        guess: Coarse guess of the data, (b, *d); needed with ``start_step``.
         start_step: Step to start from; ``None`` starts from noise alone, at the last step.
 
     Returns:
-        The state to start from, and the steps of the schedule that are left.
+        The initial state, and the part of the schedule that is left.
 
     Raises:
-        InputError: If there is no such step, or no guess to start from.
+        InputError: If the step is not in the schedule, or the guess is missing.
     """
     if start_step is None:
         return noise, schedule

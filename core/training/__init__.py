@@ -1,1 +1,1 @@
-"""TODO-FACE core/training."""
+"""Models, the Lightning module that trains them, and the folder of a run."""

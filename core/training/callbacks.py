@@ -1,4 +1,4 @@
-"""What happens around training: configuration, progress, the finished model."""
+"""Lightning callbacks of every run: configuration, progress line, export of the model."""
 
 import sys
 import time
@@ -20,21 +20,21 @@ from oneleap.core.training.checkpoints import Checkpoints, is_fast_dev_run
 from oneleap.core.training.module import trained_model
 from oneleap.core.training.run import BEST, CONFIG, MODEL
 
-PER_RUN = ("config", "run", "runs", "ckpt_path", "weights_only")
-"""Settings of one run rather than of an experiment, left out of its ``config.yaml``."""
+RUN_SETTINGS = ("config", "run", "runs", "ckpt_path", "weights_only")
+"""Settings of a single run; the saved ``config.yaml`` does not contain them."""
 
 
 class SaveConfig(SaveConfigCallback):
-    """Writes the resolved configuration into the run's folder, fit to be used as ``--config``.
+    """Writes the resolved configuration to the run's folder; it can be used as ``--config``.
 
-    After the first step, not before: a run that is refused leaves nothing behind.
+    It is written after the first step, so a run that is refused leaves no files.
     """
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Too early: data, teacher and batch may yet be refused."""
+        """Do nothing: data, teacher and batch may still be refused."""
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: object) -> None:
-        """Write it once, and say where."""
+        """Write the configuration once, and print the folder."""
         if self.already_saved:
             return
         if trainer.is_global_zero:
@@ -44,7 +44,7 @@ class SaveConfig(SaveConfigCallback):
     def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """See Lightning's ``SaveConfigCallback``."""
         config = self.config.clone()
-        for name in PER_RUN:
+        for name in RUN_SETTINGS:
             config.pop(name, None)
         text = self.parser.dump(config, skip_validation=True)
         with replacing(Path(trainer.default_root_dir) / CONFIG) as path:
@@ -52,12 +52,12 @@ class SaveConfig(SaveConfigCallback):
 
 
 class Progress(ProgressBar):
-    """One line on the standard error, refreshed by the clock so that steps cost nothing.
+    """A progress line on standard error, refreshed by time, so that steps cost nothing.
 
     Args:
-        every_s: Seconds between two refreshes on a terminal; a log file gets a line every
-            30 times that.
-        shown: Most figures shown.
+        every_s: Seconds between two refreshes on a terminal. A log file gets a line every 30 times
+            that.
+        shown: Largest number of values shown.
     """
 
     def __init__(self, every_s: float = 1.0, shown: int = 4) -> None:
@@ -67,15 +67,15 @@ class Progress(ProgressBar):
         self._bar: Bar | None = None
 
     def disable(self) -> None:
-        """Lightning asks this of all processes but the first."""
+        """Disable the line; Lightning calls this in all processes but the first."""
         self._enabled = False
 
     def enable(self) -> None:
-        """See :meth:`disable`."""
+        """Enable the line."""
         self._enabled = True
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Open the line."""
+        """Start the line."""
         if not self._enabled:
             return
         columns = (
@@ -86,8 +86,8 @@ class Progress(ProgressBar):
             TextColumn("{task.fields[figures]}"),
         )
         console = Console(stderr=True)
-        off = not console.is_terminal
-        self._bar = Bar(*columns, console=console, auto_refresh=False, disable=off)
+        disable = not console.is_terminal
+        self._bar = Bar(*columns, console=console, auto_refresh=False, disable=disable)
         total = trainer.max_steps if trainer.max_steps > 0 else None
         self._bar.add_task("fit", total=total, completed=trainer.global_step, figures="")
         self._bar.start()
@@ -96,19 +96,19 @@ class Progress(ProgressBar):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Refresh if it is time."""
+        """Refresh the line if it is time."""
         if time.monotonic() > self._next:
             self._refresh(trainer)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Leave the line complete."""
+        """Show the final state."""
         self._refresh(trainer)
         self._close()
 
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:
-        """Do not write on over an error message."""
+        """Stop the line, so that it does not overwrite an error message."""
         self._close()
 
     def _refresh(self, trainer: Trainer) -> None:
@@ -130,11 +130,11 @@ class Progress(ProgressBar):
 
 
 class Export(Callback):
-    """Writes the trained model to ``model/`` of the run's folder, with a model card.
+    """Writes the trained model with a model card to ``model/`` in the run's folder.
 
     Args:
-        weights: Those of the last step, or of ``best.ckpt`` if there is one. A score that picked
-            its own checkpoint is flattering: say so when you report it.
+        weights: Weights of the last step, or of ``best.ckpt`` if there is one. A score that
+            selected its own checkpoint is biased upward; say so when you report it.
     """
 
     def __init__(self, weights: Literal["last", "best"] = "last") -> None:
@@ -158,23 +158,23 @@ class Export(Callback):
 
 
 def _facts(trainer: Trainer, best: bool) -> dict[str, object]:
-    """What the model card says of the run."""
+    """Return the facts of the run for the model card."""
     module = trainer.lightning_module
     facts: dict[str, object] = {
-        "Weights": "best of those scored during training" if best else "last step",
+        "Weights": "best score during training" if best else "last step",
         "Gradient steps": trainer.global_step,
         "Seed": _seed(module),
         "Hardware": hardware(module.device),
     }
-    for kept in trainer.checkpoint_callbacks:
-        if isinstance(kept, Checkpoints):
-            facts["Training time"] = f"{kept.state_dict()['seconds'] / 60:.1f} minutes"
-            if kept.best is not None:
-                facts[f"Best {kept.monitor} during training"] = f"{kept.best:.4g}"
+    for callback in trainer.checkpoint_callbacks:
+        if isinstance(callback, Checkpoints):
+            facts["Training time"] = f"{callback.state_dict()['seconds'] / 60:.1f} minutes"
+            if callback.best is not None:
+                facts[f"Best {callback.monitor} during training"] = f"{callback.best:.4g}"
     return facts
 
 
 def _seed(module: LightningModule) -> object:
-    """Return the seed that a module was trained with, wherever it keeps it."""
+    """Return the training seed of a module, from its recipe or its own attribute."""
     model = getattr(module, "model", module)
     return getattr(getattr(model, "recipe", model), "seed", "none")

@@ -1,4 +1,4 @@
-"""Checkpoints of a run: the last, to go on from, and the best."""
+"""Checkpoints of a run: the last one, to resume from, and the best one."""
 
 import math
 import os
@@ -20,10 +20,10 @@ from oneleap.core.training.run import BEST, LAST
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes checkpoints beside their place, then renames.
+    """Writes each checkpoint to a temporary file in its folder, then renames it.
 
-    Lightning's own goes through the system's folder of temporary files, which is a copy, not a
-    rename, if that folder is another disk.
+    Lightning uses the system's temporary folder. If that is on another disk, the rename becomes a
+    copy.
     """
 
     def save_checkpoint(
@@ -40,26 +40,26 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         """See Lightning's ``CheckpointIO``.
 
         Raises:
-            InputError: If the file is damaged, or no checkpoint of a run.
+            InputError: If the file is damaged or not a checkpoint of a run.
         """
         try:
-            found = super().load_checkpoint(Path(path), *args, **kwargs)
+            checkpoint = super().load_checkpoint(Path(path), *args, **kwargs)
         except (EOFError, RuntimeError, ValueError, pickle.UnpicklingError):
-            found = None
-        if not isinstance(found, dict) or "state_dict" not in found:
-            raise InputError(f"{path} is damaged, or no checkpoint of a run: name another")
-        return found
+            checkpoint = None
+        if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:
+            raise InputError(f"{path} is damaged or not a checkpoint of a run: name another")
+        return checkpoint
 
 
 class Checkpoints(Checkpoint):
-    """Keeps ``checkpoints/last.ckpt`` and ``checkpoints/best.ckpt`` in the run's folder.
+    """Writes ``checkpoints/last.ckpt`` and ``checkpoints/best.ckpt`` in the run's folder.
 
-    Being a ``Checkpoint``, it runs after all other callbacks: what they logged at a step counts.
+    As a ``Checkpoint`` it runs after all other callbacks, so it sees what they log in a step.
 
     Args:
-        every_n_steps: Steps between two ``last.ckpt``; the last step always has one.
-        monitor: Figure whose greatest value makes ``best.ckpt``, if validation logs it or
-            :func:`report_score` is told it.
+        every_n_steps: Steps between two ``last.ckpt``; the last step always writes one.
+        monitor: Name of the value whose maximum selects ``best.ckpt``. Validation logs it, or
+            :func:`report_score` passes it.
     """
 
     def __init__(self, every_n_steps: int = 1000, monitor: str = "eval/score") -> None:
@@ -72,21 +72,21 @@ class Checkpoints(Checkpoint):
         self._pending: float | None = None
 
     def update(self, figures: Mapping[str, float]) -> None:
-        """Figures of this step, whose weights may be the best; see :func:`report_score`."""
+        """Receive values of this step, which may be the best; see :func:`report_score`."""
         self._pending = figures.get(self.monitor)
 
     def state_dict(self) -> dict[str, Any]:
-        """What a continued run must know."""
+        """Return the state that a resumed run needs."""
         seconds = self.seconds + time.monotonic() - self._since
         return {"best": self.best, "seconds": seconds, "rows": self.rows}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """See :meth:`state_dict`."""
+        """Restore the state of :meth:`state_dict`."""
         self.best, self.seconds = state_dict["best"], state_dict["seconds"]
         self.rows = state_dict["rows"]
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start the clock, and drop the figures that a continued run will log again."""
+        """Start the clock, and drop logged values that a resumed run will log again."""
         self._since, self._saved = time.monotonic(), trainer.global_step
         if trainer.global_step > 0 and isinstance(trainer.logger, RunLogger):
             batches = trainer.fit_loop.total_batch_idx + 1
@@ -95,17 +95,17 @@ class Checkpoints(Checkpoint):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Save when it is time; Lightning resumes exactly from this point of a step."""
+        """Save if it is time; Lightning resumes exactly from this point of a step."""
         step, score = trainer.global_step, self._pending
         if score is not None:
             self._pending = None
             self._keep_best(trainer, score)
-        # A step may be of several batches: it is done when its number has changed.
+        # With accumulated gradients, a step is done when its number has changed.
         if step != self._saved and (step % self.every_n_steps == 0 or step == trainer.max_steps):
             self._save(trainer, LAST)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Save the best of a module that is scored by validation."""
+        """Save the best checkpoint of a module whose score comes from validation."""
         score = trainer.callback_metrics.get(self.monitor)
         if score is not None and trainer.state.fn == "fit" and not trainer.sanity_checking:
             self._keep_best(trainer, float(score))
@@ -131,16 +131,16 @@ class Checkpoints(Checkpoint):
 
 
 def report_score(trainer: Trainer, figures: Mapping[str, float]) -> None:
-    """Tell :class:`Checkpoints` what the weights of this step score.
+    """Pass the score of this step's weights to :class:`Checkpoints`.
 
-    What is logged lies on the module's device, and to look there after every step would wait for
-    it each time.
+    Logged values are on the module's device. Reading them after every step would wait for the
+    device each time.
     """
-    for kept in trainer.checkpoint_callbacks:
-        if isinstance(kept, Checkpoints):
-            kept.update(figures)
+    for callback in trainer.checkpoint_callbacks:
+        if isinstance(callback, Checkpoints):
+            callback.update(figures)
 
 
 def is_fast_dev_run(trainer: Trainer) -> bool:
-    """Whether this is ``--trainer.fast_dev_run``, which leaves no files."""
+    """Return whether this is ``--trainer.fast_dev_run``, which writes no files."""
     return bool(getattr(trainer, "fast_dev_run", False))

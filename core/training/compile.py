@@ -1,7 +1,7 @@
-"""``torch.compile`` where it works, plain PyTorch where it does not.
+"""``torch.compile`` with a fallback to plain PyTorch.
 
-Dynamo and Inductor are imported by the first call of :func:`compiled`, not before: they take
-longer to import than a small model takes to run.
+:func:`compiled` imports Dynamo and Inductor at its first call, because importing them takes longer
+than running a small model.
 """
 
 import logging
@@ -18,39 +18,42 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def keep_memory() -> None:
-    """Have the C library keep what a step frees, up to 64 MiB, for the next.
+def retain_freed_memory() -> None:
+    """Make the C library keep up to 64 MiB that a step frees for the next step.
 
-    glibc gives freed memory back to the system where it ends the heap, as it does in some processes
-    and in others not; there, each step faults its pages in anew, at a quarter of its time. The
-    amount it keeps follows the largest block that was ever freed, up to 32 MiB.
+    In some processes, glibc returns freed memory at the end of the heap to the system. Each step
+    then faults its pages in anew, which takes a quarter of its time. The amount that glibc keeps
+    follows the largest block that was ever freed, up to 32 MiB.
     """
     torch.empty(2**25 - 2**16, dtype=torch.uint8)
 
 
-def _of_arguments(guards: list[Any]) -> list[bool]:
-    """Which guards of a compiled method are about its arguments or the state of torch."""
+def _argument_guards(guards: list[Any]) -> list[bool]:
+    """Select the guards of a compiled method on its arguments and on the state of torch."""
     return [not (g.is_global or g.name.startswith("self")) for g in guards]
 
 
 def compiled(
     function: Callable[P, R], *, native: bool = True, fixed: bool = False
 ) -> Callable[P, R]:
-    """Compile ``function`` as one graph at its first call, and anew for each other shape.
+    """Compile ``function`` as one graph at its first call, and again for each new shape.
 
-    A machine without a C++ compiler, Python's headers or a GPU that Triton serves gets a warning
-    and the plain function: same results, several times slower. So do shapes beyond the number
-    that torch compiles one function for, eight by default. A call that fails to compile is
-    repeated plainly; it has done nothing yet.
+    Without a C++ compiler, Python's headers or a GPU that Triton supports, a warning is given and
+    the plain function runs: same results, several times slower. The fallback also applies to
+    shapes beyond torch's limit for one function, eight by default. If a call fails to compile, it
+    is repeated without compilation; it had no effects before.
 
     Args:
-        function: To compile.
-        native: On a CPU, call the kernels from C++: those of a small network are so short that
-            Python between them shows. A C++ compiler takes this for one function, and many
-            minutes for it where the graph is that of a long chain.
-        fixed: Of a method: all it reads but its arguments stays as it is, modules, their settings
-            and the places of their weights. Asking after them before each call takes a twentieth
-            of a small network's step.
+        function: Function to compile.
+        native: Whether to call the kernels from C++ on a CPU. This removes Python's overhead, which
+            matters for the short kernels of a small network. All calls become one C++ function; for
+            the graph of a long chain, compiling it takes many minutes.
+        fixed: Whether everything that a method reads, except its arguments, stays constant:
+            modules, their settings and the addresses of their weights. Checking them before each
+            call takes a twentieth of a small network's step.
+
+    Returns:
+        A function with the signature of ``function``.
     """
     from torch._dynamo.exc import FailOnRecompileLimitHit
     from torch._inductor.exc import GPUTooOldForTriton, InductorError, TritonMissing
@@ -63,31 +66,32 @@ def compiled(
         "joint_custom_pre_pass": DropZeroProducts(),
     }
     if fixed:
-        options["guard_filter_fn"] = _of_arguments
-    keep_memory()
-    # "No CUDA runtime is found": no news to whom has no GPU.
+        options["guard_filter_fn"] = _argument_guards
+    retain_freed_memory()
+    # Hides the message "No CUDA runtime is found" on machines without a GPU.
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     compile_: Callable[..., Callable[P, R]] = torch.compile  # its overloads lack the last argument
-    # What else in this process was compiled from the same code is none of this function's business.
+    # isolate_recompiles: other compilations of this code do not count towards its recompile limit.
     fast = compile_(
         function, fullgraph=True, dynamic=False, options=options, isolate_recompiles=True
     )
-    told: list[str] = []
-    chosen = [fast]
+    warned: list[str] = []
+    current = [fast]
 
-    def tell(note: str) -> None:
-        if note not in told:
-            told.append(note)
-            warnings.warn(note, Notice, stacklevel=3)
+    def warn_once(message: str) -> None:
+        if message not in warned:
+            warned.append(message)
+            warnings.warn(message, Notice, stacklevel=3)
 
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
-            return chosen[0](*args, **kwargs)
+            return current[0](*args, **kwargs)
         except FailOnRecompileLimitHit:
-            tell("batches of further shapes run uncompiled, several times slower")
+            warn_once("batches of further shapes run uncompiled, several times slower")
         except (InductorError, TritonMissing, GPUTooOldForTriton) as error:
-            tell(f"training runs uncompiled, several times slower: {str(error).splitlines()[0]}")
-            chosen[0] = function
+            reason = str(error).splitlines()[0]
+            warn_once(f"training runs uncompiled, several times slower: {reason}")
+            current[0] = function
         return function(*args, **kwargs)
 
     return call

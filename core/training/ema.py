@@ -16,30 +16,30 @@ M = TypeVar("M", bound=nn.Module)
 
 @dataclass(frozen=True)
 class PowerEMA:
-    """An average whose memory grows with the run, EDM2's (Karras et al. 2024, arXiv 2312.02696).
+    """An average whose window grows with the run, from EDM2 (Karras et al. 2024, arXiv 2312.02696).
 
-    Step ``k`` of ``n`` weighs as ``k^gamma``, Sec. 3.1: the noisy start of training is forgotten
-    in proportion, whatever ``n``. Its decay at step ``t`` is ``(1 - 1/t)^(gamma + 1)``; at the
-    first the average becomes a copy.
+    Step ``k`` of ``n`` has the weight ``k^gamma``, Sec. 3.1. The noisy start of training is thus
+    forgotten in proportion, for any ``n``. The decay at step ``t`` is ``(1 - 1/t)^(gamma + 1)``; at
+    the first step the average becomes a copy.
 
     Attributes:
-        sigma_rel: Width of the weights, as a share of the run: their standard deviation. EDM2
-            keeps 0.05 and 0.1, which are ``gamma`` 16.97 and 6.94.
+        sigma_rel: Standard deviation of the weights over time, as a share of the run. EDM2 uses
+            0.05 and 0.1, which correspond to ``gamma`` 16.97 and 6.94.
     """
 
     sigma_rel: float = 0.05
 
     def __post_init__(self) -> None:
-        """Refuse a width that no rising power has."""
+        """Reject a width that no ``gamma >= 0`` has."""
         if not 0 < self.sigma_rel <= 12**-0.5:
             raise InputError(
-                f"sigma_rel is above 0 and at most {12**-0.5:.3f}, the width of equal weights, "
-                f"not {self.sigma_rel}"
+                f"sigma_rel must be above 0 and at most {12**-0.5:.3f}, the width of equal "
+                f"weights, not {self.sigma_rel}"
             )
 
     @cached_property
     def gamma(self) -> float:
-        """The power: ``sigma_rel^2 = (gamma + 1) / ((gamma + 2)^2 (gamma + 3))``, bisected."""
+        """Exponent: ``sigma_rel^2 = (gamma + 1) / ((gamma + 2)^2 (gamma + 3))``, by bisection."""
         low, high = 0.0, 1.0 / self.sigma_rel
         for _ in range(100):
             middle = (low + high) / 2
@@ -48,12 +48,12 @@ class PowerEMA:
         return low
 
     def decay(self, step: int) -> float:
-        """The decay at a gradient step, counted from 0."""
+        """Return the decay at a gradient step, counted from 0."""
         return math.pow(step / (step + 1), self.gamma + 1)
 
 
 def frozen_copy(module: M) -> M:
-    """A copy that takes no gradient: a target network, or an average in the making."""
+    """Return a copy without gradients, for a target network or a moving average."""
     return copy.deepcopy(module).requires_grad_(False)
 
 
@@ -61,18 +61,21 @@ def frozen_copy(module: M) -> M:
 def ema_update(
     average: nn.Module, online: nn.Module, decay: float | PowerEMA, step: int | None = None
 ) -> None:
-    """``average <- decay * average + (1 - decay) * online``; buffers are copied.
+    """Update ``average <- decay * average + (1 - decay) * online``; buffers are copied.
 
     Args:
-        average: Updated in place.
-        online: Left alone.
+        average: Module to update in place.
+        online: Module being trained; unchanged.
         decay: Constant, or a schedule.
-        step: Gradient step, from 0; a schedule needs it.
+        step: Gradient step, from 0; required by a schedule.
+
+    Raises:
+        ValueError: If a schedule is given without a step.
     """
     if isinstance(decay, PowerEMA):
         if step is None:
-            raise ValueError("the decay of a PowerEMA depends on the step: pass it")
+            raise ValueError("the decay of a PowerEMA depends on the step: pass step")
         decay = decay.decay(step)
     torch._foreach_lerp_(list(average.parameters()), list(online.parameters()), weight=1.0 - decay)
-    for mine, theirs in zip(average.buffers(), online.buffers(), strict=True):
-        mine.copy_(theirs)
+    for average_buffer, buffer in zip(average.buffers(), online.buffers(), strict=True):
+        average_buffer.copy_(buffer)

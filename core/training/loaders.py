@@ -1,4 +1,4 @@
-"""Loaders whose batches are functions of the gradient step: nothing to save, nothing lost."""
+"""Data loaders whose batches are functions of the gradient step, so they have no state to save."""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,15 +11,16 @@ B = TypeVar("B")
 
 
 class Endless(Generic[B]):
-    """Endless batches; batch k is a function of k, and k starts at the trainer's step.
+    """An endless loader: batch k is a function of k, and k starts at the trainer's step.
 
-    A run that was killed and resumed therefore sees the very batches it would have seen.
+    A run that was killed and resumed therefore sees the batches that it would have seen.
 
     Args:
-        data: Data module, whose trainer says which step and which process this is.
-        batch: The batch of a step on the process of a rank; see
+        data: Data module; its trainer gives the step and the rank of the process.
+        batch: Function of step and rank that returns a batch; see
             :func:`oneleap.core.training.seed.batch_generator`.
-        workers: Threads that make batches ahead; with 0 each is made when it is asked for.
+        workers: Number of threads that prepare batches in advance; with 0, batches are made on
+            demand.
     """
 
     def __init__(
@@ -37,27 +38,27 @@ class Endless(Generic[B]):
                 step += 1
         pool = ThreadPoolExecutor(self.workers)
         try:
-            coming = [pool.submit(self.batch, step + k, rank) for k in range(2 * self.workers)]
+            pending = [pool.submit(self.batch, step + k, rank) for k in range(2 * self.workers)]
             while True:
-                coming.append(pool.submit(self.batch, step + len(coming), rank))
-                yield coming.pop(0).result()
+                pending.append(pool.submit(self.batch, step + len(pending), rank))
+                yield pending.pop(0).result()
                 step += 1
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
     def state_dict(self) -> dict[str, int]:
-        """Nothing: the trainer's step is the state. Lightning asks, to know it can resume."""
+        """Return nothing, since the trainer's step is the state. Lightning requires the method."""
         return {}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """Nothing to restore."""
+        """Restore nothing."""
 
 
 class Fixed(Generic[B]):
-    """The same batches each time; Lightning takes a bare list for many loaders.
+    """A loader with a fixed list of batches; Lightning reads a plain list as several loaders.
 
     Args:
-        batches: In order.
+        batches: Batches in order.
     """
 
     def __init__(self, batches: Sequence[B]) -> None:

@@ -1,4 +1,4 @@
-"""The figures of a run: ``metrics.csv`` and TensorBoard events, in one folder, across restarts."""
+"""Log of a run: ``metrics.csv`` and TensorBoard events, in one folder across restarts."""
 
 import csv
 from argparse import Namespace
@@ -19,12 +19,12 @@ METRICS = "metrics.csv"
 
 
 class RunLogger(Logger):
-    """Writes each row at once, and carries on where an interrupted run left off.
+    """Writes each row at once, and continues the log of an interrupted run.
 
-    Lightning's own CSV logger deletes the file of a run that is continued.
+    Lightning's own CSV logger deletes the file of a run that is resumed.
 
     Args:
-        folder: Of the run; made when the first figure arrives.
+        folder: Folder of the run; it is created with the first value.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -37,23 +37,23 @@ class RunLogger(Logger):
 
     @property
     def name(self) -> str:
-        """Lightning asks for one."""
+        """Name of the folder; Lightning requires a name."""
         return self.folder.name
 
     @property
     def version(self) -> str:
-        """Lightning asks for one."""
+        """Empty; Lightning requires a version."""
         return ""
 
     @property
     def save_dir(self) -> str:
-        """The run's folder."""
+        """Folder of the run."""
         return str(self.folder)
 
     @property
     @rank_zero_experiment
     def writer(self) -> "SummaryWriter":
-        """TensorBoard's writer, for pictures and sounds: ``logger.writer.add_image(...)``."""
+        """TensorBoard's writer, for images and audio: ``logger.writer.add_image(...)``."""
         if self._writer is None:
             from torch.utils.tensorboard import SummaryWriter
 
@@ -62,16 +62,17 @@ class RunLogger(Logger):
 
     @rank_zero_only
     def resume(self, step: int, rows: int) -> None:
-        """Drop what is about to be logged again.
+        """Drop the rows that will be logged again.
 
         Args:
-            step: Steps that were done when the checkpoint was written.
-            rows: Rows that there were; that step's own row may have come just after.
+            step: Number of steps done when the checkpoint was written.
+            rows: Number of rows at that time; the row of that step may have been written just
+                after.
         """
         self._resumed_at = step
-        kept = [r for i, r in enumerate(self._read()) if i < rows or int(r["step"]) < step]
+        remaining = [r for i, r in enumerate(self._read()) if i < rows or int(r["step"]) < step]
         if self._columns:
-            self._rewrite(kept)
+            self._rewrite(remaining)
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float | int], step: int | None = None) -> None:
@@ -91,7 +92,7 @@ class RunLogger(Logger):
 
     @rank_zero_only
     def log_hyperparams(self, params: dict[str, Any] | Namespace) -> None:
-        """Nothing: a run's configuration is in its ``config.yaml``."""
+        """Do nothing: a run's configuration is in its ``config.yaml``."""
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
@@ -101,7 +102,7 @@ class RunLogger(Logger):
             self._writer = None
 
     def _read(self) -> list[dict[str, str]]:
-        """All rows so far; a row cut short by a killed process is dropped."""
+        """Read all rows so far; a row cut short by a killed process is dropped."""
         path = self.folder / METRICS
         if not path.is_file():
             return []

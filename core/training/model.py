@@ -1,7 +1,7 @@
-"""The model that every domain builds on: a network, its objective, its average, its teacher.
+"""Base classes of all models: a network with its objective, moving average and teacher.
 
-Nothing here imports Lightning: a model is loaded, sampled and exported without it. What trains a
-model is its :meth:`Trainable.lightning_module`.
+Nothing here imports Lightning: models are loaded, sampled and exported without it.
+:meth:`Trainable.lightning_module` returns the module that trains a model.
 """
 
 from abc import ABC, abstractmethod
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
     import lightning as L
 
 SCORE = "eval/score"
-"""Name of the figure whose greatest value makes the best checkpoint."""
+"""Name of the value whose maximum selects the best checkpoint."""
 
 
 class Trainable(Pretrained, nn.Module, ABC):
-    """A model in plain PyTorch that knows which Lightning module trains it."""
+    """A model in plain PyTorch with a Lightning module that trains it."""
 
     @abstractmethod
     def lightning_module(self) -> "L.LightningModule":
-        """Wrap this model for ``lightning.Trainer.fit``; this is what imports Lightning."""
+        """Wrap this model for ``lightning.Trainer.fit``; only this method imports Lightning."""
 
     @property
     def device(self) -> torch.device:
@@ -43,12 +43,12 @@ class Trainable(Pretrained, nn.Module, ABC):
 
 @dataclass(frozen=True)
 class Validation:
-    """Figures of one validation batch.
+    """Metrics of one validation batch.
 
     Attributes:
-        figures: Scalars by name. The figure :data:`SCORE` chooses the best checkpoint and is not
-            written to the log.
-        rows: Rows of the batch, the weight of its figures in the mean over batches.
+        figures: Scalars by name. The value named :data:`SCORE` selects the best checkpoint and is
+            not written to the log.
+        rows: Rows of the batch, its weight in the mean over batches.
     """
 
     figures: Mapping[str, Tensor]
@@ -56,7 +56,7 @@ class Validation:
 
 
 class GenerativeModel(Trainable):
-    """A network under an objective; a domain says what the data are and how they condition it.
+    """A network under an objective; a domain defines the data and the conditions.
 
     Args:
         net: Network, called as ``net(z, r, t, *cond)``.
@@ -84,18 +84,21 @@ class GenerativeModel(Trainable):
 
     @abstractmethod
     def data(self, batch: Any) -> Tensor:
-        """Return what is to be generated, (b, *d), as the network sees it; cheap."""
+        """Return the data to be generated, (b, *d), as the network sees them; must be cheap."""
 
     @abstractmethod
     def bind(self, batch: Any, net: Callable[..., Tensor] | None = None) -> TrainingBatch:
-        """Close ``net``, by default the network being trained, over a batch's conditions."""
+        """Bind ``net``, by default the network being trained, to a batch's conditions."""
 
     def prepare(self, batch: Any, step: Step) -> Any:
-        """Crop, augment or drop conditions, before the loss; by default leave the batch alone.
+        """Crop, augment or drop conditions before the loss; by default return the batch unchanged.
 
         Args:
             batch: Batch of the data module.
             step: Position of the run; ``step.generator(stream)`` gives the randomness.
+
+        Returns:
+            Prepared batch.
         """
         return batch
 
@@ -104,40 +107,46 @@ class GenerativeModel(Trainable):
         return self.objective.loss(self.bind(batch), draw)
 
     def validate(self, batch: Any, step: Step) -> Validation:
-        """Compute the figures of one validation batch. A model without validation has none.
+        """Compute the metrics of one validation batch. By default, a model has no validation.
 
         Args:
             batch: Batch of the validation data.
-            step: Its ``batch`` is the number of the validation batch.
+            step: Position of the run; ``step.batch`` is the number of the validation batch.
+
+        Returns:
+            Metrics of the batch.
         """
         raise NotImplementedError(f"{type(self).__name__} has no validation")
 
     def load_teacher(self) -> "GenerativeModel":
-        """Load and freeze the recipe's teacher; training does so when it starts.
+        """Load and freeze the recipe's teacher; training calls this when it starts.
 
-        Building a model does not: a saved student acts without its teacher.
+        Building a model does not load it, so a saved student works without its teacher.
 
         Raises:
-            InputError: If there is no such model, or it is of another kind.
+            InputError: If there is no such model, or it is not a generative model.
         """
         if self.recipe.teacher is None:
-            raise InputError("no teacher was named")
+            raise InputError("recipe.teacher is not set: name a trained model")
         model = load_pretrained(self.recipe.teacher)
         if not isinstance(model, GenerativeModel):
             kind = type(model).__name__
-            raise InputError(f"teacher: {self.recipe.teacher} holds a {kind}, which cannot teach")
+            raise InputError(
+                f"teacher: {self.recipe.teacher} holds a {kind}, which is not a generative model"
+            )
         self._teacher = [model.requires_grad_(False).to(self.device)]
         return model
 
     def teacher_field(self, batch: Any) -> Field | None:
         """Return the teacher's field under a batch's conditions, or ``None`` without a teacher.
 
-        The teacher's average is used, with the teacher's own normalization of conditions.
+        The field is that of the teacher's moving average, and the teacher normalizes the conditions
+        itself.
         """
         return next((m.bind(batch, m.average).field for m in self._teacher), None)
 
     def start_from_teacher(self) -> None:
-        """Copy the teacher's weights, where the recipe asks for it.
+        """Copy the teacher's weights if the recipe asks for it.
 
         Raises:
             InputError: If the teacher's network has another shape.

@@ -18,16 +18,16 @@ from oneleap.core.training.seed import Step
 from oneleap.core.types import Draw, Loss
 
 PREFIX = "model."
-"""What the names of a model's weights begin with inside the Lightning module."""
+"""Prefix of the names of a model's weights inside the Lightning module."""
 
 
 class TrainingModule(L.LightningModule):
     """Trains a :class:`GenerativeModel`: draws, loss, optimizer step, moving average.
 
-    Its checkpoints hold the weights under the model's own names.
+    Its checkpoints contain the weights under the model's own names.
 
     Args:
-        model: The model; it is trained in place.
+        model: Model; it is trained in place.
     """
 
     def __init__(self, model: GenerativeModel) -> None:
@@ -37,13 +37,13 @@ class TrainingModule(L.LightningModule):
         self._loss: Callable[[Any, Draw], Loss] = model.loss
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Save the weights under the model's own names, without a prefix for this wrapper."""
+        """Save the weights under the model's own names, without the prefix of this module."""
         checkpoint["state_dict"] = {
             name.removeprefix(PREFIX): weight for name, weight in checkpoint["state_dict"].items()
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Load weights that were saved under the model's own names."""
+        """Load weights that were saved under the model's own names, or with the prefix."""
         checkpoint["state_dict"] = {
             name if name.startswith(PREFIX) else PREFIX + name: weight
             for name, weight in checkpoint["state_dict"].items()
@@ -63,7 +63,7 @@ class TrainingModule(L.LightningModule):
 
     @property
     def _batches(self) -> int:
-        """Batches before this one: gradient steps, unless gradients are accumulated."""
+        """Number of batches so far: gradient steps, unless gradients are accumulated."""
         trainer = self._trainer
         if trainer is None or trainer.accumulate_grad_batches == 1:
             return self.global_step
@@ -71,12 +71,16 @@ class TrainingModule(L.LightningModule):
         return self.global_step * each + max(0, trainer.fit_loop.total_batch_idx) % each
 
     def on_fit_start(self) -> None:
-        """Load the teacher and compile, once the weights are on their device."""
+        """Load the teacher and compile, once the weights are on their device.
+
+        Raises:
+            InputError: If gradients are scaled and to be clipped, or the teacher cannot be loaded.
+        """
         recipe = self.model.recipe
         if self.trainer.precision == "16-mixed" and recipe.optimizer.clip is not None:
             raise InputError(
-                "trainer.precision: 16-mixed scales the gradients that "
-                "model.recipe.optimizer.clip looks at: take bf16-mixed, or clip: null"
+                "trainer.precision: 16-mixed scales gradients, so model.recipe.optimizer.clip "
+                "cannot be applied: use bf16-mixed, or clip: null"
             )
         if recipe.teacher is not None:
             self.model.load_teacher()
@@ -85,7 +89,7 @@ class TrainingModule(L.LightningModule):
             self._loss = compiled(self.model.loss)
 
     def on_train_start(self) -> None:
-        """Take the teacher's weights, unless the run is resumed."""
+        """Copy the teacher's weights if asked, unless the run is resumed."""
         if self.global_step == 0:
             self.model.start_from_teacher()
 
@@ -99,7 +103,7 @@ class TrainingModule(L.LightningModule):
         return loss.per_sample.mean()
 
     def log_sometimes(self, logs: Mapping[str, Tensor]) -> None:
-        """Log under ``train/``, on the trainer's logging steps only: other steps cost nothing."""
+        """Log under ``train/`` on the trainer's logging steps; other steps cost nothing."""
         every: int = vars(self.trainer)["log_every_n_steps"]
         if (self.global_step + 1) % every == 0:
             self.log_dict({f"train/{name}": value.detach() for name, value in logs.items()})
@@ -117,7 +121,7 @@ class TrainingModule(L.LightningModule):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """Clip as the recipe's optimizer says; the trainer's own flags stay unused."""
+        """Clip gradients by the recipe's optimizer settings; the trainer's own flags are unused."""
         self.model.recipe.optimizer.clip_(self.model.net.parameters())
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
@@ -128,14 +132,14 @@ class TrainingModule(L.LightningModule):
 
 
 class ValidatingModule(TrainingModule):
-    """A :class:`TrainingModule` of a model that has a validation.
+    """A :class:`TrainingModule` for a model that has a validation.
 
-    Lightning warns of a validation step without validation data, so models without one do not get
-    one.
+    Lightning warns about a validation step without validation data. Other models are therefore
+    trained without this class.
     """
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
-        """Log the model's figures of one validation batch."""
+        """Log the model's metrics of one validation batch."""
         step = Step(
             seed=self.model.recipe.seed,
             batch=batch_idx,
@@ -143,17 +147,18 @@ class ValidatingModule(TrainingModule):
             progress=self.step.progress,
             device=self.device,
         )
-        found = self.model.validate(batch, step)
-        for name, value in found.figures.items():
-            logged = None if name != SCORE else False
-            self.log(name, value, on_epoch=True, batch_size=found.rows, logger=logged)
+        result = self.model.validate(batch, step)
+        for name, value in result.figures.items():
+            logger = None if name != SCORE else False
+            self.log(name, value, on_epoch=True, batch_size=result.rows, logger=logger)
 
 
 def trained_model(module: L.LightningModule) -> Pretrained | None:
-    """Find the model that a Lightning module trains and that is saved when it ends.
+    """Find the model that a Lightning module trains and that is saved at the end.
 
     Args:
-        module: One with the model as its attribute ``model``, or itself a model that can be saved.
+        module: Module with the model as its attribute ``model``, or a module that can itself be
+            saved.
 
     Returns:
         The model, or ``None`` if there is none to save.

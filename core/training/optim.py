@@ -1,4 +1,4 @@
-"""Optimizer and learning-rate schedule as one plain, serializable description."""
+"""Optimizer and learning-rate schedule as one serializable configuration."""
 
 import functools
 import math
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class AdamConfig:
-    """Adam, or AdamW when ``weight_decay`` is positive, with warm-up and cosine decay.
+    """Adam, or AdamW if ``weight_decay`` is positive, with warm-up and cosine decay.
 
     Attributes:
         lr: Peak learning rate.
@@ -26,7 +26,7 @@ class AdamConfig:
         weight_decay: Decoupled weight decay, per step and unit of learning rate.
         warmup_steps: Steps over which the learning rate rises linearly from 0 to ``lr``.
         cosine: Whether the learning rate decays to 0 at the last step of the run.
-        clip: Largest gradient norm; ``None`` leaves gradients alone.
+        clip: Largest gradient norm; ``None`` does not clip.
     """
 
     lr: float = 3e-4
@@ -51,7 +51,7 @@ class AdamConfig:
             torch.nn.utils.clip_grad_norm_(parameters, self.clip)
 
     def clipped(self, gradients: list[Tensor]) -> list[Tensor]:
-        """Return clipped gradients, as :meth:`clip_` would leave them; for compiled graphs."""
+        """Return clipped gradients, equal to the result of :meth:`clip_`; for compiled graphs."""
         if self.clip is None:
             return gradients
         factor = (self.clip / (get_total_norm(gradients) + 1e-6)).clamp(max=1.0)
@@ -68,7 +68,8 @@ def build_optimizer(
         total_steps: Gradient steps of the run, for the schedules.
 
     Returns:
-        What Lightning's ``configure_optimizers`` returns; the schedule advances each gradient step.
+        The value for Lightning's ``configure_optimizers``; the schedule advances each gradient
+        step.
     """
     groups = [
         {"params": list(p), "lr": a.lr, "betas": a.betas, "weight_decay": a.weight_decay}

@@ -1,4 +1,4 @@
-"""How a model is trained, apart from its objective: one group of settings for every domain."""
+"""Settings of training that all models share, as one group."""
 
 from dataclasses import dataclass, field
 
@@ -15,10 +15,11 @@ class Recipe:
         optimizer: Optimizer, learning-rate schedule and gradient clipping.
         ema: Decay per step of the moving average that generates samples, or a schedule.
         seed: Seed of the initial weights and of all draws of training.
-        compile: Run the loss through ``torch.compile``; each new batch shape is compiled anew.
+        compile: Whether to compile the loss with ``torch.compile``; each new batch shape is
+            compiled again.
         teacher: Folder or repository of a trained model to distill.
-        from_teacher: Start from the teacher's weights. The student then is, at every interval,
-            the teacher's instantaneous velocity.
+        from_teacher: Whether to start from the teacher's weights. At every interval, the student
+            then equals the teacher's instantaneous velocity.
     """
 
     optimizer: AdamConfig = field(default_factory=AdamConfig)
@@ -29,12 +30,12 @@ class Recipe:
     from_teacher: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse settings that contradict each other.
+        """Reject settings that contradict each other.
 
         Raises:
-            InputError: If a start from a teacher names none, or the decay is not in [0, 1).
+            InputError: If ``from_teacher`` is set without a teacher, or the decay is not in [0, 1).
         """
         if self.from_teacher and self.teacher is None:
-            raise InputError("from_teacher: no teacher was named")
+            raise InputError("from_teacher: no teacher is set")
         if isinstance(self.ema, float | int) and not 0 <= self.ema < 1:
-            raise InputError(f"ema: {self.ema} is not from 0 to below 1")
+            raise InputError(f"ema: {self.ema} is not in [0, 1)")

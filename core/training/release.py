@@ -1,4 +1,4 @@
-"""Models as they are shipped: the average alone, at 16 bits."""
+"""Releases of models: the moving average alone, with 16-bit weights."""
 
 import json
 import os
@@ -14,9 +14,15 @@ from oneleap.core.training.model import GenerativeModel
 
 
 def save_release(model: Pretrained, folder: str | os.PathLike[str], *, half: bool = True) -> None:
-    """Write a model without what only training needs.
+    """Write a model without the parts that only training needs.
 
-    A generative module's network is left out beside its average, and its teacher is forgotten.
+    Of a generative model, the moving average is saved without the trained network, and the teacher
+    is removed from the recipe.
+
+    Args:
+        model: Model to save.
+        folder: Folder to write to.
+        half: Whether to store the weights with 16 bits.
     """
     assert isinstance(model, nn.Module)
     folder = Path(folder)
@@ -37,10 +43,10 @@ def save_release(model: Pretrained, folder: str | os.PathLike[str], *, half: boo
 
 
 def load_release(folder: Path) -> Pretrained:
-    """Load a model that was saved slim, or whole; on the CPU, at 32 bits, for use.
+    """Load a released or complete model on the CPU, with 32-bit weights and without gradients.
 
     Raises:
-        InputError: If it is missing, damaged, or its weights do not fit.
+        InputError: If it is missing or damaged, or its weights do not fit.
     """
     model = load_pretrained(folder)
     assert isinstance(model, nn.Module)

@@ -1,15 +1,15 @@
-"""The folder of a run: where its files lie, and what a path on the command line stands for.
+"""The folder of a run: its files, and the model that a path refers to.
 
 ===========================  ====================================================================
-``config.yaml``              resolved configuration, fit to be used as ``--config``
-``metrics.csv``              figures logged during training
+``config.yaml``              resolved configuration; it can be used as ``--config``
+``metrics.csv``              values logged during training
 ``checkpoints/last.ckpt``    newest checkpoint, to resume from
-``checkpoints/best.ckpt``    checkpoint of the best score, if the run is scored
+``checkpoints/best.ckpt``    checkpoint with the best score, if the run is scored
 ``model/``                   the trained model: ``config.json`` and ``model.safetensors``
-``evaluation.json``          figures of ``oneleap evaluate``
+``evaluation.json``          results of ``oneleap evaluate``
 ===========================  ====================================================================
 
-Every command takes a run folder, a model folder, or a packed folder of several models alike.
+Every command accepts a run folder, a model folder, or a packed folder of several models.
 """
 
 import json
@@ -36,7 +36,7 @@ class ModelPath:
 
     Attributes:
         model: Folder with ``config.json`` and ``model.safetensors``.
-        run: Folder with ``config.yaml``, or ``None`` if the model lies alone.
+        run: Folder with ``config.yaml``; ``None`` if the model is not in a run.
     """
 
     model: Path
@@ -44,15 +44,15 @@ class ModelPath:
 
     @property
     def home(self) -> Path:
-        """Folder that evaluations and recordings are written to: the run's, or the model's."""
+        """Folder for evaluations and recordings: that of the run, or else of the model."""
         return self.model if self.run is None else self.run
 
     def write_evaluation(self, figures: Mapping[str, Any], also: Path | None = None) -> Path:
-        """Write figures to ``evaluation.json``.
+        """Write results to ``evaluation.json``.
 
         Args:
-            figures: What JSON can say, by name.
-            also: Further file to write them to.
+            figures: Results by name; JSON must be able to represent them.
+            also: Another file to write them to.
 
         Returns:
             Path of ``evaluation.json``.
@@ -65,14 +65,17 @@ class ModelPath:
 
 
 def find_model(path: Path, part: str | None = None) -> ModelPath:
-    """Find the model that a path stands for.
+    """Find the model that a path refers to.
 
     Args:
-        path: A model folder, a run folder, or a packed folder that holds several models.
-        part: Name of the model wanted from a packed folder; by default the first.
+        path: A model folder, a run folder, or a packed folder with several models.
+        part: Name of a model in a packed folder; the first by default.
+
+    Returns:
+        The model's folder and its run.
 
     Raises:
-        InputError: If there is no such folder, or it holds no model.
+        InputError: If there is no such folder, or it contains no model.
     """
     if not path.is_dir():
         raise InputError(f"{path}: no such folder; runs lie in runs/CONFIG/TIME")
@@ -110,10 +113,10 @@ def unused_folder(folder: Path) -> Path:
 
 
 def read_run_config(run: Path) -> dict[str, Any]:
-    """Read a run's resolved configuration; old names in it are translated.
+    """Read a run's resolved configuration, with old names translated.
 
     Raises:
-        InputError: If it is missing, or no YAML mapping.
+        InputError: If it is missing, or not a YAML mapping.
     """
     file = run / CONFIG
     if not file.is_file():

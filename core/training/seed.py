@@ -1,4 +1,4 @@
-"""Randomness as a function of seed and step: a killed run resumes with the same draws."""
+"""Randomness as a function of seed and step, so that a resumed run repeats its draws."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ def step_generator(
 ) -> torch.Generator:
     """Make the generator of one training step, independent of the generators of other steps.
 
-    A resumed run needs no saved generator state: step ``k`` draws the same numbers whether the
+    A resumed run needs no saved generator state. Step ``k`` draws the same numbers whether the
     steps before it ran in this process or in one that was killed.
 
     Args:
@@ -35,7 +35,7 @@ def step_generator(
 
 
 BATCHES = 1
-"""Stream of the batches; all other streams are free for further draws of a step."""
+"""Stream of the batches; all other streams are free for other draws of a step."""
 
 RANK_STRIDE = 1000
 """Distance between the streams of two processes."""
@@ -48,7 +48,7 @@ def batch_generator(
 
     Args:
         seed: Seed of the data module.
-        step: Batch, from 0.
+        step: Number of the batch, from 0.
         rank: Rank of the process.
         device: Device of the draws.
 
@@ -63,20 +63,23 @@ def episode_seed(seed: int, *words: int) -> int:
 
     Args:
         seed: Seed of the evaluation or collection.
-        words: Number of the episode, and what else tells its use from others.
+        words: Number of the episode, and further numbers that distinguish its use from others.
+
+    Returns:
+        A seed for the environment.
     """
     return int(np.random.SeedSequence((seed, *words)).generate_state(1)[0])
 
 
 @dataclass(frozen=True)
 class Step:
-    """Position of a training run, from which all randomness of a step follows.
+    """Position of a training run; it determines all randomness of a step.
 
     Attributes:
         seed: Seed of the run.
-        batch: Batches before this one. Equal to the gradient step unless gradients of several
-            batches are accumulated.
-        gradient_step: Gradient steps before this one.
+        batch: Number of batches before this one; equal to the gradient step unless gradients are
+            accumulated.
+        gradient_step: Number of gradient steps before this one.
         progress: Share of the run that is done, in [0, 1].
         rank: Rank of the process.
         device: Device of the draws.
@@ -93,11 +96,14 @@ class Step:
         """Make the generator of one consumer within this step.
 
         Args:
-            stream: Number of the consumer, below 1000. It must not be :data:`BATCHES`: equal draws
-                would tie what is drawn to the choice of the rows.
+            stream: Number of the consumer, below 1000. :data:`BATCHES` is not allowed, because
+                equal draws would correlate with the choice of the rows.
+
+        Returns:
+            A freshly seeded generator.
 
         Raises:
-            ValueError: If the stream belongs to the batches.
+            ValueError: If the stream is that of the batches.
         """
         if stream == BATCHES:
             raise ValueError(f"stream {BATCHES} is reserved for the batches")

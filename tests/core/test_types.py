@@ -59,7 +59,7 @@ def test_dropped_rows_see_the_null_condition_and_the_others_their_own() -> None:
 
 
 def test_conditions_without_a_null_cannot_be_dropped() -> None:
-    with pytest.raises(ValueError, match="condition can be dropped"):
+    with pytest.raises(ValueError, match="conditions can be dropped"):
         conditioned().drop(torch.ones(8, dtype=torch.bool))
 
 

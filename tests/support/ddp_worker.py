@@ -1,6 +1,6 @@
-"""One of several processes that take a gradient step together; started by core/test_ddp.py.
+"""One of several processes that take a gradient step together; test_ddp.py starts them.
 
-Arguments: the file to write to. Rank and number of processes are in the environment.
+The argument is the file to write to. Rank and number of processes are in the environment.
 """
 
 import os
@@ -33,12 +33,12 @@ PROCESSES = 2
 
 
 def gradient(net: nn.Module) -> Tensor:
-    """All of it, flat."""
+    """Return the gradient as one vector."""
     return torch.cat([p.grad.flatten() for p in net.parameters() if p.grad is not None])
 
 
 class Keep(L.Callback):
-    """Keeps the gradient that the optimiser will be given, and what the trainer wraps."""
+    """Keeps the gradient that the optimizer receives, and checks what the trainer wraps."""
 
     def on_before_optimizer_step(
         self, trainer: L.Trainer, pl_module: TrainingModule, *rest: object
@@ -48,7 +48,7 @@ class Keep(L.Callback):
 
 
 def main(path: str) -> None:
-    """Take one step under each objective, each process on its own batch."""
+    """Take one step with each objective, each process on its own batch."""
     rank, kept = int(os.environ["LOCAL_RANK"]), {}
     for objective in OBJECTIVES:
         keep, model = Keep(), Toy(objective)

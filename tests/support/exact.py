@@ -1,9 +1,9 @@
-"""Closed-form truth: the mean velocity of Gaussian data under the linear path.
+"""Closed-form solution: the mean velocity of Gaussian data on the linear path.
 
-Data are ``N(m, s^2)`` in every element, noise is ``N(0, 1)``, so ``z_t`` is Gaussian with mean
-``(1 - t) m`` and variance ``sigma_t^2 = (1 - t)^2 s^2 + t^2``. Along the probability-flow ODE the
-standardised state ``(z_t - (1 - t) m) / sigma_t`` is constant, which gives the flow map and the
-mean velocity; the posterior means of data and noise given ``z_t`` give the velocity a second way.
+Data are ``N(m, s^2)`` in every element and noise is ``N(0, 1)``, so ``z_t`` is Gaussian with mean
+``(1 - t) m`` and variance ``sigma_t^2 = (1 - t)^2 s^2 + t^2``. Along the probability-flow ODE, the
+standardized state ``(z_t - (1 - t) m) / sigma_t`` is constant. This gives the flow map and the mean
+velocity. The posterior means of data and noise given ``z_t`` give the velocity in a second way.
 """
 
 from dataclasses import dataclass
@@ -19,8 +19,8 @@ from oneleap.core.types import Draw, noise_like
 class Gaussian:
     """A field ``u(z, r, t)``, exact for data ``N(mean, std^2)``; ``std = 0`` is a point mass.
 
-    Smooth at ``r = t``: no division by ``t - r`` anywhere. Only ``t = 0`` of a point mass, where
-    data reveal nothing of the noise, is singular.
+    It is smooth at ``r = t``, because nothing is divided by ``t - r``. Only ``t = 0`` of a point
+    mass is singular, where the data reveal nothing about the noise.
     """
 
     mean: float = 0.7
@@ -31,10 +31,10 @@ class Gaussian:
         return (((1 - t) * self.std).square() + t.square()).sqrt()
 
     def __call__(self, z: Tensor, r: Tensor, t: Tensor) -> Tensor:
-        """Mean velocity over ``[r, t]``: ``(z_t - z_r) / (t - r)`` with ``t - r`` cancelled.
+        """Mean velocity over ``[r, t]``: ``(z_t - z_r) / (t - r)`` with ``t - r`` canceled.
 
-        ``sigma_t - sigma_r = (sigma_t^2 - sigma_r^2) / (sigma_t + sigma_r)``, and the numerator
-        is ``(t - r) [(t + r) - s^2 (2 - t - r)]``.
+        ``sigma_t - sigma_r = (sigma_t^2 - sigma_r^2) / (sigma_t + sigma_r)``, and the numerator is
+        ``(t - r) [(t + r) - s^2 (2 - t - r)]``.
         """
         r, t = expand(r, z), expand(t, z)
         slope = (t + r) - self.std**2 * (2 - t - r)
@@ -42,7 +42,7 @@ class Gaussian:
         return (z - (1 - t) * self.mean) * slope / scale - self.mean
 
     def flow(self, z: Tensor, r: Tensor, t: Tensor) -> Tensor:
-        """``z_r`` at the other end of the trajectory through ``z_t``."""
+        """``z_r`` on the trajectory through ``z_t``."""
         r, t = expand(r, z), expand(t, z)
         standard = (z - (1 - t) * self.mean) / self.sigma(t)
         return (1 - r) * self.mean + self.sigma(r) * standard
@@ -50,9 +50,9 @@ class Gaussian:
     def posterior(self, z: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
         """``E[x | z_t]`` and ``E[e | z_t]``, by linear regression.
 
-        This pair is special: its straight path runs through ``z_t`` at ``t``, and does so with
-        exactly the marginal velocity. Handed to an objective as data and noise, it turns the
-        conditional velocity ``e - x`` into the one the identities are about.
+        The straight path of this pair passes through ``z_t`` at ``t`` with exactly the marginal
+        velocity. Given to an objective as data and noise, the pair turns the conditional velocity
+        ``e - x`` into the marginal velocity, for which the identities hold.
         """
         w = expand(t, z)
         gain = (z - (1 - w) * self.mean) / self.sigma(w).square()
@@ -64,16 +64,16 @@ class Gaussian:
         return e - x
 
     def sample(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
-        """Data, float64."""
+        """Draw data, float64."""
         return self.mean + self.std * noise_like(torch.empty(shape).double(), generator)
 
 
 def on_trajectory(truth: Gaussian, z: Tensor, draw: Draw) -> tuple[Tensor, Draw]:
-    """Data and a draw whose path passes ``z`` at ``draw.t`` with the marginal velocity."""
+    """Return data and a draw whose path passes ``z`` at ``draw.t`` with the marginal velocity."""
     x, e = truth.posterior(z, draw.t)
     return x, Draw(e, draw.r, draw.t, draw.s)
 
 
 def seeded(seed: int = 0) -> torch.Generator:
-    """A generator."""
+    """Make a generator."""
     return torch.Generator().manual_seed(seed)

@@ -1,4 +1,4 @@
-"""Closed-form truth under any Gaussian path, a mixture by its ODE, and cases tests share."""
+"""Closed-form solutions on any Gaussian path, a mixture by its ODE, and shared test cases."""
 
 import math
 from dataclasses import dataclass, replace
@@ -22,14 +22,14 @@ PATHS = [*CONTINUOUS, *DISCRETE]
 
 
 def own_times(path: GaussianPath, n: int) -> Tensor:
-    """Times of the path itself, data and pure noise left out."""
+    """Times of the path itself, without pure data and pure noise."""
     if path in DISCRETE:
         return torch.linspace(1, path.steps, n).double().round()
     return path.tau(torch.linspace(0.02, 0.97, n).double())
 
 
 def posterior(truth: Gaussian, path: GaussianPath, x: Tensor, tau: Tensor) -> tuple[Tensor, Tensor]:
-    """Means of data and noise by regression on ``x_tau`` itself: no linear path involved."""
+    """Posterior means of data and noise by regression on ``x_tau``, without the linear path."""
     a, b = (expand(c, x) for c in path.scales(tau))
     gain = (x - a * truth.mean) / ((a * truth.std).square() + b.square())
     return truth.mean + a * truth.std**2 * gain, b * gain
@@ -37,7 +37,7 @@ def posterior(truth: Gaussian, path: GaussianPath, x: Tensor, tau: Tensor) -> tu
 
 @dataclass(frozen=True)
 class Mixture:
-    """A field exact for eight Gaussians on a circle: the flow map by Runge and Kutta's method.
+    """A field that is exact for eight Gaussians on a circle; Runge-Kutta solves for the flow map.
 
     The mean velocity is the mean of the slopes, so nothing is divided by ``t - r``.
     """
@@ -90,7 +90,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Recorder(Metric):
-    """A metric that keeps what it was shown."""
+    """A metric that records its arguments."""
 
     metric: Metric
     seen: list[tuple[Tensor, Tensor]]
@@ -101,7 +101,7 @@ class Recorder(Metric):
 
 
 class Pointwise(nn.Module):
-    """A small network that treats the positions of a sequence alike and apart."""
+    """A small network that treats the positions of a sequence separately and equally."""
 
     def __init__(self, dim: int, seed: int = 0) -> None:
         super().__init__()
@@ -128,7 +128,7 @@ def gradients(loss: Tensor, net: nn.Module) -> Tensor:
 
 
 def posterior_nodes(truth: Gaussian, z: Tensor, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Data and noise whose paths meet ``z_t``, and their weights by quadrature: each (b, k)."""
+    """Data and noise whose paths pass ``z_t``, and their weights by quadrature: each (b, k)."""
     nodes, weights = (torch.from_numpy(a) for a in np.polynomial.hermite_e.hermegauss(8))
     mean, _ = truth.posterior(z, t)
     x = mean.unsqueeze(1) + (truth.std * t / truth.sigma(t)).unsqueeze(1) * nodes
@@ -137,22 +137,22 @@ def posterior_nodes(truth: Gaussian, z: Tensor, t: Tensor) -> tuple[Tensor, Tens
 
 
 def teacher_of(truth: Gaussian | Mixture) -> Field:
-    """An exact field's velocity as a field."""
+    """Return an exact field's velocity as a field."""
     return truth.teacher if isinstance(truth, Mixture) else truth
 
 
 def flipped(truth: Field) -> Field:
-    """A mutant: the sign of the velocity."""
+    """A mutant: the sign of the velocity is flipped."""
     return lambda z, r, t: -truth(z, r, t)
 
 
 def swapped(truth: Field) -> Field:
-    """A mutant: the two times exchanged."""
+    """A mutant: the two times are swapped."""
     return lambda z, r, t: truth(z, t, r)
 
 
 def check_padding(objective: Objective) -> None:
-    """Neither value nor gradient of a masked loss feels what is in the padding."""
+    """Check that neither value nor gradient of a masked loss depends on the padding."""
     net, x = Pointwise(3), randn(6, 5, 3)
     mask = (torch.arange(5) < torch.tensor([[5], [4], [3], [2], [1], [5]])).unsqueeze(2)
     draw = objective.draw(x, seeded(3), 0.5)
@@ -160,19 +160,19 @@ def check_padding(objective: Objective) -> None:
     for filler in (0.0, 99.0):
         padded = torch.where(mask, x, filler)
         spoilt = replace(draw, e=torch.where(mask, draw.e, -filler))
-        bound = TrainingBatch(
+        batch = TrainingBatch(
             field=net, x=padded, mask=mask, target=Pointwise(3, 1), teacher=Pointwise(3, 2)
         )
-        loss = objective.loss(bound, spoilt).per_sample
+        loss = objective.loss(batch, spoilt).per_sample
         seen.append((loss, gradients(loss.sum(), net)))
     for clean, dirty in zip(*seen, strict=True):
         torch.testing.assert_close(clean, dirty, rtol=1e-12, atol=1e-14)
-    unmasked = replace(bound, mask=None)
+    unmasked = replace(batch, mask=None)
     assert not torch.allclose(objective.loss(unmasked, spoilt).per_sample, seen[1][0])
 
 
 def check_seeds(objective: Objective) -> None:
-    """A seed makes a draw, bit for bit, in the data's dtype, with ``r <= s <= t``."""
+    """Check that a seed determines a draw exactly, in the data's dtype, with ``r <= s <= t``."""
     for dtype in (torch.float32, torch.float64):
         x = torch.zeros(50, 2, dtype=dtype)
         first, again, other = (objective.draw(x, seeded(k), 0.3) for k in (1, 1, 2))
@@ -188,7 +188,7 @@ def check_seeds(objective: Objective) -> None:
 
 
 def check_per_sample(objective: Objective, truth: Field, shape: tuple[int, ...]) -> Draw:
-    """One loss a sample, for any shape of data."""
+    """Check that there is one loss per sample, for any shape of data."""
     x = randn(*shape)
     draw = objective.draw(x, seeded())
     loss = objective.loss(TrainingBatch(field=truth, x=x, teacher=truth), draw)

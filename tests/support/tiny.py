@@ -1,4 +1,4 @@
-"""The least a data module and a model can be, to try what is around them."""
+"""A minimal data module and a minimal model, to test what surrounds them."""
 
 import os
 import signal
@@ -28,7 +28,7 @@ checkpoints: {every_n_steps: 10}
 
 @dataclass(frozen=True)
 class Spec:
-    """What a model must know of the data."""
+    """What a model must know about the data."""
 
     dim: int
     mean: tuple[float, ...]
@@ -36,7 +36,7 @@ class Spec:
 
 
 class Endless:
-    """Batches without end."""
+    """Endless batches."""
 
     def __iter__(self) -> Iterator[Tensor]:
         while True:
@@ -44,7 +44,7 @@ class Endless:
 
 
 class Noise(L.LightningDataModule):
-    """Three dimensions of nothing."""
+    """Constant data of three dimensions."""
 
     def __init__(self, path: str, size: int = 8) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ class Noise(L.LightningDataModule):
 
 
 class Shrink(Pretrained, L.LightningModule):
-    """Learns to answer zero, by manual optimisation."""
+    """A model that learns to return zero, with manual optimization."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""The least a domain's module can be, its batches, and a trainer without trimmings."""
+"""A minimal generative model, its batches, and a trainer without extras."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -43,12 +43,12 @@ class Toy(GenerativeModel):
 
 
 def batch(rank: int = 0, n: int = 12) -> Tensor:
-    """What a process is given."""
+    """Make the batch of a process."""
     return torch.randn(n, DIM + COND, generator=torch.Generator().manual_seed(100 + rank))
 
 
 class Endless:
-    """The same batch for ever."""
+    """One batch, repeated endlessly."""
 
     def __init__(self, of: Tensor) -> None:
         self.of = of
@@ -59,7 +59,7 @@ class Endless:
 
 
 def trainer(steps: int, **rest: Any) -> L.Trainer:
-    """On the CPU, without files."""
+    """Make a trainer on the CPU that writes no files."""
     return L.Trainer(
         max_steps=steps,
         accelerator="cpu",

@@ -1,4 +1,4 @@
-"""Small networks over sequences with no weight left at zero, and conditions to go with them."""
+"""Small networks over sequences without zero weights, and conditions for them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ KINDS: dict[str, Callable[[int, int, bool], SequenceNet]] = {
 def tiny(
     kind: str, sequence: bool = True, vector: bool = True, guided: bool = False
 ) -> SequenceNet:
-    """A network whose every weight matters, float64."""
+    """Build a network in which every weight matters, float64."""
     net = KINDS[kind](S * sequence, G * vector, guided).double()
     g = seeded(3)
     for weight in net.parameters():
@@ -50,7 +50,7 @@ class Batch:
         return self.sequence, self.vector, self.mask
 
     def alone(self, row: int) -> tuple[Tensor, ...]:
-        """One row, cut to its length, without a mask."""
+        """Return one row, cut to its length, without a mask."""
         i, n = slice(row, row + 1), LENGTHS[row]
         return (
             *(self.z[i, :, :n], self.r[i], self.t[i]),
@@ -59,7 +59,7 @@ class Batch:
 
 
 def batch(seed: int = 0, dtype: torch.dtype = torch.float64) -> Batch:
-    """Random inputs."""
+    """Make random inputs."""
     g, b, n = seeded(seed), len(LENGTHS), max(LENGTHS)
 
     def draw(*shape: int) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from oneleap.core.bench import command as bench_core
 from oneleap.core.bench import methods as compare
 from oneleap.core.bench.distance import sliced_wasserstein
-from oneleap.core.bench.methods import METHODS, STEPS, TEACHER, Outcome, Trial, network, train
+from oneleap.core.bench.methods import METHODS, STEPS, TEACHER, Outcome, ToyRun, network, train
 from oneleap.core.bench.toy import SETS, checkerboard, eight_gaussians
 from oneleap.core.errors import InputError
 from oneleap.core.training.seed import step_generator
@@ -30,8 +30,8 @@ def test_sets_follow_from_the_generator_and_are_of_unit_size(name: str) -> None:
 def test_sets_have_their_shapes() -> None:
     x = eight_gaussians(5000, step_generator(0, 0))
     angle = torch.arange(8) * torch.pi / 4
-    centres = 1.4 * torch.stack([angle.cos(), angle.sin()], 1)
-    nearest = torch.cdist(x, centres).min(1)
+    centers = 1.4 * torch.stack([angle.cos(), angle.sin()], 1)
+    nearest = torch.cdist(x, centers).min(1)
     assert nearest.values.square().mean().sqrt() < 0.15
     assert nearest.indices.unique().numel() == 8
     fields = (checkerboard(5000, step_generator(0, 0)) / 0.85).floor().int() + 2
@@ -44,27 +44,27 @@ def test_a_costlier_method_takes_fewer_steps(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(compare, "SAMPLES", 500)
     base = train(TEACHER, "spiral", 6, None)
     assert (base.cost, base.steps, set(base.distances)) == (1, 6, {*STEPS, 100})
-    teacher_field = train("SplitMeanFlow, taught", "spiral", 6, base.weights)
-    assert 1.3 < teacher_field.cost < 1.8
-    assert teacher_field.steps == 4
-    assert set(teacher_field.distances) == set(STEPS)
-    assert teacher_field.saved_mib > 0
+    distilled = train("SplitMeanFlow, distilled", "spiral", 6, base.weights)
+    assert 1.3 < distilled.cost < 1.8
+    assert distilled.steps == 4
+    assert set(distilled.distances) == set(STEPS)
+    assert distilled.saved_mib > 0
 
 
 def test_a_student_starts_as_its_teacher() -> None:
-    weights = Trial(METHODS[TEACHER]).net.state_dict()
-    trial = Trial(METHODS["CD, taught"], weights)
+    weights = ToyRun(METHODS[TEACHER]).net.state_dict()
+    run = ToyRun(METHODS["CD"], weights)
     z, r, t = torch.randn(3, 2), torch.rand(3) / 2, torch.rand(3) / 2 + 0.5
-    torch.testing.assert_close(trial.net(z, r, t), network(weights)(z, t, t))
-    assert trial.teacher is not None
-    assert not any(p.requires_grad for p in trial.teacher.parameters())
+    torch.testing.assert_close(run.net(z, r, t), network(weights)(z, t, t))
+    assert run.teacher is not None
+    assert not any(p.requires_grad for p in run.teacher.parameters())
 
 
 def outcomes() -> bench_core.Outcomes:
     return {
-        (name, where): Outcome({1: 0.3, 2: 0.2, 4: 0.1, 100: 0.05}, 1.5, 1.2, 10, 2.0, {})
+        (name, dataset): Outcome({1: 0.3, 2: 0.2, 4: 0.1, 100: 0.05}, 1.5, 1.2, 10, 2.0, {})
         for name in METHODS
-        for where in SETS
+        for dataset in SETS
     }
 
 

@@ -1,11 +1,13 @@
 """jsonargparse's complaints become one line; the messages are those of the installed version."""
 
+import subprocess
+import sys
 from argparse import ArgumentError
 
 import pytest
 from jsonargparse import ArgumentParser
 
-from oneleap.core.cli.explain import explain, unwrapped
+from oneleap.core.cli.explain import explain, original_error
 from oneleap.core.objectives import MeanFlow, SplitMeanFlow
 from oneleap.core.training.optim import AdamConfig
 from oneleap.core.types import Objective
@@ -79,8 +81,8 @@ def test_an_error_of_a_constructor_is_found_again() -> None:
     wrapped = ValueError("Does not validate against any of the Union subtypes\nSubtypes: ...")
     wrapped.__cause__ = mine = KeyError("mine")
     mine.__cause__ = OSError("beneath")
-    assert unwrapped(wrapped) is mine
-    assert unwrapped(mine) is mine
+    assert original_error(wrapped) is mine
+    assert original_error(mine) is mine
 
 
 def test_bare_names_are_those_of_the_core() -> None:
@@ -89,3 +91,14 @@ def test_bare_names_are_those_of_the_core() -> None:
     made = parser.instantiate(parser.parse_args(["--objective=SplitMeanFlow"]))
     assert made.objective == SplitMeanFlow()
     assert made.objective != MeanFlow()
+
+
+def test_public_names_are_known_before_they_are_imported() -> None:
+    code = (
+        "import sys, oneleap.core\n"
+        "from oneleap.core.cli.explain import explain\n"
+        "print(explain(\"module 'oneleap.core' has no attribute 'WaveNte'\"))\n"
+        "assert 'oneleap.core.nets' not in sys.modules\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, text=True, capture_output=True)
+    assert done.stdout == "no class 'WaveNte'; did you mean 'WaveNet'?\n"

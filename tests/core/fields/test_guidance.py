@@ -82,11 +82,11 @@ def test_loss_of_the_exact_guided_field_is_zero(
     objective: Objective, guidance: TargetGuidance
 ) -> None:
     objective = replace(objective, guidance=guidance)
-    _, bound, draw = case(guidance, objective.draw(torch.empty(60, 3).double(), seeded()))
+    _, batch, draw = case(guidance, objective.draw(torch.empty(60, 3).double(), seeded()))
     assert draw.dropped is not None
     assert 0 < draw.dropped.sum() < 60
-    assert objective.loss(bound, draw).per_sample.max() < 1e-20
-    assert replace(objective, guidance=None).loss(bound, draw).per_sample.max() > 1e-2
+    assert objective.loss(batch, draw).per_sample.max() < 1e-20
+    assert replace(objective, guidance=None).loss(batch, draw).per_sample.max() > 1e-2
 
 
 @each_guidance
@@ -95,9 +95,9 @@ def test_alpha_flow_has_no_loss_on_the_exact_field_either_where_paths_are_straig
 ) -> None:
     objective = AlphaFlow(HALF, guidance=guidance)
     draw = objective.draw(torch.empty(60, 3).double(), seeded(), 0.5)
-    _, bound, draw = case(guidance, draw, std=0.0)
-    assert objective.loss(bound, draw).per_sample.max() < 1e-20
-    assert replace(objective, guidance=None).loss(bound, draw).per_sample.max() > 1e-2
+    _, batch, draw = case(guidance, draw, std=0.0)
+    assert objective.loss(batch, draw).per_sample.max() < 1e-20
+    assert replace(objective, guidance=None).loss(batch, draw).per_sample.max() > 1e-2
 
 
 def where(mutant: Any) -> SimpleNamespace:
@@ -113,7 +113,7 @@ MUTANTS = {
     "never-guided": (guidance_file, "torch", where(lambda plain, v, guided: v)),
     "guided-where-dropped": (guidance_file, "torch", where(lambda p, v, g: torch.where(~p, v, g))),
     "null-is-cond": (guidance_file, "unconditional", lambda field, like: field),
-    "cond-is-null": (guidance_file, "droppable", lambda field: DROP(field, EVERY)),
+    "cond-is-null": (guidance_file, "require_droppable", lambda field: DROP(field, EVERY)),
 }
 
 
@@ -123,10 +123,10 @@ def test_a_mutant_of_guidance_misses_the_guided_velocity(
     monkeypatch: pytest.MonkeyPatch, guidance: TargetGuidance, mutant: tuple[Any, str, Any]
 ) -> None:
     drawn = MeanFlow(HALF, guidance=guidance).draw(torch.empty(60, 3).double(), seeded())
-    field, bound, draw = case(guidance, drawn)
+    field, batch, draw = case(guidance, drawn)
     assert draw.dropped is not None
-    v, z = draw.e - bound.x, LinearPath().point(bound.x, draw.e, draw.t)
-    truth = field if draw.w is None else field.at(draw.w)
+    v, z = draw.e - batch.x, LinearPath().point(batch.x, draw.e, draw.t)
+    truth = field if draw.w is None else field.with_guidance(draw.w)
     wanted = truth.drop(draw.dropped)(z, draw.t, draw.t)
 
     def error() -> float:
@@ -179,8 +179,8 @@ def test_the_guided_velocity_is_its_formula(guidance: TargetGuidance) -> None:
 def test_a_scale_of_1_is_no_guidance() -> None:
     plain, inert = MeanFlow(HALF), MeanFlow(HALF, guidance=TargetGuidance(1.0, 0.0, drop=0.0))
     field, x, _, _ = net_case(TargetGuidance())
-    bound, draw = TrainingBatch(field=field, x=x), inert.draw(x, seeded())
-    mine, theirs = (o.loss(bound, draw).per_sample for o in (inert, plain))
+    batch, draw = TrainingBatch(field=field, x=x), inert.draw(x, seeded())
+    mine, theirs = (o.loss(batch, draw).per_sample for o in (inert, plain))
     torch.testing.assert_close(mine, theirs)
     torch.testing.assert_close(plain.draw(x, seeded()).e, draw.e)  # one seed, one noise
 
@@ -190,9 +190,9 @@ def test_dropped_rows_train_the_unconditional_field_alone() -> None:
     field, x, _, draw = net_case(guidance)
     cond = field.cond[0].clone().requires_grad_()
     assert draw.dropped is not None
-    bound = TrainingBatch(field=replace(field, cond=(cond,)), x=x)
+    batch = TrainingBatch(field=replace(field, cond=(cond,)), x=x)
     for objective in EACH:
-        loss = replace(objective, guidance=guidance).loss(bound, draw)
+        loss = replace(objective, guidance=guidance).loss(batch, draw)
         (slope,) = torch.autograd.grad(loss.per_sample.sum(), cond)
         felt = slope.abs().sum(1) > 0
         assert torch.equal(felt, ~draw.dropped)
@@ -277,13 +277,13 @@ def test_the_draw_of_an_objective_without_guidance_is_refused(objective: Objecti
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ({"omega": 0.0}, "omega above 0"),
+        ({"omega": 0.0}, "omega must be above 0"),
         ({"kappa": 1.0}, "kappa in"),
-        ({"drop": 1.0}, "drop is a share"),
-        ({"interval": (0.6, 0.4)}, "two times in order"),
-        ({"interval": (0.0, 1.1)}, "two times in order"),
-        ({"scales": (0.0, 2.0)}, "two positive numbers"),
-        ({"scales": (3.0, 2.0)}, "two positive numbers"),
+        ({"drop": 1.0}, "drop must be a probability"),
+        ({"interval": (0.6, 0.4)}, "two rising times"),
+        ({"interval": (0.0, 1.1)}, "two rising times"),
+        ({"scales": (0.0, 2.0)}, "two rising positive numbers"),
+        ({"scales": (3.0, 2.0)}, "two rising positive numbers"),
     ],
 )
 def test_settings_that_mean_nothing_are_refused(setting: dict[str, Any], message: str) -> None:

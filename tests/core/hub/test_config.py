@@ -1,7 +1,9 @@
 """Objects survive the way to JSON and back, and strangers' descriptions run nothing."""
 
 import json
+import sys
 from dataclasses import dataclass, field
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -10,7 +12,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 from oneleap.core.errors import InputError
-from oneleap.core.hub.config import from_config, to_config
+from oneleap.core.hub.config import class_path, from_config, to_config
+from oneleap.core.hub.export import Graph
+from oneleap.core.nets import MLP
 from oneleap.core.paths.times import LogitNormal, TimePairs, Uniform
 from oneleap.core.training.optim import AdamConfig
 
@@ -105,8 +109,8 @@ class Greedy(nn.Module):
 @pytest.mark.parametrize(
     ("value", "complaint"),
     [
-        (Forgetful(3), "does not keep its argument 'width'"),
-        (Greedy(), "takes 'anything' without names"),
+        (Forgetful(3), "has no attribute named after its argument 'width'"),
+        (Greedy(), "must not take"),
         (Net((), len), r"Net\.times: .*builtin"),
         (Leaf({1: 2}), "keys of a dictionary"),
         (Leaf({"class_path": "os.system"}), "other than class_path"),
@@ -119,12 +123,12 @@ def test_what_cannot_be_described_is_named(value: object, complaint: str) -> Non
         to_config(value)
 
 
-def described(class_path: str, **arguments: object) -> dict[str, object]:
-    return {"class_path": class_path, "init_args": arguments}
+def described(path: str, **arguments: object) -> dict[str, object]:
+    return {"class_path": path, "init_args": arguments}
 
 
 @pytest.mark.parametrize(
-    "class_path",
+    "path",
     [
         "os.system",
         "subprocess.Popen",
@@ -140,9 +144,9 @@ def described(class_path: str, **arguments: object) -> dict[str, object]:
         "oneleap.core.errors.InputError",  # ours, but neither a dataclass nor a module
     ],
 )
-def test_nothing_but_our_classes_is_ever_built(class_path: str) -> None:
+def test_nothing_but_our_classes_is_ever_built(path: str) -> None:
     with pytest.raises(InputError, match=r"^config\.json: "):
-        from_config(described(class_path, args="x"), where="config.json")
+        from_config(described(path, args="x"), where="config.json")
 
 
 @pytest.mark.parametrize(
@@ -182,3 +186,51 @@ def test_a_missing_dependency_is_told_apart_from_a_missing_class(
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ModuleNotFoundError, match="gymnasium_of_nowhere"):
         from_config(described("needy_package.Thing"), trusted=("needy_package",))
+
+
+# The names of classes.
+
+
+def module_of(monkeypatch: pytest.MonkeyPatch, name: str, **contents: object) -> ModuleType:
+    module = ModuleType(name)
+    vars(module).update(contents)
+    monkeypatch.setitem(sys.modules, name, module)
+    return module
+
+
+def a_class(module: str, name: str = "Thing") -> type:
+    return type(name, (), {"__module__": module, "__qualname__": name})
+
+
+def test_a_class_is_named_by_the_shortest_package_that_exports_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    thing = a_class("shop.aisle.shelf.box")
+    for name in ("shop", "shop.aisle", "shop.aisle.shelf", "shop.aisle.shelf.box"):
+        module_of(monkeypatch, name)
+    sys.modules["shop.aisle.shelf.box"].Thing = thing
+    assert class_path(thing) == "shop.aisle.shelf.box.Thing"
+    sys.modules["shop.aisle.shelf"].Thing = thing
+    assert class_path(thing) == "shop.aisle.shelf.Thing"
+    sys.modules["shop.aisle"].Thing = thing
+    assert class_path(thing) == "shop.aisle.Thing"
+    sys.modules["shop"].Thing = a_class("shop.other")  # a namesake
+    assert class_path(thing) == "shop.aisle.Thing"
+    sys.modules["shop"].Thing = thing
+    assert class_path(thing) == "shop.Thing"
+
+
+def test_packages_that_are_not_imported_and_inner_classes_do_not_matter(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert class_path(a_class("nowhere.at.all")) == "nowhere.at.all.Thing"
+    module_of(monkeypatch, "shop")
+    assert class_path(a_class("shop.box", "Outer.Inner")) == "shop.box.Outer.Inner"
+
+
+def test_classes_of_the_core_are_named_by_its_face_and_others_by_their_file() -> None:
+    assert class_path(AdamConfig) == "oneleap.core.AdamConfig"
+    assert class_path(MLP) == "oneleap.core.MLP"
+    assert to_config(Uniform()) == {"class_path": "oneleap.core.Uniform", "init_args": {}}
+    assert class_path(Graph) == "oneleap.core.hub.export.Graph"
+    assert from_config(to_config(AdamConfig(lr=0.5))) == AdamConfig(lr=0.5)

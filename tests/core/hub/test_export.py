@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from oneleap.core.errors import InputError
 from oneleap.core.hub import export
-from oneleap.core.hub.export import TITLE, Format, Graph, export_graphs, with_rows
+from oneleap.core.hub.export import TITLE, Format, Graph, add_card_rows, export_graphs
 
 FORMATS: list[Format] = ["onnx", "pt2"]
 
@@ -58,12 +58,14 @@ def test_a_graph_takes_any_batch_and_is_the_formula(tmp_path: Path, format: Form
 @pytest.mark.parametrize("format", FORMATS)
 def test_a_graph_that_differs_is_not_written(tmp_path: Path, format: Format) -> None:
     pytest.importorskip("onnxruntime")
-    with pytest.raises(InputError, match=r"is off by .*, more than 1e-05: not written"):
+    with pytest.raises(
+        InputError, match=r"differs from the model by .*, more than 1e-05: not written"
+    ):
         export_graphs([graph(wrong=1.001)], tmp_path, format)
     assert not list(tmp_path.iterdir())
 
 
-def test_an_output_of_another_shape_is_no_parity() -> None:
+def test_an_output_of_another_shape_differs() -> None:
     assert export.difference(graph(), lambda inputs: np.zeros((len(inputs[0]), 1))) == np.inf
 
 
@@ -93,10 +95,10 @@ def test_the_card_keeps_a_row_for_each_file(tmp_path: Path) -> None:
 
 def test_a_section_is_replaced_where_it_stands() -> None:
     row = ("`a.onnx`", "1e-07", "1 ms", "2 ms", "cpu")
-    once = with_rows("# A\n\n## B\n\nb\n", [row])
+    once = add_card_rows("# A\n\n## B\n\nb\n", [row])
     assert once.index("## B") < once.index(TITLE)
     middle = once + "\n## C\n\nc\n"
     newer = ("`a.onnx`", "2e-07", *row[2:])
-    twice = with_rows(middle, [newer])
+    twice = add_card_rows(middle, [newer])
     assert twice == middle.replace("1e-07", "2e-07")
-    assert with_rows("", [row]).startswith(TITLE)
+    assert add_card_rows("", [row]).startswith(TITLE)

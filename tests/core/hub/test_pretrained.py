@@ -71,7 +71,7 @@ def test_tied_weights_stay_tied(tmp_path: Path) -> None:
 
 
 def test_graphs_of_other_weights_go(folder: Path) -> None:
-    graphs = [folder / "policy.onnx", folder / "policy.pt"]
+    graphs = [folder / f"policy{suffix}" for suffix in (".onnx", ".pt2", ".pt")]
     for graph in graphs:
         graph.write_bytes(b"graph")
     load_pretrained(folder, trusted=TRUST).save_pretrained(folder)
@@ -121,7 +121,7 @@ MISTAKES = {
     "unknown": (lambda f: edit_weights(f, extra=torch.ones(1)), "extra is not a weight"),
     "size": (
         lambda f: edit_weights(f, mean=torch.ones(4)),
-        "mean has size [4], the model of config.json [3]",
+        "mean has shape [4], but config.json gives [3]",
     ),
 }
 
@@ -145,7 +145,7 @@ def test_another_class_is_refused(folder: Path) -> None:
 
 
 def test_a_run_is_not_its_model(folder: Path) -> None:
-    with pytest.raises(InputError, match=r"a run keeps its model in .*model"):
+    with pytest.raises(InputError, match=r"the run's model is in .*model"):
         load_pretrained(folder.parent)
 
 
@@ -155,7 +155,7 @@ def test_classes_of_others_need_trust(folder: Path) -> None:
 
 
 def test_only_modules_are_saved(tmp_path: Path) -> None:
-    with pytest.raises(TypeError, match=r"no torch\.nn\.Module"):
+    with pytest.raises(TypeError, match=r"not a torch\.nn\.Module"):
         Pretrained().save_pretrained(tmp_path)
 
 

@@ -6,11 +6,11 @@ from oneleap.core.errors import InputError
 from oneleap.core.hub.registry import find_shipped, shipped_models
 
 
-def test_a_package_without_models_has_an_empty_shelf() -> None:
+def test_a_package_without_models_ships_none() -> None:
     assert shipped_models("oneleap.core", "no_such_folder") == {}
 
 
-def test_only_folders_with_a_configuration_are_on_it(
+def test_only_folders_with_a_configuration_are_shipped_models(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, part in (("b", ""), ("a", ""), ("parts", "inner"), ("half", None)):

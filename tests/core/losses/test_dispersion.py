@@ -31,7 +31,7 @@ from oneleap.core.objectives import (
     MeanFlow,
     SplitMeanFlow,
 )
-from oneleap.core.objectives.dispersed import at_rate
+from oneleap.core.objectives.dispersed import downsample_mask
 from oneleap.core.paths.base import LinearPath
 from oneleap.core.types import Conditioned, Draw, Objective, TrainingBatch
 
@@ -119,7 +119,7 @@ def test_half_precision_is_widened_and_one_row_refused(dispersion: Dispersion) -
     h = randn(6, 4).bfloat16()
     assert dispersion(h).dtype == torch.float32
     torch.testing.assert_close(dispersion(h), dispersion(h.float()))
-    with pytest.raises(InputError, match="take a batch of 2 or more, not 1"):
+    with pytest.raises(InputError, match="use a batch of at least 2, not 1"):
         dispersion(h[:1])
 
 
@@ -178,7 +178,7 @@ def test_only_what_passes_with_gradients_inside_the_block_is_kept() -> None:
     with hidden as seen:
         with torch.no_grad():
             net(z, t, t)
-        with pytest.raises(InputError, match=r"watch\(net\) before the first loss"):
+        with pytest.raises(InputError, match=r"record_activations\(net\) before the first loss"):
             seen.rows()
         net(z, t, t)
         net(z[:3], t[:3], t[:3])
@@ -187,18 +187,18 @@ def test_only_what_passes_with_gradients_inside_the_block_is_kept() -> None:
     features = net.layers[:2](torch.cat([z, net.times(t, t)], 1))
     torch.testing.assert_close(rows["layers.1"], torch.cat([features, features[:3]]))
     net(z, t, t)
-    with hidden as seen, pytest.raises(InputError, match="no hidden layer was seen"):
+    with hidden as seen, pytest.raises(InputError, match="no activations were recorded"):
         seen.rows()
 
 
 def test_layers_that_are_not_there_are_refused() -> None:
     with pytest.raises(InputError, match=r"MLP has no layer 'layer\.1'; did you mean 'layers\.1'"):
         ActivationRecorder().record_activations(MLP(3), ("layer.1",))
-    with pytest.raises(InputError, match="name the layers of Linear to look at"):
+    with pytest.raises(InputError, match="Linear has none of the default layers"):
         ActivationRecorder().record_activations(nn.Linear(2, 2))
 
 
-def test_a_copy_of_a_watched_network_is_not_watched() -> None:
+def test_activations_of_a_copied_network_are_not_recorded() -> None:
     net, hidden = MLP(3, width=8), ActivationRecorder()
     hidden.record_activations(net)
     again, (packed, together) = copy.deepcopy(net), pickle.loads(pickle.dumps((net, hidden)))
@@ -246,14 +246,14 @@ def test_it_adds_the_dispersion_of_the_very_pass_that_is_trained(
     dispersed = Dispersed(objective, dispersion, layers, weight=0.3)
     dispersed.record_activations(net)
     target = Conditioned(copy.deepcopy(net), (cond,))
-    bound = TrainingBatch(field=Conditioned(net, (cond,)), x=x, target=target)
+    training_batch = TrainingBatch(field=Conditioned(net, (cond,)), x=x, target=target)
     draw = dispersed.draw(x, seeded(), 0.2)
     alone = objective.draw(x, seeded(), 0.2)
     for name, value in vars(draw).items():
         assert value is None or torch.equal(value, getattr(alone, name))
 
-    loss, calls = dispersed.loss(bound, draw), net.calls
-    plain = objective.loss(bound, draw)
+    loss, calls = dispersed.loss(training_batch, draw), net.calls
+    plain = objective.loss(training_batch, draw)
     assert net.calls == 2 * calls
     z = LinearPath().point(x, draw.e, draw.t)
     first = net.net.layers[:2](torch.cat([z, net.net.times(draw.r, draw.t), cond], 1))
@@ -270,8 +270,8 @@ def test_without_weight_it_is_the_objective() -> None:
     for objective in AROUND:
         dispersed = Dispersed(objective, weight=0.0)
         dispersed.record_activations(net)
-        bound = TrainingBatch(field=net, x=x)
-        losses = [o(bound, seeded()).per_sample for o in (dispersed, objective)]
+        training_batch = TrainingBatch(field=net, x=x)
+        losses = [o(training_batch, seeded()).per_sample for o in (dispersed, objective)]
         torch.testing.assert_close(*losses, rtol=0, atol=0)
 
 
@@ -312,10 +312,10 @@ def test_it_works_under_functional_gradients(objective: Objective) -> None:
     torch.testing.assert_close(torch.cat([g.flatten() for g in got.values()]), wanted)
 
 
-def test_nested_wrappers_watch_too_and_none_at_all_is_told() -> None:
+def test_nested_wrappers_record_too_and_missing_hooks_are_an_error() -> None:
     net, x = MLP(3, width=16).double(), randn(10, 3)
     both = Dispersed(Dispersed(FlowMatching(), Hinge(), ("layers.3",)), Covariance())
-    with pytest.raises(InputError, match="no hidden layer was seen"):
+    with pytest.raises(InputError, match="no activations were recorded"):
         both(TrainingBatch(field=net, x=x), seeded())
     both.record_activations(net)
     assert both(TrainingBatch(field=net, x=x), seeded()).per_sample.isfinite().all()
@@ -341,19 +341,19 @@ def test_padding_is_no_feature(kind: str) -> None:
         x = longer(b.z).masked_fill(~mask, spoilt)
         cond = (longer(b.sequence), b.vector, mask)
         draw = Draw(longer(e), b.t, b.t)
-        bound = TrainingBatch(field=Conditioned(net, cond), x=x, mask=mask)
-        return dispersed.loss(bound, draw).logs["dispersion"]
+        training_batch = TrainingBatch(field=Conditioned(net, cond), x=x, mask=mask)
+        return dispersed.loss(training_batch, draw).logs["dispersion"]
 
     clean = dispersion(0.0, 0)
     torch.testing.assert_close(dispersion(9.0, 0), clean)
     torch.testing.assert_close(dispersion(9.0, 8), clean)
     blind = replace(dispersed, frames=None)
     blind.record_activations(net)
-    with pytest.raises(InputError, match="say which axis of the layers are frames"):
+    with pytest.raises(InputError, match="set frames"):
         blind(TrainingBatch(field=Conditioned(net, b.cond), x=b.z, mask=b.mask), seeded())
     full = replace(dispersed, frames=frames)
     full.record_activations(net)
-    with pytest.raises(InputError, match="one axis beside the batch"):
+    with pytest.raises(InputError, match="only one axis besides the batch"):
         full(
             TrainingBatch(field=Conditioned(net, b.cond), x=b.z, mask=b.mask.expand_as(b.z)),
             seeded(),
@@ -365,8 +365,8 @@ def test_features_are_means_over_real_frames() -> None:
     dispersed = Dispersed(FlowMatching(), frames=1)
     dispersed.record_activations(net)
     net.get_submodule("blocks.0").register_forward_hook(lambda m, i, o: seen.append(o))
-    bound = TrainingBatch(field=Conditioned(net, b.cond), x=b.z, mask=b.mask)
-    loss = dispersed(bound, seeded())
+    training_batch = TrainingBatch(field=Conditioned(net, b.cond), x=b.z, mask=b.mask)
+    loss = dispersed(training_batch, seeded())
     means = [h[:n].mean(0) for h, n in zip(seen[0], LENGTHS, strict=True)]
     torch.testing.assert_close(loss.logs["dispersion"], InfoNCEL2()(torch.stack(means)).detach())
     seen.clear()
@@ -379,10 +379,10 @@ def test_features_are_means_over_real_frames() -> None:
 @pytest.mark.parametrize("n", [3, 4, 5, 7, 8, 9, 12, 13, 31])
 def test_the_frames_of_a_coarser_layer_are_the_unets_own(n: int) -> None:
     net, real = UNet1d(2, widths=(8, 8, 16), groups=4), torch.rand(6, 1, n) < 0.3
-    _, masks = net.padded(torch.zeros(6, 2, n), real)
+    _, masks = net.pad_to_strides(torch.zeros(6, 2, n), real)
     for mask in masks:
         assert mask is not None
-        assert torch.equal(at_rate(real.flatten(1), mask.shape[-1]), mask.flatten(1))
+        assert torch.equal(downsample_mask(real.flatten(1), mask.shape[-1]), mask.flatten(1))
 
 
 # Settings and compilation.
@@ -404,7 +404,7 @@ from oneleap.core.nets import MLP
 from oneleap.core.objectives import (
     ConsistencyTrajectory, Dispersed, FlowMatching, SplitMeanFlow,
 )
-from oneleap.core.types import Bound, Conditioned
+from oneleap.core.types import Conditioned, TrainingBatch
 
 torch.manual_seed(0)
 b = batch(dtype=torch.float32)
@@ -417,13 +417,13 @@ for objective, dispersion, frames in (
         net, x, cond, mask = tiny("dit").float(), b.z, b.cond, b.mask
     average = copy.deepcopy(net).requires_grad_(False)
     dispersed = Dispersed(objective, dispersion, frames=frames)
-    dispersed.watch(net)
+    dispersed.record_activations(net)
     draw, weights = dispersed.draw(x), list(net.parameters())
 
     def loss(x, draw):
         fields = [Conditioned(n, cond) for n in (net, average)]
-        bound = Bound(field=fields[0], x=x, mask=mask, target=fields[1])
-        return dispersed.loss(bound, draw).per_sample.mean()
+        training_batch = TrainingBatch(field=fields[0], x=x, mask=mask, target=fields[1])
+        return dispersed.loss(training_batch, draw).per_sample.mean()
 
     compiled = torch.compile(loss, fullgraph=True, backend="{backend}")
     pairs = zip(*(torch.autograd.grad(f(x, draw), weights) for f in (loss, compiled)))

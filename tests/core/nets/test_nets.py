@@ -30,7 +30,7 @@ def test_the_mlp_maps_a_state_to_a_velocity(
     assert sum(isinstance(m, nn.Linear) for m in net.modules()) == depth + 1
 
 
-def test_the_mlp_heeds_every_input() -> None:
+def test_the_mlp_depends_on_every_input() -> None:
     torch.manual_seed(0)
     net = MLP(2, cond_dim=3, width=16).double()
     r, t = times(4)
@@ -102,7 +102,7 @@ def test_mish_has_a_forward_derivative_equal_to_its_backward_one() -> None:
     torch.testing.assert_close(forward, backward)
 
 
-def test_an_mlp_at_fixed_times_is_the_mlp_there() -> None:
+def test_an_mlp_at_fixed_times_equals_the_mlp() -> None:
     net = MLP(3, 2, width=16).double()
     z, s = torch.randn(5, 3, dtype=torch.float64), torch.randn(5, 2, dtype=torch.float64)
     r, t = torch.full((5,), 0.2, dtype=torch.float64), torch.full((5,), 0.7, dtype=torch.float64)

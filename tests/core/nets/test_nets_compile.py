@@ -20,7 +20,7 @@ from oneleap.core.fields.jvp import total_derivative
 from oneleap.core.nets import ResidualMLP
 from oneleap.core.objectives.meanflow import MeanFlow
 from oneleap.core.paths.times import TimePairs
-from oneleap.core.types import Bound, Conditioned
+from oneleap.core.types import Conditioned, TrainingBatch
 
 kind, backend = {kind!r}, {backend!r}
 x = batch(dtype=torch.float32)
@@ -65,8 +65,8 @@ objective = MeanFlow(pairs=TimePairs(p_equal=0.5))
 draw = objective.draw(x.z)
 
 def loss(z, draw):
-    bound = Bound(field=Conditioned(net, x.cond), x=z, mask=x.mask)
-    value = objective.loss(bound, draw).per_sample.mean()
+    training_batch = TrainingBatch(field=Conditioned(net, x.cond), x=z, mask=x.mask)
+    value = objective.loss(training_batch, draw).per_sample.mean()
     hidden = torch.cat(seen)
     seen.clear()
     return value + hidden.square().mean()

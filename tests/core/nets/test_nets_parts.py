@@ -71,7 +71,7 @@ def test_the_adaptive_norm_starts_as_a_layer_norm_and_is_then_scaled_and_shifted
     torch.testing.assert_close(norm(x, context), plain * (1 + scale) + shift)
 
 
-def test_the_context_hears_of_the_interval_only_where_there_is_one() -> None:
+def test_the_context_depends_on_the_interval_only_where_r_differs_from_t() -> None:
     context, t = Context(5, time_dim=6).double(), torch.tensor([0.2, 0.9]).double()
     torch.nn.init.normal_(context.interval.weight, generator=seeded())
     fresh = Context(5, time_dim=6).double()
@@ -81,7 +81,7 @@ def test_the_context_hears_of_the_interval_only_where_there_is_one() -> None:
 
 
 @pytest.mark.parametrize("kind", ["mlp", "residual", *KINDS])
-def test_a_student_that_forgets_the_interval_starts_as_its_teacher(kind: str) -> None:
+def test_a_student_with_a_zeroed_interval_embedding_starts_as_its_teacher(kind: str) -> None:
     inputs = batch()
     z, r, t, cond = inputs.z, inputs.r, inputs.t, inputs.cond
     if kind in KINDS:
@@ -104,8 +104,8 @@ def test_a_student_that_forgets_the_interval_starts_as_its_teacher(kind: str) ->
     assert changed.abs().max() > 1e-5
 
 
-def test_a_network_that_cannot_forget_the_interval_says_so() -> None:
-    with pytest.raises(ValueError, match="Linear has no part that reads the interval"):
+def test_a_network_without_an_interval_embedding_is_refused() -> None:
+    with pytest.raises(ValueError, match="Linear has no interval embedding"):
         zero_interval_embedding(torch.nn.Linear(2, 2))
 
 

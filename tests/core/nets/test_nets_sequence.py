@@ -90,10 +90,12 @@ def test_guidance_is_an_input_where_it_was_asked_for_and_nowhere_else(kind: str)
     scales = torch.tensor([0.0, 1.0, 2.0, 8.0]).double()
     guided, plain = tiny(kind, guided=True), tiny(kind)
     field = Conditioned(guided, x.cond)
-    changed = field.at(scales)(x.z, x.r, x.t) != field.at(scales + 1)(x.z, x.r, x.t)
+    changed = field.with_guidance(scales)(x.z, x.r, x.t) != field.with_guidance(scales + 1)(
+        x.z, x.r, x.t
+    )
     assert changed[x.mask.expand_as(changed)].all()
     with pytest.raises(ValueError, match="takes no guidance scale: build it with guided=True"):
-        Conditioned(plain, x.cond).at(scales)(x.z, x.r, x.t)
+        Conditioned(plain, x.cond).with_guidance(scales)(x.z, x.r, x.t)
     with pytest.raises(ValueError, match="give it a guidance scale for each row"):
         field(x.z, x.r, x.t)
 

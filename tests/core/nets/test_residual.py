@@ -34,7 +34,7 @@ def test_its_derivative_is_the_network_s_and_the_velocity() -> None:
     torch.testing.assert_close(dudt, v + dfdt)
 
 
-def test_it_forgets_the_interval_as_its_network_does() -> None:
+def test_it_zeroes_the_interval_embedding_of_its_network() -> None:
     net, z = Residual(MLP(3, width=16).double()), randn(8, 3)
     r, t = torch.full((8,), 0.2, dtype=torch.float64), torch.full((8,), 0.7, dtype=torch.float64)
     student = zero_interval_embedding(copy.deepcopy(net))

@@ -278,8 +278,8 @@ def test_the_shortcut_target_is_the_mean_of_two_half_steps(bootstrap: str) -> No
     objective, seen = recorded(Shortcut(HALF, steps=8))
     net, x, draw = net_case(objective)
     average = MLP(3, width=16).double()
-    bound = TrainingBatch(field=net, x=x, target=average if bootstrap == "target" else None)
-    objective.loss(bound, draw)
+    batch = TrainingBatch(field=net, x=x, target=average if bootstrap == "target" else None)
+    objective.loss(batch, draw)
     source = average if bootstrap == "target" else net
     z, v = LinearPath().point(x, draw.e, draw.t), draw.e - x
     lengths = set()
@@ -350,11 +350,11 @@ def test_alpha_flow_at_0_is_meanflow_bit_for_bit_and_near_0_nearly() -> None:
     objective = AlphaFlow(HALF)
     net, x, draw = net_case(objective, progress=1.0)
     assert draw.ramp is None
-    bound = TrainingBatch(field=net, x=x)
-    theirs = MeanFlow(HALF).loss(bound, draw).per_sample
-    assert torch.equal(objective.loss(bound, draw).per_sample, theirs)
+    batch = TrainingBatch(field=net, x=x)
+    theirs = MeanFlow(HALF).loss(batch, draw).per_sample
+    assert torch.equal(objective.loss(batch, draw).per_sample, theirs)
     gaps = [
-        (objective.loss(bound, at_alpha(draw, alpha)).per_sample - theirs).abs().max().item()
+        (objective.loss(batch, at_alpha(draw, alpha)).per_sample - theirs).abs().max().item()
         for alpha in (1e-2, 1e-3, 1e-4)
     ]
     for coarse, fine in itertools.pairwise(gaps):
@@ -408,12 +408,12 @@ def test_alpha_never_rises(start: float, length: float, gamma: float, jvp: bool)
 @pytest.mark.parametrize(
     ("kind", "arguments", "message"),
     [
-        (AlphaFlow, {"start": 0.5, "end": 0.5}, "set end after it"),
-        (AlphaFlow, {"snap": 0.0}, "snap is a distance"),
-        (AlphaFlow, {"gamma": -1.0}, "steepness of a fall"),
+        (AlphaFlow, {"start": 0.5, "end": 0.5}, "end must be after start=0.5"),
+        (AlphaFlow, {"snap": 0.0}, "snap must be between"),
+        (AlphaFlow, {"gamma": -1.0}, "gamma must not be negative"),
         (Shortcut, {"steps": 100}, "power of two"),
         (Shortcut, {"steps": 1}, "power of two"),
-        (Shortcut, {"pairs": TimePairs(deployed=(1,))}, "leave deployed out"),
+        (Shortcut, {"pairs": TimePairs(deployed=(1,))}, "remove deployed"),
     ],
 )
 def test_bad_settings_are_refused(kind: Any, arguments: dict[str, Any], message: str) -> None:
@@ -451,7 +451,7 @@ def test_small_batches_reach_every_length_in_the_long_run() -> None:
 
 def test_the_draw_of_another_objective_is_refused() -> None:
     x = randn(8, 2)
-    with pytest.raises(InputError, match="Shortcut needs the times s"):
+    with pytest.raises(InputError, match="Shortcut needs the intermediate times s"):
         Shortcut(HALF).loss(TrainingBatch(field=POINT, x=x), MeanFlow(HALF).draw(x, seeded()))
 
 
@@ -482,12 +482,12 @@ def test_a_teacher_is_guided_at_a_fixed_scale_by_the_objective() -> None:
 
 
 @pytest.mark.parametrize(
-    ("teacher", "message"), [(None, "teacher's"), (POINT, "conditions can be dropped")]
+    ("teacher", "message"), [(None, "guides the teacher"), (POINT, "conditions can be dropped")]
 )
 def test_guidance_without_a_teacher_to_guide_is_refused(teacher: Any, message: str) -> None:
-    bound = TrainingBatch(field=POINT, x=randn(8, 2), teacher=teacher)
+    batch = TrainingBatch(field=POINT, x=randn(8, 2), teacher=teacher)
     with pytest.raises(InputError, match=message):
-        SplitMeanFlow(HALF, guidance=2.0)(bound, seeded())
+        SplitMeanFlow(HALF, guidance=2.0)(batch, seeded())
 
 
 # Masks, seeds, shapes.
@@ -591,7 +591,7 @@ from oneleap.core.fields.guidance import TargetGuidance
 from oneleap.core.nets import MLP, ResidualMLP
 from oneleap.core.objectives import AlphaFlow, ImprovedMeanFlow, Shortcut, SplitMeanFlow
 from oneleap.core.paths.times import TimePairs
-from oneleap.core.types import Bound, Conditioned
+from oneleap.core.types import Conditioned, TrainingBatch
 
 torch.manual_seed(0)
 average = MLP(3, cond_dim=2, width=8).requires_grad_(False)
@@ -609,8 +609,8 @@ for objective in (
 
     def loss(x, draw):
         u, frozen = Conditioned(net, (cond,), (null,)), Conditioned(average, (cond,), (null,))
-        bound = Bound(field=u, x=x, target=frozen, teacher=frozen)
-        return objective.loss(bound, draw).per_sample.mean()
+        batch = TrainingBatch(field=u, x=x, target=frozen, teacher=frozen)
+        return objective.loss(batch, draw).per_sample.mean()
 
     compiled = torch.compile(loss, fullgraph=True, backend="{backend}")
     for k, progress in enumerate((0.0, 0.45, 0.55)):

@@ -27,7 +27,7 @@ from support.exact_paths import (
 from torch import Tensor
 
 from oneleap.core.errors import InputError
-from oneleap.core.fields.flow_map import consistency_function, flow_map, follow
+from oneleap.core.fields.flow_map import consistency_function, flow_map, integrate_teacher
 from oneleap.core.losses.metrics import PseudoHuber, SquaredError
 from oneleap.core.objectives import (
     ConsistencyDistillation,
@@ -59,7 +59,7 @@ Any_ = ConsistencyDistillation | FromData
 
 
 @pytest.mark.parametrize("truth", [Gaussian(), Mixture()], ids=lambda t: type(t).__name__)
-def test_leaps_of_an_exact_field_land_where_its_flow_does(truth: Field) -> None:
+def test_steps_of_an_exact_field_end_where_its_flow_does(truth: Field) -> None:
     z, zero, one = randn(6, 2), full(6, 0.0), full(6, 1.0)
     middle = full(6, 0.4)
     through = flow_map(truth, flow_map(truth, z, middle, one), zero, middle)
@@ -71,22 +71,22 @@ def test_leaps_of_an_exact_field_land_where_its_flow_does(truth: Field) -> None:
 
 @pytest.mark.parametrize(("heun", "order"), [(False, 1), (True, 2)])
 @pytest.mark.parametrize("truth", [Gaussian(), Mixture()], ids=lambda t: type(t).__name__)
-def test_following_a_teacher_converges_at_the_order_of_its_solver(
+def test_integrating_a_teacher_converges_at_the_order_of_its_solver(
     truth: Gaussian | Mixture, heun: bool, order: int
 ) -> None:
     z, r, t = randn(8, 2), torch.linspace(0.05, 0.4, 8).double(), full(8, 0.9)
     wanted = flow_map(truth, z, r, t)
     errors = [
-        (follow(teacher_of(truth), z, r, t, steps=k, heun=heun) - wanted).abs().max()
+        (integrate_teacher(teacher_of(truth), z, r, t, steps=k, heun=heun) - wanted).abs().max()
         for k in (16, 32, 64)
     ]
     for coarse, fine in itertools.pairwise(errors):
         assert torch.log2(coarse / fine).item() == pytest.approx(order, abs=0.25)
 
 
-def test_a_teacher_is_not_asked_at_the_data() -> None:
+def test_a_teacher_is_not_evaluated_at_the_data() -> None:
     z, zero = randn(3, 2), full(3, 0.0)
-    landed = follow(Gaussian(0.7, 0.0), z, zero, full(3, 0.5))  # 0 / 0 at t = 0
+    landed = integrate_teacher(Gaussian(0.7, 0.0), z, zero, full(3, 0.5))  # 0 / 0 at t = 0
     torch.testing.assert_close(landed, torch.full_like(z, 0.7))
 
 
@@ -111,9 +111,9 @@ def test_distillation_of_the_exact_map_vanishes_at_the_local_order_of_the_solver
 
 def test_distillation_on_a_finer_grid_asks_less_of_the_solver() -> None:
     truth, x = Gaussian(), Gaussian().sample((400, 2), seeded(1))
-    bound = TrainingBatch(field=truth, x=x, teacher=truth)
+    batch = TrainingBatch(field=truth, x=x, teacher=truth)
     means = [
-        ConsistencyDistillation(nodes=n)(bound, seeded()).per_sample.mean().item()
+        ConsistencyDistillation(nodes=n)(batch, seeded()).per_sample.mean().item()
         for n in (10, 40, 160)
     ]
     assert means[0] < 1e-4
@@ -138,7 +138,7 @@ def test_wrong_maps_are_told_from_the_exact_one(mutant: type) -> None:
 
 def test_distillation_needs_a_teacher() -> None:
     x = randn(4, 2)
-    with pytest.raises(InputError, match="set the model's teacher, or train from data alone with"):
+    with pytest.raises(InputError, match="set the model's teacher, or train from data with"):
         ConsistencyDistillation()(TrainingBatch(field=Gaussian(), x=x), seeded())
 
 
@@ -196,7 +196,7 @@ def test_the_gradient_is_that_of_a_constant_target(objective: Any_) -> None:
         assert draw.s is not None
         z = LinearPath().point(x, draw.e, draw.t)
         if isinstance(objective, ConsistencyDistillation):
-            near = follow(average, z, draw.s, draw.t, heun=objective.heun)
+            near = integrate_teacher(average, z, draw.s, draw.t, heun=objective.heun)
         else:
             near = LinearPath().point(x, draw.e, draw.s)
         averaged = isinstance(objective, ConsistencyDistillation | ConsistencyTraining)
@@ -237,7 +237,7 @@ def test_pseudo_huber_counts_no_padding_and_is_smooth_at_zero() -> None:
     assert (slope[~mask.expand_as(slope)] == 0).all()
     (flat,) = torch.autograd.grad(PseudoHuber()(x, x.detach()).sum(), x)
     assert (flat == 0).all()
-    with pytest.raises(InputError, match="constant c of PseudoHuber is positive"):
+    with pytest.raises(InputError, match="c of PseudoHuber must be positive"):
         PseudoHuber(0.0)
 
 
@@ -283,10 +283,10 @@ def test_ict_draws_intervals_by_its_law_and_weights_them_by_their_width() -> Non
     assert (share - law).abs().max() < 5e-3
     net, few = Pointwise(1), slice(0, 50)
     part = Draw(draw.e[few], draw.r[few], draw.t[few], draw.s[few])
-    bound = TrainingBatch(field=net, x=x[few])
-    plain = ConsistencyTraining(metric=SquaredError()).loss(bound, part).per_sample
+    batch = TrainingBatch(field=net, x=x[few])
+    plain = ConsistencyTraining(metric=SquaredError()).loss(batch, part).per_sample
     weight = 1 / sigmas.diff()[index[few]]
-    torch.testing.assert_close(objective.loss(bound, part).per_sample, weight * plain)
+    torch.testing.assert_close(objective.loss(batch, part).per_sample, weight * plain)
 
 
 @pytest.mark.parametrize("progress", [0.0, 0.5, 1.0])
@@ -302,18 +302,18 @@ def test_ect_closes_in_by_its_rule(progress: float) -> None:
     assert at_data == pytest.approx(0.81 if stage == 0 else 0.0, abs=0.01)
     net, few = Pointwise(1), slice(0, 50)
     part = Draw(draw.e[few], draw.r[few], draw.t[few], draw.s[few])
-    bound = TrainingBatch(field=net, x=randn(50, 1))
-    plain = ConsistencyTraining(metric=PseudoHuber()).loss(bound, part).per_sample
+    batch = TrainingBatch(field=net, x=randn(50, 1))
+    plain = ConsistencyTraining(metric=PseudoHuber()).loss(batch, part).per_sample
     gap = (sigma - near)[few]
-    torch.testing.assert_close(objective.loss(bound, part).per_sample * gap, plain)
+    torch.testing.assert_close(objective.loss(batch, part).per_sample * gap, plain)
 
 
 @each_objective
 def test_foreign_draws_are_refused(objective: Any_) -> None:
     x, t = randn(4, 2), full(4, 0.5)
-    bound = TrainingBatch(field=Gaussian(), x=x, teacher=Gaussian())
-    with pytest.raises(InputError, match=r"needs the times s of its own draw\(\)"):
-        objective.loss(bound, Draw(x, t, t))
+    batch = TrainingBatch(field=Gaussian(), x=x, teacher=Gaussian())
+    with pytest.raises(InputError, match=r"needs the intermediate times s of its own draw\(\)"):
+        objective.loss(batch, Draw(x, t, t))
 
 
 @each_objective
@@ -334,7 +334,7 @@ from oneleap.core.objectives import (
     ConsistencyDistillation, ConsistencyTraining, ConsistencyTrajectory, ContinuousConsistency,
     Denoising, EasyConsistencyTuning, ImprovedConsistencyTraining, NoisePrediction,
 )
-from oneleap.core.types import Bound, Conditioned
+from oneleap.core.types import Conditioned, TrainingBatch
 
 torch.manual_seed(0)
 net, average = MLP(3, cond_dim=2, width=8), MLP(3, cond_dim=2, width=8).requires_grad_(False)
@@ -346,8 +346,8 @@ for objective in (
 ):
     def loss(x, draw):
         u, frozen = Conditioned(net, (cond,)), Conditioned(average, (cond,))
-        bound = Bound(field=u, x=x, target=frozen, teacher=frozen)
-        return objective.loss(bound, draw).per_sample.mean()
+        batch = TrainingBatch(field=u, x=x, target=frozen, teacher=frozen)
+        return objective.loss(batch, draw).per_sample.mean()
 
     draw, weights = objective.draw(x), list(net.parameters())
     compiled = torch.compile(loss, fullgraph=True, backend="{backend}")

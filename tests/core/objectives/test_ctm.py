@@ -25,7 +25,7 @@ from support.exact_paths import (
 from torch import Tensor, nn
 
 from oneleap.core.errors import InputError
-from oneleap.core.fields.flow_map import consistency_function, flow_map, follow
+from oneleap.core.fields.flow_map import consistency_function, flow_map, integrate_teacher
 from oneleap.core.losses.metrics import SquaredError
 from oneleap.core.objectives import ConsistencyTrajectory
 from oneleap.core.paths.base import LinearPath
@@ -85,28 +85,30 @@ def test_without_a_teacher_the_exact_map_teaches_itself(shape: tuple[int, ...]) 
 
 
 @pytest.mark.parametrize("averaged", [True, False])
-@pytest.mark.parametrize("teacher_field", [True, False])
-def test_the_gradient_is_that_of_constant_targets_and_a_constant_outer_leap(
-    averaged: bool, teacher_field: bool
+@pytest.mark.parametrize("distilled", [True, False])
+def test_the_gradient_is_that_of_constant_targets_and_a_constant_outer_step(
+    averaged: bool, distilled: bool
 ) -> None:
     seen: list[tuple[Tensor, Tensor]] = []
     objective = ConsistencyTrajectory(denoising=0.5, metric=Recorder(SquaredError(), seen))
     net, average, teacher, x = Pointwise(3), Pointwise(3, 1), Pointwise(3, 2), randn(20, 3)
     draw = objective.draw(x, seeded())
-    bound = TrainingBatch(
+    batch = TrainingBatch(
         field=net,
         x=x,
         target=average if averaged else None,
-        teacher=teacher if teacher_field else None,
+        teacher=teacher if distilled else None,
     )
-    loss = objective.loss(bound, draw).per_sample.sum()
+    loss = objective.loss(batch, draw).per_sample.sum()
     assert not any(target.requires_grad for _, target in seen)
     r, s, t, z = draw.r, draw.s, draw.t, LinearPath().point(x, draw.e, draw.t)
     assert s is not None
     source = average if averaged else net
     with torch.no_grad():
-        near = follow(teacher, z, s, t, steps=2) if teacher_field else flow_map(source, z, s, t)
-        v = teacher(z, t, t) if teacher_field else draw.e - x
+        near = (
+            integrate_teacher(teacher, z, s, t, steps=2) if distilled else flow_map(source, z, s, t)
+        )
+        v = teacher(z, t, t) if distilled else draw.e - x
         target = flow_map(net, near, r, s)
     average.requires_grad_(False)
 
@@ -164,13 +166,13 @@ def test_the_scale_reaches_the_student_and_guides_the_teacher() -> None:
     assert w.dtype == x.dtype
     assert ((w >= 1) & (w <= 5)).all()
     assert w.std() > 0.5
-    bound = TrainingBatch(
+    batch = TrainingBatch(
         field=Conditioned(net, (cond,)),
         x=x,
         target=Conditioned(net, (cond,)),
         teacher=Conditioned(teacher, (cond,), (null,)),
     )
-    objective.loss(bound, draw)
+    objective.loss(batch, draw)
     z, t = LinearPath().point(x, draw.e, draw.t), draw.t
     u, v = seen[1]
     torch.testing.assert_close(u, net(z, t, t, cond, w))
@@ -183,18 +185,18 @@ def test_guidance_as_an_input_needs_fields_that_can_take_it() -> None:
     objective, x = ConsistencyTrajectory(guidance=(1.0, 5.0)), randn(4, 3)
     cond = randn(4, 3, seed=4)
     student = Conditioned(Guidable(), (cond,))
-    with pytest.raises(InputError, match="takes the keyword 'guidance'"):
+    with pytest.raises(InputError, match="network that accepts guidance=w"):
         objective(TrainingBatch(field=Gaussian(), x=x), seeded())
-    with pytest.raises(InputError, match="unguided teacher with droppable conditions"):
+    with pytest.raises(InputError, match="unguided teacher whose conditions can be dropped"):
         objective(TrainingBatch(field=student, x=x, teacher=Gaussian()), seeded())
     for teacher in (student, None):
-        with pytest.raises(InputError, match="unguided teacher with droppable conditions"):
+        with pytest.raises(InputError, match="unguided teacher whose conditions can be dropped"):
             objective(TrainingBatch(field=student, x=x, teacher=teacher), seeded())
 
 
 def test_a_field_at_a_scale_keeps_it_by_rows_and_by_dropping() -> None:
     cond, null, w = randn(6, 3), torch.zeros(1, 3).double(), torch.linspace(1, 2, 6).double()
-    field = Conditioned(Guidable(), (cond,), (null,)).at(w)
+    field = Conditioned(Guidable(), (cond,), (null,)).with_guidance(w)
     z, r, t = randn(6, 3, seed=2), full(6, 0.2), full(6, 0.9)
     part = slice(2, 5)
     torch.testing.assert_close(field.rows(part)(z[part], r[part], t[part]), field(z, r, t)[part])
@@ -208,7 +210,7 @@ def test_padding_seeds_and_foreign_draws() -> None:
     check_padding(ConsistencyTrajectory(denoising=0.0))
     check_seeds(ConsistencyTrajectory(guidance=(1.0, 4.0)))
     draw = ConsistencyTrajectory().draw(randn(4, 2), seeded())
-    with pytest.raises(InputError, match=r"needs the times s of its own draw\(\)"):
+    with pytest.raises(InputError, match=r"needs the intermediate times s of its own draw\(\)"):
         ConsistencyTrajectory().loss(
             TrainingBatch(field=Gaussian(), x=randn(4, 2)), replace(draw, s=None)
         )

@@ -39,7 +39,7 @@ def test_denoising_is_the_weighted_error_of_edm(sigma_data: float) -> None:
     draw, path = objective.draw(x, seeded()), EDM(sigma_data)
     sigma = path.tau(draw.t)
     noisy = path.point(x, draw.e, sigma)
-    data, _ = path.ends(net, noisy, sigma)
+    data, _ = path.posterior_means(net, noisy, sigma)
     weight = (sigma.square() + sigma_data**2) / (sigma * sigma_data).square()
     wanted = weight * (data - x).square().mean(1)
     torch.testing.assert_close(
@@ -54,8 +54,8 @@ def test_denoising_measures_the_output_of_the_preconditioned_network() -> None:
     objective.loss(TrainingBatch(field=net, x=x), draw)
     sigma = path.tau(draw.t)
     noisy = path.point(x, draw.e, sigma)
-    data, _ = path.ends(net, noisy, sigma)
-    apart = path.network(data, noisy, sigma) - path.network(x, noisy, sigma)
+    data, _ = path.posterior_means(net, noisy, sigma)
+    apart = path.network_output(data, noisy, sigma) - path.network_output(x, noisy, sigma)
     torch.testing.assert_close(seen[0][1] - seen[0][0], apart)
 
 
@@ -69,7 +69,7 @@ def test_noise_prediction_is_the_error_of_the_noise(
     draw = objective.draw(x, seeded())
     k = schedule.tau(draw.t)
     assert ((k >= 1) & (k <= schedule.steps)).all()
-    _, noise = schedule.ends(net, schedule.point(x, draw.e, k), k)
+    _, noise = schedule.posterior_means(net, schedule.point(x, draw.e, k), k)
     wanted = (noise - draw.e).abs().pow(power).mean(1)
     torch.testing.assert_close(
         objective.loss(TrainingBatch(field=net, x=x), draw).per_sample, wanted

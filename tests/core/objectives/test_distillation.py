@@ -23,7 +23,7 @@ from support.exact_paths import (
 from torch import Tensor
 
 from oneleap.core.errors import InputError
-from oneleap.core.fields.flow_map import pairs
+from oneleap.core.fields.flow_map import teacher_pairs
 from oneleap.core.fields.guidance import Guided
 from oneleap.core.nets.mlp import MLP
 from oneleap.core.objectives import DirectDistillation, FlowMatching, Reflow
@@ -95,7 +95,7 @@ def test_reflow_asks_for_another_field_than_the_bent_teachers_own() -> None:
 
 
 def test_a_straight_field_samples_the_teachers_pairs_in_any_number_of_steps() -> None:
-    e, x = pairs(Gaussian(), randn(40, 2), steps=400)
+    e, x = teacher_pairs(Gaussian(), randn(40, 2), steps=400)
     for steps in (1, 2, 5):
         torch.testing.assert_close(sample(Straight(), e, steps=steps), x, rtol=0, atol=1e-4)
 
@@ -108,7 +108,7 @@ def test_reflow_on_kept_pairs_is_flow_matching() -> None:
     draw = objective.draw(randn(20, 3), seeded())
     draw = replace(draw, r=draw.t)
     teacher = Pointwise(3, 1)
-    e, x = pairs(teacher, draw.e, steps=4)
+    e, x = teacher_pairs(teacher, draw.e, steps=4)
     assert e is draw.e
     assert not x.requires_grad
     mine = objective.loss(TrainingBatch(field=net, x=randn(20, 3), teacher=teacher), draw)
@@ -118,10 +118,10 @@ def test_reflow_on_kept_pairs_is_flow_matching() -> None:
 
 def test_reflow_at_pure_noise_is_direct_distillation() -> None:
     net, teacher, x = Pointwise(3), Pointwise(3, 1), randn(20, 3)
-    bound = TrainingBatch(field=net, x=x, teacher=teacher)
+    batch = TrainingBatch(field=net, x=x, teacher=teacher)
     direct = DirectDistillation(steps=5)
     draw = direct.draw(x, seeded())
-    losses = [o.loss(bound, draw).per_sample for o in (direct, Reflow(steps=5, heun=False))]
+    losses = [o.loss(batch, draw).per_sample for o in (direct, Reflow(steps=5, heun=False))]
     torch.testing.assert_close(*losses)
     slopes = [gradients(loss.sum(), net) for loss in losses]
     torch.testing.assert_close(*slopes)
@@ -149,17 +149,17 @@ def test_the_teacher_is_guided_if_a_scale_is_given(objective: Distils) -> None:
     cond, x = randn(12, 1), randn(12, 2)
     given = Conditioned(teacher, (cond,), (torch.zeros(1, 1).double(),))
     dropped = Conditioned(teacher, (0 * cond,))
-    bound = TrainingBatch(field=Conditioned(net, (cond,)), x=x, teacher=given)
-    by_hand = replace(bound, teacher=Guided(given, dropped, 1.5))
+    batch = TrainingBatch(field=Conditioned(net, (cond,)), x=x, teacher=given)
+    by_hand = replace(batch, teacher=Guided(given, dropped, 1.5))
     guided = replace(objective, guidance=1.5)
     got, wanted, plain = (
         o(b, seeded()).per_sample
-        for o, b in ((guided, bound), (objective, by_hand), (objective, bound))
+        for o, b in ((guided, batch), (objective, by_hand), (objective, batch))
     )
     torch.testing.assert_close(got, wanted)
     assert not torch.allclose(got, plain)
     with pytest.raises(InputError, match="conditions can be dropped"):
-        guided(replace(bound, teacher=dropped), seeded())
+        guided(replace(batch, teacher=dropped), seeded())
 
 
 # Mutants.
@@ -177,13 +177,13 @@ def test_wrong_maps_are_told_from_the_exact_one(objective: Distils, spoil: str) 
 
 def other_noise(field: Field, noise: Tensor, **solver: object) -> tuple[Tensor, Tensor]:
     """The mistake of a port of FQL: teacher and student draw noise of their own."""
-    return noise, pairs(field, noise.flip(0), **solver)[1]
+    return noise, teacher_pairs(field, noise.flip(0), **solver)[1]
 
 
 def whole_for_instant(field: Field, noise: Tensor, **solver: object) -> tuple[Tensor, Tensor]:
     """The teacher asked for its mean velocity, which a multi-step model does not know."""
     blind: Callable[..., Tensor] = lambda z, r, t: field(z, 0 * r, t)  # noqa: E731
-    return pairs(blind, noise, **solver)
+    return teacher_pairs(blind, noise, **solver)
 
 
 @pytest.mark.parametrize("mutant", [other_noise, whole_for_instant])
@@ -200,7 +200,7 @@ def test_mistaken_pairs_show(
 ) -> None:
     objective, x = cls(steps=40, heun=True), randn(64, 2)
     assert loss_of(objective, student, Gaussian(), x).mean() < 1e-5
-    monkeypatch.setattr(module, "pairs", mutant)
+    monkeypatch.setattr(module, "teacher_pairs", mutant)
     assert loss_of(objective, student, Gaussian(), x).mean() > 1e-3
 
 
@@ -227,11 +227,11 @@ def test_the_gradient_is_that_of_a_constant_target(objective: Distils) -> None:
 
 @pytest.mark.parametrize("cls", [Reflow, DirectDistillation])
 def test_what_makes_no_sense_is_refused(cls: type[Distils]) -> None:
-    with pytest.raises(InputError, match=f"{cls.__name__} distils a teacher and was given none"):
+    with pytest.raises(InputError, match=f"{cls.__name__} distills a teacher, and none was given"):
         cls()(TrainingBatch(field=Gaussian(), x=randn(4, 2)), seeded())
-    with pytest.raises(InputError, match=f"steps of {cls.__name__} counts the teacher's"):
+    with pytest.raises(InputError, match=f"steps of {cls.__name__} must be at least 1"):
         cls(steps=0)
-    with pytest.raises(InputError, match="clip is the greatest magnitude"):
+    with pytest.raises(InputError, match="clip must be positive"):
         DirectDistillation(clip=0.0)
 
 
@@ -263,7 +263,7 @@ import torch
 from oneleap.core.nets.mlp import MLP
 from oneleap.core.objectives import DirectDistillation, Reflow
 from oneleap.core.fields.guidance import Guided
-from oneleap.core.types import Bound, Conditioned
+from oneleap.core.types import Conditioned, TrainingBatch
 
 torch.manual_seed(0)
 net, teacher = MLP(3, cond_dim=2, width=8), MLP(3, cond_dim=2, width=8).requires_grad_(False)
@@ -273,8 +273,8 @@ for objective in (Reflow(steps=2, guidance=2.0), DirectDistillation(steps=2, cli
         given = Conditioned(teacher, (cond,), (torch.zeros(1, 2),))
         if objective.guidance is None:
             given = Guided(given, Conditioned(teacher, (-cond,)), 2.0, (0.2, 0.8))
-        bound = Bound(field=Conditioned(net, (cond,)), x=x, teacher=given)
-        return objective.loss(bound, draw).per_sample.mean()
+        batch = TrainingBatch(field=Conditioned(net, (cond,)), x=x, teacher=given)
+        return objective.loss(batch, draw).per_sample.mean()
 
     draw, weights = objective.draw(x), list(net.parameters())
     compiled = torch.compile(loss, fullgraph=True, backend="{backend}")

@@ -47,8 +47,8 @@ def loss_at_the_truth(objective: Objective, field: Field | None = None) -> float
     z = torch.randn(64, 3, generator=seeded(), dtype=torch.float64)
     draw = drawn(objective, z)
     x, at = on_trajectory(truth, z, draw)
-    bound = TrainingBatch(field=field or truth, x=x)
-    return objective.loss(bound, replace(draw, e=at.e)).per_sample.mean().item()
+    batch = TrainingBatch(field=field or truth, x=x)
+    return objective.loss(batch, replace(draw, e=at.e)).per_sample.mean().item()
 
 
 # Mistakes of the path, shared by all objectives.

@@ -51,8 +51,8 @@ def test_the_exact_map_stands_still(
     objective = ContinuousConsistency(sigma_data=sigma_data, warmup=0.0)
     x, draw = trajectory(truth, objective, *shape)
     assert objective.loss(TrainingBatch(field=truth, x=x), draw).per_sample.max() < 1e-20
-    teacher_field = objective.loss(TrainingBatch(field=truth, x=randn(*shape), teacher=truth), draw)
-    assert teacher_field.per_sample.max() < 1e-20
+    distilled = objective.loss(TrainingBatch(field=truth, x=randn(*shape), teacher=truth), draw)
+    assert distilled.per_sample.max() < 1e-20
     alone = objective.loss(TrainingBatch(field=truth, x=randn(*shape)), draw)
     assert alone.per_sample.max() > 1e-3  # a sample's own velocity scatters about the mean
     check_per_sample(objective, truth, shape)
@@ -70,8 +70,8 @@ def test_wrong_maps_do_not(mutant: Callable[[Field], Field]) -> None:
     truth = Gaussian()
     x, draw = trajectory(truth, FINAL, 64, 2)
     assert FINAL.loss(TrainingBatch(field=mutant(truth), x=x), draw).logs["tangent_error"] > 1e-2
-    teacher_field = FINAL.loss(TrainingBatch(field=truth, x=x, teacher=flipped(truth)), draw)
-    assert teacher_field.logs["tangent_error"] > 1e-2
+    distilled = FINAL.loss(TrainingBatch(field=truth, x=x, teacher=flipped(truth)), draw)
+    assert distilled.logs["tangent_error"] > 1e-2
 
 
 def test_data_at_a_point_leave_no_loss() -> None:
@@ -81,9 +81,9 @@ def test_data_at_a_point_leave_no_loss() -> None:
 
 @pytest.mark.parametrize("sigma_data", [0.5, 1.0, 2.0])
 @pytest.mark.parametrize("progress", [0.0, 0.02, 1.0])
-@pytest.mark.parametrize("teacher_field", [True, False])
+@pytest.mark.parametrize("distilled", [True, False])
 def test_the_target_is_its_equation_by_central_differences(
-    sigma_data: float, progress: float, teacher_field: bool
+    sigma_data: float, progress: float, distilled: bool
 ) -> None:
     seen: list[tuple[Tensor, Tensor]] = []
     objective = ContinuousConsistency(
@@ -92,7 +92,7 @@ def test_the_target_is_its_equation_by_central_differences(
     net, teacher, data = Pointwise(3), Pointwise(3, 1), randn(20, 3)
     draw = objective.draw(data, seeded(), progress)
     loss = objective.loss(
-        TrainingBatch(field=net, x=data, teacher=teacher if teacher_field else None), draw
+        TrainingBatch(field=net, x=data, teacher=teacher if distilled else None), draw
     )
 
     s, tau = sigma_data, torch.atan(draw.t / (sigma_data * (1 - draw.t)))
@@ -105,7 +105,7 @@ def test_the_target_is_its_equation_by_central_differences(
         u = net(x / (cos + s * sin), 0 * t if jump else t, t)
         return ((cos - sin / s) * x + u) / (cos + s * sin)
 
-    dx = s * f(x, tau, teacher, False) if teacher_field else cos * s * draw.e - sin * data
+    dx = s * f(x, tau, teacher, False) if distilled else cos * s * draw.e - sin * data
     h = 1e-5
     with torch.no_grad():
         value = f(x, tau, net, True)
@@ -134,7 +134,7 @@ def test_the_gradient_is_that_of_a_constant_target() -> None:
     path, tau = TrigFlow(), TrigFlow().tau(draw.t)
     point = path.point(x, draw.e, tau)
     z, t = path.to_linear(point, tau)
-    again = path.network(net(z, 0 * t, t), point, tau)
+    again = path.network_output(net(z, 0 * t, t), point, tau)
     wanted = (again - target).square().mean(1).sum()
     torch.testing.assert_close(gradients(loss, net), gradients(wanted, net))
 

@@ -106,7 +106,7 @@ def test_means_by_a_field_are_those_by_regression_on_the_path_itself(
 ) -> None:
     _, _, tau, point = case(path, 3)
     wanted = posterior(truth, path, point, tau)
-    for mine, theirs in zip(path.ends(truth, point, tau), wanted, strict=True):
+    for mine, theirs in zip(path.posterior_means(truth, point, tau), wanted, strict=True):
         torch.testing.assert_close(mine, theirs, **TIGHT)
     a, b = (expand(c, point) for c in path.scales(tau))
     variance = (a * truth.std).square() + b.square()
@@ -118,7 +118,7 @@ def test_means_by_a_field_are_those_by_regression_on_the_path_itself(
 def test_means_are_finite_at_pure_data_and_at_pure_noise(path: GaussianPath) -> None:
     z = randn(2, 3)
     point, tau = path.from_linear(z, torch.tensor([0.0, 1.0]).double())
-    data, noise = path.ends(Gaussian(), point, tau)
+    data, noise = path.posterior_means(Gaussian(), point, tau)
     torch.testing.assert_close(data[0], z[0])
     torch.testing.assert_close(noise[1], z[1])
     assert data.isfinite().all()
@@ -138,7 +138,7 @@ def test_the_velocity_is_the_slope_of_the_exact_flow(path: GaussianPath, truth: 
         return a * truth.mean + ((a * truth.std).square() + b.square()).sqrt() * standard
 
     point, slope = torch.func.jvp(flow, (tau,), (torch.ones_like(tau),))
-    mine = path.velocity(*path.ends(truth, point, tau), tau)
+    mine = path.velocity(*path.posterior_means(truth, point, tau), tau)
     torch.testing.assert_close(mine, slope, **TIGHT)
 
 
@@ -155,7 +155,11 @@ def test_a_field_is_the_same_teacher_under_every_path(
 
     def slope(tau: float, x: np.ndarray) -> np.ndarray:
         point, times = torch.from_numpy(x).reshape(4, 2), full(4, tau)
-        return path.velocity(*path.ends(teacher_of(truth), point, times), times).flatten().numpy()
+        return (
+            path.velocity(*path.posterior_means(teacher_of(truth), point, times), times)
+            .flatten()
+            .numpy()
+        )
 
     span = (tau[0].item(), stop)
     solved = solve_ivp(slope, span, start.flatten().numpy(), "DOP853", rtol=1e-10, atol=1e-11)
@@ -166,10 +170,10 @@ def test_a_field_is_the_same_teacher_under_every_path(
 
 @each_path
 @pytest.mark.parametrize("predicts", ["data", "noise", "score", "velocity"])
-def test_a_network_from_elsewhere_teaches_as_a_field(path: GaussianPath, predicts: str) -> None:
+def test_an_external_network_teaches_as_a_field(path: GaussianPath, predicts: str) -> None:
     truth = Gaussian()
 
-    def ends(x: Tensor, tau: Tensor) -> tuple[Tensor, Tensor]:
+    def posterior_means(x: Tensor, tau: Tensor) -> tuple[Tensor, Tensor]:
         data, noise = posterior(truth, path, x, tau)
         known = {
             "data": data,
@@ -182,18 +186,18 @@ def test_a_network_from_elsewhere_teaches_as_a_field(path: GaussianPath, predict
     t = path.time(own_times(path, 7))
     z = randn(7, 3)
     torch.testing.assert_close(
-        ExternalTeacher(path, ends)(z, 0 * t, t), truth(z, t, t), rtol=0, atol=1e-9
+        ExternalTeacher(path, posterior_means)(z, 0 * t, t), truth(z, t, t), rtol=0, atol=1e-9
     )
 
 
-def test_beyond_its_noisiest_time_a_foreign_network_is_asked_at_that_time() -> None:
+def test_beyond_its_noisiest_time_an_external_network_is_evaluated_at_that_time() -> None:
     path, seen = EDM(), []
 
-    def ends(x: Tensor, tau: Tensor) -> tuple[Tensor, Tensor]:
+    def posterior_means(x: Tensor, tau: Tensor) -> tuple[Tensor, Tensor]:
         seen.append(tau)
         return posterior(Gaussian(), path, x, tau)
 
-    field, z = ExternalTeacher(path, ends, 80 / 81), randn(2, 3)
+    field, z = ExternalTeacher(path, posterior_means, 80 / 81), randn(2, 3)
     v = field(z, full(2, 0.0), torch.tensor([0.5, 1.0]).double())
     torch.testing.assert_close(seen[0], torch.tensor([1.0, 80.0]).double())
     assert (v - Gaussian()(z, full(2, 1.0), torch.tensor([0.5, 1.0]).double())).isfinite().all()
@@ -206,16 +210,16 @@ def test_edm_preconditioning_gives_a_target_of_unit_variance() -> None:
     """What the coefficients are for, EDM App. B.6."""
     path, sigma = EDM(0.7), torch.tensor([0.01, 0.3, 2.0, 70.0]).double()
     c = path.precondition(sigma)
-    torch.testing.assert_close(c.inner.square() * (sigma**2 + 0.49), torch.ones(4).double())
-    left = ((1 - c.skip) * 0.7).square() + (c.skip * sigma).square()
-    torch.testing.assert_close(left / c.out.square(), torch.ones(4).double())
-    torch.testing.assert_close(c.noise, sigma.log() / 4)
+    torch.testing.assert_close(c.c_in.square() * (sigma**2 + 0.49), torch.ones(4).double())
+    left = ((1 - c.c_skip) * 0.7).square() + (c.c_skip * sigma).square()
+    torch.testing.assert_close(left / c.c_out.square(), torch.ones(4).double())
+    torch.testing.assert_close(c.c_noise, sigma.log() / 4)
 
 
 @pytest.mark.parametrize("path", [EDM(), EDM(1.0), EDM(0.5, 0.002)], ids=str)
 def test_edm_network_output_converts_there_and_back(path: EDM) -> None:
     data, _, sigma, point = case(path, 3)
-    f = path.network(data, point, sigma)
+    f = path.network_output(data, point, sigma)
     torch.testing.assert_close(path.denoised(f, point, sigma), data, **TIGHT)
     edge = full(7, path.boundary)
     torch.testing.assert_close(path.denoised(f, point, edge), point, rtol=0, atol=0)
@@ -269,8 +273,8 @@ def test_trigflow_network_is_the_velocity_in_units_of_the_data(s: float) -> None
     path, truth = TrigFlow(s), Gaussian()
     _, _, tau, point = case(path, 3)
     z, t = path.to_linear(point, tau)
-    f = path.network(truth(z, t, t), point, tau)
-    velocity = path.velocity(*path.ends(truth, point, tau), tau)
+    f = path.network_output(truth(z, t, t), point, tau)
+    velocity = path.velocity(*path.posterior_means(truth, point, tau), tau)
     torch.testing.assert_close(s * f, velocity, **TIGHT)
     torch.testing.assert_close(path.field_value(f, point, tau), truth(z, t, t), **TIGHT)
 
@@ -281,7 +285,7 @@ def test_trigflow_consistency_function_is_ours(s: float) -> None:
     z, t = path.to_linear(point, tau)
     u = randn(7, 3, seed=5)
     cos, sin = expand(tau.cos(), z), expand(tau.sin(), z)
-    theirs = cos * point - sin * s * path.network(u, point, tau)
+    theirs = cos * point - sin * s * path.network_output(u, point, tau)
     torch.testing.assert_close(theirs, z - expand(t, z) * u, **TIGHT)
 
 
@@ -289,7 +293,7 @@ def test_trigflow_of_unit_data() -> None:
     path, (_, _, tau, point) = TrigFlow(1.0), case(TrigFlow(1.0), 3)
     u, (cos, sin) = randn(7, 3, seed=5), (expand(tau.cos(), point), expand(tau.sin(), point))
     wanted = ((cos - sin) * point + u) / (cos + sin)
-    torch.testing.assert_close(path.network(u, point, tau), wanted, **TIGHT)
+    torch.testing.assert_close(path.network_output(u, point, tau), wanted, **TIGHT)
 
 
 # DDPM.
@@ -297,14 +301,14 @@ def test_trigflow_of_unit_data() -> None:
 
 def test_schedules_are_those_of_their_papers() -> None:
     assert LinearBetas(100, 1e-4, 0.06).betas()[[0, -1]].tolist() == [1e-4, 0.06]
-    np.testing.assert_allclose(LinearBetas().alpha_bar[-1], 4.0358e-5, rtol=1e-4)
+    np.testing.assert_allclose(LinearBetas().alphas_cumprod[-1], 4.0358e-5, rtol=1e-4)
     k, n = np.arange(51) / 50, CosineBetas(50)
     share = np.cos((k + 0.008) / 1.008 * math.pi / 2) ** 2
-    np.testing.assert_allclose(n.alpha_bar[:-1], (share / share[0])[:-1], rtol=1e-10)
+    np.testing.assert_allclose(n.alphas_cumprod[:-1], (share / share[0])[:-1], rtol=1e-10)
     assert n.betas().max() == 0.999
     for steps in (5, 100):
         vp, k = VPBetas(steps), np.arange(steps + 1) / steps
-        np.testing.assert_allclose(vp.alpha_bar, np.exp(-0.1 * k - 9.9 * k**2 / 2), rtol=1e-12)
+        np.testing.assert_allclose(vp.alphas_cumprod, np.exp(-0.1 * k - 9.9 * k**2 / 2), rtol=1e-12)
 
 
 @pytest.mark.parametrize("path", DISCRETE, ids=str)

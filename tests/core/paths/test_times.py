@@ -49,7 +49,7 @@ def test_a_batch_too_small_for_both_kinds_of_rows_is_refused(n: int, p_equal: fl
 
 @pytest.mark.parametrize("p_equal", [-0.1, 1.1, math.nan])
 def test_a_share_outside_the_unit_interval_is_refused(p_equal: float) -> None:
-    with pytest.raises(InputError, match="p_equal is a share"):
+    with pytest.raises(InputError, match="p_equal must lie in"):
         TimePairs(p_equal=p_equal)
 
 

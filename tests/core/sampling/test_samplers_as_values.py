@@ -52,7 +52,7 @@ def test_samplers_lead_to_the_data_in_as_many_calls_as_they_say(
     assert float(x.std()) == pytest.approx(TRUTH.std, abs=0.01 if exact else 0.06)
 
 
-def test_a_leap_is_exact() -> None:
+def test_one_step_of_the_flow_map_is_exact() -> None:
     noise = torch.randn(16, 7, 4, generator=seeded()).double()
     ends = torch.zeros(16).double(), torch.ones(16).double()
     torch.testing.assert_close(FlowMapSampler()(TRUTH, noise), TRUTH.flow(noise, *ends))

@@ -72,7 +72,7 @@ def test_solvers_converge_at_their_order(solver: Callable[..., Tensor], order: i
 
 
 @pytest.mark.parametrize(("solver", "calls"), [(sample, 3), (euler, 3), (heun, 6)])
-def test_cost_is_as_documented_and_progress_counts_the_steps(
+def test_cost_is_as_documented_and_the_callback_counts_steps(
     solver: Callable[..., Tensor], calls: int
 ) -> None:
     seen: list[tuple[int, Tensor]] = []
@@ -82,7 +82,7 @@ def test_cost_is_as_documented_and_progress_counts_the_steps(
         times.append((r[0].item(), t[0].item()))
         return Gaussian()(z, r, t)
 
-    x = solver(field, noise(4, 2), steps=3, progress=lambda k, z: seen.append((k, z)))
+    x = solver(field, noise(4, 2), steps=3, callback=lambda k, z: seen.append((k, z)))
     assert len(times) == calls
     assert [k for k, _ in seen] == [1, 2, 3]
     assert torch.equal(seen[-1][1], x)
@@ -107,7 +107,7 @@ def test_guidance_extrapolates_from_null_to_condition(scale: float) -> None:
     torch.testing.assert_close(Guided(cond, null, scale)(z, r, t), wanted)
 
 
-def test_guidance_in_an_interval_goes_by_the_time_where_a_leap_starts() -> None:
+def test_guidance_in_an_interval_depends_on_the_time_where_a_step_starts() -> None:
     cond, null = Gaussian(1.0, 0.5), Gaussian(-1.0, 0.8)
     t = torch.tensor([0.1, 0.3, 0.5, 0.7, 0.9], dtype=torch.float64)
     z, r = noise(5, 2), t - 0.1
@@ -145,7 +145,7 @@ def test_an_interval_has_a_forward_derivative() -> None:
 
 @pytest.mark.parametrize("interval", [(0.6, 0.4), (-0.1, 0.5), (0.5, 1.1)])
 def test_what_is_no_interval_is_refused(interval: tuple[float, float]) -> None:
-    with pytest.raises(InputError, match="interval is two times in order"):
+    with pytest.raises(InputError, match="interval must be two rising times"):
         Guided(Gaussian(), Gaussian(), 2.0, interval)
 
 

@@ -70,7 +70,7 @@ def test_shallow_starts_mix_guess_and_noise() -> None:
     assert times == pytest.approx([0.6, 0.48, 0.36, 0.24, 0.12])
     seen.clear()
     PLMSSampler(SCHEDULE, 4, start_step=54)(Conditioned(record), NOISE, guess=GUESS)
-    abar = float(SCHEDULE.alpha_bar[54])
+    abar = float(SCHEDULE.alphas_cumprod[54])
     a, b = math.sqrt(abar), math.sqrt(1 - abar)
     torch.testing.assert_close(seen[0][0], (a * GUESS + b * NOISE) / (a + b))
     assert float(seen[0][1][0]) == pytest.approx(b / (a + b))
@@ -80,7 +80,7 @@ def test_first_steps_are_those_of_the_schedule() -> None:
     betas = SCHEDULE.betas()
     assert (betas[0], betas[99]) == pytest.approx((1e-4, 0.06))
     part = FirstSteps(SCHEDULE, 54)
-    assert part.alpha_bar == pytest.approx(SCHEDULE.alpha_bar[:55])
+    assert part.alphas_cumprod == pytest.approx(SCHEDULE.alphas_cumprod[:55])
     with pytest.raises(InputError, match="start_step: a step from 1 to 100"):
         DDPMSampler(SCHEDULE, start_step=101)(line(DATA), NOISE, guess=GUESS)
     with pytest.raises(InputError, match="depth"):

@@ -99,16 +99,16 @@ import torch
 from oneleap.core.training.compile import compiled
 
 double = compiled(lambda x: 2 * x)
-with warnings.catch_warnings(record=True) as told:
+with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     for n in range(2, 13):
         assert torch.equal(double(torch.ones(n)), torch.full((n,), 2.0))
     assert torch.equal(double(torch.ones(3)), torch.full((3,), 2.0))
-assert ["further shapes run uncompiled" in str(w.message) for w in told] == [True], told
+assert ["further shapes run uncompiled" in str(w.message) for w in caught] == [True], caught
 """
 
 
-def test_shapes_beyond_what_torch_compiles_run_plainly_and_are_told_once() -> None:
+def test_shapes_beyond_what_torch_compiles_run_plainly_and_warn_once() -> None:
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run([sys.executable, "-c", SHAPES], env=environment, check=False)
     assert done.returncode == 0
@@ -137,7 +137,7 @@ for fixed in (False, True):
 MEMORY = """
 import resource
 import torch
-from oneleap.core.training.compile import keep_memory
+from oneleap.core.training.compile import retain_freed_memory
 
 def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -152,7 +152,7 @@ def faults_of_steps():
         step()
     return faults() - before
 
-keep_memory()
+retain_freed_memory()
 print(faults_of_steps())
 """
 

@@ -114,7 +114,7 @@ def test_a_schedule_needs_the_step_and_a_width_that_exists() -> None:
     with pytest.raises(ValueError, match="depends on the step"):
         ema_update(net(), net(), PowerEMA())
     for sigma_rel in (0.0, -1.0, 0.3):
-        with pytest.raises(InputError, match=r"sigma_rel is above 0 and at most 0\.289"):
+        with pytest.raises(InputError, match=r"sigma_rel must be above 0 and at most 0\.289"):
             PowerEMA(sigma_rel)
 
 

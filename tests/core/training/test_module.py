@@ -1,5 +1,7 @@
 """What every domain's module shares: its average, its teacher, the layers it lets be seen."""
 
+from pathlib import Path
+
 import lightning as L
 import pytest
 import torch
@@ -13,7 +15,9 @@ from oneleap.core.nets import MLP
 from oneleap.core.objectives import Dispersed, FlowMatching, MeanFlow, SplitMeanFlow
 from oneleap.core.training import model as models
 from oneleap.core.training.ema import PowerEMA
-from oneleap.core.training.module import TrainingModule
+from oneleap.core.training.loaders import Fixed
+from oneleap.core.training.model import Validation
+from oneleap.core.training.module import TrainingModule, ValidatingModule, trained_model
 from oneleap.core.training.optim import AdamConfig
 from oneleap.core.training.recipe import Recipe
 from oneleap.core.training.seed import BATCHES, Step, step_generator
@@ -60,7 +64,7 @@ def test_a_schedule_counts_the_steps_from_the_first() -> None:
 
 @pytest.mark.parametrize("ema", [1.0, 1.5, -0.1])
 def test_a_decay_that_is_none_is_refused(ema: float) -> None:
-    with pytest.raises(InputError, match=f"ema: {ema} is not from 0 to below 1"):
+    with pytest.raises(InputError, match=f"ema: {ema} is not in"):
         Toy(FlowMatching(), ema=ema)
 
 
@@ -139,11 +143,13 @@ def test_the_teacher_makes_a_difference(teacher: Toy) -> None:
     assert not torch.allclose(*ends)
 
 
-def test_what_cannot_teach_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_teacher_that_is_no_generative_model_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(models, "load_pretrained", lambda path: Shrink(Spec(3, (0.0,) * 3, [])))
-    with pytest.raises(InputError, match="teacher: folder holds a Shrink, which cannot teach"):
+    with pytest.raises(
+        InputError, match=r"teacher: folder holds a Shrink, which is not a generative model"
+    ):
         trainer(1).fit(Toy(SplitMeanFlow(), teacher="folder").lightning_module(), Endless(batch()))
-    with pytest.raises(InputError, match="no teacher was named"):
+    with pytest.raises(InputError, match=r"recipe.teacher is not set"):
         Toy(SplitMeanFlow()).load_teacher()
 
 
@@ -174,7 +180,7 @@ def test_a_student_starts_as_its_teacher_at_every_interval(
 
 
 def test_a_start_from_no_teacher_or_another_shape_is_refused(teacher: Toy) -> None:
-    with pytest.raises(InputError, match="from_teacher: no teacher was named"):
+    with pytest.raises(InputError, match="from_teacher: no teacher is set"):
         Toy(SplitMeanFlow(), from_teacher=True)
     teacher.average = MLP(DIM, COND, 8, 2, 8)
     student = Toy(SplitMeanFlow(), teacher="folder", from_teacher=True)
@@ -185,7 +191,7 @@ def test_a_start_from_no_teacher_or_another_shape_is_refused(teacher: Toy) -> No
 # Hidden layers.
 
 
-def test_an_objective_that_looks_inside_is_introduced_to_the_network() -> None:
+def test_hooks_of_an_objective_are_registered_when_the_model_is_built() -> None:
     model = Toy(Dispersed(MeanFlow(), layers=("layers.3",), weight=0.5))
     hooked = [name for name, m in model.net.named_modules() if m._forward_hooks]
     assert hooked == ["layers.3"]
@@ -196,7 +202,7 @@ def test_an_objective_that_looks_inside_is_introduced_to_the_network() -> None:
     assert not torch.allclose(flat(model.net), flat(plain.net))
 
 
-def test_layers_that_it_lacks_are_told_when_it_is_built() -> None:
+def test_missing_layers_are_reported_when_the_model_is_built() -> None:
     with pytest.raises(InputError, match=r"MLP has no layer 'blocks\.7'"):
         Toy(Dispersed(layers=("blocks.7",)))
 
@@ -223,3 +229,108 @@ def test_mixed_precision_spares_the_jvp(monkeypatch: pytest.MonkeyPatch) -> None
     assert outside == {torch.bfloat16}
     assert flat(model.net).dtype == torch.float32
     assert flat(model.net).isfinite().all()
+
+
+# Names of weights in checkpoints.
+
+
+def named(model: Toy) -> dict[str, Tensor]:
+    return {name: weight.clone() for name, weight in model.state_dict().items()}
+
+
+def test_checkpoints_hold_the_models_own_names() -> None:
+    model = Toy(FlowMatching())
+    module = model.lightning_module()
+    checkpoint = {"state_dict": module.state_dict()}
+    assert all(name.startswith("model.") for name in checkpoint["state_dict"])
+    module.on_save_checkpoint(checkpoint)
+    assert set(checkpoint["state_dict"]) == set(model.state_dict())
+    assert all(torch.equal(w, named(model)[n]) for n, w in checkpoint["state_dict"].items())
+
+
+@pytest.mark.parametrize("prefix", ["", "model."], ids=["own names", "with a prefix"])
+def test_weights_load_with_and_without_the_prefix(prefix: str) -> None:
+    saved = named(Toy(FlowMatching(), seed=1))
+    model = Toy(FlowMatching(), seed=2)
+    module = model.lightning_module()
+    checkpoint = {"state_dict": {prefix + name: weight for name, weight in saved.items()}}
+    module.on_load_checkpoint(checkpoint)
+    module.load_state_dict(checkpoint["state_dict"])
+    assert all(torch.equal(weight, saved[name]) for name, weight in model.state_dict().items())
+
+
+def test_a_checkpoint_on_disk_has_the_models_own_names_and_resumes(tmp_path: Path) -> None:
+    model = Toy(FlowMatching())
+    run = trainer(3)
+    run.fit(model.lightning_module(), Endless(batch()))
+    run.save_checkpoint(tmp_path / "last.ckpt")
+    state = torch.load(tmp_path / "last.ckpt", weights_only=True)["state_dict"]
+    assert set(state) == set(model.state_dict())
+    whole = Toy(FlowMatching())
+    trainer(5).fit(whole.lightning_module(), Endless(batch()))
+    resumed = Toy(FlowMatching(), seed=0)
+    trainer(5).fit(
+        resumed.lightning_module(),
+        Endless(batch()),
+        ckpt_path=str(tmp_path / "last.ckpt"),
+        weights_only=True,
+    )
+    assert torch.equal(flat(resumed.net), flat(whole.net))
+    assert torch.equal(flat(resumed.average), flat(whole.average))
+
+
+# Preparation and validation.
+
+
+class Prepared(Toy):
+    """Turns its data around before the loss."""
+
+    def prepare(self, batch: Tensor, step: Step) -> Tensor:
+        assert not isinstance(step.device, str)
+        noise = torch.randn(len(batch), 1, generator=step.generator(3))
+        return torch.cat([-batch[:, :DIM] + 0.1 * noise, batch[:, DIM:]], dim=1)
+
+
+def test_a_batch_is_prepared_with_the_draws_of_its_step() -> None:
+    ours, theirs = Prepared(FlowMatching()), Toy(FlowMatching())
+    trainer(1).fit(ours.lightning_module(), Endless(batch()))
+    trainer(1).fit(theirs.lightning_module(), Endless(ours_prepared()))
+    assert torch.equal(flat(ours.net), flat(theirs.net))
+
+
+def ours_prepared() -> Tensor:
+    noise = torch.randn(12, 1, generator=step_generator(0, 0, 3))
+    return torch.cat([-batch()[:, :DIM] + 0.1 * noise, batch()[:, DIM:]], dim=1)
+
+
+class Validated(Toy):
+    """Has two figures, one of which is its score."""
+
+    def validate(self, batch: Tensor, step: Step) -> Validation:
+        number = torch.tensor(float(step.batch))
+        figures = {"eval/number": number, models.SCORE: 10 - number}
+        return Validation(figures, rows=len(batch))
+
+
+def test_figures_of_validation_are_means_weighted_by_rows() -> None:
+    run, model = trainer(1), Validated(FlowMatching())
+    module = model.lightning_module()
+    assert isinstance(module, ValidatingModule)
+    found = run.validate(module, Fixed([batch(n=2), batch(n=6)]), verbose=False)
+    assert found == [{"eval/number": 0.75}]  # the score is not logged
+    assert run.callback_metrics[models.SCORE] == 9.25
+
+
+def test_a_model_without_validation_has_no_validation_step() -> None:
+    module = Toy(FlowMatching()).lightning_module()
+    assert not isinstance(module, ValidatingModule)
+    with pytest.raises(NotImplementedError, match="Toy has no validation"):
+        Toy(FlowMatching()).validate(batch(), Step(seed=0))
+
+
+def test_the_model_of_a_module_is_found() -> None:
+    model = Toy(FlowMatching())
+    assert trained_model(model.lightning_module()) is model
+    itself = Shrink(Spec(3, (0.0,) * 3, []))
+    assert trained_model(itself) is itself
+    assert trained_model(L.LightningModule()) is None

@@ -42,7 +42,7 @@ def test_a_packed_folder_holds_several_models(tmp_path: Path) -> None:
 def test_what_holds_no_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="nowhere: no such folder; runs lie in runs/CONFIG/TIME"):
         find_model(tmp_path / "nowhere")
-    with pytest.raises(InputError, match="holds no model: config.json is missing"):
+    with pytest.raises(InputError, match=r"holds no model: config.json is missing"):
         find_model(tmp_path)
     touched(tmp_path / LAST)
     with pytest.raises(InputError, match=r"has no model yet: finish it .* --ckpt_path last"):
@@ -71,7 +71,7 @@ def test_a_taken_folder_gets_a_number(tmp_path: Path) -> None:
     assert unused_folder(tmp_path / "a") == tmp_path / "a-3"
 
 
-def test_a_run_tells_its_configuration_in_names_of_today(tmp_path: Path) -> None:
+def test_a_run_configuration_has_current_names(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"config\.yaml: no such file"):
         read_run_config(tmp_path)
     file = tmp_path / "config.yaml"
