@@ -11,7 +11,7 @@ from jsonargparse import ArgumentParser, Namespace
 
 import oneleap.core.objectives  # noqa: F401  (bare names)
 from oneleap.core.cli.configs import find, first_line, run_name, shipped
-from oneleap.core.cli.fit import MODELS
+from oneleap.core.cli.fit import MODEL_TYPES
 from oneleap.core.errors import InputError
 from oneleap.core.hub.pretrained import Pretrained, load_pretrained
 from oneleap.core.training.model import GenerativeModel
@@ -24,7 +24,7 @@ def parser(*, skip: set[str]) -> ArgumentParser:
     """The same arguments as ``oneleap fit``, data and trainer not built."""
     parser = ArgumentParser(exit_on_error=False)
     parser.add_subclass_arguments(L.LightningDataModule, "data", instantiate=False)
-    parser.add_subclass_arguments(MODELS, "model", skip=skip)
+    parser.add_subclass_arguments(MODEL_TYPES, "model", skip=skip)
     parser.add_class_arguments(L.Trainer, "trainer", instantiate=False)
     return parser
 
@@ -72,7 +72,7 @@ def test_it_parses_and_its_model_is_built_and_saved(name: str, tmp_path: Path) -
     built = parser(skip={"spec"}).instantiate(
         parsed,
         instantiators=[
-            *((lambda cls, **given: cls(spec=spec, **given), kind, True) for kind in MODELS),
+            *((lambda cls, **given: cls(spec=spec, **given), kind, True) for kind in MODEL_TYPES),
             (lambda cls, **given: None, L.LightningDataModule, True),
         ],
     )
