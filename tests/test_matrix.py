@@ -324,7 +324,9 @@ def test_a_teacher_that_does_not_fit_is_told_in_a_line(
     file.write_text(file.read_text().replace("-1.0", "-2.0"))
     path = config(tmp_path, POLICY, "Reflow")
     assert main(["fit", "--config", path, "--model.recipe.teacher", "teacher"]) == 2
-    assert "teacher: teacher has act_low (-2.0, -2.0), the data have (-1.0, -1.0)" in last_line(capsys)
+    assert "teacher: teacher has act_low (-2.0, -2.0), the data have (-1.0, -1.0)" in last_line(
+        capsys
+    )
     assert main(["fit", "--config", path, "--model.recipe.teacher", "nowhere"]) == 2
     assert "nowhere: no such folder" in last_line(capsys)
 
