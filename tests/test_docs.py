@@ -40,7 +40,12 @@ PAGES = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for
 PARSED = ("docs/benchmarks/", "docs/notes/")
 """Pages whose commands reproduce measurements of hours: they are parsed, and not run."""
 
-SLOW = ()
+SLOW = (
+    "docs/howto/export.md",
+    "docs/quickstart/music.md",
+    "docs/quickstart/song.md",
+    "docs/quickstart/voice.md",
+)
 """Pages that take more than 20 s; their commands are parsed by a fast test as well."""
 
 FIT = "--trainer.max_steps 3 --trainer.accelerator cpu --trainer.log_every_n_steps 1"
