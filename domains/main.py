@@ -7,8 +7,8 @@ from oneleap.core.cli.dispatch import ByDomain, Command, Commands, Forward, Grou
 
 COMMANDS: Commands = {
     "demo": Command(
-        "train and evaluate a one-step policy, in minutes",
-        "oneleap.domains.rl.commands.demo:demo",
+        "train a policy, speak, sing and compose, in minutes; writes a report",
+        "oneleap.domains.demo.command:demo",
     ),
     "fit": Forward(
         "train a model: oneleap fit --config rl/ofql_pointmaze-umaze", "oneleap.core.cli.fit:main"

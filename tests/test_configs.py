@@ -11,9 +11,10 @@ from jsonargparse import ArgumentParser, Namespace
 
 import oneleap.core.objectives  # noqa: F401  (bare names)
 from oneleap.core.cli.configs import find, first_line, run_name, shipped
+from oneleap.core.cli.fit import MODELS
 from oneleap.core.errors import InputError
 from oneleap.core.hub.pretrained import Pretrained, load_pretrained
-from oneleap.core.training.module import GenerativeModule
+from oneleap.core.training.model import GenerativeModel
 from oneleap.domains.main import main
 
 CONFIGS = shipped()
@@ -23,7 +24,7 @@ def parser(*, skip: set[str]) -> ArgumentParser:
     """The same arguments as ``oneleap fit``, data and trainer not built."""
     parser = ArgumentParser(exit_on_error=False)
     parser.add_subclass_arguments(L.LightningDataModule, "data", instantiate=False)
-    parser.add_subclass_arguments(L.LightningModule, "model", skip=skip)
+    parser.add_subclass_arguments(MODELS, "model", skip=skip)
     parser.add_class_arguments(L.Trainer, "trainer", instantiate=False)
     return parser
 
@@ -64,14 +65,14 @@ def test_it_parses_and_its_model_is_built_and_saved(name: str, tmp_path: Path) -
     parsed = parser(skip={"spec"}).parse_object(settings)
     assert parsed.trainer.max_steps > 0
     spec = fake_spec(parsed.model.class_path)
-    if "pixels" in parsed.model.class_path:
+    if "Pixel" in parsed.model.class_path:
         spec = replace(spec, obs_dim=768, obs_mean=(), obs_std=(), image=(16, 16, 3))
     if cameras := settings["data"]["init_args"].get("cameras"):
         spec = replace(spec, cameras=tuple(cameras), image_size=(24, 24))
     built = parser(skip={"spec"}).instantiate(
         parsed,
         instantiators=[
-            (lambda cls, **given: cls(spec=spec, **given), L.LightningModule, True),
+            *((lambda cls, **given: cls(spec=spec, **given), kind, True) for kind in MODELS),
             (lambda cls, **given: None, L.LightningDataModule, True),
         ],
     )
@@ -79,7 +80,7 @@ def test_it_parses_and_its_model_is_built_and_saved(name: str, tmp_path: Path) -
     built.model.save_pretrained(tmp_path)
     again: Any = load_pretrained(tmp_path)
     assert again.spec == spec
-    if isinstance(built.model, GenerativeModule):
+    if isinstance(built.model, GenerativeModel):
         assert isinstance(again, type(built.model))
         assert again.objective == built.model.objective
 
@@ -117,9 +118,9 @@ def test_tasks_have_the_published_settings(task: str) -> None:
     settings = yaml.safe_load(CONFIGS[f"rl/ofql_{task}"].read_text())
     lr, clip, max_q, eta = PUBLISHED[task]
     model = settings["model"]["init_args"]
-    for name in ("optimizer", "critic_optimizer"):
-        assert model[name] == {"lr": lr, "cosine": True, "clip": clip}
-    assert model.get("max_q_backup", False) is max_q
+    for group in ("recipe", "critic_config"):
+        assert model[group]["optimizer"] == {"lr": lr, "cosine": True, "clip": clip}
+    assert model["critic_config"].get("max_q_backup", False) is max_q
     assert model["eta"] in (0.001, 0.01, 0.1, 0.3, 0.5)
     text = CONFIGS[f"rl/ofql_{task}"].read_text()
     prose = text.replace("\n# ", " ")
@@ -133,13 +134,13 @@ def test_mujoco_tasks_hold_the_imitation_where_the_policy_acts(task: str) -> Non
     pairs = model["objective"]["init_args"]["pairs"]
     if task.startswith(("hopper", "online")):
         assert pairs == {
-            "times": {"class_path": "oneleap.core.paths.times.Uniform"},
+            "times": {"class_path": "oneleap.core.Uniform"},
             "p_equal": 0.5,
         }
     else:
         assert pairs == {"p_equal": 0.5, "deployed": [1], "p_deployed": 0.25}
     assert model.get("residual", False) is (task == "halfcheetah-medium")  # where it was measured
-    assert model["layer_norm"] is True  # of a run and of what goes on from it alike
+    assert model["critic_config"]["layer_norm"] is True  # of a run and of what continues it
 
 
 def test_every_task_of_the_domain_is_there() -> None:
@@ -147,7 +148,7 @@ def test_every_task_of_the_domain_is_there() -> None:
         CONFIGS
     )
     goals = {task: yaml.safe_load(CONFIGS[f"rl/ofql_{task}"].read_text())["data"] for task in MAZES}
-    from oneleap.domains.rl.envs.pointmaze import MAZES as LAYOUTS
+    from oneleap.domains.rl.envs.mazes import MAZES as LAYOUTS
 
     for task, data in goals.items():
         reward = data["init_args"]["reward"]["init_args"]
@@ -171,16 +172,19 @@ def test_a_peer_laid_over_a_task_takes_its_data(peer: str) -> None:
     assert parsed.data.init_args.env == "none"
     given = parsed.model.init_args
     family = peer in ("bfq", "dql")
-    assert given.optimizer.clip == given.critic_optimizer.clip == (10.0 if family else None)
-    assert given.get("max_q_backup", False) is family
-    assert given.critic_optimizer.cosine is family
+    critic = given.critic_config
+    assert given.recipe.optimizer.clip == critic.optimizer.clip == (10.0 if family else None)
+    assert critic.max_q_backup is family
+    assert critic.optimizer.cosine is family
 
 
 @pytest.mark.parametrize("peer", PEERS)
 def test_a_peer_laid_over_hopper_keeps_its_target_critics(peer: str) -> None:
     pytest.importorskip("gymnasium")
-    assert laid_over("rl/ofql_hopper-medium").model.init_args.tau == 0.05
-    assert laid_over("rl/ofql_hopper-medium", f"rl/{peer}_d4rl").model.init_args.tau == 0.005
+    task = laid_over("rl/ofql_hopper-medium").model.init_args
+    over = laid_over("rl/ofql_hopper-medium", f"rl/{peer}_d4rl").model.init_args
+    assert task.critic_config.tau == 0.05
+    assert over.critic_config.tau == 0.005
 
 
 @pytest.mark.parametrize("name", CONFIGS)

@@ -24,7 +24,7 @@ from oneleap.core.hub.pretrained import load_pretrained
 from oneleap.core.losses.dispersion import Hinge
 from oneleap.core.objectives import Dispersed, Shortcut
 from oneleap.core.training.ema import PowerEMA
-from oneleap.core.training.module import GenerativeModule
+from oneleap.core.training.model import GenerativeModel
 from oneleap.core.types import Objective, TrainingBatch
 from oneleap.domains.main import main
 
@@ -65,7 +65,7 @@ def write_transitions(folder: Path) -> str:
         file["terminals"] = np.arange(n) % 40 == 39
         file["timeouts"] = np.zeros(n, bool)
     return """
-  class_path: oneleap.domains.rl.data.datamodule.OfflineData
+  class_path: oneleap.domains.rl.OfflineData
   init_args: {path: tiny.hdf5, env: none, batch_size: 16}"""
 
 
@@ -123,9 +123,12 @@ def write_songs(folder: Path) -> str:
     mel: {sample_rate: 8000, n_fft: 256, hop: 128, window: 256, n_mels: 10, fmax: 4000.0}"""
 
 
+RL = """network: {width: 16}
+    recipe: {compile: false}"""
+
 DOMAINS: dict[str, tuple[Callable[[Path], str], str]] = {
-    "oneleap.domains.rl.algorithms.policy.Policy": (write_transitions, "width: 16"),
-    "oneleap.domains.rl.algorithms.ofql.OFQL": (write_transitions, "width: 16"),
+    "oneleap.domains.rl.Policy": (write_transitions, RL),
+    "oneleap.domains.rl.OFQL": (write_transitions, RL),
     "oneleap.domains.robot.RobotPolicy": (
         write_chunks,
         "head: {class_path: oneleap.domains.robot.MLPHead, init_args: {width: 16}}",
@@ -136,7 +139,7 @@ DOMAINS: dict[str, tuple[Callable[[Path], str], str]] = {
     aux: {width: 8, hidden: 8, depth: 1}
     crop_s: 0.2
     depth: 0.6
-    optimizer: {lr: 1.0e-2, clip: 1.0}
+    recipe: {optimizer: {lr: 1.0e-2, clip: 1.0}}
     decoder:
       class_path: oneleap.domains.singing.LYNXConfig
       init_args: {width: 16, depth: 1, kernel: 3}""",
@@ -146,7 +149,7 @@ DOMAINS: dict[str, tuple[Callable[[Path], str], str]] = {
         """encoder: {width: 16, depth: 1, heads: 2, hidden: 16}
     melody: {width: 16, depth: 1, heads: 2, hidden: 16}
     bins: 2
-    optimizer: {lr: 1.0e-2, clip: 1.0}
+    recipe: {optimizer: {lr: 1.0e-2, clip: 1.0}}
     decoder:
       class_path: oneleap.domains.singing.LYNXConfig
       init_args: {width: 16, depth: 1, kernel: 3}""",
@@ -188,7 +191,6 @@ model:
     objective:
       class_path: oneleap.core.objectives.{objective}
       init_args: {arguments}
-    compile_loss: false
     {settings}
 data: {data}
 trainer: {{max_steps: {steps}, log_every_n_steps: 1, accelerator: cpu}}
@@ -242,9 +244,9 @@ def fit(configuration: str, *argv: str) -> None:
     assert main(["fit", "--config", configuration, *argv]) == 0
 
 
-def trained(run: str = "run") -> GenerativeModule:
+def trained(run: str = "run") -> GenerativeModel:
     model = load_pretrained(f"{run}/model")
-    assert isinstance(model, GenerativeModule)
+    assert isinstance(model, GenerativeModel)
     return model
 
 
@@ -259,7 +261,7 @@ def test_none_is_forgotten() -> None:
 def test_every_objective_trains_every_model(
     objective: str, model: str, tmp_path: Path, teachers: Callable[[str], str]
 ) -> None:
-    teacher_field = ["--model.teacher", teachers(model)] if objective in TAUGHT else []
+    teacher_field = ["--model.recipe.teacher", teachers(model)] if objective in TAUGHT else []
     fit(config(tmp_path, model, objective), "--run", "run", *teacher_field)
     result, fresh = trained(), OBJECTIVES[objective]()
     if isinstance(fresh, Dispersed) and model in DISPERSED:
@@ -276,7 +278,7 @@ def test_every_objective_trains_every_model(
     assert all(np.isfinite(float(x)) for row in rows for x in row.values())
 
 
-def still(model: GenerativeModule) -> set[str]:
+def still(model: GenerativeModel) -> set[str]:
     """Weights of a trained network that are those it started from."""
     start = dict(from_config(to_config(model)).net.named_parameters())
     return {name for name, w in model.net.named_parameters() if torch.equal(w, start[name])}
@@ -302,11 +304,11 @@ def test_a_student_acts_where_its_teacher_is_not(
     monkeypatch.chdir(tmp_path)
     shutil.copytree(teachers(POLICY), "teacher")
     path = config(tmp_path, POLICY, "Reflow")
-    fit(path, "--run", "run", "--model.teacher", "teacher")
+    fit(path, "--run", "run", "--model.recipe.teacher", "teacher")
     assert not any("teacher" in name for name in trained().state_dict())
     shutil.rmtree("teacher")
     student: Any = trained()
-    assert student.teacher == "teacher"
+    assert student.recipe.teacher == "teacher"
     assert np.isfinite(student.act(np.zeros(4, np.float32))).all()
 
 
@@ -321,16 +323,18 @@ def test_a_teacher_that_does_not_fit_is_told_in_a_line(
     file = Path("teacher/config.json")
     file.write_text(file.read_text().replace("-1.0", "-2.0"))
     path = config(tmp_path, POLICY, "Reflow")
-    assert main(["fit", "--config", path, "--model.teacher", "teacher"]) == 2
-    assert "teacher: teacher has act_low (-2.0, -2.0), the data (-1.0, -1.0)" in last_line(capsys)
-    assert main(["fit", "--config", path, "--model.teacher", "nowhere"]) == 2
+    assert main(["fit", "--config", path, "--model.recipe.teacher", "teacher"]) == 2
+    assert "teacher: teacher has act_low (-2.0, -2.0), the data have (-1.0, -1.0)" in last_line(
+        capsys
+    )
+    assert main(["fit", "--config", path, "--model.recipe.teacher", "nowhere"]) == 2
     assert "nowhere: no such folder" in last_line(capsys)
 
 
 @pytest.mark.parametrize(
     "ema",
     [
-        "{class_path: oneleap.core.training.ema.PowerEMA, init_args: {sigma_rel: 0.1}}",
+        "{class_path: oneleap.core.PowerEMA, init_args: {sigma_rel: 0.1}}",
         "{sigma_rel: 0.1}",
         "0.9",
     ],
@@ -340,14 +344,14 @@ def test_the_average_has_a_schedule_or_a_decay(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     path = config(tmp_path, POLICY, "FlowMatching")
-    fit(path, "--run", "run", "--model.ema", ema)
-    assert trained().ema == (0.9 if ema == "0.9" else PowerEMA(0.1))
+    fit(path, "--run", "run", "--model.recipe.ema", ema)
+    assert trained().recipe.ema == (0.9 if ema == "0.9" else PowerEMA(0.1))
     if ema != "{sigma_rel: 0.1}":
         return
     again = Path("run/config.yaml").read_text()  # what was resolved can be run again
     (tmp_path / "again.yaml").write_text(again)
     fit("again.yaml", "--run", "again")
-    assert trained("again").ema == trained().ema
+    assert trained("again").recipe.ema == trained().recipe.ema
     for mine, theirs in zip(trained().parameters(), trained("again").parameters(), strict=True):
         assert torch.equal(mine, theirs)
 

@@ -44,7 +44,7 @@ COMMANDS = {
 NAMED_CHECKPOINTS = {"last": LAST, "best": BEST}
 """Checkpoints that can be given by name."""
 
-MODEL_TYPES = (L.LightningModule, Trainable)
+MODEL_TYPES = (Trainable, L.LightningModule)
 """Types of models that a configuration may name."""
 
 TRAINER_DEFAULTS = {"max_epochs": -1, "num_sanity_val_steps": 0, "enable_model_summary": False}

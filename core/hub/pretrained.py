@@ -7,6 +7,8 @@ see :mod:`oneleap.core.hub.config`.
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, TypeVar
@@ -112,12 +114,24 @@ def load_pretrained(
     file = folder / CONFIG
     config = read_config(folder)
     slim = config.pop(SLIM, False)
-    model = from_config(config, trusted=trusted, where=str(file))
-    if not (isinstance(model, Pretrained) and isinstance(model, nn.Module)):
-        raise InputError(f"{file}: {type(model).__name__} is not a model")
-    (load_release_weights if slim else load_weights)(model, folder / WEIGHTS)
+    with _one_thread():
+        model = from_config(config, trusted=trusted, where=str(file))
+        if not (isinstance(model, Pretrained) and isinstance(model, nn.Module)):
+            raise InputError(f"{file}: {type(model).__name__} is not a model")
+        (load_release_weights if slim else load_weights)(model, folder / WEIGHTS)
     model.eval()
     return model
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Load on one thread: for many small tensors, starting threads costs more than it saves."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def read_config(folder: Path) -> dict[str, Any]:

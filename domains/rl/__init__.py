@@ -14,14 +14,9 @@ with contextlib.suppress(ImportError):
 if TYPE_CHECKING:
     from oneleap.domains.rl.algorithms.actor_critic import ActorCritic as ActorCritic
     from oneleap.domains.rl.algorithms.bfq import Bootstrap as Bootstrap
-    from oneleap.domains.rl.algorithms.config import CriticConfig as CriticConfig
-    from oneleap.domains.rl.algorithms.config import NetworkConfig as NetworkConfig
     from oneleap.domains.rl.algorithms.dql import DQL as DQL
     from oneleap.domains.rl.algorithms.fbrac import FBRAC as FBRAC
     from oneleap.domains.rl.algorithms.fql import FQL as FQL
-    from oneleap.domains.rl.algorithms.gaussian import ActionRegression as ActionRegression
-    from oneleap.domains.rl.algorithms.gaussian import GaussianField as GaussianField
-    from oneleap.domains.rl.algorithms.gaussian import GaussianLikelihood as GaussianLikelihood
     from oneleap.domains.rl.algorithms.idql import IDQL as IDQL
     from oneleap.domains.rl.algorithms.iql import IQL as IQL
     from oneleap.domains.rl.algorithms.ofql import OFQL as OFQL
@@ -42,30 +37,35 @@ if TYPE_CHECKING:
     from oneleap.domains.rl.evaluation.callbacks import EvaluatePolicy as EvaluatePolicy
     from oneleap.domains.rl.evaluation.rollouts import Evaluation as Evaluation
     from oneleap.domains.rl.evaluation.rollouts import evaluate_policy as evaluate_policy
+    from oneleap.domains.rl.nets.config import CriticConfig as CriticConfig
+    from oneleap.domains.rl.nets.config import NetworkConfig as NetworkConfig
     from oneleap.domains.rl.nets.critics import Critic as Critic
+    from oneleap.domains.rl.nets.gaussian import ActionRegression as ActionRegression
+    from oneleap.domains.rl.nets.gaussian import GaussianField as GaussianField
+    from oneleap.domains.rl.nets.gaussian import GaussianLikelihood as GaussianLikelihood
     from oneleap.domains.rl.online.datamodule import OnlineData as OnlineData
     from oneleap.domains.rl.spec import Spec as Spec
 
 __getattr__, __dir__, __all__ = lazy_names(
     __name__,
     {
-        "ActionRegression": "algorithms.gaussian",
+        "ActionRegression": "nets.gaussian",
         "ActorCritic": "algorithms.actor_critic",
         "AntMazeReward": "data.rewards",
         "Bootstrap": "algorithms.bfq",
         "Critic": "nets.critics",
-        "CriticConfig": "algorithms.config",
+        "CriticConfig": "nets.config",
         "DQL": "algorithms.dql",
         "EvaluatePolicy": "evaluation.callbacks",
         "Evaluation": "evaluation.rollouts",
         "FBRAC": "algorithms.fbrac",
         "FQL": "algorithms.fql",
-        "GaussianField": "algorithms.gaussian",
-        "GaussianLikelihood": "algorithms.gaussian",
+        "GaussianField": "nets.gaussian",
+        "GaussianLikelihood": "nets.gaussian",
         "GoalDistanceReward": "data.rewards",
         "IDQL": "algorithms.idql",
         "IQL": "algorithms.iql",
-        "NetworkConfig": "algorithms.config",
+        "NetworkConfig": "nets.config",
         "NormalizedReward": "data.rewards",
         "OFQL": "algorithms.ofql",
         "OfflineData": "data.datamodule",

@@ -61,7 +61,7 @@ def act(model: Any) -> dict[str, Any]:
     return {
         "own": model.act(obs, generator=seeded()),
         "one": model.act(obs[0], generator=seeded(1)),
-        "best_of_5": model.act(obs, candidates=5, generator=seeded(2)),
+        "best_of_5": model.act(obs, num_action_samples=5, generator=seeded(2)),
     }
 
 
@@ -95,29 +95,29 @@ def speak(model: Any) -> dict[str, Any]:
 def songs(mels: int) -> Any:
     """A phrase of 24 frames: rest, two phonemes of a word, rest."""
     n = 24
-    return named("Songs")(
+    return named("SingingBatch")(
         tokens=torch.tensor([[1, 4, 3, 2]]),
-        durations=torch.tensor([[4.0, 2.0, 12.0, 6.0]]),
-        onset=torch.tensor([[True, True, False, True]]),
-        word=torch.tensor([[0, 1, 1, 2]]),
-        word_dur=torch.tensor([[4.0, 14.0, 14.0, 6.0]]),
+        exact_durations=torch.tensor([[4.0, 2.0, 12.0, 6.0]]),
+        word_onset=torch.tensor([[True, True, False, True]]),
+        word_index=torch.tensor([[0, 1, 1, 2]]),
+        word_durations=torch.tensor([[4.0, 14.0, 14.0, 6.0]]),
         ph_midi=torch.tensor([[0.0, 60.0, 60.0, 0.0]]),
-        each=torch.tensor([[4, 2, 12, 6]]),
-        notes=torch.tensor([[60.0, 60.0, 60.0]]),
-        rest=torch.tensor([[True, False, True]]),
-        note_each=torch.tensor([[4, 14, 6]]),
+        durations=torch.tensor([[4, 2, 12, 6]]),
+        note_midi=torch.tensor([[60.0, 60.0, 60.0]]),
+        note_rest=torch.tensor([[True, False, True]]),
+        note_durations=torch.tensor([[4, 14, 6]]),
         mel=torch.zeros(1, mels, n),
         f0=torch.linspace(200, 300, n)[None],
-        base=torch.linspace(59, 61, n)[None],
+        base_pitch=torch.linspace(59, 61, n)[None],
         energy=torch.full((1, n), -40.0),
         breathiness=torch.full((1, n), -50.0),
-        frames=torch.tensor([n]),
+        num_frames=torch.tensor([n]),
     )
 
 
 def sing(model: Any) -> dict[str, Any]:
     """A spectrogram of a phrase, and the rough one."""
-    batch = model.framed(songs(model.spec.mel.n_mels))
+    batch = model.frame_batch(songs(model.spec.mel.n_mels))
     noise = torch.randn(batch.x.shape, generator=seeded())
     made, rough = model.generate(batch, noise, generator=seeded(1))
     return {"made": made, "rough": rough}
@@ -125,7 +125,7 @@ def sing(model: Any) -> dict[str, Any]:
 
 def bend(model: Any) -> dict[str, Any]:
     """Curves of a phrase."""
-    sheet = model.sheet(songs(model.spec.mel.n_mels))
+    sheet = model.curve_batch(songs(model.spec.mel.n_mels))
     return {"curves": model.generate(sheet, torch.randn(sheet.x.shape, generator=seeded()))}
 
 
@@ -143,7 +143,7 @@ def compose(model: Any) -> dict[str, Any]:
         scale = {"guidance": torch.tensor([1.0, 2.5])}
     half = net(z, torch.full((2,), 0.25), torch.full((2,), 0.75), tags, **scale)
     whole = net(z, torch.zeros(2), torch.ones(2), tags, **scale)
-    return {"half": half, "clips": model.features(z - whole)}
+    return {"half": half, "clips": model.denormalize(z - whole)}
 
 
 def vocode(model: Any) -> dict[str, Any]:
@@ -258,7 +258,7 @@ def by_hand() -> dict[str, list[float]]:
     voice = importlib.import_module("oneleap.domains.speech").Voice.load("allison")
     pieces = voice.stream("Yes. Who says so?", seed=1)
     singer = importlib.import_module("oneleap.domains.singing").Singer.load("song070")
-    note = named("Segment")(
+    note = named("ScoreSegment")(
         ph_seq=("SP", "k", "a", "SP"),
         ph_num=(2, 1, 1),
         note_midi=(None, 69.0, None),
@@ -266,7 +266,7 @@ def by_hand() -> dict[str, list[float]]:
         note_slur=(False, False, False),
         name="one",
     )
-    composer = importlib.import_module("oneleap.domains.music.composer").Composer.load("tunes")
+    composer = importlib.import_module("oneleap.domains.music").Composer.load("tunes")
     noise = composer.noise(1, 1.0, seeded())
     field = composer.field(composer.spec.tags[:1])
     third, whole = torch.full((1,), 0.3), torch.ones(1)

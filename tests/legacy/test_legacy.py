@@ -143,5 +143,5 @@ def test_what_ships_does_as_it_did() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["rl_ofql", "singing_durations", "music_flow", "audio_nsf"])
 def test_it_loads_in_a_process_that_imported_nothing_else(name: str) -> None:
-    code = "import sys; from oneleap.core.hub import load_pretrained; load_pretrained(sys.argv[1])"
+    code = "import sys; from oneleap.core import load_pretrained; load_pretrained(sys.argv[1])"
     subprocess.run([sys.executable, "-c", code, str(HERE / name / "model")], check=True)

@@ -1,4 +1,4 @@
-"""A tiny environment for tests of evaluation: its episodes have random lengths."""
+"""A tiny environment whose episodes have random lengths, and a short recording of PointMaze."""
 
 from typing import ClassVar
 
@@ -6,7 +6,9 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 from gymnasium.envs.registration import register
+from rich.progress import Progress
 
+from oneleap.domains.rl.demonstrators.pointmaze import Trajectories, record_trajectories
 from oneleap.domains.rl.envs.task import Task
 
 
@@ -47,3 +49,10 @@ TASK = Task("Countdown-v0", {}, 0.0, 20.0, "made up")
 
 def one(obs):
     return np.ones((len(obs), 1), np.float32)
+
+
+def recorded(
+    steps: int = 1000, seed: int = 0, maze: str = "umaze", perturbation: float = 0.0
+) -> Trajectories:
+    with Progress(disable=True) as progress:
+        return record_trajectories(maze, steps, seed, perturbation, progress, progress.add_task(""))

@@ -64,7 +64,7 @@ def vocoder_graph(vocoder: Vocos, seed: int = 0) -> Graph:
     def draw(n: int) -> tuple[tuple[Tensor, ...], Tensor]:
         mel = 0.5 * torch.randn(n, vocoder.spec.n_mels, generator=generator) - 0.5
         with torch.inference_mode():
-            wanted = vocoder(mel.T.unsqueeze(0)).reshape(n, -1)
-        return (mel,), wanted
+            expected = vocoder(mel.T.unsqueeze(0)).reshape(n, -1)
+        return (mel,), expected
 
     return Graph("vocoder", RealVocos(vocoder).eval(), ("mel",), "samples", draw)

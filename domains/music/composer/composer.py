@@ -117,6 +117,9 @@ class Composer:
             vocoder: Vocoder of the same format; the default is Griffin-Lim.
             guidance: Default guidance scale.
 
+        Returns:
+            The composer, in evaluation mode.
+
         Raises:
             InputError: If the parts have different formats, tags or statistics.
         """
@@ -174,6 +177,9 @@ class Composer:
             b: Number of clips.
             seconds: Duration of a clip; see :meth:`frames`.
             generator: Random generator on the CPU.
+
+        Returns:
+            Noise, (b, mels, n), on the composer's device.
         """
         shape = (b, self.spec.mel.n_mels, self.frames(seconds))
         return torch.randn(shape, generator=generator).to(self.device)
@@ -258,6 +264,9 @@ class Composer:
             steps: Number of steps.
             tags: Tags of the spec.
             guidance: Guidance scale; see :meth:`student_field`.
+
+        Returns:
+            Spectrograms in the mel format, (b, mels, n).
         """
         field = self.student_field(tags, guidance)
         objective = self.student and self.student.objective

@@ -139,6 +139,9 @@ def load_audio_controls(
         sample_rate: Sample rate of the vocoder in Hz.
         device: Device of the networks.
 
+    Returns:
+        The controls that the request has, in this order.
+
     Raises:
         InputError: If musicnn or CLAP cannot be loaded.
     """
@@ -162,6 +165,9 @@ def read_controls(
         frames: Number of frames of the piece.
         max_frames: Maximum number of frames that are generated at once. A longer piece cannot
             have a structure.
+
+    Returns:
+        The controls that the request has, with their weights.
 
     Raises:
         InputError: If a file cannot be read or does not fit the piece.

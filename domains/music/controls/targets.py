@@ -199,6 +199,9 @@ def read_clip(path: str | os.PathLike[str], spec: Mel, control: str) -> Wave:
         spec: Mel format.
         control: Name of the control, for error messages.
 
+    Returns:
+        The recording, resampled.
+
     Raises:
         InputError: If it cannot be read, is silent, truncated, or shorter than two windows.
     """

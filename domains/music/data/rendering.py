@@ -51,7 +51,7 @@ class RenderJob(NamedTuple):
 
 
 def find_fluidsynth() -> str:
-    """Find the program.
+    """Return the path of FluidSynth.
 
     Raises:
         InputError: If it is not installed.
@@ -84,7 +84,17 @@ def find_soundfont(given: Path | None) -> Path:
 
 
 def tune_jobs(out: Path, minutes: float, seconds: float, seed: int) -> list[RenderJob]:
-    """Generate tunes of the requested total duration, and write their scores."""
+    """Generate tunes, and write their scores.
+
+    Args:
+        out: Folder of the pieces.
+        minutes: Total duration of the tunes in minutes.
+        seconds: Approximate duration of a tune in seconds.
+        seed: Seed of the tunes.
+
+    Returns:
+        One job per tune.
+    """
     jobs, total, k = list[RenderJob](), 0.0, 0
     while total < 60 * minutes:
         tune = compose_tune(seed * 1_000_000 + k, seconds)

@@ -18,9 +18,9 @@ from oneleap.core.training.ema import PowerEMA, frozen_copy
 from oneleap.core.training.recipe import Recipe
 from oneleap.core.types import Conditioned, Objective
 from oneleap.domains.rl.algorithms.compiled_step import StepDraw, Weights
-from oneleap.domains.rl.algorithms.config import CriticConfig, NetworkConfig
 from oneleap.domains.rl.algorithms.policy import Policy
 from oneleap.domains.rl.data.transitions import Transitions
+from oneleap.domains.rl.nets.config import CriticConfig, NetworkConfig
 from oneleap.domains.rl.nets.critics import Critic
 from oneleap.domains.rl.spec import Spec
 

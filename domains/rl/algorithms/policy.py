@@ -17,8 +17,8 @@ from oneleap.core.sampling.samplers import FlowMapSampler, Sampler, with_steps
 from oneleap.core.training.model import GenerativeModel
 from oneleap.core.training.recipe import Recipe
 from oneleap.core.types import Conditioned, Field, Objective, TrainingBatch
-from oneleap.domains.rl.algorithms.config import NetworkConfig
 from oneleap.domains.rl.data.transitions import Transitions
+from oneleap.domains.rl.nets.config import NetworkConfig
 from oneleap.domains.rl.spec import Spec
 
 

@@ -28,8 +28,8 @@ def export(
     """
     from oneleap.core.hub.export import export_graphs
     from oneleap.core.training.run import find_model
-    from oneleap.domains.rl.algorithms.graph import policy_graph
     from oneleap.domains.rl.commands.evaluate import load_policy
+    from oneleap.domains.rl.commands.policy_graph import policy_graph
 
     folder = find_model(run).model
     policy = load_policy(folder)

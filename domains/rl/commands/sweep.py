@@ -117,7 +117,7 @@ def sweep(
         setting: Setting that varies: model.eta, or model.alpha for FQL.
         values: Values of the setting.
         seeds: Seeds of model and data.
-        fit: Further arguments of oneleap fit, in quotes: '--trainer.max_steps 100000'.
+        fit: Further arguments of oneleap fit in quotes: --fit='--trainer.max_steps 100000'.
         episodes: Episodes of each evaluation.
         num_action_samples: Actions sampled for each observation in an evaluation, of which the best
             by Q is taken; by default the policy's own number.

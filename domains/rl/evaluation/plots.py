@@ -7,12 +7,13 @@ from pathlib import Path
 
 import imageio
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 from numpy.typing import NDArray
 
 from oneleap.core.files import replacing
-from oneleap.domains.rl.envs.mazes import GOAL_RADIUS, maze_named
+from oneleap.domains.rl.envs.mazes import GOAL_RADIUS, Maze, maze_named
 from oneleap.domains.rl.envs.task import Task, observation_vector
 from oneleap.domains.rl.evaluation.rollouts import Act
 
@@ -35,20 +36,53 @@ def plot_trajectories(
         title: Title of the plot.
     """
     layout = maze_named(maze)
-    cells = np.array(layout.cells) != 0
-    rows, columns = cells.shape
+    rows, columns = np.array(layout.cells).shape
     figure = Figure(figsize=(0.8 * columns, 0.8 * rows), layout="constrained")
     axes = figure.add_subplot()
-    extent = (-columns / 2, columns / 2, -rows / 2, rows / 2)
-    axes.imshow(cells, cmap="Greys", vmin=0, vmax=2, extent=extent)
-    axes.add_patch(Circle(layout.goal, GOAL_RADIUS, color="tab:green", alpha=0.3, zorder=2))
-    axes.plot(*layout.goal, "*", color="tab:green", markersize=12, zorder=4)
+    _draw_maze(axes, layout)
     for k, obs in enumerate(trajectories):
         axes.plot(obs[:, 0], obs[:, 1], linewidth=1, alpha=0.8, color=f"C{k % 10}", zorder=3)
         axes.plot(*obs[0, :2], "o", color=f"C{k % 10}", markersize=4, zorder=3)
     axes.set(xlabel="x (m)", ylabel="y (m)", title=title)
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=100, format="png")
+
+
+def plot_filmstrip(maze: str, obs: NDArray[np.float32], path: Path, frames: int = 6) -> None:
+    """Plot the positions of a ball at several times, from the start to the goal, as a PNG file.
+
+    Args:
+        maze: umaze, medium or large.
+        obs: Observations of one episode, (t, 4).
+        path: File to write.
+        frames: Number of pictures.
+    """
+    layout = maze_named(maze)
+    rows, columns = np.array(layout.cells).shape
+    near = np.linalg.norm(obs[:, :2] - np.array(layout.goal), axis=1) < GOAL_RADIUS
+    end = int(near.argmax()) if near.any() else len(obs) - 1
+    figure = Figure(figsize=(0.45 * columns * frames, 0.45 * rows + 0.3), layout="constrained")
+    for axes, step in zip(
+        figure.subplots(1, frames, squeeze=False)[0],
+        np.linspace(0, end, frames).round().astype(int),
+        strict=True,
+    ):
+        _draw_maze(axes, layout)
+        axes.plot(obs[: step + 1, 0], obs[: step + 1, 1], color="C0", linewidth=1, zorder=3)
+        axes.plot(*obs[step, :2], "o", color="C3", markersize=7, zorder=5)
+        axes.set(xticks=[], yticks=[], title=f"step {step}")
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=100, format="png")
+
+
+def _draw_maze(axes: Axes, layout: Maze) -> None:
+    """Draw the walls and the goal."""
+    cells = np.array(layout.cells) != 0
+    rows, columns = cells.shape
+    extent = (-columns / 2, columns / 2, -rows / 2, rows / 2)
+    axes.imshow(cells, cmap="Greys", vmin=0, vmax=2, extent=extent)
+    axes.add_patch(Circle(layout.goal, GOAL_RADIUS, color="tab:green", alpha=0.3, zorder=2))
+    axes.plot(*layout.goal, "*", color="tab:green", markersize=12, zorder=4)
 
 
 def record_video(act: Act, task: Task, path: Path, seed: int) -> str | None:

@@ -1,1 +1,1 @@
-"""Networks of the domain: critics, and encoders of images."""
+"""Networks of the domain: critics, Gaussian policies, and encoders of images."""

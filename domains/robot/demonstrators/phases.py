@@ -96,7 +96,9 @@ class Demonstrator:
         motion = np.concatenate(
             [np.clip(1.5 * offset / MAX_STEP_M, -1, 1), np.clip(turn / MAX_STEP_RAD, -1, 1)]
         )
-        return np.clip(np.append(motion + scale * self._next_noise(), phase.gripper), -1, 1)
+        action = np.append(motion + scale * self._next_noise(), phase.gripper)
+        clipped: Array = np.clip(action, -1, 1)
+        return clipped
 
     def _turn(self, obs: Observation, yaw: float) -> Array:
         """Return the rotation vector that leads to a yaw, the long way round if it says so."""

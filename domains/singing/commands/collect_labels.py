@@ -58,15 +58,15 @@ def labels(
         for sound in bar.track(sounds, description="converting"):
             found += convert_song(sound, out, sample_rate, syllabic)
     write_table(out, tuple(found))
-    licence = next((p for p in sorted(path.iterdir()) if p.stem.upper() in _LICENCES), None)
-    if licence is not None:
-        with replacing(out / licence.name) as copy:
-            copy.write_bytes(licence.read_bytes())
+    license_file = next((p for p in sorted(path.iterdir()) if p.stem.upper() in _LICENSES), None)
+    if license_file is not None:
+        with replacing(out / license_file.name) as copy:
+            copy.write_bytes(license_file.read_bytes())
     seconds = sum(segment.seconds for segment in found)
     print(f"{out / TABLE}: phrases {len(found)}, songs {len(sounds)}, {seconds / 60:.1f} min")
 
 
-_LICENCES = ("COPYING", "LICENSE", "LICENCE", "README")
+_LICENSES = ("COPYING", "LICENSE", "LICENCE", "README")
 
 
 def convert_song(

@@ -35,8 +35,9 @@ def evaluate(
     Example: oneleap evaluate runs/singing/flow/0 --vocoder runs/audio/nsf_singing/0
 
     Args:
-        run: Folder of a run, of a model, or of a packed singer, whose models then are the defaults
-            of the options; evaluation.json and spectrograms.png are written there.
+        run: Folder of a run, of a model, or of a packed singer. evaluation.json and
+            spectrograms.png are written there. A packed singer is evaluated with its own vocoder,
+            durations and pitch unless others are named.
         data: Folder of recordings; by default the validation songs of the run.
         vocoder: Run or model folder of an NSF vocoder.
         durations: Run or model folder of a duration model.

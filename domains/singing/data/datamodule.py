@@ -118,11 +118,21 @@ class SingingData(L.LightningDataModule):
             both[segment.name in self.validation_names].append(self.phrase_features(path, segment))
         return both
 
-    def phrase_features(self, path: Path, segment: ScoreSegment) -> PhraseFeatures:
+    def phrase_features(
+        self, path: Path, segment: ScoreSegment, spec: Spec | None = None
+    ) -> PhraseFeatures:
         """Features of the score and of the recording of one phrase.
 
+        Args:
+            path: Path of the sound file.
+            segment: The phrase.
+            spec: Spec whose phonemes give the tokens; by default that of the data.
+
+        Returns:
+            The features.
+
         Raises:
-            InputError: Recording and phonemes have different lengths.
+            InputError: Recording and phonemes have different lengths, or a phoneme is unknown.
         """
         recording = audio_features(path, self.mel, curves=self.curves, cache=self.cache)
         frames = recording.mel.shape[1]
@@ -132,7 +142,7 @@ class SingingData(L.LightningDataModule):
                 f"{segment.seconds:.2f} s: shorten one of them"
             )
         try:
-            return score_features(segment, self.spec, frames), recording
+            return score_features(segment, spec or self.spec, frames), recording
         except InputError as error:
             raise InputError(f"{path.name}: {error}") from None
 

@@ -102,7 +102,8 @@ def recorded_phrases(
         Phrases and their features.
 
     Raises:
-        InputError: The model is none of a singer, or there are no recordings.
+        InputError: The model is not one of a singer, there are no recordings, or a phoneme is
+            unknown to the model.
     """
     if not isinstance(model, AcousticModel | CurveModel | DurationModel):
         raise InputError(f"{path.model}: a {type(model).__name__} is not a model of a singer")
@@ -118,7 +119,9 @@ def recorded_phrases(
             raise InputError(f"{path.run}: its data are {type(loaded).__name__}, not SingingData")
         data = loaded
         chosen = [r for r in data.phrases if r.segment.name in data.validation_names]
-    return [(r.segment, data.phrase_features(r.path, r.segment)) for r in chosen[:limit]]
+    return [
+        (r.segment, data.phrase_features(r.path, r.segment, model.spec)) for r in chosen[:limit]
+    ]
 
 
 @torch.inference_mode()
@@ -128,6 +131,9 @@ def prediction_error(model: Pretrained, phrases: list[Phrase]) -> float:
     Args:
         model: Duration model or curve model.
         phrases: Recorded phrases.
+
+    Returns:
+        The error.
     """
     assert isinstance(model, DurationModel | CurveModel)
     errors = MetricAccumulator()
@@ -163,9 +169,16 @@ def compare_models(
 
     Returns:
         Figures by row and metric.
+
+    Raises:
+        InputError: The models differ in spectrogram format or phonemes.
     """
     rows: dict[str, MetricAccumulator] = defaultdict(MetricAccumulator)
-    mel = next(iter(models.values())).spec.mel
+    spec = next(iter(models.values())).spec
+    for name, model in models.items():
+        if (model.spec.mel, model.spec.phonemes) != (spec.mel, spec.phonemes):
+            raise InputError(f"{name} was trained on other data: its spec differs")
+    mel = spec.mel
     for i, (segment, (score, recording)) in enumerate(
         track(phrases, "singing", console=Console(stderr=True))
     ):

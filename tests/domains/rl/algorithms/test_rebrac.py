@@ -1,11 +1,8 @@
-"""ReBRAC against its formulas, its delayed actor, and Gaussian policies as fields."""
-
-import dataclasses
+"""ReBRAC against its formulas, and its delayed actor."""
 
 import numpy as np
 import pytest
 import torch
-from support.exact import Gaussian as Truth
 from support.tiny_rl import (
     SMALL,
     UNIFORM,
@@ -17,15 +14,8 @@ from support.tiny_rl import (
     seeded,
     train,
 )
-from torch import Tensor
 
 from oneleap.core.errors import InputError
-from oneleap.core.types import TrainingBatch
-from oneleap.domains.rl.algorithms.gaussian import (
-    ActionRegression,
-    GaussianField,
-    GaussianLikelihood,
-)
 from oneleap.domains.rl.algorithms.rebrac import ReBRAC
 from oneleap.domains.rl.data.transitions import Transitions
 from oneleap.domains.rl.spec import Spec
@@ -108,43 +98,3 @@ def test_value_draws_the_policy_to_better_actions(spec: Spec) -> None:
     act = policy.act(np.zeros((4, 3), np.float32))
     assert np.abs(act[:, 1] - 2.5).mean() < 0.5 * UNIFORM
     np.testing.assert_array_equal(act, policy.act(np.zeros((4, 3), np.float32), steps=7))
-
-
-def constant(net: GaussianField, mean: Tensor) -> GaussianField:
-    """The same mean for every observation."""
-    with torch.no_grad():
-        net.mean[-2].weight.zero_()
-        net.mean[-2].bias.copy_(mean.atanh())
-    return net.double()
-
-
-@pytest.mark.parametrize("random", [True, False])
-def test_a_gaussian_policy_is_the_exact_field(random: bool) -> None:
-    net = constant(GaussianField(2, 3, 8, 1, random), torch.tensor([0.7, -0.2]))
-    if random:
-        with torch.no_grad():
-            net.log_std.copy_(torch.tensor([0.5, 1.5]).log())
-    z = torch.randn(64, 2, generator=seeded()).double()
-    t = torch.rand(64, generator=seeded(1)).double() * 0.99 + 0.01
-    r = t * torch.rand(64, generator=seeded(2)).double()
-    u = net(z, r, t, torch.zeros(64, 3).double())
-    for k, (mean, std) in enumerate(((0.7, 0.5), (-0.2, 1.5))):
-        truth = Truth(mean, std if random else 0.0)
-        torch.testing.assert_close(u[:, k], truth(z[:, k], r, t), atol=1e-6, rtol=1e-6)
-
-
-def test_the_two_objectives_are_the_likelihood_and_the_square() -> None:
-    net = constant(GaussianField(2, 3, 8, 1), torch.tensor([0.7, -0.2]))
-    with torch.no_grad():
-        net.log_std.copy_(torch.tensor([-1.0, 0.4]))
-    x = torch.randn(16, 2, generator=seeded()).double()
-    s = torch.zeros(16, 3).double()
-    bound = TrainingBatch(field=lambda z, r, t: net(z, r, t, s), x=x)
-    square = ActionRegression()(bound).per_sample
-    torch.testing.assert_close(square, (x - net.mean(s)).square().sum(1))
-    found = GaussianLikelihood()(bound).per_sample
-    normal = torch.distributions.Normal(net.mean(s), net.log_std.exp())
-    torch.testing.assert_close(found, -normal.log_prob(x).sum(1))
-    mask = torch.tensor([True, False]).expand(16, 2)
-    masked = GaussianLikelihood()(dataclasses.replace(bound, mask=mask)).per_sample
-    torch.testing.assert_close(masked, -normal.log_prob(x)[:, 0])

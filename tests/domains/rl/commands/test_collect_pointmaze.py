@@ -6,7 +6,7 @@ import minari
 import numpy as np
 import pytest
 from minari.dataset._storages.hdf5_storage import HDF5Storage
-from support.tiny_pointmaze import recorded
+from support.tiny_rl_env import recorded
 
 from oneleap.core.cli import configs
 from oneleap.core.errors import InputError

@@ -15,8 +15,8 @@ from support.tiny_rl import SPEC, TINY, scrambled
 
 from oneleap.core.objectives import FlowMatching, MeanFlow
 from oneleap.domains.main import main
-from oneleap.domains.rl.algorithms.graph import policy_graph
 from oneleap.domains.rl.algorithms.policy import Policy
+from oneleap.domains.rl.commands.policy_graph import policy_graph
 
 Capture = pytest.CaptureFixture[str]
 
@@ -28,7 +28,7 @@ from support.tiny_rl import ALGORITHMS, SPEC, TINY, scrambled
 from oneleap.core.hub import export
 from oneleap.core.objectives import FlowMatching
 from oneleap.domains.main import main
-from oneleap.domains.rl.algorithms.graph import policy_graph
+from oneleap.domains.rl.commands.policy_graph import policy_graph
 from oneleap.domains.rl.algorithms.policy import Policy
 
 makers = ALGORITHMS | {"bc": lambda spec: Policy(spec, FlowMatching(), **TINY)}

@@ -26,7 +26,7 @@ FIT = (
     "--data.path hopper.hdf5 --data.batch_size 8 --trainer.max_steps 3 "
     "--model.network.width 8 --model.recipe.compile false"
 )
-LINE = ["sweep", "rl/ofql_d4rl", "--episodes", "2", "--fit", FIT, "--out", "s"]
+LINE = ["sweep", "rl/ofql_d4rl", "--episodes", "2", f"--fit={FIT}", "--out", "s"]
 
 
 def test_trials_are_all_pairs_a_seed_at_a_time() -> None:

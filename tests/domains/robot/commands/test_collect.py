@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from oneleap.core.errors import InputError
-from oneleap.domains.robot.commands import collect
+from oneleap.domains.robot.commands import attempts, collect
 from oneleap.domains.robot.data.datamodule import LOW_DIM_KEYS
 from oneleap.domains.robot.data.robomimic import ReadOptions, read_demos
 from oneleap.domains.robot.demonstrators.phases import Demonstrator
@@ -30,7 +30,7 @@ def env() -> RobotEnv:
 
 def test_a_demonstration_is_a_function_of_its_seeds_and_succeeds(env: RobotEnv) -> None:
     one, same, other = (
-        collect.demonstrate(env, 1, np.random.default_rng(manner)) for manner in (0, 0, 1)
+        attempts.demonstrate(env, 1, np.random.default_rng(manner)) for manner in (0, 0, 1)
     )
     assert one is not None
     assert same is not None
@@ -38,7 +38,7 @@ def test_a_demonstration_is_a_function_of_its_seeds_and_succeeds(env: RobotEnv) 
     np.testing.assert_array_equal(one.actions, same.actions)
     assert len(one.actions) != len(other.actions) or not np.allclose(one.actions, other.actions)
     assert one.rewards[-1] == 1
-    assert one.rewards[: -collect.STEPS_AFTER_SUCCESS - 2].sum() == 0
+    assert one.rewards[: -attempts.STEPS_AFTER_SUCCESS - 2].sum() == 0
     assert {len(a) for a in (one.states, one.actions_abs, one.rewards)} == {len(one.actions)}
     assert {len(a) for a in one.obs.values()} == {len(one.actions) + 1}
     assert np.abs(one.actions).max() <= 1
@@ -47,7 +47,7 @@ def test_a_demonstration_is_a_function_of_its_seeds_and_succeeds(env: RobotEnv) 
 
 
 def test_states_and_poses_replay_the_demonstration(env: RobotEnv) -> None:
-    demo = collect.demonstrate(env, 2, np.random.default_rng(0))
+    demo = attempts.demonstrate(env, 2, np.random.default_rng(0))
     assert demo is not None
     seen = env.reset_to(demo.states[9])
     wanted = demo.obs["robot0_eef_pos"]  # robosuite observes 2 ms before the step's end
@@ -76,7 +76,7 @@ def test_there_are_several_manners(env: RobotEnv) -> None:
 @pytest.mark.parametrize("task", PLANS)
 def test_most_attempts_succeed(task: str) -> None:
     env = RobotEnv(Task(panda_env_args(task)))
-    found = [collect.demonstrate(env, k, np.random.default_rng(k)) for k in range(12)]
+    found = [attempts.demonstrate(env, k, np.random.default_rng(k)) for k in range(12)]
     assert sum(demo is not None for demo in found) >= 10
 
 
@@ -84,10 +84,10 @@ def test_half_of_the_demonstrations_begin_after_a_mistake(env: RobotEnv) -> None
     start = env.reset(3)["robot0_eef_pos"]
     starts = []
     for k in range(8):
-        demo = collect.demonstrate(env, 3, np.random.default_rng(k))
+        demo = attempts.demonstrate(env, 3, np.random.default_rng(k))
         assert demo is not None
         starts.append(np.linalg.norm(demo.obs["robot0_eef_pos"][0] - start))
-    mistakes = [np.random.default_rng(k).random() < collect.MISTAKE_PROBABILITY for k in range(8)]
+    mistakes = [np.random.default_rng(k).random() < attempts.MISTAKE_PROBABILITY for k in range(8)]
     assert [away > 1e-3 for away in starts] == mistakes
     assert 0 < sum(mistakes) < 8
 
@@ -113,7 +113,7 @@ def test_the_command_continues_after_an_interruption(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(collect, "write_demos", interrupt)
+        patch.setattr(attempts, "write_demos", interrupt)
         with pytest.raises(KeyboardInterrupt):
             collect.robosuite("Lift", demos=2, out=parts, workers=2)
     kept = sorted(path.name for path in parts.with_suffix(".parts").glob("*.npz"))

@@ -80,6 +80,10 @@ def test_model_folders_and_packed_singers_are_evaluated_on_named_recordings(
     assert json.loads(Path("d/evaluation.json").read_text())["score"] > 0
     assert json.loads(Path("p/evaluation.json").read_text())["score"] > 0
     assert f"{COARSE}/mel_l1" in json.loads(Path("a/evaluation.json").read_text())
+    table = Path("songs/transcriptions.csv")
+    table.write_text(table.read_text().replace("SP k", "SP g"))
+    assert main(["evaluate", "a", *options]) == 2
+    table.write_text(table.read_text().replace("SP g", "SP k"))
     tiny_singer().save("mine")
     assert main(["evaluate", "mine", *options]) == 0
     found = json.loads(Path("mine/acoustic/evaluation.json").read_text())

@@ -1,4 +1,4 @@
-"""Gaussian and deterministic policies as fields, so that they act and are saved like all others."""
+"""Gaussian and deterministic policies as fields, and the objectives that train them."""
 
 import itertools
 import math
