@@ -130,11 +130,10 @@ class TargetGuidance:
 
     ``v~ = omega v + kappa u(z, t, t | c) + (1 - omega - kappa) u(z, t, t | null)``
 
-    replaces the sample's velocity ``v``; both fields are evaluated without gradient. The mean of
-    ``v~`` is ``u(z, t, t | c)`` when that field is guided at the scale ``omega / (1 - kappa)``. A
-    large scale is thus possible without the large variance that a large ``omega`` gives ``v``. Rows
-    whose condition is dropped train the unconditional field on ``v``, and so do all rows outside
-    ``interval``.
+    replaces the sample's velocity ``v``; both fields are evaluated without gradient. The field that
+    equals the mean of ``v~`` is guided at the scale ``omega / (1 - kappa)``. A large scale is thus
+    possible without the large variance that a large ``omega`` gives ``v``. Rows whose condition is
+    dropped train the unconditional field on ``v``, and so do all rows outside ``interval``.
 
     With ``scales``, the scale ``w`` is an input of the network (iMF, arXiv 2512.02012). It is drawn
     for each row, and ``kappa = 1 - omega / w``. For ``omega = 1`` this gives
