@@ -24,7 +24,7 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from torch import nn
 
 import oneleap.core.objectives  # noqa: F401  (makes their bare names known to jsonargparse)
-from oneleap.core.cli.configs import find, run_name, with_current_names
+from oneleap.core.cli.configs import find_config, run_name, with_current_names
 from oneleap.core.cli.explain import explain, original_error
 from oneleap.core.errors import InputError
 from oneleap.core.training.callbacks import Export, Progress, SaveConfig
@@ -68,7 +68,7 @@ class CLI(LightningCLI):
         configs, rest = _split_configs(argv)
         self.command, self.folder = command, None
         self.name = run_name(configs[-1]) if configs else "unnamed"
-        self.files = [find(name) for name in configs]
+        self.files = [find_config(name) for name in configs]
         given = [part for file in self.files for part in ("--config", with_current_names(file))]
         self.file_arguments = [command, *given]
         parsers = {

@@ -68,7 +68,7 @@ def guide_teacher(teacher: Field | None, w: Float[Tensor, "b"]) -> Field:
 
 
 @dataclass(frozen=True)
-class Guided:
+class GuidedField:
     """Classifier-free guidance, ``null + scale (cond - null)``, as a field.
 
     With an ``interval``, guidance acts at some noise levels only (Kynkäänniemi et al. 2024,
@@ -103,12 +103,14 @@ class Guided:
         inside = expand((low <= t) & (t <= high), z)
         return torch.where(inside, null + self.scale * (cond - null), cond)
 
-    def rows(self, index: slice) -> "Guided":
+    def rows(self, index: slice) -> "GuidedField":
         """Return the guided field for a part of the batch."""
-        return Guided(rows(self.cond, index), rows(self.null, index), self.scale, self.interval)
+        return GuidedField(
+            rows(self.cond, index), rows(self.null, index), self.scale, self.interval
+        )
 
 
-def guided(field: Field, scale: float, noise: Float[Tensor, "b *d"]) -> Field:
+def guide(field: Field, scale: float, noise: Float[Tensor, "b *d"]) -> Field:
     """Apply classifier-free guidance to a field.
 
     Args:
@@ -121,7 +123,7 @@ def guided(field: Field, scale: float, noise: Float[Tensor, "b *d"]) -> Field:
     """
     if scale == 1:
         return field
-    return Guided(field, unconditional(field, noise.new_ones(len(noise))), scale)
+    return GuidedField(field, unconditional(field, noise.new_ones(len(noise))), scale)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from safetensors.torch import load_file, load_model, save_model
 from torch import nn
 
 from oneleap.core.errors import InputError
-from oneleap.core.files import replacing
+from oneleap.core.files import atomic_write
 from oneleap.core.hub.config import from_config, to_config
 from oneleap.core.hub.legacy import migrate
 
@@ -51,12 +51,12 @@ class Pretrained:
         exported = (path for suffix in EXPORTED for path in folder.glob(f"*{suffix}"))
         for stale in (folder / CONFIG, *exported):
             stale.unlink(missing_ok=True)
-        with replacing(folder / WEIGHTS) as path:
+        with atomic_write(folder / WEIGHTS) as path:
             save_model(module, str(path), metadata={"format": "pt"})
         if card is not None:
-            with replacing(folder / CARD) as path:
+            with atomic_write(folder / CARD) as path:
                 path.write_text(card, encoding="utf-8")
-        with replacing(folder / CONFIG) as path:
+        with atomic_write(folder / CONFIG) as path:
             path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
     @classmethod

@@ -124,11 +124,11 @@ def test_half_precision_is_widened_and_one_row_refused(dispersion: Dispersion) -
 
 
 @each_of_four
-@pytest.mark.parametrize("mutant", ["diagonal", "rows"])
+@pytest.mark.parametrize("mutant", ["diagonal", "flatten_rows"])
 def test_mutants_show(monkeypatch: pytest.MonkeyPatch, dispersion: Dispersion, mutant: str) -> None:
     mutants: dict[str, Callable[[Tensor], Tensor]] = {
         "diagonal": lambda square: torch.zeros_like(square, dtype=torch.bool),
-        "rows": lambda h: h.flatten(1).flip(1)[:, 1:],
+        "flatten_rows": lambda h: h.flatten(1).flip(1)[:, 1:],
     }
     h = randn(6, 4)
     monkeypatch.setattr(dispersive, mutant, mutants[mutant])
@@ -179,16 +179,16 @@ def test_only_what_passes_with_gradients_inside_the_block_is_kept() -> None:
         with torch.no_grad():
             net(z, t, t)
         with pytest.raises(InputError, match=r"record_activations\(net\) before the first loss"):
-            seen.rows()
+            seen.activations()
         net(z, t, t)
         net(z[:3], t[:3], t[:3])
-        rows = seen.rows()
+        rows = seen.activations()
     assert list(rows) == ["layers.1", "layers.3"]
     features = net.layers[:2](torch.cat([z, net.times(t, t)], 1))
     torch.testing.assert_close(rows["layers.1"], torch.cat([features, features[:3]]))
     net(z, t, t)
     with hidden as seen, pytest.raises(InputError, match="no activations were recorded"):
-        seen.rows()
+        seen.activations()
 
 
 def test_layers_that_are_not_there_are_refused() -> None:
@@ -206,10 +206,10 @@ def test_activations_of_a_copied_network_are_not_recorded() -> None:
     with hidden as seen:
         again(*args)
         with pytest.raises(InputError):
-            seen.rows()
+            seen.activations()
     with together as seen:  # as a model is sent to another process
         packed(*args)
-        assert seen.rows()["layers.1"].shape == (4, 8)
+        assert seen.activations()["layers.1"].shape == (4, 8)
 
 
 # Around an objective.
@@ -393,7 +393,7 @@ def test_it_can_be_written_down() -> None:
     again = from_config(to_config(dispersed))
     assert again == dispersed
     assert again != Dispersed(SplitMeanFlow())
-    assert "_hidden" not in repr(dispersed)
+    assert "_recorder" not in repr(dispersed)
 
 
 COMPILED = """

@@ -27,7 +27,7 @@ from support.exact_paths import (
 from torch import Tensor
 
 from oneleap.core.errors import InputError
-from oneleap.core.fields.guidance import Guided
+from oneleap.core.fields.guidance import GuidedField
 from oneleap.core.losses.metrics import AdaptiveSquaredError, SquaredError
 from oneleap.core.nets.mlp import MLP
 from oneleap.core.objectives import (
@@ -474,7 +474,7 @@ def test_a_teacher_is_guided_at_a_fixed_scale_by_the_objective() -> None:
     draw = objective.draw(x, seeded())
     objective.loss(TrainingBatch(field=student, x=x, teacher=teacher), draw)
     by_hand, wanted = recorded(SplitMeanFlow(HALF))
-    by_hand.loss(TrainingBatch(field=student, x=x, teacher=Guided(teacher, null, 2.5)), draw)
+    by_hand.loss(TrainingBatch(field=student, x=x, teacher=GuidedField(teacher, null, 2.5)), draw)
     assert torch.equal(seen[0][1], wanted[0][1])
     by_hand.loss(TrainingBatch(field=student, x=x, teacher=teacher), draw)
     assert (seen[0][1][:8] - wanted[1][1][:8]).abs().max() > 1e-3  # the boundary is guided
