@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from oneleap.core.errors import InputError, nearest
+from oneleap.core.errors import InputError, suggest
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.music.controls.base import Control, Intensity, Melody, WeightedControl
 from oneleap.domains.music.controls.clap import load_clap
@@ -112,7 +112,7 @@ class CompositionRequest:
         for name in self.weights:
             if name not in NAMES:
                 raise InputError(
-                    f"weight: no control '{name}'{nearest(name, NAMES)} ({', '.join(NAMES)})"
+                    f"weight: no control '{name}'{suggest(name, NAMES)} ({', '.join(NAMES)})"
                 )
             if name not in self.controls:
                 raise InputError(f"weight: the control {name} is not used")

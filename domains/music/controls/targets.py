@@ -10,7 +10,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from oneleap.core.errors import InputError, nearest
+from oneleap.core.errors import InputError, suggest
 from oneleap.domains.audio.mel import Mel, log_mel
 from oneleap.domains.audio.wave import SILENCE, Wave, read_wave
 
@@ -54,7 +54,7 @@ def preset_curve(
     """
     if name not in PRESETS:
         raise InputError(
-            f"intensity: no preset '{name}'{nearest(name, PRESETS)} ({', '.join(PRESETS)}; "
+            f"intensity: no preset '{name}'{suggest(name, PRESETS)} ({', '.join(PRESETS)}; "
             "or name a .csv file)"
         )
     levels = PRESETS[name]

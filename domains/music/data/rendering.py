@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from oneleap.core.errors import InputError
-from oneleap.core.files import replacing
+from oneleap.core.files import atomic_write
 from oneleap.domains.audio.wave import Wave
 from oneleap.domains.music.data.midi import MIDI_SUFFIXES, read_midi_notes, write_midi
 from oneleap.domains.music.data.tunes import Tune, compose_tune
@@ -177,7 +177,7 @@ def write_table(path: Path, jobs: Sequence[RenderJob]) -> float:
     import soundfile
 
     total = 0.0
-    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+    with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS, restval="")
         writer.writeheader()
         for job in jobs:

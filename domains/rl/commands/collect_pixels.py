@@ -33,7 +33,7 @@ def pixels(
     import numpy as np
     from rich.progress import track
 
-    from oneleap.core.files import replacing
+    from oneleap.core.files import atomic_write
     from oneleap.domains.rl.data.datamodule import OfflineData
     from oneleap.domains.rl.data.pixels import TASK_KEY
     from oneleap.domains.rl.data.rewards import GoalDistanceReward
@@ -59,7 +59,7 @@ def pixels(
     timeout = found.timeout[:n].bool().numpy()
     timeout[-1] = True
     pixel_task = Task(**{**asdict(task), "env": POINTMAZE_PIXELS})
-    with replacing(out) as temporary, h5py.File(temporary, "w") as file:
+    with atomic_write(out) as temporary, h5py.File(temporary, "w") as file:
         shape = (n, SIZE, SIZE, 3)
         images = file.create_dataset(
             "observations", shape, np.uint8, chunks=(min(n, 256), *shape[1:]), compression="gzip"
