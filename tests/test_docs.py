@@ -41,6 +41,7 @@ PARSED = ("docs/benchmarks/", "docs/notes/")
 """Pages whose commands reproduce measurements of hours: they are parsed, and not run."""
 
 SLOW = (
+    "docs/development.md",
     "docs/howto/export.md",
     "docs/quickstart/music.md",
     "docs/quickstart/song.md",
@@ -58,6 +59,8 @@ FAST = {
     "evaluate runs/(speech|singing)": "--limit 1",
     "evaluate composers": "--controls [intensity] --targets 2 --seeds 1 --steps 1 --seconds 2",
     "compose": "--steps 2",
+    "bench core": "--budget 20 --workers 1",
+    "bench startup": "--rounds 1",
     "collect pointmaze": "--steps 3000",
     "collect robosuite": "--demos 3 --workers 1 --overwrite",
     "evaluate runs/rl": "--episodes 2 --video false",
