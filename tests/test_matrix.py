@@ -131,7 +131,8 @@ DOMAINS: dict[str, tuple[Callable[[Path], str], str]] = {
     "oneleap.domains.rl.OFQL": (write_transitions, RL),
     "oneleap.domains.robot.RobotPolicy": (
         write_chunks,
-        "head: {class_path: oneleap.domains.robot.MLPHead, init_args: {width: 16}}",
+        """head: {class_path: oneleap.domains.robot.MLPHead, init_args: {width: 16}}
+    recipe: {compile: false}""",
     ),
     "oneleap.domains.singing.AcousticModel": (
         write_songs,

@@ -24,6 +24,9 @@ NOISE = re.compile(
     r"Does not validate|Subtypes:|Errors:|Given value|Expected a path but|.*NoneType"
 )
 
+OTHER_TYPE = re.compile(r"Import path \S+ does not correspond to a subclass of")
+"""What is said of the other types that a field may have, beside the real problem."""
+
 
 def explain(message: str, options: Iterable[str] = ()) -> str:
     """Summarize an error message of several lines in one line.
@@ -37,6 +40,7 @@ def explain(message: str, options: Iterable[str] = ()) -> str:
     """
     keys: list[str] = []
     reasons: list[str] = []
+    others: list[str] = []
     known = list(options)
     for line in (line.strip().removeprefix("- ") for line in message.splitlines()):
         if NOISE.match(line):
@@ -47,8 +51,8 @@ def explain(message: str, options: Iterable[str] = ()) -> str:
         elif found := re.match(r"Problem with given class_path '(.+)':", line):
             known += [".".join((*keys, name)) for name in _arguments(found[1])]
             line = ""
-        reasons += [line] if line else []
-    return _reason(reasons or [message], ".".join(keys), known)
+        (others if OTHER_TYPE.match(line) else reasons).extend([line] if line else [])
+    return _reason(reasons or others or [message], ".".join(keys), known)
 
 
 def original_error(error: BaseException) -> BaseException:

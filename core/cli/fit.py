@@ -195,16 +195,28 @@ class CLI(LightningCLI):
         jsonargparse's links on instantiation cannot target a dataclass in subclass mode, because
         jsonargparse then requires the fields of the dataclass.
         """
+        refused: list[InputError] = []
+
+        @contextmanager
+        def noted() -> Iterator[None]:
+            """Remember a refusal: jsonargparse wraps it in complaints about types."""
+            try:
+                yield
+            except InputError as error:
+                refused.append(error)
+                raise
 
         def build_data(cls: type[L.LightningDataModule], **arguments: Any) -> L.LightningDataModule:
-            self.datamodule = cls(**arguments)
+            with noted():
+                self.datamodule = cls(**arguments)
             data: L.LightningDataModule = self.datamodule
             return data
 
         def build_model(cls: type[nn.Module], **arguments: Any) -> nn.Module:
-            if "spec" in inspect.signature(cls).parameters:
-                arguments["spec"] = getattr(self.datamodule, "spec", None)
-            return cls(**arguments)
+            with noted():
+                if "spec" in inspect.signature(cls).parameters:
+                    arguments["spec"] = getattr(self.datamodule, "spec", None)
+                return cls(**arguments)
 
         builders = [
             (build_data, L.LightningDataModule, True),
@@ -213,7 +225,7 @@ class CLI(LightningCLI):
         try:
             self.config_init = self.parser.instantiate(self.config, instantiators=builders)
         except ValueError as error:
-            raise original_error(error) from None
+            raise (refused[0] if refused else original_error(error)) from None
         model = self.config_init[self.command].model
         self.model = model.lightning_module() if isinstance(model, Trainable) else model
         self.trainer = self.instantiate_trainer()
