@@ -152,7 +152,17 @@ class CompiledStep:
     def run(
         self, batch: Transitions, draw: StepDraw, lr: Float[Tensor, "2"], update_actor: bool
     ) -> dict[str, Tensor]:
-        """The function that is compiled; see :meth:`__call__`."""
+        """Take one step; this is the function that is compiled.
+
+        Args:
+            batch: Transitions.
+            draw: Randomness of the step.
+            lr: Learning rates of actor and critics.
+            update_actor: Whether the actor and the target critics move too, or the critics alone.
+
+        Returns:
+            Figures to log.
+        """
         *both, logs = self.model.gradients(batch, draw, update_actor)
         for part, gradients, rate in zip(self.parts, both, lr.unbind(), strict=True):
             if gradients:

@@ -22,10 +22,11 @@ class DQL(DenoisingPolicy, ActorCritic):
 
     Network evaluations per step: 1, ``steps`` for the actor's action, and ``steps`` for the target.
 
-    Deviations: that of :class:`ActorCritic`. The average acts, where the authors' code acts with
-    the latest weights. The network reads times of the linear path and predicts its velocity, of
-    which the noise is an affine function, see :class:`DenoisingPolicy`. The data module normalizes
-    observations (``normalize_obs``), as CleanDiffuser does and the authors do not.
+    Deviations: actor and critics are updated together, see :class:`ActorCritic`. The average acts,
+    where the authors' code acts with the latest weights. The network reads times of the linear path
+    and predicts its velocity, of which the noise is an affine function, see
+    :class:`DenoisingPolicy`. The data module normalizes observations (``normalize_obs``), as
+    CleanDiffuser does and the authors do not.
 
     Args:
         spec: Sizes, ranges and statistics of the data.

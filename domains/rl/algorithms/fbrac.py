@@ -69,5 +69,15 @@ class FBRAC(ActorCritic):
         critic_index: Int[Tensor, "1"],
         q_scale: Float[Tensor, ""],
     ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
-        """Mean over the critics; see :func:`oneleap.domains.rl.algorithms.fql.mean_value`."""
+        """Mean over the critics.
+
+        Args:
+            s: Normalized observations.
+            action: Actions of the actor on [-1, 1].
+            critic_index: Unused.
+            q_scale: Unused.
+
+        Returns:
+            The value, and the scale that divides it, as in FQL.
+        """
         return mean_value(self.critic(s, action), self.normalize_q)

@@ -47,10 +47,10 @@ class FQL(ActorCritic):
     Network evaluations per step: 1 of the flow, ``flow_steps`` of the flow without gradient, and 2
     of the student.
 
-    Deviations: that of :class:`ActorCritic`. ``mu`` is ``e - u(e, 0, 1; s)`` of a field, a network
-    with a skip connection from the noise. Mish replaces GELU. Layer norm has no learned scale and
-    comes before the activation. The authors have no MuJoCo tasks; OFQL's authors do, with
-    ``normalize_q`` and ``alpha`` from 0.03 to 10.
+    Deviations: actor and critics are updated together, see :class:`ActorCritic`. ``mu`` is
+    ``e - u(e, 0, 1; s)`` of a field, a network with a skip connection from the noise. Mish replaces
+    GELU. Layer norm has no learned scale and comes before the activation. The authors have no
+    MuJoCo tasks; OFQL's authors do, with ``normalize_q`` and ``alpha`` from 0.03 to 10.
 
     Args:
         spec: Sizes, ranges and statistics of the data.
@@ -129,7 +129,17 @@ class FQL(ActorCritic):
         critic_index: Int[Tensor, "1"],
         q_scale: Float[Tensor, ""],
     ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
-        """Mean over the critics; see :func:`mean_value`."""
+        """Mean over the critics.
+
+        Args:
+            s: Normalized observations.
+            action: Actions of the student on [-1, 1].
+            critic_index: Unused.
+            q_scale: Unused.
+
+        Returns:
+            The value, and the scale that divides it; see :func:`mean_value`.
+        """
         return mean_value(self.critic(s, action), self.normalize_q)
 
 

@@ -24,9 +24,9 @@ class IDQL(DenoisingPolicy, ImplicitQ):
 
     Network evaluations per step: 1.
 
-    Deviations: that of :class:`ActorCritic`. Actor and critics see batches of the same size, where
-    the authors' code has 512 and 256. The network has residual blocks without dropout and layer
-    norm. :class:`DenoisingPolicy` says what it predicts.
+    Deviations: actor and critics are updated together, see :class:`ActorCritic`, on batches of the
+    same size, where the authors' code has 512 and 256. The network has residual blocks without
+    dropout and layer norm. :class:`DenoisingPolicy` says what it predicts.
 
     Args:
         spec: Sizes, ranges and statistics of the data.

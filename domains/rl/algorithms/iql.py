@@ -74,8 +74,8 @@ class IQL(ImplicitQ):
     ``A = min_j Q'_j(s, a) - V(s)``. The policy ``pi`` is Gaussian, with a mean in [-1, 1] and one
     learned standard deviation per dimension. It acts by its mean, as the authors evaluate it.
 
-    Deviations: that of :class:`ActorCritic` (the authors update V, actor and Q in this order). The
-    critics have Mish. Initial weights are PyTorch's.
+    Deviations: actor and critics are updated together, see :class:`ActorCritic`, where the authors
+    update V, actor and Q in this order. The critics have Mish. Initial weights are PyTorch's.
 
     Args:
         spec: Sizes, ranges and statistics of the data.
@@ -124,7 +124,17 @@ class IQL(ImplicitQ):
         steps: int | None = None,
         generator: torch.Generator | None = None,
     ) -> Float[Tensor, "b a"]:
-        """Generate actions with ``std_scale`` times the standard deviation; see :class:`Policy`."""
+        """Generate actions with ``std_scale`` times the standard deviation.
+
+        Args:
+            field: Mean velocity given the observations.
+            noise: Noise from :meth:`noise`.
+            steps: Steps of the sampler; any number gives the same.
+            generator: Unused.
+
+        Returns:
+            Actions on [-1, 1].
+        """
         return super().generate(field, self.std_scale * noise, steps, generator)
 
     def actor_loss(

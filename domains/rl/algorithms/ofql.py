@@ -14,8 +14,9 @@ class OFQL(ActorCritic):
     Network evaluations per step: those of the objective, one for the actor's action, and one for
     the target (``backup_actions`` with the max-Q backup).
 
-    Deviations: that of :class:`ActorCritic`. The scale ``E|Q|`` is taken over the actions of the
-    data, as in the paper's formula; these values are known already. Diffusion-QL's code takes it
-    over the policy's actions. ``residual``, ``critic_warmup``, ``critic_config.layer_norm`` and
-    ``critic_config.frequencies`` are not in the paper.
+    Deviations: actor and critics are updated together, see :class:`ActorCritic`. The scale ``E|Q|``
+    is taken over the actions of the data, as in the paper's formula, because these values are known
+    already. Diffusion-QL's code takes it over the policy's actions. ``residual``,
+    ``critic_warmup``, ``critic_config.layer_norm`` and ``critic_config.frequencies`` are not in the
+    paper.
     """

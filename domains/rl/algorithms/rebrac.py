@@ -29,9 +29,10 @@ class ReBRAC(ActorCritic):
     action of the data. As in TD3, the actor and all averages move only at every ``policy_delay``-th
     step of the critics.
 
-    Deviations: that of :class:`ActorCritic`. The average policy acts, which lags the latest one by
-    200 of its steps. The critics have Mish, and layer norm without a learned scale before the
-    activation. Initial weights are PyTorch's. The authors do not normalize observations.
+    Deviations: actor and critics are updated together, see :class:`ActorCritic`. The average policy
+    acts, which lags the latest one by 200 of its steps. The critics have Mish, and layer norm
+    without a learned scale before the activation. Initial weights are PyTorch's. The authors do not
+    normalize observations.
 
     Args:
         spec: Sizes, ranges and statistics of the data.
@@ -86,7 +87,17 @@ class ReBRAC(ActorCritic):
         steps: int | None = None,
         generator: torch.Generator | None = None,
     ) -> Float[Tensor, "b a"]:
-        """Return the one action of each observation, whatever the noise; see :class:`Policy`."""
+        """Generate the one action of each observation, whatever the noise.
+
+        Args:
+            field: Mean velocity given the observations.
+            noise: Unused, except for its shape.
+            steps: Steps of the sampler; any number gives the same.
+            generator: Unused.
+
+        Returns:
+            Actions on [-1, 1].
+        """
         return super().generate(field, torch.zeros_like(noise), steps, generator)
 
     def target_value(self, batch: Transitions, draw: StepDraw) -> Float[Tensor, "b"]:

@@ -59,7 +59,7 @@ class ActorCriticModule(TrainingModule):
         self.log_training(logs)
 
     def update_average(self, gradient_step: int, update_actor: bool) -> None:
-        """Update the moving average of the policy, if it is due after this gradient step."""
+        """Update the moving average of the policy, unless this gradient step skips it."""
         model, started = self.model, gradient_step >= self.model.ema_start
         if update_actor and (not started or gradient_step % model.ema_every == 0):
             ema_update(model.average, model.net, model.ema_decay if started else 0.0)

@@ -54,21 +54,12 @@ def mujoco(
     Raises:
         InputError: The environment or the policy does not exist, or data of these names do.
     """
-    from rich.console import Console
-    from rich.progress import Progress
-
-    from oneleap.domains.rl.data.d4rl import FAMILIES, family_of, write_d4rl
+    from oneleap.domains.rl.data.d4rl import write_d4rl
     from oneleap.domains.rl.data.minari import dataset_folder, write_minari
-    from oneleap.domains.rl.demonstrators.episodes import collect_episodes
-    from oneleap.domains.rl.envs.task import Task
 
     if min(steps, train_steps) < 1:
         raise InputError("steps and train_steps must be positive")
-    key = family_of(env)
-    family = FAMILIES.get(key)
-    name = key or env.rpartition("/")[2].partition("-v")[0].lower()
-    task = family.task(key, env) if family else Task(env)
-    task.action_bounds()
+    task, name, scale = _task(env)
     hdf5 = hdf5 or Path(f"{name}-collected.hdf5")
     if hdf5.exists() and not overwrite:
         raise InputError(f"{hdf5} exists already: --overwrite replaces it, --hdf5 names another")
@@ -76,19 +67,45 @@ def mujoco(
     folder = dataset_folder(dataset_id, out, overwrite)
     gym_env = task.make()
     act = _demonstrator(task, policy, target, train_steps, seed, trust, hdf5.with_suffix(".zip"))
-    with Progress(console=Console(stderr=True)) as progress:
-        bar = progress.add_task("collecting", total=steps)
-        episodes = []
-        for episode in collect_episodes(gym_env, act, steps, seed):
-            episodes.append(episode)
-            progress.advance(bar, len(episode.rewards))
+    episodes = _collect(gym_env, act, steps, seed)
     about = f"{steps} steps of {policy if policy == 'sac' else Path(policy).name}, seed {seed}"
-    scale = {"ref_min_score": family.low, "ref_max_score": family.high} if family else {}
     write_minari(folder, dataset_id, episodes, gym_env, {"description": about, **scale})
     write_d4rl(hdf5, episodes, env)
     print(f"{folder}\n{hdf5}: {steps} steps in {len(episodes)} episodes")
     print(_mean_return(task, gym_env, episodes))
     print(f"next: oneleap fit --config rl/ofql_d4rl --data.path {hdf5}")
+
+
+def _task(env: str) -> "tuple[Task, str, dict[str, float]]":
+    """The task of an environment, a short name for files, and its scale of scores for Minari."""
+    from oneleap.domains.rl.data.d4rl import FAMILIES, family_of
+    from oneleap.domains.rl.envs.task import Task
+
+    key = family_of(env)
+    family = FAMILIES.get(key)
+    task = family.task(key, env) if family else Task(env)
+    task.action_bounds()
+    name = key or env.rpartition("/")[2].partition("-v")[0].lower()
+    scale = {"ref_min_score": family.low, "ref_max_score": family.high} if family else {}
+    return task, name, scale
+
+
+def _collect(
+    env: "gymnasium.Env[Any, Any]", act: "Demonstrator", steps: int, seed: int
+) -> "list[EpisodeBuffer]":
+    """Collect episodes, with a progress bar."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from oneleap.domains.rl.demonstrators.episodes import collect_episodes
+
+    episodes = []
+    with Progress(console=Console(stderr=True)) as progress:
+        bar = progress.add_task("collecting", total=steps)
+        for episode in collect_episodes(env, act, steps, seed):
+            episodes.append(episode)
+            progress.advance(bar, len(episode.rewards))
+    return episodes
 
 
 def _mean_return(

@@ -3,9 +3,13 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from oneleap.core.errors import InputError
+
+if TYPE_CHECKING:
+    from oneleap.domains.rl.data.transitions import OfflineDataset
+    from oneleap.domains.rl.envs.mazes import Maze
 
 
 def pixels(
@@ -29,16 +33,10 @@ def pixels(
     Raises:
         InputError: There are no such data, or the file exists.
     """
-    import h5py
-    import numpy as np
-    from rich.progress import track
-
-    from oneleap.core.files import atomic_write
     from oneleap.domains.rl.data.datamodule import OfflineData
-    from oneleap.domains.rl.data.pixels import TASK_KEY
     from oneleap.domains.rl.data.rewards import GoalDistanceReward
     from oneleap.domains.rl.envs.mazes import REFERENCE_RETURNS, maze_named, pointmaze_task
-    from oneleap.domains.rl.envs.pointmaze_pixels import FRAME_GAP, SIZE, render_images
+    from oneleap.domains.rl.envs.pointmaze_pixels import SIZE
     from oneleap.domains.rl.envs.registration import POINTMAZE_PIXELS
     from oneleap.domains.rl.envs.task import Task
 
@@ -49,16 +47,30 @@ def pixels(
         raise InputError(f"{out} exists already: --overwrite replaces it, --out names another")
     reward = GoalDistanceReward(layout.goal)
     data = OfflineData(path or f"oneleap/pointmaze-{maze}-v0", reward=reward)
-    found = data.dataset
     task = data.spec.task or pointmaze_task(maze, True, REFERENCE_RETURNS[maze])
-    n = min(steps, len(found))
-    position = found.obs[:n, :2].double().numpy()
-    lengths = np.diff(found.bounds.numpy())
-    first = np.repeat(found.bounds.numpy()[:-1], lengths)[:n]
-    before = position[np.maximum(np.arange(n) - FRAME_GAP, first)]
-    timeout = found.timeout[:n].bool().numpy()
-    timeout[-1] = True
     pixel_task = Task(**{**asdict(task), "env": POINTMAZE_PIXELS})
+    n = _draw(data.dataset, layout, steps, out, json.dumps(asdict(pixel_task)))
+    print(f"{out}: {n} images of {SIZE}x{SIZE}")
+    print(f"next: oneleap fit --config rl/ofql_pointmaze-pixels --data.path {out}")
+
+
+def _draw(data: "OfflineDataset", layout: "Maze", steps: int, out: Path, task: str) -> int:
+    """Write the first steps of a data set as images; their number."""
+    import h5py
+    import numpy as np
+    from rich.progress import track
+
+    from oneleap.core.files import atomic_write
+    from oneleap.domains.rl.data.pixels import TASK_KEY
+    from oneleap.domains.rl.envs.pointmaze_pixels import FRAME_GAP, SIZE, render_images
+
+    n = min(steps, len(data))
+    position = data.obs[:n, :2].double().numpy()
+    lengths = np.diff(data.bounds.numpy())
+    first = np.repeat(data.bounds.numpy()[:-1], lengths)[:n]
+    before = position[np.maximum(np.arange(n) - FRAME_GAP, first)]
+    timeout = data.timeout[:n].bool().numpy()
+    timeout[-1] = True
     with atomic_write(out) as temporary, h5py.File(temporary, "w") as file:
         shape = (n, SIZE, SIZE, 3)
         images = file.create_dataset(
@@ -67,8 +79,7 @@ def pixels(
         for k in track(range(0, n, 4096), "drawing", transient=True):
             part = slice(k, k + 4096)
             images[part] = render_images(layout, position[part], before[part])
-        file["actions"], file["rewards"] = found.act[:n].numpy(), found.reward[:n].numpy()
-        file["terminals"], file["timeouts"] = found.terminal[:n].bool().numpy(), timeout
-        file.attrs[TASK_KEY] = json.dumps(asdict(pixel_task))
-    print(f"{out}: {n} images of {SIZE}x{SIZE}")
-    print(f"next: oneleap fit --config rl/ofql_pointmaze-pixels --data.path {out}")
+        file["actions"], file["rewards"] = data.act[:n].numpy(), data.reward[:n].numpy()
+        file["terminals"], file["timeouts"] = data.terminal[:n].bool().numpy(), timeout
+        file.attrs[TASK_KEY] = task
+    return n

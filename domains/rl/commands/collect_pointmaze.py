@@ -1,7 +1,7 @@
 """``oneleap collect pointmaze``: collects PointMaze data as D4RL's maze2d does, for Minari."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from oneleap.core.errors import InputError
 
@@ -38,7 +38,6 @@ def pointmaze(
     from rich.progress import Progress
 
     from oneleap.domains.rl.data.minari import dataset_folder, write_minari
-    from oneleap.domains.rl.data.minari_tasks import REFERENCES_KEY
     from oneleap.domains.rl.demonstrators import pointmaze as recording
     from oneleap.domains.rl.envs.mazes import maze_named
     from oneleap.domains.rl.envs.registration import POINTMAZE
@@ -61,19 +60,25 @@ def pointmaze(
             dataset_id,
             progress.track(episodes, description="writing"),
             gymnasium.make(f"{REGISTRATION}:{POINTMAZE}", maze=maze),
-            {
-                "algorithm_name": "waypoint controller of D4RL's maze2d, noise 0.5, off course for "
-                f"{100 * share:g} % of the time",
-                "description": f"PointMaze {maze}, {steps} steps, seed {seed}. The rewards are the "
-                "dense ones of the fixed goal. Episodes are truncated where the goal of the "
-                "controller moves.",
-                "ref_min_score": references["dense_random"],
-                "ref_max_score": references["dense_controller"],
-                REFERENCES_KEY: references,
-            },
+            _metadata(f"PointMaze {maze}, {steps} steps, seed {seed}", share, references),
         )
     _print_references(f"{folder}: {steps} steps in {len(episodes)} episodes", references)
     print(f"next: {_next_command(maze, str(out or dataset_id))}")
+
+
+def _metadata(title: str, share: float, references: dict[str, float]) -> dict[str, Any]:
+    """Metadata of a data set, with its reference returns."""
+    from oneleap.domains.rl.data.minari_tasks import REFERENCES_KEY
+
+    return {
+        "algorithm_name": "waypoint controller of D4RL's maze2d, noise 0.5, off course for "
+        f"{100 * share:g} % of the time",
+        "description": f"{title}. The rewards are the dense ones of the fixed goal. Episodes are "
+        "truncated where the goal of the controller moves.",
+        "ref_min_score": references["dense_random"],
+        "ref_max_score": references["dense_controller"],
+        REFERENCES_KEY: references,
+    }
 
 
 def _next_command(maze: str, path: str) -> str:

@@ -51,26 +51,20 @@ def evaluate(
     from oneleap.core.training.run import find_model
     from oneleap.core.training.seed import episode_seed, step_generator
     from oneleap.domains.rl.algorithms.actor_critic import ActorCritic
-    from oneleap.domains.rl.envs.registration import POINTMAZE
-    from oneleap.domains.rl.evaluation.plots import plot_trajectories, record_video
+    from oneleap.domains.rl.evaluation.plots import record_video
     from oneleap.domains.rl.evaluation.rollouts import evaluate_policy
 
     found = find_model(run)
     policy = load_policy(found.model)
     task = _fitting_task(policy.spec, run)
-    if num_action_samples is None:
-        num_action_samples = policy.num_action_samples
+    n = policy.num_action_samples if num_action_samples is None else num_action_samples
     steps = policy.steps if steps is None else steps
-    require_positive(episodes=episodes, num_action_samples=num_action_samples, steps=steps)
+    require_positive(episodes=episodes, num_action_samples=n, steps=steps)
     if noise_scale < 0:
         raise InputError(f"noise_scale must be 0 or more, not {noise_scale}")
-    _prepare_selection(policy, num_action_samples, temperature)
+    _prepare_selection(policy, n, temperature)
     generator = step_generator(seed, 0, stream=2, device=policy.device)
-    how: dict[str, Any] = {
-        "num_action_samples": num_action_samples,
-        "steps": steps,
-        "noise_scale": noise_scale,
-    }
+    how: dict[str, Any] = {"num_action_samples": n, "steps": steps, "noise_scale": noise_scale}
     act = functools.partial(policy.act, **how, generator=generator)
 
     evaluation = evaluate_policy(act, task, episodes, seed, progress=True)
@@ -78,12 +72,8 @@ def evaluate(
     if isinstance(policy, ActorCritic):
         figures["temperature"] = policy.temperature
     found.write_evaluation(figures, json)
-    Console().print(_table(evaluation, num_action_samples, steps, noise_scale))
-    if task.env == POINTMAZE:
-        maze, title = str(task.env_kwargs.get("maze", "umaze")), f"score {evaluation.score:.0f}"
-        path = found.home / "trajectories.png"
-        plot_trajectories(maze, evaluation.trajectories, path, title)
-        print(f"plot: {path}")
+    Console().print(_table(evaluation, n, steps, noise_scale))
+    _plot(evaluation, found.home / "trajectories.png")
     if video:
         path = found.home / "rollout.mp4"
         print(record_video(act, task, path, episode_seed(seed, 0)) or f"video: {path}")
@@ -120,6 +110,19 @@ def _prepare_selection(
     if not isinstance(policy, ActorCritic):
         raise InputError(f"temperature: a {name} has no Q to select by")
     policy.temperature = temperature
+
+
+def _plot(evaluation: "Evaluation", path: Path) -> None:
+    """Plot the trajectories of a maze; other environments have no plot."""
+    from oneleap.domains.rl.envs.registration import POINTMAZE
+    from oneleap.domains.rl.evaluation.plots import plot_trajectories
+
+    task = evaluation.task
+    if task.env != POINTMAZE:
+        return
+    maze = str(task.env_kwargs.get("maze", "umaze"))
+    plot_trajectories(maze, evaluation.trajectories, path, f"score {evaluation.score:.0f}")
+    print(f"plot: {path}")
 
 
 def _table(

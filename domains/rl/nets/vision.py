@@ -104,7 +104,17 @@ class PixelMLP(nn.Module):
         t: Float[Tensor, "b"],
         s: Float[Tensor, "b p"],
     ) -> Float[Tensor, "b a"]:
-        """Mean velocity of ``z`` over ``[r, t]``, given images ``s``."""
+        """Evaluate the field.
+
+        Args:
+            z: State at time ``t``.
+            r: Earlier times.
+            t: Later times.
+            s: Flattened images, pixels in [-1, 1].
+
+        Returns:
+            Mean velocity of ``z`` over ``[r, t]``.
+        """
         u: Tensor = self.mlp(z, r, t, self.encoder(s))
         return u
 

@@ -100,7 +100,7 @@ def test_without_offset_it_is_interval_splitting_under_a_weight() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:The 'train_dataloader' does not have many workers")
-def test_value_draws_the_policy_to_better_actions(spec: Spec) -> None:
+def test_value_leads_the_policy_to_better_actions(spec: Spec) -> None:
     policy = OFQL(spec, Bootstrap(), **fast(0.9), ema_every=1, ema_start=0, eta=1.0)
     train(policy, 250, bandit())
     act = policy.act(np.zeros((512, 3), np.float32), generator=seeded())

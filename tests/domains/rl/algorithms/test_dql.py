@@ -121,7 +121,7 @@ def test_max_q_backup_takes_the_best_of_its_actions(spec: Spec, batch: Transitio
     torch.testing.assert_close(policy.next_value(s2, draw.next_noise), expected)
 
 
-def test_it_acts_by_one_of_fifty_and_in_as_many_steps_as_asked(spec: Spec) -> None:
+def test_it_acts_by_one_of_fifty_and_in_any_number_of_steps(spec: Spec) -> None:
     policy = small_dql(spec, temperature=1e-6)
     obs = np.ones((3, 3), np.float32)
     acts = policy.act(obs, generator=seeded())
@@ -139,7 +139,7 @@ def test_it_acts_by_one_of_fifty_and_in_as_many_steps_as_asked(spec: Spec) -> No
 
 
 @pytest.mark.filterwarnings("ignore:The 'train_dataloader' does not have many workers")
-def test_value_draws_the_policy_to_better_actions(spec: Spec) -> None:
+def test_value_leads_the_policy_to_better_actions(spec: Spec) -> None:
     policy = DQL(spec, **fast(0.9), steps=2, eta=1.0, ema_every=1, ema_start=0)
     train(policy, 250, bandit())
     act = policy.act(np.zeros((512, 3), np.float32), num_action_samples=1, generator=seeded())

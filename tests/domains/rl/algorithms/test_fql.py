@@ -24,7 +24,7 @@ from oneleap.domains.rl.spec import Spec
 
 
 def small(kind: type[FQL] | type[FBRAC], spec: Spec, **kwargs: object) -> FQL | FBRAC:
-    """One whose student wants actions out of range, so that clipping shows."""
+    """A policy whose student generates actions out of range, so that clipping matters."""
     policy = kind(spec, **{**SMALL, **kwargs})
     scrambled(policy.net, 0)
     policy.average.load_state_dict(policy.net.state_dict())
@@ -117,7 +117,7 @@ def test_the_gradient_of_fbrac_goes_through_the_solver(spec: Spec, batch: Transi
 
 @pytest.mark.filterwarnings("ignore:The 'train_dataloader' does not have many workers")
 @pytest.mark.parametrize("kind", [FQL, FBRAC])
-def test_value_draws_the_policy_to_better_actions(
+def test_value_leads_the_policy_to_better_actions(
     spec: Spec, kind: type[FQL] | type[FBRAC]
 ) -> None:
     steps = {"flow_steps": 3} if kind is FQL else {"steps": 3}

@@ -35,7 +35,7 @@ def value(policy: ImplicitQ, s: Tensor) -> Tensor:
 
 
 def levelled(policy: ImplicitQ, batch: Transitions) -> ImplicitQ:
-    """Shift V so that half the data's actions are better than it says."""
+    """Shift V so that half of the actions in the data have a positive advantage."""
     s, a = policy.normalize_obs(batch.obs), policy.data(batch)
     with torch.no_grad():
         gap = both(policy.target_critic, s, a).amin(0) - value(policy, s)
@@ -114,7 +114,7 @@ def test_idql_acts_by_the_best_of_its_samples(spec: Spec) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:The 'train_dataloader' does not have many workers")
-def test_values_draw_the_policies_to_better_actions(spec: Spec) -> None:
+def test_values_lead_the_policies_to_better_actions(spec: Spec) -> None:
     obs = np.zeros((256, 3), np.float32)
     iql = IQL(spec, **fast(tau=0.05), beta=3.0)
     train(iql, 150, bandit())

@@ -85,7 +85,7 @@ def test_actor_loss_is_imitation_minus_scaled_value(
 
 
 def test_gradients_are_those_of_the_formulas(spec: Spec, batch: Transitions) -> None:
-    """The scale, the target and the critics get no gradient from the actor, nor it from theirs."""
+    """Neither the scale, the target nor the critics get a gradient from the actor loss."""
     policy = small_ofql(spec, eta=0.7)
     scrambled(policy.target_critic, 1)
     draw = policy.draw(batch, torch.Generator().manual_seed(0))
@@ -139,7 +139,7 @@ def test_a_step_moves_everything_at_its_own_rate(spec: Spec, batch: Transitions)
 
 @pytest.mark.filterwarnings("ignore:The 'train_dataloader' does not have many workers")
 @pytest.mark.parametrize("objective", [MeanFlow(), SplitMeanFlow(), FlowMatching()])
-def test_value_draws_the_policy_to_better_actions(spec: Spec, objective: object) -> None:
+def test_value_leads_the_policy_to_better_actions(spec: Spec, objective: object) -> None:
     adam = AdamConfig(lr=5e-3)
     common = {"network": NetworkConfig(64, 2, 8), "recipe": plain(0.9, optimizer=adam)}
     clone = Policy(spec, objective, **common)

@@ -64,7 +64,7 @@ def test_rebrac_is_its_formulas(spec: Spec, batch: Transitions) -> None:
     same_gradients(dcritic, (both(policy.critic, s, a) - y).square().mean(1).sum(), policy.critic)
 
 
-def test_next_actions_are_asked_for(spec: Spec, batch: Transitions) -> None:
+def test_next_actions_are_required(spec: Spec, batch: Transitions) -> None:
     policy = small(spec)
     with pytest.raises(InputError, match="ReBRAC compares next actions with those of the data"):
         policy.gradients(batch, policy.draw(batch, seeded()))
@@ -92,7 +92,7 @@ def test_the_actor_and_all_averages_move_at_every_second_step(spec: Spec) -> Non
 
 
 @pytest.mark.filterwarnings("ignore:The 'train_dataloader' does not have many workers")
-def test_value_draws_the_policy_to_better_actions(spec: Spec) -> None:
+def test_value_leads_the_policy_to_better_actions(spec: Spec) -> None:
     policy = ReBRAC(spec, **fast(layer_norm=True, tau=0.05), alpha=0.1)
     train(policy, 150, bandit())
     act = policy.act(np.zeros((4, 3), np.float32))

@@ -32,7 +32,7 @@ def write(path: Path, n: int = 300) -> None:
         file["timeouts"] = np.zeros(n, bool)
 
 
-def test_a_killed_run_goes_on_to_the_same_weights(tmp_path: Path, monkeypatch) -> None:
+def test_a_killed_run_continues_to_the_same_weights(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     write(tmp_path / "hopper.hdf5")
     every = ["--checkpoints.every_n_steps", "10"]

@@ -25,7 +25,7 @@ Capture = pytest.CaptureFixture[str]
 def test_from_a_maze_to_a_score(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
-    """The whole way on tiny data: collect, draw, train, evaluate."""
+    """All steps on tiny data: collect, draw, train, act."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(recording, "measure_references", lambda maze: REFERENCE_RETURNS[maze])
     assert main(["collect", "pointmaze", "--steps", "600", "--out", "states"]) == 0

@@ -83,7 +83,7 @@ def test_a_folder_may_be_relative(root, tmp_path, monkeypatch):
     assert len(minari_io.read_minari("some/where").data) == 100
 
 
-def test_a_data_set_is_replaced_only_if_asked(root, capsys):
+def test_a_data_set_is_replaced_only_with_overwrite(root, capsys):
     collect.pointmaze("umaze", 100, dataset_id="me/mine-v3")
     assert "--data.path me/mine-v3" in capsys.readouterr().out
     with pytest.raises(InputError, match="exists already: --overwrite replaces it"):
@@ -109,7 +109,7 @@ def test_the_next_command_names_a_configuration_that_ships(root, monkeypatch, ca
         assert f"next: oneleap fit --config {expected}\n" in capsys.readouterr().out
 
 
-def test_wrong_settings_are_told():
+def test_wrong_settings_are_reported():
     with pytest.raises(InputError, match="steps: 0 is not positive"):
         collect.pointmaze("umaze", 0)
     with pytest.raises(InputError, match=r"perturbation: 1\.0 is not in \[0, 1\)"):

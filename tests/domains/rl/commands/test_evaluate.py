@@ -10,6 +10,7 @@ from support.tiny_rl import TINY
 
 from oneleap.core.errors import InputError
 from oneleap.core.objectives.meanflow import MeanFlow
+from oneleap.domains.main import main
 from oneleap.domains.rl.algorithms.policy import Policy
 from oneleap.domains.rl.commands.evaluate import evaluate
 from oneleap.domains.rl.envs.mazes import REFERENCE_RETURNS, pointmaze_task
@@ -80,10 +81,23 @@ def test_the_command_leaves_figures_and_pictures(tmp_path, capsys, monkeypatch):
     assert "no video, said the test" in printed
 
 
-def test_what_cannot_be_evaluated_is_told(tmp_path):
+def test_what_cannot_be_evaluated_is_reported(tmp_path):
     with pytest.raises(InputError, match=r"trained without an environment; set data.env"):
         evaluate(trained(tmp_path / "a", None))
     with pytest.raises(InputError, match=r"maps 5 observations to 2 actions; .*PointMaze"):
         evaluate(trained(tmp_path / "b", Task(POINTMAZE), 5))
     with pytest.raises(InputError):
         evaluate(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize("inside_run", [True, False])
+def test_a_model_folder_is_evaluated_like_its_run(tmp_path: Path, inside_run: bool) -> None:
+    task = pointmaze_task("umaze", True, REFERENCE_RETURNS["umaze"])
+    task.env_kwargs["horizon"] = 4
+    run = trained(tmp_path / "run", task)
+    if inside_run:
+        (run / "config.yaml").write_text("data: {}\n")
+    assert main(["evaluate", str(run / "model"), "--episodes", "2", "--video", "false"]) == 0
+    home = run if inside_run else run / "model"
+    assert json.loads((home / "evaluation.json").read_text())["episodes"] == 2
+    assert (home / "trajectories.png").is_file()

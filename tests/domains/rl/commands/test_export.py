@@ -95,7 +95,7 @@ def test_the_graph_is_the_average_s_and_takes_its_steps() -> None:
     assert not torch.allclose(right.module(*inputs), wanted, atol=1e-2)
 
 
-def test_what_cannot_be_exported_is_told(tmp_path: Path, capsys: Capture) -> None:
+def test_what_cannot_be_exported_is_reported(tmp_path: Path, capsys: Capture) -> None:
     Policy(SPEC, MeanFlow(), **TINY).save_pretrained(tmp_path / "run" / "model")
     run = str(tmp_path / "run")
     assert main(["export", run, "--steps", "0"]) == 2

@@ -38,7 +38,7 @@ def test_trials_are_all_pairs_a_seed_at_a_time() -> None:
             trials(values, [0])
 
 
-def test_a_trial_sets_the_value_and_all_seeds_and_goes_on_if_it_was_begun(tmp_path: Path) -> None:
+def test_a_trial_sets_the_value_and_all_seeds_and_continues_if_it_was_begun(tmp_path: Path) -> None:
     plan = SweepPlan(("rl/ofql_d4rl", "rl/fql_d4rl"), "model.alpha", ("--data.path", "x"))
     found = fit_arguments(plan, Trial(0.1, 7), tmp_path)
     assert found[:6] == ["--config", "rl/ofql_d4rl", "--config", "rl/fql_d4rl", "--data.path", "x"]
@@ -107,7 +107,9 @@ def played(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return done
 
 
-def test_a_sweep_trains_scores_and_goes_on_where_it_was(played: list[str], capsys: Capture) -> None:
+def test_a_sweep_trains_scores_and_continues_where_it_was(
+    played: list[str], capsys: Capture
+) -> None:
     assert main([*LINE, "--values", "[0.01]", "--seeds", "[0]"]) == 0
     assert played == ["0.01-seed0"]
     out = capsys.readouterr().out
@@ -152,7 +154,7 @@ def test_another_plan_wants_another_folder(played: list[str], capsys: Capture) -
     assert played == []
 
 
-def test_a_failed_trial_is_told_and_the_others_are_not_lost(
+def test_a_failed_trial_is_reported_and_the_others_are_not_lost(
     played: list[str], capsys: Capture
 ) -> None:
     arguments = [*LINE, "--setting", "model.ema_every", "--seeds", "[0]"]

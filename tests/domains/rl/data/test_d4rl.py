@@ -97,7 +97,7 @@ def test_bounds_and_references_are_d4rls(tmp_path):
         ("mine", ""),
     ],
 )
-def test_families_are_told_by_their_names(name, family):
+def test_families_are_reported_by_their_names(name, family):
     assert family_of(name) == family
 
 
@@ -118,7 +118,7 @@ def test_reference_scores_are_those_of_d4rl():
         ("x.hdf5", {"env_id": "MyHopper-v0"}, None, "MyHopper-v0", False),
     ],
 )
-def test_the_environment_is_asked_for_or_stored_or_named(
+def test_the_environment_is_requested_or_stored_or_named(
     tmp_path, monkeypatch, file, attrs, env, expected, scored
 ):
     one = np.ones(3, np.float32)
@@ -144,7 +144,7 @@ def test_an_unknown_environment_asks_for_the_setting(tmp_path, name):
         read_d4rl(write(tmp_path / name, columns()))
 
 
-def test_an_environment_of_other_size_or_name_is_told(tmp_path):
+def test_an_environment_of_other_size_or_name_is_reported(tmp_path):
     with pytest.raises(
         InputError, match="observations have 27 dimensions, those of Ant-v5 have 105"
     ):
@@ -168,7 +168,7 @@ def test_an_environment_of_other_size_or_name_is_told(tmp_path):
         ("relocate-human", 39, 30, "AdroitHandDoor-v1", r"and actions \(28,\), the data .*\(30,\)"),
     ],
 )
-def test_an_environment_asked_for_that_is_not_the_datas_is_refused_at_once(
+def test_a_requested_environment_that_does_not_fit_is_refused_at_once(
     tmp_path, name, obs, act, env, what
 ):
     path = write(tmp_path / f"{name}.hdf5", columns(obs=obs, act=act))
@@ -181,7 +181,7 @@ def test_an_environment_asked_for_that_is_not_the_datas_is_refused_at_once(
     assert "\n" not in told
 
 
-def test_an_environment_asked_for_borrows_no_references_of_the_files(tmp_path):
+def test_a_requested_environment_has_references_of_its_own(tmp_path):
     path = write(tmp_path / "hopper-medium.hdf5", columns(obs=3, act=1))
     task = read_d4rl(path, "Pendulum-v1").task
     assert (task.env, task.reference, task.ref_min, task.ref_max) == ("Pendulum-v1", "none", 0, 1)
@@ -198,7 +198,7 @@ def test_pen_is_played_for_d4rls_100_steps(tmp_path, env):
     world.close()
 
 
-def test_unclipped_demonstrations_are_refused_until_asked(tmp_path):
+def test_actions_out_of_bounds_are_refused_or_clipped(tmp_path):
     raw = columns()
     raw["actions"][3, 1] = -1.3
     path = write(tmp_path / "hopper.hdf5", raw)
@@ -207,7 +207,7 @@ def test_unclipped_demonstrations_are_refused_until_asked(tmp_path):
     assert read_d4rl(path, clip=True).data.act[3, 1] == -1
 
 
-def test_files_that_are_none_are_told_in_one_line(tmp_path):
+def test_files_that_are_none_are_reported_in_one_line(tmp_path):
     path = write(tmp_path / "hopper.hdf5", columns(2000))
     whole = (tmp_path / "hopper.hdf5").read_bytes()
     for name, content in (("cut.hdf5", whole[: len(whole) // 2]), ("text.hdf5", b"text" * 100)):

@@ -56,7 +56,7 @@ def test_the_specification_is_there_before_setup(file):
     assert (plain.obs_mean[0], plain.obs_std[0]) == (0, 1)
 
 
-def test_rewards_are_relabelled(file):
+def test_rewards_are_relabeled(file):
     assert OfflineData(file).dataset.reward[3] == 3
     assert OfflineData(file, reward=AntMazeReward()).dataset.reward[3] == 10
 
@@ -122,12 +122,12 @@ def test_the_task_has_the_reward_that_is_trained_on(maze):
     assert set(data.dataset.reward.tolist()) <= {0, 1}
 
 
-def test_a_reward_for_another_goal_is_told(maze):
+def test_a_reward_for_another_goal_is_reported(maze):
     with pytest.raises(InputError, match=r"goal \(1.0, 1.0\), the environment's goal in umaze is"):
         _ = OfflineData(maze, reward=GoalDistanceReward((1.0, 1.0))).spec
 
 
-def test_rewards_of_moving_goals_are_told(maze, monkeypatch):
+def test_rewards_of_moving_goals_are_reported(maze, monkeypatch):
     load = "oneleap.domains.rl.data.minari.read_minari"
     loaded = OfflineData(maze)._loaded
     monkeypatch.setattr(load, lambda *args: loaded._replace(moving_goal=True))
@@ -150,7 +150,7 @@ def test_the_environment_can_be_named_or_done_without(maze, monkeypatch):
         _ = OfflineData(maze).spec
 
 
-def test_a_batch_of_nothing_is_told(file):
+def test_a_batch_of_nothing_is_reported(file):
     with pytest.raises(InputError, match="batch_size: 0 is not positive"):
         OfflineData(file, batch_size=0)
 

@@ -1,4 +1,4 @@
-"""Minari data sets: reading what Minari wrote, and telling what is wrong."""
+"""Minari data sets: reading what Minari wrote, and reporting what is wrong."""
 
 import copy
 import json
@@ -119,7 +119,7 @@ def test_environment_bounds_and_references_are_read_back(root):
 
 
 @pytest.mark.parametrize("maze", MAZES)
-def test_minaris_own_pointmaze_is_played_with_the_fixed_goal(root, maze):
+def test_minari_s_own_pointmaze_is_played_with_the_fixed_goal(root, maze):
     spec = gymnasium.spec("PointMaze_UMaze-v3")
     spec.kwargs = {"maze_map": MAZES[maze].cells, "reward_type": "sparse"}
     name = create("it-v0", buffers(keyed=True), GOALS)
@@ -178,7 +178,7 @@ def test_pointmaze_of_gymnasium_robotics_is_played_by_its_observation_alone():
     ("limit", "expected"), [(5, {"max_episode_steps": 5}), (11.0, {}), (1e6, {}), (None, {})]
 )
 def test_the_recorded_time_limit_is_played_unless_it_spans_all_data(root, limit, expected):
-    """Collectors of mazes raise the limit to the number of steps they want."""
+    """Collectors of maze data raise the limit to the number of steps they want."""
     create("it-v0", buffers())
     spec = EnvSpec("Some-v3", entry_point="somewhere:Some", max_episode_steps=limit)
     recorded(root, env_spec=spec.to_json())
@@ -200,7 +200,7 @@ def test_without_environment_there_is_no_task():
     assert read_minari(create("it-v0", buffers())).task is None
 
 
-def test_actions_out_of_the_space_are_told_or_clipped():
+def test_actions_out_of_the_space_are_reported_or_clipped():
     episodes = buffers()
     episodes[2].actions[3, 0] = 1.25
     create("it-v0", episodes)
@@ -217,17 +217,17 @@ def test_actions_out_of_the_space_are_told_or_clipped():
         (spaces.Box(0, 255, (40, 40, 3), np.uint8), BOX, "observations are Box"),
     ],
 )
-def test_spaces_that_are_no_vectors_are_told(obs, act, what):
+def test_spaces_that_are_no_vectors_are_reported(obs, act, what):
     with pytest.raises(InputError, match=f"^it-v0: {what}"):
         read_minari(create("it-v0", [], obs, act))
 
 
-def test_names_that_are_nothing_are_told():
+def test_names_that_are_nothing_are_reported():
     with pytest.raises(InputError, match="no such file or folder, and not a Minari id such as"):
         read_minari("nothing")
 
 
-def test_a_file_of_another_kind_is_told(tmp_path):
+def test_a_file_of_another_kind_is_reported(tmp_path):
     (tmp_path / "notes.md").write_text("no data")
     with pytest.raises(
         InputError, match=r"notes\.md: neither a \.hdf5 file of D4RL's layout nor the folder"
@@ -284,7 +284,7 @@ def damage(file, what):
         ("text", "rewards: holds .*, not numbers"),
     ],
 )
-def test_damage_is_told_in_one_line(root, what, message):
+def test_damage_is_reported_in_one_line(root, what, message):
     create("it-v0", buffers())
     damage(root / "it-v0/data/main_data.hdf5", what)
     with pytest.raises(InputError, match=message) as error:
@@ -293,7 +293,7 @@ def test_damage_is_told_in_one_line(root, what, message):
 
 
 @pytest.mark.parametrize("name", ["main_data.hdf5", "metadata.json"])
-def test_truncated_files_are_told_in_one_line(root, name):
+def test_truncated_files_are_reported_in_one_line(root, name):
     create("it-v0", buffers())
     file = root / "it-v0/data" / name
     file.write_bytes(file.read_bytes()[:200])
@@ -302,12 +302,12 @@ def test_truncated_files_are_told_in_one_line(root, name):
     assert "\n" not in str(error.value)
 
 
-def test_an_empty_data_set_is_told():
+def test_an_empty_data_set_is_reported():
     with pytest.raises(InputError, match="contains no steps"):
         read_minari(create("it-v0", []))
 
 
-def test_our_reader_of_hdf5_agrees_with_minaris(root):
+def test_our_reader_of_hdf5_agrees_with_minari_s(root):
     create("it-v0", buffers(keyed=True), GOALS)
     storage = HDF5Storage.read(root / "it-v0/data")
     fast = list(minari_io.read_episodes(storage, storage.metadata, ("observation",)))

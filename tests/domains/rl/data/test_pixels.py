@@ -87,7 +87,7 @@ def test_minari_images_are_the_same_steps(tmp_path: Path) -> None:
     dtype=st.sampled_from([np.float32, np.int64, bool, np.uint16]),
     shape=st.sampled_from([(5, 8, 8, 3), (5, 8, 8), (5, 192)]),
 )
-def test_observations_that_are_no_images_are_told(
+def test_observations_that_are_no_images_are_reported(
     tmp_path_factory: pytest.TempPathFactory, dtype: Any, shape: tuple[int, ...]
 ) -> None:
     path = write(tmp_path_factory.mktemp("p") / "a.hdf5", 5, np.zeros(shape, dtype))

@@ -67,7 +67,7 @@ def test_a_field_that_holds_no_numbers_is_named(name, dtype):
 
 @settings(deadline=None)
 @given(name=st.sampled_from(list(DIMENSIONS)), cut=st.integers(1, 12))
-def test_lengths_that_differ_are_told(name, cut):
+def test_lengths_that_differ_are_reported(name, cut):
     raw = fields()
     raw[name] = raw[name][:-cut]
     with pytest.raises(InputError, match=f"differ in length: .*{name} {12 - cut}"):
@@ -76,12 +76,12 @@ def test_lengths_that_differ_are_told(name, cut):
 
 @settings(deadline=None)
 @given(name=st.sampled_from(list(DIMENSIONS)), shape=hnp.array_shapes(min_dims=3, max_dims=4))
-def test_shapes_that_do_not_fit_are_told(name, shape):
+def test_shapes_that_do_not_fit_are_reported(name, shape):
     with pytest.raises(InputError, match=f"^data.hdf5: {name}: has shape"):
         validate_fields("data.hdf5", fields() | {name: np.zeros(shape)})
 
 
-def test_empty_files_and_unequal_observations_are_told():
+def test_empty_files_and_unequal_observations_are_reported():
     with pytest.raises(InputError, match="contains no steps"):
         validate_fields("data.hdf5", fields(0))
     with pytest.raises(InputError, match="3 columns, next_observations have 2"):
@@ -90,7 +90,7 @@ def test_empty_files_and_unequal_observations_are_told():
 
 @settings(deadline=None)
 @given(row=st.integers(0, 11), column=st.integers(0, 1), sign=st.sampled_from([-1, 1]))
-def test_actions_out_of_bounds_are_told_or_clipped(row, column, sign):
+def test_actions_out_of_bounds_are_reported_or_clipped(row, column, sign):
     act = fields()["actions"].astype(np.float32)
     act[row, column] = 1.5 * sign
     one = np.ones(2, np.float32)
@@ -101,7 +101,7 @@ def test_actions_out_of_bounds_are_told_or_clipped(row, column, sign):
     assert (np.delete(clipped, row, 0) == np.delete(act, row, 0)).all()
 
 
-def test_rounding_is_no_offence_and_a_wrong_number_of_bounds_is():
+def test_rounding_is_accepted_and_a_wrong_number_of_bounds_is_not():
     act = np.full((3, 2), 1.000001, np.float32)
     assert (
         validate_actions("x", act, -np.ones(2, np.float32), np.ones(2, np.float32), False).max()

@@ -53,7 +53,7 @@ def test_goals_move_when_reached_to_anywhere_in_the_middle_of_a_cell(perturbatio
 
 
 def test_noise_has_the_standard_deviation_of_one_half():
-    """Two steps in a row differ by little but the noise, where neither is clipped."""
+    """Two successive actions differ almost only in their noise, if neither is clipped."""
     out = recorded(10_000)
     assert np.abs(out.act).max() == 1
     free = (np.abs(out.act) < 0.99).all(2)
@@ -61,7 +61,7 @@ def test_noise_has_the_standard_deviation_of_one_half():
     assert 0.35 < np.diff(out.act, axis=1)[both].std() / np.sqrt(2) < 0.55
 
 
-def test_without_strays_no_ball_rests_in_a_corner_with_them_some_do():
+def test_balls_rest_in_corners_only_if_they_are_perturbed():
     for perturbation, expected in ((0.0, False), (0.25, True)):
         obs = recorded(40_000, perturbation=perturbation).obs.reshape(-1, 4).astype(float)
         beside = np.abs(obs[:, :2] - MAZES["umaze"].centers[MAZES["umaze"].cell_of(obs[:, :2])])

@@ -27,7 +27,7 @@ def test_the_controller_reaches_every_goal(maze):
 
 
 @pytest.mark.parametrize("share", [0.1, 0.25, 0.7])
-def test_balls_stray_for_that_share_of_the_time_each_push_one_force(share):
+def test_perturbations_take_their_share_of_the_time_each_with_one_force(share):
     n, steps = 50, 4000
     perturbations, wish = Perturbations(n, share, np.random.default_rng(0)), np.full((n, 2), np.nan)
     forces, ends = map(

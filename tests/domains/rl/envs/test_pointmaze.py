@@ -39,7 +39,7 @@ def test_balls_in_one_batch_do_not_meet():
 
 
 def test_goals_are_the_cells_of_d4rl():
-    """The rows of D4RL's maze strings that hold its G."""
+    """The rows of D4RL's maze strings that contain the goal, G."""
     rows = {"umaze": "#GOO#", "medium": "#OOO#OG#", "large": "#OO#OOO#OGO#"}
     for name, row in rows.items():
         i, j = MAZES[name].goal_cell
@@ -67,7 +67,7 @@ def test_onward_follows_shortest_ways(name):
         cell = next_cell
 
 
-def test_cells_are_told_by_position():
+def test_cells_are_reported_by_position():
     maze, rng = MAZES["large"], np.random.default_rng(0)
     around = maze.centers + rng.uniform(-0.49, 0.49, maze.centers.shape)
     np.testing.assert_array_equal(maze.cell_of(around), np.arange(len(maze.free_cells)))
@@ -125,6 +125,6 @@ def test_tasks_carry_the_references_of_their_reward():
             assert (env.maze, env.dense, env.horizon) == (name, dense, MAZES[name].horizon)
 
 
-def test_an_unknown_maze_is_told():
+def test_an_unknown_maze_is_reported():
     with pytest.raises(InputError, match="choose one of umaze, medium, large"):
         maze_named("huge")

@@ -87,7 +87,7 @@ def test_the_table_and_the_figures_agree():
     assert evaluate_policy(one, Task("Countdown-v0"), 1).score == alone["return"]
 
 
-def test_a_diverged_policy_and_nothing_to_play_are_told():
+def test_a_diverged_policy_and_nothing_to_play_are_reported():
     with pytest.raises(InputError, match="actions are not finite: did it diverge"):
         evaluate_policy(lambda obs: one(obs) * np.nan, TASK, 2)
     with pytest.raises(InputError, match="episodes: 0 is not positive"):

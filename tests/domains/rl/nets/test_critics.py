@@ -35,7 +35,7 @@ def test_frequencies_have_the_bandwidth_in_periods_per_deviation() -> None:
     assert bands.std().item() / (2 * math.pi) == pytest.approx(BANDWIDTH, rel=0.02)
 
 
-def test_a_negative_number_is_told() -> None:
+def test_a_negative_number_is_reported() -> None:
     with pytest.raises(InputError, match="frequencies: -1 is negative"):
         Critic(3, 2, 8, 1, frequencies=-1)
 

@@ -1,4 +1,4 @@
-"""Offline to online: fresh steps are those of the offline reader, runs are functions of a seed."""
+"""Offline to online: new steps equal those of the offline reader; runs follow from their seed."""
 
 import csv
 from pathlib import Path
@@ -29,7 +29,7 @@ Capture = pytest.CaptureFixture[str]
 
 
 class Walk(gymnasium.Env[Any, Any]):
-    """Observes what it was told; ends after 5 steps, by termination in every other episode."""
+    """Adds the action to its state; ends after 5 steps, every other time by termination."""
 
     observation_space = Box(-np.inf, np.inf, (2,), np.float32)
     action_space = Box(-1, 1, (1,), np.float32)
@@ -153,7 +153,7 @@ def weights(run: str) -> dict[str, torch.Tensor]:
     return dict(model.state_dict())
 
 
-def test_a_run_goes_on_from_its_weights_and_by_its_seed(start: Path) -> None:
+def test_a_run_continues_from_its_weights_and_by_its_seed(start: Path) -> None:
     for run in ("a", "b"):
         assert main([*ONLINE, "--run", run, "--trainer.max_steps", "8"]) == 0
     one, two = weights("a"), weights("b")
@@ -166,7 +166,7 @@ def test_a_run_goes_on_from_its_weights_and_by_its_seed(start: Path) -> None:
     assert any(float(row["online/return"]) > 0 for row in rows if row.get("online/return"))
 
 
-def test_a_killed_run_goes_on_with_what_it_has_played(start: Path) -> None:
+def test_a_killed_run_continues_with_what_it_has_played(start: Path) -> None:
     assert main([*ONLINE, "--run", "a", "--trainer.max_steps", "4"]) == 0
     kept = torch.load("a/checkpoints/last.ckpt", weights_only=True)["OnlineData"]
     played = kept["replay"]["added"]
@@ -180,7 +180,7 @@ def test_a_killed_run_goes_on_with_what_it_has_played(start: Path) -> None:
         assert torch.equal(old, new[:played])
 
 
-def test_what_cannot_go_on_is_told(start: Path, capsys: Capture) -> None:
+def test_what_cannot_continue_is_reported(start: Path, capsys: Capture) -> None:
     line = [*ONLINE, "--run", "a", "--trainer.max_steps", "2"]
     for extra, message in (
         (
