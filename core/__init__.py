@@ -12,7 +12,7 @@ from oneleap.core.lazy import lazy_names
 if TYPE_CHECKING:
     from oneleap.core.errors import InputError as InputError
     from oneleap.core.errors import Notice as Notice
-    from oneleap.core.fields.guidance import Guided as Guided
+    from oneleap.core.fields.guidance import GuidedField as GuidedField
     from oneleap.core.fields.guidance import TargetGuidance as TargetGuidance
     from oneleap.core.hub.pretrained import Pretrained as Pretrained
     from oneleap.core.hub.pretrained import load_pretrained as load_pretrained
@@ -142,7 +142,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "GammaSampler": "sampling.samplers",
         "GaussianPath": "paths.base",
         "GenerativeModel": "training.model",
-        "Guided": "fields.guidance",
+        "GuidedField": "fields.guidance",
         "HeunSampler": "sampling.samplers",
         "Hinge": "losses.dispersion",
         "ImprovedConsistencyTraining": "objectives",

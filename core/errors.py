@@ -15,13 +15,13 @@ class Notice(UserWarning):
     """A warning for users; commands print only its message, and the work continues."""
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def suggest(name: str, known: Iterable[str]) -> str:
     """Return ``"; did you mean 'x'?"`` with the known name closest to ``name``, or ``""``."""
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f"; did you mean '{close[0]}'?" if close else ""
 
 
-def positive(**numbers: int | float) -> None:
+def require_positive(**numbers: int | float) -> None:
     """Check that all numbers are above 0.
 
     Raises:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oneleap.core.files import replacing
+from oneleap.core.files import atomic_write
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -138,7 +138,7 @@ def write_page(path: Path, title: str, sections: Sequence[Section]) -> None:
         f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style>'
         f"<h1>{heading}</h1>{body}</html>\n"
     )
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
 
 

@@ -11,7 +11,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from oneleap.core.files import replacing
+from oneleap.core.files import atomic_write
 
 
 def median_ms(function: Callable[[], object], *, calls: int, warmup: int = 10) -> float:
@@ -43,11 +43,11 @@ def gemm_peak() -> float:
     return max(peaks)
 
 
-def report(
+def print_measurements(
     title: str,
     figures: dict[str, float],
     path: Path | None,
-    unshown: dict[str, float] | None = None,
+    file_only: dict[str, float] | None = None,
 ) -> None:
     """Print benchmark figures as a table, and write them as one flat JSON object if asked.
 
@@ -55,7 +55,7 @@ def report(
         title: Title of the table.
         figures: Values by name.
         path: JSON file to write, or ``None``.
-        unshown: Further values for the file only.
+        file_only: Further values for the file only.
     """
     table = Table(title=title)
     table.add_column("measurement")
@@ -64,5 +64,5 @@ def report(
         table.add_row(name, f"{value:.4g}")
     Console().print(table)
     if path is not None:
-        with replacing(path) as temporary:
-            temporary.write_text(json.dumps(figures | (unshown or {}), indent=2) + "\n")
+        with atomic_write(path) as temporary:
+            temporary.write_text(json.dumps(figures | (file_only or {}), indent=2) + "\n")

@@ -12,7 +12,7 @@ from rich.table import Table
 from torch import Tensor, nn
 
 from oneleap.core.bench.distance import sliced_wasserstein
-from oneleap.core.files import replacing
+from oneleap.core.files import atomic_write
 from oneleap.core.nets import MLP
 from oneleap.core.objectives import FlowMatching, MeanFlow, SplitMeanFlow
 from oneleap.core.paths.times import TimePairs, Uniform
@@ -28,7 +28,7 @@ METHODS = {  # how it is trained, how it is sampled, and whether flow matching i
     "flow matching": (FlowMatching(), euler, False),
     "MeanFlow": (MeanFlow(HALF), sample, False),
     "SplitMeanFlow": (SplitMeanFlow(HALF), sample, False),
-    "SplitMeanFlow, taught": (SplitMeanFlow(HALF), sample, True),
+    "SplitMeanFlow, distilled": (SplitMeanFlow(HALF), sample, True),
 }
 STEPS = (1, 2, 4, 100)
 
@@ -87,7 +87,7 @@ def main(out: Path, steps: int) -> None:
             panel.scatter(*held.T, s=0.5, color="0.8")
             panel.scatter(*x[:4000].T, s=0.5, c=noise[:4000, 0], cmap="viridis")
         table.add_row(name, *cells)
-    with replacing(out) as path:
+    with atomic_write(out) as path:
         figure.savefig(path, dpi=110)
     table.add_row("other data", "", *[floor] * len(STEPS))
     Console().print(table, f"wrote {out}; a policy by the same objectives: oneleap demo", sep="\n")

@@ -10,14 +10,14 @@ import yaml
 from jsonargparse import ArgumentParser, Namespace
 
 import oneleap.core.objectives  # noqa: F401  (bare names)
-from oneleap.core.cli.configs import find, first_line, run_name, shipped
+from oneleap.core.cli.configs import config_purpose, find_config, run_name, shipped_configs
 from oneleap.core.cli.fit import MODEL_TYPES
 from oneleap.core.errors import InputError
 from oneleap.core.hub.pretrained import Pretrained, load_pretrained
 from oneleap.core.training.model import GenerativeModel
 from oneleap.domains.main import main
 
-CONFIGS = shipped()
+CONFIGS = shipped_configs()
 
 
 def parser(*, skip: set[str]) -> ArgumentParser:
@@ -190,23 +190,25 @@ def test_a_peer_laid_over_hopper_keeps_its_target_critics(peer: str) -> None:
 @pytest.mark.parametrize("name", CONFIGS)
 def test_its_first_line_says_what_it_is_for(name: str) -> None:
     assert CONFIGS[name].read_text().startswith("# ")
-    assert 20 < len(first_line(CONFIGS[name])) <= 100
+    assert 20 < len(config_purpose(CONFIGS[name])) <= 100
 
 
 def test_configs_are_listed_with_a_line_each(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["configs"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == list(CONFIGS)
-    assert all(first_line(path) in line for line, path in zip(lines, CONFIGS.values(), strict=True))
+    assert all(
+        config_purpose(path) in line for line, path in zip(lines, CONFIGS.values(), strict=True)
+    )
 
 
 def test_names_and_paths_are_found(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.touch()
-    assert find(str(path)) == path
-    assert find("rl/ofql_d4rl") == CONFIGS["rl/ofql_d4rl"]
+    assert find_config(str(path)) == path
+    assert find_config("rl/ofql_d4rl") == CONFIGS["rl/ofql_d4rl"]
     with pytest.raises(InputError, match=r"'rl/ofql_d4r1'; did you mean 'rl/ofql_d4rl'\?"):
-        find("rl/ofql_d4r1")
+        find_config("rl/ofql_d4r1")
 
 
 def test_runs_are_filed_under_the_configuration(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def test_sentences_are_whole_plain_and_of_no_test(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_one_step_of_a_mean_velocity_beats_one_step_of_flow_matching(tmp_path: Path) -> None:
     found = distances(run(tmp_path))
-    for name in ("MeanFlow", "SplitMeanFlow", "SplitMeanFlow, taught"):
+    for name in ("MeanFlow", "SplitMeanFlow", "SplitMeanFlow, distilled"):
         assert found[name][0] < found["flow matching"][0] / 5
         # 1.8 to 3.2 times were seen: runs part ways where processors round differently.
         assert found[name][0] < 4 * found["flow matching"][3]

@@ -131,7 +131,8 @@ DOMAINS: dict[str, tuple[Callable[[Path], str], str]] = {
     "oneleap.domains.rl.OFQL": (write_transitions, RL),
     "oneleap.domains.robot.RobotPolicy": (
         write_chunks,
-        "head: {class_path: oneleap.domains.robot.MLPHead, init_args: {width: 16}}",
+        """head: {class_path: oneleap.domains.robot.MLPHead, init_args: {width: 16}}
+    recipe: {compile: false}""",
     ),
     "oneleap.domains.singing.AcousticModel": (
         write_songs,
@@ -324,7 +325,9 @@ def test_a_teacher_that_does_not_fit_is_told_in_a_line(
     file.write_text(file.read_text().replace("-1.0", "-2.0"))
     path = config(tmp_path, POLICY, "Reflow")
     assert main(["fit", "--config", path, "--model.recipe.teacher", "teacher"]) == 2
-    assert "teacher: teacher has act_low (-2.0, -2.0), the data have (-1.0, -1.0)" in last_line(capsys)
+    assert "teacher: teacher has act_low (-2.0, -2.0), the data have (-1.0, -1.0)" in last_line(
+        capsys
+    )
     assert main(["fit", "--config", path, "--model.recipe.teacher", "nowhere"]) == 2
     assert "nowhere: no such folder" in last_line(capsys)
 

@@ -13,8 +13,8 @@ from rich.table import Table
 from oneleap.core.bench.methods import BATCH, METHODS, STEPS, TEACHER, Outcome, ToyRun, train
 from oneleap.core.bench.toy import SETS
 from oneleap.core.errors import InputError
-from oneleap.core.files import replacing
-from oneleap.core.timing import median_ms, report
+from oneleap.core.files import atomic_write
+from oneleap.core.timing import median_ms, print_measurements
 from oneleap.core.training.compile import compiled
 from oneleap.core.training.seed import step_generator
 
@@ -56,8 +56,8 @@ def bench(
     console.width = max(WIDTH, console.width)
     console.print(table(outcomes))
     title = f"{budget} steps of flow matching each, batch {BATCH}"
-    report(title, step_ratios(), json, unshown=distances)
-    with replacing(picture) as path:
+    print_measurements(title, step_ratios(), json, file_only=distances)
+    with atomic_write(picture) as path:
         draw(outcomes, path)
     print(f"picture: {picture}")
 

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from oneleap.core.errors import InputError
-from oneleap.core.timing import report
+from oneleap.core.timing import print_measurements
 
 PROGRAM = "from oneleap.domains.main import main; import sys; sys.exit(main(sys.argv[1:]))"
 
@@ -86,4 +86,4 @@ def bench(rounds: int = 5, json: Path | None = None) -> None:
     base = medians["import torch"]
     figures = {f"{name}, CPU s": seconds for name, seconds in medians.items()}
     figures |= {f"{name}, over import torch": s / base for name, s in medians.items()}
-    report(f"cold start, median of {rounds}", figures, json)
+    print_measurements(f"cold start, median of {rounds}", figures, json)

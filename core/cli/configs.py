@@ -4,31 +4,31 @@ import sys
 from importlib.resources import files
 from pathlib import Path
 
-from oneleap.core.errors import InputError, nearest
+from oneleap.core.errors import InputError, suggest
 
 SUFFIX = ".yaml"
 
 
-def shipped() -> dict[str, Path]:
+def shipped_configs() -> dict[str, Path]:
     """Return the path of each shipped configuration by name, such as ``rl/ofql_hopper-medium``."""
     root = Path(str(files("oneleap.configs")))
     paths = sorted(root.rglob(f"*{SUFFIX}"))
     return {path.relative_to(root).with_suffix("").as_posix(): path for path in paths}
 
 
-def find(name: str) -> Path:
+def find_config(name: str) -> Path:
     """Return the file of a configuration, given a shipped name or a path.
 
     Raises:
         InputError: If it is neither.
     """
-    path, known = Path(name), shipped()
+    path, known = Path(name), shipped_configs()
     if name in known:
         return known[name]
     if path.is_file():
         return path
     raise InputError(
-        f"no configuration '{name}'{nearest(name, known)} (oneleap configs lists them; "
+        f"no configuration '{name}'{suggest(name, known)} (oneleap configs lists them; "
         "a path to a YAML file will do too)"
     )
 
@@ -39,12 +39,12 @@ def run_name(name: str) -> str:
     For a run's own ``config.yaml`` it is the name of the folder that contains the run.
     """
     path = Path(name)
-    if name in shipped():
+    if name in shipped_configs():
         return name
     return path.resolve().parent.parent.name if path.name == f"config{SUFFIX}" else path.stem
 
 
-def first_line(path: Path) -> str:
+def config_purpose(path: Path) -> str:
     """Return the first comment of a configuration, which states its purpose."""
     line = path.read_text(encoding="utf-8").partition("\n")[0]
     return line.removeprefix("#").strip()
@@ -76,8 +76,8 @@ def configs() -> None:
 
     Example: oneleap configs
     """
-    known = shipped()
+    known = shipped_configs()
     width = max(map(len, known), default=0)
     for name, path in known.items():
-        print(f"{name:<{width}}  {first_line(path)}")
+        print(f"{name:<{width}}  {config_purpose(path)}")
     print("next: oneleap fit --config NAME", file=sys.stderr)

@@ -28,7 +28,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
-from oneleap.core.errors import InputError, Notice, nearest
+from oneleap.core.errors import InputError, Notice, suggest
 
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser
@@ -153,7 +153,7 @@ def _run(commands: Commands, extras: Mapping[str, Sequence[str]], argv: Sequence
         return 0
     name, rest = argv[0], argv[1:]
     if name not in commands:
-        raise InputError(f"no command '{name}'{nearest(name, commands)} (oneleap --help)")
+        raise InputError(f"no command '{name}'{suggest(name, commands)} (oneleap --help)")
     command = commands[name]
     if isinstance(command, Command):
         return call(command.target, name, rest)
@@ -166,7 +166,7 @@ def _run(commands: Commands, extras: Mapping[str, Sequence[str]], argv: Sequence
         print(f"usage: oneleap {name} {{{','.join(command.commands)}}} ...\n\n  {command.help}")
         return 0 if rest else 2
     if rest[0] not in command.commands:
-        suggestion = nearest(rest[0], command.commands) or f": {', '.join(command.commands)}"
+        suggestion = suggest(rest[0], command.commands) or f": {', '.join(command.commands)}"
         raise InputError(f"no command '{name} {rest[0]}'{suggestion}")
     return call(command.commands[rest[0]], f"{name} {rest[0]}", rest[1:])
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import get_args, get_type_hints
 
-from oneleap.core.errors import nearest
+from oneleap.core.errors import suggest
 
 UNKNOWN = re.compile(
     r"Option '([^']+)' is not accepted"
@@ -24,6 +24,9 @@ NOISE = re.compile(
     r"Does not validate|Subtypes:|Errors:|Given value|Expected a path but|.*NoneType"
 )
 
+OTHER_TYPE = re.compile(r"Import path \S+ does not correspond to a subclass of")
+"""What is said of the other types that a field may have, beside the real problem."""
+
 
 def explain(message: str, options: Iterable[str] = ()) -> str:
     """Summarize an error message of several lines in one line.
@@ -37,6 +40,7 @@ def explain(message: str, options: Iterable[str] = ()) -> str:
     """
     keys: list[str] = []
     reasons: list[str] = []
+    others: list[str] = []
     known = list(options)
     for line in (line.strip().removeprefix("- ") for line in message.splitlines()):
         if NOISE.match(line):
@@ -47,8 +51,8 @@ def explain(message: str, options: Iterable[str] = ()) -> str:
         elif found := re.match(r"Problem with given class_path '(.+)':", line):
             known += [".".join((*keys, name)) for name in _arguments(found[1])]
             line = ""
-        reasons += [line] if line else []
-    return _reason(reasons or [message], ".".join(keys), known)
+        (others if OTHER_TYPE.match(line) else reasons).extend([line] if line else [])
+    return _reason(reasons or others or [message], ".".join(keys), known)
 
 
 def original_error(error: BaseException) -> BaseException:
@@ -63,7 +67,7 @@ def _reason(reasons: list[str], where: str, known: list[str]) -> str:
     first = reasons[0]
     if found := UNKNOWN.search(first):
         name = ".".join(part for part in (where, *found.groups()) if part)
-        return f"no option '{name}'{nearest(name, known)}"
+        return f"no option '{name}'{suggest(name, known)}"
     at = f"{where}: " if where else ""
     if found := MISSING.search(first):
         names = [name.partition(".")[2] or name for name in found[1].split(", ")]
@@ -72,10 +76,10 @@ def _reason(reasons: list[str], where: str, known: list[str]) -> str:
         return f"{at}expected {found[1]}" + (f", not '{found[2]}'" if found[2] else "")
     if found := CHOICE.search(first):
         choices = found[1].replace("'", "").split(", ")
-        return f"{at}expected {' or '.join(choices)}, not '{found[2]}'{nearest(found[2], choices)}"
+        return f"{at}expected {' or '.join(choices)}, not '{found[2]}'{suggest(found[2], choices)}"
     if found := NO_CLASS.search(first):
         name = (found[2] or found[3]).rpartition(".")[2]
-        return f"{at}no class '{name}'{nearest(name, _classes())}"
+        return f"{at}no class '{name}'{suggest(name, _classes())}"
     return at + (" ".join(reasons) if first.startswith("Problems parsing") else first)
 
 

@@ -24,7 +24,7 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from torch import nn
 
 import oneleap.core.objectives  # noqa: F401  (makes their bare names known to jsonargparse)
-from oneleap.core.cli.configs import find, run_name, with_current_names
+from oneleap.core.cli.configs import find_config, run_name, with_current_names
 from oneleap.core.cli.explain import explain, original_error
 from oneleap.core.errors import InputError
 from oneleap.core.training.callbacks import Export, Progress, SaveConfig
@@ -68,7 +68,7 @@ class CLI(LightningCLI):
         configs, rest = _split_configs(argv)
         self.command, self.folder = command, None
         self.name = run_name(configs[-1]) if configs else "unnamed"
-        self.files = [find(name) for name in configs]
+        self.files = [find_config(name) for name in configs]
         given = [part for file in self.files for part in ("--config", with_current_names(file))]
         self.file_arguments = [command, *given]
         parsers = {
@@ -195,16 +195,28 @@ class CLI(LightningCLI):
         jsonargparse's links on instantiation cannot target a dataclass in subclass mode, because
         jsonargparse then requires the fields of the dataclass.
         """
+        refused: list[InputError] = []
+
+        @contextmanager
+        def noted() -> Iterator[None]:
+            """Remember a refusal: jsonargparse wraps it in complaints about types."""
+            try:
+                yield
+            except InputError as error:
+                refused.append(error)
+                raise
 
         def build_data(cls: type[L.LightningDataModule], **arguments: Any) -> L.LightningDataModule:
-            self.datamodule = cls(**arguments)
+            with noted():
+                self.datamodule = cls(**arguments)
             data: L.LightningDataModule = self.datamodule
             return data
 
         def build_model(cls: type[nn.Module], **arguments: Any) -> nn.Module:
-            if "spec" in inspect.signature(cls).parameters:
-                arguments["spec"] = getattr(self.datamodule, "spec", None)
-            return cls(**arguments)
+            with noted():
+                if "spec" in inspect.signature(cls).parameters:
+                    arguments["spec"] = getattr(self.datamodule, "spec", None)
+                return cls(**arguments)
 
         builders = [
             (build_data, L.LightningDataModule, True),
@@ -213,7 +225,7 @@ class CLI(LightningCLI):
         try:
             self.config_init = self.parser.instantiate(self.config, instantiators=builders)
         except ValueError as error:
-            raise original_error(error) from None
+            raise (refused[0] if refused else original_error(error)) from None
         model = self.config_init[self.command].model
         self.model = model.lightning_module() if isinstance(model, Trainable) else model
         self.trainer = self.instantiate_trainer()

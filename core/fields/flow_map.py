@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from oneleap.core.errors import InputError
-from oneleap.core.fields.guidance import Guided, unconditional
+from oneleap.core.fields.guidance import GuidedField, unconditional
 from oneleap.core.paths.base import LinearPath, expand, jump
 from oneleap.core.types import Draw, Field, TrainingBatch
 
@@ -143,7 +143,7 @@ def require_teacher(
     if guidance is None:
         return batch.teacher
     null = unconditional(batch.teacher, batch.x.new_ones(len(batch.x)))
-    return Guided(batch.teacher, null, guidance)
+    return GuidedField(batch.teacher, null, guidance)
 
 
 def consistency_pair(

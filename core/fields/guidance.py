@@ -68,7 +68,7 @@ def guide_teacher(teacher: Field | None, w: Float[Tensor, "b"]) -> Field:
 
 
 @dataclass(frozen=True)
-class Guided:
+class GuidedField:
     """Classifier-free guidance, ``null + scale (cond - null)``, as a field.
 
     With an ``interval``, guidance acts at some noise levels only (Kynkäänniemi et al. 2024,
@@ -103,12 +103,14 @@ class Guided:
         inside = expand((low <= t) & (t <= high), z)
         return torch.where(inside, null + self.scale * (cond - null), cond)
 
-    def rows(self, index: slice) -> "Guided":
+    def rows(self, index: slice) -> "GuidedField":
         """Return the guided field for a part of the batch."""
-        return Guided(rows(self.cond, index), rows(self.null, index), self.scale, self.interval)
+        return GuidedField(
+            rows(self.cond, index), rows(self.null, index), self.scale, self.interval
+        )
 
 
-def guided(field: Field, scale: float, noise: Float[Tensor, "b *d"]) -> Field:
+def guide(field: Field, scale: float, noise: Float[Tensor, "b *d"]) -> Field:
     """Apply classifier-free guidance to a field.
 
     Args:
@@ -121,7 +123,7 @@ def guided(field: Field, scale: float, noise: Float[Tensor, "b *d"]) -> Field:
     """
     if scale == 1:
         return field
-    return Guided(field, unconditional(field, noise.new_ones(len(noise))), scale)
+    return GuidedField(field, unconditional(field, noise.new_ones(len(noise))), scale)
 
 
 @dataclass(frozen=True)
@@ -130,11 +132,10 @@ class TargetGuidance:
 
     ``v~ = omega v + kappa u(z, t, t | c) + (1 - omega - kappa) u(z, t, t | null)``
 
-    replaces the sample's velocity ``v``; both fields are evaluated without gradient. The mean of
-    ``v~`` is ``u(z, t, t | c)`` when that field is guided at the scale ``omega / (1 - kappa)``. A
-    large scale is thus possible without the large variance that a large ``omega`` gives ``v``. Rows
-    whose condition is dropped train the unconditional field on ``v``, and so do all rows outside
-    ``interval``.
+    replaces the sample's velocity ``v``; both fields are evaluated without gradient. The field that
+    equals the mean of ``v~`` is guided at the scale ``omega / (1 - kappa)``. A large scale is thus
+    possible without the large variance that a large ``omega`` gives ``v``. Rows whose condition is
+    dropped train the unconditional field on ``v``, and so do all rows outside ``interval``.
 
     With ``scales``, the scale ``w`` is an input of the network (iMF, arXiv 2512.02012). It is drawn
     for each row, and ``kappa = 1 - omega / w``. For ``omega = 1`` this gives

@@ -14,7 +14,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from torch import nn
 
-from oneleap.core.errors import InputError, nearest
+from oneleap.core.errors import InputError, suggest
 
 PACKAGE = "oneleap"
 """Package whose classes a configuration may name, besides ``trusted`` packages."""
@@ -115,7 +115,7 @@ def _check_names(cls: type, arguments: object, where: str) -> None:
         raise InputError(f"{where}: init_args must be a mapping")
     parameters = _parameters(cls)
     for name in arguments.keys() - parameters.keys():
-        raise InputError(f"{where} has no argument '{name}'{nearest(name, parameters)}")
+        raise InputError(f"{where} has no argument '{name}'{suggest(name, parameters)}")
     for name, parameter in parameters.items():
         if parameter.default is parameter.empty and name not in arguments:
             raise InputError(f"{where} needs the argument '{name}'")

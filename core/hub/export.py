@@ -21,7 +21,7 @@ from rich.table import Table
 from torch import Tensor, nn
 
 from oneleap.core.errors import InputError
-from oneleap.core.files import replacing
+from oneleap.core.files import atomic_write
 from oneleap.core.hub.card import hardware
 from oneleap.core.timing import median_ms
 
@@ -83,8 +83,8 @@ def export_graphs(
     rows, paths = [], []
     for graph in graphs:
         path = folder / f"{graph.name}{SUFFIX[format]}"
-        with replacing(path) as temporary, quiet_exporters():
-            write(graph, temporary, format)
+        with atomic_write(path) as temporary, quiet_exporters():
+            write_graph(graph, temporary, format)
             call = load(temporary, graph, format)
             gap = difference(graph, call)
             if not gap <= tolerance:
@@ -101,12 +101,12 @@ def export_graphs(
     Console().print(table)
     card = folder / "README.md"
     text = card.read_text(encoding="utf-8") if card.is_file() else ""
-    with replacing(card) as temporary:
+    with atomic_write(card) as temporary:
         temporary.write_text(add_card_rows(text, rows), encoding="utf-8")
     return paths
 
 
-def write(graph: Graph, path: Path, format: Format) -> None:
+def write_graph(graph: Graph, path: Path, format: Format) -> None:
     """Write a graph for any batch size from 1; the batch is the first axis of all inputs.
 
     Args:

@@ -25,6 +25,7 @@ class Tables:
             needs, in the format of configurations.
         GROUPS: Class path of each group that is a plain dataclass, by the argument's name.
         OBJECTS: Class path of each group that is one of several subclasses, by the argument's name.
+        ITEMS: Old class name of the plain items of a list, by the list argument's old name.
     """
 
     CLASSES: Mapping[str, str] = field(default_factory=dict)
@@ -32,6 +33,7 @@ class Tables:
     DEFAULTS: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     GROUPS: Mapping[str, str] = field(default_factory=dict)
     OBJECTS: Mapping[str, str] = field(default_factory=dict)
+    ITEMS: Mapping[str, str] = field(default_factory=dict)
 
 
 CORE = Tables(
@@ -80,6 +82,7 @@ def migrate(config: Any, *, described: bool = False) -> Any:
             names |= tables.ARGUMENTS.get(key, {})
         groups = {**CORE.GROUPS, **tables.GROUPS} if described else {}
         classes = {**tables.OBJECTS, **groups}
+        arguments = {key: _renamed_items(key, item, tables) for key, item in arguments.items()}
         defaults = {**tables.DEFAULTS.get(name, {}), **tables.DEFAULTS.get(inner, {})}
         renamed = {**defaults, **_renamed(arguments, names, classes)}
         if renamed or "init_args" in result:
@@ -107,6 +110,17 @@ def _tables(package: str) -> Tables:
             raise
         return Tables()
     return Tables(**{f.name: module[f.name] for f in fields(Tables) if f.name in module})
+
+
+def _renamed_items(name: str, value: Any, tables: Tables) -> Any:
+    """Rename the arguments of the items of a list that YAML writes without their class."""
+    if name not in tables.ITEMS or not isinstance(value, list):
+        return value
+    names = tables.ARGUMENTS.get(tables.ITEMS[name], {})
+    return [
+        _renamed(item, names, {}) if isinstance(item, dict) and "class_path" not in item else item
+        for item in value
+    ]
 
 
 def _renamed(

@@ -7,6 +7,8 @@ see :mod:`oneleap.core.hub.config`.
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,7 +19,7 @@ from safetensors.torch import load_file, load_model, save_model
 from torch import nn
 
 from oneleap.core.errors import InputError
-from oneleap.core.files import replacing
+from oneleap.core.files import atomic_write
 from oneleap.core.hub.config import from_config, to_config
 from oneleap.core.hub.legacy import migrate
 
@@ -49,12 +51,12 @@ class Pretrained:
         exported = (path for suffix in EXPORTED for path in folder.glob(f"*{suffix}"))
         for stale in (folder / CONFIG, *exported):
             stale.unlink(missing_ok=True)
-        with replacing(folder / WEIGHTS) as path:
+        with atomic_write(folder / WEIGHTS) as path:
             save_model(module, str(path), metadata={"format": "pt"})
         if card is not None:
-            with replacing(folder / CARD) as path:
+            with atomic_write(folder / CARD) as path:
                 path.write_text(card, encoding="utf-8")
-        with replacing(folder / CONFIG) as path:
+        with atomic_write(folder / CONFIG) as path:
             path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
     @classmethod
@@ -112,12 +114,24 @@ def load_pretrained(
     file = folder / CONFIG
     config = read_config(folder)
     slim = config.pop(SLIM, False)
-    model = from_config(config, trusted=trusted, where=str(file))
-    if not (isinstance(model, Pretrained) and isinstance(model, nn.Module)):
-        raise InputError(f"{file}: {type(model).__name__} is not a model")
-    (load_release_weights if slim else load_weights)(model, folder / WEIGHTS)
+    with _one_thread():
+        model = from_config(config, trusted=trusted, where=str(file))
+        if not (isinstance(model, Pretrained) and isinstance(model, nn.Module)):
+            raise InputError(f"{file}: {type(model).__name__} is not a model")
+        (load_release_weights if slim else load_weights)(model, folder / WEIGHTS)
     model.eval()
     return model
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Load on one thread: for many small tensors, starting threads costs more than it saves."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def read_config(folder: Path) -> dict[str, Any]:

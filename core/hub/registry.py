@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 
-from oneleap.core.errors import InputError, nearest
+from oneleap.core.errors import InputError, suggest
 from oneleap.core.hub.pretrained import CONFIG
 
 
@@ -41,6 +41,6 @@ def find_shipped(kind: str, name: str | os.PathLike[str], known: Mapping[str, Pa
     folder = known.get(str(name), Path(name))
     if not folder.is_dir():
         names = f"shipped: {', '.join(known)}" if known else "none is shipped"
-        suggestion = nearest(str(name), known)
+        suggestion = suggest(str(name), known)
         raise InputError(f"{kind}: no '{name}'{suggestion} ({names}; or name a folder)")
     return folder

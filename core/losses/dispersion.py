@@ -49,7 +49,7 @@ class InfoNCEL2(Dispersion):
 
     def __call__(self, h: Float[Tensor, "b *d"]) -> Float[Tensor, ""]:
         """See the class."""
-        return log_mean_exp_of_pairs(-squared_distances(rows(h)) / self.tau)
+        return log_mean_exp_of_pairs(-squared_distances(flatten_rows(h)) / self.tau)
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class InfoNCECosine(Dispersion):
 
     def __call__(self, h: Float[Tensor, "b *d"]) -> Float[Tensor, ""]:
         """See the class."""
-        unit = torch.nn.functional.normalize(rows(h), dim=1)
+        unit = torch.nn.functional.normalize(flatten_rows(h), dim=1)
         return log_mean_exp_of_pairs(unit @ unit.T / self.tau)
 
 
@@ -80,7 +80,7 @@ class Hinge(Dispersion):
 
     def __call__(self, h: Float[Tensor, "b *d"]) -> Float[Tensor, ""]:
         """See the class."""
-        z = rows(h)
+        z = flatten_rows(h)
         penalty = torch.relu(self.margin - squared_distances(z)).square()
         return penalty.masked_fill(diagonal(penalty), 0.0).sum() / (len(z) * (len(z) - 1))
 
@@ -96,14 +96,14 @@ class Covariance(Dispersion):
 
     def __call__(self, h: Float[Tensor, "b *d"]) -> Float[Tensor, ""]:
         """See the class."""
-        z = rows(h)
+        z = flatten_rows(h)
         z = z - z.mean(0)
         z = z * (z.square().sum(0) / (len(z) - 1) + 1e-6).rsqrt()
         c = z.T @ z / (len(z) - 1)
         return c.masked_fill(diagonal(c), 0.0).square().sum() / z.shape[1]
 
 
-def rows(h: Float[Tensor, "b *d"]) -> Float[Tensor, "b D"]:
+def flatten_rows(h: Float[Tensor, "b *d"]) -> Float[Tensor, "b D"]:
     """Flatten the features of each row, and convert half precision to float32.
 
     Raises:

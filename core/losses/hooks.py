@@ -6,7 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from oneleap.core.errors import InputError, nearest
+from oneleap.core.errors import InputError, suggest
 
 DEFAULT_LAYERS = ("blocks.0.gate", "blocks.0", "layers.1", "mid")
 """Layers that are recorded if none are named: the first of these that the network has.
@@ -56,7 +56,7 @@ class ActivationRecorder:
         for name in layers:
             if name not in modules:
                 raise InputError(
-                    f"{type(net).__name__} has no layer '{name}'{nearest(name, modules)}"
+                    f"{type(net).__name__} has no layer '{name}'{suggest(name, modules)}"
                 )
             modules[name].register_forward_hook(functools.partial(self._record, name))
 
@@ -73,7 +73,7 @@ class ActivationRecorder:
         self._recording = False
         self._outputs.clear()
 
-    def rows(self) -> dict[str, Tensor]:
+    def activations(self) -> dict[str, Tensor]:
         """Return the activations recorded so far by layer; the rows of all calls are concatenated.
 
         Raises:

@@ -5,7 +5,7 @@ from einops import rearrange
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from oneleap.core.nets.layers import AdaNorm, keep, zeroed
+from oneleap.core.nets.layers import AdaNorm, apply_mask, zero_init
 from oneleap.core.nets.sequence import SequenceNet, concat_sequence
 
 
@@ -46,7 +46,7 @@ class ConvNeXtBlock(nn.Module):
         """
         h = rearrange(self.depthwise(rearrange(x, "b n c -> b c n")), "b c n -> b n c")
         h = self.narrow(nn.functional.gelu(self.widen(self.norm(h, context))))
-        return keep(x + self.gain * h, None if mask is None else mask.mT)
+        return apply_mask(x + self.gain * h, None if mask is None else mask.mT)
 
 
 class ConvNeXt1d(SequenceNet):
@@ -92,7 +92,7 @@ class ConvNeXt1d(SequenceNet):
             ConvNeXtBlock(width, expansion, kernel, 1 / depth) for _ in range(depth)
         )
         self.last = AdaNorm(width, width)
-        self.outward = zeroed(nn.Linear(width, dim))
+        self.outward = zero_init(nn.Linear(width, dim))
 
     def velocity(
         self,
@@ -106,7 +106,7 @@ class ConvNeXt1d(SequenceNet):
         h = self.norm(
             rearrange(self.inward(concat_sequence(z, sequence)), "b c n -> b n c"), context
         )
-        h = keep(h, None if mask is None else mask.mT)
+        h = apply_mask(h, None if mask is None else mask.mT)
         for block in self.blocks:
             h = block(h, context, mask)
         u: Tensor = self.outward(self.last(h, context))

@@ -5,7 +5,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from oneleap.core.nets.attention import Rotation, SelfAttention, rotary_angles
-from oneleap.core.nets.layers import AdaNorm, keep, modulate, zeroed
+from oneleap.core.nets.layers import AdaNorm, apply_mask, modulate, zero_init
 from oneleap.core.nets.sequence import SequenceNet, concat_sequence
 
 
@@ -30,7 +30,7 @@ class DiTBlock(nn.Module):
             nn.GELU(approximate="tanh"),
             nn.Linear(expansion * width, width),
         )
-        self.modulation = zeroed(nn.Linear(width, 6 * width))
+        self.modulation = zero_init(nn.Linear(width, 6 * width))
 
     def forward(
         self,
@@ -54,7 +54,7 @@ class DiTBlock(nn.Module):
         scale, shift, gate, scale2, shift2, gate2 = parts.chunk(6, dim=-1)
         x = x + gate * self.attention(modulate(self.norm(x), scale, shift), rotation, mask)
         x = x + gate2 * self.mlp(modulate(self.norm(x), scale2, shift2))
-        return keep(x, None if mask is None else mask.mT)
+        return apply_mask(x, None if mask is None else mask.mT)
 
 
 class DiT1d(SequenceNet):
@@ -99,7 +99,7 @@ class DiT1d(SequenceNet):
         self.inward = nn.Linear(dim + sequence_dim, width)
         self.blocks = nn.ModuleList(DiTBlock(width, heads, expansion) for _ in range(depth))
         self.norm = AdaNorm(width, width)
-        self.outward = zeroed(nn.Linear(width, dim))
+        self.outward = zero_init(nn.Linear(width, dim))
 
     def velocity(
         self,

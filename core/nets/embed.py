@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from oneleap.core.errors import InputError
 from oneleap.core.nets.activation import mish
-from oneleap.core.nets.layers import zeroed
+from oneleap.core.nets.layers import zero_init
 
 Net = TypeVar("Net", bound=nn.Module)
 
@@ -37,7 +37,7 @@ class TimeFeatures(nn.Module):
     def __init__(self, dim: int = 64, max_frequency: float = 4.0) -> None:
         super().__init__()
         if dim < 2 or dim % 2:
-            raise InputError(f"time_dim: {dim} is no even number from 2 up")
+            raise InputError(f"time_dim: {dim} is not an even number from 2 up")
         self.dim, self.max_frequency = dim, max_frequency
         self.frequencies: Tensor
         log = torch.linspace(math.log(0.25), math.log(max_frequency), dim // 2)
@@ -48,7 +48,7 @@ class TimeFeatures(nn.Module):
         angle = torch.cat([torch.outer(h, self.frequencies.to(t.dtype)) for h in (t, t - r)], 1)
         return torch.cat([angle.sin(), angle.cos()], dim=1)
 
-    def of(self, t: Float[Tensor, "b"]) -> Float[Tensor, "b dim"]:
+    def embed(self, t: Float[Tensor, "b"]) -> Float[Tensor, "b dim"]:
         """Compute the features of one time; those of 0 are ``[0, ..., 1, ...]``."""
         angle = torch.outer(t, self.frequencies.to(t.dtype))
         return torch.cat([angle.sin(), angle.cos()], dim=1)
@@ -91,8 +91,8 @@ class Context(nn.Module):
         self.time_dim, self.max_frequency = time_dim, max_frequency
         self.times = TimeFeatures(time_dim, max_frequency)
         self.time = nn.Linear(time_dim, width)
-        self.interval = zeroed(nn.Linear(time_dim, width, bias=False))
-        self.scale = zeroed(nn.Linear(time_dim, width, bias=False)) if guided else None
+        self.interval = zero_init(nn.Linear(time_dim, width, bias=False))
+        self.scale = zero_init(nn.Linear(time_dim, width, bias=False)) if guided else None
         self.out = nn.Linear(width, width)
         self.cond = nn.Linear(cond_dim, width) if cond_dim else None
 
@@ -124,7 +124,7 @@ class Context(nn.Module):
             raise InputError(f"guidance: this network {problem}")
         with torch.autocast(t.device.type, enabled=False):
             like = self.out.weight
-            hidden: Tensor = self.time(self.times.of(t).to(like))
+            hidden: Tensor = self.time(self.times.embed(t).to(like))
             hidden = hidden + self.interval(self.vanishing_features(t - r).to(like))
             if self.scale is not None and guidance is not None:
                 log_scale = torch.log1p(guidance) - math.log(2.0)
@@ -136,7 +136,7 @@ class Context(nn.Module):
 
     def vanishing_features(self, gap: Float[Tensor, "b"]) -> Float[Tensor, "b dim"]:
         """Features that vanish at 0."""
-        return self.times.of(gap) - self.times.of(torch.zeros_like(gap))
+        return self.times.embed(gap) - self.times.embed(torch.zeros_like(gap))
 
     @torch.no_grad()
     def zero_interval_embedding(self) -> None:

@@ -10,14 +10,16 @@ from torch import Tensor, nn
 Layer = TypeVar("Layer", bound=nn.Module)
 
 
-def zeroed(layer: Layer) -> Layer:
+def zero_init(layer: Layer) -> Layer:
     """Set all weights of a layer to zero, and return the layer."""
     for weight in layer.parameters():
         nn.init.zeros_(weight)
     return layer
 
 
-def keep(x: Float[Tensor, "b *d"], mask: Bool[Tensor, "b *#d"] | None) -> Float[Tensor, "b *d"]:
+def apply_mask(
+    x: Float[Tensor, "b *d"], mask: Bool[Tensor, "b *#d"] | None
+) -> Float[Tensor, "b *d"]:
     """Set ``x`` to zero where ``mask`` is False; without a mask return ``x``."""
     return x if mask is None else x.masked_fill(~mask, 0.0)
 
@@ -56,7 +58,7 @@ class AdaNorm(nn.Module):
         super().__init__()
         self.width, self.context_dim = width, context_dim
         self.norm = nn.LayerNorm(width, eps=1e-6, elementwise_affine=False)
-        self.modulation = zeroed(nn.Linear(context_dim, 2 * width))
+        self.modulation = zero_init(nn.Linear(context_dim, 2 * width))
 
     def forward(
         self, x: Float[Tensor, "b n c"], context: Float[Tensor, "b g"]

@@ -6,7 +6,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from oneleap.core.nets.activation import mish
-from oneleap.core.nets.layers import keep, zeroed
+from oneleap.core.nets.layers import apply_mask, zero_init
 from oneleap.core.nets.sequence import SequenceNet
 
 
@@ -36,10 +36,10 @@ class LYNXBlock(nn.Module):
         self, x: Float[Tensor, "b n c"], mask: Bool[Tensor, "b n 1"] | None
     ) -> Float[Tensor, "b n c"]:
         """Apply the block; ``x`` and the result are zero at padding."""
-        h = rearrange(keep(self.norm(x), mask), "b n c -> b c n")
+        h = rearrange(apply_mask(self.norm(x), mask), "b n c -> b c n")
         h = rearrange(self.depthwise(h), "b c n -> b n c")
         h = self.last(atan_glu(self.second(atan_glu(self.first(h)))))
-        return keep(x + h, mask)
+        return apply_mask(x + h, mask)
 
 
 class LYNXNet(SequenceNet):
@@ -84,7 +84,7 @@ class LYNXNet(SequenceNet):
         self.condition = nn.Conv1d(sequence_dim, width, 1) if sequence_dim else None
         self.blocks = nn.ModuleList(LYNXBlock(width, kernel) for _ in range(depth))
         self.norm = nn.LayerNorm(width, eps=1e-6, elementwise_affine=False)
-        self.outward = zeroed(nn.Linear(width, dim))
+        self.outward = zero_init(nn.Linear(width, dim))
 
     def velocity(
         self,
@@ -98,7 +98,7 @@ class LYNXNet(SequenceNet):
         h = self.inward(rearrange(z, "b c n -> b n c")) + mish(context).unsqueeze(1)
         if self.condition is not None:
             h = h + rearrange(self.condition(sequence), "b c n -> b n c")
-        h = keep(h, real)
+        h = apply_mask(h, real)
         for block in self.blocks:
             h = block(h, real)
         u: Tensor = self.outward(self.norm(h))

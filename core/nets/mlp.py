@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from oneleap.core.errors import positive
+from oneleap.core.errors import require_positive
 from oneleap.core.nets.activation import Mish, mish
 from oneleap.core.nets.embed import Context, TimeFeatures
 
@@ -56,7 +56,7 @@ class MLP(nn.Module):
         self, dim: int, cond_dim: int = 0, width: int = 256, depth: int = 3, time_dim: int = 64
     ) -> None:
         super().__init__()
-        positive(width=width, depth=depth)
+        require_positive(width=width, depth=depth)
         self.dim, self.cond_dim, self.width = dim, cond_dim, width
         self.depth, self.time_dim = depth, time_dim
         self.times = TimeFeatures(time_dim)
@@ -88,7 +88,7 @@ class MLP(nn.Module):
         return u.to(z.dtype)
 
     @torch.no_grad()
-    def at(self, r: float, t: float) -> AtFixedTimes:
+    def at_times(self, r: float, t: float) -> AtFixedTimes:
         """Return the network at one interval; the time features become part of the first bias."""
         first, *rest = (m for m in self.layers if isinstance(m, nn.Linear))
         parts = [self.dim, 2 * self.time_dim, self.cond_dim]

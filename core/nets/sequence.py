@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Shaped
 from torch import Tensor, nn
 
 from oneleap.core.nets.embed import Context
-from oneleap.core.nets.layers import keep
+from oneleap.core.nets.layers import apply_mask
 
 
 class SequenceNet(nn.Module, ABC):
@@ -85,10 +85,10 @@ class SequenceNet(nn.Module, ABC):
         """
         sequence, vector, mask = self.split_conditions(z, cond)
         if sequence is not None:
-            sequence = keep(sequence, mask)
+            sequence = apply_mask(sequence, mask)
         context = self.context(r, t, vector, guidance)
-        u = self.velocity(keep(z, mask), context, sequence, mask)
-        return keep(u, mask).to(z.dtype)
+        u = self.velocity(apply_mask(z, mask), context, sequence, mask)
+        return apply_mask(u, mask).to(z.dtype)
 
     def split_conditions(
         self, z: Tensor, cond: tuple[Tensor, ...]

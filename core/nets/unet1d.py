@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from oneleap.core.errors import InputError
 from oneleap.core.nets.activation import mish
-from oneleap.core.nets.layers import MaskedGroupNorm, keep
+from oneleap.core.nets.layers import MaskedGroupNorm, apply_mask
 from oneleap.core.nets.sequence import SequenceNet, concat_sequence
 
 Mask = Bool[Tensor, "b 1 n"] | None
@@ -72,7 +72,7 @@ class FiLMBlock(nn.Module):
         """
         scale, shift = self.film(context).unsqueeze(2).chunk(2, dim=1)
         h = torch.addcmul(shift, self.first(x, mask), 1 + scale)
-        return keep(self.second(keep(h, mask), mask) + self.residual(x), mask)
+        return apply_mask(self.second(apply_mask(h, mask), mask) + self.residual(x), mask)
 
 
 class Level(nn.ModuleList):
@@ -180,13 +180,13 @@ class UNet1d(SequenceNet):
         skips: list[Tensor] = []
         for level, blocks in enumerate(self.down):
             if level:
-                x = keep(self.shrink[level - 1](x), masks[level])
+                x = apply_mask(self.shrink[level - 1](x), masks[level])
             x = blocks(x, context, masks[level])
             skips.append(x)
         x = self.mid(x, context, masks[-1])
         for level, blocks in enumerate(self.up):
             x = blocks(torch.cat([x, skips.pop()], dim=1), context, masks[-1 - level])
-            x = keep(self.grow[level](x), masks[-2 - level])
+            x = apply_mask(self.grow[level](x), masks[-2 - level])
         u: Tensor = self.outward(self.last(torch.cat([x, skips.pop()], dim=1), masks[0]))
         return u[..., : z.shape[-1]]
 

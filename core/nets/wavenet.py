@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from oneleap.core.nets.layers import keep, zeroed
+from oneleap.core.nets.layers import apply_mask, zero_init
 from oneleap.core.nets.sequence import SequenceNet
 
 
@@ -39,11 +39,11 @@ class Gate(nn.Module):
         Returns:
             Activations, zero at padding, (b, c, n).
         """
-        h: Tensor = self.dilated(keep(x, mask))
+        h: Tensor = self.dilated(apply_mask(x, mask))
         if self.condition is not None:
             h = h + self.condition(sequence)
         gate, value = h.chunk(2, dim=1)
-        return keep(gate.sigmoid() * value.tanh(), mask)
+        return apply_mask(gate.sigmoid() * value.tanh(), mask)
 
 
 class WaveNetBlock(nn.Module):
@@ -130,7 +130,7 @@ class WaveNet(SequenceNet):
         for layer in self.modules():
             if isinstance(layer, nn.Conv1d):
                 nn.init.kaiming_normal_(layer.weight)
-        zeroed(self.outward)
+        zero_init(self.outward)
 
     def velocity(
         self,

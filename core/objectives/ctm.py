@@ -48,7 +48,8 @@ class ConsistencyTrajectory(Objective):
     Attributes:
         grid: Noise levels.
         nodes: Number of levels: 18 for CIFAR-10, 40 for ImageNet.
-        solver_steps: Number of the teacher's Heun steps, and of the most intervals they cover.
+        solver_steps: Number of the teacher's Heun steps from ``t`` to ``s``, which are at most as
+            many intervals apart.
         denoising: Weight of the denoising term.
         guidance: Smallest and largest guidance scale; ``None`` for a network without that input.
         metric: Distance of both terms.

@@ -52,7 +52,7 @@ class Dispersed(Objective):
     weight: float = 0.5
     frames: int | None = None
     _default: Objective = field(default_factory=MeanFlow, init=False, repr=False, compare=False)
-    _hidden: ActivationRecorder = field(
+    _recorder: ActivationRecorder = field(
         default_factory=ActivationRecorder, init=False, repr=False, compare=False
     )
 
@@ -67,7 +67,7 @@ class Dispersed(Objective):
         Raises:
             InputError: If the network has no such layers.
         """
-        self._hidden.record_activations(net, self.layers)
+        self._recorder.record_activations(net, self.layers)
         if isinstance(self.inner, RecordsActivations):
             self.inner.record_activations(net)
 
@@ -82,11 +82,11 @@ class Dispersed(Objective):
 
     def loss(self, batch: TrainingBatch, draw: Draw) -> Loss:
         """See the class."""
-        with self._hidden as recorder:
+        with self._recorder as recorder:
             loss = self.inner.loss(batch, draw)
             per_layer = [
                 self.dispersion(mean_pool(h, self.frames, batch.mask, len(batch.x)))
-                for h in recorder.rows().values()
+                for h in recorder.activations().values()
             ]
         dispersion = torch.stack(per_layer).mean()
         logs = {**loss.logs, "dispersion": dispersion.detach()}

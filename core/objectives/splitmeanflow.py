@@ -8,7 +8,7 @@ from torch import Tensor
 
 from oneleap.core.errors import InputError
 from oneleap.core.fields.flow_map import intermediate_times
-from oneleap.core.fields.guidance import Guided, unconditional
+from oneleap.core.fields.guidance import GuidedField, unconditional
 from oneleap.core.losses.metrics import Metric, SquaredError, masked_mean
 from oneleap.core.paths.base import LinearPath, expand, jump
 from oneleap.core.paths.times import TimePairs, Uniform
@@ -89,7 +89,7 @@ class SplitMeanFlow(Objective):
             return LinearPath().velocity(batch.x[part], draw.e[part])
         teacher, t = rows(batch.teacher, part), draw.t[part]
         if self.guidance is not None:
-            teacher = Guided(teacher, unconditional(teacher, t), self.guidance)
+            teacher = GuidedField(teacher, unconditional(teacher, t), self.guidance)
         return teacher(z[part], t, t)
 
     def _split_target(self, batch: TrainingBatch, draw: Draw, z: Tensor, first: int) -> Tensor:

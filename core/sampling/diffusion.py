@@ -24,7 +24,7 @@ ADAMS_BASHFORTH = (
 """Coefficients of the Adams-Bashforth methods of orders 1 to 4, newest slope first."""
 
 
-def nodes(schedule: DiscreteVPPath, steps: int | None) -> list[int]:
+def timesteps(schedule: DiscreteVPPath, steps: int | None) -> list[int]:
     """Return ``steps + 1`` noising steps, evenly spread from the last down to 0, which is data.
 
     Raises:
@@ -72,7 +72,7 @@ def ddim(
         InputError: If the schedule does not allow this number of steps.
     """
     x = noise
-    for i, (k, k_next) in enumerate(itertools.pairwise(nodes(schedule, steps))):
+    for i, (k, k_next) in enumerate(itertools.pairwise(timesteps(schedule, steps))):
         tau = x.new_full((len(x),), k)
         data, e = schedule.posterior_means(field, x, tau)
         if clip is not None:
@@ -170,7 +170,7 @@ def plms(
         )
 
     x, past = noise, deque[Tensor](maxlen=4)
-    for i, (k, k_next) in enumerate(itertools.pairwise(nodes(schedule, steps))):
+    for i, (k, k_next) in enumerate(itertools.pairwise(timesteps(schedule, steps))):
         past.appendleft(predict(x, k))
         if i == 0:
             e = (past[0] + predict(transfer(x, past[0], k, k_next), k_next)) / 2

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from oneleap.core.errors import InputError
-from oneleap.core.fields.guidance import guided
+from oneleap.core.fields.guidance import guide
 from oneleap.core.paths.ddpm import CosineBetas, DiscreteVPPath
 from oneleap.core.paths.edm import Karras
 from oneleap.core.sampling.consistency import consistency, gamma_sampling
@@ -119,7 +119,7 @@ class EulerSampler(Sampler):
         guess: Float[Tensor, "b *d"] | None = None,
     ) -> Float[Tensor, "b *d"]:
         """See :class:`Sampler`."""
-        velocity = guided(field, self.guidance, noise)
+        velocity = guide(field, self.guidance, noise)
         return euler(*shallow_start(velocity, noise, guess, self.depth), steps=self.steps)
 
 
@@ -146,7 +146,7 @@ class HeunSampler(Sampler):
         guess: Float[Tensor, "b *d"] | None = None,
     ) -> Float[Tensor, "b *d"]:
         """See :class:`Sampler`."""
-        velocity = guided(field, self.guidance, noise)
+        velocity = guide(field, self.guidance, noise)
         return heun(*shallow_start(velocity, noise, guess, self.depth), steps=self.steps)
 
 
@@ -175,7 +175,7 @@ class EDMSampler(Sampler):
         guess: Float[Tensor, "b *d"] | None = None,
     ) -> Float[Tensor, "b *d"]:
         """See :class:`Sampler`."""
-        velocity = guided(field, self.guidance, noise)
+        velocity = guide(field, self.guidance, noise)
         return edm(velocity, noise, steps=self.steps, levels=self.levels, heun=self.heun)
 
 

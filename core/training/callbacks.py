@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from oneleap.core.files import replacing
+from oneleap.core.files import atomic_write
 from oneleap.core.hub.card import hardware, model_card
 from oneleap.core.training.checkpoints import Checkpoints, is_fast_dev_run
 from oneleap.core.training.module import trained_model
@@ -47,7 +47,7 @@ class SaveConfig(SaveConfigCallback):
         for name in RUN_SETTINGS:
             config.pop(name, None)
         text = self.parser.dump(config, skip_validation=True)
-        with replacing(Path(trainer.default_root_dir) / CONFIG) as path:
+        with atomic_write(Path(trainer.default_root_dir) / CONFIG) as path:
             path.write_text(text, encoding="utf-8")
 
 

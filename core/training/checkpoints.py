@@ -14,7 +14,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
 from oneleap.core.errors import InputError
-from oneleap.core.files import replacing
+from oneleap.core.files import atomic_write
 from oneleap.core.training.logger import RunLogger
 from oneleap.core.training.run import BEST, LAST
 
@@ -33,7 +33,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         storage_options: object = None,
     ) -> None:
         """See Lightning's ``CheckpointIO``."""
-        with replacing(path) as temporary:
+        with atomic_write(path) as temporary:
             torch.save(checkpoint, temporary)
 
     def load_checkpoint(self, path: str | os.PathLike[str], *args: Any, **kwargs: Any) -> Any:

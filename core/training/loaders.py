@@ -54,7 +54,7 @@ class Endless(Generic[B]):
         """Restore nothing."""
 
 
-class Fixed(Generic[B]):
+class FixedBatches(Generic[B]):
     """A loader with a fixed list of batches; Lightning reads a plain list as several loaders.
 
     Args:

@@ -10,7 +10,7 @@ from lightning.fabric.loggers.logger import rank_zero_experiment
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
-from oneleap.core.files import replacing
+from oneleap.core.files import atomic_write
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -114,7 +114,7 @@ class RunLogger(Logger):
 
     def _rewrite(self, rows: list[dict[str, str]]) -> None:
         with (
-            replacing(self.folder / METRICS) as path,
+            atomic_write(self.folder / METRICS) as path,
             path.open("w", newline="", encoding="utf-8") as file,
         ):
             writer = csv.DictWriter(file, self._columns)

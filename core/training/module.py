@@ -99,10 +99,10 @@ class TrainingModule(L.LightningModule):
         batch = model.prepare(batch, step)
         draw = model.objective.draw(model.data(batch), step.generator(), step.progress)
         loss = self._loss(batch, draw)
-        self.log_sometimes({"loss": loss.per_sample.detach().mean(), **loss.logs})
+        self.log_training({"loss": loss.per_sample.detach().mean(), **loss.logs})
         return loss.per_sample.mean()
 
-    def log_sometimes(self, logs: Mapping[str, Tensor]) -> None:
+    def log_training(self, logs: Mapping[str, Tensor]) -> None:
         """Log under ``train/`` on the trainer's logging steps; other steps cost nothing."""
         every: int = vars(self.trainer)["log_every_n_steps"]
         if (self.global_step + 1) % every == 0:

@@ -7,7 +7,7 @@ from pathlib import Path
 from safetensors.torch import save_file
 from torch import nn
 
-from oneleap.core.files import replacing
+from oneleap.core.files import atomic_write
 from oneleap.core.hub.config import to_config
 from oneleap.core.hub.pretrained import CONFIG, SLIM, WEIGHTS, Pretrained, load_pretrained
 from oneleap.core.training.model import GenerativeModel
@@ -36,9 +36,9 @@ def save_release(model: Pretrained, folder: str | os.PathLike[str], *, half: boo
         if not (isinstance(model, GenerativeModel) and name.startswith("net."))
     }
     (folder / CONFIG).unlink(missing_ok=True)
-    with replacing(folder / WEIGHTS) as path:
+    with atomic_write(folder / WEIGHTS) as path:
         save_file(weights, path, metadata={"format": "pt"})
-    with replacing(folder / CONFIG) as path:
+    with atomic_write(folder / CONFIG) as path:
         path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
 

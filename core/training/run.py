@@ -22,7 +22,7 @@ from typing import Any
 import yaml
 
 from oneleap.core.errors import InputError
-from oneleap.core.files import replacing
+from oneleap.core.files import atomic_write
 from oneleap.core.hub.legacy import migrate
 from oneleap.core.hub.pretrained import CONFIG as MODEL_CONFIG
 
@@ -59,7 +59,7 @@ class ModelPath:
         """
         path = self.home / EVALUATION
         for file in filter(None, (path, also)):
-            with replacing(file) as temporary:
+            with atomic_write(file) as temporary:
                 temporary.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
         return path
 

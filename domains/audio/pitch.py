@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from oneleap.core.errors import InputError
-from oneleap.core.files import replacing
+from oneleap.core.files import atomic_write
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.audio.stft import stft
 from oneleap.domains.audio.wave import Wave
@@ -86,7 +86,7 @@ def load_f0(
     if file.is_file():
         return _read_values(file)
     found = estimate_f0(wave, mel, low=low, high=high)
-    with replacing(file) as temporary:
+    with atomic_write(file) as temporary:
         np.save(temporary, found.astype(np.float32), allow_pickle=False)
     return found
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneleap.core.errors import InputError
-from oneleap.core.files import replacing
+from oneleap.core.files import atomic_write
 
 SUFFIXES = (".flac", ".mp3", ".ogg", ".opus", ".wav")
 """File suffixes that count as sound when a folder is searched."""
@@ -99,7 +99,7 @@ def write_wave(path: str | os.PathLike[str], wave: Wave) -> None:
     if path.suffix.lstrip(".").upper() not in kinds:
         raise InputError(f"{path}: unknown sound format '{path.suffix}': use .wav or .flac")
     try:
-        with replacing(path) as temporary:
+        with atomic_write(path) as temporary:
             soundfile.write(temporary, wave.samples.clip(-1, 1), wave.sample_rate)
     except (soundfile.SoundFileError, OSError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)

@@ -14,8 +14,6 @@ with contextlib.suppress(ImportError):
 if TYPE_CHECKING:
     from oneleap.domains.rl.algorithms.actor_critic import ActorCritic as ActorCritic
     from oneleap.domains.rl.algorithms.bfq import Bootstrap as Bootstrap
-    from oneleap.domains.rl.algorithms.config import CriticConfig as CriticConfig
-    from oneleap.domains.rl.algorithms.config import NetworkConfig as NetworkConfig
     from oneleap.domains.rl.algorithms.dql import DQL as DQL
     from oneleap.domains.rl.algorithms.fbrac import FBRAC as FBRAC
     from oneleap.domains.rl.algorithms.fql import FQL as FQL
@@ -39,6 +37,8 @@ if TYPE_CHECKING:
     from oneleap.domains.rl.evaluation.callbacks import EvaluatePolicy as EvaluatePolicy
     from oneleap.domains.rl.evaluation.rollouts import Evaluation as Evaluation
     from oneleap.domains.rl.evaluation.rollouts import evaluate_policy as evaluate_policy
+    from oneleap.domains.rl.nets.config import CriticConfig as CriticConfig
+    from oneleap.domains.rl.nets.config import NetworkConfig as NetworkConfig
     from oneleap.domains.rl.nets.critics import Critic as Critic
     from oneleap.domains.rl.nets.gaussian import ActionRegression as ActionRegression
     from oneleap.domains.rl.nets.gaussian import GaussianField as GaussianField
@@ -54,7 +54,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "AntMazeReward": "data.rewards",
         "Bootstrap": "algorithms.bfq",
         "Critic": "nets.critics",
-        "CriticConfig": "algorithms.config",
+        "CriticConfig": "nets.config",
         "DQL": "algorithms.dql",
         "EvaluatePolicy": "evaluation.callbacks",
         "Evaluation": "evaluation.rollouts",
@@ -65,7 +65,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "GoalDistanceReward": "data.rewards",
         "IDQL": "algorithms.idql",
         "IQL": "algorithms.iql",
-        "NetworkConfig": "algorithms.config",
+        "NetworkConfig": "nets.config",
         "NormalizedReward": "data.rewards",
         "OFQL": "algorithms.ofql",
         "OfflineData": "data.datamodule",

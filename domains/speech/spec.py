@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from oneleap.core.errors import InputError, nearest
+from oneleap.core.errors import InputError, suggest
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.speech.text.symbols import SYMBOLS
 
@@ -68,7 +68,7 @@ def mixing_weights(speakers: Sequence[str], mixes: Sequence[SpeakerMix]) -> Floa
         for name in (mix.speaker, mix.other):
             if name not in speakers:
                 raise InputError(
-                    f"speaker_mixes: no speaker '{name}'{nearest(name, speakers)} "
+                    f"speaker_mixes: no speaker '{name}'{suggest(name, speakers)} "
                     f"({', '.join(speakers)})"
                 )
         if not 0 <= mix.weight <= 1:

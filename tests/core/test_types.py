@@ -5,7 +5,7 @@ import torch
 from support.exact import Gaussian, seeded
 from torch import Tensor
 
-from oneleap.core.fields.guidance import Guided
+from oneleap.core.fields.guidance import GuidedField
 from oneleap.core.nets.mlp import MLP
 from oneleap.core.types import Conditioned, Draw, Field, Loss, noise_like, rows
 
@@ -18,10 +18,10 @@ def conditioned() -> Conditioned:
     return Conditioned(MLP(3, cond_dim=3, width=8).double(), cond)
 
 
-def guided() -> Guided:
+def guided() -> GuidedField:
     field = conditioned()
     null = Conditioned(field.net, tuple(torch.zeros_like(c) for c in field.cond))
-    return Guided(field, null, 2.5)
+    return GuidedField(field, null, 2.5)
 
 
 @pytest.mark.parametrize("part", SLICES, ids=str)

@@ -143,7 +143,7 @@ def compose(model: Any) -> dict[str, Any]:
         scale = {"guidance": torch.tensor([1.0, 2.5])}
     half = net(z, torch.full((2,), 0.25), torch.full((2,), 0.75), tags, **scale)
     whole = net(z, torch.zeros(2), torch.ones(2), tags, **scale)
-    return {"half": half, "clips": model.features(z - whole)}
+    return {"half": half, "clips": model.denormalize(z - whole)}
 
 
 def vocode(model: Any) -> dict[str, Any]:
@@ -266,7 +266,7 @@ def by_hand() -> dict[str, list[float]]:
         note_slur=(False, False, False),
         name="one",
     )
-    composer = importlib.import_module("oneleap.domains.music.composer").Composer.load("tunes")
+    composer = importlib.import_module("oneleap.domains.music").Composer.load("tunes")
     noise = composer.noise(1, 1.0, seeded())
     field = composer.field(composer.spec.tags[:1])
     third, whole = torch.full((1,), 0.3), torch.ones(1)

@@ -1,12 +1,14 @@
 """A minimal data module and a minimal model, to test what surrounds them."""
 
 import os
+import shlex
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import lightning as L
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -17,6 +19,7 @@ from oneleap.core.training.checkpoints import report_score
 from oneleap.core.training.optim import AdamConfig
 from oneleap.core.training.seed import step_generator
 from oneleap.core.types import Objective
+from oneleap.domains.main import main
 
 CONFIG = """# A line about it.
 data: {class_path: support.tiny.Noise, init_args: {path: here}}
@@ -108,3 +111,12 @@ class Shrink(Pretrained, L.LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return torch.optim.Adam(self.net.parameters(), lr=self.optimizer.lr)
+
+
+def complain(capsys: pytest.CaptureFixture[str], line: str) -> str:
+    """Run a command that is wrong; its one line of complaint."""
+    assert main(shlex.split(line)) == 2
+    printed = capsys.readouterr()
+    assert printed.err.startswith("oneleap: ")
+    assert printed.err.count("\n") == 1
+    return printed.err.removeprefix("oneleap: ").strip()

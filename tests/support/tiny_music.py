@@ -1,4 +1,4 @@
-"""The least music there can be: tones for pieces, and models of a few weights."""
+"""The smallest music data and models: chords as recordings, and models of few weights."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -39,14 +39,14 @@ BACKBONE = DiTConfig(width=16, depth=1, heads=2, patch=4)
 
 
 def chord(seconds: float, hz: float, rate: int = RATE) -> NDArray[np.float32]:
-    """A major triad that swells, peak about 0.5."""
+    """A major triad with increasing level; its peak is about 0.5."""
     t = np.arange(round(seconds * rate)) / rate
     wave = sum(np.sin(2 * np.pi * hz * ratio * t) for ratio in (1, 5 / 4, 3 / 2))
     return np.asarray(0.17 * wave * (0.3 + 0.7 * t / seconds), np.float32)
 
 
 def write_pieces(folder: Path, each: int = 3, seconds: float = 2.0, rate: int = RATE) -> Path:
-    """Two folders of pieces, one a tag."""
+    """Write two folders of recordings; the name of a folder is the tag."""
     import soundfile
 
     for tag, low in (("calm", 110.0), ("fast", 220.0)):
@@ -73,7 +73,7 @@ def model(
 
 
 def vocoder(mel: Mel = MEL) -> Vocos:
-    """Likewise."""
+    """A vocoder whose every weight matters."""
     made = Vocos(mel, width=16, hidden=16, depth=2)
     g = torch.Generator().manual_seed(0)
     for weight in made.parameters():
@@ -82,19 +82,19 @@ def vocoder(mel: Mel = MEL) -> Vocos:
 
 
 def composer(student: Objective | None = None) -> Composer:
-    """A base model, a student of another seed, a vocoder."""
+    """A composer of a base model, a student with another seed, and a vocoder."""
     return Composer.from_parts(model(), model(student, seed=4), vocoder(), guidance=2.0)
 
 
 def batch(rows: int = 4, frames: int = 32, seed: int = 0) -> MusicBatch:
-    """Noise for clips, tags at random."""
+    """Clips of noise with random tags."""
     g = torch.Generator().manual_seed(seed)
     tags = torch.randint(0, 2, (rows, len(SPEC.tags)), generator=g).float()
     return MusicBatch(torch.randn(rows, MEL.n_mels, frames, generator=g), tags)
 
 
 def untagged(spec: Spec = SPEC) -> Spec:
-    """The same without tags."""
+    """The spec without tags."""
     return replace(spec, tags=())
 
 

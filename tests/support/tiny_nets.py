@@ -7,7 +7,7 @@ import torch
 from support.exact import seeded
 from torch import Tensor, nn
 
-from oneleap.core.nets import ConvNeXt1d, DiT1d, LYNXNet, UNet1d, WaveNet
+from oneleap.core.nets import MLP, ConvNeXt1d, DiT1d, LYNXNet, ResidualMLP, UNet1d, WaveNet
 from oneleap.core.nets.sequence import SequenceNet
 
 C, S, G = 3, 2, 4  # channels of data, of the sequence condition, size of the vector
@@ -68,3 +68,13 @@ def batch(seed: int = 0, dtype: torch.dtype = torch.float64) -> Batch:
     r, t = (0.1 + 0.8 * torch.rand(2, b, generator=g, dtype=dtype)).sort(0).values
     mask = torch.arange(n)[None, None] < torch.tensor(LENGTHS)[:, None, None]
     return Batch(draw(C, n), r, t, draw(S, n), draw(G), mask)
+
+
+def layer_of(kind: str) -> str:
+    return {"unet": "mid", "wavenet": "blocks.0.gate", "mlp": "layers.1"}.get(kind, "blocks.0")
+
+
+def network(kind: str) -> nn.Module:
+    vectors = {"mlp": lambda: MLP(3, 2, 8, 2, 8), "residual mlp": lambda: ResidualMLP(3, 2, 8)}
+    torch.manual_seed(0)
+    return vectors[kind]().double() if kind in vectors else tiny(kind)

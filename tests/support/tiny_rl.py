@@ -1,10 +1,11 @@
-"""What tests of the reinforcement-learning algorithms share: small settings, critics, a bandit."""
+"""What tests of reinforcement learning share: small settings, critics, a bandit, data sets."""
 
 import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import lightning as L
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import layer_norm, mish
@@ -14,7 +15,6 @@ from oneleap.core.training.optim import AdamConfig
 from oneleap.core.training.recipe import Recipe
 from oneleap.domains.rl.algorithms.actor_critic import ActorCritic
 from oneleap.domains.rl.algorithms.bfq import Bootstrap
-from oneleap.domains.rl.algorithms.config import CriticConfig, NetworkConfig
 from oneleap.domains.rl.algorithms.dql import DQL
 from oneleap.domains.rl.algorithms.fbrac import FBRAC
 from oneleap.domains.rl.algorithms.fql import FQL
@@ -23,7 +23,9 @@ from oneleap.domains.rl.algorithms.iql import IQL
 from oneleap.domains.rl.algorithms.ofql import OFQL
 from oneleap.domains.rl.algorithms.policy import Policy
 from oneleap.domains.rl.algorithms.rebrac import ReBRAC
-from oneleap.domains.rl.data.transitions import Transitions
+from oneleap.domains.rl.data.transitions import OfflineDataset, Transitions
+from oneleap.domains.rl.data.validation import DIMENSIONS
+from oneleap.domains.rl.nets.config import CriticConfig, NetworkConfig
 from oneleap.domains.rl.nets.critics import Critic
 from oneleap.domains.rl.spec import Spec
 
@@ -129,3 +131,30 @@ def bandit(n: int = 128) -> Iterator[Transitions]:
         reward = 5 - (act[:, 1] - 2.5).abs()
         follows = torch.full_like(act, torch.nan)
         yield Transitions(obs, act, reward, obs, torch.zeros(n), follows)
+
+
+def fields(n=12, obs=3, act=2):
+    rng = np.random.default_rng(0)
+    sizes = {"observations": (n, obs), "next_observations": (n, obs), "actions": (n, act)}
+    found = {name: rng.uniform(-1, 1, sizes.get(name, n)) for name in DIMENSIONS}
+    return found | {"terminals": np.zeros(n, bool), "timeouts": np.arange(n) % 4 == 3}
+
+
+def dataset(reward, bounds, terminal=None, timeout=None, next_obs=None) -> OfflineDataset:
+    n = len(reward)
+    zeros = torch.zeros(n)
+    obs = torch.arange(2.0 * n).reshape(n, 2)
+    return OfflineDataset(
+        obs,
+        torch.zeros(n, 1),
+        torch.as_tensor(reward),
+        obs + 2 if next_obs is None else next_obs,
+        zeros if terminal is None else terminal,
+        zeros if timeout is None else timeout,
+        torch.tensor(bounds),
+    )
+
+
+def images(n: int, size: int = 8, seed: int = 0) -> np.ndarray:
+    g = np.random.default_rng(seed)
+    return g.integers(0, 256, (n, size, size, 3), dtype=np.uint8)

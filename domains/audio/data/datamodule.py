@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from oneleap.core.errors import InputError
-from oneleap.core.training.loaders import Endless, Fixed
+from oneleap.core.training.loaders import Endless, FixedBatches
 from oneleap.core.training.seed import batch_generator
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.audio.wave import SILENCE, find_audio_files, read_wave
@@ -116,10 +116,10 @@ class AudioData(L.LightningDataModule):
         """Endless batches, a function of seed and gradient step."""
         return Endless(self, lambda step, rank: self.batch(batch_generator(self.seed, step, rank)))
 
-    def val_dataloader(self) -> Fixed[Float[Tensor, "1 n"]]:
+    def val_dataloader(self) -> FixedBatches[Float[Tensor, "1 n"]]:
         """The first eight seconds of each validation recording, one recording per batch."""
         most = VALIDATION_S * self.mel.sample_rate
-        return Fixed(
+        return FixedBatches(
             [
                 whole_frames(clip[:most], self.mel.hop).to(self._device)
                 for clip in self.clips[1]

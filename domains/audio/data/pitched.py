@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from oneleap.core.errors import InputError
-from oneleap.core.training.loaders import Fixed
+from oneleap.core.training.loaders import FixedBatches
 from oneleap.domains.audio.data.datamodule import (
     VALIDATION_S,
     AudioData,
@@ -127,10 +127,10 @@ class PitchedAudioData(AudioData):
         """See :meth:`segments`."""
         return self.segments(generator)
 
-    def val_dataloader(self) -> Fixed[PitchedClip]:  # type: ignore[override]
+    def val_dataloader(self) -> FixedBatches[PitchedClip]:  # type: ignore[override]
         """The first eight seconds of each validation recording, one recording per batch."""
         most = round(VALIDATION_S * self.mel.frame_rate)
-        return Fixed(
+        return FixedBatches(
             [
                 PitchedClip(
                     row.wave[:, : most * self.mel.hop].to(self._device),

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from oneleap.core.files import replacing
+from oneleap.core.files import atomic_write
 from oneleap.domains.audio.mel import Mel
 
 
@@ -35,5 +35,5 @@ def plot_spectrograms(
         panel.set_title(title, fontsize=9, loc="left")
         panel.set(xlim=(0, longest), ylabel="band")
     panels[-1].set_xlabel("seconds")
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         figure.savefig(temporary, dpi=110, format="png")

@@ -33,7 +33,7 @@ def bench(
         raise InputError(f"calls and steps must be positive, not {calls} and {steps}")
     import torch
 
-    from oneleap.core.timing import report
+    from oneleap.core.timing import print_measurements
     from oneleap.domains.music.composer.composer import Composer
     from oneleap.domains.music.composer.loading import shipped_composers
     from oneleap.domains.music.evaluation.speed import measure_speed, untrained_composer
@@ -43,4 +43,4 @@ def bench(
     timed = untrained_composer() if chosen is None else Composer.load(chosen)
     figures = measure_speed(timed, steps, calls)
     name = "untrained" if chosen is None else chosen
-    report(f"Music, {name}, {torch.get_num_threads()} threads", figures, json)
+    print_measurements(f"Music, {name}, {torch.get_num_threads()} threads", figures, json)

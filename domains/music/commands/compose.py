@@ -12,6 +12,7 @@ from oneleap.core.errors import InputError
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from oneleap.domains.audio.mel import Mel
     from oneleap.domains.music.composer.optimize import ProgressCallback
     from oneleap.domains.music.composer.session import Composition
 
@@ -127,11 +128,7 @@ def compose(
     piece.wave.save(out)
     took = time.perf_counter() - start
     if not no_picture:
-        from oneleap.domains.music.evaluation.plots import plot_controls
-
-        history = piece.clips[0].optimization.history if piece.clips else {}
-        plot = out.with_suffix(".png")
-        plot_controls(plot, piece.clip_mel, composer.spec.mel, piece.controls, history)
+        _plot(piece, out.with_suffix(".png"), composer.spec.mel)
     print(summary(piece), file=sys.stderr)
     print(f"{out}: {piece.wave.seconds:.1f} s of music in {took:.1f} s", file=sys.stderr)
 
@@ -184,6 +181,14 @@ def _parse_weight(text: str) -> tuple[str, float]:
     if not equals or not 0 < weight < float("inf"):
         raise InputError(f"weight: expected NAME=NUMBER, such as melody=2, not '{text}'")
     return name, weight
+
+
+def _plot(piece: "Composition", path: Path, spec: "Mel") -> None:
+    """Write the plot of a piece."""
+    from oneleap.domains.music.evaluation.plots import plot_controls
+
+    history = piece.clips[0].optimization.history if piece.clips else {}
+    plot_controls(path, piece.clip_mel, spec, piece.controls, history)
 
 
 @contextmanager

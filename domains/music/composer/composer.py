@@ -10,9 +10,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from oneleap.core.errors import InputError, nearest
-from oneleap.core.fields.guidance import Guided
-from oneleap.core.files import replacing
+from oneleap.core.errors import InputError, suggest
+from oneleap.core.fields.guidance import GuidedField
+from oneleap.core.files import atomic_write
 from oneleap.core.hub.pretrained import CARD
 from oneleap.core.objectives import (
     ConsistencyDistillation,
@@ -117,6 +117,9 @@ class Composer:
             vocoder: Vocoder of the same format; the default is Griffin-Lim.
             guidance: Default guidance scale.
 
+        Returns:
+            The composer, in evaluation mode.
+
         Raises:
             InputError: If the parts have different formats, tags or statistics.
         """
@@ -174,6 +177,9 @@ class Composer:
             b: Number of clips.
             seconds: Duration of a clip; see :meth:`frames`.
             generator: Random generator on the CPU.
+
+        Returns:
+            Noise, (b, mels, n), on the composer's device.
         """
         shape = (b, self.spec.mel.n_mels, self.frames(seconds))
         return torch.randn(shape, generator=generator).to(self.device)
@@ -206,7 +212,7 @@ class Composer:
         conditional = _conditioned_field(self.base, condition)
         if scale == 1 or not tags:
             return conditional
-        return Guided(
+        return GuidedField(
             conditional, _conditioned_field(self.base, torch.zeros_like(condition)), scale
         )
 
@@ -258,6 +264,9 @@ class Composer:
             steps: Number of steps.
             tags: Tags of the spec.
             guidance: Guidance scale; see :meth:`student_field`.
+
+        Returns:
+            Spectrograms in the mel format, (b, mels, n).
         """
         field = self.student_field(tags, guidance)
         objective = self.student and self.student.objective
@@ -288,7 +297,7 @@ class Composer:
         for tag in tags:
             if tag not in known:
                 names = ", ".join(known) if known else "this composer has none"
-                raise InputError(f"tags: no '{tag}'{nearest(tag, known)} ({names})")
+                raise InputError(f"tags: no '{tag}'{suggest(tag, known)} ({names})")
         return torch.tensor([float(tag in tags) for tag in known], device=self.device)
 
     def guidance_scale(self, tags: Sequence[str], guidance: float | None) -> float:
@@ -320,7 +329,7 @@ class Composer:
             save_release(self.student, folder / STUDENT, half=half)
         if isinstance(self.vocoder, Vocos):
             save_release(self.vocoder, folder / VOCODER, half=half)
-        with replacing(folder / CARD) as path:
+        with atomic_write(folder / CARD) as path:
             path.write_text(card, encoding="utf-8")
         write_composer_config(folder, self.guidance)
 

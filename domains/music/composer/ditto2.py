@@ -50,6 +50,9 @@ def choose_decode_steps(
         steps: Numbers of steps to try.
         tolerance: Allowed relative increase of the loss.
 
+    Returns:
+        The number of steps, and the spectrograms.
+
     Raises:
         InputError: If there is no number to try, or one is below 1.
     """

@@ -97,6 +97,9 @@ def optimize_latent(
         generator: Random generator of additional candidates.
         progress: Called after each step.
 
+    Returns:
+        The clips, and the result of the optimization.
+
     Raises:
         InputError: If a control or a setting is invalid, the composer has no student, or there is
             no such tag.
@@ -175,6 +178,9 @@ def sample(
         noise: Initial noise.
         settings: Settings of the generation.
         tags: Tags that the composer is conditioned on.
+
+    Returns:
+        The clips; their optimization is empty.
     """
     if settings.method == "ditto2":
         steps = max(settings.decode_steps)

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from oneleap.core.errors import InputError
-from oneleap.core.files import replacing
+from oneleap.core.files import atomic_write
 from oneleap.core.hub.pretrained import CONFIG, read_config
 from oneleap.core.hub.registry import find_shipped, shipped_models
 from oneleap.core.training.release import load_release
@@ -66,7 +66,7 @@ def load_vocoder(folder: Path) -> Vocos:
 def write_composer_config(folder: Path, guidance: float) -> None:
     """Write the ``config.json`` of a composer. It is written last: its folder is then complete."""
     settings = {"class_path": CLASS, "init_args": {"guidance": guidance}}
-    with replacing(folder / CONFIG) as path:
+    with atomic_write(folder / CONFIG) as path:
         path.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
 
 

@@ -131,6 +131,9 @@ def optimize_noise(
         generator: Random generator of the additional candidates.
         progress: Called after each step.
 
+    Returns:
+        The best noise of each row, and its spectrograms and metrics.
+
     Raises:
         InputError: If a setting is out of range, or the loss is not finite in any row.
     """

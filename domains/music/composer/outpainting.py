@@ -77,6 +77,9 @@ def outpaint(
         generator: Random generator of the noise.
         progress: Called after each step of an optimization.
 
+    Returns:
+        The piece, its seams, and the clips that were generated.
+
     Raises:
         InputError: If the start is shorter than the overlap, the overlap is shorter than five
             frames, or a clip is less than six frames longer than the overlap.
@@ -151,6 +154,9 @@ def measure_seams(
         mel: Spectrogram of the piece.
         seams: Start and end frame of each overlap.
         spec: Mel format.
+
+    Returns:
+        The flux of each seam, and the limit.
 
     Raises:
         InputError: If the piece is shorter than five frames.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from oneleap.core.errors import InputError, nearest
+from oneleap.core.errors import InputError, suggest
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.music.controls.base import Control, Intensity, Melody, WeightedControl
 from oneleap.domains.music.controls.clap import load_clap
@@ -112,7 +112,7 @@ class CompositionRequest:
         for name in self.weights:
             if name not in NAMES:
                 raise InputError(
-                    f"weight: no control '{name}'{nearest(name, NAMES)} ({', '.join(NAMES)})"
+                    f"weight: no control '{name}'{suggest(name, NAMES)} ({', '.join(NAMES)})"
                 )
             if name not in self.controls:
                 raise InputError(f"weight: the control {name} is not used")
@@ -139,6 +139,9 @@ def load_audio_controls(
         sample_rate: Sample rate of the vocoder in Hz.
         device: Device of the networks.
 
+    Returns:
+        The controls that the request has, in this order.
+
     Raises:
         InputError: If musicnn or CLAP cannot be loaded.
     """
@@ -162,6 +165,9 @@ def read_controls(
         frames: Number of frames of the piece.
         max_frames: Maximum number of frames that are generated at once. A longer piece cannot
             have a structure.
+
+    Returns:
+        The controls that the request has, with their weights.
 
     Raises:
         InputError: If a file cannot be read or does not fit the piece.

@@ -103,6 +103,9 @@ def load_clap(name: str, text: str, vocode: Vocode, sample_rate: int, device: to
         sample_rate: Sample rate of the vocoder in Hz.
         device: Device of the vocoder's output.
 
+    Returns:
+        The control.
+
     Raises:
         InputError: If ``transformers`` is not installed, or the model cannot be loaded.
     """

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from oneleap.core.errors import InputError, nearest
+from oneleap.core.errors import InputError, suggest
 from oneleap.domains.audio.mel import Mel, filterbank
 from oneleap.domains.audio.stft import stft
 
@@ -163,7 +163,7 @@ def tag_indices(names: Sequence[str]) -> list[int]:
     """
     for name in names:
         if name not in TAGS:
-            raise InputError(f"tags: musicnn has no tag '{name}'{nearest(name, TAGS)}")
+            raise InputError(f"tags: musicnn has no tag '{name}'{suggest(name, TAGS)}")
     return [TAGS.index(name) for name in names]
 
 

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from oneleap.core.errors import InputError, nearest
+from oneleap.core.errors import InputError, suggest
 from oneleap.domains.audio.mel import Mel, log_mel
 from oneleap.domains.audio.wave import SILENCE, Wave, read_wave
 
@@ -54,7 +54,7 @@ def preset_curve(
     """
     if name not in PRESETS:
         raise InputError(
-            f"intensity: no preset '{name}'{nearest(name, PRESETS)} ({', '.join(PRESETS)}; "
+            f"intensity: no preset '{name}'{suggest(name, PRESETS)} ({', '.join(PRESETS)}; "
             "or name a .csv file)"
         )
     levels = PRESETS[name]
@@ -198,6 +198,9 @@ def read_clip(path: str | os.PathLike[str], spec: Mel, control: str) -> Wave:
         path: Sound file.
         spec: Mel format.
         control: Name of the control, for error messages.
+
+    Returns:
+        The recording, resampled.
 
     Raises:
         InputError: If it cannot be read, is silent, truncated, or shorter than two windows.

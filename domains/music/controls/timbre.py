@@ -119,5 +119,8 @@ def mean_cepstrum(
         mel: Spectrogram in the mel format.
         spec: Mel format.
         coefficients: Number of coefficients.
+
+    Returns:
+        Mean cepstrum in dB, (coefficients,).
     """
     return mfcc(mel, spec, coefficients).mean(2)[0]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from oneleap.core.errors import InputError
-from oneleap.core.files import replacing
+from oneleap.core.files import atomic_write
 from oneleap.domains.audio.mel import Mel, log_mel, magnitudes
 from oneleap.domains.audio.stft import stft
 from oneleap.domains.audio.wave import read_wave
@@ -114,9 +114,9 @@ def _write_cache(
         InputError: If the cache cannot be written.
     """
     try:
-        with replacing(features) as temporary:
+        with atomic_write(features) as temporary:
             np.save(temporary, computed, allow_pickle=False)
-        with replacing(info_file) as temporary:
+        with atomic_write(info_file) as temporary:
             temporary.write_text(json.dumps(asdict(info)) + "\n", encoding="utf-8")
     except OSError as error:
         raise InputError(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from oneleap.core.errors import InputError, Notice
-from oneleap.core.training.loaders import Endless, Fixed
+from oneleap.core.training.loaders import Endless, FixedBatches
 from oneleap.core.training.seed import batch_generator
 from oneleap.domains.audio.data.datamodule import validation_split
 from oneleap.domains.audio.mel import Mel
@@ -179,7 +179,7 @@ class MusicData(L.LightningDataModule):
         """Return endless batches that are a function of the seed and the gradient step only."""
         return Endless(self, lambda step, rank: self.batch(batch_generator(self.seed, step, rank)))
 
-    def val_dataloader(self) -> Fixed[MusicBatch]:
+    def val_dataloader(self) -> FixedBatches[MusicBatch]:
         """Return consecutive clips of the validation recordings, at most 8 of each."""
         clips = [
             (i, first)
@@ -189,7 +189,7 @@ class MusicData(L.LightningDataModule):
             )[:8]
         ]
         n = self.batch_size
-        return Fixed(
+        return FixedBatches(
             [
                 MusicBatch(
                     torch.stack([self.clip(*clip) for clip in some]).to(self._device),

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from oneleap.core.errors import InputError
-from oneleap.core.files import replacing
+from oneleap.core.files import atomic_write
 from oneleap.domains.music.data.tunes import DRUM_CHANNEL, Tune
 
 MIDI_SUFFIXES = (".mid", ".midi")
@@ -69,7 +69,7 @@ def write_midi(path: str | os.PathLike[str], tune: Tune) -> None:
             events.append((start, 3, message("note_on", velocity=velocity, **note)))
             events.append((start + length, 2, message("note_off", **note)))
         file.tracks.append(_track(part.name, events))
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         file.save(temporary)
 
 

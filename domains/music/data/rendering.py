@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from oneleap.core.errors import InputError
-from oneleap.core.files import replacing
+from oneleap.core.files import atomic_write
 from oneleap.domains.audio.wave import Wave
 from oneleap.domains.music.data.midi import MIDI_SUFFIXES, read_midi_notes, write_midi
 from oneleap.domains.music.data.tunes import Tune, compose_tune
@@ -51,7 +51,7 @@ class RenderJob(NamedTuple):
 
 
 def find_fluidsynth() -> str:
-    """Find the program.
+    """Return the path of FluidSynth.
 
     Raises:
         InputError: If it is not installed.
@@ -84,7 +84,17 @@ def find_soundfont(given: Path | None) -> Path:
 
 
 def tune_jobs(out: Path, minutes: float, seconds: float, seed: int) -> list[RenderJob]:
-    """Generate tunes of the requested total duration, and write their scores."""
+    """Generate tunes, and write their scores.
+
+    Args:
+        out: Folder of the pieces.
+        minutes: Total duration of the tunes in minutes.
+        seconds: Approximate duration of a tune in seconds.
+        seed: Seed of the tunes.
+
+    Returns:
+        One job per tune.
+    """
     jobs, total, k = list[RenderJob](), 0.0, 0
     while total < 60 * minutes:
         tune = compose_tune(seed * 1_000_000 + k, seconds)
@@ -167,7 +177,7 @@ def write_table(path: Path, jobs: Sequence[RenderJob]) -> float:
     import soundfile
 
     total = 0.0
-    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+    with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS, restval="")
         writer.writeheader()
         for job in jobs:

@@ -144,6 +144,9 @@ def make_cases(
         music: Spectrograms of the clips.
         seed: Seed of the random targets.
 
+    Returns:
+        One case per clip.
+
     Raises:
         InputError: If there is no such control.
     """

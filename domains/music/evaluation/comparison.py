@@ -42,6 +42,9 @@ def evaluation_cases(
         tagger: The musicnn network, or ``None``.
         seed: Seed of the random targets.
 
+    Returns:
+        One case per clip.
+
     Raises:
         InputError: If there is no such control, or it needs a tagger or a trained vocoder.
     """

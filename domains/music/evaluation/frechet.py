@@ -77,6 +77,9 @@ def musicnn_embeddings(
         tagger: The musicnn network.
         waves: Batches of sounds.
         sample_rate: Sample rate of the sounds in Hz.
+
+    Returns:
+        Embeddings of all three-second clips, (m, 200).
     """
     found = [tagger.embed(split_clips(musicnn_spectrogram(wave, sample_rate))) for wave in waves]
     return torch.cat(found)

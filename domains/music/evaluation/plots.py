@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from oneleap.core.errors import InputError
-from oneleap.core.files import replacing
+from oneleap.core.files import atomic_write
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.music.controls.base import Control
 from oneleap.domains.music.features.chroma import PITCH_CLASSES
@@ -59,7 +59,7 @@ def plot_controls(
     if history:
         axes[-1].legend()
     try:
-        with replacing(path) as temporary:
+        with atomic_write(path) as temporary:
             figure.savefig(temporary, dpi=90, format="png")
     except OSError as error:
         raise InputError(f"{path} cannot be written ({error.strerror})") from None

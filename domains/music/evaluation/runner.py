@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from oneleap.core.errors import InputError
-from oneleap.core.files import replacing
+from oneleap.core.files import atomic_write
 from oneleap.core.hub.config import to_config
 from oneleap.core.training.seed import step_generator
 from oneleap.domains.audio.mel import log_mel
@@ -171,7 +171,7 @@ def open_results(path: Path | None, settings: Mapping[str, object]) -> Results:
             raise InputError(f"{path}: line {k} is not a result ({error})") from None
         found[result.control, result.method, result.number] = result
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text("\n".join([*(lines or [head]), ""]), encoding="utf-8")
     return found
 

@@ -116,6 +116,9 @@ def savgol(x: Float[Tensor, "b n"], window: int, order: int = 2) -> Float[Tensor
         x: Curves.
         window: Odd number of frames; it is shortened for curves that are shorter.
         order: Order of the polynomials.
+
+    Returns:
+        Smoothed curves, of the same shape.
     """
     window = min(window, x.shape[1] - 1 + x.shape[1] % 2)
     if window <= order:

@@ -13,14 +13,14 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.func import functional_call, grad_and_value
 
-from oneleap.core.errors import InputError, positive
+from oneleap.core.errors import InputError, require_positive
 from oneleap.core.training.ema import PowerEMA, frozen_copy
 from oneleap.core.training.recipe import Recipe
 from oneleap.core.types import Conditioned, Objective
 from oneleap.domains.rl.algorithms.compiled_step import StepDraw, Weights
-from oneleap.domains.rl.algorithms.config import CriticConfig, NetworkConfig
 from oneleap.domains.rl.algorithms.policy import Policy
 from oneleap.domains.rl.data.transitions import Transitions
+from oneleap.domains.rl.nets.config import CriticConfig, NetworkConfig
 from oneleap.domains.rl.nets.critics import Critic
 from oneleap.domains.rl.spec import Spec
 
@@ -81,7 +81,7 @@ class ActorCritic(Policy):
         recipe: Recipe = Recipe(ema=0.995, compile=True),  # noqa: B008  (frozen)
     ) -> None:
         super().__init__(spec, objective, network=network, residual=residual, recipe=recipe)
-        positive(ema_every=ema_every)
+        require_positive(ema_every=ema_every)
         if isinstance(recipe.ema, PowerEMA):
             raise InputError(f"recipe.ema: {type(self).__name__} takes a decay, not a schedule")
         self.ema_decay: float = recipe.ema

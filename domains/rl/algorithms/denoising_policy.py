@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from oneleap.core.paths.ddpm import DiscreteVPPath
-from oneleap.core.sampling.diffusion import nodes
+from oneleap.core.sampling.diffusion import timesteps
 from oneleap.core.sampling.samplers import DDPMSampler
 from oneleap.core.types import Field
 from oneleap.domains.rl.algorithms.policy import Policy
@@ -54,7 +54,7 @@ def denoising_steps(
         InputError: The schedule has fewer steps.
     """
     found = []
-    for k, then in itertools.pairwise(nodes(schedule, steps)):
+    for k, then in itertools.pairwise(timesteps(schedule, steps)):
         now, left = schedule.alphas_cumprod[k], schedule.alphas_cumprod[then]
         a, b = math.sqrt(now), math.sqrt(1 - now)
         variance = (1 - left) / (1 - now) * (1 - now / left)

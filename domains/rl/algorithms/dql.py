@@ -7,8 +7,8 @@ from oneleap.core.objectives import NoisePrediction
 from oneleap.core.paths.ddpm import VPBetas
 from oneleap.core.training.recipe import Recipe
 from oneleap.domains.rl.algorithms.actor_critic import ActorCritic
-from oneleap.domains.rl.algorithms.config import CriticConfig, NetworkConfig
 from oneleap.domains.rl.algorithms.denoising_policy import DenoisingPolicy
+from oneleap.domains.rl.nets.config import CriticConfig, NetworkConfig
 from oneleap.domains.rl.spec import Spec
 
 

@@ -13,8 +13,8 @@ from oneleap.core.training.recipe import Recipe
 from oneleap.core.types import Conditioned, TrainingBatch
 from oneleap.domains.rl.algorithms.actor_critic import ActorCritic
 from oneleap.domains.rl.algorithms.compiled_step import StepDraw, Weights
-from oneleap.domains.rl.algorithms.config import CriticConfig, NetworkConfig
 from oneleap.domains.rl.data.transitions import Transitions
+from oneleap.domains.rl.nets.config import CriticConfig, NetworkConfig
 from oneleap.domains.rl.spec import Spec
 
 

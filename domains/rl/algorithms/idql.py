@@ -8,10 +8,10 @@ from oneleap.core.objectives import NoisePrediction
 from oneleap.core.paths.ddpm import VPBetas
 from oneleap.core.training.recipe import Recipe
 from oneleap.domains.rl.algorithms.compiled_step import StepDraw, Weights
-from oneleap.domains.rl.algorithms.config import CriticConfig, NetworkConfig
 from oneleap.domains.rl.algorithms.denoising_policy import DenoisingPolicy
 from oneleap.domains.rl.algorithms.iql import ImplicitQ
 from oneleap.domains.rl.data.transitions import Transitions
+from oneleap.domains.rl.nets.config import CriticConfig, NetworkConfig
 from oneleap.domains.rl.spec import Spec
 
 

@@ -6,8 +6,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from oneleap.core.errors import InputError
-from oneleap.domains.rl.algorithms.config import NetworkConfig
 from oneleap.domains.rl.algorithms.ofql import OFQL
+from oneleap.domains.rl.nets.config import NetworkConfig
 from oneleap.domains.rl.nets.vision import PixelCritic, PixelMLP
 from oneleap.domains.rl.spec import Spec
 

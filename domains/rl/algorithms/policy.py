@@ -10,15 +10,15 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from oneleap.core.errors import InputError, positive
+from oneleap.core.errors import InputError, require_positive
 from oneleap.core.nets.mlp import MLP, AtFixedTimes
 from oneleap.core.nets.residual import Residual
 from oneleap.core.sampling.samplers import FlowMapSampler, Sampler, with_steps
 from oneleap.core.training.model import GenerativeModel
 from oneleap.core.training.recipe import Recipe
 from oneleap.core.types import Conditioned, Field, Objective, TrainingBatch
-from oneleap.domains.rl.algorithms.config import NetworkConfig
 from oneleap.domains.rl.data.transitions import Transitions
+from oneleap.domains.rl.nets.config import NetworkConfig
 from oneleap.domains.rl.spec import Spec
 
 
@@ -72,7 +72,7 @@ class Policy(GenerativeModel):
         sampler: Sampler = FlowMapSampler(),  # noqa: B008  (frozen)
         recipe: Recipe = Recipe(ema=0.995, compile=True),  # noqa: B008  (frozen)
     ) -> None:
-        positive(steps=sampler.steps)
+        require_positive(steps=sampler.steps)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(recipe.seed)
             net = self.build(spec, network)
@@ -223,7 +223,9 @@ class Policy(GenerativeModel):
         if not isinstance(net, MLP):
             return self.average
         weight, bias, *_ = net.layers.parameters()
-        self._folded = FoldedNet(replace(net.at(0.0, 1.0), residual=self.residual), weight, bias)
+        self._folded = FoldedNet(
+            replace(net.at_times(0.0, 1.0), residual=self.residual), weight, bias
+        )
         return self._folded.net
 
     def select_action(

@@ -12,8 +12,8 @@ from oneleap.core.training.recipe import Recipe
 from oneleap.core.types import Conditioned, Field
 from oneleap.domains.rl.algorithms.actor_critic import ActorCritic
 from oneleap.domains.rl.algorithms.compiled_step import StepDraw
-from oneleap.domains.rl.algorithms.config import CriticConfig, NetworkConfig
 from oneleap.domains.rl.data.transitions import Transitions
+from oneleap.domains.rl.nets.config import CriticConfig, NetworkConfig
 from oneleap.domains.rl.nets.gaussian import ActionRegression, GaussianField
 from oneleap.domains.rl.spec import Spec
 

@@ -56,7 +56,7 @@ class ActorCriticModule(TrainingModule):
                 optimizer.step()  # no gradients: it changes nothing, and Lightning counts the step
         scheduler.step()
         self.update_average(step.gradient_step, update_actor)
-        self.log_sometimes(logs)
+        self.log_training(logs)
 
     def update_average(self, gradient_step: int, update_actor: bool) -> None:
         """Update the moving average of the policy, unless this gradient step skips it."""

@@ -29,7 +29,7 @@ def bench(
     from rich.console import Console
     from rich.progress import track
 
-    from oneleap.core.timing import gemm_peak, report
+    from oneleap.core.timing import gemm_peak, print_measurements
     from oneleap.domains.rl.evaluation.timing import action_ms, build_policies, step_gflop, step_ms
 
     if not torch.cuda.is_available():
@@ -51,4 +51,6 @@ def bench(
         for name in (f"dql{n}" for n in dql):
             ratio = figures[f"{name}_{what}_ms"] / figures[f"ofql_{what}_ms"]
             figures[f"{name}_over_ofql_{what}"] = ratio
-    report(f"RL on {torch.get_num_threads()} threads, torch {torch.__version__}", figures, json)
+    print_measurements(
+        f"RL on {torch.get_num_threads()} threads, torch {torch.__version__}", figures, json
+    )

@@ -60,7 +60,7 @@ def _draw(data: "OfflineDataset", layout: "Maze", steps: int, out: Path, task: s
     import numpy as np
     from rich.progress import track
 
-    from oneleap.core.files import replacing
+    from oneleap.core.files import atomic_write
     from oneleap.domains.rl.data.pixels import TASK_KEY
     from oneleap.domains.rl.envs.pointmaze_pixels import FRAME_GAP, SIZE, render_images
 
@@ -71,7 +71,7 @@ def _draw(data: "OfflineDataset", layout: "Maze", steps: int, out: Path, task: s
     before = position[np.maximum(np.arange(n) - FRAME_GAP, first)]
     timeout = data.timeout[:n].bool().numpy()
     timeout[-1] = True
-    with replacing(out) as temporary, h5py.File(temporary, "w") as file:
+    with atomic_write(out) as temporary, h5py.File(temporary, "w") as file:
         shape = (n, SIZE, SIZE, 3)
         images = file.create_dataset(
             "observations", shape, np.uint8, chunks=(min(n, 256), *shape[1:]), compression="gzip"

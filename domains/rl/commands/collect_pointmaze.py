@@ -83,10 +83,10 @@ def _metadata(title: str, share: float, references: dict[str, float]) -> dict[st
 
 def _next_command(maze: str, path: str) -> str:
     """The command that trains on the data, with the maze's own configuration or that of umaze."""
-    from oneleap.core.cli.configs import shipped
+    from oneleap.core.cli.configs import shipped_configs
     from oneleap.domains.rl.envs.mazes import maze_named
 
-    own = f"rl/ofql_pointmaze-{maze}" in shipped()
+    own = f"rl/ofql_pointmaze-{maze}" in shipped_configs()
     words = ["oneleap fit --config", f"rl/ofql_pointmaze-{maze if own else 'umaze'}"]
     if not own or path != f"oneleap/pointmaze-{maze}-v0":
         words.append(f"--data.path {path}")

@@ -4,7 +4,7 @@ import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from oneleap.core.errors import InputError, positive
+from oneleap.core.errors import InputError, require_positive
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -59,7 +59,7 @@ def evaluate(
     task = _fitting_task(policy.spec, run)
     n = policy.num_action_samples if num_action_samples is None else num_action_samples
     steps = policy.steps if steps is None else steps
-    positive(episodes=episodes, num_action_samples=n, steps=steps)
+    require_positive(episodes=episodes, num_action_samples=n, steps=steps)
     if noise_scale < 0:
         raise InputError(f"noise_scale must be 0 or more, not {noise_scale}")
     _prepare_selection(policy, n, temperature)

@@ -131,14 +131,14 @@ def sweep(
     Raises:
         InputError: A configuration is missing, or the folder holds another sweep.
     """
-    from oneleap.core.cli.configs import find, run_name
+    from oneleap.core.cli.configs import find_config, run_name
 
     if min(episodes, at_once, threads) < 1:
         raise InputError("episodes, at_once and threads must be positive")
     arguments = tuple(shlex.split(fit))
     plan = SweepPlan(tuple(config.split("+")), setting, arguments, episodes, num_action_samples)
     for name in plan.configs:
-        find(name)
+        find_config(name)
     folder = (out or Path("runs/sweep") / run_name(plan.configs[-1])).absolute()
     return _run(folder, plan, store_sweep(folder, plan, trials(values, seeds)), at_once, threads)
 

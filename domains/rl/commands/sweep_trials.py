@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from oneleap.core.errors import InputError
-from oneleap.core.files import replacing
+from oneleap.core.files import atomic_write
 
 SWEEP = "sweep.json"
 """File of the plan and the trials, in the folder of a sweep."""
@@ -176,6 +176,6 @@ def store_sweep(folder: Path, plan: SweepPlan, wanted: list[Trial]) -> list[Tria
             )
         known = earlier | known
     text = {"plan": asdict(plan), "trials": [(t.value, t.seed) for t in known.values()]}
-    with replacing(folder / SWEEP) as path:
+    with atomic_write(folder / SWEEP) as path:
         path.write_text(json.dumps(text, indent=2) + "\n", encoding="utf-8")
     return list(known.values())

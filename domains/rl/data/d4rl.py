@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneleap.core.errors import InputError
-from oneleap.core.files import replacing
+from oneleap.core.files import atomic_write
 from oneleap.domains.rl.data.transitions import LoadedData, OfflineDataset
 from oneleap.domains.rl.data.validation import (
     DIMENSIONS,
@@ -238,7 +238,7 @@ def write_d4rl(path: Path, episodes: "Sequence[EpisodeBuffer]", env_id: str) -> 
         "terminals": [e.terminations for e in episodes],
         "timeouts": [e.truncations for e in episodes],
     }
-    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+    with atomic_write(path) as temporary, h5py.File(temporary, "w") as file:
         for name, parts in columns.items():
             array = np.concatenate(parts)
             stored = array if array.dtype == bool else array.astype(np.float32)

@@ -5,7 +5,7 @@ from typing import Any
 import lightning as L
 import torch
 
-from oneleap.core.errors import positive
+from oneleap.core.errors import require_positive
 from oneleap.core.training.checkpoints import report_score
 from oneleap.core.training.module import trained_model
 from oneleap.domains.rl.algorithms.policy import Policy
@@ -34,7 +34,7 @@ class EvaluatePolicy(L.Callback):
         num_action_samples: int | None = None,
         seed: int = 0,
     ) -> None:
-        positive(every=every, episodes=episodes)
+        require_positive(every=every, episodes=episodes)
         self.every, self.episodes, self.seed = every, episodes, seed
         self.steps, self.num_action_samples = steps, num_action_samples
 

@@ -8,8 +8,13 @@ from matplotlib.figure import Figure
 
 
 def read_metrics(path: Path) -> dict[str, tuple[list[float], list[float]]]:
-    """Read the steps and values of each metric from a run's ``metrics.csv``."""
+    """Read the steps and values of each metric from a run's ``metrics.csv``.
+
+    A run that was too short to log anything has no such file, and no curves.
+    """
     curves: dict[str, tuple[list[float], list[float]]] = {}
+    if not path.is_file():
+        return curves
     with path.open(newline="") as file:
         for row in csv.DictReader(file):
             for name, value in row.items():

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 from numpy.typing import NDArray
 
-from oneleap.core.files import replacing
+from oneleap.core.files import atomic_write
 from oneleap.domains.rl.envs.mazes import GOAL_RADIUS, Maze, maze_named
 from oneleap.domains.rl.envs.task import Task, observation_vector
 from oneleap.domains.rl.evaluation.rollouts import Act
@@ -44,7 +44,7 @@ def plot_trajectories(
         axes.plot(obs[:, 0], obs[:, 1], linewidth=1, alpha=0.8, color=f"C{k % 10}", zorder=3)
         axes.plot(*obs[0, :2], "o", color=f"C{k % 10}", markersize=4, zorder=3)
     axes.set(xlabel="x (m)", ylabel="y (m)", title=title)
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         figure.savefig(temporary, dpi=100, format="png")
 
 
@@ -71,7 +71,7 @@ def plot_filmstrip(maze: str, obs: NDArray[np.float32], path: Path, frames: int 
         axes.plot(obs[: step + 1, 0], obs[: step + 1, 1], color="C0", linewidth=1, zorder=3)
         axes.plot(*obs[step, :2], "o", color="C3", markersize=7, zorder=5)
         axes.set(xticks=[], yticks=[], title=f"step {step}")
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         figure.savefig(temporary, dpi=100, format="png")
 
 
@@ -110,7 +110,7 @@ def record_video(act: Act, task: Task, path: Path, seed: int) -> str | None:
     except Exception as error:  # OpenGL back ends raise errors of any kind
         reason = " ".join(str(error).split())[:100]
         return f"no video, install Debian's {GL_PACKAGES} (OpenGL failed: {reason})"
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         imageio.mimwrite(temporary, [*frames], format="FFMPEG", fps=fps)
     return None
 

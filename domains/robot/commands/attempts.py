@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from oneleap.core.errors import InputError
-from oneleap.core.files import replacing
+from oneleap.core.files import atomic_write
 from oneleap.domains.robot.data.robomimic_write import Demonstration, write_demos
 from oneleap.domains.robot.demonstrators.mistakes import sample_mistake
 from oneleap.domains.robot.demonstrators.phases import Demonstrator
@@ -169,7 +169,7 @@ def save_attempt(path: Path, demo: Demonstration | None) -> None:
             "rewards": demo.rewards,
             "model": np.asarray(demo.model_xml),
         }
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         np.savez_compressed(temporary, **arrays)
 
 
@@ -289,5 +289,5 @@ def _check_settings(folder: Path, settings: dict[str, Any]) -> None:
             raise InputError(f"{folder} holds attempts of another collection: delete it")
         print(f"continuing from {folder}", file=sys.stderr)
         return
-    with replacing(file) as temporary:
+    with atomic_write(file) as temporary:
         temporary.write_text(json.dumps(settings) + "\n", encoding="utf-8")

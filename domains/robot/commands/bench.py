@@ -27,7 +27,7 @@ def bench(calls: int = 200, steps: int = 100, json: Path | None = None) -> None:
     import torch
 
     from oneleap.core.sampling.samplers import FlowMapSampler
-    from oneleap.core.timing import report
+    from oneleap.core.timing import print_measurements
     from oneleap.domains.robot.envs.panda import panda_env_args
     from oneleap.domains.robot.envs.robosuite import RobotEnv, enable_opengl
     from oneleap.domains.robot.envs.task import Task
@@ -48,4 +48,6 @@ def bench(calls: int = 200, steps: int = 100, json: Path | None = None) -> None:
         env = RobotEnv(task, cameras=cameras)
         figures |= time_control_loop(env, policy, kind, steps)
         env.close()
-    report(f"Robot on {torch.get_num_threads()} threads, torch {torch.__version__}", figures, json)
+    print_measurements(
+        f"Robot on {torch.get_num_threads()} threads, torch {torch.__version__}", figures, json
+    )

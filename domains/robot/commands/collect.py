@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from oneleap.core.errors import InputError, positive
+from oneleap.core.errors import InputError, require_positive
 
 CAMERAS = ("agentview_image", "robot0_eye_in_hand_image")
 """Images that are stored with ``--images``."""
@@ -43,10 +43,10 @@ def robosuite(
     Raises:
         InputError: The file exists, or OUT.parts holds attempts of another collection.
     """
-    from oneleap.core.cli.configs import shipped
+    from oneleap.core.cli.configs import shipped_configs
     from oneleap.domains.robot.commands.attempts import collect_demos
 
-    positive(demos=demos, image_size=image_size)
+    require_positive(demos=demos, image_size=image_size)
     if seed < 0:
         raise InputError(f"seed: {seed} is negative")
     path = out or Path("data/robot", f"{task}{'_image' if images else ''}.hdf5")
@@ -59,5 +59,5 @@ def robosuite(
         f"from {attempts} attempts"
     )
     config = f"robot/dm1{'-image' if images else ''}_{CONFIG_NAMES[task]}"
-    if config in shipped():
+    if config in shipped_configs():
         print(f"next: oneleap fit --config {config} --data.path {path}")

@@ -6,7 +6,7 @@ from functools import cached_property
 import lightning as L
 import torch
 
-from oneleap.core.errors import InputError, Notice, positive
+from oneleap.core.errors import InputError, Notice, require_positive
 from oneleap.core.training.loaders import Endless
 from oneleap.core.training.seed import batch_generator
 from oneleap.domains.robot.data.chunks import ChunkBatch, ChunkDataset, cut_chunks
@@ -61,11 +61,13 @@ class DemonstrationData(L.LightningDataModule):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        positive(batch_size=batch_size, workers=workers, max_episode_steps=max_episode_steps)
+        require_positive(
+            batch_size=batch_size, workers=workers, max_episode_steps=max_episode_steps
+        )
         if not obs:
             raise InputError("obs: at least one low-dimensional observation is needed")
         if demos is not None:
-            positive(demos=demos)
+            require_positive(demos=demos)
         self.path, self.obs, self.cameras = path, tuple(obs), tuple(cameras)
         self.filter_key, self.demos = filter_key, demos
         self.n_obs_steps, self.horizon = n_obs_steps, horizon

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from oneleap.core.errors import InputError, nearest
+from oneleap.core.errors import InputError, suggest
 from oneleap.domains.robot.data.chunks import Demos
 from oneleap.domains.robot.data.frames import CompressedImages, compress_images
 from oneleap.domains.robot.data.robomimic_write import ABSOLUTE_ACTIONS
@@ -138,7 +138,7 @@ def demo_names(path: str, file: Any, filter_key: str | None) -> list[str]:
         if filter_key not in masks:
             have = ", ".join(masks) or "none"
             raise InputError(
-                f"{path}: no filter key '{filter_key}'{nearest(filter_key, masks)} (it has {have})"
+                f"{path}: no filter key '{filter_key}'{suggest(filter_key, masks)} (it has {have})"
             )
         stored = file["mask"][filter_key][()]
         names = {n.decode() if isinstance(n, bytes) else str(n) for n in stored}
@@ -204,7 +204,7 @@ class DemoReader(NamedTuple):
 
     def _array(self, group: Any, key: str, prefix: str = "") -> NDArray[Any]:
         if key not in group:
-            hint = nearest(key, group) or f" (it has {', '.join(group)})"
+            hint = suggest(key, group) or f" (it has {', '.join(group)})"
             raise InputError(f"{self.where}: no {prefix}{key}{hint}")
         try:
             array: NDArray[Any] = group[key][()]

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from oneleap.core.files import replacing
+from oneleap.core.files import atomic_write
 
 ABSOLUTE_ACTIONS = "actions_abs"
 """Name of the data set of absolute actions."""
@@ -68,7 +68,7 @@ def write_demos(
     """
     import h5py
 
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.unlink()
         with h5py.File(temporary, "w") as file:
             total, names, data = 0, list[str](), file.create_group("data")

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from oneleap.core.errors import InputError
-from oneleap.core.files import replacing
+from oneleap.core.files import atomic_write
 from oneleap.domains.robot.evaluation.rollouts import (
     FRAME_INTERVAL,
     EpisodePlayer,
@@ -75,7 +75,7 @@ def write_video(episodes: Sequence[NDArray[np.uint8]], path: Path, hold: int = 5
     import imageio
 
     frames = [f for e in episodes for f in (*e, *[e[-1]] * hold)]
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         imageio.mimwrite(temporary, frames, format="FFMPEG", fps=20 / FRAME_INTERVAL)
 
 
@@ -100,5 +100,5 @@ def contact_sheet(rollouts: Sequence[Rollout], path: Path, title: str) -> None:
         row[0].set_ylabel("success" if rollout.success else "failure")
         row[-1].set_xlabel(f"{rollout.length} steps")
     figure.suptitle(title)
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         figure.savefig(temporary, dpi=100, format="png")

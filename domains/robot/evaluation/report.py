@@ -5,7 +5,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from oneleap.core.errors import InputError, positive
+from oneleap.core.errors import InputError, require_positive
 from oneleap.core.sampling.samplers import Sampler
 from oneleap.domains.robot.evaluation.metrics import metrics_table, rollout_metrics
 from oneleap.domains.robot.evaluation.rank import condition_rank
@@ -42,7 +42,7 @@ def make_player(
     if task is None:
         raise InputError(f"{model}: trained without an environment, so it cannot be evaluated")
     given = {"n_action_steps": n_action_steps, "max_episode_steps": max_steps}
-    positive(**{name: n for name, n in given.items() if n is not None})
+    require_positive(**{name: n for name, n in given.items() if n is not None})
     if n_action_steps is not None and n_action_steps > spec.horizon:
         raise InputError(f"n_action_steps: {n_action_steps} of a chunk of {spec.horizon} actions")
     if temperature is not None and temperature < 0:
@@ -81,7 +81,7 @@ def evaluate_policy(
     Raises:
         InputError: A number is not positive, or the file lacks what the policy observes.
     """
-    positive(rollouts=rollouts)
+    require_positive(rollouts=rollouts)
     assert policy.spec.task is not None
     title = policy.spec.task.name
     rank = None if validation_data is None else condition_rank(policy, validation_data)

@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from oneleap.core.errors import InputError, nearest
-from oneleap.core.losses.dispersion import Dispersion, diagonal, rows
+from oneleap.core.errors import InputError, suggest
+from oneleap.core.losses.dispersion import Dispersion, diagonal, flatten_rows
 from oneleap.core.losses.hooks import ActivationRecorder
 from oneleap.core.losses.metrics import SquaredError
 from oneleap.core.objectives import Dispersed, MeanFlow
@@ -42,7 +42,7 @@ class DM1(Dispersed):
         Raises:
             InputError: The network has no such layer.
         """
-        self._hidden.record_activations(net, stage_names(net, self.layers))
+        self._recorder.record_activations(net, stage_names(net, self.layers))
 
 
 def stage_names(net: nn.Module, layers: tuple[str, ...]) -> tuple[str, ...]:
@@ -62,7 +62,7 @@ def stage_names(net: nn.Module, layers: tuple[str, ...]) -> tuple[str, ...]:
     for name in wanted:
         if name not in net.stages and name not in known:
             raise InputError(
-                f"layers: no layer '{name}'{nearest(name, STAGES)} ({', '.join(STAGES)} or all)"
+                f"layers: no layer '{name}'{suggest(name, STAGES)} ({', '.join(STAGES)} or all)"
             )
     return tuple(net.stages.get(name, name) for name in wanted)
 
@@ -85,7 +85,7 @@ class ReleasedInfoNCE(Dispersion):
 
     def __call__(self, h: Float[Tensor, "b *d"]) -> Float[Tensor, ""]:
         """Compute the term of one layer's features."""
-        z = rows(h)
+        z = flatten_rows(h)
         difference = z.unsqueeze(0) - z.unsqueeze(1)
         d = (difference.square().sum(2) + 1e-12).sqrt()
         s = (-d / self.tau).masked_fill(diagonal(d), -1e9).clamp(-10, 10)
@@ -118,7 +118,7 @@ class ReleasedDM1(Objective):
         repr=False,
         compare=False,
     )
-    _hidden: ActivationRecorder = field(
+    _recorder: ActivationRecorder = field(
         default_factory=ActivationRecorder, init=False, repr=False, compare=False
     )
 
@@ -129,7 +129,7 @@ class ReleasedDM1(Objective):
             InputError: The network is not a policy's.
         """
         names = [name for name, _ in net.named_modules() if name.endswith("context")]
-        self._hidden.record_activations(net, (*stage_names(net, ("cond",)), *names[:1]))
+        self._recorder.record_activations(net, (*stage_names(net, ("cond",)), *names[:1]))
 
     def draw(
         self,
@@ -151,9 +151,9 @@ class ReleasedDM1(Objective):
         if draw.s is None or draw.ramp is None:
             raise ValueError("ReleasedDM1 needs a draw of its own draw()")
         loss = self._meanflow.loss(bound, draw)
-        with self._hidden as hidden:
+        with self._recorder as hidden:
             bound.field(bound.x, draw.ramp, draw.s)
-            terms = [self.dispersion(h) for h in hidden.rows().values()]
+            terms = [self.dispersion(h) for h in hidden.activations().values()]
         dispersion = torch.stack(terms).sum()
         logs = {**loss.logs, "dispersion": dispersion.detach()}
         return replace(loss, per_sample=loss.per_sample + self.weight * dispersion, logs=logs)

@@ -28,7 +28,7 @@ def bench(voice: str | None = None, calls: int = 50, json: Path | None = None) -
         raise InputError(f"calls: {calls} is not positive")
     import torch
 
-    from oneleap.core.timing import report
+    from oneleap.core.timing import print_measurements
     from oneleap.domains.singing.evaluation.speed import measure_speed, untrained
     from oneleap.domains.singing.voice.loading import shipped_singers
     from oneleap.domains.singing.voice.singer import Singer
@@ -37,4 +37,4 @@ def bench(voice: str | None = None, calls: int = 50, json: Path | None = None) -
     chosen = voice if voice is not None else (shipped[0] if shipped else None)
     figures = measure_speed(untrained() if chosen is None else Singer.load(chosen), calls)
     name = "untrained" if chosen is None else chosen
-    report(f"Singing, {name}, {torch.get_num_threads()} threads", figures, json)
+    print_measurements(f"Singing, {name}, {torch.get_num_threads()} threads", figures, json)

@@ -33,7 +33,7 @@ def boundary(
     from rich.console import Console
     from rich.table import Table
 
-    from oneleap.core.files import replacing
+    from oneleap.core.files import atomic_write
     from oneleap.domains.singing.evaluation.boundary import find_boundary
 
     found = find_boundary(run, candidates, steps=steps, limit=limit, seed=seed)
@@ -42,5 +42,5 @@ def boundary(
         table.add_row(str(k), f"{gap:.4f}")
     Console().print(table)
     print(f"K by the classifier: {found.classifier}; by distance: {found.distance}")
-    with replacing(run / "boundary.json") as path:
+    with atomic_write(run / "boundary.json") as path:
         path.write_text(dumps(vars(found), indent=2) + "\n", encoding="utf-8")

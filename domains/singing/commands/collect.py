@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from oneleap.core.errors import InputError
-from oneleap.core.files import replacing
+from oneleap.core.files import atomic_write
 from oneleap.domains.singing.data.recordings import TABLE, cut_song, write_recording, write_table
 from oneleap.domains.singing.scores.musicxml_write import write_musicxml
 from oneleap.domains.singing.scores.score import Score
@@ -146,7 +146,7 @@ def _finish(out: Path, sources: dict[str, str]) -> None:
             segments.append(replace(segment, name=str(segment.extra["name"]), extra={}))
     write_table(out, tuple(segments))
     seconds = sum(segment.seconds for segment in segments)
-    with replacing(out / "README.md") as path:
+    with atomic_write(out / "README.md") as path:
         path.write_text(_card(sources, len(segments), seconds), encoding="utf-8")
     print(f"{out / TABLE}: phrases {len(segments)}, songs {len(sources)}, {seconds / 60:.1f} min")
     print(f"next: oneleap fit --config singing/diffsinger --data.path '[{out}]'")
@@ -193,5 +193,5 @@ def _open_collection(out: Path, settings: dict[str, object]) -> None:
         return
     if (out / TABLE).exists():
         raise InputError(f"{out} holds other recordings: name another folder with --out")
-    with replacing(file) as path:
+    with atomic_write(file) as path:
         path.write_text(json.dumps(settings) + "\n", encoding="utf-8")

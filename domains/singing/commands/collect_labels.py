@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from oneleap.core.errors import InputError
-from oneleap.core.files import replacing
+from oneleap.core.files import atomic_write
 from oneleap.domains.audio.wave import find_audio_files, read_wave
 from oneleap.domains.singing.data.recordings import (
     STEP_S,
@@ -60,7 +60,7 @@ def labels(
     write_table(out, tuple(found))
     license_file = next((p for p in sorted(path.iterdir()) if p.stem.upper() in _LICENSES), None)
     if license_file is not None:
-        with replacing(out / license_file.name) as copy:
+        with atomic_write(out / license_file.name) as copy:
             copy.write_bytes(license_file.read_bytes())
     seconds = sum(segment.seconds for segment in found)
     print(f"{out / TABLE}: phrases {len(found)}, songs {len(sounds)}, {seconds / 60:.1f} min")

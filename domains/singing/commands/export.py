@@ -27,7 +27,7 @@ def export(run: Path, out: Path | None = None) -> None:
     """
     import yaml
 
-    from oneleap.core.files import replacing
+    from oneleap.core.files import atomic_write
     from oneleap.domains.singing.openvpi.dsconfig import configuration_files
     from oneleap.domains.singing.openvpi.singer_graphs import singer_graphs, write_graph
     from oneleap.domains.singing.voice.loading import ACOUSTIC
@@ -53,8 +53,8 @@ def export(run: Path, out: Path | None = None) -> None:
         gap = write_graph(graph, singer, path)
         print(f"{path}: {path.stat().st_size / 2**20:.1f} MiB, largest difference {gap:.1e}")
     for file, values in files.items():
-        with replacing(out / file) as path:
+        with atomic_write(out / file) as path:
             path.write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
     numbers = {"<PAD>": 0} | {phoneme: i + 1 for i, phoneme in enumerate(spec.phonemes)}
-    with replacing(out / "phonemes.json") as path:
+    with atomic_write(out / "phonemes.json") as path:
         path.write_text(json.dumps(numbers, ensure_ascii=False, indent=1), encoding="utf-8")

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
-from oneleap.core.errors import InputError, nearest
+from oneleap.core.errors import InputError, suggest
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.singing.lyrics.phonemizer import SYLLABIC
 from oneleap.domains.singing.segments import timing
@@ -72,7 +72,7 @@ def phoneme_tokens(segment: ScoreSegment, spec: Spec) -> Int[Tensor, "l"]:
                 where = segment.note_location(timing.phoneme_notes(segment, SYLLABIC)[i])
             raise InputError(
                 f"{where}: phoneme {i + 1} is '{phoneme}', which this voice cannot sing"
-                f"{nearest(phoneme, known)} (known: {' '.join(spec.phonemes)})"
+                f"{suggest(phoneme, known)} (known: {' '.join(spec.phonemes)})"
             )
     return torch.tensor([known[phoneme] for phoneme in segment.ph_seq])
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import lightning as L
 
 from oneleap.core.errors import InputError
-from oneleap.core.training.loaders import Endless, Fixed
+from oneleap.core.training.loaders import Endless, FixedBatches
 from oneleap.domains.audio.data.buckets import LengthBuckets
 from oneleap.domains.audio.data.datamodule import validation_split
 from oneleap.domains.audio.mel import Mel
@@ -155,7 +155,7 @@ class SingingData(L.LightningDataModule):
             self, lambda step, rank: self._collate([train[i] for i in buckets(step, rank)])
         )
 
-    def val_dataloader(self) -> Fixed[SingingBatch]:
+    def val_dataloader(self) -> FixedBatches[SingingBatch]:
         """Phrases for validation, in full batches of similar lengths.
 
         The last batch is filled with the first phrases, because an objective may treat fixed
@@ -164,7 +164,7 @@ class SingingData(L.LightningDataModule):
         phrases = sorted(self.features[1], key=lambda phrase: phrase[1].mel.shape[1])
         n = self.batch_size
         filled = [phrases[i % len(phrases)] for i in range(-(-len(phrases) // n) * n)]
-        return Fixed([self._collate(filled[i : i + n]) for i in range(0, len(filled), n)])
+        return FixedBatches([self._collate(filled[i : i + n]) for i in range(0, len(filled), n)])
 
     def _collate(self, phrases: list[PhraseFeatures]) -> SingingBatch:
         return collate([p[0] for p in phrases], [p[1] for p in phrases], self.mel)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from oneleap.core.errors import InputError
-from oneleap.core.files import replacing
+from oneleap.core.files import atomic_write
 from oneleap.domains.audio.wave import SUFFIXES, Wave, write_wave
 from oneleap.domains.singing.segments.segment import Curve, ScoreSegment, Segment
 from oneleap.domains.singing.segments.transcriptions import (
@@ -113,7 +113,7 @@ def write_recording(folder: Path, segment: Segment, wave: Wave) -> None:
             raise ValueError(
                 f"f0 has a value every {segment.f0.step_s} s, but files need {STEP_S} s"
             )
-        with replacing(folder / PITCH / f"{segment.name}.npy") as path:
+        with atomic_write(folder / PITCH / f"{segment.name}.npy") as path:
             np.save(path, segment.f0.values.astype(np.float32), allow_pickle=False)
 
 

@@ -53,7 +53,7 @@ class BoundaryPredictor(nn.Module):
 
     def forward(self, x: Float[Tensor, "b mels n"], t: Float[Tensor, "b"]) -> Float[Tensor, "b"]:
         """Logit of the probability that the spectrogram is a recording."""
-        h = torch.relu(self.inward(x) + self.time(self.times.of(t)).unsqueeze(2))
+        h = torch.relu(self.inward(x) + self.time(self.times.embed(t)).unsqueeze(2))
         h = torch.relu(self.last(torch.relu(self.middle(h))))
         logit: Tensor = self.outward(h.mean(2)).squeeze(1)
         return logit

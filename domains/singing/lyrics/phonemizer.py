@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from oneleap.core.errors import InputError, nearest
-from oneleap.core.files import replacing
+from oneleap.core.errors import InputError, suggest
+from oneleap.core.files import atomic_write
 from oneleap.domains.singing.lyrics.mora import (
     MORAIC_NASAL,
     SOKUON,
@@ -61,7 +61,7 @@ class Phonemizer:
         for syllable in lyric.split():
             entry = self.entries.get(syllable) or self.entries.get(syllable.lower())
             if entry is None:
-                close = nearest(syllable, self.entries)
+                close = suggest(syllable, self.entries)
                 raise InputError(f"'{syllable}' is not in the dictionary{close}")
             found += entry
         return tuple(found)
@@ -139,7 +139,7 @@ def write_dictionary(path: str | os.PathLike[str]) -> None:
     """Write the Japanese morae, in kana and romaji, as a dictionary in openvpi's format."""
     table = {**kana_table(), **romaji_table()}
     lines = [f"{spelling}\t{' '.join(mora)}\n" for spelling, mora in table.items()]
-    with replacing(Path(path)) as temporary:
+    with atomic_write(Path(path)) as temporary:
         temporary.write_text("".join(lines), encoding="utf-8")
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from oneleap.core.errors import InputError
 from oneleap.core.losses.metrics import masked_mean
-from oneleap.core.nets.layers import keep
+from oneleap.core.nets.layers import apply_mask
 from oneleap.core.sampling.samplers import FlowMapSampler, Sampler
 from oneleap.core.training.model import SCORE, GenerativeModel, Validation
 from oneleap.core.training.optim import AdamConfig
@@ -129,7 +129,7 @@ class CurveNet(nn.Module):
         cond = cond + self.place(token_positions(batch.durations, token))
         cond = cond + self.note_place(token_positions(batch.note_durations, note_of_frame))
         cond = cond + self.base((batch.base_pitch.unsqueeze(2) - 60) / 12)
-        return keep(cond, batch.mask.mT).mT
+        return apply_mask(cond, batch.mask.mT).mT
 
     def field(self, cond: Tensor, mask: Tensor, decoder: nn.Module | None = None) -> Conditioned:
         """Field of a decoder under a condition; a dropped condition is zero.

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from oneleap.core.errors import InputError
-from oneleap.core.nets.layers import keep
+from oneleap.core.nets.layers import apply_mask
 from oneleap.core.training.ema import frozen_copy
 from oneleap.core.training.model import SCORE, Trainable, Validation
 from oneleap.core.training.optim import AdamConfig
@@ -112,8 +112,8 @@ class DurationPredictor(nn.Module):
         """Durations in frames: positive, and 0 at padding."""
         real = mask.unsqueeze(2)
         for conv, norm in zip(self.convs, self.norms, strict=True):
-            x = keep(x + nn.functional.gelu(norm(conv(keep(x, real).mT).mT)), real)
-        return keep(self.outward(x).squeeze(2).clamp(max=8.0).exp(), mask)
+            x = apply_mask(x + nn.functional.gelu(norm(conv(apply_mask(x, real).mT).mT)), real)
+        return apply_mask(self.outward(x).squeeze(2).clamp(max=8.0).exp(), mask)
 
 
 class DurationNet(nn.Module):

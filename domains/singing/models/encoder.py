@@ -6,7 +6,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from oneleap.core.nets.attention import Rotation, SelfAttention, rotary_angles
-from oneleap.core.nets.layers import keep
+from oneleap.core.nets.layers import apply_mask
 
 
 class FFTBlock(nn.Module):
@@ -39,9 +39,9 @@ class FFTBlock(nn.Module):
         Returns:
             Outputs, zero at padding.
         """
-        x = keep(x + self.attention(self.before(x), rotation, mask.mT), mask)
-        h = self.widen(keep(self.between(x), mask).mT).mT
-        return keep(x + self.narrow(nn.functional.gelu(h)), mask)
+        x = apply_mask(x + self.attention(self.before(x), rotation, mask.mT), mask)
+        h = self.widen(apply_mask(self.between(x), mask).mT).mT
+        return apply_mask(x + self.narrow(nn.functional.gelu(h)), mask)
 
 
 class FFTEncoder(nn.Module):
@@ -69,8 +69,8 @@ class FFTEncoder(nn.Module):
     ) -> Float[Tensor, "b l c"]:
         """Encoded sequence, zero at padding."""
         real = mask.unsqueeze(2)
-        x = keep(x * math.sqrt(self.width), real)
+        x = apply_mask(x * math.sqrt(self.width), real)
         rotation = rotary_angles(x.shape[1], self.width // self.heads, x)
         for block in self.blocks:
             x = block(x, rotation, real)
-        return keep(self.norm(x), real)
+        return apply_mask(self.norm(x), real)

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from oneleap.core.nets import ConvNeXt1d, LYNXNet, WaveNet
-from oneleap.core.nets.layers import keep
+from oneleap.core.nets.layers import apply_mask
 from oneleap.core.nets.sequence import SequenceNet
 from oneleap.core.types import Conditioned
 from oneleap.domains.audio.sequence import expand_by_duration
@@ -138,9 +138,9 @@ class AuxDecoder(nn.Module):
     ) -> Float[Tensor, "b d n"]:
         """Coarse spectrogram; padded frames have arbitrary values."""
         real = None if mask is None else mask.mT
-        x = keep(self.inward(keep(cond, mask)).mT, real)
+        x = apply_mask(self.inward(apply_mask(cond, mask)).mT, real)
         for block in self.blocks:
-            x = keep(block(x), real)
+            x = apply_mask(block(x), real)
         coarse_mel: Tensor = self.outward(self.norm(x))
         return coarse_mel.mT
 
@@ -214,7 +214,7 @@ class AcousticNet(nn.Module):
         cond = cond + self.pitch((1 + batch.f0.unsqueeze(2) / 700).log())
         if self.curves is not None:
             cond = cond + self.curves(batch.curves)
-        return keep(cond, batch.mask.mT).mT
+        return apply_mask(cond, batch.mask.mT).mT
 
     def coarse_mel(
         self, cond: Float[Tensor, "b c n"], mask: Tensor | None, gradient: float = 0.1

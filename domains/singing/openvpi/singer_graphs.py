@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from oneleap.core.errors import InputError
-from oneleap.core.files import replacing
+from oneleap.core.files import atomic_write
 from oneleap.core.hub.export import onnx_session, write_program
 from oneleap.domains.audio.vocoders.nsf_onnx import NSFGraph
 from oneleap.domains.singing.openvpi.graphs import (
@@ -180,7 +180,7 @@ def write_graph(graph: SingerGraph, singer: Singer, path: Path) -> float:
     dynamic = (*shapes[:named], tuple(shapes[named:])) if named < len(shapes) else tuple(shapes)
     inputs = random_inputs(graph, singer, PHRASE_SIZES[0], 0)
     examples = dict(zip(graph.inputs, inputs, strict=True))
-    with torch.no_grad(), replacing(path) as temporary:
+    with torch.no_grad(), atomic_write(path) as temporary:
         write_program(
             module, examples, graph.outputs, temporary, dynamic_shapes=dynamic, strict=False
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from oneleap.core.errors import InputError
-from oneleap.core.files import replacing
+from oneleap.core.files import atomic_write
 from oneleap.domains.singing.scores.midi import BREATH_TEXT
 from oneleap.domains.singing.scores.score import Score, TimeSignature, bar_beats, onsets
 
@@ -33,7 +33,7 @@ def write_midi(path: str | os.PathLike[str], score: Score) -> None:
     ticks = _ticks_per_quarter(score)
     file = mido.MidiFile(type=1, ticks_per_beat=ticks, charset="utf-8")
     file.tracks += [_conductor_track(score, ticks), _vocal_track(score, ticks)]
-    with replacing(Path(path)) as temporary:
+    with atomic_write(Path(path)) as temporary:
         file.save(temporary)
 
 

@@ -8,7 +8,7 @@ from math import lcm
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from oneleap.core.files import replacing
+from oneleap.core.files import atomic_write
 from oneleap.domains.singing.scores.score import Bar, Note, Score, onsets
 from oneleap.domains.singing.segments.pitch import SHARP_NAMES
 
@@ -31,7 +31,7 @@ _HEADER = (
 
 def write_musicxml(path: str | os.PathLike[str], score: Score) -> None:
     """Write a score to an uncompressed MusicXML file, completely or not at all."""
-    with replacing(Path(path)) as temporary:
+    with atomic_write(Path(path)) as temporary:
         temporary.write_text(musicxml(score), encoding="utf-8")
 
 

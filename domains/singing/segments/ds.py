@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from oneleap.core.errors import InputError
-from oneleap.core.files import replacing
+from oneleap.core.files import atomic_write
 from oneleap.domains.singing.segments.pitch import midi_to_name, name_to_midi
 from oneleap.domains.singing.segments.segment import Curve, Segment
 
@@ -55,7 +55,7 @@ def read_ds(path: str | os.PathLike[str]) -> tuple[Segment, ...]:
 def write_ds(path: str | os.PathLike[str], segments: Sequence[Segment]) -> None:
     """Write segments to a ``.ds`` file, completely or not at all."""
     text = json.dumps([segment_to_ds(s) for s in segments], ensure_ascii=False, indent=2)
-    with replacing(Path(path)) as temporary:
+    with atomic_write(Path(path)) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oneleap.core.errors import InputError
-from oneleap.core.files import replacing
+from oneleap.core.files import atomic_write
 from oneleap.domains.singing.segments.pitch import name_to_midi
 
 TICKS_PER_SECOND = 10_000_000
@@ -111,5 +111,5 @@ def parse_labels(lines: Sequence[str], where: str = "labels") -> tuple[Label, ..
 
 def write_labels(path: str | os.PathLike[str], labels: Sequence[Label]) -> None:
     """Write a label file, completely or not at all."""
-    with replacing(Path(path)) as temporary:
+    with atomic_write(Path(path)) as temporary:
         temporary.write_text("".join(f"{label.line}\n" for label in labels), encoding="utf-8")

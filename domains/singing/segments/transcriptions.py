@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from oneleap.core.errors import InputError
-from oneleap.core.files import replacing
+from oneleap.core.files import atomic_write
 from oneleap.domains.singing.segments.ds import ds_to_segment, segment_to_ds
 from oneleap.domains.singing.segments.segment import Segment
 
@@ -73,7 +73,10 @@ def write_transcriptions(path: str | os.PathLike[str], segments: Sequence[Segmen
     used = {key for row in rows for key in row} - {"offset", "text"}
     other = sorted(used - set(COLUMNS))
     columns = [column for column in COLUMNS if column in used] + other
-    with replacing(Path(path)) as temporary, temporary.open("w", encoding="utf-8", newline="") as f:
+    with (
+        atomic_write(Path(path)) as temporary,
+        temporary.open("w", encoding="utf-8", newline="") as f,
+    ):
         writer = csv.DictWriter(f, columns, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)

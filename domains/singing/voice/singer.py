@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from oneleap.core.errors import InputError
-from oneleap.core.files import replacing
+from oneleap.core.files import atomic_write
 from oneleap.core.hub.pretrained import CARD
 from oneleap.core.sampling.samplers import with_steps
 from oneleap.core.training.release import save_release
@@ -324,5 +324,5 @@ class Singer:
             if model is not None:
                 save_release(model, folder / name, half=half)
         if card is not None:
-            with replacing(folder / CARD) as path:
+            with atomic_write(folder / CARD) as path:
                 path.write_text(card, encoding="utf-8")

@@ -29,7 +29,7 @@ def bench(voice: str | None = None, calls: int = 50, json: Path | None = None) -
         raise InputError(f"calls: {calls} is not positive")
     import torch
 
-    from oneleap.core.timing import report
+    from oneleap.core.timing import print_measurements
     from oneleap.domains.speech.evaluation.latency import measure_latency, untrained_voice
     from oneleap.domains.speech.voice.loading import shipped_voices
     from oneleap.domains.speech.voice.voice import Voice
@@ -37,4 +37,4 @@ def bench(voice: str | None = None, calls: int = 50, json: Path | None = None) -
     name = voice or next(iter(shipped_voices()), None)
     timed = untrained_voice() if name is None else Voice.load(name)
     title = f"Speech, {name or 'untrained'}, {torch.get_num_threads()} threads"
-    report(title, measure_latency(timed, calls), json)
+    print_measurements(title, measure_latency(timed, calls), json)

@@ -15,8 +15,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from oneleap.core.errors import InputError
-from oneleap.core.files import replacing
-from oneleap.core.training.loaders import Endless, Fixed
+from oneleap.core.files import atomic_write
+from oneleap.core.training.loaders import Endless, FixedBatches
 from oneleap.domains.audio.data.buckets import LengthBuckets
 from oneleap.domains.audio.data.datamodule import validation_split
 from oneleap.domains.audio.mel import Mel, log_mel
@@ -160,7 +160,7 @@ class SpeechData(L.LightningDataModule):
         if file.is_file():
             return torch.from_numpy(np.load(file, allow_pickle=False))
         mel = self._compute(path)
-        with replacing(file) as temporary:
+        with atomic_write(file) as temporary:
             np.save(temporary, mel.numpy(), allow_pickle=False)
         return mel
 
@@ -178,11 +178,13 @@ class SpeechData(L.LightningDataModule):
             self, lambda step, rank: collate([train[i] for i in choose(step, rank)], self.mel)
         )
 
-    def val_dataloader(self) -> Fixed[UtteranceBatch]:
+    def val_dataloader(self) -> FixedBatches[UtteranceBatch]:
         """Return the held-out utterances in batches of similar lengths."""
         held_out = sorted(self.utterances[1], key=lambda utterance: utterance.mel.shape[1])
         n = self.batch_size
-        return Fixed([collate(held_out[i : i + n], self.mel) for i in range(0, len(held_out), n)])
+        return FixedBatches(
+            [collate(held_out[i : i + n], self.mel) for i in range(0, len(held_out), n)]
+        )
 
 
 def collate(utterances: Sequence[Utterance], mel: Mel) -> UtteranceBatch:

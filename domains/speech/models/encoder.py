@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from oneleap.core.nets.attention import Rotation, SelfAttention, rotary_angles
-from oneleap.core.nets.layers import keep, zeroed
+from oneleap.core.nets.layers import apply_mask, zero_init
 
 
 class ConvNorm(nn.Module):
@@ -28,7 +28,7 @@ class ConvNorm(nn.Module):
         self, x: Float[Tensor, "b l c"], mask: Bool[Tensor, "b l 1"]
     ) -> Float[Tensor, "b l d"]:
         """Apply the layer."""
-        return keep(torch.relu(self.norm(self.conv(x.mT).mT)), mask)
+        return apply_mask(torch.relu(self.norm(self.conv(x.mT).mT)), mask)
 
 
 class EncoderBlock(nn.Module):
@@ -51,10 +51,10 @@ class EncoderBlock(nn.Module):
         self, x: Float[Tensor, "b l c"], rotation: Rotation, mask: Bool[Tensor, "b l 1"]
     ) -> Float[Tensor, "b l c"]:
         """Apply the block. ``x`` must be zero at padding; the result is, too."""
-        x = keep(x + self.attention(self.norms[0](x), rotation, mask.mT), mask)
-        h = keep(self.norms[1](x), mask)
-        h = keep(torch.relu(self.widen(h.mT)).mT, mask)
-        return keep(x + self.narrow(h.mT).mT, mask)
+        x = apply_mask(x + self.attention(self.norms[0](x), rotation, mask.mT), mask)
+        h = apply_mask(self.norms[1](x), mask)
+        h = apply_mask(torch.relu(self.widen(h.mT)).mT, mask)
+        return apply_mask(x + self.narrow(h.mT).mT, mask)
 
 
 class TextEncoder(nn.Module):
@@ -77,7 +77,7 @@ class TextEncoder(nn.Module):
         self.embedding = nn.Embedding(symbols, width)
         nn.init.normal_(self.embedding.weight, std=width**-0.5)
         self.prenet = nn.ModuleList(ConvNorm(width, width, 5) for _ in range(2))
-        self.bridge = zeroed(nn.Linear(width, width))
+        self.bridge = zero_init(nn.Linear(width, width))
         self.blocks = nn.ModuleList(EncoderBlock(width, heads, hidden) for _ in range(depth))
         self.norm = nn.LayerNorm(width)
 
@@ -86,14 +86,14 @@ class TextEncoder(nn.Module):
     ) -> Float[Tensor, "b l c"]:
         """Encode token ids; the result is zero at padding."""
         real = mask.unsqueeze(2)
-        x = h = keep(self.embedding(tokens) * math.sqrt(self.width), real)
+        x = h = apply_mask(self.embedding(tokens) * math.sqrt(self.width), real)
         for layer in self.prenet:
             h = layer(h, real)
-        x = keep(x + self.bridge(h), real)
+        x = apply_mask(x + self.bridge(h), real)
         rotation = rotary_angles(x.shape[1], self.width // self.heads, x)
         for block in self.blocks:
             x = block(x, rotation, real)
-        return keep(self.norm(x), real)
+        return apply_mask(self.norm(x), real)
 
 
 class SpeakerFiLM(nn.Module):
@@ -109,8 +109,8 @@ class SpeakerFiLM(nn.Module):
 
     def __init__(self, speaker_dim: int, width: int) -> None:
         super().__init__()
-        self.film = zeroed(nn.Linear(speaker_dim, 2 * width))
-        self.tempo = zeroed(nn.Linear(speaker_dim, 1))
+        self.film = zero_init(nn.Linear(speaker_dim, 2 * width))
+        self.tempo = zero_init(nn.Linear(speaker_dim, 1))
 
     def forward(
         self, x: Float[Tensor, "b l c"], speaker: Float[Tensor, "b g"]
@@ -136,7 +136,7 @@ class DurationPredictor(nn.Module):
     def __init__(self, fan_in: int, width: int, typical: float = 5.0) -> None:
         super().__init__()
         self.layers = nn.ModuleList([ConvNorm(fan_in, width, 3), ConvNorm(width, width, 3)])
-        self.outward = zeroed(nn.Linear(width, 1))
+        self.outward = zero_init(nn.Linear(width, 1))
         nn.init.constant_(self.outward.bias, math.log(typical))
 
     def forward(self, x: Float[Tensor, "b l c"], mask: Bool[Tensor, "b l"]) -> Float[Tensor, "b l"]:

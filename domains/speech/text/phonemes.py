@@ -5,7 +5,7 @@ import re
 from functools import lru_cache
 from typing import Any
 
-from oneleap.core.errors import InputError, nearest
+from oneleap.core.errors import InputError, suggest
 from oneleap.domains.speech.text.symbols import PUNCTUATION, canonical_ipa
 
 _MARKS = re.compile(rf"\s*([{re.escape(PUNCTUATION.replace(chr(39), '').replace('-', ''))}]+)\s*")
@@ -29,7 +29,7 @@ def _backend(language: str) -> Any:
     EspeakWrapper.set_data_path(espeakng_loader.get_data_path())
     known = EspeakBackend.supported_languages()
     if language not in known:
-        raise InputError(f"language: espeak-ng has no '{language}'{nearest(language, known)}")
+        raise InputError(f"language: espeak-ng has no '{language}'{suggest(language, known)}")
     silent = logging.getLogger("oneleap.espeak")
     silent.setLevel(logging.CRITICAL)
     return EspeakBackend(

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from oneleap.core.errors import InputError, nearest
+from oneleap.core.errors import InputError, suggest
 
 PAD, START, END = "_", "^", "$"
 """Padding of a batch, and the silence before and after speech, which also gets frames."""
@@ -58,7 +58,7 @@ def check_symbols(ipa: str, symbols: Sequence[str], where: str) -> None:
             name = unicodedata.name(symbol, "unnamed")
             raise InputError(
                 f"{where}: '{symbol}' ({name}, character {place + 1}) is no symbol of this model"
-                f"{nearest(symbol, known)}"
+                f"{suggest(symbol, known)}"
             )
 
 

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from oneleap.core.errors import InputError
-from oneleap.core.files import replacing
+from oneleap.core.files import atomic_write
 from oneleap.core.hub.config import class_path
 from oneleap.core.hub.pretrained import CARD
 from oneleap.core.hub.registry import find_shipped, shipped_models
@@ -75,5 +75,5 @@ def load_vocoder(folder: Path) -> Vocos:
 
 def write_card(folder: Path, card: str) -> None:
     """Write the model card of a voice."""
-    with replacing(folder / CARD) as path:
+    with atomic_write(folder / CARD) as path:
         path.write_text(card, encoding="utf-8")

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from oneleap.core.errors import InputError, nearest
+from oneleap.core.errors import InputError, suggest
 from oneleap.core.training.release import save_release
 from oneleap.domains.audio.mel import check_compatible
 from oneleap.domains.audio.sequence import sequence_mask
@@ -284,7 +284,7 @@ class Voice:
         """
         names = self.acoustic.spec.speakers
         if name is not None and name not in names:
-            raise InputError(f"speaker: no '{name}'{nearest(name, names)} ({', '.join(names)})")
+            raise InputError(f"speaker: no '{name}'{suggest(name, names)} ({', '.join(names)})")
         return 0 if name is None else names.index(name)
 
     def save(self, folder: str | os.PathLike[str], *, card: str = "", half: bool = True) -> None:

@@ -84,3 +84,11 @@ def test_a_translated_description_builds() -> None:
     pairs = described("oneleap.core.times.TimePairs", times=times, p_equal=0.5)
     built = from_config(migrate(pairs, described=True))
     assert built.times.mean == -0.4
+
+
+def test_plain_items_of_a_list_are_translated(tables: ModuleType) -> None:
+    vars(tables)["ITEMS"] = {"old_parts": "Part"}
+    vars(tables)["ARGUMENTS"]["Part"] = {"share": "weight"}
+    old = described("oneleap.domains.toy.old.Old", old_parts=[{"share": 0.5, "name": "a"}])
+    found = migrate(old)["init_args"]["old_parts"]
+    assert found == [{"weight": 0.5, "name": "a"}]

@@ -106,6 +106,6 @@ def test_an_mlp_at_fixed_times_equals_the_mlp() -> None:
     net = MLP(3, 2, width=16).double()
     z, s = torch.randn(5, 3, dtype=torch.float64), torch.randn(5, 2, dtype=torch.float64)
     r, t = torch.full((5,), 0.2, dtype=torch.float64), torch.full((5,), 0.7, dtype=torch.float64)
-    fixed = net.at(0.2, 0.7)
+    fixed = net.at_times(0.2, 0.7)
     torch.testing.assert_close(fixed(z, t, r, s), net(z, r, t, s))
     assert not torch.allclose(fixed(z, r, t, s), net(z, r, r, s))

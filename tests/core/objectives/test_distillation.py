@@ -24,7 +24,7 @@ from torch import Tensor
 
 from oneleap.core.errors import InputError
 from oneleap.core.fields.flow_map import teacher_pairs
-from oneleap.core.fields.guidance import Guided
+from oneleap.core.fields.guidance import GuidedField
 from oneleap.core.nets.mlp import MLP
 from oneleap.core.objectives import DirectDistillation, FlowMatching, Reflow
 from oneleap.core.objectives import direct_distillation as direct_module
@@ -150,7 +150,7 @@ def test_the_teacher_is_guided_if_a_scale_is_given(objective: Distils) -> None:
     given = Conditioned(teacher, (cond,), (torch.zeros(1, 1).double(),))
     dropped = Conditioned(teacher, (0 * cond,))
     batch = TrainingBatch(field=Conditioned(net, (cond,)), x=x, teacher=given)
-    by_hand = replace(batch, teacher=Guided(given, dropped, 1.5))
+    by_hand = replace(batch, teacher=GuidedField(given, dropped, 1.5))
     guided = replace(objective, guidance=1.5)
     got, wanted, plain = (
         o(b, seeded()).per_sample
@@ -262,7 +262,7 @@ COMPILED = """
 import torch
 from oneleap.core.nets.mlp import MLP
 from oneleap.core.objectives import DirectDistillation, Reflow
-from oneleap.core.fields.guidance import Guided
+from oneleap.core.fields.guidance import GuidedField
 from oneleap.core.types import Conditioned, TrainingBatch
 
 torch.manual_seed(0)
@@ -272,7 +272,7 @@ for objective in (Reflow(steps=2, guidance=2.0), DirectDistillation(steps=2, cli
     def loss(x, draw):
         given = Conditioned(teacher, (cond,), (torch.zeros(1, 2),))
         if objective.guidance is None:
-            given = Guided(given, Conditioned(teacher, (-cond,)), 2.0, (0.2, 0.8))
+            given = GuidedField(given, Conditioned(teacher, (-cond,)), 2.0, (0.2, 0.8))
         batch = TrainingBatch(field=Conditioned(net, (cond,)), x=x, teacher=given)
         return objective.loss(batch, draw).per_sample.mean()
 

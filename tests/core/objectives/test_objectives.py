@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from support.exact import Gaussian, on_trajectory, seeded
 from torch import Tensor, nn
 
-from oneleap.core.fields.guidance import Guided
+from oneleap.core.fields.guidance import GuidedField
 from oneleap.core.losses.metrics import AdaptiveSquaredError, Metric, SquaredError
 from oneleap.core.nets.mlp import MLP
 from oneleap.core.objectives.flow_matching import FlowMatching
@@ -252,7 +252,7 @@ def test_conditions_follow_their_rows_through_both_branches() -> None:
 
 def test_a_guided_teacher_hands_on_its_guidance() -> None:
     objective = SplitMeanFlow(TimePairs(Uniform(), p_equal=1.0), Recorder())
-    teacher = Guided(Gaussian(1.0, 0.5), Gaussian(-1.0, 0.5), 2.0)
+    teacher = GuidedField(Gaussian(1.0, 0.5), Gaussian(-1.0, 0.5), 2.0)
     x = noise(6, 2)
     draw = objective.draw(x, seeded())
     objective.loss(TrainingBatch(field=Gaussian(), x=x, teacher=teacher), draw)

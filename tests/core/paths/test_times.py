@@ -86,9 +86,9 @@ def test_rounding_never_pins_rows_that_have_equal_times() -> None:
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ({"deployed": (0,)}, "numbers of steps from 1 up"),
-        ({"deployed": (1,), "p_deployed": 0.6}, "p_deployed is a share"),
-        ({"deployed": (1,), "p_deployed": 0.0}, "p_deployed is a share"),
+        ({"deployed": (0,)}, "must list positive numbers of steps"),
+        ({"deployed": (1,), "p_deployed": 0.6}, "p_deployed must be above 0"),
+        ({"deployed": (1,), "p_deployed": 0.0}, "p_deployed must be above 0"),
     ],
 )
 def test_intervals_no_sampler_has_and_shares_there_is_no_room_for_are_refused(

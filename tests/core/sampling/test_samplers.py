@@ -16,7 +16,7 @@ from oneleap.core.paths.base import LinearPath
 from oneleap.core.paths.ddpm import CosineBetas, DiscreteVPPath, LinearBetas, VPBetas
 from oneleap.core.paths.edm import EDM, Karras
 from oneleap.core.sampling.consistency import consistency, gamma_sampling
-from oneleap.core.sampling.diffusion import ddim, ddpm, edm, nodes, plms
+from oneleap.core.sampling.diffusion import ddim, ddpm, edm, plms, timesteps
 from oneleap.core.sampling.ode import sample
 
 Sampler = Callable[..., Tensor]
@@ -156,7 +156,7 @@ def test_edm_in_one_step_is_the_mean_of_the_data() -> None:
 def test_eulers_step_is_the_same_under_every_path() -> None:
     """DDIM, EDM's Euler and the linear path's hold the two means fixed: one and the same."""
     e, schedule = randn(5, 2), CosineBetas()
-    times = schedule.time(torch.tensor(nodes(schedule, 10)).double())
+    times = schedule.time(torch.tensor(timesteps(schedule, 10)).double())
     z, _ = schedule.to_linear(e, full(5, schedule.steps))
     for t, r in itertools.pairwise(times):
         z = z - (t - r) * TRUTH(z, t.expand(5), t.expand(5))

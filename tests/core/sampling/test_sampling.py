@@ -9,7 +9,7 @@ from support.exact import Gaussian, seeded
 from torch import Tensor
 
 from oneleap.core.errors import InputError
-from oneleap.core.fields.guidance import Guided
+from oneleap.core.fields.guidance import GuidedField
 from oneleap.core.fields.jvp import total_derivative
 from oneleap.core.sampling.ode import euler, heun, sample, time_grid
 from oneleap.core.types import Field
@@ -104,17 +104,19 @@ def test_guidance_extrapolates_from_null_to_condition(scale: float) -> None:
     cond, null = Gaussian(1.0, 0.5), Gaussian(-1.0, 0.8)
     z, r, t = noise(6, 2), torch.rand(6).double() / 2, torch.rand(6).double() / 2 + 0.5
     wanted = (1 - scale) * null(z, r, t) + scale * cond(z, r, t)
-    torch.testing.assert_close(Guided(cond, null, scale)(z, r, t), wanted)
+    torch.testing.assert_close(GuidedField(cond, null, scale)(z, r, t), wanted)
 
 
 def test_guidance_in_an_interval_depends_on_the_time_where_a_step_starts() -> None:
     cond, null = Gaussian(1.0, 0.5), Gaussian(-1.0, 0.8)
     t = torch.tensor([0.1, 0.3, 0.5, 0.7, 0.9], dtype=torch.float64)
     z, r = noise(5, 2), t - 0.1
-    some = Guided(cond, null, 3.0, (0.3, 0.7))
+    some = GuidedField(cond, null, 3.0, (0.3, 0.7))
     inside = torch.tensor([False, True, True, True, False])
     wanted = torch.where(
-        inside.unsqueeze(1), Guided(cond, null, 3.0)(z, r, t), Guided(cond, null, 1.0)(z, r, t)
+        inside.unsqueeze(1),
+        GuidedField(cond, null, 3.0)(z, r, t),
+        GuidedField(cond, null, 1.0)(z, r, t),
     )
     torch.testing.assert_close(some(z, r, t), wanted)
     assert torch.equal(some(z, r, t)[~inside], cond(z, r, t)[~inside])
@@ -124,17 +126,17 @@ def test_guidance_in_an_interval_depends_on_the_time_where_a_step_starts() -> No
 
 def test_a_sampler_is_guided_on_its_way_through_the_interval_only() -> None:
     cond, null, e = Gaussian(1.0, 0.5), Gaussian(-1.0, 0.8), noise(6, 2)
-    z = euler(Guided(cond, null, 3.0, (0.4, 0.6)), e, steps=10)
+    z = euler(GuidedField(cond, null, 3.0, (0.4, 0.6)), e, steps=10)
     plain = e
     for k in range(10):
         t = torch.full((6,), 1 - k / 10, dtype=torch.float64)
         scale = 3.0 if k in (4, 5, 6) else 1.0
-        plain = plain - Guided(cond, null, scale)(plain, t, t) / 10
+        plain = plain - GuidedField(cond, null, scale)(plain, t, t) / 10
     torch.testing.assert_close(z, plain)
 
 
 def test_an_interval_has_a_forward_derivative() -> None:
-    some = Guided(Gaussian(1.0, 0.5), Gaussian(-1.0, 0.8), 3.0, (0.2, 0.8))
+    some = GuidedField(Gaussian(1.0, 0.5), Gaussian(-1.0, 0.8), 3.0, (0.2, 0.8))
     z, v = noise(4, 2), noise(4, 2).cos()
     r, t = torch.zeros(4).double(), torch.tensor([0.1, 0.4, 0.6, 0.9]).double()
     u, slope = total_derivative(some, z, r, t, v)
@@ -146,7 +148,7 @@ def test_an_interval_has_a_forward_derivative() -> None:
 @pytest.mark.parametrize("interval", [(0.6, 0.4), (-0.1, 0.5), (0.5, 1.1)])
 def test_what_is_no_interval_is_refused(interval: tuple[float, float]) -> None:
     with pytest.raises(InputError, match="interval must be two rising times"):
-        Guided(Gaussian(), Gaussian(), 2.0, interval)
+        GuidedField(Gaussian(), Gaussian(), 2.0, interval)
 
 
 @pytest.mark.parametrize("sampler", [sample, euler, heun])
@@ -161,6 +163,6 @@ def test_samplers_leave_the_noise_alone_and_keep_its_dtype(
 
 
 def test_guidance_of_two_equal_fields_changes_nothing() -> None:
-    field: Field = Guided(Gaussian(), Gaussian(), 7.0)
+    field: Field = GuidedField(Gaussian(), Gaussian(), 7.0)
     e = noise(6, 2)
     torch.testing.assert_close(sample(field, e), sample(Gaussian(), e))

@@ -20,7 +20,7 @@ from oneleap.core.training.checkpoints import (
     Checkpoints,
     report_score,
 )
-from oneleap.core.training.loaders import Fixed
+from oneleap.core.training.loaders import FixedBatches
 from oneleap.core.training.logger import RunLogger
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec.*:FutureWarning")
@@ -120,7 +120,7 @@ def test_a_checkpoint_is_never_within_a_step_of_several_batches(tmp_path: Path) 
         logger=False,
         max_steps=7,
     )
-    trainer.fit(model, Fixed([torch.zeros(1)] * 24))
+    trainer.fit(model, FixedBatches([torch.zeros(1)] * 24))
     assert model.at == [(2, 6), (4, 12), (6, 18), (7, 21)]
 
 

@@ -7,7 +7,7 @@ import lightning as L
 import pytest
 import torch
 
-from oneleap.core.training.loaders import Endless, Fixed
+from oneleap.core.training.loaders import Endless, FixedBatches
 from oneleap.core.training.seed import batch_generator
 
 
@@ -55,6 +55,6 @@ def test_what_goes_wrong_in_a_thread_is_not_lost() -> None:
 
 
 def test_fixed_batches_come_again() -> None:
-    batches = Fixed([1, 2, 3])
+    batches = FixedBatches([1, 2, 3])
     assert len(batches) == 3
     assert list(batches) == list(batches) == [1, 2, 3]

@@ -15,7 +15,7 @@ from oneleap.core.nets import MLP
 from oneleap.core.objectives import Dispersed, FlowMatching, MeanFlow, SplitMeanFlow
 from oneleap.core.training import model as models
 from oneleap.core.training.ema import PowerEMA
-from oneleap.core.training.loaders import Fixed
+from oneleap.core.training.loaders import FixedBatches
 from oneleap.core.training.model import Validation
 from oneleap.core.training.module import TrainingModule, ValidatingModule, trained_model
 from oneleap.core.training.optim import AdamConfig
@@ -316,7 +316,7 @@ def test_figures_of_validation_are_means_weighted_by_rows() -> None:
     run, model = trainer(1), Validated(FlowMatching())
     module = model.lightning_module()
     assert isinstance(module, ValidatingModule)
-    found = run.validate(module, Fixed([batch(n=2), batch(n=6)]), verbose=False)
+    found = run.validate(module, FixedBatches([batch(n=2), batch(n=6)]), verbose=False)
     assert found == [{"eval/number": 0.75}]  # the score is not logged
     assert run.callback_metrics[models.SCORE] == 9.25
 

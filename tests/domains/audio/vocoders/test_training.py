@@ -57,7 +57,7 @@ def test_training_starts_from_another_vocoder(tmp_path: Path) -> None:
     model = VocoderTraining(MEL, width=8, hidden=8, depth=1, init_from=start)
     for weights in (model.vocoder.state_dict(), model.average.state_dict()):
         assert all(torch.equal(weights[name], w) for name, w in source.average.state_dict().items())
-    with pytest.raises(InputError, match="size"):
+    with pytest.raises(InputError, match="shape"):
         VocoderTraining(MEL, width=16, hidden=8, depth=1, init_from=start)
     with pytest.raises(InputError, match="floor"):
         VocoderTraining(replace(MEL, floor=1e-3), width=8, hidden=8, depth=1, init_from=start)

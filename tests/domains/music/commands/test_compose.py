@@ -1,5 +1,7 @@
 """``oneleap compose``: sounds, plots, and mistakes in one line."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -31,9 +33,9 @@ def test_the_command_writes_a_sound_and_a_plot(
     assert run(*words, "--tags", "calm", "--weight", "melody=2", "--decode", "1") == 0
     assert soundfile.info(out).samplerate == RATE
     assert out.with_suffix(".png").stat().st_size > 1000
-    told = capsys.readouterr().err
+    printed = capsys.readouterr().err
     for name in ("intensity", "melody", "timbre", "1 decoding steps", "s of music"):
-        assert name in told
+        assert name in printed
 
 
 @pytest.mark.parametrize(
@@ -54,8 +56,8 @@ def test_every_kind_of_piece_has_a_plot(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    asked = ["--intensity", "hill", "--weight", "intensity=2", "--steps", "1", "-o", "out.wav"]
-    assert run("--model", str(composer_folder), *words, *asked) == 0
+    others = ["--intensity", "hill", "--weight", "intensity=2", "--steps", "1", "-o", "out.wav"]
+    assert run("--model", str(composer_folder), *words, *others) == 0
     assert Path("out.png").stat().st_size > 1000
 
 
@@ -114,3 +116,41 @@ def test_mistakes_are_one_line(
     assert expected in error
     assert "\n" not in error
     assert sorted(path.name for path in tmp_path.iterdir()) == ["song.wav", "tune.mid"]
+
+
+COLD_START = """
+import sys
+from oneleap.domains.main import main
+
+assert main(["compose", *sys.argv[1:]]) == 0
+print(*sys.modules)
+"""
+
+NOT_IMPORTED = (
+    "lightning",
+    "torchmetrics",
+    "tensorboard",
+    "torch._dynamo",
+    "torch._inductor",
+    "torchaudio",
+    "librosa",
+    "matplotlib",
+    "mido",
+    "numba",
+    "pandas",
+    "pyworld",
+    "scipy",
+    "sklearn",
+    "soxr",
+)
+"""Modules that the command does not need to generate a clip without a plot."""
+
+
+def test_the_command_imports_only_what_it_needs(composer_folder: Path, tmp_path: Path) -> None:
+    argv = ["--model", str(composer_folder), "--intensity", "rise", "--seconds", "1"]
+    argv += ["--steps", "1", "--no-picture", "-o", str(tmp_path / "out.wav")]
+    done = subprocess.run(
+        [sys.executable, "-c", COLD_START, *argv], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert not set(NOT_IMPORTED) & set(done.stdout.split())

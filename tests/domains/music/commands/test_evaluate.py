@@ -55,6 +55,7 @@ def test_the_command_evaluates_and_continues_where_it_stopped(
     controls = ["--controls", '["intensity","inpaint"]']
     assert main([*words, *controls, "--targets", "2", "--ditto_targets", "1"]) == 0
     found = json.loads(out.read_text())
+    assert json.loads((tmp_path / "composer" / "evaluation.json").read_text()) == found
     assert found["intensity_ditto_targets"] == 1
     assert found["inpaint_ditto2_targets"] == 2
     assert all(np.isfinite(value) for value in found.values())
@@ -66,7 +67,7 @@ def test_the_command_evaluates_and_continues_where_it_stopped(
     assert again[:-1] == lines[:-1]
     assert json.loads(again[-1])["metric"] == json.loads(lines[-1])["metric"]
     capsys.readouterr()
-    for wrong, told in (
+    for wrong, expected in (
         (["--targets", "99"], "99 targets need one each"),
         (["--targets", "0"], "positive"),
         (["--methods", '["magic"]'], "no 'magic'"),
@@ -77,7 +78,7 @@ def test_the_command_evaluates_and_continues_where_it_stopped(
         ([*controls, "--targets", "2", "--seed", "-1"], "seed: must not be negative"),
     ):
         assert main([*words, *wrong]) == 2
-        assert told in capsys.readouterr().err
+        assert expected in capsys.readouterr().err
     rows.write_text(f"{lines[0]}\n{{}}\n")
     assert main([*words, *controls, "--targets", "2"]) == 2
     assert "line 2 is not a result" in capsys.readouterr().err

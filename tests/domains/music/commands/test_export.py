@@ -43,7 +43,7 @@ from pathlib import Path
 from oneleap.core.hub.export import difference, load
 from oneleap.domains.main import main
 from oneleap.domains.music.composer.composer import Composer
-from oneleap.domains.music.composer.graph import graph_of
+from oneleap.domains.music.composer.graph import composer_graph
 from support.tiny_music import model, vocoder
 from oneleap.core.objectives import ConsistencyTrajectory
 
@@ -51,12 +51,12 @@ torch.set_num_threads(1)
 assert main(["composer", "a", "b", "c", "mine"]) == 0
 assert main(["export", "mine", "--format", sys.argv[1], "--seconds", "0.5"]) == 0
 path = next(Path("mine").glob("composer.*"))
-graph = graph_of(Composer.load("mine"), 0.5)
+graph = composer_graph(Composer.load("mine"), 0.5)
 assert graph.inputs == ("noise", "tags", "guidance")
 assert difference(graph, load(path, graph, sys.argv[1])) < 1e-4
 assert path.name in Path("mine/README.md").read_text()
 student = model(ConsistencyTrajectory(guidance=(1.0, 4.0)), seed=8)
-other = graph_of(Composer.from_parts(model(), student, vocoder()), 0.5)
+other = composer_graph(Composer.from_parts(model(), student, vocoder()), 0.5)
 assert difference(other, load(path, other, sys.argv[1])) > 1e-2
 print("agrees")
 """

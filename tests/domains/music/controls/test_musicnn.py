@@ -112,7 +112,7 @@ def test_tags_have_numbers() -> None:
 
 
 def vocode(mel: Tensor) -> Tensor:
-    """Noise whose level is the musicnn_spectrogram's: a vocoder of one line."""
+    """A simple vocoder: noise whose level is the mean of the spectrogram."""
     g = torch.Generator().manual_seed(0)
     return mel.mean(1).repeat_interleave(256, 1) * torch.randn(1, mel.shape[2] * 256, generator=g)
 

@@ -83,10 +83,10 @@ def test_bad_curves_are_reported_in_one_line(kind: str, tmp_path: Path) -> None:
     text, words = BAD_CURVES[kind]
     path = tmp_path / "curve.csv"
     path.write_text(text)
-    with pytest.raises(InputError) as told:
+    with pytest.raises(InputError) as raised:
         target(str(path))
-    assert words in str(told.value)
-    assert "\n" not in str(told.value)
+    assert words in str(raised.value)
+    assert "\n" not in str(raised.value)
 
 
 def test_missing_and_unreadable_curves_are_refused(tmp_path: Path) -> None:

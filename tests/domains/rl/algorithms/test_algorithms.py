@@ -10,7 +10,7 @@ import pytest
 import torch
 from support.tiny_rl import ALGORITHMS, TINY, bandit, seeded
 
-from oneleap.core.cli.configs import shipped
+from oneleap.core.cli.configs import shipped_configs
 from oneleap.core.hub.pretrained import load_pretrained
 from oneleap.core.objectives import FlowMatching
 from oneleap.domains.main import main
@@ -96,7 +96,7 @@ def test_the_command_evaluates_a_policy_its_own_way(
         assert json.loads((tmp_path / "evaluation.json").read_text())["temperature"] == 0.03
 
 
-@pytest.mark.parametrize("config", [name for name in shipped() if name.endswith("_d4rl")])
+@pytest.mark.parametrize("config", [name for name in shipped_configs() if name.endswith("_d4rl")])
 def test_its_configuration_trains(
     config: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,10 +19,10 @@ from torch import Tensor, nn
 from oneleap.core.errors import InputError
 from oneleap.core.paths.ddpm import VPBetas
 from oneleap.core.sampling.diffusion import ddpm
-from oneleap.domains.rl.algorithms.config import CriticConfig
 from oneleap.domains.rl.algorithms.denoising_policy import ancestral_sampling, denoising_steps
 from oneleap.domains.rl.algorithms.dql import DQL
 from oneleap.domains.rl.data.transitions import Transitions
+from oneleap.domains.rl.nets.config import CriticConfig
 from oneleap.domains.rl.spec import Spec
 
 

@@ -14,10 +14,10 @@ from oneleap.core.objectives import FlowMatching, MeanFlow, SplitMeanFlow
 from oneleap.core.training.ema import PowerEMA
 from oneleap.core.training.optim import AdamConfig
 from oneleap.core.training.recipe import Recipe
-from oneleap.domains.rl.algorithms.config import CriticConfig, NetworkConfig
 from oneleap.domains.rl.algorithms.ofql import OFQL
 from oneleap.domains.rl.algorithms.policy import Policy
 from oneleap.domains.rl.data.transitions import Transitions
+from oneleap.domains.rl.nets.config import CriticConfig, NetworkConfig
 from oneleap.domains.rl.nets.critics import Critic
 from oneleap.domains.rl.spec import Spec
 
@@ -191,7 +191,7 @@ def test_a_high_temperature_selects_all_actions_alike(spec: Spec) -> None:
     [
         (lambda: {"network": NetworkConfig(width=0)}, "width: 0 is not positive"),
         (lambda: {"network": NetworkConfig(depth=0)}, "depth: 0 is not positive"),
-        (lambda: {"network": NetworkConfig(time_dim=63)}, "time_dim: 63 is no even number"),
+        (lambda: {"network": NetworkConfig(time_dim=63)}, "time_dim: 63 is not an even number"),
         (lambda: {"critic_config": CriticConfig(backup_actions=0)}, "backup_actions: 0 is not"),
         (lambda: {"critic_config": CriticConfig(tau=0.0)}, "tau: 0.0 is not positive"),
         (lambda: {"ema_every": 0}, "ema_every: 0 is not positive"),

@@ -4,8 +4,8 @@ import pytest
 
 from oneleap.core.errors import InputError
 from oneleap.core.objectives import MeanFlow
-from oneleap.domains.rl.algorithms.config import CriticConfig
 from oneleap.domains.rl.algorithms.pixel_ofql import PixelOFQL
+from oneleap.domains.rl.nets.config import CriticConfig
 from oneleap.domains.rl.spec import Spec
 
 

@@ -13,13 +13,13 @@ from oneleap.core.errors import InputError
 from oneleap.core.nets.mlp import AtFixedTimes
 from oneleap.core.objectives import FlowMatching, MeanFlow
 from oneleap.core.sampling.samplers import DDPMSampler, EulerSampler, FlowMapSampler
-from oneleap.domains.rl.algorithms.config import CriticConfig, NetworkConfig
 from oneleap.domains.rl.algorithms.dql import DQL
 from oneleap.domains.rl.algorithms.fbrac import FBRAC
 from oneleap.domains.rl.algorithms.ofql import OFQL
 from oneleap.domains.rl.algorithms.policy import Policy
 from oneleap.domains.rl.data.transitions import Transitions
 from oneleap.domains.rl.envs.task import Task
+from oneleap.domains.rl.nets.config import CriticConfig, NetworkConfig
 from oneleap.domains.rl.spec import Spec
 
 WIDE = NetworkConfig(width=16)

@@ -5,7 +5,7 @@ from pathlib import Path
 import h5py
 import pytest
 import torch
-from support.tiny_sb3 import checkpoint, tensors
+from support.tiny_rl_env import checkpoint, tensors
 
 from oneleap.domains.main import main
 from oneleap.domains.rl.data import d4rl

@@ -12,12 +12,12 @@ import torch
 
 from oneleap.core.hub.pretrained import load_pretrained
 from oneleap.domains.main import main
-from oneleap.domains.rl.algorithms.config import CriticConfig, NetworkConfig
 from oneleap.domains.rl.algorithms.pixel_ofql import PixelOFQL
 from oneleap.domains.rl.demonstrators import pointmaze as recording
 from oneleap.domains.rl.envs.mazes import REFERENCE_RETURNS, pointmaze_task
 from oneleap.domains.rl.envs.pointmaze_pixels import SIZE, PointMazePixels
 from oneleap.domains.rl.envs.task import Task
+from oneleap.domains.rl.nets.config import CriticConfig, NetworkConfig
 
 Capture = pytest.CaptureFixture[str]
 

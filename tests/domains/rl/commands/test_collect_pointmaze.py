@@ -6,7 +6,7 @@ import minari
 import numpy as np
 import pytest
 from minari.dataset._storages.hdf5_storage import HDF5Storage
-from support.tiny_pointmaze import recorded
+from support.tiny_rl_env import recorded
 
 from oneleap.core.cli import configs
 from oneleap.core.errors import InputError
@@ -104,7 +104,7 @@ def test_the_next_command_names_a_configuration_that_ships(root, monkeypatch, ca
             "'--data.reward.goal=[3.5, -3.0]'",
         ),
     ):
-        monkeypatch.setattr(configs, "shipped", lambda known=known: known)
+        monkeypatch.setattr(configs, "shipped_configs", lambda known=known: known)
         collect.pointmaze("large", 100, overwrite=True)
         assert f"next: oneleap fit --config {expected}\n" in capsys.readouterr().out
 

@@ -12,7 +12,7 @@ from gymnasium.spaces import Box
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from minari.data_collector import EpisodeBuffer
-from support.tiny_transitions import images
+from support.tiny_rl import images
 
 from oneleap.core.errors import InputError
 from oneleap.domains.rl.data import minari as minari_io

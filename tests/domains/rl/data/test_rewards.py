@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from support.tiny_transitions import dataset
+from support.tiny_rl import dataset
 
 from oneleap.core.errors import InputError
 from oneleap.domains.rl.data.rewards import (

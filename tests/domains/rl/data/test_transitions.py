@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from support.tiny_transitions import dataset, fields
+from support.tiny_rl import dataset, fields
 
 from oneleap.domains.rl.data.validation import (
     build_dataset,

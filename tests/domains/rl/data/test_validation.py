@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from support.tiny_transitions import fields
+from support.tiny_rl import fields
 
 from oneleap.core.errors import InputError
 from oneleap.domains.rl.data.validation import (

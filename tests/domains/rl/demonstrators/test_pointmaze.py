@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from support.tiny_pointmaze import recorded
+from support.tiny_rl_env import recorded
 
 from oneleap.domains.rl.demonstrators import pointmaze as recording
 from oneleap.domains.rl.demonstrators.pointmaze import (

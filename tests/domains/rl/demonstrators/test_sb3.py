@@ -8,7 +8,7 @@ import gymnasium
 import numpy as np
 import pytest
 import torch
-from support.tiny_sb3 import checkpoint, tensors
+from support.tiny_rl_env import checkpoint, tensors
 
 from oneleap.core.errors import InputError
 from oneleap.domains.rl.demonstrators.sb3 import load_trusted_actor, read_actor

@@ -9,10 +9,10 @@ from support.tiny_rl import TINY, q_of
 
 from oneleap.core.errors import InputError
 from oneleap.core.objectives import MeanFlow
-from oneleap.domains.rl.algorithms.config import CriticConfig
 from oneleap.domains.rl.algorithms.ofql import OFQL
 from oneleap.domains.rl.algorithms.policy import Policy
 from oneleap.domains.rl.data.transitions import Transitions
+from oneleap.domains.rl.nets.config import CriticConfig
 from oneleap.domains.rl.nets.critics import BANDWIDTH, Critic
 from oneleap.domains.rl.spec import Spec
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from support.tiny_transitions import images
+from support.tiny_rl import images
 
 from oneleap.domains.rl.nets.vision import ImpalaEncoder, random_shift
 

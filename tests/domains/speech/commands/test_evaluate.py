@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from support.tiny_speech import MEL, acoustic, vocoder, write_corpus
 
-from oneleap.core.files import replacing
+from oneleap.core.files import atomic_write
 from oneleap.core.sampling.samplers import EulerSampler, FlowMapSampler
 from oneleap.domains.audio.wave import Wave
 from oneleap.domains.main import main
@@ -39,7 +39,7 @@ def run(tmp_path: Path) -> Path:
         tmp_path / "teacher/model", card="# t\n"
     )
     for name in ("student", "teacher"):
-        with replacing(tmp_path / name / "config.yaml") as path:
+        with atomic_write(tmp_path / name / "config.yaml") as path:
             path.write_text(CONFIG.format(corpus=corpus))
     vocoder().save_pretrained(tmp_path / "vocoder" / "model", card="# v\n")
     return folder

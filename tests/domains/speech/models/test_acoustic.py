@@ -8,7 +8,7 @@ import torch
 from support.tiny_speech import DECODER, MEL, SPEC, TEXT, acoustic, batch, utterances
 
 from oneleap.core.errors import InputError
-from oneleap.core.fields.guidance import guided
+from oneleap.core.fields.guidance import guide
 from oneleap.core.objectives import FlowMatching, MeanFlow, SplitMeanFlow
 from oneleap.core.sampling.ode import sample
 from oneleap.core.sampling.samplers import (
@@ -273,8 +273,8 @@ def test_guidance_is_linear_and_off_at_scale_one() -> None:
     model, rows = acoustic(), batch()
     encoded = model.net.encode(rows.tokens, rows.token_mask, rows.speaker)
     field, t = model.net.field(encoded, rows.frame_to_token, rows.mask), torch.full((3,), 0.5)
-    assert guided(field, 1.0, rows.x) is field
-    a, b, c = (guided(field, w, rows.x)(rows.x, t, t) for w in (1.0, 2.0, 3.0))
+    assert guide(field, 1.0, rows.x) is field
+    a, b, c = (guide(field, w, rows.x)(rows.x, t, t) for w in (1.0, 2.0, 3.0))
     torch.testing.assert_close(c - b, b - a)
     assert not torch.allclose(a, b)
     assert isinstance(field, Conditioned)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from oneleap.core.errors import positive
+from oneleap.core.errors import require_positive
 from oneleap.core.training.optim import AdamConfig
 
 
@@ -53,4 +53,4 @@ class CriticConfig:
         Raises:
             InputError: ``tau`` or ``backup_actions`` is not positive.
         """
-        positive(tau=self.tau, backup_actions=self.backup_actions)
+        require_positive(tau=self.tau, backup_actions=self.backup_actions)
