@@ -152,7 +152,7 @@ def _run(folder: Path, plan: SweepPlan, every: list[Trial], at_once: int, thread
 
     def finished(name: str) -> None:
         figures = trial_score(plan, folder / name) or {}
-        shown = " ".join(f"{k} {figures[k]:.1f}" for k in ("score", "return") if k in figures)
+        shown = " ".join(f"{k} {figures[k]:.1f}" for k in ("return", "score") if k in figures)
         print(f"{name}: {shown}", flush=True)
 
     program = [sys.executable, "-c", PROGRAM, str(folder)]
