@@ -45,7 +45,9 @@ class PolicyResult:
     def row(self) -> tuple[str, ...]:
         """Label, score, success rate and time of an action, as text."""
         figures = self.evaluation.figures()
-        score = f"{figures['score']:.1f} ± {figures['score_se']:.1f}"
+        score = f"{figures['score']:.1f}"
+        if "score_se" in figures:  # a single episode has no standard error
+            score += f" ± {figures['score_se']:.1f}"
         return self.label, score, f"{100 * figures['success']:.0f} %", f"{self.act_ms:.2f}"
 
 
