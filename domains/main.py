@@ -95,7 +95,6 @@ EXTRAS = {
     "rl": ("gymnasium", "gymnasium_robotics", "minari", "mujoco", "h5py", "imageio"),
     "rl-collect": ("stable_baselines3",),
     "robot": ("robosuite", "robomimic", "scipy"),
-    "sweep": ("ray",),
     "speech": ("espeakng_loader", "num2words", "phonemizer"),
     "music": ("mido",),
     "singing": ("defusedxml", "pyopenjtalk"),

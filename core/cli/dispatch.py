@@ -281,10 +281,10 @@ def parser_of(function: Callable[..., Any], name: str) -> "ArgumentParser":
 
 
 def _with_underscores(argument: str) -> str:
-    """Replace the hyphens of an option's name by underscores."""
-    if not argument.startswith("--"):
-        return argument
+    """Replace the hyphens of an option's name by underscores; a value is left as it is."""
     name, equals, value = argument[2:].partition("=")
+    if not argument.startswith("--") or not re.fullmatch(r"[\w-]+", name):
+        return argument
     return f"--{name.replace('-', '_')}{equals}{value}"
 
 

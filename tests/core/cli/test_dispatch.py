@@ -167,6 +167,8 @@ def with_value(index: int, value: object) -> tuple[object, ...]:
         (["--long_name", "y"], 9, "y"),
         (["--long-name", "y"], 9, "y"),
         (["--long-name=a-b"], 9, "a-b"),
+        (["--long-name", "--a-b 1 --c-d"], 9, "--a-b 1 --c-d"),
+        (["--long-name", "--a-b 1 --c-d=2"], 9, "--a-b 1 --c-d=2"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
