@@ -30,3 +30,17 @@ def require_positive(**numbers: int | float) -> None:
     for name, number in numbers.items():
         if not number > 0:
             raise InputError(f"{name}: {number} is not positive")
+
+
+MAX_SEED = 2**32 - 1
+"""Largest seed that NumPy, PyTorch and Lightning all accept."""
+
+
+def check_seed(seed: int) -> None:
+    """Check that a number can be a seed.
+
+    Raises:
+        InputError: If it is negative or above :data:`MAX_SEED`.
+    """
+    if not 0 <= seed <= MAX_SEED:
+        raise InputError(f"seed: {seed} is {'negative' if seed < 0 else f'above {MAX_SEED}'}")

@@ -1,6 +1,7 @@
 """The configurations that ship with oneleap: names, purposes and files."""
 
 import sys
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
@@ -44,6 +45,21 @@ def run_name(name: str) -> str:
     return path.resolve().parent.parent.name if path.name == f"config{SUFFIX}" else path.stem
 
 
+def runs_name(names: Sequence[str]) -> str:
+    """Return the folder name for runs of one or several configurations.
+
+    Several are joined by ``+``: runs of the same algorithm on different tasks stay apart.
+
+    Args:
+        names: Names or paths of the configurations, in the order in which they apply.
+
+    Returns:
+        For example ``rl/ofql_hopper-medium+dql_d4rl``.
+    """
+    first, *others = [run_name(name) for name in names]
+    return "+".join([first, *(name.rpartition("/")[2] for name in others)])
+
+
 def config_purpose(path: Path) -> str:
     """Return the first comment of a configuration, which states its purpose."""
     line = path.read_text(encoding="utf-8").partition("\n")[0]
@@ -80,4 +96,4 @@ def configs() -> None:
     width = max(map(len, known), default=0)
     for name, path in known.items():
         print(f"{name:<{width}}  {config_purpose(path)}")
-    print("next: oneleap fit --config NAME", file=sys.stderr)
+    print("to train one: oneleap fit --config NAME", file=sys.stderr)

@@ -10,7 +10,7 @@ import os
 import sys
 import time
 import warnings
-from argparse import ArgumentError
+from argparse import SUPPRESS, ArgumentError
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,14 +24,20 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from torch import nn
 
 import oneleap.core.objectives  # noqa: F401  (makes their bare names known to jsonargparse)
-from oneleap.core.cli.configs import find_config, run_name, with_current_names
+from oneleap.core.cli import checks
+from oneleap.core.cli.advice import next_line, shell_line
+from oneleap.core.cli.configs import find_config, runs_name, with_current_names
 from oneleap.core.cli.explain import explain, original_error
+from oneleap.core.cli.paths import absolute_paths
+from oneleap.core.cli.seeds import OLD, SEED, spread_seed
 from oneleap.core.errors import InputError
 from oneleap.core.training.callbacks import Export, Progress, SaveConfig
 from oneleap.core.training.checkpoints import AtomicCheckpointIO, Checkpoints
 from oneleap.core.training.logger import RunLogger
 from oneleap.core.training.model import Trainable
-from oneleap.core.training.run import BEST, CONFIG, LAST, newest_run, unused_folder
+from oneleap.core.training.module import trained_model
+from oneleap.core.training.run import BEST, CONFIG, LAST, MODEL, newest_run, unused_folder
+from oneleap.core.training.trackers import Track, check_trackers, name_wandb_run, tracker_settings
 
 COMMANDS = {
     "fit": "oneleap fit --config rl/ofql_pointmaze-umaze --trainer.max_steps 2000",
@@ -63,14 +69,18 @@ class CLI(LightningCLI):
     """
 
     folder: Path | None
+    wandb_id: str | None
 
     def __init__(self, command: str, argv: Sequence[str]) -> None:
-        configs, rest = _split_configs(argv)
+        configs, self.rest = checks.split_configs(argv)
         self.command, self.folder = command, None
-        self.name = run_name(configs[-1]) if configs else "unnamed"
+        self.name = runs_name(configs) if configs else "unnamed"
         self.files = [find_config(name) for name in configs]
-        given = [part for file in self.files for part in ("--config", with_current_names(file))]
+        checks.require_different(self.files)
+        self.texts = [with_current_names(file) for file in self.files]
+        given = [part for text in self.texts for part in ("--config", text)]
         self.file_arguments = [command, *given]
+        self.seed, self.wandb_id = 0, None
         parsers = {
             name: {"exit_on_error": False, "description": f"Example: {example}"}
             for name, example in COMMANDS.items()
@@ -81,7 +91,6 @@ class CLI(LightningCLI):
             save_config_callback=SaveConfig,
             save_config_kwargs={"save_to_log_dir": False},
             trainer_defaults=TRAINER_DEFAULTS,
-            seed_everything_default=0,
             parser_kwargs={
                 "prog": "oneleap",
                 "allow_abbrev": False,
@@ -90,7 +99,7 @@ class CLI(LightningCLI):
             },
             subclass_mode_model=True,
             subclass_mode_data=True,
-            args=[*self.file_arguments, *rest],
+            args=[*self.file_arguments, *self.rest],
             auto_configure_optimizers=False,
             load_from_checkpoint_support=False,
         )
@@ -100,6 +109,12 @@ class CLI(LightningCLI):
         """The parsed configuration of the selected command."""
         settings: Namespace = self.config[self.config.subcommand]
         return settings
+
+    def add_default_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Add ``--seed``; Lightning's name for it does the same."""
+        text = "Seed of data, weights, draws and evaluations; seeds that are set by name win."
+        parser.add_argument(f"--{SEED}", type=int | None, help=text)
+        parser.add_argument(f"--{OLD}", type=bool | int | None, help=SUPPRESS)
 
     def add_core_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add data before model, since a model is built from ``data.spec``."""
@@ -133,6 +148,11 @@ class CLI(LightningCLI):
             where = f"{self.files[-1]}: " if self._files_fail_alone(parser, message) else ""
             hint = "" if self.files else "; name a configuration: --config NAME (oneleap configs)"
             raise InputError(where + explain(message, self.options) + hint) from None
+        self.seed = spread_seed(self.config[self.command], self.texts, self.rest)
+
+    def _set_seed(self) -> None:
+        """Seed what draws without a generator of its own; nothing in oneleap does."""
+        L.seed_everything(self.seed, workers=True, verbose=False)
 
     def _files_fail_alone(self, parser: LightningArgumentParser, message: str) -> bool:
         """Return whether the configuration files alone give the same error."""
@@ -151,19 +171,28 @@ class CLI(LightningCLI):
         Raises:
             InputError: If there is no such checkpoint, or the folder already holds a run.
         """
-        trainer, settings = self.settings.trainer, self.settings
-        if settings.seed_everything is not None and settings.seed_everything < 0:
-            raise InputError(f"seed_everything: {settings.seed_everything} is negative")
+        settings = self.settings
+        check_trackers(tracker_settings(settings.trainer.logger))
+        checks.check_trainer(settings.trainer)
         if self.command != "fit":
             self._find_checkpoint(settings)
             return
-        if trainer.max_steps < 0 and trainer.max_epochs < 0 and trainer.max_time is None:
-            raise InputError(
-                "no length of training: set --trainer.max_steps N, max_epochs or max_time"
-            )
+        checks.require_length(settings.trainer)
+        self._find_folder(settings)
+        self._to_save = absolute_paths(settings)
+        trackers = tracker_settings(settings.trainer.logger)
+        assert self.folder is not None
+        self.wandb_id = name_wandb_run(trackers, self.folder, settings.ckpt_path is not None)
+
+    def _find_folder(self, settings: Namespace) -> None:
+        """Choose the run's folder, and the checkpoint to resume from.
+
+        Raises:
+            InputError: If there is no such checkpoint, or the folder already holds a run.
+        """
         runs = Path(settings.runs) / self.name
         if settings.ckpt_path == "last":
-            self.folder = Path(settings.run) if settings.run else newest_run(runs)
+            self.folder = Path(settings.run) if settings.run else self._resumed_run(runs)
             settings.ckpt_path = str(self.folder / LAST)
         if settings.ckpt_path and not Path(settings.ckpt_path).is_file():
             raise InputError(f"nothing to resume: {settings.ckpt_path} is missing")
@@ -176,6 +205,12 @@ class CLI(LightningCLI):
             raise InputError(
                 f"{self.folder} already holds a run: {resume}delete it, or name another folder"
             )
+
+    def _resumed_run(self, runs: Path) -> Path:
+        """Return the run whose own configuration was named, or else the newest one."""
+        own = self.files[-1].parent if self.files else Path()
+        named = bool(self.files) and self.files[-1].name == CONFIG.name and (own / LAST).is_file()
+        return own if named else newest_run(runs)
 
     def _find_checkpoint(self, settings: Namespace) -> None:
         """Resolve named checkpoints, which are in the folder of the run's configuration.
@@ -226,8 +261,14 @@ class CLI(LightningCLI):
             self.config_init = self.parser.instantiate(self.config, instantiators=builders)
         except ValueError as error:
             raise (refused[0] if refused else original_error(error)) from None
+        except ModuleNotFoundError as error:
+            checks.name_library(error)
+            raise
         model = self.config_init[self.command].model
         self.model = model.lightning_module() if isinstance(model, Trainable) else model
+        if self.command != "fit":
+            untrained = not self.settings.ckpt_path
+            checks.require_steps(self.command, self.model, self.datamodule, untrained)
         self.trainer = self.instantiate_trainer()
 
     def instantiate_trainer(self, **kwargs: Any) -> L.Trainer:
@@ -237,15 +278,16 @@ class CLI(LightningCLI):
             InputError: If Lightning rejects its settings.
         """
         settings = self.config_init[self.command].trainer
-        plugins = settings.plugins if isinstance(settings.plugins, list) else [settings.plugins]
-        kwargs["plugins"] = [AtomicCheckpointIO(), *(p for p in plugins if p is not None)]
+        kwargs["plugins"] = [AtomicCheckpointIO(), *_as_list(settings.plugins)]
+        loggers = [] if settings.logger is True else _as_list(settings.logger)
         if self.folder is None:
-            kwargs["logger"] = settings.logger or False
+            kwargs["logger"] = loggers or False
         else:
             kwargs["default_root_dir"] = str(self.folder)
-            kwargs["logger"] = settings.logger
-            if settings.logger is None or settings.logger is True:
-                kwargs["logger"] = RunLogger(self.folder)
+            kwargs["logger"] = settings.logger is not False and [RunLogger(self.folder), *loggers]
+            track = Track(_plain(self._to_save), self.wandb_id)
+            kwargs["callbacks"] = [*_as_list(settings.callbacks), track]
+            self.config[self.command] = self._to_save  # what config.yaml will hold
         try:
             return super().instantiate_trainer(**kwargs)
         except (ValueError, MisconfigurationException) as error:
@@ -262,13 +304,26 @@ class CLI(LightningCLI):
             raise InputError(f"{self.settings.ckpt_path} is for another model: {first}") from None
         except SystemExit:
             if self.trainer.interrupted:
-                saved = self.folder is not None and (self.folder / LAST).exists()
-                resume = f"to resume: --run {self.folder} --ckpt_path last"
-                nothing = "nothing was saved yet (see --checkpoints.every_n_steps)"
-                print(f"\n{resume if saved else nothing}", file=sys.stderr)
+                print(f"\n{self._resume_line()}", file=sys.stderr)
                 raise KeyboardInterrupt from None
             raise
-        print(f"next: oneleap evaluate {self.folder}")
+        self._print_next()
+
+    def _resume_line(self) -> str:
+        """Say how an interrupted run continues."""
+        if self.folder is None or not (self.folder / LAST).is_file():
+            return "nothing was saved yet (see --checkpoints.every_n_steps)"
+        run = self.folder
+        options = ("--config", run / CONFIG, "--run", run, "--ckpt_path", "last")
+        return f"to resume: {shell_line('fit', *options)}"
+
+    def _print_next(self) -> None:
+        """Say what can be done with the trained model, if it was saved."""
+        model = trained_model(self.model)
+        if self.folder is None or model is None or not (self.folder / MODEL).is_dir():
+            return
+        words = model.next_step(str(self.folder))
+        print(next_line(*words) if words else f"model: {self.folder / MODEL}")
 
 
 def main(command: str, argv: Sequence[str]) -> int:
@@ -305,13 +360,12 @@ def quiet_loggers() -> Iterator[None]:
         yield
 
 
-def _split_configs(argv: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Separate configurations from other arguments, which take precedence wherever they stand."""
-    configs, rest, arguments = [], [], iter(argv)
-    for argument in arguments:
-        name, equals, value = argument.partition("=")
-        if name in ("--config", "-c"):
-            configs.append(value if equals else next(arguments, ""))
-        else:
-            rest.append(argument)
-    return configs, rest
+def _as_list(value: Any) -> list[Any]:
+    """Return a setting that may be a list, one value or nothing as a list."""
+    return [item for item in (value if isinstance(value, list) else [value]) if item]
+
+
+def _plain(settings: Namespace) -> dict[str, Any]:
+    """Return settings as dictionaries."""
+    plain: dict[str, Any] = settings.as_dict()
+    return plain

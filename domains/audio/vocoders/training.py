@@ -123,6 +123,10 @@ class VocoderTraining(Pretrained, L.LightningModule):
         """
         return Vocos(spec, width, hidden, depth)
 
+    def next_step(self, run: str) -> tuple[str, ...] | None:
+        """See :meth:`oneleap.core.hub.pretrained.Pretrained.next_step`."""
+        return ("evaluate", run) if isinstance(self.vocoder, Vocos) else None
+
     def save_pretrained(self, folder: str | os.PathLike[str], *, card: str | None = None) -> None:
         """Save the averaged vocoder without the discriminators."""
         self.average.save_pretrained(folder, card=card)

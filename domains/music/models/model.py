@@ -87,6 +87,20 @@ class MusicModel(GenerativeModel):
         """Inverse of :meth:`normalize`; differentiable."""
         return x * self.std + self.mean
 
+    def next_step(self, run: str) -> tuple[str, ...] | None:
+        """See :meth:`oneleap.core.hub.pretrained.Pretrained.next_step`."""
+        return (
+            "compose",
+            "--model",
+            run,
+            "--method",
+            "ditto",
+            "--intensity",
+            "rise",
+            "-o",
+            "music.wav",
+        )
+
     def data(self, batch: MusicBatch) -> Float[Tensor, "b mels n"]:
         """Return the normalized clips."""
         return self.normalize(batch.mel)

@@ -96,6 +96,10 @@ class Policy(GenerativeModel):
         """Build the network, a field of actions given observations."""
         return MLP(spec.act_dim, spec.obs_dim, network.width, network.depth, network.time_dim)
 
+    def next_step(self, run: str) -> tuple[str, ...] | None:
+        """See :meth:`oneleap.core.hub.pretrained.Pretrained.next_step`."""
+        return None if self.spec.task is None else ("evaluate", run)
+
     @property
     def steps(self) -> int:
         """Steps of the sampler."""

@@ -159,6 +159,10 @@ class AcousticModel(GenerativeModel):
             mask=mask.unsqueeze(1),
         )
 
+    def next_step(self, run: str) -> tuple[str, ...] | None:
+        """See :meth:`oneleap.core.hub.pretrained.Pretrained.next_step`."""
+        return ("evaluate", run)
+
     def data(self, batch: FrameBatch) -> Float[Tensor, "b mels n"]:
         """Normalized spectrograms of the segments."""
         return batch.x

@@ -227,6 +227,10 @@ class CurveModel(GenerativeModel):
             mask=sequence_mask(batch.num_frames, x.shape[2]).unsqueeze(1),
         )
 
+    def next_step(self, run: str) -> tuple[str, ...] | None:
+        """See :meth:`oneleap.core.hub.pretrained.Pretrained.next_step`."""
+        return ("evaluate", run)
+
     def data(self, batch: CurveBatch) -> Float[Tensor, "b c n"]:
         """Normalized curves."""
         return batch.x

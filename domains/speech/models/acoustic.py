@@ -145,6 +145,10 @@ class AcousticModel(GenerativeModel):
         durations = search_durations(means, batch.mel, batch.lengths, batch.frames)
         return align_batch(batch, durations, crop=crop, drop=drop, generator=generator)
 
+    def next_step(self, run: str) -> tuple[str, ...] | None:
+        """See :meth:`oneleap.core.hub.pretrained.Pretrained.next_step`."""
+        return ("speak", "Hello.", "--voice", run, "-o", "hello.wav")
+
     def data(self, batch: AlignedBatch) -> Float[Tensor, "b mels n"]:
         """Return the crops of normalized spectrograms."""
         return batch.x
