@@ -54,6 +54,7 @@ def mujoco(
     Raises:
         InputError: The environment or the policy does not exist, or data of these names do.
     """
+    from oneleap.core.cli.advice import next_line
     from oneleap.domains.rl.data.d4rl import write_d4rl
     from oneleap.domains.rl.data.minari import dataset_folder, write_minari
 
@@ -73,7 +74,7 @@ def mujoco(
     write_d4rl(hdf5, episodes, env)
     print(f"{folder}\n{hdf5}: {steps} steps in {len(episodes)} episodes")
     print(_mean_return(task, gym_env, episodes))
-    print(f"next: oneleap fit --config rl/ofql_d4rl --data.path {hdf5}")
+    print(next_line("fit", "--config", "rl/ofql_d4rl", "--data.path", hdf5))
 
 
 def _task(env: str) -> "tuple[Task, str, dict[str, float]]":

@@ -13,6 +13,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
+from oneleap.core.cli.advice import next_line
 from oneleap.core.errors import InputError
 from oneleap.core.files import atomic_write
 from oneleap.domains.singing.data.recordings import TABLE, cut_song, write_recording, write_table
@@ -149,7 +150,7 @@ def _finish(out: Path, sources: dict[str, str]) -> None:
     with atomic_write(out / "README.md") as path:
         path.write_text(_card(sources, len(segments), seconds), encoding="utf-8")
     print(f"{out / TABLE}: phrases {len(segments)}, songs {len(sources)}, {seconds / 60:.1f} min")
-    print(f"next: oneleap fit --config singing/diffsinger --data.path '[{out}]'")
+    print(next_line("fit", "--config", "singing/diffsinger", "--data.path", f"[{out}]"))
 
 
 def _card(sources: dict[str, str], phrase_count: int, seconds: float) -> str:
