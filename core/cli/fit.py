@@ -25,7 +25,7 @@ from torch import nn
 
 import oneleap.core.objectives  # noqa: F401  (makes their bare names known to jsonargparse)
 from oneleap.core.cli import checks
-from oneleap.core.cli.advice import next_line, shell_line
+from oneleap.core.cli.advice import after_training, resume_line
 from oneleap.core.cli.configs import find_config, runs_name, with_current_names
 from oneleap.core.cli.explain import explain, original_error
 from oneleap.core.cli.paths import absolute_paths
@@ -36,7 +36,15 @@ from oneleap.core.training.checkpoints import AtomicCheckpointIO, Checkpoints
 from oneleap.core.training.logger import RunLogger
 from oneleap.core.training.model import Trainable
 from oneleap.core.training.module import trained_model
-from oneleap.core.training.run import BEST, CONFIG, LAST, MODEL, newest_run, unused_folder
+from oneleap.core.training.run import (
+    BEST,
+    CONFIG,
+    LAST,
+    MODEL,
+    newest_run,
+    read_run_config,
+    unused_folder,
+)
 from oneleap.core.training.trackers import Track, check_trackers, name_wandb_run, tracker_settings
 
 COMMANDS = {
@@ -197,6 +205,7 @@ class CLI(LightningCLI):
         if settings.ckpt_path and not Path(settings.ckpt_path).is_file():
             raise InputError(f"nothing to resume: {settings.ckpt_path} is missing")
         if self.folder is not None:
+            self._resume_seed(settings, self.folder)
             return
         stamp = time.strftime("%Y-%m-%d_%H-%M-%S")
         self.folder = Path(settings.run) if settings.run else unused_folder(runs / stamp)
@@ -205,6 +214,13 @@ class CLI(LightningCLI):
             raise InputError(
                 f"{self.folder} already holds a run: {resume}delete it, or name another folder"
             )
+
+    def _resume_seed(self, settings: Namespace, run: Path) -> None:
+        """Use the seed that a resumed run was started with, unless another is given."""
+        seed = read_run_config(run).get(SEED) if (run / CONFIG).is_file() else None
+        if settings[SEED] is None and isinstance(seed, int):
+            self.seed = spread_seed(settings, self.texts, self.rest, seed)
+            self._set_seed()
 
     def _resumed_run(self, runs: Path) -> Path:
         """Return the run whose own configuration was named, or else the newest one."""
@@ -304,26 +320,11 @@ class CLI(LightningCLI):
             raise InputError(f"{self.settings.ckpt_path} is for another model: {first}") from None
         except SystemExit:
             if self.trainer.interrupted:
-                print(f"\n{self._resume_line()}", file=sys.stderr)
+                print(f"\n{resume_line(self.folder)}", file=sys.stderr)
                 raise KeyboardInterrupt from None
             raise
-        self._print_next()
-
-    def _resume_line(self) -> str:
-        """Say how an interrupted run continues."""
-        if self.folder is None or not (self.folder / LAST).is_file():
-            return "nothing was saved yet (see --checkpoints.every_n_steps)"
-        run = self.folder
-        options = ("--config", run / CONFIG, "--run", run, "--ckpt_path", "last")
-        return f"to resume: {shell_line('fit', *options)}"
-
-    def _print_next(self) -> None:
-        """Say what can be done with the trained model, if it was saved."""
-        model = trained_model(self.model)
-        if self.folder is None or model is None or not (self.folder / MODEL).is_dir():
-            return
-        words = model.next_step(str(self.folder))
-        print(next_line(*words) if words else f"model: {self.folder / MODEL}")
+        if self.folder is not None and (self.folder / MODEL).is_dir():
+            print(after_training(trained_model(self.model), self.folder))
 
 
 def main(command: str, argv: Sequence[str]) -> int:

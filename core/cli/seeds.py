@@ -21,13 +21,19 @@ PARTS = ("data", "model", "trainer")
 """Parts of a configuration that have seeds: data; weights and draws; evaluations."""
 
 
-def spread_seed(settings: Namespace, files: Sequence[str], arguments: Sequence[str]) -> int:
+def spread_seed(
+    settings: Namespace,
+    files: Sequence[str],
+    arguments: Sequence[str],
+    resumed: int | None = None,
+) -> int:
     """Give one seed to all parts of a configuration, except seeds that are set by name.
 
     Args:
         settings: Parsed settings of a command; they are changed in place.
         files: Configuration files, as paths or as text.
         arguments: Arguments of the command line, without the files.
+        resumed: Seed that a resumed run was started with; it counts as ``--seed`` if none is given.
 
     Returns:
         The seed for everything else, 0 by default.
@@ -35,10 +41,10 @@ def spread_seed(settings: Namespace, files: Sequence[str], arguments: Sequence[s
     Raises:
         InputError: If a seed is no seed.
     """
-    seed = _common_seed(settings)
+    seed = _common_seed(settings, resumed)
     by_argument = set(_given(arguments))
     by_file = {path for text in files for path in _seeds_of(_read(text), "")}
-    from_arguments = not by_argument.isdisjoint((SEED, OLD))
+    from_arguments = resumed is not None or not by_argument.isdisjoint((SEED, OLD))
     explicit = by_argument if from_arguments else by_argument | by_file
     for part in PARTS:
         for owner, path in _owners(settings.get(part), part):
@@ -49,14 +55,14 @@ def spread_seed(settings: Namespace, files: Sequence[str], arguments: Sequence[s
     return seed or 0
 
 
-def _common_seed(settings: Namespace) -> int | None:
+def _common_seed(settings: Namespace, resumed: int | None) -> int | None:
     """Return the seed of either name, and leave the current name alone in the settings."""
     seed, old = settings.get(SEED), settings.pop(OLD, None)
     if isinstance(old, bool):
         raise InputError(f"{OLD}: {old} is not a number: use --seed N")
     if seed is not None and old is not None and seed != old:
         raise InputError(f"{SEED} {seed} and {OLD} {old} differ: give --seed alone")
-    settings[SEED] = seed = old if seed is None else seed
+    settings[SEED] = seed = next((s for s in (seed, old, resumed) if s is not None), None)
     if seed is not None:
         check_seed(seed)
     return seed

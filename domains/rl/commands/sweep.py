@@ -7,7 +7,6 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import TYPE_CHECKING
 
-from oneleap.core.cli.advice import next_line
 from oneleap.core.errors import InputError
 from oneleap.domains.rl.commands.processes import run_processes
 from oneleap.domains.rl.commands.sweep_trials import (
@@ -86,6 +85,8 @@ def summary_table(plan: SweepPlan, rows: list[ValueSummary]) -> "Table":
 
 def next_command(plan: SweepPlan, folder: Path, rows: list[ValueSummary]) -> str:
     """The line that evaluates the best value on episodes that did not choose it."""
+    from oneleap.core.cli.advice import next_line
+
     best = max(rows, key=lambda row: row.mean)
     run = folder / Trial(best.value, next(iter(best.scores))).name
     n = plan.num_action_samples

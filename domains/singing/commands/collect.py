@@ -13,7 +13,6 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
-from oneleap.core.cli.advice import next_line
 from oneleap.core.errors import InputError
 from oneleap.core.files import atomic_write
 from oneleap.domains.singing.data.recordings import TABLE, cut_song, write_recording, write_table
@@ -141,6 +140,8 @@ def _write_song(out: Path, name: str, score: Score, song: Performance) -> None:
 
 def _finish(out: Path, sources: dict[str, str]) -> None:
     """Write the table and the card of all complete songs."""
+    from oneleap.core.cli.advice import next_line
+
     segments: list[Segment] = []
     for path in sorted((out / SONGS).glob("*.ds")):
         for segment in read_ds(path):
