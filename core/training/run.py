@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import yaml
@@ -88,8 +89,10 @@ def find_model(path: Path, part: str | None = None) -> ModelPath:
     if packed:
         return ModelPath(packed[0], None)
     if (path / CONFIG).is_file() or (path / LAST).is_file():
+        config, run = quote(str(path / CONFIG)), quote(str(path))
         raise InputError(
-            f"{path} has no model yet: finish it with oneleap fit ... --run {path} --ckpt_path last"
+            f"{path} has no model yet: finish it with oneleap fit --config {config} --run {run} "
+            "--ckpt_path last"
         )
     raise InputError(f"{path} holds no model: {MODEL_CONFIG} is missing")
 
