@@ -32,7 +32,7 @@ def split_configs(argv: Sequence[str]) -> tuple[list[str], list[str]]:
         name, equals, value = argument.partition("=")
         if name in ("--config", "-c"):
             configs.append(value if equals else next(arguments, ""))
-            if not configs[-1]:
+            if configs[-1].startswith("--") or not configs[-1]:
                 raise InputError("config: name a configuration: --config NAME (oneleap configs)")
         else:
             rest.append(argument)
@@ -73,10 +73,36 @@ def check_trainer(trainer: Namespace) -> None:
     Raises:
         InputError: If there is one.
     """
-    for name in ("log_every_n_steps", "accumulate_grad_batches"):
+    counts = ("log_every_n_steps", "accumulate_grad_batches", "check_val_every_n_epoch")
+    for name in (*counts, "val_check_interval"):
         value = trainer[name]
-        if value is not None and value < 1:
+        if isinstance(value, int | float) and value < (1 if name in counts else 1e-9):
             raise InputError(f"trainer.{name}: {value} is not positive")
+
+
+def require_names(settings: Namespace) -> None:
+    """Refuse empty names of folders and files, which would mean something else.
+
+    Raises:
+        InputError: If there is one.
+    """
+    for name in ("run", "runs", "ckpt_path"):
+        if settings.get(name) == "":
+            raise InputError(f"{name}: the name is empty: give one, or leave --{name} out")
+
+
+def require_own_clipping(trainer: Namespace, module: L.LightningModule) -> None:
+    """Refuse clipping by the trainer for a model that clips by its own settings.
+
+    Raises:
+        InputError: If both would be needed.
+    """
+    own = is_overridden("configure_gradient_clipping", module, L.LightningModule)
+    if own and trainer.gradient_clip_val is not None:
+        group = (
+            "model.recipe.optimizer" if isinstance(module, TrainingModule) else "model.optimizer"
+        )
+        raise InputError(f"trainer.gradient_clip_val is not used here: set --{group}.clip")
 
 
 def require_steps(

@@ -28,6 +28,9 @@ def find_config(name: str) -> Path:
         return known[name]
     if path.is_file():
         return path
+    own = path / f"config{SUFFIX}"
+    if own.is_file():
+        raise InputError(f"config: {name} is a folder: name its file: --config {own}")
     raise InputError(
         f"no configuration '{name}'{suggest(name, known)} (oneleap configs lists them; "
         "a path to a YAML file will do too)"
@@ -74,6 +77,9 @@ def with_current_names(path: Path) -> str:
 
     Returns:
         The path, if all names in the file are current; else the translated configuration as text.
+
+    Raises:
+        InputError: If the file holds something other than settings.
     """
     import yaml
 
@@ -83,6 +89,8 @@ def with_current_names(path: Path) -> str:
         config = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError):
         return str(path)  # the parser says what is wrong
+    if not isinstance(config, dict):
+        raise InputError(f"{path}: holds no settings: expected lines such as 'trainer:'")
     migrated = migrate(config)
     return str(path) if migrated == config else yaml.safe_dump(migrated, sort_keys=False)
 

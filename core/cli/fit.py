@@ -180,6 +180,7 @@ class CLI(LightningCLI):
             InputError: If there is no such checkpoint, or the folder already holds a run.
         """
         settings = self.settings
+        checks.require_names(settings)
         check_trackers(tracker_settings(settings.trainer.logger))
         checks.check_trainer(settings.trainer)
         if self.command != "fit":
@@ -285,6 +286,7 @@ class CLI(LightningCLI):
         if self.command != "fit":
             untrained = not self.settings.ckpt_path
             checks.require_steps(self.command, self.model, self.datamodule, untrained)
+        checks.require_own_clipping(self.settings.trainer, self.model)
         self.trainer = self.instantiate_trainer()
 
     def instantiate_trainer(self, **kwargs: Any) -> L.Trainer:
@@ -306,7 +308,7 @@ class CLI(LightningCLI):
             self.config[self.command] = self._to_save  # what config.yaml will hold
         try:
             return super().instantiate_trainer(**kwargs)
-        except (ValueError, MisconfigurationException) as error:
+        except (TypeError, ValueError, MisconfigurationException) as error:
             raise InputError(f"trainer: {error}") from None
 
     def fit(self, **kwargs: Any) -> None:

@@ -15,7 +15,6 @@ from oneleap.core.training.logger import RunLogger
 LIBRARIES = {
     "CometLogger": "comet_ml",
     "MLFlowLogger": "mlflow",
-    "NeptuneLogger": "neptune",
     "WandbLogger": "wandb",
 }
 """Library of each of Lightning's loggers that needs one."""
@@ -43,8 +42,8 @@ def check_trackers(trackers: Iterable[Any]) -> None:
         InputError: If one is not.
     """
     for tracker in trackers:
-        name = tracker.class_path.rpartition(".")[2]
-        library = LIBRARIES.get(name)
+        package, _, name = tracker.class_path.rpartition(".")
+        library = LIBRARIES.get(name) if package.startswith("lightning.") else None
         if library is not None and find_spec(library) is None:
             raise InputError(f"trainer.logger: {name} needs {library}: pip install {library}")
 
