@@ -170,7 +170,7 @@ def resolve(text: str) -> str:
         assert runs, f"{found[0]}: there is no run"
         return str(runs[-1])
 
-    return re.sub(r"\b(runs/[\w./-]+?)/TIME\b", newest, text)
+    return re.sub(r"\b(runs/[\w./+-]+?)/TIME\b", newest, text)
 
 
 def run(argv: list[str], where: str, capsys: pytest.CaptureFixture[str]) -> None:

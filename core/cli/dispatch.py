@@ -291,6 +291,12 @@ def call(target: str, name: str, argv: Sequence[str]) -> int:
     return result if isinstance(result, int) else 0
 
 
+def about_user_options() -> str:
+    """Return what the help of each command says about :data:`USER_OPTIONS`."""
+    options = (f"--{name} PACKAGE ({text})" for name, text in USER_OPTIONS.items())
+    return f"Options of every command: {', '.join(options)}."
+
+
 def parser_of(function: Callable[..., Any], name: str) -> "ArgumentParser":
     """Make the parser of a command from its function.
 
@@ -306,12 +312,11 @@ def parser_of(function: Callable[..., Any], name: str) -> "ArgumentParser":
 
     text = docstring_parser.parse(inspect.getdoc(function) or "")
     example = re.search(r"^Example:.+", inspect.getdoc(function) or "", re.MULTILINE)
-    options = ", ".join(f"--{name} PACKAGE ({text})" for name, text in USER_OPTIONS.items())
     descriptions = {p.arg_name: " ".join((p.description or "").split()) for p in text.params}
     parser = ArgumentParser(
         prog=f"oneleap {name}",
         description="\n\n".join(filter(None, (text.short_description, example and example[0]))),
-        epilog=f"Options of every command: {options}.",
+        epilog=about_user_options(),
         exit_on_error=False,
         allow_abbrev=False,
     )

@@ -27,6 +27,7 @@ import oneleap.core.objectives  # noqa: F401  (makes their bare names known to j
 from oneleap.core.cli import checks
 from oneleap.core.cli.advice import after_training, resume_line
 from oneleap.core.cli.configs import find_config, runs_name, with_current_names
+from oneleap.core.cli.dispatch import about_user_options
 from oneleap.core.cli.explain import explain, original_error
 from oneleap.core.cli.paths import absolute_paths
 from oneleap.core.cli.seeds import OLD, SEED, spread_seed
@@ -90,7 +91,11 @@ class CLI(LightningCLI):
         self.file_arguments = [command, *given]
         self.seed, self.wandb_id = 0, None
         parsers = {
-            name: {"exit_on_error": False, "description": f"Example: {example}"}
+            name: {
+                "exit_on_error": False,
+                "description": f"Example: {example}",
+                "epilog": about_user_options(),
+            }
             for name, example in COMMANDS.items()
         }
         super().__init__(

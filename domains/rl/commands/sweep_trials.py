@@ -141,8 +141,11 @@ def run_trial(folder: Path, name: str, threads: int) -> None:
 
 def main(argv: Sequence[str]) -> int:
     """Run one trial, given the folder of the sweep, the trial's name, and a number of threads."""
+    from oneleap.core.hub.trust import import_packages
+
     folder, name, threads = argv
     try:
+        import_packages()
         run_trial(Path(folder), name, int(threads))
     except InputError as error:
         print(error, file=sys.stderr)

@@ -109,7 +109,9 @@ def test_a_tracker_that_is_not_installed_is_named_first(
 ) -> None:
     before = sorted(here.rglob("*"))
     monkeypatch.setattr("oneleap.core.training.trackers.find_spec", lambda name: None)
-    line = complain(capsys, "fit --config tiny.yaml --trainer.logger WandbLogger")
+    line = complain(
+        capsys, "fit --config tiny.yaml --trainer.logger lightning.pytorch.loggers.WandbLogger"
+    )
     assert line == "trainer.logger: WandbLogger needs wandb: pip install wandb"
     assert sorted(here.rglob("*")) == before
 
