@@ -240,10 +240,10 @@ def _by_domain(
     class_path = read_config(model)["class_path"]
     paths = [class_path] if class_path.startswith(DOMAINS) else _bases(class_path, model)
     domains = [path.removeprefix(DOMAINS).partition(".")[0] for path in paths]
-    domain = next((domain for domain in domains if domain in command.domains), None)
-    if domain is None:
+    known = [domain for domain in domains if domain in command.domains]
+    if not known:
         raise InputError(f"{model}: no domain of oneleap can {name} a {class_path}")
-    return call(command.domains[domain], name, argv)
+    return call(command.domains[known[0]], name, argv)
 
 
 def _bases(class_path: str, model: Path) -> list[str]:

@@ -31,6 +31,7 @@ from oneleap.core.cli.dispatch import about_user_options
 from oneleap.core.cli.explain import explain, original_error
 from oneleap.core.cli.paths import absolute_paths
 from oneleap.core.cli.seeds import OLD, SEED, spread_seed
+from oneleap.core.cli.trackers import Track, check_trackers, name_wandb_run, tracker_settings
 from oneleap.core.errors import InputError
 from oneleap.core.training.callbacks import Export, Progress, SaveConfig
 from oneleap.core.training.checkpoints import AtomicCheckpointIO, Checkpoints
@@ -46,7 +47,6 @@ from oneleap.core.training.run import (
     read_run_config,
     unused_folder,
 )
-from oneleap.core.training.trackers import Track, check_trackers, name_wandb_run, tracker_settings
 
 COMMANDS = {
     "fit": "oneleap fit --config rl/ofql_pointmaze-umaze --trainer.max_steps 2000",

@@ -55,7 +55,8 @@ def build_data(settings: Namespace) -> L.LightningDataModule:
     parser = ArgumentParser(exit_on_error=False)
     parser.add_subclass_arguments(L.LightningDataModule, "data", required=True)
     try:
-        built: L.LightningDataModule = parser.instantiate(Namespace(data=settings.data)).data
+        parsed = parser.parse_object({"data": settings.data.as_dict()})
+        built: L.LightningDataModule = parser.instantiate(parsed).data
     except ValueError as error:
         raise original_error(error) from None
     return built

@@ -108,7 +108,7 @@ def test_a_tracker_that_is_not_installed_is_named_first(
     here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = sorted(here.rglob("*"))
-    monkeypatch.setattr("oneleap.core.training.trackers.find_spec", lambda name: None)
+    monkeypatch.setattr("oneleap.core.cli.trackers.find_spec", lambda name: None)
     line = complain(
         capsys, "fit --config tiny.yaml --trainer.logger lightning.pytorch.loggers.WandbLogger"
     )
