@@ -24,6 +24,8 @@ class EvaluatePolicy(L.Callback):
         num_action_samples: Actions sampled for each observation, of which the best by Q is taken;
             by default the policy's own number.
         seed: Seed of the episodes and of the policy's noise.
+        horizon: Largest number of steps of an episode; by default that of the registered
+            environment, or 1000 if it has none.
     """
 
     def __init__(
@@ -33,10 +35,12 @@ class EvaluatePolicy(L.Callback):
         steps: int | None = None,
         num_action_samples: int | None = None,
         seed: int = 0,
+        horizon: int | None = None,
     ) -> None:
-        require_positive(every=every, episodes=episodes)
+        require_positive(every=every, episodes=episodes, horizon=1 if horizon is None else horizon)
         self.every, self.episodes, self.seed = every, episodes, seed
         self.steps, self.num_action_samples = steps, num_action_samples
+        self.horizon = horizon
 
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any
@@ -53,7 +57,7 @@ class EvaluatePolicy(L.Callback):
                 num_action_samples=self.num_action_samples,
                 generator=noise,
             ),
-            policy.spec.task,
+            policy.spec.task.limited(self.horizon),
             self.episodes,
             self.seed,
         )

@@ -21,7 +21,8 @@ from oneleap.core.errors import InputError
 from oneleap.domains.rl.data import minari as minari_io
 from oneleap.domains.rl.data.minari import read_minari
 from oneleap.domains.rl.envs.mazes import MAZES, REFERENCE_RETURNS
-from oneleap.domains.rl.envs.task import Task, observation_vector
+from oneleap.domains.rl.envs.observations import observation_vector
+from oneleap.domains.rl.envs.task import Task
 
 BOX = spaces.Box(-1, 1, (2,), np.float32)
 VECTOR = spaces.Box(-np.inf, np.inf, (3,), np.float64)
