@@ -50,9 +50,9 @@ def find_environment(env: str) -> EnvSpec:
         spec = registry.get(name) or registry.get(f"{name}-v{newest}")
         if spec is not None:
             return spec
-    missing = f"environment {env}: {name} is not registered{proposals(name)}; "
+    missing = f"environment {env}: not registered{proposals(name)}; "
     if module:
-        raise InputError(f"{missing}module {module} is only imported by --import {module}")
+        raise InputError(f"{missing}its module is only imported by --import {module}")
     raise InputError(f"{missing}--import PACKAGE imports the package that registers it")
 
 

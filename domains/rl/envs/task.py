@@ -2,7 +2,6 @@
 
 import json
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -135,7 +134,28 @@ class Task:
         keys = self.obs_keys or observation_keys(self.env)
         return join_entries(env, keys, self.env) if self.obs_keys or len(keys) > 1 else env
 
-    def fitted(self, source: str, obs_dim: int, act_dim: int) -> "Task":
+    def joined(self) -> "Task":
+        """The task with all entries of its dictionary observations that are vectors as one vector.
+
+        A task whose observations are vectors stays as it is.
+        """
+        from gymnasium import spaces
+
+        env = self.make()
+        space: object = env.observation_space
+        env.close()
+        return (
+            replace(self, obs_keys=vector_keys(space)) if isinstance(space, spaces.Dict) else self
+        )
+
+    def fitted(
+        self,
+        source: str,
+        obs_dim: int,
+        act_dim: int,
+        who: str = "the data have",
+        hint: str = ENV_HINT,
+    ) -> "Task":
         """Check that the environment fits the data, before training rather than at evaluation.
 
         If the environment has dictionary observations and the data have vectors, all vector entries
@@ -145,6 +165,8 @@ class Task:
             source: The data, for the message.
             obs_dim: Size of an observation in the data.
             act_dim: Size of an action in the data.
+            who: Beginning of the clause that tells these sizes.
+            hint: What to do, for the message.
 
         Returns:
             The task, with the entries that form its observations.
@@ -157,13 +179,13 @@ class Task:
         try:
             env = self.make()
         except InputError as error:
-            raise InputError(f"{source}: {error}; {ENV_HINT}") from None
+            raise InputError(f"{source}: {error}; {hint}") from None
         space, actions = env.observation_space, env.action_space
         env.close()
         if isinstance(actions, spaces.Discrete | spaces.MultiDiscrete | spaces.MultiBinary):
             raise InputError(
                 f"{source}: {self.env} takes discrete actions, {actions}; policies of oneleap have "
-                f"continuous ones; {ENV_HINT}"
+                f"continuous ones; {hint}"
             )
         keys, shape = self.obs_keys, space.shape
         if isinstance(space, spaces.Dict):  # not joined: the default is one entry
@@ -173,10 +195,12 @@ class Task:
             keys = fits[0] if fits else keys
             shape = (obs_dim,) if fits else (sum(sizes.get(n, 0) for n in single),)
         if shape != (obs_dim,) or actions.shape != (act_dim,):
-            entries = f" with the entries {_listed(space)}" if isinstance(space, spaces.Dict) else ""
+            entries = (
+                f" with the entries {_listed(space)}" if isinstance(space, spaces.Dict) else ""
+            )
             raise InputError(
                 f"{source}: {self.env} has observations {shape}{entries} and actions "
-                f"{actions.shape}, the data have ({obs_dim},) and ({act_dim},); {ENV_HINT}"
+                f"{actions.shape}, {who} ({obs_dim},) and ({act_dim},); {hint}"
             )
         return replace(self, obs_keys=keys)
 
