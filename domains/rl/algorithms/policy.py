@@ -139,9 +139,9 @@ class Policy(GenerativeModel):
         """
         model = super().load_teacher()
         spec = getattr(model, "spec", None)
-        for name in ("obs_dim", "act_dim", "act_low", "act_high"):
+        for name in ("obs_dim", "act_dim", "act_low", "act_high", "obs_keys"):
             theirs, ours = (getattr(s, name, None) for s in (spec, self.spec))
-            if theirs != ours:
+            if theirs != ours and not (name == "obs_keys" and not theirs):  # older ones name none
                 raise InputError(
                     f"teacher: {self.recipe.teacher} has {name} {theirs}, the data have {ours}"
                 )

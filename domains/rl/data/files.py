@@ -106,7 +106,7 @@ def _read_npz(path: str) -> Contents:
     Nothing is unpickled: an array of objects is an error of numpy.
     """
     fields: dict[str, Any] = {}
-    with np.load(path, allow_pickle=False) as file:
+    with Path(path).open("rb") as opened, np.load(opened, allow_pickle=False) as file:
         _refuse_other(path, [name.partition("/")[0] for name in file.files])
         for name in file.files:
             field, _, key = name.partition("/")

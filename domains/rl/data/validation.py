@@ -100,8 +100,8 @@ def refuse_discrete(source: str, actions: NDArray[Any] | None, box: bool) -> Non
     if actions is None or actions.dtype.kind not in "biuf" or not actions.size:
         return
     kind = actions.dtype.kind
-    column = actions.ndim == 1 or actions.shape[1:] == (1,)
-    if kind == "f" and column and not box and np.isfinite(actions).all():
+    column = actions.ndim == 1 or (actions.shape[1:] == (1,) and not box)
+    if kind == "f" and column and np.isfinite(actions).all():
         found = np.unique(actions)
         discrete = bool(len(found) > 1 and found[0] >= 0 and (found == np.round(found)).all())
     else:

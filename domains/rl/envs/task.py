@@ -141,7 +141,7 @@ class Task:
         """
         from gymnasium import spaces
 
-        env = self.make()
+        env = self.make(disable_env_checker=True)
         space: object = env.observation_space
         env.close()
         return (
@@ -177,7 +177,7 @@ class Task:
         from gymnasium import spaces
 
         try:
-            env = self.make()
+            env = self.make(disable_env_checker=True)
         except InputError as error:
             raise InputError(f"{source}: {error}; {hint}") from None
         space, actions = env.observation_space, env.action_space
@@ -212,7 +212,7 @@ class Task:
         """
         from gymnasium.spaces import Box
 
-        env = self.make()
+        env = self.make(disable_env_checker=True)
         space = env.action_space
         env.close()
         if not (isinstance(space, Box) and len(space.shape) == 1):

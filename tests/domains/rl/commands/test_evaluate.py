@@ -86,7 +86,7 @@ def test_what_cannot_be_evaluated_is_reported(tmp_path):
         evaluate(trained(tmp_path / "a", None))
     with pytest.raises(
         InputError,
-        match=r"PointMaze-v0 has observations \(4,\) .* the policy has \(5,\) and \(2,\)",
+        match=r"observations \(4,\) .* policy has \(5,\) and \(2,\)",
     ):
         evaluate(trained(tmp_path / "b", Task(POINTMAZE), 5))
     with pytest.raises(InputError):

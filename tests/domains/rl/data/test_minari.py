@@ -157,9 +157,7 @@ def test_antmaze_is_read_and_played_with_position_and_goal(root, version):
     episodes, world, obs = ant(spec)
     name = create("it-v0", episodes, world.observation_space, world.action_space)
     recorded(root, env_spec=spec.to_json())
-    with pytest.warns(
-        Notice, match="observations are achieved_goal \\+ observation \\+ desired_goal"
-    ):
+    with pytest.warns(Notice, match=r"achieved_goal \+ observation \+ desired_goal"):
         loaded = read_minari(name)
     whole = [obs[key] for key in ("achieved_goal", "observation", "desired_goal")]
     whole = np.concatenate(whole, axis=1).astype(np.float32)
