@@ -16,7 +16,7 @@ from torch import Tensor
 from oneleap.core.errors import InputError
 from oneleap.domains.rl.data import d4rl, minari
 from oneleap.domains.rl.data.datamodule import OfflineData, naming_page
-from oneleap.domains.rl.data.files import TASK_KEY, is_steps_file, read_file
+from oneleap.domains.rl.data.files import TASK_KEY, column, is_steps_file, read_file
 from oneleap.domains.rl.data.minari_tasks import tasks
 from oneleap.domains.rl.data.rewards import Reward, StoredReward
 from oneleap.domains.rl.data.transitions import LoadedData, Transitions
@@ -176,7 +176,7 @@ def read_pixel_d4rl(
     """
     found = read_file(path)
     raw, breaks = dict(found.fields), None
-    refuse_discrete(path, d4rl.column(raw, "actions"), box=True)
+    refuse_discrete(path, column(raw, "actions"), box=True)
     images = validate_images(path, raw.get("observations"))
     n = len(images)
     raw["observations"] = np.arange(n, dtype=np.float32)[:, None]
@@ -196,7 +196,7 @@ def read_pixel_d4rl(
         task = Task.from_json(found.task)
     elif env != "none" and (env or found.env):
         task = Task(env or found.env)
-    refuse_discrete(path, d4rl.column(raw, "actions"), box=task is not None)
+    refuse_discrete(path, column(raw, "actions"), box=task is not None)
     if "timeouts" not in fields:
         limit, assumed = task.time_limit() if task is not None else (None, False)
         d4rl.add_timeouts(path, fields, raw, breaks, horizon or (None if assumed else limit))

@@ -22,6 +22,9 @@ from oneleap.core.errors import InputError
 KNOWN = ("oneleap.domains.rl.envs.registration", "gymnasium_robotics")
 """Modules that register environments, and that are imported where they are installed."""
 
+FORWARDING = ("GymV21Environment", "GymV26Environment")
+"""Environments of shimmy that make another, named by an argument, and import its module."""
+
 SHOWN = 3
 """Largest number of ids that a message proposes."""
 
@@ -70,6 +73,8 @@ def make_environment(env: str, arguments: Mapping[str, Any]) -> "gymnasium.Env[A
         InputError: It is not registered, cannot be made here, or does not accept the arguments.
     """
     spec = find_environment(env)
+    if spec.name in FORWARDING:
+        raise InputError(f"environment {env}: makes others by name, which could import any module")
     try:
         return gymnasium.make(spec.id, **arguments)
     except Exception as error:  # environments raise errors of any kind

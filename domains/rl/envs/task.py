@@ -105,8 +105,9 @@ class Task:
             return None, False
         given = self.env_kwargs.get("max_episode_steps")
         known = given or find_environment(self.env).max_episode_steps
-        positive = isinstance(known, int | float) and known > 0
-        return (int(known), False) if positive else (HORIZON, True)
+        if isinstance(known, int | float) and known > 0:
+            return int(known), False
+        return HORIZON, True
 
     def make(self, **kwargs: object) -> "Env":
         """Make the environment; its episodes end after :meth:`time_limit`.

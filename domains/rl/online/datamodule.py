@@ -94,7 +94,8 @@ class OnlineData(OfflineData):
 
     def _read(self) -> LoadedData:
         """The data, with the entries of dictionary observations of the run."""
-        self.obs_keys = self.obs_keys or self._initial_policy.spec.obs_keys
+        if not self.obs_keys and Path(self.run).is_dir():
+            self.obs_keys = self._initial_policy.spec.obs_keys
         return super()._read()
 
     @cached_property

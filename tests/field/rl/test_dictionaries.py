@@ -9,8 +9,8 @@ from typing import Any
 import gymnasium
 import numpy as np
 import pytest
+from field.rl.situations import steps, write_hdf5, write_npz
 from minari.data_collector import EpisodeBuffer
-from support.field_rl import steps, write_hdf5, write_npz
 from support.tiny_rl import TINY
 
 from oneleap.core.errors import InputError, Notice
@@ -25,6 +25,7 @@ from oneleap.domains.rl.envs.lookup import find_environment
 from oneleap.domains.rl.envs.observations import GOAL_KEYS, observation_vector
 from oneleap.domains.rl.envs.task import Task
 from oneleap.domains.rl.evaluation.rollouts import evaluate_policy
+from oneleap.domains.rl.online.datamodule import OnlineData
 from oneleap.domains.rl.online.replay import Collector
 
 SIZES = {"achieved_goal": 3, "observation": 10, "desired_goal": 3}
@@ -149,6 +150,18 @@ def test_a_saved_policy_remembers_its_keys(
     line = ["evaluate", str(tmp_path / "model"), "--env", reach[0], "--horizon", "3"]
     assert main([*line, "--episodes", "2", "--video", "false"]) == 0
     assert json.loads((tmp_path / "model/evaluation.json").read_text())["length"] == 3
+
+
+def test_online_training_reads_the_keys_of_its_run(
+    tmp_path: Path, reach: tuple[str, list[EpisodeBuffer]]
+) -> None:
+    path = write_hdf5(tmp_path / "a.hdf5", columns(reach[1]), env_id=reach[0])
+    keys = ("desired_goal", "observation")
+    spec = OfflineData(path, obs_keys=keys).spec
+    Policy(spec, MeanFlow(), **TINY).save_pretrained(tmp_path / "model")
+    online = OnlineData(path, str(tmp_path / "model"))
+    assert online.spec == spec
+    assert online.dataset.obs.shape[1] == 13
 
 
 def test_keys_are_an_option_of_the_command_line(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.field_rl import steps
+from field.rl.situations import steps
 from support.tiny_rl import SPEC, TINY, trainer
 
 from oneleap.core.errors import InputError, Notice
@@ -66,7 +66,7 @@ def test_training_does_not_hang_in_its_evaluation(horizon: int | None) -> None:
     data = OfflineData.from_arrays(steps(), env="FieldEndless-v0", batch_size=4)
     policy = Policy(data.spec, MeanFlow(), **TINY)
     loop = trainer(2)
-    loop.callbacks.append(EvaluatePolicy(2, 2, horizon=horizon))  # type: ignore[attr-defined]
+    loop.callbacks.append(EvaluatePolicy(2, 2, horizon=horizon))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Notice)
         loop.fit(policy.lightning_module(), data)

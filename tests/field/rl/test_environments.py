@@ -7,8 +7,8 @@ import gymnasium
 import numpy as np
 import pytest
 import torch
+from field.rl.situations import steps, write_hdf5
 from lightning.pytorch.loggers import Logger
-from support.field_rl import steps, write_hdf5
 from support.tiny_rl import TINY, trainer
 
 from oneleap.core.errors import InputError
@@ -114,7 +114,7 @@ def test_without_an_environment_held_out_episodes_validate() -> None:
     assert data.spec.obs_mean == tuple(data.dataset.obs.double().mean(0).float().tolist())
     policy, figures = Policy(data.spec, MeanFlow(), **TINY), Figures()
     loop = trainer(2)
-    loop.callbacks.append(EvaluatePolicy(2))  # type: ignore[attr-defined]
+    loop.callbacks.append(EvaluatePolicy(2))
     loop.loggers = [figures]
     loop.fit(policy.lightning_module(), data)
     (error,) = (row["val/action_error"] for row in figures.rows if "val/action_error" in row)

@@ -7,9 +7,9 @@ import h5py
 import numpy as np
 import pytest
 import torch
+from field.rl.situations import steps, write_hdf5, write_npz
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.field_rl import steps, write_hdf5, write_npz
 
 from oneleap.core.errors import InputError, Notice
 from oneleap.domains.main import main

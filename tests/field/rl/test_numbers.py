@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from support.field_rl import steps, write_hdf5
+from field.rl.situations import steps, write_hdf5
 from support.tiny_rl import ALGORITHMS, SPEC, train
 
 from oneleap.core.errors import InputError

@@ -7,8 +7,8 @@ from pathlib import Path
 import gymnasium
 import numpy as np
 import pytest
+from field.rl.situations import Endless, steps, write_hdf5, write_npz
 from gymnasium.envs.registration import EnvSpec
-from support.field_rl import Endless, steps, write_hdf5, write_npz
 from support.tiny_rl import SPEC, TINY
 
 from oneleap.core.errors import InputError
@@ -94,6 +94,13 @@ def test_a_model_imports_nothing(
     Policy(spec, MeanFlow(), **TINY).save_pretrained(tmp_path / "model")
     assert main(["evaluate", str(tmp_path / "model"), "--episodes", "1", "--video", "false"]) == 2
     assert "--import fieldsentinel" in capsys.readouterr().err
+    assert not imported.exists()
+
+
+@pytest.mark.parametrize("name", ["GymV21Environment-v0", "GymV26Environment-v0"])
+def test_environments_that_make_others_by_name_are_refused(imported: Path, name: str) -> None:
+    with pytest.raises(InputError, match="makes others by name"):
+        Task(name, {"env_id": BAD}).make()
     assert not imported.exists()
 
 

@@ -108,8 +108,8 @@ class Keyed(Endless):
         return self._seen(), 1.0, False, False, {}
 
 
-register("FieldEndless-v0", entry_point="support.field_rl:Endless")
-register("FieldLimited-v0", entry_point="support.field_rl:Endless", max_episode_steps=7)
-register("FieldUnbounded-v0", entry_point="support.field_rl:Unbounded", max_episode_steps=7)
-register("FieldChoices-v0", entry_point="support.field_rl:Choices", max_episode_steps=7)
-register("FieldKeyed-v0", entry_point="support.field_rl:Keyed", max_episode_steps=7)
+register("FieldEndless-v0", entry_point="field.rl.situations:Endless")
+register("FieldLimited-v0", entry_point="field.rl.situations:Endless", max_episode_steps=7)
+register("FieldUnbounded-v0", entry_point="field.rl.situations:Unbounded", max_episode_steps=7)
+register("FieldChoices-v0", entry_point="field.rl.situations:Choices", max_episode_steps=7)
+register("FieldKeyed-v0", entry_point="field.rl.situations:Keyed", max_episode_steps=7)
