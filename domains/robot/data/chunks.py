@@ -125,5 +125,6 @@ def cut_chunks(demos: Demos, n_obs_steps: int, horizon: int) -> ChunkDataset:
         last.append(torch.full_like(rows, high - 1))
     if not sum(map(len, start)):
         raise InputError("the demonstrations have no steps")
-    joined = (torch.cat(x) for x in (start, first, last))
-    return ChunkDataset(demos, *joined, n_obs_steps, horizon)
+    return ChunkDataset(
+        demos, torch.cat(start), torch.cat(first), torch.cat(last), n_obs_steps, horizon
+    )

@@ -221,7 +221,9 @@ class DemonstrationData(L.LightningDataModule):
             raise InputError(f"{self.path}: no demonstrations are held out: set --data.validation")
         chunks = cut_chunks(self.held_out.demos, self.n_obs_steps, self.horizon).to(self._device)
         rows = even_rows(len(chunks), MAX_VALIDATION_ROWS).to(self._device)
-        return FixedBatches([chunks.batch(some) for some in rows.split(self.batch_size)])
+        size = self.batch_size
+        parts = (rows[k : k + size] for k in range(0, len(rows), size))
+        return FixedBatches([chunks.batch(part) for part in parts])
 
     def batch(self, step: int, rank: int = 0) -> ChunkBatch:
         """Return the batch of one gradient step on the process of a rank."""

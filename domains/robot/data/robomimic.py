@@ -213,7 +213,6 @@ def _action_notes(
     ]
 
 
-
 def demo_names(path: str, file: Any, filter_key: str | None) -> list[str]:
     """List the demonstrations of a file in the order of their numbers.
 

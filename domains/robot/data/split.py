@@ -26,7 +26,7 @@ def default_validation(file: Any, filter_key: str | None, evaluable: bool) -> fl
         filter_key: Selection for training; ``None`` is all demonstrations.
         evaluable: Whether there is an environment to evaluate in.
     """
-    masks = file["mask"] if "mask" in file else {}
+    masks = file.get("mask", {})
     if "valid" in masks and len(masks["valid"]) and filter_key in (None, "train"):
         return "valid" if filter_key == "train" or not evaluable else 0.0
     return 0.0 if evaluable else WITHOUT_ENVIRONMENT

@@ -7,7 +7,9 @@ from oneleap.domains.robot.envs.robosuite import RobotEnv, disable_opengl
 from oneleap.domains.robot.envs.task import Task
 
 
-def solves(task: Task, absolute: bool, state: NDArray[np.float64], act: NDArray[np.float64]) -> bool:
+def solves(
+    task: Task, absolute: bool, state: NDArray[np.float64], act: NDArray[np.float64]
+) -> bool:
     """Execute recorded actions from a recorded state.
 
     Args:

@@ -58,8 +58,9 @@ def pose_to_network(action: Float[Array, "*b a"]) -> Float[Array, "*b n"]:
 
     arms = action.reshape(*action.shape[:-1], -1, 7)
     six = matrix_to_6d(Rotation.from_rotvec(arms[..., 3:6].reshape(-1, 3)).as_matrix())
-    six = six.reshape(*arms.shape[:-1], 6)
-    return np.concatenate([arms[..., :3], six, arms[..., 6:]], -1).reshape(*action.shape[:-1], -1)
+    parts = [arms[..., :3], six.reshape(*arms.shape[:-1], 6), arms[..., 6:]]
+    found: Array = np.concatenate(parts, -1).reshape(*action.shape[:-1], -1)
+    return found
 
 
 def pose_from_network(action: Float[Array, "*b n"]) -> Float[Array, "*b a"]:
@@ -68,7 +69,8 @@ def pose_from_network(action: Float[Array, "*b n"]) -> Float[Array, "*b a"]:
     matrix = matrix_from_6d(arms[..., 3:9]).reshape(-1, 3, 3)
     rotation = matrix_to_rotvec(matrix).reshape(*arms.shape[:-1], 3)
     parts = [arms[..., :3], rotation, arms[..., 9:]]
-    return np.concatenate(parts, -1).reshape(*action.shape[:-1], -1)
+    found: Array = np.concatenate(parts, -1).reshape(*action.shape[:-1], -1)
+    return found
 
 
 def yaw_of(rotation: "Rotation") -> float:

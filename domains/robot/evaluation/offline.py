@@ -147,7 +147,8 @@ def action_errors(policy: RobotPolicy, chunks: ChunkDataset, seed: int = 0) -> d
     """
     rows = even_rows(len(chunks), MAX_ROWS)
     distance, square = 0.0, 0.0
-    for number, some in enumerate(rows.split(BATCH)):
+    for number, k in enumerate(range(0, len(rows), BATCH)):
+        some = rows[k : k + BATCH]
         error, scaled = policy.action_errors(
             chunks.batch(some), step_generator(seed, number, stream=2)
         )

@@ -18,7 +18,6 @@ from oneleap.domains.robot.evaluation.rollouts import EpisodePlayer, Rollout, pl
 from oneleap.domains.robot.models.policy import RobotPolicy
 from oneleap.domains.robot.spec import Spec
 
-
 UNKNOWN_HORIZON = 1000
 """Number of steps of an episode if neither the user nor the policy's data say one."""
 

@@ -228,7 +228,9 @@ def check_fit(env: RobotEnv, spec: Spec) -> None:
     arms = spec.act_dim // 10
     act_dim = POSE_DIM * arms if spec.absolute else spec.act_dim
     if env.act_dim != act_dim:
-        raise InputError(f"{name} takes {env.act_dim} numbers as an action, the policy has {act_dim}")
+        raise InputError(
+            f"{name} takes {env.act_dim} numbers as an action, the policy has {act_dim}"
+        )
 
 
 def play_episodes(
