@@ -188,7 +188,7 @@ class DemonstrationData(L.LightningDataModule):
         if self.replay and starts and self.task is not None:
             note = replay_note(self.path, self.loaded, self.task)
             if note:
-                warnings.warn(note, Notice, stacklevel=2)
+                warnings.warn(note, Notice, stacklevel=1)  # Lightning would prefix its own file
 
     @cached_property
     def chunks(self) -> ChunkDataset:

@@ -19,7 +19,7 @@ from oneleap.domains.robot.data.environment import choose_env_args
 from oneleap.domains.robot.data.frames import CompressedImages, compress_images
 from oneleap.domains.robot.data.split import Validation, default_validation, split_names
 from oneleap.domains.robot.envs.control import pose_controllers
-from oneleap.domains.robot.envs.task import read_env_args
+from oneleap.domains.robot.envs.task import Task, read_env_args, unknown_name
 
 PAGE = "docs/howto/robot-data.md"
 """Page of the documentation that says what a file must hold."""
@@ -130,7 +130,8 @@ def read_demos(path: str, options: ReadOptions, held_out: bool = False) -> Loade
         known = demo_names(path, file, options.filter_key)[: options.max_demos]
         split = options.validation
         if split is None:
-            split = default_validation(file, options.filter_key, env_args is not None)
+            evaluable = env_args is not None and unknown_name(Task(env_args).name) is None
+            split = default_validation(file, options.filter_key, evaluable)
         chosen = demo_names(path, file, split) if isinstance(split, str) else None
         train, valid = split_names(path, known, chosen, split)
         names = valid if held_out else train

@@ -13,30 +13,35 @@ POSE_DIM = 7
 """Numbers of a commanded pose: position, rotation vector, gripper."""
 
 
-def pose_controllers(args: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Find the descriptions of all arms' pose controllers; changes to them change ``args``.
+def controllers(args: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Find the descriptions of all parts' controllers; changes to them change ``args``.
 
     Args:
         args: Description of an environment, in the form of robosuite up to 1.4 or from 1.5.
     """
     kwargs = args.get("env_kwargs")
-    return list(_pose_parts(kwargs.get("controller_configs") if isinstance(kwargs, dict) else None))
+    return list(_parts(kwargs.get("controller_configs") if isinstance(kwargs, dict) else None))
 
 
-def _pose_parts(config: object) -> Iterator[dict[str, Any]]:
+def pose_controllers(args: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Find the descriptions of all arms' pose controllers, as :func:`controllers` does."""
+    return [part for part in controllers(args) if part["type"] == POSE_CONTROLLER]
+
+
+def _parts(config: object) -> Iterator[dict[str, Any]]:
     if isinstance(config, list | tuple):
         for item in config:
-            yield from _pose_parts(item)
+            yield from _parts(item)
     elif isinstance(config, dict):
-        if config.get("type") == POSE_CONTROLLER:
+        if "type" in config:
             yield config
-        parts = config if config.get("type") is None else config.get("body_parts")
+        parts = config.get("body_parts") if "type" in config else config
         for item in parts.values() if isinstance(parts, dict) else ():
-            yield from _pose_parts(item)
+            yield from _parts(item)
 
 
 def takes_poses(controller: Mapping[str, Any]) -> bool:
-    """Whether a pose controller's actions are poses instead of offsets.
+    """Whether a controller's actions are targets, for an arm poses, instead of offsets.
 
     robosuite 1.5 says ``input_type: absolute``, earlier versions ``control_delta: false``.
     """
@@ -46,8 +51,13 @@ def takes_poses(controller: Mapping[str, Any]) -> bool:
 
 def is_absolute(args: Mapping[str, Any]) -> bool:
     """Whether the actions of an environment are poses of all its arms."""
-    controllers = pose_controllers(args)
-    return bool(controllers) and all(map(takes_poses, controllers))
+    arms = pose_controllers(args)
+    return bool(arms) and all(map(takes_poses, arms))
+
+
+def has_range(args: Mapping[str, Any]) -> bool:
+    """Whether actions are offsets, which have a range; targets of joints and poses have none."""
+    return not any(map(takes_poses, controllers(args)))
 
 
 def set_control(controller: dict[str, Any], absolute: bool, frame: Frame | None = None) -> None:

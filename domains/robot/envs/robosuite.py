@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneleap.core.errors import InputError
-from oneleap.domains.robot.envs.control import POSE_DIM, pose_controllers, set_control
+from oneleap.domains.robot.envs.control import POSE_DIM, has_range, pose_controllers, set_control
 from oneleap.domains.robot.envs.rotation import matrix_to_rotvec
 from oneleap.domains.robot.envs.task import Task, unknown_name
 
@@ -58,6 +58,7 @@ class RobotEnv:
     ) -> None:
         self.task, self.cameras, self.image_size = task, cameras, image_size
         self.absolute = absolute or task.absolute
+        self._has_range = has_range(task.parsed())
         self.env = _make(task, self.absolute)
         self.act_dim = int(self.env.action_dim)
         self._context: Any = None
@@ -97,7 +98,7 @@ class RobotEnv:
             raise InputError(f"{self.task.name}: the action is not finite: did training diverge?")
         if self.absolute:  # action_spec is the range of offsets: clip the grippers only
             action[POSE_DIM - 1 :: POSE_DIM] = np.clip(action[POSE_DIM - 1 :: POSE_DIM], -1, 1)
-        else:
+        elif self._has_range:
             action = np.clip(action, *self.env.action_spec)
         self.env.step(action)
         self.steps += 1

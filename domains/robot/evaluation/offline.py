@@ -129,7 +129,7 @@ def _chunks(spec: Spec, found: ModelPath, path: str | None) -> tuple[str, ChunkD
         )
         loaded = data.loaded
     _check(data.path, loaded.obs_sizes, loaded.demos.act.shape[1], spec)
-    source = f"{len(loaded.demos.names)} demonstrations of {data.path}"
+    source = f"{data.path}, demonstrations: {len(loaded.demos.names)}"
     return source, cut_chunks(loaded.demos, spec.n_obs_steps, spec.horizon)
 
 

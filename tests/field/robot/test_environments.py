@@ -132,6 +132,7 @@ def test_names_that_robosuite_lacks_are_told_before_training(name: str) -> None:
     with pytest.warns(Notice, match=rf"robosuite has no environment '{name}'.*{NAMES[name]}"):
         task = module.spec.task
     assert task is not None
+    assert module.held_out is not None
     assert task.name == name  # the package that registers it may be imported elsewhere
     assert data(env="none").spec.task is None
     chosen = data(env="Stack").spec.task

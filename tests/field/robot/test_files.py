@@ -198,3 +198,17 @@ def test_an_environment_that_is_damaged_is_refused_with_the_mend(path: Path) -> 
     with pytest.raises(InputError, match=r"not valid JSON.*--data.env none"):
         _ = data(path).spec
     assert data(path, env="none").spec.task is None
+
+
+def test_only_offsets_have_a_range() -> None:
+    from oneleap.domains.robot.envs.control import has_range
+
+    joints = {"type": "JOINT_POSITION", "input_type": "absolute", "gripper": {"type": "GRIP"}}
+    for parts, wanted in (
+        (joints, False),
+        ({"type": "BASIC", "body_parts": {"arms": {"right": joints}}}, False),
+        ([{"type": "OSC_POSITION", "control_delta": False}], False),
+        ({"type": "BASIC", "body_parts": {"right": {"type": "OSC_POSE"}}}, True),
+        (None, True),
+    ):
+        assert has_range({"env_kwargs": {"controller_configs": parts}}) is wanted
