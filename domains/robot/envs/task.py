@@ -1,6 +1,7 @@
 """Description of an environment, as robomimic's files store it."""
 
 import json
+import sys
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -153,8 +154,13 @@ def why_no_task(args: dict[str, Any] | None) -> str | None:
 
 
 def unknown_name(name: str) -> str | None:
-    """Say which environment of robosuite may be meant by a name; ``None`` if it has that one."""
-    if name in ROBOSUITE_NAMES:
+    """Say which environment of robosuite may be meant by a name; ``None`` if it has that one.
+
+    Nothing is imported. Names count that a package has registered which the user imported.
+    """
+    base = sys.modules.get("robosuite.environments.base")
+    known = sorted({*ROBOSUITE_NAMES, *getattr(base, "REGISTERED_ENVS", ())})
+    if name in known:
         return None
-    hint = suggest(name, ROBOSUITE_NAMES) or f" (it has {', '.join(ROBOSUITE_NAMES)})"
+    hint = suggest(name, known) or f" (it has {', '.join(known)})"
     return f"has no environment '{name}'{hint}"

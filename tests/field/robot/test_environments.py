@@ -3,6 +3,7 @@
 import json
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -138,6 +139,18 @@ def test_names_that_robosuite_lacks_are_told_before_training(name: str) -> None:
     chosen = data(env="Stack").spec.task
     assert chosen is not None
     assert chosen.name == "Stack"
+
+
+def test_names_count_that_an_imported_package_has_registered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    robot_file(Path("demos.hdf5"), json.dumps({"env_name": "Stack_D0", "type": 1}))
+    base = ModuleType("robosuite.environments.base")
+    base.__dict__["REGISTERED_ENVS"] = {"Stack_D0": object}
+    monkeypatch.setitem(sys.modules, base.__name__, base)
+    assert data().spec.task is not None  # without a notice
+    assert data().held_out is None
+    assert find_task(spec(task=None), "Stack_D0", 9) is not None
 
 
 def test_a_name_that_the_user_misspells_is_refused() -> None:
