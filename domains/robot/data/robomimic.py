@@ -21,7 +21,7 @@ from oneleap.domains.robot.data.split import Validation, default_validation, spl
 from oneleap.domains.robot.envs.control import pose_controllers
 from oneleap.domains.robot.envs.task import Task, read_env_args, unknown_name
 
-PAGE = "docs/howto/robot-data.md"
+PAGE = "docs/howto/data-robot.md"
 """Page of the documentation that says what a file must hold."""
 
 

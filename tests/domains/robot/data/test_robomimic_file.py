@@ -166,7 +166,7 @@ def test_a_fault_is_reported_in_one_line(kind: str, path: Path) -> None:
     with pytest.raises(InputError, match=message) as error:
         read_demos(str(path), ReadOptions(KEYS, filter_key=key))
     assert str(path) in str(error.value)
-    assert "docs/howto/robot-data.md" in str(error.value)
+    assert "docs/howto/data-robot.md" in str(error.value)
     assert "\n" not in str(error.value)
 
 
