@@ -64,7 +64,7 @@ FAST = {
     "collect pointmaze": "--steps 3000",
     "collect robosuite": "--demos 3 --workers 1 --overwrite",
     "evaluate runs/rl": "--episodes 2 --video false",
-    "evaluate runs/robot": "--rollouts 2 --workers 1 --max_episode_steps 20 --video false",
+    "evaluate runs/robot": "--rollouts 2 --workers 1 --horizon 20 --video false",
     "export": "",
 }
 """Options by what a command's line begins with; all that match are appended, in this order."""
