@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 
 from oneleap.core.hub.pretrained import WEIGHTS, Pretrained, load_weights
 from oneleap.core.training.ema import ema_update, frozen_copy
-from oneleap.core.training.optim import AdamConfig, build_optimizer
+from oneleap.core.training.optim import AdamConfig, build_optimizer, run_length
 from oneleap.domains.audio.mel import Mel, check_compatible, log_mel
 from oneleap.domains.audio.vocoders.discriminators import (
     Discriminator,
@@ -187,7 +187,7 @@ class VocoderTraining(Pretrained, L.LightningModule):
         return build_optimizer(
             (self.optimizer, self.vocoder.parameters()),
             (self.discriminator_optimizer, discriminators),
-            total_steps=int(self.trainer.estimated_stepping_batches),
+            total_steps=run_length(self.trainer),
         )
 
     def configure_gradient_clipping(

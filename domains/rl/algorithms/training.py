@@ -8,7 +8,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from oneleap.core.training.ema import ema_update
 from oneleap.core.training.module import TrainingModule
-from oneleap.core.training.optim import build_optimizer
+from oneleap.core.training.optim import build_optimizer, run_length
 from oneleap.domains.rl.algorithms.actor_critic import ActorCritic
 from oneleap.domains.rl.algorithms.compiled_step import CompiledStep, StepDraw, has_state
 from oneleap.domains.rl.data.transitions import Transitions
@@ -103,5 +103,5 @@ class ActorCriticModule(TrainingModule):
         return build_optimizer(
             (self.model.recipe.optimizer, self.model.net.parameters()),
             (self.model.critic_config.optimizer, self.model.critic.parameters()),
-            total_steps=int(self.trainer.estimated_stepping_batches),
+            total_steps=run_length(self.trainer),
         )

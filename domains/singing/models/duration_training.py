@@ -10,7 +10,7 @@ from torch.optim import Optimizer
 from oneleap.core.training.ema import ema_update
 from oneleap.core.training.model import SCORE
 from oneleap.core.training.module import PREFIX
-from oneleap.core.training.optim import build_optimizer
+from oneleap.core.training.optim import build_optimizer, run_length
 from oneleap.domains.singing.models.durations import DurationModel
 from oneleap.domains.singing.spec import SingingBatch
 
@@ -57,7 +57,7 @@ class DurationTraining(L.LightningModule):
         """Optimizer and learning-rate schedule."""
         return build_optimizer(
             (self.model.recipe.optimizer, self.model.net.parameters()),
-            total_steps=int(self.trainer.estimated_stepping_batches),
+            total_steps=run_length(self.trainer),
         )
 
     def configure_gradient_clipping(
