@@ -31,7 +31,7 @@ class RunLength:
     steps: int | None
     time_share: Callable[[], float] = lambda: 0.0
 
-    def total(self, step: int) -> float:
+    def total(self, step: int) -> int | float:
         """Return the steps of the run, estimated at ``step`` if only a time limits it."""
         if self.steps is not None:
             return self.steps
@@ -92,7 +92,7 @@ class AdamConfig:
     cosine: bool = False
     clip: float | None = None
 
-    def factor(self, step: int, total_steps: float) -> float:
+    def factor(self, step: int, total_steps: int | float) -> float:
         """Return the learning rate at ``step`` of ``total_steps``, as a share of ``lr``."""
         if step < self.warmup_steps:
             return (step + 1) / self.warmup_steps

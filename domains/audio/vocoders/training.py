@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 
 from oneleap.core.hub.pretrained import WEIGHTS, Pretrained, load_weights
 from oneleap.core.training.ema import ema_update, frozen_copy
+from oneleap.core.training.finite import FiniteGuard
 from oneleap.core.training.optim import AdamConfig, build_optimizer, run_length
 from oneleap.domains.audio.mel import Mel, check_compatible, log_mel
 from oneleap.domains.audio.vocoders.discriminators import (
@@ -88,6 +89,7 @@ class VocoderTraining(Pretrained, L.LightningModule):
         init_from: str | None = None,
     ) -> None:
         super().__init__()
+        self.guard = FiniteGuard()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.vocoder = self.build(spec, width, hidden, depth)
@@ -150,6 +152,7 @@ class VocoderTraining(Pretrained, L.LightningModule):
         if self.gan_start_step is not None and self.global_step >= self.gan_start_step:
             adversarial, more = self.adversarial_losses(real, fake)
             loss, logs = loss + adversarial, logs | more
+        self.guard.watch(self, {"loss": loss})
         every: int = vars(self.trainer)["log_every_n_steps"]
         if (self.global_step + 1) % every == 0:
             self.log_dict({f"train/{name}": value.detach() for name, value in logs.items()})
@@ -178,8 +181,15 @@ class VocoderTraining(Pretrained, L.LightningModule):
         """Mel distance of recordings, whose length is a multiple of the hop."""
         real, fake = self.resynthesize(self.average, batch, batch_idx)
         distance = mel_distance(fake, real, self.spec)
-        self.log("val/mel", distance, on_epoch=True, batch_size=len(real))
-        self.log("eval/score", -distance, on_epoch=True, logger=False, batch_size=len(real))
+        self.log("val/mel", distance, on_epoch=True, batch_size=len(real), sync_dist=True)
+        self.log(
+            "eval/score",
+            -distance,
+            on_epoch=True,
+            logger=False,
+            batch_size=len(real),
+            sync_dist=True,
+        )
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """One optimizer with one parameter group for the vocoder and one for discriminators."""

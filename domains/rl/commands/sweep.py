@@ -129,9 +129,11 @@ def sweep(
         Exit status: 1 if a trial failed.
 
     Raises:
-        InputError: A configuration is missing, or the folder holds another sweep.
+        InputError: A configuration is missing, the folder holds another sweep, or another process
+            works in it.
     """
     from oneleap.core.cli.configs import find_config, run_name
+    from oneleap.core.training.run import claimed_folder
 
     if min(episodes, at_once, threads) < 1:
         raise InputError("episodes, at_once and threads must be positive")
@@ -140,7 +142,9 @@ def sweep(
     for name in plan.configs:
         find_config(name)
     folder = (out or Path("runs/sweep") / run_name(plan.configs[-1])).absolute()
-    return _run(folder, plan, store_sweep(folder, plan, trials(values, seeds)), at_once, threads)
+    wanted = trials(values, seeds)
+    with claimed_folder(folder):
+        return _run(folder, plan, store_sweep(folder, plan, wanted), at_once, threads)
 
 
 def _run(folder: Path, plan: SweepPlan, every: list[Trial], at_once: int, threads: int) -> int:

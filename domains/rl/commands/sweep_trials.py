@@ -86,6 +86,7 @@ def fit_arguments(plan: SweepPlan, trial: Trial, run: Path) -> list[str]:
     from oneleap.core.training.run import LAST
 
     arguments = [part for name in plan.configs for part in ("--config", name)]
+    arguments.append("--trainer.devices=1")  # trials run side by side
     arguments += [*plan.fit, f"--{plan.setting}={trial.value!r}"]
     arguments += [f"--{name}={trial.seed}" for name in ("seed_everything", "model.recipe.seed")]
     arguments += [f"--data.seed={trial.seed}", f"--run={run}"]

@@ -45,6 +45,17 @@ class EvaluatePolicy(L.Callback):
         step, policy = trainer.global_step, trained_model(pl_module)
         if step % self.every or not isinstance(policy, Policy) or policy.spec.task is None:
             return
+        figures = self._evaluate(policy) if trainer.is_global_zero else None
+        figures = trainer.strategy.broadcast(figures)
+        assert figures is not None
+        report_score(trainer, figures)
+        pl_module.log_dict(figures, logger=False)  # for the progress bar; the loggers get it below
+        for logger in trainer.loggers:
+            logger.log_metrics(figures, step)
+
+    def _evaluate(self, policy: Policy) -> dict[str, float]:
+        """Evaluate the policy; with several processes, the first does it and the others wait."""
+        assert policy.spec.task is not None
         noise = torch.Generator(policy.device).manual_seed(self.seed)
         result = evaluate_policy(
             lambda obs: policy.act(
@@ -57,8 +68,4 @@ class EvaluatePolicy(L.Callback):
             self.episodes,
             self.seed,
         )
-        figures = {"eval/score": result.score, "eval/return": result.mean}
-        report_score(trainer, figures)
-        pl_module.log_dict(figures, logger=False)  # for the progress bar; the loggers get it below
-        for logger in trainer.loggers:
-            logger.log_metrics(figures, step)
+        return {"eval/score": result.score, "eval/return": result.mean}
