@@ -81,9 +81,12 @@ class FiniteGuard:
         step = module.global_step
         kept = {name: loss.detach() for name, loss in losses.items()}
         self._seen.append(Watched(step, step if batch is None else batch, kept))
-        at_once = module.device.type == "cpu" and module.trainer.world_size == 1
-        if at_once or len(self._seen) >= EVERY:
+        if self.checks_at_once(module) or len(self._seen) >= EVERY:
             self.check(module)
+
+    def checks_at_once(self, module: "L.LightningModule") -> bool:
+        """Return whether reading a loss waits for nothing: on a CPU, in a single process."""
+        return module.device.type == "cpu" and module.trainer.world_size == 1
 
     def check(self, module: "L.LightningModule") -> None:
         """Check the losses that were kept.
@@ -94,9 +97,8 @@ class FiniteGuard:
         seen, self._seen = self._seen, []
         flags = [loss.isfinite().all() for each in seen for loss in each.losses.values()]
         good = not flags or bool(torch.stack(flags).all())
-        trainer = module.trainer
-        if not trainer.strategy.reduce_boolean_decision(good, all=True):
-            _stop(trainer, "" if good else _describe_loss(module, seen))
+        if not _everywhere(module.trainer, good):
+            _stop(module.trainer, "" if good else _describe_loss(module, seen))
 
 
 def require_finite(module: "L.LightningModule") -> None:
@@ -112,9 +114,16 @@ def require_finite(module: "L.LightningModule") -> None:
         moments = ((str(k), v) for state in states for k, v in state.items())
         tensors = ((k, v) for k, v in moments if isinstance(v, Tensor))
         name = not_finite(tensors)
-    if not trainer.strategy.reduce_boolean_decision(name is None, all=True):
+    if not _everywhere(trainer, name is None):
         step = trainer.global_step
         _stop(trainer, "" if name is None else f"{name} is not finite after {step} steps")
+
+
+def _everywhere(trainer: "L.Trainer", good: bool) -> bool:
+    """Return whether it is good on all processes."""
+    if trainer.world_size == 1:
+        return good
+    return bool(trainer.strategy.reduce_boolean_decision(good, all=True))
 
 
 def not_finite(named: Iterable[tuple[str, Tensor]]) -> str | None:

@@ -178,6 +178,6 @@ def check_teacher(objective: Objective, recipe: Recipe) -> None:
         )
     if recipe.teacher is None and use == "required":
         raise InputError(
-            f"recipe.teacher: {name} with these settings distills a teacher, and none is set: name "
+            f"recipe.teacher: {name} distills a teacher, and none was given: name "
             "the folder of a trained model"
         )

@@ -105,18 +105,20 @@ class TrainingModule(L.LightningModule):
         draw = model.objective.draw(model.data(batch), step.generator(), step.progress)
         loss = self._loss(batch, draw)
         self.guard.watch(self, {"loss": loss.per_sample}, step.batch)
-        self.log_training({"loss": loss.per_sample.detach().mean(), **loss.logs})
+        logs = {"loss": loss.per_sample.detach().mean(), **loss.logs}
+        self.log_training(logs, step.gradient_step)
         return loss.per_sample.mean()
 
-    def log_training(self, logs: Mapping[str, Tensor]) -> None:
+    def log_training(self, logs: Mapping[str, Tensor], step: int) -> None:
         """Log under ``train/`` on the trainer's logging steps; other steps cost nothing.
 
         Args:
             logs: Detached scalars by name.
+            step: Gradient step that they belong to, from 0.
         """
-        if _logs_at(self.trainer, self.global_step):
+        if _logs_at(self.trainer, step):
             self.log_dict({f"train/{name}": value.detach() for name, value in logs.items()})
-        self._last_logs = self.global_step, logs
+        self._last_logs = step, logs
 
     def on_train_end(self) -> None:
         """Check the losses that are left, and log the last step if it was not logged."""

@@ -7,6 +7,7 @@ from typing import Any
 import lightning as L
 import torch
 from jaxtyping import Float
+from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -128,6 +129,12 @@ class VocoderTraining(Pretrained, L.LightningModule):
     def save_pretrained(self, folder: str | os.PathLike[str], *, card: str | None = None) -> None:
         """Save the averaged vocoder without the discriminators."""
         self.average.save_pretrained(folder, card=card)
+
+    def setup(self, stage: str) -> None:
+        """Let several processes train the vocoder before the discriminators, which then rest."""
+        strategy = self.trainer.strategy
+        if isinstance(strategy, DDPStrategy):
+            strategy._ddp_kwargs.setdefault("find_unused_parameters", True)
 
     def resynthesize(self, vocoder: nn.Module, batch: Any, step: int) -> tuple[Tensor, Tensor]:
         """Recorded samples, and samples that a vocoder makes of their spectrograms, (b, n) each.

@@ -84,7 +84,7 @@ class ActorCriticModule(TrainingModule):
         self.guard.watch(self, losses, step.batch)
         scheduler.step()
         self.update_average(step.gradient_step, update_actor)
-        self.log_training(logs)
+        self.log_training(logs, step.gradient_step)
 
     def update_average(self, gradient_step: int, update_actor: bool) -> None:
         """Update the moving average of the policy, unless this gradient step skips it."""

@@ -104,8 +104,6 @@ def test_two_processes_train_the_policy_of_one(
 
 
 @pytest.mark.slow
-def test_compiled_steps_exchange_gradients_too(tmp_path: Path) -> None:
-    names = ("ofql", "dql", "rebrac")
-    ranks = together(WORKER, tmp_path, "compiled", *names)
-    for name in names:
-        check(name, ranks)
+def test_a_compiled_step_exchanges_gradients_too(tmp_path: Path) -> None:
+    ranks = together(WORKER, tmp_path, "compiled", "dql")
+    check("dql", ranks)
