@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, NamedTuple, NoReturn, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -66,19 +66,24 @@ class FiniteGuard:
         self._seen: list[Watched] = []
 
     def watch(
-        self, module: "L.LightningModule", losses: Mapping[str, Tensor], batch: int | None = None
+        self,
+        module: "L.LightningModule",
+        losses: Mapping[str, Tensor],
+        step: int | None = None,
+        batch: int | None = None,
     ) -> None:
         """Keep the losses of this step, and check all that were kept if it is time.
 
         Args:
             module: Module in training.
             losses: Losses by name, of the batch or of each row.
+            step: Gradient step, from 0; by default that of the module.
             batch: Number of the batch; by default the gradient step.
 
         Raises:
             NotFiniteError: If a loss is not finite.
         """
-        step = module.global_step
+        step = module.global_step if step is None else step
         kept = {name: loss.detach() for name, loss in losses.items()}
         self._seen.append(Watched(step, step if batch is None else batch, kept))
         if self.checks_at_once(module) or len(self._seen) >= EVERY:
@@ -98,7 +103,7 @@ class FiniteGuard:
         flags = [loss.isfinite().all() for each in seen for loss in each.losses.values()]
         good = not flags or bool(torch.stack(flags).all())
         if not _everywhere(module.trainer, good):
-            _stop(module.trainer, "" if good else _describe_loss(module, seen))
+            _stop(module.trainer, None if good else _describe_loss(module, seen))
 
 
 def require_finite(module: "L.LightningModule") -> None:
@@ -116,7 +121,8 @@ def require_finite(module: "L.LightningModule") -> None:
         name = not_finite(tensors)
     if not _everywhere(trainer, name is None):
         step = trainer.global_step
-        _stop(trainer, "" if name is None else f"{name} is not finite after {step} steps")
+        found = None if name is None else (step, f"{name} is not finite after {step} steps")
+        _stop(trainer, found)
 
 
 def _everywhere(trainer: "L.Trainer", good: bool) -> bool:
@@ -151,8 +157,8 @@ def require_finite_weights(model: nn.Module, what: str) -> None:
         raise InputError(f"{what}: {name} is not finite, so the model is not written")
 
 
-def _describe_loss(module: "L.LightningModule", seen: Sequence[Watched]) -> str:
-    """Name the first loss that is not finite, with its step and its rows of the data."""
+def _describe_loss(module: "L.LightningModule", seen: Sequence[Watched]) -> tuple[int, str]:
+    """Name the first loss that is not finite, with its rows of the data; its step, and the text."""
     each, name, loss = next(
         (each, name, loss)
         for each in seen
@@ -164,7 +170,7 @@ def _describe_loss(module: "L.LightningModule", seen: Sequence[Watched]) -> str:
     found = f"{name} is {value} in step {each.step} ({_where(module, each.batch, bad)})"
     if not_finite(module.named_parameters()) is not None:
         found += "; so are the weights, since this step or the one before"
-    return found
+    return each.step, found
 
 
 def _where(module: "L.LightningModule", batch: int, bad: Tensor) -> str:
@@ -179,15 +185,15 @@ def _where(module: "L.LightningModule", batch: int, bad: Tensor) -> str:
     return f"{where}, rows {', '.join(map(str, rows[:SHOWN]))}{more} of the data"
 
 
-def _stop(trainer: "L.Trainer", found: str) -> None:
-    """Raise the error, with what the first process found that found anything."""
+def _stop(trainer: "L.Trainer", found: tuple[int, str] | None) -> NoReturn:
+    """Raise the error, with the earliest step and the text that any process found."""
+    every = [found] * trainer.world_size
     if trainer.world_size > 1:
-        every = [""] * trainer.world_size
         torch.distributed.all_gather_object(every, found)
-        found = next(filter(None, every))
+    _, text = min(each for each in every if each is not None)
     keepers = (c for c in trainer.checkpoint_callbacks if isinstance(c, KeepsCheckpoints))
     last = next(filter(None, (keeper.last_good(trainer) for keeper in keepers)), None)
     raise NotFiniteError(
-        f"{found}: training stops; last good checkpoint: {last or 'none was written'}. Look at "
+        f"{text}: training stops; last good checkpoint: {last or 'none was written'}. Look at "
         "these data, lower the learning rate, or clip gradients (model.recipe.optimizer)"
     )

@@ -104,7 +104,7 @@ class TrainingModule(L.LightningModule):
         batch = model.prepare(batch, step)
         draw = model.objective.draw(model.data(batch), step.generator(), step.progress)
         loss = self._loss(batch, draw)
-        self.guard.watch(self, {"loss": loss.per_sample}, step.batch)
+        self.guard.watch(self, {"loss": loss.per_sample}, step.gradient_step, step.batch)
         logs = {"loss": loss.per_sample.detach().mean(), **loss.logs}
         self.log_training(logs, step.gradient_step)
         return loss.per_sample.mean()

@@ -81,7 +81,7 @@ class ActorCriticModule(TrainingModule):
                 logs = self.compiled_step(batch, draw, update_actor)
                 optimizer.step()  # no gradients: it changes nothing, and Lightning counts the step
         losses = {name: logs[name] for name in ("critic_loss", "actor_loss") if name in logs}
-        self.guard.watch(self, losses, step.batch)
+        self.guard.watch(self, losses, step.gradient_step, step.batch)
         scheduler.step()
         self.update_average(step.gradient_step, update_actor)
         self.log_training(logs, step.gradient_step)
