@@ -19,11 +19,18 @@ def trained(module: L.LightningModule) -> list[nn.Parameter]:
     return [p for p in module.parameters() if p.requires_grad]
 
 
+def flat(gradients: Sequence[Tensor | None], weights: list[nn.Parameter]) -> Tensor:
+    """Gradients as one vector; zeros where there is none."""
+    pairs = zip(gradients, weights, strict=True)
+    return torch.cat([(torch.zeros_like(w) if g is None else g).flatten() for g, w in pairs])
+
+
 class Keep(L.Callback):
     """Keeps the gradient of this process alone, and the one that the optimizer receives."""
 
     alone: Tensor
     seen: Tensor
+    weights: Tensor
 
     def on_train_batch_start(
         self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
@@ -45,8 +52,8 @@ class Keep(L.Callback):
     ) -> None:
         if trainer.global_step > 0:
             return
-        grads = (torch.zeros_like(w) if w.grad is None else w.grad for w in trained(pl_module))
-        Keep.seen = torch.cat([g.flatten() for g in grads])
+        weights = trained(pl_module)
+        Keep.seen = flat([w.grad for w in weights], weights)
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         model = trained_model(pl_module)
