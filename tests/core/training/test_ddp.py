@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 import torch
-from support.ddp_worker import OBJECTIVES, gradient
-from support.processes import PROCESSES, together
+from support.ddp.core_worker import OBJECTIVES, gradient
+from support.ddp.launch import PROCESSES, together
 from support.tiny_generative import Toy, batch
 from torch import Tensor
 
 from oneleap.core.training.seed import step_generator
 from oneleap.core.types import Draw, Objective
 
-WORKER = Path(__file__).parents[2] / "support" / "ddp_worker.py"
+WORKER = Path(__file__).parents[2] / "support" / "ddp" / "core_worker.py"
 each_objective = pytest.mark.parametrize("objective", OBJECTIVES, ids=lambda o: type(o).__name__)
 
 

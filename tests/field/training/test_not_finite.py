@@ -9,7 +9,7 @@ import lightning as L
 import numpy as np
 import pytest
 import torch
-from support.processes import together
+from support.ddp.launch import together
 from support.tiny import complain
 from support.tiny_audio import MEL
 from support.tiny_generative import Toy, batch, trainer
@@ -30,7 +30,7 @@ from oneleap.core.types import Draw, Loss
 from oneleap.domains.audio.vocoders.training import VocoderTraining
 from oneleap.domains.rl.algorithms.ofql import OFQL
 
-WORKER = Path(__file__).parents[2] / "support" / "ddp_not_finite_worker.py"
+WORKER = Path(__file__).parents[2] / "support" / "ddp" / "not_finite_worker.py"
 BAD = 5
 """The batch that holds values which are no numbers."""
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 import test_matrix as matrix
-from support.processes import TESTS, together
+from support.ddp.launch import TESTS, together
 from support.tiny import CONFIG
 from support.tiny_audio import write_recordings
 
-WORKER = TESTS / "support" / "ddp_domains_worker.py"
+WORKER = TESTS / "support" / "ddp" / "domains_worker.py"
 MEL = "mel: {sample_rate: 8000, n_fft: 256, hop: 128, window: 256, n_mels: 10, fmax: 4000.0}"
 VOCODER = """
 model:

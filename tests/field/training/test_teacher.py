@@ -52,7 +52,7 @@ def test_all_objectives_are_here_and_say_whether_they_use_a_teacher() -> None:
     "name", sorted(OBJECTIVES.keys() - {"ReleasedDM1"})
 )  # it needs DM1's network
 def test_what_an_objective_says_is_what_its_loss_does(name: str) -> None:
-    """The loss changes with the teacher, or it is refused where it would be ignored."""
+    """The loss changes with the teacher or does not. (That of ReleasedDM1 needs its network.)"""
     objective, model = OBJECTIVES[name](), Toy(FlowMatching())
     if isinstance(objective, Dispersed):
         objective.record_activations(model.net)

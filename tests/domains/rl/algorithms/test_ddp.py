@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 import torch
-from support.ddp_rl_worker import POLICIES, STEPS, batch, policy, weights
-from support.processes import PROCESSES, together
+from support.ddp.launch import PROCESSES, together
+from support.ddp.rl_worker import POLICIES, STEPS, batch, policy, weights
 from support.tiny_generative import trainer
 from torch import Tensor
 
@@ -18,7 +18,7 @@ from oneleap.domains.rl.algorithms.compiled_step import StepDraw
 from oneleap.domains.rl.algorithms.training import SHARED, ActorCriticModule
 from oneleap.domains.rl.data.transitions import Transitions
 
-WORKER = Path(__file__).parents[3] / "support" / "ddp_rl_worker.py"
+WORKER = Path(__file__).parents[3] / "support" / "ddp" / "rl_worker.py"
 RANKS = range(PROCESSES)
 
 

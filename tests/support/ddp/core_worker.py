@@ -8,7 +8,7 @@ import sys
 
 import lightning as L
 import torch
-from support.processes import ddp
+from support.ddp.launch import ddp
 from support.tiny_generative import Endless, Toy, batch, trainer
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel

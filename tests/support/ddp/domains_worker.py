@@ -66,9 +66,9 @@ def run(path: str, folder: str, *names: str) -> None:
     kept = {}
     for name in names:
         options = ["--trainer.devices=2", "--trainer.accelerator=cpu", "--run", f"run-{name}"]
-        callbacks = ["--trainer.callbacks+=support.ddp_domains_worker.Keep"]
+        callbacks = ["--trainer.callbacks+=support.ddp.domains_worker.Keep"]
         assert main(["fit", "--config", f"{name}.yaml", *options, *callbacks]) == 0
-        from support.ddp_domains_worker import Keep as Kept
+        from support.ddp.domains_worker import Keep as Kept
 
         kept[name] = {"alone": Kept.alone, "seen": Kept.seen, "weights": Kept.weights}
     torch.save(kept, path)

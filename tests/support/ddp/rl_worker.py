@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from support.processes import ddp
+from support.ddp.launch import ddp
 from support.tiny_generative import trainer
 from support.tiny_rl import ALGORITHMS, SPEC, TINY, bandit, seeded
 from torch import Tensor

@@ -7,7 +7,7 @@ import os
 import sys
 
 import torch
-from support.processes import ddp
+from support.ddp.launch import ddp
 from support.tiny_generative import Endless, Toy, batch, trainer
 
 from oneleap.core.errors import InputError
