@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from oneleap.core.errors import InputError
-from oneleap.core.training.loaders import Endless, FixedBatches
+from oneleap.core.training.loaders import Endless, FixedBatches, validation_split
 from oneleap.core.training.seed import batch_generator
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.audio.wave import SILENCE, find_audio_files, read_wave
@@ -126,21 +126,6 @@ class AudioData(L.LightningDataModule):
                 if len(clip) >= self.mel.n_fft
             ]
         )
-
-
-def validation_split(n: int, share: float, seed: int) -> list[int]:
-    """Indices of the recordings for validation, out of ``n``.
-
-    Args:
-        n: Number of recordings.
-        share: Fraction for validation; at least one recording and at most ``n - 1``.
-        seed: Seed of the choice.
-
-    Returns:
-        The indices in ascending order.
-    """
-    order = np.random.default_rng(seed).permutation(n)
-    return sorted(int(i) for i in order[: min(n - 1, max(1, round(n * share)))])
 
 
 def to_int16(samples: NDArray[np.float32]) -> NDArray[np.int16]:

@@ -9,12 +9,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from oneleap.core.errors import InputError
-from oneleap.core.training.loaders import FixedBatches
+from oneleap.core.training.loaders import FixedBatches, validation_split
 from oneleap.domains.audio.data.datamodule import (
     VALIDATION_S,
     AudioData,
     to_int16,
-    validation_split,
     whole_frames,
 )
 from oneleap.domains.audio.mel import Mel

@@ -136,7 +136,7 @@ class LoadedData(NamedTuple):
         act_low: Smallest action, per dimension.
         act_high: Largest action, per dimension.
         task: Environment to evaluate in; ``None`` if it is unknown.
-        sparse_task: The same environment with its sparse reward, for PointMaze.
+        sparse_task: For PointMaze, the environment of ``task`` with the sparse reward.
         moving_goal: Whether the stored rewards are for goals that move and that ``obs`` does not
             contain.
     """

@@ -6,9 +6,8 @@ from pathlib import Path
 import lightning as L
 
 from oneleap.core.errors import InputError
-from oneleap.core.training.loaders import Endless, FixedBatches
+from oneleap.core.training.loaders import Endless, FixedBatches, validation_split
 from oneleap.domains.audio.data.buckets import LengthBuckets
-from oneleap.domains.audio.data.datamodule import validation_split
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.singing.data.batches import (
     AudioFeatures,
