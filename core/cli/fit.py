@@ -185,7 +185,7 @@ class CLI(LightningCLI):
             folder = Path(settings.run or runs / time.strftime("%Y-%m-%d_%H-%M-%S"))
         if settings.ckpt_path and not Path(settings.ckpt_path).is_file():
             raise InputError(f"nothing to resume: {settings.ckpt_path} is missing")
-        if rank_zero_only.rank != 0:
+        if getattr(rank_zero_only, "rank", 0) != 0:
             return folder
         fresh = not (resumed or settings.run)
         folder = self.claims.enter_context(claimed_folder(folder, fresh=fresh))

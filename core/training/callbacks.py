@@ -37,7 +37,7 @@ class SaveConfig(SaveConfigCallback):
         """Tell all processes the folder; write nothing, as data or teacher may be refused."""
         if trainer.world_size > 1:  # only the first process has reserved its folder
             folder = trainer.strategy.broadcast(trainer.default_root_dir)
-            trainer._default_root_dir = folder
+            vars(trainer)["_default_root_dir"] = folder
             for logger in trainer.loggers:
                 if isinstance(logger, RunLogger):
                     logger.folder = Path(folder)

@@ -80,7 +80,8 @@ class ActorCriticModule(TrainingModule):
             else:
                 logs = self.compiled_step(batch, draw, update_actor)
                 optimizer.step()  # no gradients: it changes nothing, and Lightning counts the step
-        losses = {name: logs[name] for name in ("critic_loss", "actor_loss") if name in logs}
+        names = ("critic_loss", "actor_loss")
+        losses: dict[str, Tensor] = {name: logs[name] for name in names if name in logs}
         self.guard.watch(self, losses, step.gradient_step, step.batch)
         scheduler.step()
         self.update_average(step.gradient_step, update_actor)

@@ -29,6 +29,7 @@ from oneleap.core.training.run import BEST, LAST, MODEL
 from oneleap.core.types import Draw, Loss
 from oneleap.domains.audio.vocoders.training import VocoderTraining
 from oneleap.domains.rl.algorithms.ofql import OFQL
+from oneleap.domains.rl.data.datamodule import OfflineData
 
 WORKER = Path(__file__).parents[2] / "support" / "ddp" / "not_finite_worker.py"
 BAD = 5
@@ -156,7 +157,7 @@ def test_a_vocoder_and_a_duration_model_stop_too(tmp_path: Path) -> None:
     vocoder = VocoderTraining(MEL, width=8, hidden=8, depth=1)
     with pytest.raises(NotFiniteError, match=r"^loss is nan in step 0"):
         fit(tmp_path, vocoder, FixedBatches([waves]))
-    model = durations()
+    model = durations().train()
     with torch.no_grad():
         next(iter(model.net.parameters())).fill_(torch.nan)
     with pytest.raises(NotFiniteError, match=r"^loss is nan in step 0 .*; so are the weights"):
@@ -205,3 +206,17 @@ def test_the_command_says_it_in_a_line(
     assert said.endswith("gradients (model.recipe.optimizer)")
     assert " and 11 more of the data): training stops" in said
     assert not (tmp_path / "run").exists()
+
+
+def test_the_rows_of_a_batch_are_those_it_was_made_of(tmp_path: Path) -> None:
+    g, n = np.random.default_rng(0), 60
+    with h5py.File(tmp_path / "data.hdf5", "w") as file:
+        file["observations"] = g.normal(size=(n, 3)).astype(np.float32)
+        file["actions"] = g.uniform(-1, 1, (n, 2)).astype(np.float32)
+        file["rewards"] = np.arange(n, dtype=np.float32)
+        file["terminals"] = np.arange(n) % 20 == 19
+        file["timeouts"] = np.zeros(n, bool)
+    data = OfflineData(str(tmp_path / "data.hdf5"), env="none", batch_size=8)
+    loader = data.train_dataloader()
+    for step, rank in ((0, 0), (3, 1)):
+        assert loader.rows(step, rank) == data.batch(step, rank).reward.long().tolist()

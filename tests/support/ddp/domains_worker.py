@@ -5,6 +5,7 @@ The arguments are the file to write to, a folder of configurations, and names of
 
 import os
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import lightning as L
