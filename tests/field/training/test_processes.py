@@ -3,13 +3,24 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import MagicMock
 
+import lightning as L
 import pytest
 import test_matrix as matrix
 from support.ddp.launch import TESTS, together
 from support.tiny import CONFIG
 from support.tiny_audio import write_recordings
+from support.tiny_rl import SPEC, TINY
+
+from oneleap.core.objectives import MeanFlow
+from oneleap.core.training.checkpoints import Checkpoints
+from oneleap.domains.rl.algorithms.ofql import OFQL
+from oneleap.domains.rl.envs.task import Task
+from oneleap.domains.rl.evaluation import callbacks
 
 WORKER = TESTS / "support" / "ddp" / "domains_worker.py"
 MEL = "mel: {sample_rate: 8000, n_fft: 256, hop: 128, window: 256, n_mels: 10, fmax: 4000.0}"
@@ -88,3 +99,29 @@ def test_every_model_takes_the_mean_gradient_of_both_processes(
         assert (first["weights"] == second["weights"]).all(), name
         if name != ALIKE:  # else this could not fail
             assert (first["alone"] - mean).norm() > 1e-3 * mean.norm(), name
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_only_the_first_process_evaluates(first: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    policy = OFQL(replace(SPEC, task=Task("Any-v0")), MeanFlow(), **TINY)
+    calls: list[object] = []
+
+    def evaluate(*args: object) -> SimpleNamespace:
+        calls.append(args)
+        return SimpleNamespace(score=7.0, mean=70.0)
+
+    monkeypatch.setattr(callbacks, "evaluate_policy", evaluate)
+    sent = {"eval/score": 7.0, "eval/return": 70.0}
+    trainer, keeper = MagicMock(spec=L.Trainer), Checkpoints()
+    trainer.configure_mock(
+        global_step=4,
+        is_global_zero=first,
+        strategy=SimpleNamespace(broadcast=lambda figures: figures if first else sent),
+        loggers=[],
+        checkpoint_callbacks=[keeper],
+    )
+    module = policy.lightning_module()
+    monkeypatch.setattr(module, "log_dict", lambda *args, **kwargs: None)
+    callbacks.EvaluatePolicy(every=2, episodes=3).on_train_batch_end(trainer, module)
+    assert len(calls) == int(first)
+    assert keeper._pending == 7.0
