@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Bool, Float
@@ -142,8 +143,19 @@ class Loss:
     logs: dict[str, Tensor]
 
 
+TeacherUse = Literal["none", "optional", "required"]
+"""Whether an objective uses the teacher of a batch."""
+
+
 class Objective(ABC):
     """A training objective; subclasses are frozen dataclasses whose fields are hyperparameters."""
+
+    teacher: ClassVar[TeacherUse] = "none"
+    """Whether it uses the teacher. Training refuses a teacher that would have no effect."""
+
+    def teacher_use(self) -> TeacherUse:
+        """Return whether it uses the teacher under its present settings."""
+        return self.teacher
 
     @abstractmethod
     def draw(

@@ -12,7 +12,7 @@ import time
 import warnings
 from argparse import SUPPRESS, ArgumentError
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ import torch
 from jsonargparse import Namespace
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.utilities import rank_zero_only
 from torch import nn
 
 import oneleap.core.objectives  # noqa: F401  (makes their bare names known to jsonargparse)
@@ -35,6 +36,7 @@ from oneleap.core.cli.trackers import Track, check_trackers, name_wandb_run, tra
 from oneleap.core.errors import InputError
 from oneleap.core.training.callbacks import Export, Progress, SaveConfig
 from oneleap.core.training.checkpoints import AtomicCheckpointIO, Checkpoints
+from oneleap.core.training.finite import NotFiniteError
 from oneleap.core.training.logger import RunLogger
 from oneleap.core.training.model import Trainable
 from oneleap.core.training.module import trained_model
@@ -43,9 +45,9 @@ from oneleap.core.training.run import (
     CONFIG,
     LAST,
     MODEL,
+    claimed_folder,
     newest_run,
     read_run_config,
-    unused_folder,
 )
 
 COMMANDS = {
@@ -72,6 +74,7 @@ class CLI(LightningCLI):
     Args:
         command: One of :data:`COMMANDS`.
         argv: Arguments of the command.
+        claims: Holds the reservation of the run's folder until the command ends.
 
     Raises:
         InputError: If an argument or a configuration is wrong, or there is nothing to resume.
@@ -80,7 +83,8 @@ class CLI(LightningCLI):
     folder: Path | None
     wandb_id: str | None
 
-    def __init__(self, command: str, argv: Sequence[str]) -> None:
+    def __init__(self, command: str, argv: Sequence[str], claims: ExitStack) -> None:
+        self.claims = claims
         configs, self.rest = checks.split_configs(argv)
         self.command, self.folder = command, None
         self.name = runs_name(configs) if configs else "unnamed"
@@ -192,34 +196,41 @@ class CLI(LightningCLI):
             self._find_checkpoint(settings)
             return
         checks.require_length(settings.trainer)
-        self._find_folder(settings)
+        self.folder = self._claim_folder(settings)
         self._to_save = absolute_paths(settings)
         trackers = tracker_settings(settings.trainer.logger)
-        assert self.folder is not None
         self.wandb_id = name_wandb_run(trackers, self.folder, settings.ckpt_path is not None)
 
-    def _find_folder(self, settings: Namespace) -> None:
-        """Choose the run's folder, and the checkpoint to resume from.
+    def _claim_folder(self, settings: Namespace) -> Path:
+        """Return the run's folder, reserved for this run, and resolve the checkpoint.
+
+        Only the first of several processes reserves it. It tells the others its name in
+        :meth:`oneleap.core.training.callbacks.SaveConfig.setup`.
 
         Raises:
             InputError: If there is no such checkpoint, or the folder already holds a run.
         """
         runs = Path(settings.runs) / self.name
-        if settings.ckpt_path == "last":
-            self.folder = Path(settings.run) if settings.run else self._resumed_run(runs)
-            settings.ckpt_path = str(self.folder / LAST)
+        resumed = settings.ckpt_path == "last"
+        if resumed:
+            folder = Path(settings.run) if settings.run else self._resumed_run(runs)
+            settings.ckpt_path = str(folder / LAST)
+        else:
+            folder = Path(settings.run or runs / time.strftime("%Y-%m-%d_%H-%M-%S"))
         if settings.ckpt_path and not Path(settings.ckpt_path).is_file():
             raise InputError(f"nothing to resume: {settings.ckpt_path} is missing")
-        if self.folder is not None:
-            self._resume_seed(settings, self.folder)
-            return
-        stamp = time.strftime("%Y-%m-%d_%H-%M-%S")
-        self.folder = Path(settings.run) if settings.run else unused_folder(runs / stamp)
-        if (self.folder / CONFIG).exists():
-            resume = "resume it with --ckpt_path last, " if (self.folder / LAST).exists() else ""
+        if resumed:
+            self._resume_seed(settings, folder)
+        if getattr(rank_zero_only, "rank", 0) != 0:
+            return folder
+        fresh = not (resumed or settings.run)
+        folder = self.claims.enter_context(claimed_folder(folder, fresh=fresh))
+        if (folder / CONFIG).exists() and not resumed:
+            resume = "resume it with --ckpt_path last, " if (folder / LAST).exists() else ""
             raise InputError(
-                f"{self.folder} already holds a run: {resume}delete it, or name another folder"
+                f"{folder} already holds a run: {resume}delete it, or name another folder"
             )
+        return folder
 
     def _resume_seed(self, settings: Namespace, run: Path) -> None:
         """Use the seed that a resumed run was started with, unless another is given."""
@@ -325,13 +336,18 @@ class CLI(LightningCLI):
                 raise
             first = str(error).splitlines()[1].strip()
             raise InputError(f"{self.settings.ckpt_path} is for another model: {first}") from None
+        except NotFiniteError:
+            if self.trainer.is_global_zero:
+                raise
+            raise SystemExit(0) from None  # all processes raise it; the first one reports it
         except SystemExit:
             if self.trainer.interrupted:
                 print(f"\n{resume_line(self.folder)}", file=sys.stderr)
                 raise KeyboardInterrupt from None
             raise
-        if self.folder is not None and (self.folder / MODEL).is_dir():
-            print(after_training(trained_model(self.model), self.folder))
+        run = self.folder if self.trainer.is_global_zero else None
+        if run is not None and (run / MODEL).is_dir():
+            print(after_training(trained_model(self.model), run))
 
 
 def main(command: str, argv: Sequence[str]) -> int:
@@ -350,9 +366,9 @@ def main(command: str, argv: Sequence[str]) -> int:
     if not torch.cuda.is_available():
         # Without this, optimizers query the driver for a GPU in every step, which takes 0.7 ms.
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
-    with quiet_loggers():
+    with quiet_loggers(), ExitStack() as claims:
         try:
-            CLI(command, argv)
+            CLI(command, argv, claims)
         except MisconfigurationException as error:
             raise InputError(f"trainer: {str(error).splitlines()[0]}") from None
     return 0

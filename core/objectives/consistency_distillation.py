@@ -1,6 +1,7 @@
 """Consistency distillation (Song et al. 2023, arXiv 2303.01469; CoMoSpeech, arXiv 2305.06908)."""
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -16,7 +17,7 @@ from oneleap.core.fields.guidance import guide_teacher, with_guidance
 from oneleap.core.losses.metrics import Metric, SquaredError, masked_mean
 from oneleap.core.paths.base import LinearPath
 from oneleap.core.paths.edm import Karras
-from oneleap.core.types import Draw, Loss, Objective, TrainingBatch, noise_like
+from oneleap.core.types import Draw, Loss, Objective, TeacherUse, TrainingBatch, noise_like
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,8 @@ class ConsistencyDistillation(Objective):
         metric: Distance between ``f(z_t, t)`` and ``f(z_s, s)``.
         guidance: Smallest and largest guidance scale; ``None`` for a network without that input.
     """
+
+    teacher: ClassVar[TeacherUse] = "required"
 
     grid: Karras = field(default_factory=Karras)
     nodes: int = 40

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -10,7 +11,7 @@ from torch import Tensor
 from oneleap.core.fields.flow_map import consistency_pair, intermediate_times
 from oneleap.core.losses.metrics import Metric, PseudoHuber, SquaredError, masked_mean
 from oneleap.core.paths.edm import Karras
-from oneleap.core.types import Draw, Loss, Objective, TrainingBatch, noise_like
+from oneleap.core.types import Draw, Loss, Objective, TeacherUse, TrainingBatch, noise_like
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class ConsistencyTraining(Objective):
         last: Final number of levels, ``s1``: 150, or 200 at 64 x 64 pixels.
         metric: Distance between ``f(z_t, t)`` and ``f(z_s, s)``.
     """
+
+    teacher: ClassVar[TeacherUse] = "none"
 
     grid: Karras = field(default_factory=Karras)
     first: int = 2
@@ -83,6 +86,8 @@ class ImprovedConsistencyTraining(Objective):
         log_std: Standard deviation of ``ln sigma``.
         metric: Distance between ``f(z_t, t)`` and ``f(z_s, s)``.
     """
+
+    teacher: ClassVar[TeacherUse] = "none"
 
     grid: Karras = field(default_factory=Karras)
     first: int = 10

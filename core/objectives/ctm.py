@@ -4,6 +4,7 @@ DITTO-2 (arXiv 2405.20289) calls this kind of distillation CTD.
 """
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -19,7 +20,7 @@ from oneleap.core.fields.guidance import guide_teacher, with_guidance
 from oneleap.core.losses.metrics import Metric, SquaredError, masked_mean
 from oneleap.core.paths.base import LinearPath
 from oneleap.core.paths.edm import Karras
-from oneleap.core.types import Draw, Loss, Objective, TrainingBatch, noise_like
+from oneleap.core.types import Draw, Loss, Objective, TeacherUse, TrainingBatch, noise_like
 
 
 @dataclass(frozen=True)
@@ -55,12 +56,18 @@ class ConsistencyTrajectory(Objective):
         metric: Distance of both terms.
     """
 
+    teacher: ClassVar[TeacherUse] = "optional"
+
     grid: Karras = field(default_factory=Karras)
     nodes: int = 40
     solver_steps: int = 2
     denoising: float = 1.0
     guidance: tuple[float, float] | None = None
     metric: Metric = field(default_factory=SquaredError)
+
+    def teacher_use(self) -> TeacherUse:
+        """Return ``required`` if there is guidance, because it is the teacher that is guided."""
+        return "optional" if self.guidance is None else "required"
 
     def draw(
         self,

@@ -161,3 +161,23 @@ class GenerativeModel(Trainable):
                 f"teacher: {self.recipe.teacher} has another network: {reason}"
             ) from None
         self.average.load_state_dict(zero_interval_embedding(self.net).state_dict())
+
+
+def check_teacher(objective: Objective, recipe: Recipe) -> None:
+    """Check that a teacher has an effect, and that an objective that needs one has it.
+
+    Raises:
+        InputError: If the objective ignores the teacher, or lacks it.
+    """
+    use, name = objective.teacher_use(), type(objective).__name__
+    if recipe.teacher is not None and use == "none" and not recipe.from_teacher:
+        raise InputError(
+            f"recipe.teacher: {name} learns from data and would ignore it: remove it, set "
+            "recipe.from_teacher to start from its weights, or name an objective that distills, "
+            "such as SplitMeanFlow or ConsistencyDistillation"
+        )
+    if recipe.teacher is None and use == "required":
+        raise InputError(
+            f"recipe.teacher: {name} distills a teacher, and none was given: name "
+            "the folder of a trained model"
+        )

@@ -32,10 +32,18 @@ def demo(
         score: Score with lyrics to sing.
 
     Raises:
-        InputError: If there is no such score.
+        InputError: If there is no such score, or another process uses the folder.
     """
     if not score.is_file():
         raise InputError(f"score: {score}: no such file")
+    from oneleap.core.training.run import claimed_folder
+
+    with claimed_folder(run):
+        _write_report(run, (collect_steps, bc_steps, ofql_steps, episodes, seed), score)
+
+
+def _write_report(run: Path, settings: tuple[int, int, int, int, int], score: Path) -> None:
+    """Make all parts, and write the page; see :func:`demo`."""
     from rich.console import Console
 
     from oneleap.core.cli.advice import next_line
@@ -44,7 +52,6 @@ def demo(
     from oneleap.domains.demo.policy import policy_part
 
     console, start = Console(), time.monotonic()
-    settings = (collect_steps, bc_steps, ofql_steps, episodes, seed)
     parts = [policy_part(run, *settings)]
     console.print("\nvoice, song and music")
     parts += [voice_part(run, seed), song_part(score, run, seed), music_part(run, seed)]

@@ -90,4 +90,5 @@ class DQL(DenoisingPolicy, ActorCritic):
         """
         q = self.critic(s, action)
         other = q.index_select(0, 1 - critic_index).detach()
-        return q.index_select(0, critic_index).mean(), other.abs().mean()
+        scale = self.whole_mean(other.abs().mean())
+        return q.index_select(0, critic_index).mean(), scale

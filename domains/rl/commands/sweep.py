@@ -132,10 +132,11 @@ def sweep(
         Exit status: 1 if a trial failed.
 
     Raises:
-        InputError: A configuration is missing, the folder holds another sweep, or the trials could
-            not be trained or scored.
+        InputError: A configuration is missing, the folder holds another sweep or is in use, or the
+            trials could not be trained or scored.
     """
     from oneleap.core.cli.configs import find_config, runs_name
+    from oneleap.core.training.run import claimed_folder
     from oneleap.domains.rl.commands.sweep_check import check_sweep
 
     if min(episodes, at_once, threads) < 1:
@@ -146,10 +147,11 @@ def sweep(
         find_config(name)
     folder = (out or Path("runs/sweep") / runs_name(plan.configs)).absolute()
     wanted = trials(values, seeds)
-    check_plan(folder, plan)
-    if any(trial_score(plan, folder / trial.name) is None for trial in wanted):
-        check_sweep(plan, wanted)
-    return _run(folder, plan, store_sweep(folder, plan, wanted), at_once, threads)
+    with claimed_folder(folder):
+        check_plan(folder, plan)
+        if any(trial_score(plan, folder / trial.name) is None for trial in wanted):
+            check_sweep(plan, wanted)
+        return _run(folder, plan, store_sweep(folder, plan, wanted), at_once, threads)
 
 
 def _run(folder: Path, plan: SweepPlan, every: list[Trial], at_once: int, threads: int) -> int:

@@ -86,6 +86,7 @@ def fit_arguments(plan: SweepPlan, trial: Trial, run: Path) -> list[str]:
     from oneleap.core.training.run import LAST
 
     arguments = [part for name in plan.configs for part in ("--config", name)]
+    arguments.append("--trainer.devices=1")  # trials run side by side
     value = int(trial.value) if trial.value.is_integer() else trial.value
     arguments += [*plan.fit, f"--{plan.setting}={value!r}", f"--seed={trial.seed}", f"--run={run}"]
     return [*arguments, "--ckpt_path=last"] if (run / LAST).is_file() else arguments

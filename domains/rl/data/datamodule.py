@@ -58,7 +58,7 @@ class OfflineData(L.LightningDataModule):
         n_step: Number of rewards that are summed before the value. More than 1 carries values
             faster through the data, at the price of some bias towards the behavior that collected
             them.
-        batch_size: Transitions per batch.
+        batch_size: Transitions per batch, on each process.
         normalize_obs: Whether the policy normalizes observations by their mean and standard
             deviation.
         clip_actions: Whether to clip actions outside the bounds of the action space instead of
@@ -250,10 +250,17 @@ class OfflineData(L.LightningDataModule):
 
     def train_dataloader(self) -> Endless[Transitions]:
         """Endless batches, each a function of the seed and the gradient step alone."""
-        return Endless(self, self.batch)
+        return Endless(self, self.batch, rows=self.rows)
 
     def batch(self, step: int, rank: int = 0) -> Transitions:
         """The batch of a gradient step, on the process of the given rank."""
         table = self.transitions
         generator = batch_generator(self.seed, step, rank, table.obs.device)
         return table.sample(self.batch_size, generator)
+
+    def rows(self, step: int, rank: int = 0) -> list[int]:
+        """The rows of the data in the batch of a gradient step."""
+        table = self.transitions
+        generator = batch_generator(self.seed, step, rank, table.obs.device)
+        rows: list[int] = table.draw_rows(self.batch_size, generator).tolist()
+        return rows

@@ -36,9 +36,13 @@ class Transitions(NamedTuple):
     discount: Float[Tensor, "n"]
     next_act: Float[Tensor, "n a"] | None = None
 
+    def draw_rows(self, n: int, generator: torch.Generator) -> Int[Tensor, "n"]:
+        """Draw the indices of the rows that :meth:`sample` returns for this generator."""
+        return torch.randint(len(self.obs), (n,), generator=generator, device=self.obs.device)
+
     def sample(self, n: int, generator: torch.Generator) -> "Transitions":
         """Draw ``n`` rows uniformly, with replacement; ``generator`` is on the data's device."""
-        rows = torch.randint(len(self.obs), (n,), generator=generator, device=self.obs.device)
+        rows = self.draw_rows(n, generator)
         sampled = Transitions(*(column.index_select(0, rows) for column in self[:5]))
         if self.next_act is None:
             return sampled

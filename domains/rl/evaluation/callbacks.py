@@ -54,19 +54,27 @@ class EvaluatePolicy(L.Callback):
         step, policy = trainer.global_step, trained_model(pl_module)
         if step % self.every or not isinstance(policy, Policy):
             return
-        if policy.spec.task is not None:
-            result = self._evaluate(policy, policy.spec.task)
-            figures = {"eval/score": result.score, "eval/return": result.mean}
+        # With several processes, the first evaluates and the others wait.
+        found = self._figures(trainer, policy) if trainer.is_global_zero else None
+        figures = trainer.strategy.broadcast(found)
+        if figures is None:
+            return
+        if "eval/score" in figures:
             report_score(trainer, figures)
-        else:
-            data = getattr(trainer, "datamodule", None)
-            held_out = data.held_out if isinstance(data, OfflineData) else None
-            if held_out is None:
-                return
-            figures = {"val/action_error": action_error(policy, held_out, self.seed)}
         pl_module.log_dict(figures, logger=False)  # for the progress bar; the loggers get it below
         for logger in trainer.loggers:
             logger.log_metrics(figures, step)
+
+    def _figures(self, trainer: L.Trainer, policy: Policy) -> dict[str, float] | None:
+        """Return the figures of a policy, or ``None`` if there is nothing to evaluate it on."""
+        if policy.spec.task is not None:
+            result = self._evaluate(policy, policy.spec.task)
+            return {"eval/score": result.score, "eval/return": result.mean}
+        data = getattr(trainer, "datamodule", None)
+        held_out = data.held_out if isinstance(data, OfflineData) else None
+        if held_out is None:
+            return None
+        return {"val/action_error": action_error(policy, held_out, self.seed)}
 
     def _evaluate(self, policy: Policy, task: Task) -> Evaluation:
         """Run the episodes."""

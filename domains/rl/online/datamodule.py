@@ -156,6 +156,11 @@ class OnlineData(OfflineData):
         super().setup(stage)
         if stage != "fit" or self.trainer is None:
             return
+        if self.trainer.world_size > 1:
+            raise InputError(
+                "OnlineData collects in one process, and its checkpoints hold the steps of one: "
+                "set --trainer.devices 1"
+            )
         model = trained_model(self.trainer.lightning_module)
         if type(model) is not type(self._initial_policy):
             kinds = type(self._initial_policy).__name__, type(model).__name__

@@ -209,7 +209,7 @@ class DemonstrationData(L.LightningDataModule):
 
         Threads decompress images a few batches ahead.
         """
-        return Endless(self, self.batch, self.workers if self.cameras else 0)
+        return Endless(self, self.batch, self.workers if self.cameras else 0, self.rows)
 
     def val_dataloader(self) -> FixedBatches[ChunkBatch]:
         """Return held-out chunks, spread evenly.
@@ -230,6 +230,13 @@ class DemonstrationData(L.LightningDataModule):
         chunks = self.chunks
         generator = batch_generator(self.seed, step, rank, chunks.start.device)
         return chunks.batch(chunks.sample_indices(self.batch_size, generator))
+
+    def rows(self, step: int, rank: int = 0) -> list[int]:
+        """Return the chunks in the batch of one gradient step, as indices."""
+        chunks = self.chunks
+        generator = batch_generator(self.seed, step, rank, chunks.start.device)
+        indices: list[int] = chunks.sample_indices(self.batch_size, generator).tolist()
+        return indices
 
 
 def even_rows(n: int, most: int) -> Tensor:

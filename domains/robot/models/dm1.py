@@ -1,6 +1,7 @@
 """DM1 (arXiv 2510.07865): dispersion of named features, and the objective of its released code."""
 
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -12,7 +13,7 @@ from oneleap.core.losses.hooks import ActivationRecorder
 from oneleap.core.losses.metrics import SquaredError
 from oneleap.core.objectives import Dispersed, MeanFlow
 from oneleap.core.paths.times import LogitNormal, TimePairs
-from oneleap.core.types import Draw, Loss, Objective, TrainingBatch
+from oneleap.core.types import Draw, Loss, Objective, TeacherUse, TrainingBatch
 from oneleap.domains.robot.models.nets import STAGES, PolicyNet
 
 
@@ -119,6 +120,8 @@ class ReleasedDM1(Objective):
         weight: Weight of the dispersion; the released configurations have 0.1, 0.5 and 0.9.
         dispersion: Dispersion of each layer's features.
     """
+
+    teacher: ClassVar[TeacherUse] = "none"
 
     weight: float = 0.5
     dispersion: Dispersion = field(default_factory=ReleasedInfoNCE)

@@ -151,7 +151,9 @@ class SingingData(L.LightningDataModule):
         lengths = [recording.mel.shape[1] for _, recording in train]
         buckets = LengthBuckets(lengths, self.batch_size, self.seed)
         return Endless(
-            self, lambda step, rank: self._collate([train[i] for i in buckets(step, rank)])
+            self,
+            lambda step, rank: self._collate([train[i] for i in buckets(step, rank)]),
+            rows=buckets,
         )
 
     def val_dataloader(self) -> FixedBatches[SingingBatch]:

@@ -174,7 +174,9 @@ class SpeechData(L.LightningDataModule):
         train = self.utterances[0]
         choose = LengthBuckets([u.mel.shape[1] for u in train], self.batch_size, self.seed)
         return Endless(
-            self, lambda step, rank: collate([train[i] for i in choose(step, rank)], self.mel)
+            self,
+            lambda step, rank: collate([train[i] for i in choose(step, rank)], self.mel),
+            rows=choose,
         )
 
     def val_dataloader(self) -> FixedBatches[UtteranceBatch]:

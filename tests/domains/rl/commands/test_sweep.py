@@ -43,7 +43,8 @@ def test_trials_are_all_pairs_a_seed_at_a_time() -> None:
 def test_a_trial_sets_the_value_and_all_seeds_and_continues_if_it_was_begun(tmp_path: Path) -> None:
     plan = SweepPlan(("rl/ofql_d4rl", "rl/fql_d4rl"), "model.alpha", ("--data.path", "x"))
     found = fit_arguments(plan, Trial(0.1, 7), tmp_path)
-    assert found[:6] == ["--config", "rl/ofql_d4rl", "--config", "rl/fql_d4rl", "--data.path", "x"]
+    configs = ["--config", "rl/ofql_d4rl", "--config", "rl/fql_d4rl"]
+    assert found[:7] == [*configs, "--trainer.devices=1", "--data.path", "x"]
     assert "--model.alpha=0.1" in found
     assert "--seed=7" in found
     assert f"--run={tmp_path}" in found
