@@ -30,3 +30,17 @@ def require_positive(**numbers: int | float) -> None:
     for name, number in numbers.items():
         if not number > 0:
             raise InputError(f"{name}: {number} is not positive")
+
+
+def require_decay(name: str, decay: float | None) -> None:
+    """Check a decay per step.
+
+    Args:
+        name: Name of the setting, for the message.
+        decay: Decay, or ``None`` if there is none.
+
+    Raises:
+        InputError: If it is not in [0, 1).
+    """
+    if decay is not None and not 0 <= decay < 1:
+        raise InputError(f"{name}: {decay} is not in [0, 1)")

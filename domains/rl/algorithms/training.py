@@ -56,6 +56,8 @@ class ActorCriticModule(TrainingModule):
                 optimizer.step()  # no gradients: it changes nothing, and Lightning counts the step
         scheduler.step()
         self.update_average(step.gradient_step, update_actor)
+        if update_actor:
+            model.update_target(step.progress)
         self.log_training(logs)
 
     def update_average(self, gradient_step: int, update_actor: bool) -> None:
