@@ -11,8 +11,10 @@ from torch import Tensor
 from oneleap.core.errors import InputError
 from oneleap.core.training.loaders import FixedBatches
 from oneleap.domains.audio.data.datamodule import (
+    MOST_DRAWS,
     VALIDATION_S,
     AudioData,
+    require_sound,
     to_int16,
     validation_split,
     whole_frames,
@@ -106,7 +108,9 @@ class PitchedAudioData(AudioData):
         train, frames = self.pitched_clips[0], self.segment_samples // self.mel.hop
         ends = np.cumsum([row.f0.shape[1] for row in train])
         low, high = self.gain_db
-        while len(rows) < self.batch_size:
+        for _ in range(self.batch_size * MOST_DRAWS):
+            if len(rows) == self.batch_size:
+                break
             u = torch.rand(2, generator=generator, dtype=torch.float64).tolist()
             at = int(u[0] * ends[-1])
             row = train[int(np.searchsorted(ends, at, side="right"))]
@@ -120,6 +124,7 @@ class PitchedAudioData(AudioData):
                 rows.append(
                     PitchedClip(pad(wave * gain, (0, short * self.mel.hop)), pad(pitch, (0, short)))
                 )
+        require_sound(len(rows), self.batch_size, self.path)
         wave, f0 = (torch.cat(parts).to(self._device) for parts in zip(*rows, strict=True))
         return PitchedClip(wave.clamp(-1, 1), f0)
 

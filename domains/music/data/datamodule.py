@@ -1,5 +1,6 @@
 """The data module of music: random crops of spectrograms from folders of recordings, with tags."""
 
+import math
 import warnings
 from functools import cached_property
 from pathlib import Path
@@ -67,8 +68,10 @@ class MusicData(L.LightningDataModule):
             )
         if not 0 < validation < 1:
             raise InputError(f"validation: expected a fraction between 0 and 1, not {validation}")
-        if gain_db[0] > gain_db[1]:
-            raise InputError(f"gain_db: expected the lower limit first, not {gain_db}")
+        if not -math.inf < gain_db[0] <= gain_db[1] < math.inf:
+            raise InputError(
+                f"gain_db: expected two finite numbers, the lower first, not {gain_db}"
+            )
         self.path, self.mel, self.frames, self.batch_size = tuple(path), mel, frames, batch_size
         self.cache, self.tags, self.per_band = cache, tags, per_band
         self.gain_db, self.validation, self.seed = gain_db, validation, seed

@@ -4,6 +4,7 @@ from functools import cached_property
 from pathlib import Path
 
 import lightning as L
+import torch
 
 from oneleap.core.errors import InputError
 from oneleap.core.training.loaders import Endless, FixedBatches
@@ -18,6 +19,7 @@ from oneleap.domains.singing.data.batches import (
 )
 from oneleap.domains.singing.data.features import audio_features
 from oneleap.domains.singing.data.recordings import SungRecording, read_recordings
+from oneleap.domains.singing.segments.pitch import midi_to_hz
 from oneleap.domains.singing.segments.segment import PAUSES, ScoreSegment
 from oneleap.domains.singing.spec import SINGING, SingingBatch, Spec
 
@@ -142,9 +144,15 @@ class SingingData(L.LightningDataModule):
                 f"{segment.seconds:.2f} s: shorten one of them"
             )
         try:
-            return score_features(segment, spec or self.spec, frames), recording
+            score = score_features(segment, spec or self.spec, frames)
         except InputError as error:
             raise InputError(f"{path.name}: {error}") from None
+        if (
+            not recording.f0.any()
+        ):  # whispered, or only breath: nothing says that it is off the notes
+            written = midi_to_hz(score.base_pitch.double().numpy())
+            recording = recording._replace(f0=torch.from_numpy(written).float())
+        return score, recording
 
     def train_dataloader(self) -> Endless[SingingBatch]:
         """Endless batches, a function of seed and gradient step."""

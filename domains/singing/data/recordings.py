@@ -50,7 +50,9 @@ def read_recordings(folder: str | os.PathLike[str]) -> tuple[SungRecording, ...]
     for path, kind in ((folder, "folder"), (folder / TABLE, "file"), (folder / SOUNDS, "folder")):
         if not path.exists():
             raise InputError(f"{path}: no such {kind}; the folder needs {TABLE} and {SOUNDS}")
-    sounds = {p.stem: p for p in sorted((folder / SOUNDS).iterdir()) if p.suffix in SUFFIXES}
+    sounds = {
+        p.stem: p for p in sorted((folder / SOUNDS).iterdir()) if p.suffix.lower() in SUFFIXES
+    }
     found = []
     for segment in read_transcriptions(folder / TABLE):
         if segment.name not in sounds:
