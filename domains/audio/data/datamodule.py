@@ -13,6 +13,7 @@ from torch import Tensor
 from oneleap.core.errors import InputError
 from oneleap.core.training.loaders import Endless, FixedBatches
 from oneleap.core.training.seed import batch_generator
+from oneleap.domains.audio.data.pages import SOUNDS, refers_to
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.audio.wave import SILENCE, find_audio_files, read_wave
 
@@ -76,6 +77,7 @@ class AudioData(L.LightningDataModule):
         return max(1, round(self.seconds * self.mel.frame_rate)) * self.mel.hop
 
     @cached_property
+    @refers_to(SOUNDS)
     def clips(self) -> tuple[list[NDArray[np.int16]], list[NDArray[np.int16]]]:
         """Recordings for training and for validation.
 
@@ -103,6 +105,7 @@ class AudioData(L.LightningDataModule):
         if self.trainer is not None:
             self._device = self.trainer.strategy.root_device
 
+    @refers_to(SOUNDS)
     def batch(self, generator: torch.Generator) -> Float[Tensor, "b n"]:
         """Draw segments at random positions; silent ones are drawn again."""
         rows = list[Tensor]()

@@ -19,6 +19,7 @@ from oneleap.domains.audio.data.datamodule import (
     validation_split,
     whole_frames,
 )
+from oneleap.domains.audio.data.pages import SOUNDS, refers_to
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.audio.pitch import interpolate_unvoiced, load_f0
 from oneleap.domains.audio.wave import SILENCE, find_audio_files, read_wave
@@ -80,6 +81,7 @@ class PitchedAudioData(AudioData):
         self.lowest_hz, self.highest_hz, self.cache = lowest_hz, highest_hz, cache
 
     @cached_property
+    @refers_to(SOUNDS)
     def pitched_clips(self) -> tuple[list[PitchedClip], list[PitchedClip]]:
         """Recordings of whole frames for training and for validation, one row each.
 
@@ -102,6 +104,7 @@ class PitchedAudioData(AudioData):
             both[i in held_out].append(PitchedClip(clip, pitch.unsqueeze(0)))
         return both
 
+    @refers_to(SOUNDS)
     def segments(self, generator: torch.Generator) -> PitchedClip:
         """Draw segments that begin at random frames; silent ones are drawn again."""
         rows = list[PitchedClip]()

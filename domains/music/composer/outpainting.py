@@ -177,7 +177,8 @@ def measure_seams(
 
     The flux does not see a gap: it only counts what increases, and a slow end of a gap is no jump.
     The loudness of the sound does, in windows of 50 ms, see
-    :func:`oneleap.domains.music.features.level.level_jumps`.
+    :func:`oneleap.domains.music.features.level.level_jumps`. It is measured in the middle and at
+    the end of the overlap, because its start sounds as it did before.
 
     Args:
         mel: Spectrogram of the piece.
@@ -203,9 +204,9 @@ def measure_seams(
     jumps = level_jumps(levels_of_samples(samples, spec), spec)[0]
     rest, reach = torch.ones_like(jumps, dtype=torch.bool), reach_of_jumps(spec)
     levels = list[float]()
-    for seam in seams:
-        levels.append(max(float(jumps[min(edge, len(jumps) - 1)]) for edge in seam))
-        for edge in seam:
-            rest[max(0, edge - reach) : edge + reach] = False
+    for first, last in seams:
+        heard = ((first + last) // 2, last)
+        levels.append(max(float(jumps[min(frame, len(jumps) - 1)]) for frame in heard))
+        rest[max(0, first - reach) : last + reach] = False
     usual = float(torch.quantile(jumps[rest], 0.95)) if rest.any() else 0.0
     return SeamReport(tuple(found), limit, tuple(levels), max(LEAST_JUMP_DB, usual))

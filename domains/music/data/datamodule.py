@@ -16,11 +16,15 @@ from oneleap.core.errors import InputError, Notice
 from oneleap.core.training.loaders import Endless, FixedBatches
 from oneleap.core.training.seed import batch_generator
 from oneleap.domains.audio.data.datamodule import validation_split
+from oneleap.domains.audio.data.pages import refers_to
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.audio.wave import find_audio_files
 from oneleap.domains.music.data.cache import CachedRecording, RecordingInfo, load_recordings
 from oneleap.domains.music.data.tags import read_tags, tag_vocabulary
 from oneleap.domains.music.spec import MUSIC_MEL, MusicBatch, Spec
+
+PAGE = "docs/howto/data-music.md"
+"""Page that says what a folder must hold."""
 
 
 class MusicData(L.LightningDataModule):
@@ -78,13 +82,15 @@ class MusicData(L.LightningDataModule):
         self._device = torch.device("cpu")
 
     @cached_property
+    @refers_to(PAGE)
     def recordings(self) -> list[tuple[CachedRecording, frozenset[str]]]:
         """All recordings that are at least as long as a clip, with their tags, in order."""
         if not self.path:
             raise InputError("path: name a folder of music")
         found = list[tuple[CachedRecording, frozenset[str]]]()
-        for folder in map(Path, self.path):
-            cache = Path(self.cache) if self.cache else Path(self.path[0]) / ".oneleap"
+        folders = [Path(folder).expanduser() for folder in self.path]
+        for folder in folders:
+            cache = Path(self.cache).expanduser() if self.cache else folders[0] / ".oneleap"
             files = find_audio_files(folder)
             tags = read_tags(folder, files)
             found += zip(load_recordings(files, self.mel, cache), tags, strict=True)
