@@ -37,7 +37,8 @@ def levels_of_samples(samples: Float[Tensor, "b samples"], spec: Mel) -> Float[T
         spec: Mel format.
     """
     whole = samples.shape[1] // spec.hop * spec.hop
-    return _levels(samples[:, :whole].unflatten(1, (-1, spec.hop)).square().mean(2), spec)
+    hops = samples[:, :whole].reshape(len(samples), -1, spec.hop)
+    return _levels(hops.square().mean(2), spec)
 
 
 def level_jumps(level: Float[Tensor, "b n"], spec: Mel) -> Float[Tensor, "b n"]:

@@ -198,9 +198,8 @@ def test_a_path_may_start_at_home(
 def test_a_table_of_tags_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
     folder = tiny_music.write_pieces(tmp_path / "mine", each=2)
     files = sorted(folder.rglob("*.wav"))
-    rows = [
-        f"{path.relative_to(folder)},{'calm' if i < 2 else 'loud'}" for i, path in enumerate(files)
-    ]
+    tags = ("calm", "calm", "loud", "loud")
+    rows = [f"{path.relative_to(folder)},{tag}" for path, tag in zip(files, tags, strict=True)]
     (folder / "metadata.csv").write_text("\r\n".join(["file,tags", *rows]), encoding="utf-8-sig")
     data = MusicData((str(folder),), mel=tiny_music.MEL, frames=32, batch_size=2)
     assert data.spec.tags == ("calm", "loud")
