@@ -1,8 +1,10 @@
-"""Data loaders whose batches are functions of the gradient step, so they have no state to save."""
+"""Data loaders whose batches depend only on the gradient step, and the split for validation."""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Generic, TypeVar
+
+import numpy as np
 
 if TYPE_CHECKING:
     import lightning as L
@@ -69,3 +71,18 @@ class FixedBatches(Generic[B]):
 
     def __len__(self) -> int:
         return len(self.batches)
+
+
+def validation_split(n: int, share: float, seed: int) -> list[int]:
+    """Indices of the recordings for validation, out of ``n``.
+
+    Args:
+        n: Number of recordings.
+        share: Fraction for validation; at least one recording and at most ``n - 1``.
+        seed: Seed of the choice.
+
+    Returns:
+        The indices in ascending order.
+    """
+    order = np.random.default_rng(seed).permutation(n)
+    return sorted(int(i) for i in order[: min(n - 1, max(1, round(n * share)))])

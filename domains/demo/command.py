@@ -50,7 +50,7 @@ def demo(
     minutes = (time.monotonic() - start) / 60
     about = Text(
         "A policy that was trained just now, and a voice, a singer and a composer that ship with "
-        f"oneleap. Each makes its result of noise in one network call. All of it took "
+        f"oneleap. The table below counts the network calls of each. All of it took "
         f"{minutes:.1f} minutes."
     )
     page = run / "report.html"

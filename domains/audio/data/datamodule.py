@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from oneleap.core.errors import InputError
-from oneleap.core.training.loaders import Endless, FixedBatches
+from oneleap.core.training.loaders import Endless, FixedBatches, validation_split
 from oneleap.core.training.seed import batch_generator
 from oneleap.domains.audio.data.pages import SOUNDS, refers_to
 from oneleap.domains.audio.mel import Mel
@@ -139,21 +139,6 @@ class AudioData(L.LightningDataModule):
                 if len(clip) >= self.mel.n_fft
             ]
         )
-
-
-def validation_split(n: int, share: float, seed: int) -> list[int]:
-    """Indices of the recordings for validation, out of ``n``.
-
-    Args:
-        n: Number of recordings.
-        share: Fraction for validation; at least one recording and at most ``n - 1``.
-        seed: Seed of the choice.
-
-    Returns:
-        The indices in ascending order.
-    """
-    order = np.random.default_rng(seed).permutation(n)
-    return sorted(int(i) for i in order[: min(n - 1, max(1, round(n * share)))])
 
 
 def require_sound(found: int, wanted: int, path: tuple[str, ...]) -> None:

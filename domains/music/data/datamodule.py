@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from oneleap.core.errors import InputError, Notice
-from oneleap.core.training.loaders import Endless, FixedBatches
+from oneleap.core.training.loaders import Endless, FixedBatches, validation_split
 from oneleap.core.training.seed import batch_generator
-from oneleap.domains.audio.data.datamodule import validation_split
 from oneleap.domains.audio.data.pages import refers_to
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.audio.wave import find_audio_files

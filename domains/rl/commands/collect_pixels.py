@@ -61,7 +61,7 @@ def _draw(data: "OfflineDataset", layout: "Maze", steps: int, out: Path, task: s
     from rich.progress import track
 
     from oneleap.core.files import atomic_write
-    from oneleap.domains.rl.data.pixels import TASK_KEY
+    from oneleap.domains.rl.data.files import TASK_KEY
     from oneleap.domains.rl.envs.pointmaze_pixels import FRAME_GAP, SIZE, render_images
 
     n = min(steps, len(data))

@@ -33,15 +33,14 @@ def pointmaze(
     Raises:
         InputError: The data set exists, or ``steps`` is not positive.
     """
-    import gymnasium
     from rich.console import Console
     from rich.progress import Progress
 
     from oneleap.domains.rl.data.minari import dataset_folder, write_minari
     from oneleap.domains.rl.demonstrators import pointmaze as recording
+    from oneleap.domains.rl.envs.lookup import make_environment
     from oneleap.domains.rl.envs.mazes import maze_named
     from oneleap.domains.rl.envs.registration import POINTMAZE
-    from oneleap.domains.rl.envs.task import REGISTRATION
 
     if steps < 1:
         raise InputError(f"steps: {steps} is not positive")
@@ -59,7 +58,7 @@ def pointmaze(
             folder,
             dataset_id,
             progress.track(episodes, description="writing"),
-            gymnasium.make(f"{REGISTRATION}:{POINTMAZE}", maze=maze),
+            make_environment(POINTMAZE, {"maze": maze}),
             _metadata(f"PointMaze {maze}, {steps} steps, seed {seed}", share, references),
         )
     _print_references(f"{folder}: {steps} steps in {len(episodes)} episodes", references)

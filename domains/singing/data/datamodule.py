@@ -7,9 +7,8 @@ import lightning as L
 import torch
 
 from oneleap.core.errors import InputError
-from oneleap.core.training.loaders import Endless, FixedBatches
+from oneleap.core.training.loaders import Endless, FixedBatches, validation_split
 from oneleap.domains.audio.data.buckets import LengthBuckets
-from oneleap.domains.audio.data.datamodule import validation_split
 from oneleap.domains.audio.data.pages import refers_to
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.singing.data.batches import (

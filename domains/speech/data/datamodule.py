@@ -16,9 +16,8 @@ from torch import Tensor
 
 from oneleap.core.errors import InputError
 from oneleap.core.files import atomic_write
-from oneleap.core.training.loaders import Endless, FixedBatches
+from oneleap.core.training.loaders import Endless, FixedBatches, validation_split
 from oneleap.domains.audio.data.buckets import LengthBuckets
-from oneleap.domains.audio.data.datamodule import validation_split
 from oneleap.domains.audio.data.pages import refers_to
 from oneleap.domains.audio.mel import Mel, log_mel
 from oneleap.domains.audio.wave import read_wave, trim_silence
