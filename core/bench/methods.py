@@ -108,7 +108,7 @@ METHODS = {
     "sCM": Method(ContinuousConsistency(sigma_data=1.0), consistency_samples),
     "SplitMeanFlow, distilled": Method(SplitMeanFlow(HALF), distills=True),
     "CD": Method(ConsistencyDistillation(), consistency_samples, distills=True),
-    "CTM": Method(ConsistencyTrajectory(), distills=True),
+    "CTM": Method(ConsistencyTrajectory(denoise_to="teacher"), distills=True),
     "sCM, distilled": Method(
         ContinuousConsistency(sigma_data=1.0), consistency_samples, distills=True
     ),

@@ -78,6 +78,10 @@ class Dispersed(Objective):
         if isinstance(self.inner, RecordsActivations):
             self.inner.record_activations(net)
 
+    def target_decay(self, progress: float) -> float | None:
+        """Decay of the inner objective."""
+        return self.inner.target_decay(progress)
+
     def draw(
         self,
         x: Float[Tensor, "b *d"],

@@ -33,7 +33,9 @@ class ImprovedMeanFlow(Objective):
     Deviations: there is no second head for ``v`` and no second loss, because a network here is one
     field. The velocity is the network's own at ``r = t``, the paper's simpler variant, and the rows
     with ``r = t`` train it. A guidance scale can be an input (``guidance.scales``); the interval of
-    guidance cannot.
+    guidance cannot. A row whose condition is dropped takes its derivative along the unconditional
+    velocity. The authors' code takes the velocity under the condition that was dropped; it scatters
+    about the unconditional one, which is its mean.
 
     Attributes:
         pairs: Distribution of ``(r, t)`` and the share of rows with ``r = t``.

@@ -29,6 +29,10 @@ class MeanFlow(Objective):
     derivative needs float32 and time features of low frequency. Attention uses its plain kernel
     there, with memory quadratic in length, see :func:`oneleap.core.fields.jvp.jvp`.
 
+    Deviations: half of the rows have ``r = t``, where the authors' code has 3/4 for ImageNet (and
+    1/4 for CIFAR-10). One half is the share of OFQL and of DM1's code, and it was best on toy data
+    (docs/notes/core.md). The default metric is the plain squared error, see ``metric``.
+
     Attributes:
         pairs: Distribution of ``(r, t)`` and the share of rows with ``r = t``.
         metric: Distance between ``u`` and its target. The paper uses ``AdaptiveSquaredError``;

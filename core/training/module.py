@@ -18,6 +18,9 @@ from oneleap.core.training.optim import RunLength, build_optimizer, run_length
 from oneleap.core.training.seed import Step
 from oneleap.core.types import Draw, Loss
 
+TARGET = "target_average"
+"""Name in a checkpoint of the weights of the average that only gives targets."""
+
 PREFIX = "model."
 """Prefix of the names of a model's weights inside the Lightning module."""
 
@@ -38,15 +41,22 @@ class TrainingModule(L.LightningModule):
         self._length = RunLength(1)
         self._last_logs: tuple[int, Mapping[str, Tensor]] = 0, {}
         self._loss: Callable[[Any, Draw], Loss] = model.loss
+        self._saved_target: dict[str, Tensor] | None = None
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Save the weights under the model's own names, without the prefix of this module."""
+        """Save the weights under the model's own names, without the prefix of this module.
+
+        The average that only gives targets is no part of the model; it is saved beside it.
+        """
+        if self.model.target_net is not self.model.average:
+            checkpoint[TARGET] = self.model.target_net.state_dict()
         checkpoint["state_dict"] = {
             name.removeprefix(PREFIX): weight for name, weight in checkpoint["state_dict"].items()
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Load weights that were saved under the model's own names, or with the prefix."""
+        self._saved_target = checkpoint.get(TARGET)
         checkpoint["state_dict"] = {
             name if name.startswith(PREFIX) else PREFIX + name: weight
             for name, weight in checkpoint["state_dict"].items()
@@ -94,9 +104,15 @@ class TrainingModule(L.LightningModule):
             self._loss = compiled(self.model.loss)
 
     def on_train_start(self) -> None:
-        """Copy the teacher's weights if asked, unless the run is resumed."""
+        """Copy the teacher's weights if asked, unless the run is resumed; start the targets.
+
+        A run that began without an average for targets alone goes on without it.
+        """
         if self.global_step == 0:
             self.model.start_from_teacher()
+            self.model.start_target()
+        elif self._saved_target is not None:
+            self.model.start_target(self._saved_target)
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor | None:
         """Compute the mean loss of one batch."""
@@ -145,10 +161,12 @@ class TrainingModule(L.LightningModule):
         self.model.recipe.optimizer.clip_(self.model.net.parameters())
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
-        """Take one optimizer step, then update the moving average."""
-        step = self.global_step  # Lightning counts the step when the call below returns
+        """Take one optimizer step, then update the moving averages."""
+        # Lightning counts the step when the call below returns
+        step, progress = self.global_step, self.step.progress
         super().optimizer_step(*args, **kwargs)
         ema_update(self.model.average, self.model.net, self.model.recipe.ema, step)
+        self.model.update_target(progress)
 
 
 class ValidatingModule(TrainingModule):

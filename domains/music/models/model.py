@@ -113,7 +113,7 @@ class MusicModel(GenerativeModel):
         return TrainingBatch(
             field=Conditioned(net or self.net, cond, null, scale),
             x=self.data(batch),
-            target=Conditioned(self.average, cond, null, scale),
+            target=Conditioned(self.target_net, cond, null, scale),
             teacher=self.teacher_field(batch),
         )
 

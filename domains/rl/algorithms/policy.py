@@ -131,7 +131,7 @@ class Policy(GenerativeModel):
         return TrainingBatch(
             field=Conditioned(net or self.net, cond),
             x=self.data(batch),
-            target=Conditioned(self.average, cond),
+            target=Conditioned(self.target_net, cond),
             teacher=self.teacher_field(batch),
         )
 

@@ -85,6 +85,8 @@ class ActorCriticModule(TrainingModule):
         self.guard.watch(self, losses, step.gradient_step, step.batch)
         scheduler.step()
         self.update_average(step.gradient_step, update_actor)
+        if update_actor:
+            model.update_target(step.progress)
         self.log_training(logs, step.gradient_step)
 
     def update_average(self, gradient_step: int, update_actor: bool) -> None:

@@ -126,7 +126,9 @@ class RobotPolicy(GenerativeModel):
 
     def _target_field(self, z: Tensor, r: Tensor, t: Tensor, *seen: Tensor) -> Tensor:
         """Evaluate the average's field; encode only here, because most objectives never call it."""
-        u: Tensor = self.average(z, r, t, self.average.encode(*seen))
+        net = self.target_net
+        assert isinstance(net, PolicyNet)
+        u: Tensor = net(z, r, t, net.encode(*seen))
         return u
 
     def validate(self, batch: ChunkBatch, step: Step) -> Validation:

@@ -238,12 +238,13 @@ class CurveModel(GenerativeModel):
     def bind(self, batch: CurveBatch, net: Callable[..., Tensor] | None = None) -> TrainingBatch:
         """Bind the network to the scores."""
         chosen = net if isinstance(net, CurveNet) else self.net
-        cond = chosen.encode(batch)
+        average, cond = self.target_net, chosen.encode(batch)
+        assert isinstance(average, CurveNet)
         return TrainingBatch(
             field=chosen.field(cond, batch.mask),
             x=batch.x,
             mask=batch.mask,
-            target=chosen.field(cond, batch.mask, self.average.decoder),
+            target=chosen.field(cond, batch.mask, average.decoder),
             teacher=self.teacher_field(batch),
         )
 
