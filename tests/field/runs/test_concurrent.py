@@ -14,6 +14,7 @@ from support.tiny import CONFIG, complain
 from oneleap.core.training.run import claimed_folder
 from oneleap.domains.main import main
 from oneleap.domains.rl.commands import sweep as sweeping
+from oneleap.domains.rl.commands import sweep_check
 
 TESTS = Path(__file__).parents[2]
 SAME_SECOND = """
@@ -87,6 +88,7 @@ def test_a_sweep_and_a_demonstration_have_their_folder_alone(
     here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sweeping, "_run", lambda *args: 0)
+    monkeypatch.setattr(sweep_check, "check_sweep", lambda *args: None)
     with claimed_folder(here / "swept"), claimed_folder(here / "shown"):
         assert "is in use by another process" in complain(capsys, "sweep rl/ofql_d4rl --out swept")
         (here / "score.musicxml").touch()
