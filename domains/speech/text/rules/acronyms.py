@@ -1,0 +1,118 @@
+"""Words in capitals: FBI is spelled, NASA is a word, and STOP is a word that somebody shouts."""
+
+import re
+
+from oneleap.domains.speech.text.english.dictionary import load_dictionary
+from oneleap.domains.speech.text.rules.base import Rule, letters
+
+WORDS = frozenset(
+    "NASA NATO AIDS UNESCO UNICEF OPEC NAFTA ASEAN SWAT NASDAQ COVID SARS MERS LASER RADAR SONAR "
+    "SCUBA FEMA OSHA RAM ROM SIM GIF JPEG PIN BIOS ASCII CERN DARPA FIFA UEFA NASCAR HIPAA MIDI "
+    "POTUS SCOTUS FLOTUS NIMBY YOLO FOMO LAN WAN SAT GAP IKEA LEGO ESPRIT SOHO NORAD CAPTCHA WASP "
+    "GUI SOAP JSON YAML RAID CAD CAM TASER ZIP DOS UNIX LINUX COBOL BASIC HERTZ UNHCR GOP VIN BAFTA "
+    "NOAA ICANN INTERPOL EUROPOL SPECT CAT PET MASH AWOL ASAP NICE ACE AIM ROTC VAT".split()
+) - {"UNHCR", "GOP", "ROTC", "VAT", "ASAP", "LEGO", "PET"} | {"LEGO", "ASAP", "VAT"}
+"""Words in capitals that are read as words though they are short."""
+
+SPELLED = frozenset(
+    "AI API ATM BBC BMW CEO CFO CIA CNN CPU CTO DIY DNA DVD ESPN ETA EU FAQ FBI FDA FYI GDP GPS GPU "
+    "HBO HIV HR HTML HTTP ID IBM IMF IQ IRA IRS IT KFC LED LLC MIT MRI MTV NBA NFL NHL NYC OK PC PDF "
+    "PHD PR PSI PTSD PVC RNA RSVP SMS SOS SQL SUV TV UFO UK UN UPS URL US USA USB VIP VPN WHO WTO WWW "
+    "AKA ASL BLT CSI DOJ EPA GOP IVF LCD MBA MVP NGO NSA RIP SEC TBA TBD UAE UCLA UNHCR ROTC YMCA "
+    "IEEE ISBN ICU ER OCD ADHD IEEE AAA ACLU AARP AOL EST PST CST EDT PDT GMT UTC AM PM AD BC BCE CE "
+    "IPO ROI SEO UX UI QA HQ PE PA TA RA AC DC MC DJ CD CV ET MA BA MD IPA IOU IUD NRA UV".split()
+)
+"""Words in capitals that are spelled though they are words in small letters too."""
+
+_VOWELS = frozenset("AEIOUY")
+_BAD_START = re.compile(r"^(?:[^AEIOUY]{3}|[BCDFGHJKLMNPQRSTVXZ](?=[BCDFGJKMNPQTVXZ])(?<!S)(?!N))")
+
+
+def is_spelled(word: str, shouted: bool) -> bool:
+    """Return whether a word in capitals is read letter by letter.
+
+    Args:
+        word: Two or more capital letters.
+        shouted: Whether the words around it have capitals only, too.
+    """
+    if word in WORDS:
+        return False
+    known = load_dictionary("en-us")
+    common = word.lower() in known or word.capitalize() in known
+    if word in SPELLED:
+        return not (shouted and common)
+    if shouted and common and len(word) > 1:
+        return False
+    if not _VOWELS.intersection(word):
+        return True
+    entry = known.find(word)
+    if entry is not None and len(word) > 2:
+        return False
+    if len(word) == 2:
+        return word not in _SHORT
+    if common:
+        return len(word) == 3 and word.lower() not in _THREE
+    return len(word) < 4 or not _pronounceable(word)
+
+
+_SHORT = frozenset("AH AN AS AT BE BY DO GO HA HE HI HO IF IN IS LO ME MY NO OF OH ON OR OW SO TO UP WE YE YO AM".split())  # fmt: skip
+_THREE = frozenset(
+    "the and for are but not you all any can had her was one our out day get has him his how man new "
+    "now old see two way boy did let put say she too use dad mom yes why try ask big bad hot top end "
+    "far few got own run saw set sit ten win won yet buy car cut die eat fly fun god guy hit job key "
+    "kid law lie lot low may men met mrs off oil pay per ran red sad sea six son sun tax war wow war "
+    "add age ago air arm art bed box bus cry dog ear egg eye fat fit fix fox gas gun hat hey ice ill "
+    "its joy lay leg map mad mix nor nut odd owe pan pot raw row sex shy sir sky tea tie tip toe via "
+    "wet zoo bye cat cow cup die dry due era fan fee hug jam jar kit lip net pen pie pig pop rat rid "
+    "rob rub sin sum tap tin ton toy van vet wax web who wit ugh huh ooh aah hmm shh mad stay jesus".split()
+)
+
+
+def _pronounceable(word: str) -> bool:
+    """Return whether an unknown word in capitals looks like a word: UNICEF does, HDMI does not."""
+    runs = re.findall(r"[^AEIOUY]+", word)
+    vowels = re.findall(r"[AEIOUY]+", word)
+    return (
+        len(word) > 3
+        and max(map(len, runs), default=0) < 3
+        and max(map(len, vowels)) < 3
+        and len(vowels) * 3 >= len(word)
+        and not re.match(r"[^AEIOUY]{2}", re.sub(r"^(?:[BCDFGKPT][LR]|S[CKLMNPTW]|[CSTWP]H|TW|QU)", "B", word))
+        and not word.endswith(("I", "U", "II"))
+    )
+
+
+def _shouted(match: re.Match[str]) -> bool:
+    """Return whether the words around a match have capitals only."""
+    text = match.string
+    before = re.findall(r"[A-Za-z]{2,}|\bI\b", text[max(0, match.start() - 60) : match.start()])[-2:]
+    after = re.findall(r"[A-Za-z]{2,}|\bI\b", text[match.end() : match.end() + 60])[:2]
+    around = [w for w in (*before, *after) if w not in SPELLED and w not in WORDS and w != "I"]
+    known = load_dictionary("en-us")
+    return all(w.isupper() for w in around) and any(w.lower() in known for w in around)
+
+
+def _capitals(match: re.Match[str]) -> str:
+    word, ending = match[1], match[2] or ""
+    if not is_spelled(word, _shouted(match)):
+        return match[0]
+    said = letters(word)
+    if ending:
+        said += "'s" if ending.startswith(("'", "’")) else "'s"
+    return said
+
+
+def _joined(match: re.Match[str]) -> str:
+    """Spell ``AT&T`` and ``R&D``."""
+    parts = [letters(part) if is_spelled(part, False) or len(part) < 3 else part
+             for part in re.split(r"\s?&\s?", match[0])]  # fmt: skip
+    return " and ".join(parts)
+
+
+RULES: list[Rule] = [
+    (re.compile(r"\b[A-Z]{1,4}(?:&[A-Z]{1,4})+\b"), _joined),
+    (re.compile(r"\b[a-z]([A-Z]{2,4})\b(?=\s|[.,;:!?]|$)"),
+     lambda m: f"{m[0][0].upper()} {letters(m[1])}"),
+    (re.compile(r"\b([A-Z]{2,7})('?s)?\b(?!['’][A-Z])"), _capitals),
+]  # fmt: skip
+"""Rules of words in capitals."""
