@@ -74,7 +74,11 @@ def _foreign(text: str, language: str) -> str:
         text,
     )
     text = re.sub(r"--+", "—", text)
-    return "".join(c for c in text if unicodedata.category(c)[0] not in "CS" or c in "\n ")
+    return "".join(
+        c
+        for c in text
+        if unicodedata.category(c)[0] not in "CS" or c in "\n " or "\ue000" <= c <= "\uf8ff"
+    )
 
 
 def _tidy(text: str) -> str:

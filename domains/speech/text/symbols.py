@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Sequence
 
 from oneleap.core.errors import InputError, suggest
+from oneleap.domains.speech.text.english import symbols as english
 
 PAD, START, END = "_", "^", "$"
 """Padding of a batch, and the silence before and after speech, which also gets frames."""
@@ -17,16 +18,28 @@ _VOWELS = "aeiouyæøœɐɑɒɔɘəɚɛɜɝɞɤɨɪ\u026fɵɶʉʊʌ\u028fᵻ"
 _MARKS = "ˈˌːˑʰʱʲʷʼʴˠˤ˞̩̯̪̃̊12345"  # the digits are tones
 _STRESSED = tuple(mark + vowel for mark in "ˈˌ" for vowel in _VOWELS)
 SYMBOLS: tuple[str, ...] = (PAD, START, END, " ", *PUNCTUATION, *_LETTERS, *_MARKS, *_STRESSED)
-"""The alphabet of a new model. A saved model keeps the alphabet it was trained with.
+"""The alphabet of espeak-ng's IPA. A saved model keeps the alphabet it was trained with.
 
 A stressed vowel is one symbol. If the stress mark were a symbol of its own, the alignment would
 give it most frames of the vowel.
 """
 
+ENGLISH_SYMBOLS: tuple[str, ...] = (
+    PAD,
+    START,
+    END,
+    " ",
+    *PUNCTUATION,
+    *english.LETTERS,
+    *english.MARKS,
+    *(mark + vowel for mark in "ˈˌ" for vowel in english.VOWELS),
+)
+"""The alphabet of English without espeak-ng, with capital letters for diphthongs."""
+
 _SAME = {"g": "ɡ", "͡": "", "͜": "", "ʦ": "ts", "\u2011": "-", "–": "—", "“": '"', "”": '"', "’": "'"}
 """Different spellings of the same symbol."""
 
-SOUNDS = frozenset(_LETTERS)
+SOUNDS = frozenset(_LETTERS + english.LETTERS)
 """Symbols that have a sound without other symbols."""
 
 

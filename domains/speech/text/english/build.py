@@ -20,6 +20,7 @@ import numpy as np
 
 from oneleap.domains.speech.text.english.ngrams import train_letters
 from oneleap.domains.speech.text.english.symbols import VOWELS, split_phonemes
+from oneleap.domains.speech.text.english.words import split_ending
 
 FOLDER = Path(__file__).parent
 
@@ -157,7 +158,9 @@ def build(misaki: Path, cmudict: Path) -> None:
             extra = {
                 w: p
                 for w, p in adapt_cmu(cmu, words, frozenset()).items()
-                if w not in lower and _without(p, "ˈˌ") != _without(names[w], "ˈˌ")
+                if w not in lower
+                and not any(stem in lower for _, stems in split_ending(w) for stem in stems)
+                and _without(p, "ˈˌ") != _without(names[w], "ˈˌ")
             }
             entries |= {w: {"DEFAULT": p} for w, p in extra.items()}
         write_dictionary(FOLDER / f"{language}.dictionary.gz", entries)

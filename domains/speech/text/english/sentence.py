@@ -53,7 +53,8 @@ def phonemize_english(
         The phonemes, in the alphabet of :mod:`symbols`.
     """
     words = english_words(language)
-    tokens = _merge_letters(_tokens(sentence, given, first_private), words)
+    tokens = _keep_hyphens(_tokens(sentence, given, first_private), words)
+    tokens = _merge_letters(tokens, words)
     lower = [t.text.lower() if t.word else "" for t in tokens]
     vowel_next: bool | None = None
     for i in range(len(tokens) - 1, -1, -1):
@@ -62,6 +63,25 @@ def phonemize_english(
             token.said = (lexicon or {}).get(lower[i]) or _read(words, tokens, lower, i, vowel_next)
         vowel_next = _begins_with_vowel(token.said, vowel_next) if token.word else None
     return _join(tokens)
+
+
+def _keep_hyphens(tokens: list[_Token], words: Words) -> list[_Token]:
+    """Make one word of a word with hyphens that the dictionary has, such as e-mail."""
+    kept = list[_Token]()
+    for token in tokens:
+        if token.joined and kept and not token.said and not kept[-1].said:
+            whole = f"{kept[-1].text}-{token.text}"
+            close = kept[-1].text + token.text
+            for form in (whole, whole.lower(), close.lower()):
+                found = words.dictionary.find(form) if len(kept[-1].text) < 5 or "-" in form else None
+                if found:
+                    kept[-1].said, kept[-1].text = found["DEFAULT"], whole
+                    break
+            else:
+                kept.append(token)
+        else:
+            kept.append(token)
+    return kept
 
 
 @lru_cache(maxsize=2)
@@ -141,9 +161,9 @@ def _read(
         said = choose(words.readings(text, first=first), lower, i)
     if word == "to" and words.british and vowel_next is None:
         said = "tuː"
-    if len(text) > 1 and text.isupper():
-        return with_stress(said, "ˈ")
-    return with_stress(said, "ˌ") if text[0].isupper() and word not in ("a", "an", "the", "to") else said
+    if word in ("a", "an", "the", "to") or not text[0].isupper():
+        return said
+    return with_stress(said, "ˈ" if len(text) > 1 and text.isupper() else "ˌ")
 
 
 def _function_word(
@@ -174,7 +194,7 @@ def is_letter_name(tokens: Sequence[_Token], i: int) -> bool:
     if after is None or not after.word:
         return True
     if before is None or not before.word:
-        return False
+        return after.text in ("is", "was", "and", "or", "has", "comes", "stands")
     return after.text[:1].islower() and before.text[:1].isalpha() and not before.text.istitle() or (
         after.text in ("is", "and", "or", "to", "was") and before.text.istitle()
     )

@@ -102,7 +102,7 @@ class Words:
             return self.readings(word.removesuffix("'"))
         if word.endswith("in'"):
             return self.readings(f"{word[:-1]}g")
-        for ending, stems in _stems(word):
+        for ending, stems in split_ending(word):
             for stem in stems:
                 found = self._look_up(stem, False) if len(stem) > 1 or ending == "'s" else None
                 if found is not None:
@@ -171,7 +171,7 @@ def _join_d(stem: str, said: str) -> str:
     return f"{stem}əd" if stem[-1:] in tuple("td") else f"{stem}d"
 
 
-def _stems(word: str) -> list[tuple[str, list[str]]]:
+def split_ending(word: str) -> list[tuple[str, list[str]]]:
     """Return endings of a word, with the stems that it may have."""
     if word.endswith("'s"):
         return [("'s", [word[:-2]])]

@@ -88,7 +88,7 @@ RULES: list[Rule] = [
     ),
     (
         re.compile(
-            rf"\b((?:{_CODE_WORDS})(?:\s+(?:is|was|number|no\.|code))*:?\s*#?)\s*(\d{{3,}})\b"
+            rf"\b((?:{_CODE_WORDS})(?:\s+(?:is|was|number|no\.|code))*:?\s*#?)\s*(?!\d00\b)(\d{{3,}})\b"
             rf"(?!\s?{DASH}?[A-Za-z]|[.,:]\d)"
         ),
         lambda m: f"{m[1].rstrip('#').rstrip()} {digits(m[2])}",

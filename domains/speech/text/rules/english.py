@@ -45,9 +45,11 @@ def in_words(text: str, month_first: bool) -> str:
     text = re.sub(r"(?<=\w)/(?=\w)", " slash ", text)
     text = apply(text, [amounts.NUMBER])
     text = re.sub(r"\s?--+\s?", " — ", text)
+    text = re.sub(r"(?<=\s)\*(?=\s|[.,;:!?]|$)", "asterisk", text)
     text = re.sub(r"[*_~^|\\`<>={}]+", " ", text)
     return "".join(c for c in text if _kept(c))
 
 
 def _kept(c: str) -> bool:
-    return (unicodedata.category(c)[0] not in "CS" or c in "\n ") and not other_script(c)
+    kept = unicodedata.category(c)[0] not in "CS" or c in "\n " or "\ue000" <= c <= "\uf8ff"
+    return kept and not other_script(c)

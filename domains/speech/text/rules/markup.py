@@ -77,7 +77,7 @@ def skipped_characters(text: str) -> str:
 
 
 def _unread(c: str) -> bool:
-    if c.isascii() or c in _READ:
+    if c.isascii() or c in _READ or "\ue000" <= c <= "\uf8ff":
         return False
     kind = unicodedata.category(c)
     return kind in ("So", "Sk", "Sm", "Sc", "Co", "Cn") or other_script(c)

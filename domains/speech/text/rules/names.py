@@ -32,6 +32,8 @@ def _roman(match: re.Match[str]) -> str:
     after = match.string[match.end() :]
     if value is None or (numeral.islower() and not numbered):
         return match[0]
+    if len(numeral) == 1 and numeral.islower():
+        return match[0]
     if len(numeral) == 1:
         strong = numbered or (ruler and numeral in ("I", "V", "X"))
         first = not before or re.search(r"[.!?]\s+$", match.string[: match.start()])
