@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from oneleap.core.errors import InputError, Notice
 from oneleap.domains.speech.text.english.sentence import english_words, phonemize_english
@@ -15,15 +15,13 @@ from oneleap.domains.speech.text.normalize import is_english, normalize_text
 from oneleap.domains.speech.text.phonemes import phonemize
 from oneleap.domains.speech.text.sentences import split_sentences
 from oneleap.domains.speech.text.symbols import (
-    ENGLISH_SYMBOLS,
-    SYMBOLS,
+    Phonemizer,
+    alphabet,
     canonical_ipa,
     check_symbols,
+    default_phonemizer,
     has_sound,
 )
-
-Phonemizer = Literal["english", "espeak"]
-"""What converts words to phonemes: our dictionary and rules of English, or espeak-ng."""
 
 _PAUSES = " ,.:;…—-"
 _PRIVATE_USE = 0xE000  # first code point for private use
@@ -47,16 +45,6 @@ class Prepared(NamedTuple):
         """The text on one line, with the phonetic pieces in double brackets."""
         marks = {_PRIVATE_USE + i: f"[[{ipa}]]" for i, ipa in enumerate(self.given)}
         return " ".join(self.text.translate(marks).split())
-
-
-def default_phonemizer(language: str) -> Phonemizer:
-    """Return what converts words of a language: no part of English is under the GPL."""
-    return "english" if is_english(language) else "espeak"
-
-
-def alphabet(phonemizer: Phonemizer) -> tuple[str, ...]:
-    """Return the alphabet of a phonemizer."""
-    return ENGLISH_SYMBOLS if phonemizer == "english" else SYMBOLS
 
 
 @dataclass(frozen=True)
@@ -107,11 +95,7 @@ class FrontEnd:
             ipa = self.from_ipa(text, where)
             found = split_sentences(ipa, ipa=True)
         else:
-            prepared = self.prepare(text, where)
-            found = [
-                self._sentence(sentence, prepared.given)
-                for sentence in split_sentences(prepared.text)
-            ]
+            found = self.convert(self.prepare(text, where))
         found = [ipa for ipa in found if has_sound(ipa)]
         if not found:
             shown = " ".join(text.split())[:40]
@@ -152,6 +136,12 @@ class FrontEnd:
             message = f"{where}: cannot be read aloud and is skipped: {shown}"
             warnings.warn(message, Notice, stacklevel=4)
         return Prepared(normalized.text, given)
+
+    def convert(self, prepared: Prepared) -> list[str]:
+        """Convert a text in words to phonemes, one string per sentence that has a sound."""
+        parts = split_sentences(prepared.text)
+        found = [self._sentence(sentence, prepared.given) for sentence in parts]
+        return [ipa for ipa in found if has_sound(ipa)]
 
     @cached_property
     def _lexicon(self) -> Mapping[str, str]:

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Sequence
+from typing import Literal
 
 from oneleap.core.errors import InputError, suggest
 from oneleap.domains.speech.text.english import symbols as english
@@ -24,22 +25,32 @@ A stressed vowel is one symbol. If the stress mark were a symbol of its own, the
 give it most frames of the vowel.
 """
 
-ENGLISH_SYMBOLS: tuple[str, ...] = (
-    PAD,
-    START,
-    END,
-    " ",
-    *PUNCTUATION,
-    *english.LETTERS,
-    *english.MARKS,
-    *(mark + vowel for mark in "ˈˌ" for vowel in english.VOWELS),
+KOKORO_SYMBOLS: tuple[str, ...] = (
+    *(PAD, START, END, " "),
+    *';:,.!?—…"()“”',
+    *"AIOQTWYabdefhijklmnpstuvwzæðŋɐɑɒɔəɛɜɡɪɹɾʃʊʌʒ\u0294ʤʧθᵊᵻː",
+    *"ˈˌ",
 )
-"""The alphabet of English without espeak-ng, with capital letters for diphthongs."""
+"""The alphabet of English in Kokoro's transcription: A, I, O, Q, W and Y are diphthongs."""
+
+Phonemizer = Literal["english", "espeak"]
+"""What converts words to phonemes: our dictionary and rules of English, or espeak-ng."""
+
+
+def default_phonemizer(language: str) -> Phonemizer:
+    """Return what converts words of a language. English needs nothing that is under the GPL."""
+    return "english" if language in ("en", "en-us", "en-gb") else "espeak"
+
+
+def alphabet(phonemizer: Phonemizer) -> tuple[str, ...]:
+    """Return the alphabet of a phonemizer."""
+    return KOKORO_SYMBOLS if phonemizer == "english" else SYMBOLS
+
 
 _SAME = {"g": "ɡ", "͡": "", "͜": "", "ʦ": "ts", "\u2011": "-", "–": "—", "“": '"', "”": '"', "’": "'"}
 """Different spellings of the same symbol."""
 
-SOUNDS = frozenset(_LETTERS + english.LETTERS)
+SOUNDS = frozenset(_LETTERS + english.VOWELS + english.CONSONANTS)
 """Symbols that have a sound without other symbols."""
 
 

@@ -3,38 +3,387 @@
 from collections.abc import Mapping, Sequence
 
 _DETERMINERS = frozenset(
-    "a an the this that these those my your his her its our their some any no each every another "
-    "which whose what both all many few several other such first second third last next new old "
-    "one two three four five six seven eight nine ten good great big small little long whole same "
-    "public local national human real major main special early late high low young final total "
-    "more most less own very single world music sound food safe home live world's".split()
+    [
+        "a",
+        "an",
+        "the",
+        "this",
+        "that",
+        "these",
+        "those",
+        "my",
+        "your",
+        "his",
+        "her",
+        "its",
+        "our",
+        "their",
+        "some",
+        "any",
+        "no",
+        "each",
+        "every",
+        "another",
+        "which",
+        "whose",
+        "what",
+        "both",
+        "all",
+        "many",
+        "few",
+        "several",
+        "other",
+        "such",
+        "first",
+        "second",
+        "third",
+        "last",
+        "next",
+        "new",
+        "old",
+        "one",
+        "two",
+        "three",
+        "four",
+        "five",
+        "six",
+        "seven",
+        "eight",
+        "nine",
+        "ten",
+        "good",
+        "great",
+        "big",
+        "small",
+        "little",
+        "long",
+        "whole",
+        "same",
+        "public",
+        "local",
+        "national",
+        "human",
+        "real",
+        "major",
+        "main",
+        "special",
+        "early",
+        "late",
+        "high",
+        "low",
+        "young",
+        "final",
+        "total",
+        "more",
+        "most",
+        "less",
+        "own",
+        "very",
+        "single",
+        "world",
+        "music",
+        "sound",
+        "food",
+        "safe",
+        "home",
+        "live",
+        "world's",
+    ]
 )
 _PREPOSITIONS = frozenset(
-    "of in on at for with from by about into without under over between through during against "
-    "after before behind near across per via upon within".split()
+    [
+        "of",
+        "in",
+        "on",
+        "at",
+        "for",
+        "with",
+        "from",
+        "by",
+        "about",
+        "into",
+        "without",
+        "under",
+        "over",
+        "between",
+        "through",
+        "during",
+        "against",
+        "after",
+        "before",
+        "behind",
+        "near",
+        "across",
+        "per",
+        "via",
+        "upon",
+        "within",
+    ]
 )
 _VERB_BEFORE = frozenset(
-    "to will would can could should must may might shall do does did don't doesn't didn't won't "
-    "can't cannot couldn't wouldn't shouldn't let's please i you we they who not never always often "
-    "usually sometimes also then now really just still i'll you'll he'll she'll it'll we'll they'll "
-    "i'd you'd we'd they'd help helps helped make makes made let and/or better people everyone "
-    "men women children citizens voters students".split()
+    [
+        "to",
+        "will",
+        "would",
+        "can",
+        "could",
+        "should",
+        "must",
+        "may",
+        "might",
+        "shall",
+        "do",
+        "does",
+        "did",
+        "don't",
+        "doesn't",
+        "didn't",
+        "won't",
+        "can't",
+        "cannot",
+        "couldn't",
+        "wouldn't",
+        "shouldn't",
+        "let's",
+        "please",
+        "i",
+        "you",
+        "we",
+        "they",
+        "who",
+        "not",
+        "never",
+        "always",
+        "often",
+        "usually",
+        "sometimes",
+        "also",
+        "then",
+        "now",
+        "really",
+        "just",
+        "still",
+        "i'll",
+        "you'll",
+        "he'll",
+        "she'll",
+        "it'll",
+        "we'll",
+        "they'll",
+        "i'd",
+        "you'd",
+        "we'd",
+        "they'd",
+        "help",
+        "helps",
+        "helped",
+        "make",
+        "makes",
+        "made",
+        "let",
+        "and/or",
+        "better",
+        "people",
+        "everyone",
+        "men",
+        "women",
+        "children",
+        "citizens",
+        "voters",
+        "students",
+    ]
 )
-_BE = frozenset("be am is are was were been being i'm you're he's she's it's we're they're that's isn't aren't wasn't weren't get gets got getting".split())
-_HAVE = frozenset("have has had having i've you've we've they've haven't hasn't hadn't he'd she'd i'd they'd we'd you'd".split())
-_SINGULAR = frozenset("he she it".split())
-_OBJECTS = frozenset("a an the this that these those my your his her its our their me you him us them it all some every each".split())
-_AFTER_VERB = frozenset("in on at near with here there by together alone under up down to for from as".split())
-_MODAL = frozenset("to will would can could should must may might shall do does did don't doesn't didn't won't can't cannot couldn't wouldn't shouldn't let's please let i'll you'll he'll she'll it'll we'll they'll".split())
-_PAST = frozenset("yesterday ago last was were had did earlier once when then said told".split())
-_PRESENT = frozenset("every always usually often sometimes now today daily".split())
-_ADJECTIVE_BEFORE = frozenset("a an the very so too more most less least how quite rather as is are was were be been seem seems seemed look looks looked remain remains became become".split())
+_BE = frozenset(
+    [
+        "be",
+        "am",
+        "is",
+        "are",
+        "was",
+        "were",
+        "been",
+        "being",
+        "i'm",
+        "you're",
+        "he's",
+        "she's",
+        "it's",
+        "we're",
+        "they're",
+        "that's",
+        "isn't",
+        "aren't",
+        "wasn't",
+        "weren't",
+        "get",
+        "gets",
+        "got",
+        "getting",
+    ]
+)
+_HAVE = frozenset(
+    [
+        "have",
+        "has",
+        "had",
+        "having",
+        "i've",
+        "you've",
+        "we've",
+        "they've",
+        "haven't",
+        "hasn't",
+        "hadn't",
+        "he'd",
+        "she'd",
+        "i'd",
+        "they'd",
+        "we'd",
+        "you'd",
+    ]
+)
+_SINGULAR = frozenset(["he", "she", "it"])
+_OBJECTS = frozenset(
+    [
+        "a",
+        "an",
+        "the",
+        "this",
+        "that",
+        "these",
+        "those",
+        "my",
+        "your",
+        "his",
+        "her",
+        "its",
+        "our",
+        "their",
+        "me",
+        "you",
+        "him",
+        "us",
+        "them",
+        "it",
+        "all",
+        "some",
+        "every",
+        "each",
+    ]
+)
+_AFTER_VERB = frozenset(
+    [
+        "in",
+        "on",
+        "at",
+        "near",
+        "with",
+        "here",
+        "there",
+        "by",
+        "together",
+        "alone",
+        "under",
+        "up",
+        "down",
+        "to",
+        "for",
+        "from",
+        "as",
+    ]
+)
+_MODAL = frozenset(
+    [
+        "to",
+        "will",
+        "would",
+        "can",
+        "could",
+        "should",
+        "must",
+        "may",
+        "might",
+        "shall",
+        "do",
+        "does",
+        "did",
+        "don't",
+        "doesn't",
+        "didn't",
+        "won't",
+        "can't",
+        "cannot",
+        "couldn't",
+        "wouldn't",
+        "shouldn't",
+        "let's",
+        "please",
+        "let",
+        "i'll",
+        "you'll",
+        "he'll",
+        "she'll",
+        "it'll",
+        "we'll",
+        "they'll",
+    ]
+)
+_PAST = frozenset(
+    [
+        "yesterday",
+        "ago",
+        "last",
+        "was",
+        "were",
+        "had",
+        "did",
+        "earlier",
+        "once",
+        "when",
+        "then",
+        "said",
+        "told",
+    ]
+)
+_PRESENT = frozenset(["every", "always", "usually", "often", "sometimes", "now", "today", "daily"])
+_ADJECTIVE_BEFORE = frozenset(
+    [
+        "a",
+        "an",
+        "the",
+        "very",
+        "so",
+        "too",
+        "more",
+        "most",
+        "less",
+        "least",
+        "how",
+        "quite",
+        "rather",
+        "as",
+        "is",
+        "are",
+        "was",
+        "were",
+        "be",
+        "been",
+        "seem",
+        "seems",
+        "seemed",
+        "look",
+        "looks",
+        "looked",
+        "remain",
+        "remains",
+        "became",
+        "become",
+    ]
+)
 
 WORDS: Mapping[str, Mapping[str, frozenset[str]]] = {
-    "lead": {"METAL": frozenset("pipe pipes paint poisoning acid pencil levels bullet bullets glass crystal "
-                                "battery batteries free weight weights lining of contains containing molten "
-                                "toxic heavy pure liquid copper iron zinc mercury tin".split())},
-    "bass": {"FISH": frozenset("fish fishing sea caught catch largemouth smallmouth striped grilled lake river".split())},
+    "lead": {"METAL": frozenset(["pipe", "pipes", "paint", "poisoning", "acid", "pencil", "levels", "bullet", "bullets", "glass", "crystal", "battery", "batteries", "free", "weight", "weights", "lining", "of", "contains", "containing", "molten", "toxic", "heavy", "pure", "liquid", "copper", "iron", "zinc", "mercury", "tin"])},
+    "bass": {"FISH": frozenset(["fish", "fishing", "sea", "caught", "catch", "largemouth", "smallmouth", "striped", "grilled", "lake", "river"])},
 }  # fmt: skip
 """Readings that neighboring words decide."""
 
@@ -106,8 +455,20 @@ def _is_verb(word: str, before: str, before2: str, after: str) -> bool:
     if before in _SINGULAR:
         return word.endswith(("s", "ed"))
     if before in _VERB_BEFORE:
-        return not word.endswith("s") or before in ("who", "never", "always", "often", "also", "then")
-    if before in _DETERMINERS or before in _PREPOSITIONS or before in _BE or _like_adjective(before):
+        return not word.endswith("s") or before in (
+            "who",
+            "never",
+            "always",
+            "often",
+            "also",
+            "then",
+        )
+    if (
+        before in _DETERMINERS
+        or before in _PREPOSITIONS
+        or before in _BE
+        or _like_adjective(before)
+    ):
         return False
     if before in ("and", "or", "but") and after in _OBJECTS:
         return True
@@ -123,10 +484,20 @@ def _is_past(
     """Return whether ``read`` or ``wound`` is a past form here."""
     if before in _MODAL or (before in ("not", "never", "also", "even") and before2 in _MODAL):
         return False
-    if before in _HAVE or before in _BE or (before in ("been", "not", "never", "already", "ever", "just") and before2 in _HAVE | _BE):
+    if (
+        before in _HAVE
+        or before in _BE
+        or (
+            before in ("been", "not", "never", "already", "ever", "just") and before2 in _HAVE | _BE
+        )
+    ):
         return True
     if word == "wound":
-        return before in _SINGULAR | {"i", "you", "we", "they", "and", "who"} or after in ("up", "around", "down")
+        return before in _SINGULAR | {"i", "you", "we", "they", "and", "who"} or after in (
+            "up",
+            "around",
+            "down",
+        )
     if before in _DETERMINERS - {"who"} or before in _PREPOSITIONS or not before:
         return False
     if _PRESENT.intersection(words):

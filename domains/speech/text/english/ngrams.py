@@ -189,9 +189,7 @@ def _prune(units: Sequence[str], counts: Sequence[Counter[Gram]], gain: float) -
         for g, p in kept[n].items():
             mass[g[:-1]] += p  # type: ignore[assignment]
             lower[g[:-1]] += conditional(g[1:])  # type: ignore[assignment]
-        weights[n - 1] = {
-            h: max(1 - mass[h], 1e-6) / max(1 - lower[h], 1e-6) for h in mass
-        }
+        weights[n - 1] = {h: max(1 - mass[h], 1e-6) / max(1 - lower[h], 1e-6) for h in mass}
     return _as_model(units, kept, weights)
 
 
@@ -204,7 +202,7 @@ def _as_model(
     levels = list[Level]()
     numbers: dict[Gram, int] = {(): 0}
     for n in range(1, len(kept)):
-        grams = sorted(kept[n], key=lambda g: (numbers[g[:-1]], g[-1]))  # noqa: B023
+        grams = sorted(kept[n], key=lambda g: (numbers[g[:-1]], g[-1]))
         keys = np.array([numbers[g[:-1]] * len(units) + g[-1] for g in grams], np.int64)
         log_prob = np.log([kept[n][g] for g in grams]).astype(np.float32)
         back_off = np.log([weights[n].get(g, 1.0) for g in grams]).astype(np.float32)

@@ -13,7 +13,23 @@ _TOKEN = re.compile(
     r"[\ue000-\uf8ff]|'?[^\W\d_\ue000-\uf8ff]+(?:'[^\W\d_]+)*'?|(?<=\w)-(?=\w)|[,.?!;:…—()\"]|\s-+\s"
 )
 _PAUSES = {"(": ",", ")": ",", '"': ""}
-_APOSTROPHES = frozenset("'cause 'em 'tis 'twas 'n' 'til 'round 'bout 'd 'll 'twere 'twill 'neath".split())
+_APOSTROPHES = frozenset(
+    [
+        "'cause",
+        "'em",
+        "'tis",
+        "'twas",
+        "'n'",
+        "'til",
+        "'round",
+        "'bout",
+        "'d",
+        "'ll",
+        "'twere",
+        "'twill",
+        "'neath",
+    ]
+)
 
 
 @dataclass
@@ -73,7 +89,9 @@ def _keep_hyphens(tokens: list[_Token], words: Words) -> list[_Token]:
             whole = f"{kept[-1].text}-{token.text}"
             close = kept[-1].text + token.text
             for form in (whole, whole.lower(), close.lower()):
-                found = words.dictionary.find(form) if len(kept[-1].text) < 5 or "-" in form else None
+                found = (
+                    words.dictionary.find(form) if len(kept[-1].text) < 5 or "-" in form else None
+                )
                 if found:
                     kept[-1].said, kept[-1].text = found["DEFAULT"], whole
                     break
@@ -135,7 +153,9 @@ def _merge_letters(tokens: list[_Token], words: Words) -> list[_Token]:
             i += 1
             continue
         i += n
-        ending = re.fullmatch(r"([A-Z])'s", after.text) if after is not None and after.word else None
+        ending = (
+            re.fullmatch(r"([A-Z])'s", after.text) if after is not None and after.word else None
+        )
         said = words.spell(plain + ending[1] if ending else plain)
         if ending:
             said += "z"
@@ -167,7 +187,12 @@ def _read(
 
 
 def _function_word(
-    text: str, word: str, tokens: Sequence[_Token], lower: Sequence[str], i: int, vowel_next: bool | None
+    text: str,
+    word: str,
+    tokens: Sequence[_Token],
+    lower: Sequence[str],
+    i: int,
+    vowel_next: bool | None,
 ) -> str | None:
     """Read a word whose form depends on what follows, or return ``None``."""
     if word == "a":
@@ -195,9 +220,9 @@ def is_letter_name(tokens: Sequence[_Token], i: int) -> bool:
         return True
     if before is None or not before.word:
         return after.text in ("is", "was", "and", "or", "has", "comes", "stands")
-    return after.text[:1].islower() and before.text[:1].isalpha() and not before.text.istitle() or (
-        after.text in ("is", "and", "or", "to", "was") and before.text.istitle()
-    )
+    return (
+        after.text[:1].islower() and before.text[:1].isalpha() and not before.text.istitle()
+    ) or (after.text in ("is", "and", "or", "to", "was") and before.text.istitle())
 
 
 def _begins_with_vowel(said: str, otherwise: bool | None) -> bool | None:

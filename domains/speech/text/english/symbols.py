@@ -6,23 +6,37 @@ import unicodedata
 VOWELS = "AIOQWYaeiouæɑɐɒɔəɛɜɪʊʌᵻᵊ"
 """Vowels. Capital letters are diphthongs: A eɪ, I aɪ, O oʊ, Q əʊ, W aʊ, Y ɔɪ."""
 
-CONSONANTS = "bdfhjklmnpstvwzðŋɡɹTʃʒʤʧθxçʔ"
+CONSONANTS = "bdfhjklmnpstvwzðŋɡɹTʃʒʤʧθ"
 """Consonants. ``T`` is the tap of American English."""
-
-LETTERS = VOWELS + CONSONANTS + "cqryøœɕɖɟɨɯɲɳɸɻɽɾʁʂʈʋɣɤχʎβɥʝɰɴʣʥʦʨɚ"
-"""Letters of the alphabet; those beyond English occur in a user's own phonetic text."""
-
-MARKS = "ˈˌːʰʲ\u0303"
 
 _PHONEME = re.compile(rf"[ˈˌ]?[{VOWELS}]ː?|[^ˈˌ]")
 
 _FROM_IPA = (
     ("t͡ʃ", "ʧ"), ("tʃ", "ʧ"), ("d͡ʒ", "ʤ"), ("dʒ", "ʤ"), ("ˈeɪ", "ˈA"), ("eɪ", "A"), ("aɪ", "I"),
     ("oʊ", "O"), ("əʊ", "Q"), ("aʊ", "W"), ("ɔɪ", "Y"), ("ɝː", "ɜɹ"), ("ɝ", "ɜɹ"), ("ɚ", "əɹ"),
-    ("r", "ɹ"), ("ʍ", "w"), ("n̩", "ᵊn"), ("l̩", "ᵊl"), ("m̩", "ᵊm"), ("ɾ", "T"), ("ʔ", "t"), ("g", "ɡ"), ("ɫ", "l"),
+    ("ʍ", "w"), ("n̩", "ᵊn"), ("l̩", "ᵊl"), ("m̩", "ᵊm"), ("ɾ", "T"), ("ʔ", "t"), ("g", "ɡ"), ("ɫ", "l"),
 )  # fmt: skip
 
-_AMERICAN = (("ɜː", "ɜɹ"), ("ɜɹɹ", "ɜɹ"), ("əʊ", "O"), ("Q", "O"), ("ɒ", "ɑ"), ("ː", ""), ("a", "æ"))
+_NEAREST = str.maketrans(
+    {
+        "r": "ɹ", "ɻ": "ɹ", "ʁ": "ɹ", "ɽ": "ɹ", "x": "k", "χ": "k", "q": "k", "c": "k", "ç": "h",
+        "ħ": "h", "ɦ": "h", "ɣ": "ɡ", "y": "u", "ʏ": "ʊ", "ø": "ɜ", "œ": "ɜ", "ɨ": "ɪ", "ɯ": "u",
+        "ɤ": "O", "ɵ": "ə", "ɘ": "ə", "ɞ": "ɜ", "ɲ": "nj", "ɳ": "n", "ɴ": "ŋ", "ʎ": "lj", "ɭ": "l",
+        "ɬ": "l", "ʋ": "v", "β": "v", "ɸ": "f", "ʂ": "ʃ", "ɕ": "ʃ", "ʐ": "ʒ", "ʑ": "ʒ", "ʈ": "t",
+        "ɖ": "d", "ɟ": "ɡ", "ʝ": "j", "ɥ": "w", "ɰ": "w", "ɱ": "m", "ɾ": "T", "ʔ": "t",
+    }
+)  # fmt: skip
+"""The nearest sound of English to each sound that English lacks."""
+
+_AMERICAN = (
+    ("ɜː", "ɜɹ"),
+    ("ɜɹɹ", "ɜɹ"),
+    ("əʊ", "O"),
+    ("Q", "O"),
+    ("ɒ", "ɑ"),
+    ("ː", ""),
+    ("a", "æ"),
+)
 
 
 def split_phonemes(phonemes: str) -> list[str]:
@@ -48,6 +62,6 @@ def from_ipa(ipa: str, british: bool = False) -> str:
     text = unicodedata.normalize("NFD", ipa).replace("c\u0327", "ç")
     for written, ours in (*_FROM_IPA, *(() if british else _AMERICAN)):
         text = text.replace(written, ours)
-    text = text.translate(dict.fromkeys(map(ord, ".‿͜͡ˑ̯̃")))
+    text = text.translate(_NEAREST).translate(dict.fromkeys(map(ord, "‿͜͡ˑ̯̃ʰʲ̪̥̬̊")))
     # IPA has stress before the syllable, this alphabet before the vowel.
     return " ".join(re.sub(rf"([ˈˌ])([^\W{VOWELS}ˈˌ]+)(?=[{VOWELS}])", r"\2\1", text).split())

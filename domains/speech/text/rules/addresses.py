@@ -5,21 +5,122 @@ import re
 from oneleap.domains.speech.text.numbers import cardinal, digits, year
 from oneleap.domains.speech.text.rules.base import Rule, alternatives, letters
 
-_DOMAINS = (
-    "com org net edu gov mil int io ai co uk de fr es it nl ch at eu us ca au nz jp cn in br ru se "
-    "no fi dk pl info biz dev app me tv ly gg xyz tech online store".split()
-)
-_SPELLED = frozenset("edu mil io ai uk de fr es nl ch eu us ca au nz jp cn br ru se fi dk pl tv ly "
-                     "gg xyz html htm php css js ts py md cpp exe pdf csv tsv xml svg png jpg gz "
-                     "mp rtf ppt pptx xls xlsx docx odt sql rs rb sh cfg ini dll iso vs www api ftp "
-                     "ssh usr etc var tmp src lib opt dev id url http https".split())  # fmt: skip
+_DOMAINS = [
+    "com",
+    "org",
+    "net",
+    "edu",
+    "gov",
+    "mil",
+    "int",
+    "io",
+    "ai",
+    "co",
+    "uk",
+    "de",
+    "fr",
+    "es",
+    "it",
+    "nl",
+    "ch",
+    "at",
+    "eu",
+    "us",
+    "ca",
+    "au",
+    "nz",
+    "jp",
+    "cn",
+    "in",
+    "br",
+    "ru",
+    "se",
+    "no",
+    "fi",
+    "dk",
+    "pl",
+    "info",
+    "biz",
+    "dev",
+    "app",
+    "me",
+    "tv",
+    "ly",
+    "gg",
+    "xyz",
+    "tech",
+    "online",
+    "store",
+]
+_SPELLED = frozenset(["edu", "mil", "io", "ai", "uk", "de", "fr", "es", "nl", "ch", "eu", "us", "ca", "au", "nz", "jp", "cn", "br", "ru", "se", "fi", "dk", "pl", "tv", "ly", "gg", "xyz", "html", "htm", "php", "css", "js", "ts", "py", "md", "cpp", "exe", "pdf", "csv", "tsv", "xml", "svg", "png", "jpg", "gz", "mp", "rtf", "ppt", "pptx", "xls", "xlsx", "docx", "odt", "sql", "rs", "rb", "sh", "cfg", "ini", "dll", "iso", "vs", "www", "api", "ftp", "ssh", "usr", "etc", "var", "tmp", "src", "lib", "opt", "dev", "id", "url", "http", "https"])  # fmt: skip
 _SPOKEN = {"json": "jason", "wav": "wave", "txt": "text", "jpeg": "J peg", "mpeg": "M peg"}
 
-_FILES = (
-    "txt pdf docx doc odt rtf md csv tsv json yaml yml toml xml html htm css js ts py ipynb cpp "
-    "rs rb go java sh exe dll bat zip gz tar rar jar png jpg jpeg gif svg webp bmp mp3 mp4 wav "
-    "flac ogg avi mov mkv ppt pptx xls xlsx sql log cfg ini conf iso db bak tex psd".split()
-)
+_FILES = [
+    "txt",
+    "pdf",
+    "docx",
+    "doc",
+    "odt",
+    "rtf",
+    "md",
+    "csv",
+    "tsv",
+    "json",
+    "yaml",
+    "yml",
+    "toml",
+    "xml",
+    "html",
+    "htm",
+    "css",
+    "js",
+    "ts",
+    "py",
+    "ipynb",
+    "cpp",
+    "rs",
+    "rb",
+    "go",
+    "java",
+    "sh",
+    "exe",
+    "dll",
+    "bat",
+    "zip",
+    "gz",
+    "tar",
+    "rar",
+    "jar",
+    "png",
+    "jpg",
+    "jpeg",
+    "gif",
+    "svg",
+    "webp",
+    "bmp",
+    "mp3",
+    "mp4",
+    "wav",
+    "flac",
+    "ogg",
+    "avi",
+    "mov",
+    "mkv",
+    "ppt",
+    "pptx",
+    "xls",
+    "xlsx",
+    "sql",
+    "log",
+    "cfg",
+    "ini",
+    "conf",
+    "iso",
+    "db",
+    "bak",
+    "tex",
+    "psd",
+]
 _SIGNS = {
     ".": "dot", "/": "slash", "-": "dash", "_": "underscore", ":": "colon", "?": "question mark",
     "=": "equals", "&": "and", "#": "hash", "%": "percent", "~": "tilde", "@": "at", "+": "plus",
@@ -39,7 +140,9 @@ def spell_address(written: str) -> str:
         elif part.isdecimal():
             whole = len(part) < 3 and not part.startswith("0")
             dated = len(part) == 4 and part[:2] in ("19", "20")
-            said.append(cardinal(int(part)) if whole else year(int(part)) if dated else digits(part))
+            said.append(
+                cardinal(int(part)) if whole else year(int(part)) if dated else digits(part)
+            )
         elif lower in _SPOKEN:
             said.append(_SPOKEN[lower])
         elif lower in _SPELLED or not set(lower) & set("aeiouy") or len(part) == 1:
@@ -66,19 +169,29 @@ RULES: list[Rule] = [
         re.compile(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+\b|\b(?:mailto|tel):[\w.+@-]+\b"),
         lambda m: spell_address(re.sub(r"^(?:mailto|tel):", "", m[0])),
     ),
-    (re.compile(rf"\b(?:(?:https?|ftp|ssh|file)://|www\.)[^\s<>\"]*{_LAST}/?", re.IGNORECASE), _web),
     (
-        re.compile(rf"(?<![\w@.])(?!\d+\.\d)(?-i:[a-zA-Z0-9]){_DOMAIN}\b(?::\d+)?(?:/(?:[^\s<>()\"]*{_LAST})?)?(?!\.\w|['\w])"
-                   .replace("(?-i:[a-zA-Z0-9])", "(?=[a-zA-Z0-9])")),
+        re.compile(rf"\b(?:(?:https?|ftp|ssh|file)://|www\.)[^\s<>\"]*{_LAST}/?", re.IGNORECASE),
         _web,
     ),
     (
-        re.compile(rf"(?<![\w.])(?:~?/|\.{{1,2}}/)?(?:[\w.-]+/)*[\w-]+(?:\.[\w-]+)*\.(?:{alternatives(_FILES)})\b(?!\.\w)"),
+        re.compile(
+            rf"(?<![\w@.])(?!\d+\.\d)(?-i:[a-zA-Z0-9]){_DOMAIN}\b(?::\d+)?(?:/(?:[^\s<>()\"]*{_LAST})?)?(?!\.\w|['\w])".replace(
+                "(?-i:[a-zA-Z0-9])", "(?=[a-zA-Z0-9])"
+            )
+        ),
+        _web,
+    ),
+    (
+        re.compile(
+            rf"(?<![\w.])(?:~?/|\.{{1,2}}/)?(?:[\w.-]+/)*[\w-]+(?:\.[\w-]+)*\.(?:{alternatives(_FILES)})\b(?!\.\w)"
+        ),
         lambda m: spell_address(m[0]),
     ),
     (
-        re.compile(r"(?<![\w/.])(?:~|\.{1,2})?(?:/[\w.-]*\w){2,}/?|(?<![\w/.])(?:~|\.{1,2})/[\w.-]*\w/?"
-                   r"|\b[A-Z]:\\(?:[\w.-]+\\?)+"),
+        re.compile(
+            r"(?<![\w/.])(?:~|\.{1,2})?(?:/[\w.-]*\w){2,}/?|(?<![\w/.])(?:~|\.{1,2})/[\w.-]*\w/?"
+            r"|\b[A-Z]:\\(?:[\w.-]+\\?)+"
+        ),
         lambda m: spell_address(m[0]),
     ),
     (re.compile(r"(?<![\w&])#([A-Za-z]\w+)"), _tag),

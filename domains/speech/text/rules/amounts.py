@@ -3,7 +3,16 @@
 import re
 import unicodedata
 
-from oneleap.domains.speech.text.numbers import MOST_DIGITS, cardinal, decade, digits, number, ordinal, plural, year
+from oneleap.domains.speech.text.numbers import (
+    MOST_DIGITS,
+    cardinal,
+    decade,
+    digits,
+    number,
+    ordinal,
+    plural,
+    year,
+)
 from oneleap.domains.speech.text.rules.base import AMOUNT, DASH, Rule
 
 VULGAR = re.compile(r"(\d*)\s?([¼-¾⅐-⅞])")
@@ -27,8 +36,7 @@ _TO_BEFORE = re.compile(
     r"|won|lost|lead|win|by|scored?)\s*$",
     re.IGNORECASE,
 )
-_NOT_PLURAL = frozenset("was is has his as its this us yes does goes says less plus vs versus "
-                        "perhaps always towards across".split())  # fmt: skip
+_NOT_PLURAL = frozenset(["was", "is", "has", "his", "as", "its", "this", "us", "yes", "does", "goes", "says", "less", "plus", "vs", "versus", "perhaps", "always", "towards", "across"])  # fmt: skip
 
 
 def fraction_words(over: int, under: int) -> str:
@@ -48,7 +56,7 @@ def vulgar_fraction(match: re.Match[str]) -> str:
 def _fraction(match: re.Match[str]) -> str:
     """Spell ``1/2`` and ``2 1/2``; other pairs of numbers are read as a ratio."""
     whole, over, under = match[1], int(match[2]), int(match[3])
-    if under == 0 or over >= under or under > 100 or under in (50,) and over == 50:
+    if under == 0 or over >= under or under > 100 or (under in (50,) and over == 50):
         between = " over " if under and over < 1000 and over != under else " "
         both = f"{number(match[2])}{between}{number(match[3])}"
         return f"{whole} {both}" if whole else both
@@ -73,12 +81,20 @@ def _spaced(match: re.Match[str]) -> str:
     )
     years = len(first) == len(second) == 4 and 1000 <= int(float(first)) < float(second) < 2100
     span = bool(counted) and float(first) < float(second)
-    return f"{match[1]} {'to' if years or span or _TO_BEFORE.search(before) else 'minus'} {match[2]}"
+    return (
+        f"{match[1]} {'to' if years or span or _TO_BEFORE.search(before) else 'minus'} {match[2]}"
+    )
 
 
 def _years(match: re.Match[str]) -> str:
     last = match[2]
-    said = year(int(last)) if len(last) == 4 else cardinal(int(last)) if last[0] != "0" else f"oh {cardinal(int(last))}"
+    said = (
+        year(int(last))
+        if len(last) == 4
+        else cardinal(int(last))
+        if last[0] != "0"
+        else f"oh {cardinal(int(last))}"
+    )
     return f"{year(int(match[1]))} to {said}"
 
 
@@ -119,21 +135,45 @@ _YEAR_PAIR = r"(?<![\d,.$/-])((?:1[1-9]|20)\d\d)"
 EARLY: list[Rule] = [
     (re.compile(rf"(?<!\w)({AMOUNT})[eE]([-+]?\d{{1,3}})\b"), _scientific),
     (re.compile(r"(?<!\w)\+/-"), lambda m: "±"),
-    (re.compile(r"(?<![\d.,])[1-9]\d{0,2}(?: \d{3}){2,}(?![\d,]|\.\d)|(?<![\d.,])[1-9]\d{0,2}(?: 000)+(?!\d)"),
-     lambda m: m[0].replace(" ", "")),
-    (re.compile(r"(?<![\d.,])[1-9]\d{0,2}(?:\.\d{3}){2,}(?![\d.])"), lambda m: m[0].replace(".", "")),
-    (re.compile(r"(?<![\d.,])(\d+),(\d{1,2})(?=\s?(?:million|billion|percent|%|°C|k?m\b|k?g\b))"),
-     lambda m: f"{m[1]}.{m[2]}"),
-    (re.compile(r"(?<![\w.,/])(?:(\d+)(?:\s|-))?(\d{1,4})[/\u2044](\d{1,4})(?![\d/]|[.,]\d)"
-                r"(?:ths?|rds?|nds?)?(\s?[\"″])?"), _fraction),
-    (re.compile(rf"{_YEAR_PAIR}\s?[-\u2010-\u2015−]\s?((?:1[1-9]|20)\d\d|\d\d)(?![\w/-]|[.,]\d)"), _years),
+    (
+        re.compile(
+            r"(?<![\d.,])[1-9]\d{0,2}(?: \d{3}){2,}(?![\d,]|\.\d)|(?<![\d.,])[1-9]\d{0,2}(?: 000)+(?!\d)"
+        ),
+        lambda m: m[0].replace(" ", ""),
+    ),
+    (
+        re.compile(r"(?<![\d.,])[1-9]\d{0,2}(?:\.\d{3}){2,}(?![\d.])"),
+        lambda m: m[0].replace(".", ""),
+    ),
+    (
+        re.compile(
+            r"(?<![\d.,])(\d+),(\d{1,2})(?=\s?(?:million|billion|percent|%|°C|k?m\b|k?g\b))"
+        ),
+        lambda m: f"{m[1]}.{m[2]}",
+    ),
+    (
+        re.compile(
+            r"(?<![\w.,/])(?:(\d+)(?:\s|-))?(\d{1,4})[/\u2044](\d{1,4})(?![\d/]|[.,]\d)"
+            r"(?:ths?|rds?|nds?)?(\s?[\"″])?"
+        ),
+        _fraction,
+    ),
+    (
+        re.compile(
+            rf"{_YEAR_PAIR}\s?[-\u2010-\u2015−]\s?((?:1[1-9]|20)\d\d|\d\d)(?![\w/-]|[.,]\d)"
+        ),
+        _years,
+    ),
 ]
 """Rules of numbers that apply before units."""
 
 RANGES: list[Rule] = [
     (re.compile(rf"(?<![\w.,])({AMOUNT})\s+{DASH}\s+({AMOUNT})(?![\w.,]*\d)"), _spaced),
-    (re.compile(rf"(?<![\w.])({AMOUNT}(?:\s?%|st|nd|rd|th)?){DASH}(?=(?:{AMOUNT})(?!\d|-\d))"), _range),
-    (re.compile(rf"(?<=\d)\s[-\u2010-\u2015]\s(?=\d)|(?<=\d)\u2014(?=\d)"), lambda m: " to "),
+    (
+        re.compile(rf"(?<![\w.])({AMOUNT}(?:\s?%|st|nd|rd|th)?){DASH}(?=(?:{AMOUNT})(?!\d|-\d))"),
+        _range,
+    ),
+    (re.compile(r"(?<=\d)\s[-\u2010-\u2015]\s(?=\d)|(?<=\d)\u2014(?=\d)"), lambda m: " to "),
 ]
 """Rules of ranges, which apply after telephone numbers and before units."""
 
@@ -159,6 +199,7 @@ LATE: list[Rule] = [
     (re.compile(rf"(?<![\w.,]){DASH}(?=\d|\.\d)|(?<=[=(+*/÷×]\s){DASH}(?=\d)"), lambda m: "minus "),
 ]  # fmt: skip
 """Rules of numbers that apply after units."""
+
 
 def _spell(match: re.Match[str]) -> str:
     """Spell a number, with spaces where letters touch it."""

@@ -67,7 +67,9 @@ RULES: list[Rule] = [
         lambda m: groups(m[0]),
     ),
     (
-        re.compile(r"(?<![\w-])(?:\+?1[-\s.])?(?:8\d\d|900)[-\s.](?:[A-Z0-9]+-)*[A-Z]{2,}[A-Z0-9-]*\b"),
+        re.compile(
+            r"(?<![\w-])(?:\+?1[-\s.])?(?:8\d\d|900)[-\s.](?:[A-Z0-9]+-)*[A-Z]{2,}[A-Z0-9-]*\b"
+        ),
         _vanity,
     ),
     (
@@ -94,10 +96,14 @@ RULES: list[Rule] = [
         lambda m: f"{m[1].rstrip('#').rstrip()} {digits(m[2])}",
     ),
     (re.compile(r"(?<![\w.,$-])911(?!\w|[.,-]\d)"), lambda m: digits(m[0])),
-    (re.compile(r"\b(\d{1,3}(?:\.\d{1,3}){3})(?::(\d+))?(?:/(\d+))?\b"), lambda m: (
-        " dot ".join(digits(p) for p in m[1].split("."))
-        + (f" port {digits(m[2])}" if m[2] else "")
-        + (f" slash {cardinal(int(m[3]))}" if m[3] else ""))),
+    (
+        re.compile(r"\b(\d{1,3}(?:\.\d{1,3}){3})(?::(\d+))?(?:/(\d+))?\b"),
+        lambda m: (
+            " dot ".join(digits(p) for p in m[1].split("."))
+            + (f" port {digits(m[2])}" if m[2] else "")
+            + (f" slash {cardinal(int(m[3]))}" if m[3] else "")
+        ),
+    ),
     (re.compile(r"\b[vV](\d+(?:\.\d+)*)\b"), lambda m: f"version {_version(m[1])}"),
     (re.compile(r"(?<![\w.,])\d+(?:\.\d+){2,}(?!\w|[.,]\d)"), lambda m: _version(m[0])),
     (

@@ -37,6 +37,25 @@ def _numeric(y: str, month: int, day: int) -> str | None:
     return f"{MONTHS[month - 1]} {ordinal(day)}{_year(y)}"
 
 
+def date_words(written: str, form: str) -> str | None:
+    """Spell a date of numbers in a given order.
+
+    Args:
+        written: Numbers with any signs between them.
+        form: Order of ``y``, ``m`` and ``d``, such as ``dmy``; by default the year first, or
+            else the month first.
+
+    Returns:
+        The words, or ``None`` if this is no such date.
+    """
+    numbers = re.findall(r"\d+", written)
+    order = form.lower() or ("ymd" if numbers and len(numbers[0]) == 4 else "mdy")
+    if len(numbers) != len(order) or not {"m", "d"} <= set(order) <= set("ymd"):
+        return None
+    parts = dict(zip(order, numbers, strict=True))
+    return _numeric(parts.get("y", ""), int(parts["m"]), int(parts["d"]))
+
+
 def _year_first(match: re.Match[str]) -> str:
     words = _numeric(match[1], int(match[3]), int(match[4]))
     return f"{words} at " if words and match[0].endswith("T") else words or match[0]
@@ -67,7 +86,7 @@ def _month_day(match: re.Match[str]) -> str:
 
 
 def _day_month(match: re.Match[str]) -> str:
-    if int(match[2]) > 31 or not 0 < int(match[2]):
+    if int(match[2]) > 31 or not int(match[2]) > 0:
         return match[0]
     last = f" to {ordinal(int(match[3]))}" if match[3] else ""
     the = match[1] or "the "

@@ -30,9 +30,7 @@ def in_words(text: str, month_first: bool) -> str:
     # Fractions and exponents come before NFKC, which turns 1½ into 11/2 and 10² into 102.
     text = amounts.VULGAR.sub(amounts.vulgar_fraction, text.translate(_HIDDEN))
     parts = _POWERS.split(text)
-    text = "".join(
-        p if i % 2 else unicodedata.normalize("NFKC", p) for i, p in enumerate(parts)
-    )
+    text = "".join(p if i % 2 else unicodedata.normalize("NFKC", p) for i, p in enumerate(parts))
     text = text.replace("...", "…").replace("℃", "°C").replace("℉", "°F")
     for rules in (
         addresses.RULES, names.RULES[:1], money.RULES, dates.rules(month_first), codes.RULES,

@@ -9,7 +9,9 @@ from oneleap.domains.speech.text.rules.amounts import SIGNS
 _FENCE = re.compile(r"^[ \t]*(```|~~~).*$", re.MULTILINE)
 _RULER = re.compile(r"^[ \t]*(?:(?:[-*_=][ \t]*){3,}|\|?[ :]*-{2,}[-| :]*)$", re.MULTILINE)
 _HEADING = re.compile(r"^[ \t]*#{1,6}[ \t]+(.*?)[ \t#]*$", re.MULTILINE)
-_BULLET = re.compile(r"^[ \t]*(?:[-*+•‣◦·][ \t]+(?:\[[ xX]\][ \t]+)?|(\d{1,3})[.)][ \t]+(?=\S))", re.MULTILINE)
+_BULLET = re.compile(
+    r"^[ \t]*(?:[-*+•‣◦·][ \t]+(?:\[[ xX]\][ \t]+)?|(\d{1,3})[.)][ \t]+(?=\S))", re.MULTILINE
+)
 _QUOTE = re.compile(r"^[ \t]*(?:>[ \t]?)+", re.MULTILINE)
 _IMAGE = re.compile(r"!\[([^\]\n]*)\]\([^)\n]*\)")
 _LINK = re.compile(r"(?<!\[)\[([^\[\]\n]+)\](?:\((?:[^()\n]|\([^()\n]*\))*\)|\[[^\]\n]*\])")
@@ -57,7 +59,13 @@ def strip_markdown(text: str) -> tuple[str, tuple[str, ...]]:
     drop(_QUOTE, "", ">")
     if len(_BULLET.findall(text)) > 1 or re.search(r"^[ \t]*[*+•‣◦·] ", text, re.MULTILINE):
         text = _BULLET.sub(lambda m: f"\n\n{m[1]}: " if m[1] else "\n\n", text)
-    for pattern, shown in ((_STRONG, "*"), (_STRONG, "*"), (_UNDER, "_"), (_STRIKE, "~~"), (_CODE, "`")):
+    for pattern, shown in (
+        (_STRONG, "*"),
+        (_STRONG, "*"),
+        (_UNDER, "_"),
+        (_STRIKE, "~~"),
+        (_CODE, "`"),
+    ):
         drop(pattern, r"\1" if pattern is _STRIKE else r"\2", shown)
     drop(_CELLS, r"\n\n\1\n\n", "|")
     drop(_STARS, "", "*")

@@ -61,6 +61,8 @@ SCALES = {
 
 _AMOUNT = r"\d{1,3}(?:[.,'’]\d{2,3})+(?:[.,]\d{1,2})?(?!\d)|\d+(?:[.,]\d{1,2})?(?![\d,.]\d)|\d+\.\d+|\.\d+"
 _WORD = r"thousand|million|billion|trillion|lakh|crore"
+
+
 def plain_amount(written: str) -> str:
     """Write an amount with a decimal point and no other signs, whichever signs it has.
 
@@ -154,8 +156,10 @@ RULES: list[Rule] = [
     (_after(alternatives(SIGNS)), _spell),
     (_after(alternatives(CODES)), _spell),
     (
-        re.compile(r"\b(dollars?|euros?|pounds?|yen|rupees?|francs?|cents?|pence|(?:b|m|tr)illion)"
-                   r"\s?/\s?([A-Za-z]+)\b"),
+        re.compile(
+            r"\b(dollars?|euros?|pounds?|yen|rupees?|francs?|cents?|pence|(?:b|m|tr)illion)"
+            r"\s?/\s?([A-Za-z]+)\b"
+        ),
         lambda m: f"{m[1]} per {_PER.get(m[2], m[2])}",
     ),
 ]

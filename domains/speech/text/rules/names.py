@@ -71,31 +71,52 @@ def _case(words: str, written: str) -> str:
 def _abbreviation(match: re.Match[str]) -> str:
     """Write a short form with a full stop in words, and keep a full stop that ends a sentence."""
     written = match[1]
-    short, before, after = written.lower(), match.string[: match.start()], match.string[match.end() :]
+    short, before, after = (
+        written.lower(),
+        match.string[: match.start()],
+        match.string[match.end() :],
+    )
     next_number = re.match(r"\s*#?\s?(?:\d|(?:[IVX]{2,}|[ivx]{2,}|[VX])\b)", after)
     name_next = re.match(r"\s+[A-Z]", after)
     if written in SHORT_MONTHS and (next_number or not ends_sentence(after)):
         return SHORT_MONTHS[written]
-    if short in BEFORE_NUMBER and next_number and (written[0].islower() or short not in ("c", "p", "v", "al", "art")):
+    if (
+        short in BEFORE_NUMBER
+        and next_number
+        and (written[0].islower() or short not in ("c", "p", "v", "al", "art"))
+    ):
         return _case(BEFORE_NUMBER[short], written) if short != "al" else match[0]
     street = re.search(r"(?:\d(?:st|nd|rd|th)?|\b[A-Z][\w']+|\b[NSEW]\.?)\s+$", before)
-    numbered = re.search(r"\d+\s+(?:[NSEW]\.?\s+)?(?:[A-Z][\w']*\s+|\d+(?:st|nd|rd|th)\s+){1,3}$", before)
-    if short in STREETS and written[0].isupper() and street and (
-        numbered or not name_next or ends_sentence(after, likely=False)
+    numbered = re.search(
+        r"\d+\s+(?:[NSEW]\.?\s+)?(?:[A-Z][\w']*\s+|\d+(?:st|nd|rd|th)\s+){1,3}$", before
+    )
+    if (
+        short in STREETS
+        and written[0].isupper()
+        and street
+        and (numbered or not name_next or ends_sentence(after, likely=False))
     ):
         return STREETS[short] + ("." if ends_sentence(after, likely=numbered is None) else "")
     if short in TITLES and written[0].isupper() and name_next:
         return TITLES[short]
-    if short in ALWAYS and short not in ("fig", "vol", "min", "max", "temp", "admin") or short in ("min", "max") and not ends_sentence(after):
+    if (short in ALWAYS and short not in ("fig", "vol", "min", "max", "temp", "admin")) or (
+        short in ("min", "max") and not ends_sentence(after)
+    ):
         return _case(ALWAYS[short], written) + ("." if not after.strip() else "")
-    if short in MAY_END and (short not in ("co", "est", "ed", "al", "mo") or written[0].isupper() or not ends_sentence(after)):
+    if short in MAY_END and (
+        short not in ("co", "est", "ed", "al", "mo")
+        or written[0].isupper()
+        or not ends_sentence(after)
+    ):
         end = "." if ends_sentence(after, likely=short == "etc") else ""
         return MAY_END[short] + end
     return match[0]
 
 
 def _spelled(match: re.Match[str]) -> str:
-    return letters(match[0]) + ("." if ends_sentence(match.string[match.end() :], likely=False) else "")
+    return letters(match[0]) + (
+        "." if ends_sentence(match.string[match.end() :], likely=False) else ""
+    )
 
 
 _PHRASE = alternatives(PHRASES)

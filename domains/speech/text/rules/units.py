@@ -71,9 +71,45 @@ UNITS = _PLAIN | {
 }
 """Units, and their names in the singular and the plural. The case of letters counts."""
 
-_POWERS = {"²": "square ", "³": "cubic ", "^2": "square ", "^3": "cubic ", "2": "square ", "3": "cubic "}
+_POWERS = {
+    "²": "square ",
+    "³": "cubic ",
+    "^2": "square ",
+    "^3": "cubic ",
+    "2": "square ",
+    "3": "cubic ",
+}
 _LENGTHS = ("km", "m", "cm", "mm", "ft", "in", "mi", "yd")
-_WORDS = ("in", "t", "mo", "day", "bar", "mi", "rad", "pt", "A", "B", "J", "N", "W", "kn", "L", "mol", "cal", "gal", "V", "h", "s", "g", "l", "m", "yr", "wk", "hr", "ha")
+_WORDS = (
+    "in",
+    "t",
+    "mo",
+    "day",
+    "bar",
+    "mi",
+    "rad",
+    "pt",
+    "A",
+    "B",
+    "J",
+    "N",
+    "W",
+    "kn",
+    "L",
+    "mol",
+    "cal",
+    "gal",
+    "V",
+    "h",
+    "s",
+    "g",
+    "l",
+    "m",
+    "yr",
+    "wk",
+    "hr",
+    "ha",
+)
 """Units that are words or letters too, and are read as units only after a number."""
 
 _UNIT = alternatives(UNITS)
@@ -108,9 +144,16 @@ def _after_number(match: re.Match[str]) -> str:
     after = match.string[match.end() :]
     gap = match[0][len(amount) : len(amount) + 1].isspace()
     if unit == "in" and gap and not dot:
-        if not re.match(r"\s*(?:$|[,;:.!?)]|(?:x|by|wide|long|tall|high|deep|thick|diameter)\b)", after):
+        if not re.match(
+            r"\s*(?:$|[,;:.!?)]|(?:x|by|wide|long|tall|high|deep|thick|diameter)\b)", after
+        ):
             return match[0]
-    if unit in ("A", "B", "N", "J", "t", "mo", "pt", "L", "W", "V") and gap and re.match(r"\s+[a-z]", after) and unit not in ("W", "V", "L", "t", "pt", "mo"):
+    if (
+        unit in ("A", "B", "N", "J", "t", "mo", "pt", "L", "W", "V")
+        and gap
+        and re.match(r"\s+[a-z]", after)
+        and unit not in ("W", "V", "L", "t", "pt", "mo")
+    ):
         return match[0]
     short = unit in _SHORTENED and not re.match(r"\s+\d", after)
     end = "." if dot and (not short or ends_sentence(after)) else ""
@@ -118,8 +161,7 @@ def _after_number(match: re.Match[str]) -> str:
     return f"{amount} {unit_words(unit, singular)}{end}"
 
 
-_SHORTENED = frozenset("min mins sec secs hr hrs yr yrs mo mos wk wks ft in yd yds mi lb lbs oz gal "
-                       "qt pt tsp tbsp h s m t".split())  # fmt: skip
+_SHORTENED = frozenset(["min", "mins", "sec", "secs", "hr", "hrs", "yr", "yrs", "mo", "mos", "wk", "wks", "ft", "in", "yd", "yds", "mi", "lb", "lbs", "oz", "gal", "qt", "pt", "tsp", "tbsp", "h", "s", "m", "t"])  # fmt: skip
 """Units that are often written with a full stop."""
 
 
@@ -129,9 +171,7 @@ def _adjective(match: re.Match[str]) -> str:
 
 def _inches(match: re.Match[str]) -> str:
     """Spell ``12"``, unless the sign closes a quotation."""
-    if match[2] == '"' and len(
-        re.findall(r'(?<!\d)"', match.string[: match.start()])
-    ) % 2:
+    if match[2] == '"' and len(re.findall(r'(?<!\d)"', match.string[: match.start()])) % 2:
         return match[0]
     return f"{match[1]} {'inch' if match[1] == '1' or before_noun(match) else 'inches'}"
 
@@ -143,9 +183,95 @@ def _feet(match: re.Match[str]) -> str:
     return f"{match[1]} {'foot' if match[1] == '1' else 'feet'}{inches}"
 
 
-_ALONE = alternatives(u for u in UNITS if len(u) > 1 and u not in _WORDS and u.lower() not in (
-    "min", "mins", "sec", "secs", "ml", "mb", "gb", "kb", "tb", "px", "hp", "km", "ft", "oz", "lb", "lm", "pa", "wh", "ma", "mw", "mv", "ms", "kn", "kj", "kv", "ns", "mn", "ev", "db", "ah", "mg", "gw", "tw", "atm", "psi", "mos", "hrs", "yrs", "wks", "yds", "qt", "yd", "tsp", "lbs", "bit", "kcal", "mbar", "mbit", "kbit", "mpa", "mm", "cm", "nm", "kw", "%", "cl"))
-_SAFE = ("kg", "km", "cm", "mm", "kHz", "MHz", "GHz", "Hz", "kWh", "mAh", "mph", "lbs", "mg", "dB", "MB", "GB", "TB", "kW", "MW", "ml", "mL", "oz")
+_ALONE = alternatives(
+    u
+    for u in UNITS
+    if len(u) > 1
+    and u not in _WORDS
+    and u.lower()
+    not in (
+        "min",
+        "mins",
+        "sec",
+        "secs",
+        "ml",
+        "mb",
+        "gb",
+        "kb",
+        "tb",
+        "px",
+        "hp",
+        "km",
+        "ft",
+        "oz",
+        "lb",
+        "lm",
+        "pa",
+        "wh",
+        "ma",
+        "mw",
+        "mv",
+        "ms",
+        "kn",
+        "kj",
+        "kv",
+        "ns",
+        "mn",
+        "ev",
+        "db",
+        "ah",
+        "mg",
+        "gw",
+        "tw",
+        "atm",
+        "psi",
+        "mos",
+        "hrs",
+        "yrs",
+        "wks",
+        "yds",
+        "qt",
+        "yd",
+        "tsp",
+        "lbs",
+        "bit",
+        "kcal",
+        "mbar",
+        "mbit",
+        "kbit",
+        "mpa",
+        "mm",
+        "cm",
+        "nm",
+        "kw",
+        "%",
+        "cl",
+    )
+)
+_SAFE = (
+    "kg",
+    "km",
+    "cm",
+    "mm",
+    "kHz",
+    "MHz",
+    "GHz",
+    "Hz",
+    "kWh",
+    "mAh",
+    "mph",
+    "lbs",
+    "mg",
+    "dB",
+    "MB",
+    "GB",
+    "TB",
+    "kW",
+    "MW",
+    "ml",
+    "mL",
+    "oz",
+)
 
 RULES: list[Rule] = [
     (re.compile(r"(?<=[A-Za-z'\"″′])\s+[x×]\s+(?=\d)"), lambda m: " by "),
