@@ -8,28 +8,13 @@ from functools import lru_cache
 from oneleap.domains.speech.text.english.context import choose
 from oneleap.domains.speech.text.english.symbols import CONSONANTS, VOWELS, has_vowel
 from oneleap.domains.speech.text.english.words import Words, with_stress, without_primary
+from oneleap.domains.speech.text.word_lists import word_list
 
 _TOKEN = re.compile(
     r"[\ue000-\uf8ff]|'?[^\W\d_\ue000-\uf8ff]+(?:'[^\W\d_]+)*'?|(?<=\w)-(?=\w)|[,.?!;:…—()\"]|\s-+\s"
 )
 _PAUSES = {"(": ",", ")": ",", '"': ""}
-_APOSTROPHES = frozenset(
-    [
-        "'cause",
-        "'em",
-        "'tis",
-        "'twas",
-        "'n'",
-        "'til",
-        "'round",
-        "'bout",
-        "'d",
-        "'ll",
-        "'twere",
-        "'twill",
-        "'neath",
-    ]
-)
+_APOSTROPHES = word_list("words with an apostrophe first")
 
 
 @dataclass
@@ -220,9 +205,7 @@ def is_letter_name(tokens: Sequence[_Token], i: int) -> bool:
         return True
     if before is None or not before.word:
         return after.text in ("is", "was", "and", "or", "has", "comes", "stands")
-    return (
-        after.text[:1].islower() and before.text[:1].isalpha() and not before.text.istitle()
-    ) or (after.text in ("is", "and", "or", "to", "was") and before.text.istitle())
+    return after.text[:1].islower()
 
 
 def _begins_with_vowel(said: str, otherwise: bool | None) -> bool | None:

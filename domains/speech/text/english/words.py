@@ -4,11 +4,14 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from oneleap.domains.speech.text.english.context import OWN
 from oneleap.domains.speech.text.english.dictionary import FOLDER, Dictionary, load_dictionary
-from oneleap.domains.speech.text.english.letters import LetterModel
 from oneleap.domains.speech.text.english.symbols import VOWELS, has_vowel
+
+if TYPE_CHECKING:
+    from oneleap.domains.speech.text.english.letters import LetterModel
 
 _LATIN = str.maketrans({"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d",
                         "þ": "th", "ı": "i", "Æ": "Ae", "Ø": "O", "Ł": "L"})  # fmt: skip
@@ -23,7 +26,9 @@ _CONTRACTIONS = {"'ll": "əl", "'ve": "əv", "'d": "d", "'re": "əɹ", "'m": "m"
 
 
 @lru_cache(maxsize=2)
-def _load_letters(language: str) -> LetterModel:
+def _load_letters(language: str) -> "LetterModel":
+    from oneleap.domains.speech.text.english.letters import LetterModel  # imports numpy
+
     return LetterModel.load(FOLDER / f"{language}.letters.npz")
 
 

@@ -14,6 +14,7 @@ from oneleap.domains.speech.text.numbers import (
     year,
 )
 from oneleap.domains.speech.text.rules.base import AMOUNT, DASH, Rule
+from oneleap.domains.speech.text.word_lists import word_list
 
 VULGAR = re.compile(r"(\d*)\s?([¼-¾⅐-⅞])")
 """A fraction character such as ¾, with the whole number before it."""
@@ -36,7 +37,7 @@ _TO_BEFORE = re.compile(
     r"|won|lost|lead|win|by|scored?)\s*$",
     re.IGNORECASE,
 )
-_NOT_PLURAL = frozenset(["was", "is", "has", "his", "as", "its", "this", "us", "yes", "does", "goes", "says", "less", "plus", "vs", "versus", "perhaps", "always", "towards", "across"])  # fmt: skip
+_NOT_PLURAL = word_list("no plurals")
 
 
 def fraction_words(over: int, under: int) -> str:

@@ -3,6 +3,7 @@
 import re
 
 from oneleap.domains.speech.text.rules.base import (
+from oneleap.domains.speech.text.word_lists import word_list
     AMOUNT,
     DASH,
     Rule,
@@ -161,7 +162,7 @@ def _after_number(match: re.Match[str]) -> str:
     return f"{amount} {unit_words(unit, singular)}{end}"
 
 
-_SHORTENED = frozenset(["min", "mins", "sec", "secs", "hr", "hrs", "yr", "yrs", "mo", "mos", "wk", "wks", "ft", "in", "yd", "yds", "mi", "lb", "lbs", "oz", "gal", "qt", "pt", "tsp", "tbsp", "h", "s", "m", "t"])  # fmt: skip
+_SHORTENED = word_list("units with a full stop")
 """Units that are often written with a full stop."""
 
 
