@@ -1,4 +1,4 @@
-"""Numbers in words: English by our own rules, other languages by num2words where it is installed."""
+"""Numbers in words: English by our own rules, other languages by num2words if it is installed."""
 
 import re
 
@@ -20,9 +20,7 @@ MOST_DIGITS = 15
 
 
 def cardinal(n: int) -> str:
-    """Spell a whole number below 10 to the power of 15: 1234 is one thousand two hundred and
-    thirty four.
-    """
+    """Spell a whole number below 10 to the power of 15: 101 is one hundred and one."""
     if n < 0:
         return f"minus {cardinal(-n)}"
     if n < 1000:

@@ -153,8 +153,8 @@ def build(misaki: Path, cmudict: Path) -> None:
         if accent == "us":
             adapted = adapt_cmu(cmu, words, held_out)
             _print_agreement("CMU, adapted", {w: adapted[w] for w in held_out & cmu.keys()}, words)
-            names = {w: "".join(words.get(c, entries.get(c.upper(), {}).get("DEFAULT", "")) for c in w)
-                     for w in cmu}  # fmt: skip
+            letters = {c: entries[c.upper()]["DEFAULT"] for c in "abcdefghijklmnopqrstuvwxyz"}
+            names = {word: "".join(letters[c] for c in word) for word in cmu}
             extra = {
                 w: p
                 for w, p in adapt_cmu(cmu, words, frozenset()).items()

@@ -18,17 +18,26 @@ _PRESENT = word_list("signs of the present")
 _ADJECTIVE_BEFORE = word_list("before an adjective")
 
 WORDS: Mapping[str, Mapping[str, frozenset[str]]] = {
-    "lead": {"METAL": frozenset(["pipe", "pipes", "paint", "poisoning", "acid", "pencil", "levels", "bullet", "bullets", "glass", "crystal", "battery", "batteries", "free", "weight", "weights", "lining", "of", "contains", "containing", "molten", "toxic", "heavy", "pure", "liquid", "copper", "iron", "zinc", "mercury", "tin"])},
-    "minute": {"TINY": frozenset(["very", "details", "detail", "amounts", "quantities", "particles", "traces"])},
-    "bass": {"FISH": frozenset(["fish", "fishing", "sea", "caught", "catch", "largemouth", "smallmouth", "striped", "grilled", "lake", "river"])},
-}  # fmt: skip
+    "lead": {"METAL": word_list("near lead the metal")},
+    "bass": {"FISH": word_list("near bass the fish")},
+    "minute": {"TINY": word_list("near minute that is tiny")},
+}
 """Readings that neighboring words decide."""
 
-OWN: Mapping[str, Mapping[str, str]] = {
-    "lead": {"METAL": "lˈɛd"},
-    "eighth": {"DEFAULT": "ˈAtθ"},
-    "minute": {"DEFAULT": "mˈɪnət", "TINY": "mInˈut"},
-    "bass": {"DEFAULT": "bˈAs", "FISH": "bˈæs", "ADJ": "bˈAs"},
+OWN: Mapping[str, Mapping[str, Mapping[str, str]]] = {
+    "en-us": {
+        "lead": {"METAL": "lˈɛd"},
+        "eighth": {"DEFAULT": "ˈAtθ"},
+        "minute": {"DEFAULT": "mˈɪnət", "TINY": "mInˈut"},
+        "minutes": {"DEFAULT": "mˈɪnəts"},
+        "bass": {"DEFAULT": "bˈAs", "FISH": "bˈæs", "ADJ": "bˈAs"},
+    },
+    "en-gb": {
+        "lead": {"METAL": "lˈɛd"},
+        "minute": {"DEFAULT": "mˈɪnɪt", "TINY": "mInjˈuːt"},
+        "minutes": {"DEFAULT": "mˈɪnɪts"},
+        "bass": {"DEFAULT": "bˈAs", "FISH": "bˈas", "ADJ": "bˈAs"},
+    },
 }
 """Readings that the dictionary lacks, or has the wrong way round."""
 
@@ -46,7 +55,7 @@ def choose(readings: Mapping[str, str], words: Sequence[str], i: int) -> str:
     """
     word = words[i]
     before, before2 = (words[i - k] if i >= k else "" for k in (1, 2))
-    after, after2 = (words[i + k] if i + k < len(words) else "" for k in (1, 2))
+    after = words[i + 1] if i + 1 < len(words) else ""
     if "None" in readings:
         return readings["DEFAULT" if after else "None"]
     for tag, near in WORDS.get(word, {}).items():
@@ -66,7 +75,7 @@ def choose(readings: Mapping[str, str], words: Sequence[str], i: int) -> str:
         return readings["VERB"]
     if "ADJ" in readings and "VERB" not in readings and not verb:
         adjective = before in _ADJECTIVE_BEFORE or (before.endswith("ly") and not verb)
-        if adjective and not (word == "close"):
+        if adjective and word != "close":
             return readings["ADJ"]
     if "ADV" in readings and before not in _DETERMINERS | _PREPOSITIONS and not after:
         return readings["ADV"]

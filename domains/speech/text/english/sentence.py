@@ -160,10 +160,7 @@ def _read(
     text, word = tokens[i].text, lower[i]
     first = i == 0 or not any(t.word for t in tokens[:i])
     weak = _function_word(text, word, tokens, lower, i, vowel_next)
-    if weak is not None:
-        said = weak
-    else:
-        said = choose(words.readings(text, first=first), lower, i)
+    said = weak or choose(words.readings(text, first=first), lower, i)
     if word == "to" and words.british and vowel_next is None:
         said = "tuː"
     if word in ("a", "an", "the", "to") or not text[0].isupper():

@@ -1,5 +1,6 @@
 """One word to phonemes: the dictionary, endings, spelled letters, and the letter model."""
 
+import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -93,7 +94,7 @@ class Words:
         for form in (*forms, lower.capitalize()):
             found = self.dictionary.find(form)
             if found is not None:
-                return {**found, **OWN.get(form, {})}
+                return {**found, **OWN[self.language].get(form, {})}
         return None
 
     def _derived(self, word: str) -> Mapping[str, str] | None:
@@ -112,6 +113,9 @@ class Words:
                 found = self._look_up(stem, False) if len(stem) > 1 or ending == "'s" else None
                 if found is not None:
                     join = {"s": self._plural, "'s": self._plural, "ed": self._past}.get(ending)
+                    verb = found.get("VERB", found["DEFAULT"])
+                    if ending in ("ed", "ing"):
+                        found = {"DEFAULT": verb}
                     made = {t: (join or self._participle)(p) for t, p in found.items()}
                     return made if made["DEFAULT"] else None
         return None
@@ -183,14 +187,22 @@ def split_ending(word: str) -> list[tuple[str, list[str]]]:
     if word.endswith("ies"):
         return [("s", [f"{word[:-3]}y", word[:-1]])]
     if word.endswith("s") and not word.endswith(("ss", "us", "is")):
-        return [("s", [word[:-1], *([word[:-2]] if word.endswith("es") else [])])]
+        hissing = word.endswith(("sses", "shes", "ches", "xes", "zes"))
+        stems = [word[:-1], word[:-2]] if word.endswith("es") else [word[:-1]]
+        return [("s", stems[::-1] if hissing else stems)]
     if word.endswith("ied"):
         return [("ed", [f"{word[:-3]}y"])]
     if word.endswith("ed") and len(word) > 3:
-        return [("ed", [word[:-2], word[:-1], *_undoubled(word[:-2])])]
+        return [("ed", [*_by_vowel(word[:-2]), *_undoubled(word[:-2])])]
     if word.endswith("ing") and len(word) > 4:
-        return [("ing", [word[:-3], f"{word[:-3]}e", *_undoubled(word[:-3])])]
+        return [("ing", [*_by_vowel(word[:-3]), *_undoubled(word[:-3])])]
     return []
+
+
+def _by_vowel(stem: str) -> list[str]:
+    """Return a stem with and without e: with it first after one vowel and one consonant."""
+    silent = re.search(r"(?:^|[^aeiou])[aeiou][^aeiouwxy]$|[cgv]$", stem)
+    return [f"{stem}e", stem] if silent else [stem, f"{stem}e"]
 
 
 def _undoubled(stem: str) -> list[str]:

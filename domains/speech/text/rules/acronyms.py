@@ -13,7 +13,6 @@ SPELLED = word_list("capitals that are spelled")
 """Words in capitals that are spelled though they are words in small letters too."""
 
 _VOWELS = frozenset("AEIOUY")
-_BAD_START = re.compile(r"^(?:[^AEIOUY]{3}|[BCDFGHJKLMNPQRSTVXZ](?=[BCDFGJKMNPQTVXZ])(?<!S)(?!N))")
 
 
 def is_spelled(word: str, shouted: bool) -> bool:
@@ -79,10 +78,7 @@ def _capitals(match: re.Match[str]) -> str:
     word, ending = match[1], match[2] or ""
     if not is_spelled(word, _shouted(match)):
         return match[0]
-    said = letters(word)
-    if ending:
-        said += "'s" if ending.startswith(("'", "’")) else "'s"
-    return said
+    return letters(word) + ("'s" if ending else "")
 
 
 def _joined(match: re.Match[str]) -> str:

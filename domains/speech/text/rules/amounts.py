@@ -20,7 +20,8 @@ VULGAR = re.compile(r"(\d*)\s?([¼-¾⅐-⅞])")
 """A fraction character such as ¾, with the whole number before it."""
 
 SIGNS = {
-    "->": " to ", "=>": " to ", "<=": " at most ", ">=": " at least ", "&": " and ", "@": " at ", "+": " plus ", "=": " equals ", "#": " number ", "~": " about ",
+    "->": " to ", "=>": " to ", "<=": " at most ", ">=": " at least ", "&": " and ",
+    "@": " at ", "+": " plus ", "=": " equals ", "#": " number ", "~": " about ",
     "\u00d7": " times ", "÷": " divided by ", "±": " plus or minus ", "≤": " at most ",
     "≥": " at least ", "≈": " about ", "≠": " is not ", "√": " the square root of ",
     "²": " squared", "³": " cubed", "→": " to ", "∞": " infinity ", "§": " section ",
@@ -89,14 +90,12 @@ def _spaced(match: re.Match[str]) -> str:
 
 def _years(match: re.Match[str]) -> str:
     last = match[2]
-    said = (
-        year(int(last))
-        if len(last) == 4
-        else cardinal(int(last))
-        if last[0] != "0"
-        else f"oh {cardinal(int(last))}"
-    )
+    said = year(int(last)) if len(last) == 4 else _short_year(last)
     return f"{year(int(match[1]))} to {said}"
+
+
+def _short_year(written: str) -> str:
+    return f"oh {cardinal(int(written))}" if written[0] == "0" else cardinal(int(written))
 
 
 def _decade(match: re.Match[str]) -> str:
@@ -138,7 +137,8 @@ EARLY: list[Rule] = [
     (re.compile(r"(?<!\w)\+/-"), lambda m: "±"),
     (
         re.compile(
-            r"(?<![\d.,])[1-9]\d{0,2}(?: \d{3}){2,}(?![\d,]|\.\d)|(?<![\d.,])[1-9]\d{0,2}(?: 000)+(?!\d)"
+            r"(?<![\d.,])[1-9]\d{0,2}(?: \d{3}){2,}(?![\d,]|\.\d)"
+            r"|(?<![\d.,])[1-9]\d{0,2}(?: 000)+(?!\d)"
         ),
         lambda m: m[0].replace(" ", ""),
     ),
@@ -191,7 +191,7 @@ DECADES: list[Rule] = [
 LATE: list[Rule] = [
     (re.compile(r"(\w|\))(?:\^(\(?-?\d+\)?)|([⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+))"), _power),
     (re.compile(rf"(?<![\w.])({AMOUNT})(?:(k|mn|bn|tn)\b|(M|B|K)(?=\s[a-z]|\+))"), _scaled),
-    (re.compile(r"(?<!\w)'(\d\d)\b(?!')"), lambda m: cardinal(int(m[1])) if m[1][0] != "0" else f"oh {cardinal(int(m[1]))}"),
+    (re.compile(r"(?<!\w)'(\d\d)\b(?!')"), lambda m: _short_year(m[1])),
     (re.compile(r"\b(\d+)s\b"), lambda m: plural(number(m[1]))),
     (re.compile(r"\b(\d[\d,]*)(?:st|nd|rd|th)\b", re.IGNORECASE), _ordinal),
     (re.compile(rf"{_YEAR_PAIR}\b(?![,.]?\d|-\d|%)"), _year),

@@ -10,8 +10,8 @@ _STATE = alternatives(STATES)
 _STATE_NAME = alternatives(STATES.values())
 
 _CODE_WORDS = (
-    r"PIN|pin|passcode|password|code|zip|ZIP|zip code|ZIP code|postcode|extension|ext\.|Ext\.|flight"
-    r"|Flight|serial|account|order|tracking|confirmation|ID|id|badge|dial|call|text|license|invoice"
+    r"PIN|pin|passcode|password|code|zip|ZIP|zip code|ZIP code|postcode|extension|ext\.|Ext\."
+    r"|flight|Flight|serial|account|order|tracking|confirmation|ID|id|badge|dial|call|text|license|invoice"
     r"|ticket|reservation|case|Dial|Call|Text|Code|Account|Order"
 )
 

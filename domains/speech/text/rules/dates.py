@@ -1,6 +1,7 @@
 """Dates of either order, months, weekdays and times of day."""
 
 import re
+from functools import lru_cache
 
 from oneleap.domains.speech.text.numbers import cardinal, number, ordinal, year
 from oneleap.domains.speech.text.rules.base import DASH, Rule, alternatives, stop
@@ -86,11 +87,12 @@ def _month_day(match: re.Match[str]) -> str:
 
 
 def _day_month(match: re.Match[str]) -> str:
-    if int(match[2]) > 31 or not int(match[2]) > 0:
+    if int(match[2]) > 31 or int(match[2]) == 0:
         return match[0]
     last = f" to {ordinal(int(match[3]))}" if match[3] else ""
     the = match[1] or "the "
-    return f"{the}{ordinal(int(match[2]))}{last} of {month_name(match[4])}{_year(match[5])}{stop(match)}"
+    day = f"{the}{ordinal(int(match[2]))}{last}"
+    return f"{day} of {month_name(match[4])}{_year(match[5])}{stop(match)}"
 
 
 def time_words(hour: str, minute: str, second: str | None, half: str | None) -> str:
@@ -123,6 +125,7 @@ def _time(match: re.Match[str]) -> str:
     return f"{words}{stop(match)}" if words else match[0]
 
 
+@lru_cache(maxsize=2)
 def rules(month_first: bool) -> list[Rule]:
     """Return the rules of dates and times, in the order in which they apply.
 
@@ -144,12 +147,13 @@ def rules(month_first: bool) -> list[Rule]:
          lambda m: f"{month_name(m[1])} to {month_name(m[2])}"),
         (re.compile(rf"\b({_MONTH})\.?\s+(\d{{1,2}}){_NTH}(?:\s?{DASH}\s?(\d{{1,2}}){_NTH})?"
                     rf"((?:,\s*|\s+){_YEAR}(?!\w))?(?![\d:]|,\d)\b"), _month_day),
-        (re.compile(rf"\b([Tt]he\s+)?(\d{{1,2}}){_NTH}(?:\s?{DASH}\s?(\d{{1,2}}){_NTH})?[\s-]+(?:of\s+)?"
-                    rf"({_MONTH})\b(?:(?<!\w\w\w\w\w)\.)?((?:,\s*|[\s-]+){_YEAR}(?!\w))?"), _day_month),
+        (re.compile(rf"\b([Tt]he\s+)?(\d{{1,2}}){_NTH}(?:\s?{DASH}\s?(\d{{1,2}}){_NTH})?"
+                    rf"[\s-]+(?:of\s+)?({_MONTH})\b(?:(?<!\w\w\w\w\w)\.)?((?:,\s*|[\s-]+){_YEAR}(?!\w))?"), _day_month),
         (re.compile(rf"\b({_SHORT})\.?(?=,?\s+{_YEAR}\b)"), lambda m: month_name(m[1])),
         (re.compile(rf"(?<=\b[Ii]n )({_SHORT})\b(?!')(?:\.(?=\s+[a-z0-9]))?"),
          lambda m: month_name(m[1])),
-        (re.compile(rf"\b(?<!\.)(\d{{1,2}}):(\d{{2}})(?::(\d{{2}}))?(?:\.\d+)?{_HALF}?(?:Z|h)?(?![\d:])"),
+        (re.compile(rf"\b(?<!\.)(\d{{1,2}}):(\d{{2}})(?::(\d{{2}}))?(?:\.\d+)?{_HALF}?(?:Z|h)?"
+                    r"(?![\d:])"),
          _time),
         (re.compile(rf"\b(\d{{1,2}})(?:\s?([ap])\.?m\.?)?\s?(?:{DASH}|\bto\b)\s?"
                     rf"(?=\d{{1,2}}\s?[ap]\.?m\b)", re.IGNORECASE),

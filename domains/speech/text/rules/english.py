@@ -34,8 +34,8 @@ def in_words(text: str, month_first: bool) -> str:
     text = text.replace("...", "…").replace("℃", "°C").replace("℉", "°F")
     for rules in (
         addresses.RULES, names.RULES[:1], money.RULES, dates.rules(month_first), codes.RULES,
-        amounts.EARLY, amounts.DECADES, amounts.RANGES, units.RULES, names.RULES[1:], amounts.LATE, codes.MIXED,
-        acronyms.RULES,
+        amounts.EARLY, amounts.DECADES, amounts.RANGES, units.RULES, names.RULES[1:],
+        amounts.LATE, codes.MIXED, acronyms.RULES,
     ):  # fmt: skip
         text = apply(text, rules)
     for sign, words in amounts.SIGNS.items():

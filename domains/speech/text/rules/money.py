@@ -59,7 +59,10 @@ SCALES = {
     "tn": "trillion", "T": "trillion",
 }  # fmt: skip
 
-_AMOUNT = r"\d{1,3}(?:[.,'’]\d{2,3})+(?:[.,]\d{1,2})?(?!\d)|\d+(?:[.,]\d{1,2})?(?![\d,.]\d)|\d+\.\d+|\.\d+"
+_AMOUNT = (
+    r"\d{1,3}(?:[.,'’]\d{2,3})+(?:[.,]\d{1,2})?(?!\d)"
+    r"|\d+(?:[.,]\d{1,2})?(?![\d,.]\d)|\d+\.\d+|\.\d+"
+)
 _WORD = r"thousand|million|billion|trillion|lakh|crore"
 
 

@@ -17,9 +17,9 @@ from oneleap.domains.speech.text.rules.tables import (
     STREETS,
     TITLES,
 )
+from oneleap.domains.speech.text.word_lists import word_list
 
-_PRONOUN_I = re.compile(r"\s+(?:am|have|had|was|will|would|can|could|do|did|don't|think|thought|know|knew|see|saw|want"
-                        r"|wanted|like|liked|love|loved|need|said|say|went|go|got|get|should|must|may|might|never|always|also|just|met|made|found)\b|'")  # fmt: skip
+_PRONOUN_I = re.compile(rf"\s+(?:{alternatives(word_list('pronoun I before'))})\b|'")
 
 
 def _roman(match: re.Match[str]) -> str:

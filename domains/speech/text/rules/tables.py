@@ -40,7 +40,8 @@ BEFORE_NUMBER = {
     "chap": "chapter", "sec": "section", "sect": "section", "art": "article", "eq": "equation",
     "eqs": "equations", "ref": "reference", "refs": "references", "tab": "table", "pt": "part",
     "vs": "versus", "ca": "circa", "c": "circa", "ext": "extension", "par": "paragraph",
-    "rm": "room", "hwy": "highway", "rte": "route", "bk": "book", "ver": "version", "op": "opus", "al": "al", "v": "volume",
+    "rm": "room", "hwy": "highway", "rte": "route", "bk": "book", "ver": "version",
+    "op": "opus", "al": "al", "v": "volume",
 }  # fmt: skip
 """Short forms before a number. Many are also words or ends of sentences elsewhere."""
 
@@ -67,8 +68,8 @@ MAY_END = {
 """Short forms that end in a full stop and may end a sentence."""
 
 PHRASES = {
-    "e.g.": "for example", "i.e.": "that is", "a.k.a.": "also known as", "OK": "okay", "O.K.": "okay", "w/o": "without",
-    "w/": "with ", "b/c": "because", "c/o": "care of", "n/a": "not applicable", "&c.": "et cetera",
+    "e.g.": "for example", "i.e.": "that is", "a.k.a.": "also known as", "OK": "okay",
+    "O.K.": "okay", "w/o": "without", "w/": "with ", "b/c": "because", "c/o": "care of", "n/a": "not applicable", "&c.": "et cetera",
     "et al.": "et al", "C++": "C plus plus", "C#": "C sharp", "F#": "F sharp", "AC/DC": "A C D C",
     "24/7": "twenty four seven", "9/11": "nine eleven", "TCP/IP": "T C P I P",
     "y'all": "y'all", ".NET": "dot net", "Ph.D.": "P H D", "PhD": "P H D", "km/h": "km/h",
