@@ -28,14 +28,12 @@ OWN: Mapping[str, Mapping[str, Mapping[str, str]]] = {
     "en-us": {
         "lead": {"METAL": "lˈɛd"},
         "eighth": {"DEFAULT": "ˈAtθ"},
-        "minute": {"DEFAULT": "mˈɪnət", "TINY": "mInˈut"},
-        "minutes": {"DEFAULT": "mˈɪnəts"},
+        "minute": {"ADJ": "mˈɪnət", "TINY": "mInˈut"},
         "bass": {"DEFAULT": "bˈAs", "FISH": "bˈæs", "ADJ": "bˈAs"},
     },
     "en-gb": {
         "lead": {"METAL": "lˈɛd"},
-        "minute": {"DEFAULT": "mˈɪnɪt", "TINY": "mInjˈuːt"},
-        "minutes": {"DEFAULT": "mˈɪnɪts"},
+        "minute": {"ADJ": "mˈɪnɪt", "TINY": "mInjˈuːt"},
         "bass": {"DEFAULT": "bˈAs", "FISH": "bˈas", "ADJ": "bˈAs"},
     },
 }
@@ -74,7 +72,10 @@ def choose(readings: Mapping[str, str], words: Sequence[str], i: int) -> str:
     if "VERB" in readings and verb:
         return readings["VERB"]
     if "ADJ" in readings and "VERB" not in readings and not verb:
-        adjective = before in _ADJECTIVE_BEFORE or (before.endswith("ly") and not verb)
+        noun_next = after and after not in _PREPOSITIONS | _BE | _MODAL | {"and", "or"}
+        article = before in ("a", "an", "the") and noun_next
+        is_so = before in _BE and readings["DEFAULT"].endswith("At")  # it is separate
+        adjective = article or is_so or (before in _ADJECTIVE_BEFORE and before not in _BE)
         if adjective and word != "close":
             return readings["ADJ"]
     if "ADV" in readings and before not in _DETERMINERS | _PREPOSITIONS and not after:

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -46,78 +45,117 @@ def train_letters(words: Mapping[str, str], order: int, gain: float) -> LetterMo
     return _prune(units, counts, gain)
 
 
-@numba.njit  # type: ignore[untyped-decorator]
-def _expect(  # type: ignore[no-untyped-def]
-    letters, starts, phonemes, ends, prob, n
-):  # pragma: no cover
-    """One round: expected counts of the phonemes of each letter."""
-    new = np.zeros_like(prob)
-    for w in range(len(starts) - 1):
-        a, b = letters[starts[w] : starts[w + 1]], phonemes[ends[w] : ends[w + 1]]
-        forward = np.zeros((len(a) + 1, len(b) + 1))
-        back = np.zeros((len(a) + 1, len(b) + 1))
-        forward[0, 0] = back[len(a), len(b)] = 1.0
-        for i in range(len(a)):
-            for j in range(len(b) + 1):
-                for k in range(min(3, len(b) - j + 1)):
-                    c = 0 if k == 0 else 1 + b[j] if k == 1 else 1 + n + b[j] * n + b[j + 1]
-                    forward[i + 1, j + k] += forward[i, j] * prob[a[i], c]
-        total = forward[len(a), len(b)]
-        if total <= 0:
-            continue
-        for i in range(len(a) - 1, -1, -1):
-            for j in range(len(b) + 1):
-                for k in range(min(3, len(b) - j + 1)):
-                    c = 0 if k == 0 else 1 + b[j] if k == 1 else 1 + n + b[j] * n + b[j + 1]
-                    share = prob[a[i], c] * back[i + 1, j + k]
-                    back[i, j] += share
-                    new[a[i], c] += forward[i, j] * share / total
-    return new
+@dataclass
+class _Group:
+    """Words with the same numbers of letters and of phonemes.
+
+    Attributes:
+        rows: Index of each word.
+        letters: Letters, (words, n).
+        emissions: For none, one and two phonemes: index into the table of each letter's phonemes,
+            (words, n), (words, n, m) and (words, n, m - 1), by letter and first phoneme.
+    """
+
+    rows: list[int]
+    letters: NDArray[np.int64]
+    emissions: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
 
 
-@numba.njit  # type: ignore[untyped-decorator]
-def _best(a, b, log_prob, n):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Best number of phonemes of each letter; -1 first if there is no alignment."""
-    score = np.full((len(a) + 1, len(b) + 1), -1e30)
-    chosen = np.zeros((len(a) + 1, len(b) + 1), np.int64)
-    score[0, 0] = 0.0
-    for i in range(len(a)):
-        for j in range(len(b) + 1):
-            for k in range(min(3, len(b) - j + 1)):
-                c = 0 if k == 0 else 1 + b[j] if k == 1 else 1 + n + b[j] * n + b[j + 1]
-                value = score[i, j] + log_prob[a[i], c]
-                if value > score[i + 1, j + k]:
-                    score[i + 1, j + k] = value
-                    chosen[i + 1, j + k] = k
-    out = -np.ones(len(a), np.int64)
-    if score[len(a), len(b)] > -1e29:
-        j = len(b)
-        for i in range(len(a), 0, -1):
-            out[i - 1] = chosen[i, j]
-            j -= out[i - 1]
-    return out
+def _group(words: Mapping[str, Sequence[str]], index: Mapping[str, int]) -> list[_Group]:
+    """Group words by shape, and look up where the table has their emissions."""
+    shapes: dict[tuple[int, int], list[int]] = {}
+    entries = list(words.items())
+    for i, (word, said) in enumerate(entries):
+        if 0 < len(said) <= 2 * len(word):
+            shapes.setdefault((len(word), len(said)), []).append(i)
+    n, groups = len(index), list[_Group]()
+    for rows in shapes.values():
+        letters = np.array([[ord(c) - ord("a") for c in entries[i][0]] for i in rows])
+        said = np.array([[index[p] for p in entries[i][1]] for i in rows])
+        base = letters * (1 + n + n * n)
+        one = base[:, :, None] + 1 + said[:, None]
+        two = base[:, :, None] + 1 + n + (said[:, :-1] * n + said[:, 1:])[:, None]
+        groups.append(_Group(rows, letters, (base, one, two)))
+    return groups
+
+
+def _shifted(values: NDArray[np.float64], k: int) -> NDArray[np.float64]:
+    """Move columns by k to the right; the first k are 0."""
+    return np.pad(values, ((0, 0), (k, 0)))
+
+
+def _expect(group: _Group, prob: NDArray[np.float64], new: NDArray[np.float64]) -> None:
+    """Add the expected counts of the phonemes of each letter; both tables are flat."""
+    none, one, two = (prob[where] for where in group.emissions)
+    rows, n, m = one.shape
+    forward = np.zeros((n + 1, rows, m + 1))
+    back = np.zeros((n + 1, rows, m + 1))
+    forward[0, :, 0] = back[n, :, m] = 1.0
+    for i in range(n):
+        f = forward[i]
+        forward[i + 1] = f * none[:, i, None]
+        forward[i + 1] += _shifted(f[:, :-1] * one[:, i], 1)
+        forward[i + 1] += _shifted(f[:, :-2] * two[:, i], 2)
+    for i in range(n - 1, -1, -1):
+        b = back[i + 1]
+        back[i] = b * none[:, i, None]
+        back[i, :, :-1] += b[:, 1:] * one[:, i]
+        back[i, :, :-2] += b[:, 2:] * two[:, i]
+    total = forward[n, :, m]
+    scale = np.where(total > 0, 1 / np.maximum(total, 1e-300), 0.0)[:, None]
+    for i in range(n):
+        f, b = forward[i] * scale, back[i + 1]
+        shares = (
+            (f * none[:, i, None] * b).sum(1),
+            f[:, :-1] * one[:, i] * b[:, 1:],
+            f[:, :-2] * two[:, i] * b[:, 2:],
+        )
+        for where, share in zip(group.emissions, shares, strict=True):
+            np.add.at(new, where[:, i], share)
+
+
+def _best(group: _Group, log_prob: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Best number of phonemes of each letter, (words, n); -1 where there is no alignment."""
+    none, one, two = (log_prob[where] for where in group.emissions)
+    rows, n, m = one.shape
+    score = np.full((rows, m + 1), -1e30)
+    score[:, 0] = 0.0
+    chosen = np.zeros((n, rows, m + 1), np.int64)
+    for i in range(n):
+        options = np.full((3, rows, m + 1), -2e30)
+        options[0] = score + none[:, i, None]
+        options[1, :, 1:] = score[:, :-1] + one[:, i]
+        options[2, :, 2:] = score[:, :-2] + two[:, i]
+        chosen[i], score = options.argmax(0), options.max(0)
+    sizes = np.zeros((rows, n), np.int64)
+    place, each = np.full(rows, m), np.arange(rows)
+    for i in range(n - 1, -1, -1):
+        sizes[:, i] = chosen[i, each, np.maximum(place, 0)]
+        place = place - sizes[:, i]
+    sizes[(score[:, m] < -1e29) | (place != 0)] = -1
+    return sizes
 
 
 def _align(words: Mapping[str, Sequence[str]]) -> list[list[str]]:
     """Align letters and phonemes. A unit is a letter and its phonemes, with spaces between."""
-    inventory = sorted({p for phonemes in words.values() for p in phonemes})
-    index, n = {p: i for i, p in enumerate(inventory)}, len(inventory)
-    letters = np.array([ord(c) - ord("a") for w in words for c in w])
-    phonemes = np.array([index[p] for ps in words.values() for p in ps])
-    starts = np.cumsum([0, *map(len, words)])
-    ends = np.cumsum([0, *map(len, words.values())])
+    index = {p: i for i, p in enumerate(sorted({p for said in words.values() for p in said}))}
+    n, groups, entries = len(index), _group(words, index), list(words.items())
     prob = np.full((26, 1 + n + n * n), 0.2)
     prob[:, 1 : 1 + n], prob[:, 1 + n :] = 0.6 / n, 0.2 / n**2
     for _ in range(ROUNDS):
-        new: NDArray[np.float64] = _expect(letters, starts, phonemes, ends, prob, n)
-        prob = new / np.maximum(new.sum(1, keepdims=True), 1e-9)
+        new = np.zeros(prob.size)
+        for group in groups:
+            _expect(group, prob.ravel(), new)
+        prob = new.reshape(prob.shape)
+        prob /= np.maximum(prob.sum(1, keepdims=True), 1e-9)
         prob[prob < 1e-7] = 0
-    log_prob = np.where(prob > 0, np.log(np.maximum(prob, 1e-12)), -1e30)
-    found = []
-    for i, (word, said) in enumerate(words.items()):
-        a, b = letters[starts[i] : starts[i + 1]], phonemes[ends[i] : ends[i + 1]]
-        sizes = _best(a, b, log_prob, n)
-        if sizes[0] >= 0:
+    log_prob = np.where(prob > 0, np.log(np.maximum(prob, 1e-12)), -1e30).ravel()
+    found = list[list[str]]()
+    for group in groups:
+        for row, sizes in zip(group.rows, _best(group, log_prob), strict=True):
+            if sizes[0] < 0:
+                continue
+            word, said = entries[row]
             cuts = np.cumsum([0, *sizes])
             parts = zip(word, cuts[:-1], cuts[1:], strict=True)
             found.append([" ".join((c, *said[i:j])) for c, i, j in parts])
@@ -202,6 +240,8 @@ def _as_model(
     levels = list[Level]()
     numbers: dict[Gram, int] = {(): 0}
     for n in range(1, len(kept)):
+        if not kept[n]:  # then no longer one is kept either
+            break
         grams = sorted(kept[n], key=lambda g: (numbers[g[:-1]], g[-1]))
         keys = np.array([numbers[g[:-1]] * len(units) + g[-1] for g in grams], np.int64)
         log_prob = np.log([kept[n][g] for g in grams]).astype(np.float32)

@@ -105,6 +105,8 @@ def _tokens(sentence: str, given: Sequence[str], first_private: int) -> list[_To
         place = ord(text[0]) - first_private
         if 0 <= place < len(given):
             tokens.append(_Token(text, given[place]))
+        elif text[0] >= "\ue000" and not text[0].isalpha():
+            continue
         elif text[0].isalpha() or text[0] == "'":
             word = text if text.lower() in _APOSTROPHES else text.lstrip("'")
             if word.endswith("'") and not word.lower().endswith(("s'", "in'", "'n'")):

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 
-VOWELS = "AIOQWYaeiouæɑɐɒɔəɛɜɪʊʌᵻᵊ"
+VOWELS = "AIOQWYaeiuæɑɐɒɔəɛɜɪʊʌᵻᵊ"
 """Vowels. Capital letters are diphthongs: A eɪ, I aɪ, O oʊ, Q əʊ, W aʊ, Y ɔɪ."""
 
 CONSONANTS = "bdfhjklmnpstvwzðŋɡɹTʃʒʤʧθ"
@@ -30,14 +30,10 @@ _NEAREST = str.maketrans(
 """The nearest sound of English to each sound that English lacks."""
 
 _AMERICAN = (
-    ("ɜː", "ɜɹ"),
-    ("ɜɹɹ", "ɜɹ"),
-    ("əʊ", "O"),
-    ("Q", "O"),
-    ("ɒ", "ɑ"),
-    ("ː", ""),
-    ("a", "æ"),
-)
+    ("ɜː", "ɜɹ"), ("ɜɹɹ", "ɜɹ"), ("əʊ", "O"), ("Q", "O"), ("ɒ", "ɑ"), ("ː", ""), ("a", "æ"),
+    ("o", "O"),
+)  # fmt: skip
+_BRITISH = (("o", "Q"),)
 
 
 def split_phonemes(phonemes: str) -> list[str]:
@@ -61,7 +57,7 @@ def from_ipa(ipa: str, british: bool = False) -> str:
         The phonemes, such as ``təmˈɑtO``, with each stress mark before its vowel.
     """
     text = unicodedata.normalize("NFD", ipa).replace("c\u0327", "ç")
-    for written, ours in (*_FROM_IPA, *(() if british else _AMERICAN)):
+    for written, ours in (*_FROM_IPA, *(_BRITISH if british else _AMERICAN)):
         text = text.replace(written, ours)
     text = text.translate(_NEAREST).translate(dict.fromkeys(map(ord, "‿͜͡ˑ̯̃ʰʲ̪̥̬̊")))
     # IPA has stress before the syllable, this alphabet before the vowel.

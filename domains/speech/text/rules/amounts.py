@@ -13,7 +13,7 @@ from oneleap.domains.speech.text.numbers import (
     plural,
     year,
 )
-from oneleap.domains.speech.text.rules.base import AMOUNT, DASH, Rule
+from oneleap.domains.speech.text.rules.base import AMOUNT, DASH, Rule, text_after, text_before
 from oneleap.domains.speech.text.word_lists import word_list
 
 VULGAR = re.compile(r"(\d*)\s?([¼-¾⅐-⅞])")
@@ -64,7 +64,7 @@ def _fraction(match: re.Match[str]) -> str:
         return f"{whole} {both}" if whole else both
     words = fraction_words(over, under)
     mark = match[4] or ""
-    if mark and match.string[: match.start()].count('"') % 2 == 0:
+    if mark and text_before(match).count('"') % 2 == 0:
         mark = " inches" if whole else " inch"
     return (f"{number(whole)} and {words}" if whole else words) + mark
 
@@ -75,9 +75,9 @@ def _range(match: re.Match[str]) -> str:
 
 def _spaced(match: re.Match[str]) -> str:
     """Spell a dash with spaces: minus, or ``to`` after a word such as ``pages``."""
-    before = match.string[: match.start()]
+    before = text_before(match)
     first, second = match[1].replace(",", ""), match[2].replace(",", "")
-    after = match.string[match.end() :]
+    after = text_after(match)
     counted = re.match(r"\s?[A-Za-z%°$]", after) and not re.match(
         r"\s?(?:is|are|equals?|makes?|leaves?|gives?|and|or|plus|minus|times)\b", after
     )
@@ -115,7 +115,7 @@ def _scaled(match: re.Match[str]) -> str:
 
 def _year(match: re.Match[str]) -> str:
     """Spell a number of four digits as a year, unless things are counted."""
-    after = re.match(r"\s+([a-z]+s)\b", match.string[match.end() :])
+    after = re.match(r"\s+([a-z]+s)\b", text_after(match))
     counted = after is not None and after[1] not in _NOT_PLURAL
     return number(match[0]) if counted else year(int(match[0]))
 
@@ -204,8 +204,8 @@ LATE: list[Rule] = [
 
 def _spell(match: re.Match[str]) -> str:
     """Spell a number, with spaces where letters touch it."""
-    before = " " if match.string[: match.start()][-1:].isalnum() else ""
-    after = " " if match.string[match.end() :][:1].isalnum() else ""
+    before = " " if text_before(match)[-1:].isalnum() else ""
+    after = " " if text_after(match)[:1].isalnum() else ""
     return f"{before}{number(match[0])}{after}"
 
 

@@ -14,6 +14,9 @@ AMOUNT = r"(?:(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|\.\d+)"
 DASH = r"[-\u2010-\u2015−]"
 """A hyphen, dash or minus sign."""
 
+SIGHT = 200
+"""Number of characters that a rule sees on either side of its match."""
+
 _NO_END = frozenset((*WEEKDAYS.values(), *MONTHS, "I", "I'm", "I've", "I'll"))
 
 
@@ -34,9 +37,19 @@ def letters(written: str) -> str:
     return " ".join(c.upper() for c in written if c.isalpha())
 
 
+def text_before(match: re.Match[str]) -> str:
+    """Return the text before a match, as much as a rule may look at."""
+    return match.string[max(0, match.start() - SIGHT) : match.start()]
+
+
+def text_after(match: re.Match[str]) -> str:
+    """Return the text behind a match, as much as a rule may look at."""
+    return match.string[match.end() : match.end() + SIGHT]
+
+
 def before_noun(match: re.Match[str]) -> bool:
     """Return whether a number with a unit stands before a noun: a 5 km run, a $5 bill."""
-    before, after = match.string[: match.start()], match.string[match.end() :]
+    before, after = text_before(match), text_after(match)
     noun = re.match(r"[ -]([a-z][a-z']*)", after)
     article = re.search(r"\b(?:an?|another|each|every)\s$", before, re.IGNORECASE)
     return bool(article and noun and noun[1] not in NO_NOUNS)
@@ -60,5 +73,5 @@ def ends_sentence(after: str, *, likely: bool = True) -> bool:
 
 def stop(match: re.Match[str], *, likely: bool = True) -> str:
     """Return a full stop if the match ends in one that also ends a sentence."""
-    after = match.string[match.end() :]
+    after = text_after(match)
     return "." if match[0].endswith(".") and ends_sentence(after, likely=likely) else ""

@@ -148,7 +148,8 @@ def rules(month_first: bool) -> list[Rule]:
         (re.compile(rf"\b({_MONTH})\.?\s+(\d{{1,2}}){_NTH}(?:\s?{DASH}\s?(\d{{1,2}}){_NTH})?"
                     rf"((?:,\s*|\s+){_YEAR}(?!\w))?(?![\d:]|,\d)\b"), _month_day),
         (re.compile(rf"\b([Tt]he\s+)?(\d{{1,2}}){_NTH}(?:\s?{DASH}\s?(\d{{1,2}}){_NTH})?"
-                    rf"[\s-]+(?:of\s+)?({_MONTH})\b(?:(?<!\w\w\w\w\w)\.)?((?:,\s*|[\s-]+){_YEAR}(?!\w))?"), _day_month),
+                    rf"[\s-]+(?:of\s+)?({_MONTH})\b(?:(?<!\w\w\w\w\w)\.)?"
+                    rf"((?:,\s*|[\s-]+){_YEAR}(?!\w))?"), _day_month),
         (re.compile(rf"\b({_SHORT})\.?(?=,?\s+{_YEAR}\b)"), lambda m: month_name(m[1])),
         (re.compile(rf"(?<=\b[Ii]n )({_SHORT})\b(?!')(?:\.(?=\s+[a-z0-9]))?"),
          lambda m: month_name(m[1])),

@@ -3,7 +3,13 @@
 import re
 
 from oneleap.domains.speech.text.numbers import MOST_DIGITS, cardinal, digits, number
-from oneleap.domains.speech.text.rules.base import DASH, Rule, alternatives, before_noun
+from oneleap.domains.speech.text.rules.base import (
+    DASH,
+    Rule,
+    alternatives,
+    before_noun,
+    text_after,
+)
 
 _CENT = ("cent", "cents")
 CURRENCIES = {
@@ -117,7 +123,7 @@ def _spell(match: re.Match[str]) -> str:
     scales = [match[f"word{i}"] or SCALES.get(match[f"short{i}"] or "", "") for i in (1, 2)]
     minus = "minus " if found.get("minus") else ""
     first = plain_amount(found["first"])
-    adjective = before_noun(match) or bool(re.match(r"-(?!an?-)[a-z]", match.string[match.end() :]))
+    adjective = before_noun(match) or bool(re.match(r"-(?!an?-)[a-z]", text_after(match)))
     if found["second"]:
         second = plain_amount(found["second"])
         if scales[0] or "." in first + second:

@@ -3,7 +3,15 @@
 import re
 
 from oneleap.domains.speech.text.numbers import cardinal, ordinal, roman
-from oneleap.domains.speech.text.rules.base import Rule, alternatives, ends_sentence, letters, stop
+from oneleap.domains.speech.text.rules.base import (
+    Rule,
+    alternatives,
+    ends_sentence,
+    letters,
+    stop,
+    text_after,
+    text_before,
+)
 from oneleap.domains.speech.text.rules.tables import (
     ALWAYS,
     BEFORE_NUMBER,
@@ -26,17 +34,19 @@ def _roman(match: re.Match[str]) -> str:
     """Spell a Roman numeral after a name or a noun: World War II, Henry VIII."""
     name, numeral = match[1], match[2]
     value = roman(numeral)
-    before = re.findall(r"[\w']+", match.string[: match.start()])
+    before = re.findall(r"[\w']+", text_before(match))
     ruler = name in REIGNS or (bool(before) and before[-1] in RULERS and name[0].isupper())
+    if name == "mark" and before[-1:] == ["question"]:  # from an address
+        return match[0]
     numbered = name.lower().rstrip("s") in NUMBERED or name.lower() in NUMBERED
-    after = match.string[match.end() :]
+    after = text_after(match)
     if value is None or (numeral.islower() and not numbered):
         return match[0]
     if len(numeral) == 1 and numeral.islower():
         return match[0]
     if len(numeral) == 1:
         strong = numbered or (ruler and numeral in ("I", "V", "X"))
-        first = not before or re.search(r"[.!?]\s+$", match.string[: match.start()])
+        first = not before or re.search(r"[.!?]\s+$", text_before(match))
         sure = ruler and (first or before[-1] in RULERS)
         if numeral == "I" and (not name[0].isupper() or (_PRONOUN_I.match(after) and not sure)):
             return match[0]
@@ -73,8 +83,8 @@ def _abbreviation(match: re.Match[str]) -> str:
     written = match[1]
     short, before, after = (
         written.lower(),
-        match.string[: match.start()],
-        match.string[match.end() :],
+        text_before(match),
+        text_after(match),
     )
     next_number = re.match(r"\s*#?\s?(?:\d|(?:[IVX]{2,}|[ivx]{2,}|[VX])\b)", after)
     name_next = re.match(r"\s+[A-Z]", after)
@@ -114,9 +124,7 @@ def _abbreviation(match: re.Match[str]) -> str:
 
 
 def _spelled(match: re.Match[str]) -> str:
-    return letters(match[0]) + (
-        "." if ends_sentence(match.string[match.end() :], likely=False) else ""
-    )
+    return letters(match[0]) + ("." if ends_sentence(text_after(match), likely=False) else "")
 
 
 _PHRASE = alternatives(PHRASES)

@@ -41,7 +41,7 @@ BEFORE_NUMBER = {
     "eqs": "equations", "ref": "reference", "refs": "references", "tab": "table", "pt": "part",
     "vs": "versus", "ca": "circa", "c": "circa", "ext": "extension", "par": "paragraph",
     "rm": "room", "hwy": "highway", "rte": "route", "bk": "book", "ver": "version",
-    "op": "opus", "al": "al", "v": "volume",
+    "op": "opus", "al": "al", "v": "volume", "apt": "apartment", "bldg": "building",
 }  # fmt: skip
 """Short forms before a number. Many are also words or ends of sentences elsewhere."""
 
@@ -69,7 +69,8 @@ MAY_END = {
 
 PHRASES = {
     "e.g.": "for example", "i.e.": "that is", "a.k.a.": "also known as", "OK": "okay",
-    "O.K.": "okay", "w/o": "without", "w/": "with ", "b/c": "because", "c/o": "care of", "n/a": "not applicable", "&c.": "et cetera",
+    "O.K.": "okay", "w/o": "without", "w/": "with ", "b/c": "because", "c/o": "care of",
+    "n/a": "not applicable", "&c.": "et cetera",
     "et al.": "et al", "C++": "C plus plus", "C#": "C sharp", "F#": "F sharp", "AC/DC": "A C D C",
     "24/7": "twenty four seven", "9/11": "nine eleven", "TCP/IP": "T C P I P",
     "y'all": "y'all", ".NET": "dot net", "Ph.D.": "P H D", "PhD": "P H D", "km/h": "km/h",

@@ -10,6 +10,8 @@ from oneleap.domains.speech.text.rules.base import (
     alternatives,
     before_noun,
     ends_sentence,
+    text_after,
+    text_before,
 )
 from oneleap.domains.speech.text.word_lists import word_list
 
@@ -85,7 +87,7 @@ def unit_words(written: str, singular: bool) -> str:
 
 def _after_number(match: re.Match[str]) -> str:
     amount, unit, dot = match[1], match[2], match[3]
-    after = match.string[match.end() :]
+    after = text_after(match)
     gap = match[0][len(amount) : len(amount) + 1].isspace()
     length = re.match(r"\s*(?:$|[,;:.!?)]|(?:x|by|wide|long|tall|high|deep|thick)\b)", after)
     if unit == "in" and gap and not dot and not length:  # five in the morning
@@ -108,7 +110,7 @@ def _adjective(match: re.Match[str]) -> str:
 
 def _inches(match: re.Match[str]) -> str:
     """Spell ``12"``, unless the sign closes a quotation."""
-    if match[2] == '"' and len(re.findall(r'(?<!\d)"', match.string[: match.start()])) % 2:
+    if match[2] == '"' and len(re.findall(r'(?<!\d)"', text_before(match))) % 2:
         return match[0]
     return f"{match[1]} {'inch' if match[1] == '1' or before_noun(match) else 'inches'}"
 
