@@ -57,8 +57,9 @@ class SpeechData(L.LightningDataModule):
         language: Language, such as ``en-us``; any that espeak-ng knows.
         lexicon: File of pronunciations.
         ipa: Whether transcripts are phonetic.
-        phonemizer: What converts transcripts to phonemes: ``english`` or ``espeak``. By default,
-            English needs no espeak-ng.
+        phonemizer: What converts transcripts to phonemes: ``english`` or ``espeak``; ``null``, as
+            the configurations that ship have it, takes ``english`` for English. Runs made before
+            there was a choice do not name it, so ``espeak`` is the default here.
         trim_db: Level of silence in dB below the loudest part. Silence is cut at both ends; with
             ``None`` it is kept.
         longest_s: Greatest length in seconds; longer recordings are left out.
@@ -80,7 +81,7 @@ class SpeechData(L.LightningDataModule):
         language: str = "en-us",
         lexicon: str | None = None,
         ipa: bool = False,
-        phonemizer: Phonemizer | None = None,
+        phonemizer: Phonemizer | None = "espeak",
         trim_db: float | None = 45.0,
         longest_s: float = 15.0,
         repeat: tuple[int, ...] | None = None,

@@ -101,8 +101,6 @@ def load_held_out(run: Path, model: AcousticModel, speaker: str | None) -> HeldO
     data = load_datamodule(folder)
     if not isinstance(data, SpeechData):
         return None
-    if data.phonemizer is None:  # runs made before there was a choice do not name it
-        data.phonemizer = model.spec.phonemizer
     if data.spec != model.spec:
         raise InputError(
             f"{folder / CONFIG}: the data have another spectrogram format, alphabet or speakers "

@@ -58,6 +58,9 @@ class FrontEnd:
         ipa: Whether the text is phonetic already.
         phonemizer: What converts words to phonemes: ``english`` or ``espeak``. By default, English
             needs no espeak-ng.
+
+    Raises:
+        InputError: If the phonemizer does not know the language.
     """
 
     language: str = "en-us"
@@ -65,6 +68,12 @@ class FrontEnd:
     lexicon: Mapping[str, str] = field(default_factory=dict)
     ipa: bool = False
     phonemizer: Phonemizer | None = None
+
+    def __post_init__(self) -> None:
+        if self.phonemizer == "english" and default_phonemizer(self.language) != "english":
+            raise InputError(
+                f"phonemizer: english reads en-us and en-gb, not '{self.language}': take espeak"
+            )
 
     @property
     def converts_by(self) -> Phonemizer:

@@ -31,6 +31,7 @@ from oneleap.domains.speech.voice.loading import (
     load_vocoder,
     write_card,
 )
+from oneleap.domains.speech.voice.script import PAUSE_S as PAUSE_S
 from oneleap.domains.speech.voice.script import join_lines, script_lines
 
 BATCH_FRAMES = 4000

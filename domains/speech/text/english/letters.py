@@ -133,4 +133,5 @@ class LetterModel:
 
 
 def _pack(values: NDArray[np.float32]) -> NDArray[np.int8]:
-    return np.clip(np.round(values / STEP), -128, 127).astype(np.int8)
+    packed: NDArray[np.int8] = np.clip(np.round(values / STEP), -128, 127).astype(np.int8)
+    return packed

@@ -51,13 +51,11 @@ class _Group:
 
     Attributes:
         rows: Index of each word.
-        letters: Letters, (words, n).
         emissions: For none, one and two phonemes: index into the table of each letter's phonemes,
             (words, n), (words, n, m) and (words, n, m - 1), by letter and first phoneme.
     """
 
     rows: list[int]
-    letters: NDArray[np.int64]
     emissions: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
 
 
@@ -71,11 +69,12 @@ def _group(words: Mapping[str, Sequence[str]], index: Mapping[str, int]) -> list
     n, groups = len(index), list[_Group]()
     for rows in shapes.values():
         letters = np.array([[ord(c) - ord("a") for c in entries[i][0]] for i in rows])
-        said = np.array([[index[p] for p in entries[i][1]] for i in rows])
+        phonemes = np.array([[index[p] for p in entries[i][1]] for i in rows])
+        pairs = phonemes[:, :-1] * n + phonemes[:, 1:]
         base = letters * (1 + n + n * n)
-        one = base[:, :, None] + 1 + said[:, None]
-        two = base[:, :, None] + 1 + n + (said[:, :-1] * n + said[:, 1:])[:, None]
-        groups.append(_Group(rows, letters, (base, one, two)))
+        one = base[:, :, None] + 1 + phonemes[:, None]
+        two = base[:, :, None] + 1 + n + pairs[:, None]
+        groups.append(_Group(rows, (base, one, two)))
     return groups
 
 
