@@ -59,7 +59,7 @@ class LetterModel:
         Of the readings in the beam, the best with exactly one first stress is taken.
         """
         histories = np.full((1, len(self.levels)), -1)
-        histories[0, 1] = START  # a context of length 1 is numbered as its unit
+        histories[0, 1:2] = START  # a context of length 1 is numbered as its unit
         histories[0, 0] = 0
         scores, paths = np.zeros(1), [()]
         for letter in word:
