@@ -10,7 +10,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from oneleap.core.errors import InputError, Notice
+from oneleap.domains.audio.data.pages import refers_to
 from oneleap.domains.audio.wave import SUFFIXES
+
+PAGE = "docs/howto/data-speech.md"
+"""Page that says what a folder must hold."""
 
 _NAMES = frozenset(("file", "filename", "file_name", "audio", "audio_file", "name", "id", "path",
                     "wav", "wav_filename", "clip"))  # fmt: skip
@@ -62,6 +66,7 @@ class _Columns(NamedTuple):
     speaker: int | None = None
 
 
+@refers_to(PAGE)
 def read_ljspeech(folder: str | os.PathLike[str]) -> list[TranscribedFile]:
     """List the recordings of a folder, in the order of ``metadata.csv``.
 
@@ -99,14 +104,14 @@ def read_ljspeech(folder: str | os.PathLike[str]) -> list[TranscribedFile]:
         if path not in used and not any(path.name in names for names in skipped.names.values()):
             skipped.add("recordings without a line", path.name)
     if skipped.names:
-        warnings.warn(f"{table}: left out: {skipped}", Notice, stacklevel=2)
+        warnings.warn(f"{table}: left out: {skipped}", Notice, stacklevel=3)
     speakers = sorted({item.speaker for item in found if item.speaker})
     if len(speakers) > 1:
         warnings.warn(
             f"{table}: {len(speakers)} speakers are trained as one ({', '.join(speakers[:5])}): "
             "make a folder for each",
             Notice,
-            stacklevel=2,
+            stacklevel=3,
         )
     return found
 
