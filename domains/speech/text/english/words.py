@@ -112,13 +112,18 @@ class Words:
             for stem in stems:
                 found = self._look_up(stem, False) if len(stem) > 1 or ending == "'s" else None
                 if found is not None:
-                    join = {"s": self._plural, "'s": self._plural, "ed": self._past}.get(ending)
                     verb = found.get("VERB", found["DEFAULT"])
                     if ending in ("ed", "ing"):
                         found = {"DEFAULT": verb}
-                    made = {t: (join or self._participle)(p) for t, p in found.items()}
+                    made = {t: self.inflect(p, ending) for t, p in found.items()}
                     return made if made["DEFAULT"] else None
         return None
+
+    def inflect(self, stem: str, ending: str) -> str:
+        """Add the ending ``s``, ``'s``, ``ed`` or ``ing`` to the phonemes of a stem."""
+        if ending == "ed":
+            return self._past(stem)
+        return self._participle(stem) if ending == "ing" else self._plural(stem)
 
     def _with_ending(self, stem: str, said: str) -> Mapping[str, str]:
         if self.british and said == "əɹ":
@@ -171,6 +176,11 @@ def _readings(words: Words, word: str, first: bool) -> Mapping[str, str]:
         return {"DEFAULT": words.spell(bare)}
     if word.endswith("'s") and len(bare) > 2:
         return {t: words._plural(p) for t, p in words.readings(word[:-2]).items()}
+    # The letter model has seen few regular endings, which the dictionary leaves out.
+    for ending, stems in split_ending(bare):
+        if len(stems[0]) > 3 and not bare.endswith(("eed", "ees")):
+            stem = _load_letters(words.language).read(stems[0][:60])
+            return {"DEFAULT": words.inflect(stem, ending)}
     return {"DEFAULT": _load_letters(words.language).read(bare[:60])}
 
 
