@@ -1,6 +1,7 @@
 """The settings of ``oneleap fit``, parsed without building or writing anything."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 
 import lightning as L
 from jsonargparse import ArgumentParser, Namespace
@@ -37,7 +38,8 @@ def parse_fit(argv: Sequence[str]) -> Namespace:
     Raises:
         InputError: If an argument or a configuration is wrong.
     """
-    return Parser("fit", argv).settings
+    with ExitStack() as claims:  # nothing is claimed
+        return Parser("fit", argv, claims).settings
 
 
 def build_data(settings: Namespace) -> L.LightningDataModule:

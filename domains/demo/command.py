@@ -51,7 +51,7 @@ def _write_report(run: Path, settings: tuple[int, int, int, int, int], score: Pa
     from oneleap.domains.demo.parts import costs, music_part, song_part, voice_part
     from oneleap.domains.demo.policy import policy_part
 
-    console, start = Console(), time.monotonic()
+    console, start, seed = Console(), time.monotonic(), settings[-1]
     parts = [policy_part(run, *settings)]
     console.print("\nvoice, song and music")
     parts += [voice_part(run, seed), song_part(score, run, seed), music_part(run, seed)]
