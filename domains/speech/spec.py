@@ -10,7 +10,7 @@ from torch import Tensor
 
 from oneleap.core.errors import InputError, suggest
 from oneleap.domains.audio.mel import Mel
-from oneleap.domains.speech.text.symbols import SYMBOLS
+from oneleap.domains.speech.text.symbols import SYMBOLS, Phonemizer
 
 
 @dataclass(frozen=True)
@@ -21,13 +21,16 @@ class Spec:
         mel: Format of the spectrograms.
         symbols: Alphabet of the phonetic text.
         speakers: Names of the speakers.
-        language: Language of espeak-ng.
+        language: Language, such as ``en-us``.
+        phonemizer: What converts words to phonemes. Models saved before there was a choice were
+            trained on phonemes of espeak-ng, and say nothing.
     """
 
     mel: Mel = field(default_factory=Mel)
     symbols: tuple[str, ...] = SYMBOLS
     speakers: tuple[str, ...] = ("speaker",)
     language: str = "en-us"
+    phonemizer: Phonemizer = "espeak"
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from oneleap.domains.speech.data.ljspeech import PAGE, TranscribedFile, read_ljs
 from oneleap.domains.speech.spec import Spec, UtteranceBatch
 from oneleap.domains.speech.text.frontend import FrontEnd
 from oneleap.domains.speech.text.lexicon import read_lexicon
-from oneleap.domains.speech.text.symbols import SYMBOLS, token_ids
+from oneleap.domains.speech.text.symbols import Phonemizer, alphabet, default_phonemizer, token_ids
 
 
 class Utterance(NamedTuple):
@@ -54,9 +54,12 @@ class SpeechData(L.LightningDataModule):
     Args:
         path: Folders of recordings, one per speaker. The name of a folder names its speaker.
         mel: Format of the spectrograms. Recordings are resampled to its rate.
-        language: Language of espeak-ng.
+        language: Language, such as ``en-us``; any that espeak-ng knows.
         lexicon: File of pronunciations.
         ipa: Whether transcripts are phonetic.
+        phonemizer: What converts transcripts to phonemes: ``english`` or ``espeak``; ``null``, as
+            the configurations that ship have it, takes ``english`` for English. Runs made before
+            there was a choice do not name it, so ``espeak`` is the default here.
         trim_db: Level of silence in dB below the loudest part. Silence is cut at both ends; with
             ``None`` it is kept.
         longest_s: Greatest length in seconds; longer recordings are left out.
@@ -78,6 +81,7 @@ class SpeechData(L.LightningDataModule):
         language: str = "en-us",
         lexicon: str | None = None,
         ipa: bool = False,
+        phonemizer: Phonemizer | None = "espeak",
         trim_db: float | None = 45.0,
         longest_s: float = 15.0,
         repeat: tuple[int, ...] | None = None,
@@ -95,6 +99,7 @@ class SpeechData(L.LightningDataModule):
             raise InputError(f"repeat: needs a positive number for each of {len(path)} folders")
         self.path, self.mel, self.language = tuple(path), mel, language
         self.lexicon, self.ipa, self.trim_db = lexicon, ipa, trim_db
+        self.phonemizer = phonemizer
         self.longest_s, self.repeat, self.batch_size = longest_s, repeat, batch_size
         self.cache, self.validation, self.seed = cache, validation, seed
 
@@ -104,7 +109,8 @@ class SpeechData(L.LightningDataModule):
         names = [Path(folder).resolve().name for folder in self.path]
         if len(set(names)) < len(names):
             raise InputError(f"path: two folders give their speakers the same name: {names}")
-        return Spec(self.mel, SYMBOLS, tuple(names), self.language)
+        converter = self.phonemizer or default_phonemizer(self.language)
+        return Spec(self.mel, alphabet(converter), tuple(names), self.language, converter)
 
     @cached_property
     @refers_to(PAGE)
@@ -114,8 +120,9 @@ class SpeechData(L.LightningDataModule):
         Raises:
             InputError: If none is left for one of the two.
         """
-        lexicon = read_lexicon(self.lexicon, SYMBOLS) if self.lexicon else {}
-        front_end = FrontEnd(self.language, SYMBOLS, lexicon, self.ipa)
+        symbols = self.spec.symbols
+        lexicon = read_lexicon(self.lexicon, symbols) if self.lexicon else {}
+        front_end = FrontEnd(self.language, symbols, lexicon, self.ipa, self.spec.phonemizer)
         train, held_out = list[Utterance](), list[Utterance]()
         for speaker, folder in enumerate(self.path):
             sources = read_ljspeech(folder)
@@ -144,7 +151,7 @@ class SpeechData(L.LightningDataModule):
         It may be longer than ``longest_s``, or have fewer frames than its text has tokens.
         """
         ipa = " ".join(front_end.phonetic_sentences(source.text, source.where))
-        tokens = token_ids(ipa, SYMBOLS)
+        tokens = token_ids(ipa, front_end.alphabet)
         mel = self._features(source.path)
         frames = mel.shape[1]
         if frames > self.longest_s * self.mel.frame_rate or frames < len(tokens):
