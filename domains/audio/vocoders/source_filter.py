@@ -10,7 +10,7 @@ from torch import Tensor
 from oneleap.core.hub.pretrained import Pretrained
 from oneleap.core.types import noise_like
 from oneleap.domains.audio.mel import Mel
-from oneleap.domains.audio.stft import istft, stft
+from oneleap.domains.audio.stft import hann, istft
 from oneleap.domains.audio.vocoders.backbone import FrameBackbone
 from oneleap.domains.audio.vocoders.harmonics import harmonic_source
 from oneleap.domains.audio.vocoders.nsf import LOWEST_HZ
@@ -18,6 +18,9 @@ from oneleap.domains.audio.vocoders.nsf import LOWEST_HZ
 PARTS = 5
 """Numbers for each frame and frequency bin: log amplitude and phase of the harmonic part, log
 amplitude of the noise part, log amplitude and phase of the remainder."""
+
+FAINT = -6.0
+"""Log amplitude of the remainder before training."""
 
 LOUDEST = 7.0
 """Largest log amplitude; larger ones are clamped."""
@@ -49,6 +52,10 @@ class SourceFilterVocoder(Pretrained, FrameBackbone):
     def __init__(self, spec: Mel, width: int = 256, hidden: int = 768, depth: int = 10) -> None:
         outputs = PARTS * (spec.n_fft // 2 + 1)
         super().__init__(spec, width, hidden, depth, inputs=spec.n_mels + 2, outputs=outputs)
+        assert self.outward.bias is not None
+        with torch.no_grad():
+            # A loud remainder with the same phase in all frames would buzz at the frame rate.
+            self.outward.bias.view(PARTS, -1)[3] = FAINT
 
     @property
     def context(self) -> int:
@@ -112,6 +119,9 @@ class SourceFilterVocoder(Pretrained, FrameBackbone):
         """
         pulses = harmonic_source(f0, self.spec)
         noise = noise_like(pulses, generator) if noise is None else noise
+        if mask is not None:
+            heard = mask[:, 0].repeat_interleave(self.spec.hop, dim=1)
+            pulses, noise = pulses * heard, noise * heard
         return self.filter(self.parts(mel, f0, mask), pulses, noise, mask)
 
     def filter(
@@ -146,8 +156,14 @@ class SourceFilterVocoder(Pretrained, FrameBackbone):
         return wave.masked_fill(~mask[:, 0].repeat_interleave(spec.hop, dim=1), 0.0)
 
     def _spectra(self, wave: Float[Tensor, "b samples"]) -> Complex[Tensor, "b n bins"]:
+        """Spectra of a source. Past its ends it is silent, so padding does not change it."""
         spec = self.spec
-        return stft(wave, spec.n_fft, spec.hop, spec.window).mT
+        pad = (spec.n_fft - spec.hop) // 2
+        window = hann(spec.window, spec.n_fft, wave.dtype, wave.device)
+        wide = torch.nn.functional.pad(wave, (pad, pad))
+        return torch.stft(
+            wide, spec.n_fft, spec.hop, spec.n_fft, window, center=False, return_complex=True
+        ).mT
 
     def stream(
         self,

@@ -42,8 +42,8 @@ def speech(
             others are Kokoro-82M itself, half an hour an hour: am_michael is American and male,
             bf_emma British and female.
         hours: Hours of speech.
-        parts: Also keep the spectral parts that a source-filter vocoder learns, 1.7 GB an hour; only
-            for heart.
+        parts: Also keep the spectral parts that a source-filter vocoder learns, 1.7 GB an hour;
+            only for heart.
         wordnet: Folder of WordNet; Debian's package wordnet-base fills the default.
         fortunes: Folder of fortunes; Debian's package fortunes fills the default.
         held_out: Files of sentences that no text may share four words in a row with, one per
