@@ -1,6 +1,7 @@
 """Data module of random segments of recordings, for the training of a vocoder."""
 
 from functools import cached_property
+from typing import Any
 
 import lightning as L
 import numpy as np
@@ -96,8 +97,11 @@ class AudioData(L.LightningDataModule):
         if self.trainer is not None:
             self._device = self.trainer.strategy.root_device
 
-    def batch(self, generator: torch.Generator) -> Float[Tensor, "b n"]:
-        """Draw segments at random positions; silent ones are drawn again."""
+    def batch(self, generator: torch.Generator) -> Any:
+        """Draw segments (b, n) at random positions; silent ones are drawn again.
+
+        Data modules with more than sound return tuples instead.
+        """
         rows = list[Tensor]()
         low, high = self.gain_db
         while len(rows) < self.batch_size:
@@ -112,11 +116,11 @@ class AudioData(L.LightningDataModule):
                 rows.append(torch.nn.functional.pad(segment * gain, (0, n - len(segment))))
         return torch.stack(rows).clamp(-1, 1).to(self._device)
 
-    def train_dataloader(self) -> Endless[Float[Tensor, "b n"]]:
+    def train_dataloader(self) -> Endless[Any]:
         """Endless batches, a function of seed and gradient step."""
         return Endless(self, lambda step, rank: self.batch(batch_generator(self.seed, step, rank)))
 
-    def val_dataloader(self) -> FixedBatches[Float[Tensor, "1 n"]]:
+    def val_dataloader(self) -> FixedBatches[Any]:
         """The first eight seconds of each validation recording, one recording per batch."""
         most = VALIDATION_S * self.mel.sample_rate
         return FixedBatches(

@@ -177,11 +177,11 @@ class SourceFilterData(PitchedAudioData):
             parts = pad(parts, (0, 0, 0, 0, 0, short), value=-20.0).unsqueeze(0)
         return pad(wave, (0, short * hop)), pad(f0, (0, short)), parts
 
-    def batch(self, generator: torch.Generator) -> SourceFilterClip:  # type: ignore[override]
+    def batch(self, generator: torch.Generator) -> SourceFilterClip:
         """See :meth:`clip`."""
         return self.clip(generator)
 
-    def val_dataloader(self) -> FixedBatches[SourceFilterClip]:  # type: ignore[override]
+    def val_dataloader(self) -> FixedBatches[SourceFilterClip]:
         """The first eight seconds of each validation recording, one recording per batch."""
         most = round(VALIDATION_S * self.mel.frame_rate)
         return FixedBatches(
