@@ -14,11 +14,11 @@ from oneleap.core.errors import InputError
 from oneleap.core.training.loaders import FixedBatches
 from oneleap.domains.audio.data.datamodule import (
     VALIDATION_S,
+    AudioData,
     to_int16,
     validation_split,
     whole_frames,
 )
-from oneleap.domains.audio.data.pitched import PitchedAudioData
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.audio.pitch import load_f0
 from oneleap.domains.audio.wave import SILENCE, find_audio_files, read_wave
@@ -47,7 +47,7 @@ class _Recording(NamedTuple):
     parts: NDArray[np.float16] | None
 
 
-class SourceFilterData(PitchedAudioData):
+class SourceFilterData(AudioData):
     """Random segments of recordings with pitch and voicing, which :func:`load_f0` provides.
 
     If a recording lies in ``FOLDER/wavs`` and ``FOLDER/parts/NAME.npy`` exists, its parts come
@@ -87,12 +87,12 @@ class SourceFilterData(PitchedAudioData):
             seconds=seconds,
             batch_size=batch_size,
             gain_db=gain_db,
-            lowest_hz=lowest_hz,
-            highest_hz=highest_hz,
-            cache=cache,
             validation=validation,
             seed=seed,
         )
+        if not 0 < lowest_hz < highest_hz:
+            raise InputError(f"lowest_hz: must be above 0 and below highest_hz, not {lowest_hz}")
+        self.lowest_hz, self.highest_hz, self.cache = lowest_hz, highest_hz, cache
 
     @cached_property
     def recordings(self) -> tuple[list[_Recording], list[_Recording]]:

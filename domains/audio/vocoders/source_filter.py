@@ -19,8 +19,8 @@ PARTS = 5
 """Numbers for each frame and frequency bin: log amplitude and phase of the harmonic part, log
 amplitude of the noise part, log amplitude and phase of the remainder."""
 
-FAINT = -6.0
-"""Log amplitude of the remainder before training."""
+SILENT = -20.0
+"""Log amplitude of a part that is left out."""
 
 LOUDEST = 7.0
 """Largest log amplitude; larger ones are clamped."""
@@ -32,7 +32,9 @@ class SourceFilterVocoder(Pretrained, FrameBackbone):
     ``y = istft(e^(a + i p) stft(pulses) + e^b stft(noise) + e^(c + i q))``, where a network at
     frame rate predicts ``a, p, b, c, q`` for each frequency bin. The pulses follow the given
     pitch and the noise is white, so their fine structure has no period of one frame. The
-    remainder holds what neither part can make, such as clicks.
+    remainder holds what neither part can make. Its phases repeat where the spectrogram stays the
+    same, which would buzz at the frame rate, so hissing sounds have none: it is left out in
+    unvoiced frames and above ``remainder_hz``.
 
     Compared with :class:`~oneleap.domains.audio.NSF`, the remainder is new, harmonics have
     amplitude 1 and end below half the sample rate, and pitch is held where voicing begins and
@@ -44,18 +46,23 @@ class SourceFilterVocoder(Pretrained, FrameBackbone):
         width: Channels.
         hidden: Channels between the pointwise layers of a block.
         depth: Number of blocks.
+        remainder_hz: Frequency up to which voiced frames have a remainder.
 
     Raises:
         InputError: The format has ``center`` set.
     """
 
-    def __init__(self, spec: Mel, width: int = 256, hidden: int = 768, depth: int = 10) -> None:
+    def __init__(
+        self,
+        spec: Mel,
+        width: int = 256,
+        hidden: int = 768,
+        depth: int = 10,
+        remainder_hz: float = 4000.0,
+    ) -> None:
         outputs = PARTS * (spec.n_fft // 2 + 1)
         super().__init__(spec, width, hidden, depth, inputs=spec.n_mels + 2, outputs=outputs)
-        assert self.outward.bias is not None
-        with torch.no_grad():
-            # A loud remainder with the same phase in all frames would buzz at the frame rate.
-            self.outward.bias.view(PARTS, -1)[3] = FAINT
+        self.remainder_hz = remainder_hz
 
     @property
     def context(self) -> int:
@@ -95,7 +102,26 @@ class SourceFilterVocoder(Pretrained, FrameBackbone):
         keep = None if mask is None else mask.mT
         x = x if mask is None else x.masked_fill(~mask, 0.0)
         # The transforms need full precision, whatever precision the layers ran in.
-        return self.frame_outputs(x, keep).float().unflatten(2, (PARTS, -1))
+        outputs = self.frame_outputs(x, keep).float()
+        parts = outputs.view(*outputs.shape[:2], PARTS, -1)
+        rest = parts[:, :, 3].masked_fill(~self.has_remainder(f0), SILENT)
+        return torch.cat([parts[:, :, :3], rest.unsqueeze(2), parts[:, :, 4:]], 2)
+
+    def has_remainder(self, f0: Float[Tensor, "b n"]) -> Bool[Tensor, "b n bins"]:
+        """Frames and bins with a remainder."""
+        spec = self.spec
+        bins = torch.arange(spec.n_fft // 2 + 1, device=f0.device)
+        low = bins * (spec.sample_rate / spec.n_fft) < self.remainder_hz
+        return (f0 >= LOWEST_HZ).unsqueeze(2) & low
+
+    def absorb_remainder(
+        self, parts: Float[Tensor, "b n parts bins"], f0: Float[Tensor, "b n"]
+    ) -> Float[Tensor, "b n parts bins"]:
+        """Known parts of a sound, with noise of equal power where this model has no remainder."""
+        harmonic, phase, noise, rest, rest_phase = parts.unbind(2)
+        kept = self.has_remainder(f0)
+        noise = torch.where(kept, noise, 0.5 * torch.logaddexp(2 * noise, 2 * rest))
+        return torch.stack([harmonic, phase, noise, rest.masked_fill(~kept, SILENT), rest_phase], 2)
 
     def forward(
         self,

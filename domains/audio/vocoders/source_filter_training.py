@@ -131,7 +131,7 @@ class SourceFilterTraining(VocoderTraining):
         parts = self.vocoder.parts(mel, batch.f0)
         loss, logs = wave.new_zeros(()), dict[str, Tensor]()
         if batch.parts is not None:
-            logs = parts_distance(parts, batch.parts)
+            logs = parts_distance(parts, self.vocoder.absorb_remainder(batch.parts, batch.f0))
             loss = self.parts_weight * (
                 logs["harmonic"] + logs["noise"] + logs["rest"] + 2 * logs["phases"]
             )

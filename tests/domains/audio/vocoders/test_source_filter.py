@@ -116,19 +116,39 @@ def test_padding_has_no_influence() -> None:
     assert not together[0, 13 * HOP :].any()
 
 
-def test_hissing_sounds_have_no_lines_at_the_frame_rate() -> None:
+@pytest.mark.parametrize("remainder_hz", [4000.0, 12_000.0])
+def test_hissing_sounds_have_no_lines_at_the_frame_rate(remainder_hz: float) -> None:
     spec = Mel(24_000, 1200, 300, 1200, 100, fmax=12_000.0, mean=-6.0, std=2.8)
     torch.manual_seed(0)
-    model = SourceFilterVocoder(spec, width=32, hidden=32, depth=2)
+    model = SourceFilterVocoder(spec, 32, 32, 2, remainder_hz)
+    model.outward.bias.data.view(PARTS, -1)[3] = 4.0  # a remainder that repeats is loud
     n = 500
     hiss = 0.1 * torch.randn(1, n * spec.hop, generator=seeded(0))
     with torch.no_grad():
-        made = model(log_mel(hiss, spec), torch.zeros(1, n), generator=seeded(1))
-        assert abs(frame_line_db(made[0].numpy(), 24_000, spec.hop)) < 2.0
-        assert abs(frame_line_db(hiss[0].numpy(), 24_000, spec.hop)) < 2.0
-        model.outward.bias.view(PARTS, -1)[3] = 4.0  # a remainder that repeats buzzes
-        buzz = model(log_mel(hiss, spec), torch.zeros(1, n), generator=seeded(1))
-    assert frame_line_db(buzz[0].numpy(), 24_000, spec.hop) > 6.0
+        mel = log_mel(hiss, spec)
+        made = model(mel, torch.zeros(1, n), generator=seeded(1))
+        assert frame_line_db(made[0].numpy(), 24_000, spec.hop) < 2.0
+        # Breathy voice: pulses of 190 Hz have no line at multiples of 80 Hz.
+        voiced = model(mel, torch.full((1, n), 190.0), generator=seeded(1))
+    level = frame_line_db(voiced[0].numpy(), 24_000, spec.hop)
+    assert level < 2.0 if remainder_hz == 4000 else level > 4.0
+
+
+def test_a_remainder_is_absorbed_by_noise_of_equal_power() -> None:
+    model = SourceFilterVocoder(MEL, 8, 8, 1, remainder_hz=1000.0)
+    parts = torch.randn(1, 3, PARTS, BINS, generator=seeded(0))
+    f0 = torch.tensor([[150.0, 0.0, 150.0]])
+    kept = model.has_remainder(f0)[0]
+    assert kept[[0, 2], :32].all()  # bins of 31.25 Hz below 1000 Hz
+    assert not kept[1].any()
+    assert not kept[:, 32:].any()
+    found = model.absorb_remainder(parts, f0)
+    assert torch.equal(found[:, :, [0, 1, 4]], parts[:, :, [0, 1, 4]])
+    assert torch.equal(found[0, :, 2:4].mT[kept], parts[0, :, 2:4].mT[kept])
+    power, before = (2 * found[0, :, 2]).exp(), (2 * parts[0, :, 2:4]).exp().sum(1)
+    torch.testing.assert_close(power[~kept], before[~kept])
+    assert (found[0, :, 3][~kept] == -20).all()
+    assert (model.parts(torch.zeros(1, 10, 3), f0)[0, :, 3][~kept] == -20).all()
 
 
 def test_saving_loading_and_sizes(tmp_path: Path) -> None:
@@ -137,6 +157,7 @@ def test_saving_loading_and_sizes(tmp_path: Path) -> None:
     again = load_pretrained(tmp_path)
     assert isinstance(again, SourceFilterVocoder)
     assert (again.spec, again.width, again.hidden, again.depth) == (MEL, 8, 8, 1)
+    assert again.remainder_hz == 4000
     mel, f0 = torch.randn(1, 10, 4), torch.full((1, 4), 150.0)
     assert torch.equal(model(mel, f0, generator=seeded(0)), again(mel, f0, generator=seeded(0)))
     with pytest.raises(InputError, match=r"mel\.center false"):
