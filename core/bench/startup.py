@@ -34,7 +34,8 @@ def commands(folder: Path) -> dict[str, list[str]]:
     score.write_text(SCORE, encoding="utf-8")
     python = [sys.executable, "-c"]
     ours = [*python, PROGRAM]
-    composing = ["compose", "--seconds", "2", "--intensity", "flat", "--steps", "1"]
+    composing = ["compose", "--seconds", "2", "--intensity", "flat"]
+    composing += ["--steps", "1", "--decode", "1", "--no_picture"]
     return {
         "import torch": [*python, "import torch"],
         "import oneleap.core": [*python, "from oneleap.core import MeanFlow, sample"],

@@ -1,8 +1,10 @@
-"""Data loaders whose batches are functions of the gradient step, so they have no state to save."""
+"""Data loaders whose batches depend only on the gradient step, and the split for validation."""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Generic, TypeVar
+
+import numpy as np
 
 if TYPE_CHECKING:
     import lightning as L
@@ -21,12 +23,22 @@ class Endless(Generic[B]):
             :func:`oneleap.core.training.seed.batch_generator`.
         workers: Number of threads that prepare batches in advance; with 0, batches are made on
             demand.
+        rows: Function of step and rank that returns the rows of the data in a batch, as indices,
+            for messages about bad batches.
     """
 
     def __init__(
-        self, data: "L.LightningDataModule", batch: Callable[[int, int], B], workers: int = 0
+        self,
+        data: "L.LightningDataModule",
+        batch: Callable[[int, int], B],
+        workers: int = 0,
+        rows: Callable[[int, int], Sequence[int]] | None = None,
     ) -> None:
-        self.data, self.batch, self.workers = data, batch, workers
+        self.data, self.batch, self.workers, self._rows = data, batch, workers, rows
+
+    def rows(self, step: int, rank: int) -> Sequence[int] | None:
+        """Return the rows of the data in a batch, or ``None`` if they are unknown."""
+        return None if self._rows is None else self._rows(step, rank)
 
     def __iter__(self) -> Iterator[B]:
         trainer = self.data.trainer
@@ -69,3 +81,18 @@ class FixedBatches(Generic[B]):
 
     def __len__(self) -> int:
         return len(self.batches)
+
+
+def validation_split(n: int, share: float, seed: int) -> list[int]:
+    """Indices of the recordings for validation, out of ``n``.
+
+    Args:
+        n: Number of recordings.
+        share: Fraction for validation; at least one recording and at most ``n - 1``.
+        seed: Seed of the choice.
+
+    Returns:
+        The indices in ascending order.
+    """
+    order = np.random.default_rng(seed).permutation(n)
+    return sorted(int(i) for i in order[: min(n - 1, max(1, round(n * share)))])

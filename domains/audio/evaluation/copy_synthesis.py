@@ -89,19 +89,20 @@ def recordings(
 
 
 def copy_synthesis(
-    vocoder: Vocos | SourceFilterVocoder, clips: Sequence[Recording]
+    vocoder: Vocos | SourceFilterVocoder, clips: Sequence[Recording], seed: int = 0
 ) -> dict[str, float]:
     """Evaluate a vocoder, and Griffin-Lim for comparison, on recordings.
 
     Args:
         vocoder: The vocoder.
         clips: Recordings, with pitch if the vocoder needs it.
+        seed: Seed of Griffin-Lim's initial phases, and of the noise of the vocoder.
 
     Returns:
         Figures by name: ``METHOD_mel_l1``, ``METHOD_dnsmos`` and ``METHOD_rtf``.
     """
     spec = vocoder.spec
-    methods = {"vocoder": vocoder.eval(), "griffin_lim": GriffinLim(spec)}
+    methods = {"vocoder": vocoder.eval(), "griffin_lim": GriffinLim(spec, seed=seed)}
     sums = {f"{name}_{figure}": 0.0 for name in methods for figure in ("mel_l1", "dnsmos", "ms")}
     sums |= {"recordings_dnsmos": 0.0, "seconds": 0.0}
     for k, clip in enumerate(track(clips, "evaluating", console=Console(stderr=True))):
@@ -112,7 +113,7 @@ def copy_synthesis(
             with torch.inference_mode():
                 mel = log_mel(real, spec)
                 start = time.perf_counter()
-                fake = _copy(method, mel, clip, seed=k)
+                fake = _copy(method, mel, clip, seed=seed + k)
                 sums[f"{name}_ms"] += 1e3 * (time.perf_counter() - start)
                 sums[f"{name}_mel_l1"] += mel_distance(fake, real, spec).item()
             sums[f"{name}_dnsmos"] += dnsmos(Wave(fake[0].numpy(), spec.sample_rate))

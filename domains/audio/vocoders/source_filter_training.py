@@ -140,7 +140,7 @@ class SourceFilterTraining(VocoderTraining):
             fake = self.vocoder.filter(parts, harmonic_source(batch.f0, self.spec), noise)
             more, of_wave = self.wave_losses(wave, fake)
             loss, logs = loss + more, logs | of_wave
-        self.log_losses(logs)
+        self.check_and_log(loss, logs)
         return loss
 
 

@@ -20,7 +20,7 @@ class PlotData(NamedTuple):
 
     Attributes:
         target: A curve (n,), a matrix (m, m), or a vector of numbers.
-        result: The same quantity of the clip.
+        result: What the clip has, in the form of the target.
         unit: Unit of both.
     """
 

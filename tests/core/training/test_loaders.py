@@ -7,7 +7,7 @@ import lightning as L
 import pytest
 import torch
 
-from oneleap.core.training.loaders import Endless, FixedBatches
+from oneleap.core.training.loaders import Endless, FixedBatches, validation_split
 from oneleap.core.training.seed import batch_generator
 
 
@@ -58,3 +58,10 @@ def test_fixed_batches_come_again() -> None:
     batches = FixedBatches([1, 2, 3])
     assert len(batches) == 3
     assert list(batches) == list(batches) == [1, 2, 3]
+
+
+def test_the_validation_split_is_a_function_of_the_seed() -> None:
+    assert validation_split(100, 0.02, 0) == validation_split(100, 0.02, 0)
+    assert len(validation_split(100, 0.02, 0)) == 2
+    assert len(validation_split(2, 0.01, 5)) == 1
+    assert validation_split(1, 0.5, 0) == []

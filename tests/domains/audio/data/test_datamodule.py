@@ -1,4 +1,4 @@
-"""Segments of recordings: functions of seed and step, gain, validation split."""
+"""Segments of recordings: functions of seed and step, and gain."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import torch
 from support.tiny_audio import MEL
 
 from oneleap.core.errors import InputError
-from oneleap.domains.audio.data.datamodule import AudioData, validation_split
+from oneleap.domains.audio.data.datamodule import AudioData
 
 
 def test_batches_are_a_function_of_seed_and_step(sounds: Path) -> None:
@@ -31,13 +31,6 @@ def test_gain_is_in_decibels(sounds: Path) -> None:
     between = batch((-20.0, 0.0)).abs().amax(1) / batch((0.0, 0.0)).abs().amax(1)
     assert ((between > 0.1) & (between < 1)).all()
     assert len(between.unique()) == 3
-
-
-def test_some_files_are_validation_split() -> None:
-    assert validation_split(100, 0.02, 0) == validation_split(100, 0.02, 0)
-    assert len(validation_split(100, 0.02, 0)) == 2
-    assert len(validation_split(2, 0.01, 5)) == 1
-    assert validation_split(1, 0.5, 0) == []
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def test_samples_count_from_a_step_on_or_without_parts(
 ) -> None:
     model = SourceFilterTraining(MEL, width=8, hidden=8, depth=1, wave_start_step=5)
     logged: list[dict[str, torch.Tensor]] = []
-    monkeypatch.setattr(model, "log_losses", logged.append)
+    monkeypatch.setattr(model, "check_and_log", lambda loss, logs: logged.append(logs))
     clip = SourceFilterClip(
         0.1 * torch.randn(2, 8 * MEL.hop, generator=seeded(0)),
         torch.full((2, 8), 150.0),
