@@ -33,8 +33,8 @@ class SourceFilterVocoder(Pretrained, FrameBackbone):
     frame rate predicts ``a, p, b, c, q`` for each frequency bin. The pulses follow the given
     pitch and the noise is white, so their fine structure has no period of one frame. The
     remainder holds what neither part can make. Its phases repeat where the spectrogram stays the
-    same, which would buzz at the frame rate, so hissing sounds have none: it is left out in
-    unvoiced frames and above ``remainder_hz``.
+    same, which would buzz at the frame rate. So in unvoiced frames and above ``remainder_hz``
+    noise of equal power takes its place.
 
     Compared with :class:`~oneleap.domains.audio.NSF`, the remainder is new, harmonics have
     amplitude 1 and end below half the sample rate, and pitch is held where voicing begins and
@@ -104,8 +104,7 @@ class SourceFilterVocoder(Pretrained, FrameBackbone):
         # The transforms need full precision, whatever precision the layers ran in.
         outputs = self.frame_outputs(x, keep).float()
         parts = outputs.view(*outputs.shape[:2], PARTS, -1)
-        rest = parts[:, :, 3].masked_fill(~self.has_remainder(f0), SILENT)
-        return torch.cat([parts[:, :, :3], rest.unsqueeze(2), parts[:, :, 4:]], 2)
+        return self.absorb_remainder(parts, f0)
 
     def has_remainder(self, f0: Float[Tensor, "b n"]) -> Bool[Tensor, "b n bins"]:
         """Frames and bins with a remainder."""
@@ -117,7 +116,7 @@ class SourceFilterVocoder(Pretrained, FrameBackbone):
     def absorb_remainder(
         self, parts: Float[Tensor, "b n parts bins"], f0: Float[Tensor, "b n"]
     ) -> Float[Tensor, "b n parts bins"]:
-        """Known parts of a sound, with noise of equal power where this model has no remainder."""
+        """Parts with noise of equal power in place of the remainder where it may buzz."""
         harmonic, phase, noise, rest, rest_phase = parts.unbind(2)
         kept = self.has_remainder(f0)
         noise = torch.where(kept, noise, 0.5 * torch.logaddexp(2 * noise, 2 * rest))
