@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from oneleap.core.errors import InputError
-from oneleap.core.training.loaders import FixedBatches
+from oneleap.core.training.loaders import FixedBatches, validation_split
 from oneleap.domains.audio.data.datamodule import (
     MOST_DRAWS,
     VALIDATION_S,
     AudioData,
     require_sound,
     to_int16,
-    validation_split,
     whole_frames,
 )
 from oneleap.domains.audio.data.pages import SOUNDS, refers_to
