@@ -2,8 +2,9 @@
 
 import hashlib
 import json
+import math
 import warnings
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,51 @@ from oneleap.core.files import atomic_write
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.audio.stft import stft
 from oneleap.domains.audio.wave import Wave
+
+
+@dataclass(frozen=True)
+class PitchFormat:
+    """Format of two channels that describe pitch: the logarithm of f0, and voicing.
+
+    The first channel is ``log(f0 / center_hz) / scale``, continued over unvoiced frames. The
+    second channel is 1 in voiced and -1 in unvoiced frames, divided by ``voicing_scale``.
+
+    Attributes:
+        center_hz: Pitch that becomes 0, in Hz.
+        scale: Standard deviation of log pitch that becomes 1.
+        voicing_scale: Divisor of the voicing channel.
+
+    Raises:
+        InputError: If a number is not positive and finite.
+    """
+
+    center_hz: float = 160.0
+    scale: float = 0.35
+    voicing_scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Check all fields."""
+        for name in ("center_hz", "scale", "voicing_scale"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise InputError(f"pitch: {name} must be positive, not {getattr(self, name)}")
+
+    def encode(self, f0: NDArray[np.float64]) -> Float[Tensor, "2 frames"]:
+        """Convert pitch in Hz, 0 where unvoiced, to the two channels.
+
+        A sound without a voiced frame gets the central pitch.
+        """
+        whole = interpolate_unvoiced(f0) if (f0 > 0).any() else np.full(len(f0), self.center_hz)
+        voiced = np.where(f0 > 0, 1.0, -1.0) / self.voicing_scale
+        channels = np.stack([np.log(whole / self.center_hz) / self.scale, voiced])
+        return torch.from_numpy(channels).float()
+
+    def decode(self, channels: Float[Tensor, "b 2 n"]) -> Float[Tensor, "b n"]:
+        """Convert the two channels to pitch in Hz, 0 where unvoiced."""
+        f0 = self.center_hz * (channels[:, 0] * self.scale).exp()
+        return f0.masked_fill(channels[:, 1] < 0, 0.0)
+
+
+MEND = "delete it to estimate pitch again"
 
 PERIOD_S = 0.005
 """Seconds between two pitch values of Harvest, and of ``f0/NAME.npy`` files."""
@@ -78,13 +124,14 @@ def load_f0(
     known = path.parent.parent / "f0" / f"{path.stem}.npy"
     if known.is_file():
         frames = len(wave.samples) // mel.hop
-        return _nearest(_read_values(known), (np.arange(frames) + 0.5) * mel.hop / mel.sample_rate)
+        middle = (np.arange(frames) + 0.5) * mel.hop / mel.sample_rate
+        return _nearest(read_values(known, MEND), middle)
     if cache is None:
         return estimate_f0(wave, mel, low=low, high=high)
     key = json.dumps([asdict(mel), low, high, str(path.resolve()), path.stat().st_mtime_ns])
     file = Path(cache) / f"f0-{hashlib.sha256(key.encode()).hexdigest()[:24]}.npy"
     if file.is_file():
-        return _read_values(file)
+        return read_values(file, MEND)
     found = estimate_f0(wave, mel, low=low, high=high)
     with atomic_write(file) as temporary:
         np.save(temporary, found.astype(np.float32), allow_pickle=False)
@@ -98,13 +145,25 @@ def _nearest(values: NDArray[np.float64], times_s: NDArray[np.float64]) -> NDArr
     return each
 
 
-def _read_values(path: Path) -> NDArray[np.float64]:
+def read_values(path: Path, mend: str) -> NDArray[np.float64]:
+    """Read a row of finite numbers from an .npy file.
+
+    Args:
+        path: The file.
+        mend: What the message asks the user to do about a damaged file.
+
+    Returns:
+        The numbers.
+
+    Raises:
+        InputError: If the file holds something else.
+    """
     try:
         values = np.asarray(np.load(path, allow_pickle=False), np.float64)
     except (OSError, ValueError, EOFError):
         values = np.zeros((0, 0))
     if values.ndim != 1 or len(values) == 0 or not np.isfinite(values).all():
-        raise InputError(f"{path}: is not a row of numbers: delete it to estimate pitch again")
+        raise InputError(f"{path}: is not a row of numbers: {mend}")
     return values
 
 

@@ -76,9 +76,9 @@ def utterances(seed: int = 0, speakers: int = 1) -> UtteranceBatch:
     g = torch.Generator().manual_seed(seed)
     lengths, frames = torch.tensor([4, 7, 2]), torch.tensor([12, 20, 9])
     tokens = torch.randint(1, 60, (3, 7), generator=g)
-    mel = torch.randn(3, MEL.n_mels, 20, generator=g)
+    features = torch.randn(3, MEL.n_mels, 20, generator=g)
     speaker = torch.arange(3) % speakers
-    return UtteranceBatch(tokens, lengths, mel, frames, speaker)
+    return UtteranceBatch(tokens, lengths, features, frames, speaker)
 
 
 def batch(seed: int = 0, speakers: int = 1) -> AlignedBatch:

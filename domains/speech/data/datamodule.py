@@ -19,6 +19,7 @@ from oneleap.core.files import atomic_write
 from oneleap.core.training.loaders import Endless, FixedBatches, validation_split
 from oneleap.domains.audio.data.buckets import LengthBuckets
 from oneleap.domains.audio.mel import Mel, log_mel
+from oneleap.domains.audio.pitch import PitchFormat, load_f0, read_values
 from oneleap.domains.audio.wave import read_wave, trim_silence
 from oneleap.domains.speech.data.ljspeech import TranscribedFile, read_ljspeech
 from oneleap.domains.speech.spec import Spec, UtteranceBatch
@@ -32,15 +33,17 @@ class Utterance(NamedTuple):
 
     Attributes:
         tokens: Token ids of the text.
-        mel: Normalized spectrogram.
+        features: Normalized features, see :class:`~oneleap.domains.speech.Spec`.
         speaker: Index of the speaker.
         source: File and transcript of the recording.
+        durations: Number of frames of each token, or ``None`` if it is unknown.
     """
 
     tokens: list[int]
-    mel: Float[Tensor, "mels n"]
+    features: Float[Tensor, "c n"]
     speaker: int
     source: TranscribedFile
+    durations: list[int] | None = None
 
 
 class SpeechData(L.LightningDataModule):
@@ -49,6 +52,12 @@ class SpeechData(L.LightningDataModule):
     Batches have recordings of similar lengths. Features are computed when they are first needed
     and kept in memory; an hour takes 75 MB with the default settings. With ``cache`` they are also
     written to files, which later runs read.
+
+    A folder may also hold ``durations/NAME.npy``, the seconds of each token of a recording, with
+    the silence before and after the text as first and last token. All recordings of all folders
+    have such a file, or none has. Without them, the model aligns text and sound itself. Pitch
+    comes from ``f0/NAME.npy`` if that file exists, see
+    :func:`oneleap.domains.audio.pitch.load_f0`.
 
     Args:
         path: Folders of recordings, one per speaker. The name of a folder names its speaker.
@@ -59,6 +68,9 @@ class SpeechData(L.LightningDataModule):
         trim_db: Level of silence in dB below the loudest part. Silence is cut at both ends; with
             ``None`` it is kept.
         longest_s: Greatest length in seconds; longer recordings are left out.
+        pitch: Format of pitch and voicing, for a model that generates them; by default none.
+        lowest_hz: Lowest pitch to look for, in Hz.
+        highest_hz: Highest pitch to look for, in Hz.
         repeat: How often the recordings of each folder occur in an epoch; by default once.
         batch_size: Number of recordings per batch.
         cache: Folder for computed features.
@@ -79,6 +91,9 @@ class SpeechData(L.LightningDataModule):
         ipa: bool = False,
         trim_db: float | None = 45.0,
         longest_s: float = 15.0,
+        pitch: PitchFormat | None = None,
+        lowest_hz: float = 60.0,
+        highest_hz: float = 500.0,
         repeat: tuple[int, ...] | None = None,
         batch_size: int = 16,
         cache: str | None = None,
@@ -96,14 +111,15 @@ class SpeechData(L.LightningDataModule):
         self.lexicon, self.ipa, self.trim_db = lexicon, ipa, trim_db
         self.longest_s, self.repeat, self.batch_size = longest_s, repeat, batch_size
         self.cache, self.validation, self.seed = cache, validation, seed
+        self.pitch, self.lowest_hz, self.highest_hz = pitch, lowest_hz, highest_hz
 
     @property
     def spec(self) -> Spec:
-        """Spectrogram format, alphabet and speakers; no recording is read."""
+        """Format of the features, alphabet and speakers; no recording is read."""
         names = [Path(folder).resolve().name for folder in self.path]
         if len(set(names)) < len(names):
             raise InputError(f"path: two folders give their speakers the same name: {names}")
-        return Spec(self.mel, SYMBOLS, tuple(names), self.language)
+        return Spec(self.mel, SYMBOLS, tuple(names), self.language, self.pitch)
 
     @cached_property
     def utterances(self) -> tuple[list[Utterance], list[Utterance]]:
@@ -143,60 +159,99 @@ class SpeechData(L.LightningDataModule):
         """
         ipa = " ".join(front_end.phonetic_sentences(source.text, source.where))
         tokens = token_ids(ipa, SYMBOLS)
-        mel = self._features(source.path)
-        frames = mel.shape[1]
+        features = self._features(source.path)
+        frames = features.shape[1]
         if frames > self.longest_s * self.mel.frame_rate or frames < len(tokens):
             return None
-        return Utterance(tokens, mel, speaker, source)
+        durations = self._durations(source, len(tokens), frames)
+        return Utterance(tokens, features, speaker, source, durations)
 
-    def _features(self, path: Path) -> Float[Tensor, "mels n"]:
+    def _durations(self, source: TranscribedFile, tokens: int, frames: int) -> list[int] | None:
+        """Read the durations of a recording, in frames, if there is a file of them.
+
+        Raises:
+            InputError: If they do not fit the text or the sound.
+        """
+        path = source.path.parent.parent / "durations" / f"{source.path.stem}.npy"
+        if not path.is_file():
+            return None
+        seconds = read_values(path, "make it again")
+        if len(seconds) != tokens:
+            raise InputError(
+                f"{path}: has {len(seconds)} durations, but {source.where} has {tokens} tokens"
+            )
+        ends = np.rint(np.cumsum(seconds) * self.mel.frame_rate).astype(int)
+        if self.trim_db is not None or abs(int(ends[-1]) - frames) > 2 or (seconds < 0).any():
+            raise InputError(
+                f"{path}: ends at frame {ends[-1]} of {frames}: durations need whole recordings: "
+                "set data.trim_db to null, or remove the folder durations"
+            )
+        ends = ends.clip(max=frames)
+        ends[-1] = frames
+        return [int(n) for n in np.diff(ends, prepend=0)]
+
+    def _features(self, path: Path) -> Float[Tensor, "c n"]:
         """Read features from the cache, or compute them and write them to the cache."""
         if self.cache is None:
             return self._compute(path)
-        about = json.dumps([asdict(self.mel), self.trim_db, str(path.resolve())])
+        key = [asdict(self.mel), self.trim_db, str(path.resolve())]
+        if self.pitch is not None:
+            key += [asdict(self.pitch), self.lowest_hz, self.highest_hz]
+        about = json.dumps(key)
         stamp = f"{about}{path.stat().st_mtime_ns}".encode()
         file = Path(self.cache) / f"{hashlib.sha256(stamp).hexdigest()[:24]}.npy"
         if file.is_file():
             return torch.from_numpy(np.load(file, allow_pickle=False))
-        mel = self._compute(path)
+        features = self._compute(path)
         with atomic_write(file) as temporary:
-            np.save(temporary, mel.numpy(), allow_pickle=False)
-        return mel
+            np.save(temporary, features.numpy(), allow_pickle=False)
+        return features
 
-    def _compute(self, path: Path) -> Float[Tensor, "mels n"]:
+    def _compute(self, path: Path) -> Float[Tensor, "c n"]:
         wave = read_wave(path, self.mel.sample_rate)
         if self.trim_db is not None:
             wave = trim_silence(wave, self.trim_db)
-        return log_mel(torch.from_numpy(wave.samples).unsqueeze(0), self.mel)[0]
+        mel = log_mel(torch.from_numpy(wave.samples).unsqueeze(0), self.mel)[0]
+        if self.pitch is None:
+            return mel
+        f0 = load_f0(path, wave, self.mel, None, self.lowest_hz, self.highest_hz)
+        return torch.cat([mel, self.pitch.encode(f0[: mel.shape[1]])])
 
     def train_dataloader(self) -> Endless[UtteranceBatch]:
         """Return endless batches. A batch is a function of the seed and the gradient step."""
         train = self.utterances[0]
-        choose = LengthBuckets([u.mel.shape[1] for u in train], self.batch_size, self.seed)
+        choose = LengthBuckets([u.features.shape[1] for u in train], self.batch_size, self.seed)
         return Endless(
-            self, lambda step, rank: collate([train[i] for i in choose(step, rank)], self.mel)
+            self, lambda step, rank: collate([train[i] for i in choose(step, rank)], self.spec)
         )
 
     def val_dataloader(self) -> FixedBatches[UtteranceBatch]:
         """Return the held-out utterances in batches of similar lengths."""
-        held_out = sorted(self.utterances[1], key=lambda utterance: utterance.mel.shape[1])
+        held_out = sorted(self.utterances[1], key=lambda utterance: utterance.features.shape[1])
         n = self.batch_size
         return FixedBatches(
-            [collate(held_out[i : i + n], self.mel) for i in range(0, len(held_out), n)]
+            [collate(held_out[i : i + n], self.spec) for i in range(0, len(held_out), n)]
         )
 
 
-def collate(utterances: Sequence[Utterance], mel: Mel) -> UtteranceBatch:
-    """Pad utterances to a batch. Frames are padded with silence, tokens with 0."""
-    frames = torch.tensor([utterance.mel.shape[1] for utterance in utterances])
-    features = torch.full((len(utterances), mel.n_mels, int(frames.max())), mel.silence)
+def collate(utterances: Sequence[Utterance], spec: Spec) -> UtteranceBatch:
+    """Pad utterances to a batch. Frames are padded with silence, tokens with 0.
+
+    The batch has durations if every utterance has them.
+    """
+    frames = torch.tensor([utterance.features.shape[1] for utterance in utterances])
+    features = torch.zeros(len(utterances), spec.channels, int(frames.max()))
+    features[:, : spec.mel.n_mels] = spec.mel.silence
     for row, utterance in zip(features, utterances, strict=True):
-        row[:, : utterance.mel.shape[1]] = utterance.mel
+        row[:, : utterance.features.shape[1]] = utterance.features
     rows = [torch.tensor(utterance.tokens) for utterance in utterances]
+    known = [torch.tensor(u.durations) for u in utterances if u.durations is not None]
+    pad = torch.nn.utils.rnn.pad_sequence
     return UtteranceBatch(
-        tokens=torch.nn.utils.rnn.pad_sequence(rows, batch_first=True),
+        tokens=pad(rows, batch_first=True),
         lengths=torch.tensor([len(utterance.tokens) for utterance in utterances]),
-        mel=features,
+        features=features,
         frames=frames,
         speaker=torch.tensor([utterance.speaker for utterance in utterances]),
+        durations=pad(known, batch_first=True) if len(known) == len(utterances) else None,
     )

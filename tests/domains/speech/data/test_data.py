@@ -36,9 +36,9 @@ def test_a_corpus_is_read(corpus: Path) -> None:
     train, held_out = speech.utterances
     assert (len(train), len(held_out)) == (8, 1)
     assert speech.spec.speakers == ("corpus",)
-    assert all(len(c.tokens) <= c.mel.shape[1] for c in train)
+    assert all(len(c.tokens) <= c.features.shape[1] for c in train)
     batch = first(speech, 1)[0]
-    assert batch.mel.shape[:2] == (4, MEL.n_mels)
+    assert batch.features.shape[:2] == (4, MEL.n_mels)
     assert batch.tokens.shape[1] == int(batch.lengths.max())
 
 
@@ -46,9 +46,9 @@ def test_batches_are_a_function_of_seed_and_step_and_cover_an_epoch(corpus: Path
     one, two, other = (first(data(corpus, seed=s), 4) for s in (0, 0, 1))
     for a, b in zip(one, two, strict=True):
         assert all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
-    seen = {tuple(row.flatten().tolist()[:5]) for batch in one[:2] for row in batch.mel}
+    seen = {tuple(row.flatten().tolist()[:5]) for batch in one[:2] for row in batch.features}
     assert len(seen) == 8
-    assert any(not torch.equal(a.mel, b.mel) for a, b in zip(one, other, strict=True))
+    assert any(not torch.equal(a.features, b.features) for a, b in zip(one, other, strict=True))
 
 
 def test_a_batch_has_similar_lengths_in_random_order(tmp_path: Path) -> None:
@@ -68,8 +68,8 @@ def test_features_are_cached_by_their_settings(corpus: Path, tmp_path: Path) -> 
     assert len(files) == 9
     again = data(corpus, cache=str(cache)).utterances[0]
     for a, b, c in zip(plain, kept, again, strict=True):
-        assert torch.equal(a.mel, b.mel)
-        assert torch.equal(a.mel, c.mel)
+        assert torch.equal(a.features, b.features)
+        assert torch.equal(a.features, c.mel)
     _ = data(corpus, cache=str(cache), mel=replace(MEL, n_mels=12)).utterances
     assert len(list(cache.iterdir())) == 18
 
