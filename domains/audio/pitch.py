@@ -62,8 +62,6 @@ class PitchFormat:
         return f0.masked_fill(channels[:, 1] < 0, 0.0)
 
 
-MEND = "delete it to estimate pitch again"
-
 PERIOD_S = 0.005
 """Seconds between two pitch values of Harvest, and of ``f0/NAME.npy`` files."""
 
@@ -125,13 +123,13 @@ def load_f0(
     if known.is_file():
         frames = len(wave.samples) // mel.hop
         middle = (np.arange(frames) + 0.5) * mel.hop / mel.sample_rate
-        return _nearest(read_values(known, MEND), middle)
+        return _nearest(_read_values(known), middle)
     if cache is None:
         return estimate_f0(wave, mel, low=low, high=high)
     key = json.dumps([asdict(mel), low, high, str(path.resolve()), path.stat().st_mtime_ns])
     file = Path(cache) / f"f0-{hashlib.sha256(key.encode()).hexdigest()[:24]}.npy"
     if file.is_file():
-        return read_values(file, MEND)
+        return _read_values(file)
     found = estimate_f0(wave, mel, low=low, high=high)
     with atomic_write(file) as temporary:
         np.save(temporary, found.astype(np.float32), allow_pickle=False)
@@ -145,25 +143,13 @@ def _nearest(values: NDArray[np.float64], times_s: NDArray[np.float64]) -> NDArr
     return each
 
 
-def read_values(path: Path, mend: str) -> NDArray[np.float64]:
-    """Read a row of finite numbers from an .npy file.
-
-    Args:
-        path: The file.
-        mend: What the message asks the user to do about a damaged file.
-
-    Returns:
-        The numbers.
-
-    Raises:
-        InputError: If the file holds something else.
-    """
+def _read_values(path: Path) -> NDArray[np.float64]:
     try:
         values = np.asarray(np.load(path, allow_pickle=False), np.float64)
     except (OSError, ValueError, EOFError):
         values = np.zeros((0, 0))
     if values.ndim != 1 or len(values) == 0 or not np.isfinite(values).all():
-        raise InputError(f"{path}: is not a row of numbers: {mend}")
+        raise InputError(f"{path}: is not a row of numbers: delete it to estimate pitch again")
     return values
 
 

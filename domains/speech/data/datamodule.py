@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import lightning as L
 import numpy as np
@@ -19,13 +19,14 @@ from oneleap.core.files import atomic_write
 from oneleap.core.training.loaders import Endless, FixedBatches, validation_split
 from oneleap.domains.audio.data.buckets import LengthBuckets
 from oneleap.domains.audio.mel import Mel, log_mel
-from oneleap.domains.audio.pitch import PitchFormat, load_f0, read_values
+from oneleap.domains.audio.pitch import PitchFormat, load_f0
 from oneleap.domains.audio.wave import read_wave, trim_silence
+from oneleap.domains.speech.data.aligned import Alignment, read_alignment
 from oneleap.domains.speech.data.ljspeech import TranscribedFile, read_ljspeech
 from oneleap.domains.speech.spec import Spec, UtteranceBatch
 from oneleap.domains.speech.text.frontend import FrontEnd
 from oneleap.domains.speech.text.lexicon import read_lexicon
-from oneleap.domains.speech.text.symbols import SYMBOLS, token_ids
+from oneleap.domains.speech.text.symbols import KOKORO_SYMBOLS, SYMBOLS, token_ids
 
 
 class Utterance(NamedTuple):
@@ -53,11 +54,10 @@ class SpeechData(L.LightningDataModule):
     and kept in memory; an hour takes 75 MB with the default settings. With ``cache`` they are also
     written to files, which later runs read.
 
-    A folder may also hold ``durations/NAME.npy``, the seconds of each token of a recording, with
-    the silence before and after the text as first and last token. All recordings of all folders
-    have such a file, or none has. Without them, the model aligns text and sound itself. Pitch
-    comes from ``f0/NAME.npy`` if that file exists, see
-    :func:`oneleap.domains.audio.pitch.load_f0`.
+    A folder may also hold ``alignment.jsonl``, the phonemes of its recordings and their durations,
+    see :func:`oneleap.domains.speech.data.aligned.read_alignment`. Otherwise texts are converted
+    to phonemes, and the model aligns them with the sound itself. Pitch comes from ``f0/NAME.npy``
+    if that file exists, see :func:`oneleap.domains.audio.pitch.load_f0`.
 
     Args:
         path: Folders of recordings, one per speaker. The name of a folder names its speaker.
@@ -65,6 +65,7 @@ class SpeechData(L.LightningDataModule):
         language: Language of espeak-ng.
         lexicon: File of pronunciations.
         ipa: Whether transcripts are phonetic.
+        symbols: Alphabet of the phonemes: ``ipa``, or ``kokoro`` for Kokoro's English.
         trim_db: Level of silence in dB below the loudest part. Silence is cut at both ends; with
             ``None`` it is kept.
         longest_s: Greatest length in seconds; longer recordings are left out.
@@ -89,6 +90,7 @@ class SpeechData(L.LightningDataModule):
         language: str = "en-us",
         lexicon: str | None = None,
         ipa: bool = False,
+        symbols: Literal["ipa", "kokoro"] = "ipa",
         trim_db: float | None = 45.0,
         longest_s: float = 15.0,
         pitch: PitchFormat | None = None,
@@ -111,6 +113,7 @@ class SpeechData(L.LightningDataModule):
         self.lexicon, self.ipa, self.trim_db = lexicon, ipa, trim_db
         self.longest_s, self.repeat, self.batch_size = longest_s, repeat, batch_size
         self.cache, self.validation, self.seed = cache, validation, seed
+        self.symbols = SYMBOLS if symbols == "ipa" else KOKORO_SYMBOLS
         self.pitch, self.lowest_hz, self.highest_hz = pitch, lowest_hz, highest_hz
 
     @property
@@ -119,7 +122,7 @@ class SpeechData(L.LightningDataModule):
         names = [Path(folder).resolve().name for folder in self.path]
         if len(set(names)) < len(names):
             raise InputError(f"path: two folders give their speakers the same name: {names}")
-        return Spec(self.mel, SYMBOLS, tuple(names), self.language, self.pitch)
+        return Spec(self.mel, self.symbols, tuple(names), self.language, self.pitch)
 
     @cached_property
     def utterances(self) -> tuple[list[Utterance], list[Utterance]]:
@@ -128,14 +131,15 @@ class SpeechData(L.LightningDataModule):
         Raises:
             InputError: If none is left for one of the two.
         """
-        lexicon = read_lexicon(self.lexicon, SYMBOLS) if self.lexicon else {}
-        front_end = FrontEnd(self.language, SYMBOLS, lexicon, self.ipa)
+        lexicon = read_lexicon(self.lexicon, self.symbols) if self.lexicon else {}
+        front_end = FrontEnd(self.language, self.symbols, lexicon, self.ipa)
         train, held_out = list[Utterance](), list[Utterance]()
         for speaker, folder in enumerate(self.path):
-            sources = read_ljspeech(folder)
+            sources, aligned = read_ljspeech(folder), read_alignment(Path(folder))
             validation = set(validation_split(len(sources), self.validation, self.seed))
             for i, source in enumerate(sources):
-                utterance = self._utterance(source, speaker, front_end)
+                alignment = aligned.get(source.path.stem)
+                utterance = self._utterance(source, speaker, front_end, alignment)
                 if utterance is None:
                     continue
                 if i in validation:
@@ -151,44 +155,37 @@ class SpeechData(L.LightningDataModule):
         return train, held_out
 
     def _utterance(
-        self, source: TranscribedFile, speaker: int, front_end: FrontEnd
+        self,
+        source: TranscribedFile,
+        speaker: int,
+        front_end: FrontEnd,
+        alignment: Alignment | None,
     ) -> Utterance | None:
         """Compute features, or return ``None`` for a recording of a wrong length.
 
         It may be longer than ``longest_s``, or have fewer frames than its text has tokens.
         """
-        ipa = " ".join(front_end.phonetic_sentences(source.text, source.where))
-        tokens = token_ids(ipa, SYMBOLS)
+        if alignment is None:
+            ipa = " ".join(front_end.phonetic_sentences(source.text, source.where))
+            tokens = token_ids(ipa, self.symbols)
+        else:
+            tokens = self._aligned_tokens(alignment)
         features = self._features(source.path)
         frames = features.shape[1]
         if frames > self.longest_s * self.mel.frame_rate or frames < len(tokens):
             return None
-        durations = self._durations(source, len(tokens), frames)
+        durations = None if alignment is None else alignment.frames(frames, self.mel.frame_rate)
         return Utterance(tokens, features, speaker, source, durations)
 
-    def _durations(self, source: TranscribedFile, tokens: int, frames: int) -> list[int] | None:
-        """Read the durations of a recording, in frames, if there is a file of them.
-
-        Raises:
-            InputError: If they do not fit the text or the sound.
-        """
-        path = source.path.parent.parent / "durations" / f"{source.path.stem}.npy"
-        if not path.is_file():
-            return None
-        seconds = read_values(path, "make it again")
-        if len(seconds) != tokens:
+    def _aligned_tokens(self, alignment: Alignment) -> list[int]:
+        index = {symbol: i for i, symbol in enumerate(self.symbols)}
+        unknown = sorted(set(alignment.phonemes) - index.keys())
+        if unknown:
             raise InputError(
-                f"{path}: has {len(seconds)} durations, but {source.where} has {tokens} tokens"
+                f"{alignment.where}: '{unknown[0]}' is no symbol of the alphabet: set data.symbols "
+                "to the one of these phonemes"
             )
-        ends = np.rint(np.cumsum(seconds) * self.mel.frame_rate).astype(int)
-        if self.trim_db is not None or abs(int(ends[-1]) - frames) > 2 or (seconds < 0).any():
-            raise InputError(
-                f"{path}: ends at frame {ends[-1]} of {frames}: durations need whole recordings: "
-                "set data.trim_db to null, or remove the folder durations"
-            )
-        ends = ends.clip(max=frames)
-        ends[-1] = frames
-        return [int(n) for n in np.diff(ends, prepend=0)]
+        return [index[symbol] for symbol in alignment.phonemes]
 
     def _features(self, path: Path) -> Float[Tensor, "c n"]:
         """Read features from the cache, or compute them and write them to the cache."""

@@ -23,6 +23,14 @@ A stressed vowel is one symbol. If the stress mark were a symbol of its own, the
 give it most frames of the vowel.
 """
 
+KOKORO_SYMBOLS: tuple[str, ...] = (
+    *(PAD, START, END, " "),
+    *';:,.!?—…"()“”',
+    *"AIOQTWYabdefhijklmnpstuvwzæðŋɐɑɒɔəɛɜɡɪɹɾʃʊʌʒ\u0294ʤʧθᵊᵻː",
+    *"ˈˌ",
+)
+"""The alphabet of English in Kokoro's transcription: A, I, O, Q, W and Y are diphthongs."""
+
 _SAME = {"g": "ɡ", "͡": "", "͜": "", "ʦ": "ts", "\u2011": "-", "–": "—", "“": '"', "”": '"', "’": "'"}
 """Different spellings of the same symbol."""
 
