@@ -1,6 +1,7 @@
 """Losses of vocoders: spectral distances, and hinge losses of the adversarial training."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -63,13 +64,28 @@ def generator_loss(fake: Sequence[DiscriminatorOutput]) -> Float[Tensor, ""]:
 
 
 def feature_matching_loss(
-    real: Sequence[DiscriminatorOutput], fake: Sequence[DiscriminatorOutput]
+    real: Sequence[DiscriminatorOutput],
+    fake: Sequence[DiscriminatorOutput],
+    reduce: Literal["sum", "mean"] = "mean",
 ) -> Float[Tensor, ""]:
-    """Mean absolute difference between the activations for real and for synthesized samples."""
-    parts = [
-        torch.stack(
-            [(f - g.detach()).abs().mean() for f, g in zip(b.features, a.features, strict=True)]
-        ).mean()
-        for a, b in zip(real, fake, strict=True)
-    ]
+    """Mean absolute difference between the activations for real and for synthesized samples.
+
+    Args:
+        real: Outputs for real samples.
+        fake: Outputs for synthesized samples.
+        reduce: ``sum`` adds up the layers and the map of scores, as Vocos does. ``mean`` averages
+            the layers and leaves out the scores; it is weaker by a factor of 4 (periods) and 20
+            (resolutions). Both average over the discriminators.
+
+    Returns:
+        The distance, a scalar.
+    """
+    parts = list[Tensor]()
+    for a, b in zip(real, fake, strict=True):
+        known, made = list(a.features), list(b.features)
+        if reduce == "sum":
+            known, made = [*known, a.score], [*made, b.score]
+        each = [(f - g.detach()).abs().mean() for f, g in zip(made, known, strict=True)]
+        total = torch.stack(each)
+        parts.append(total.sum() if reduce == "sum" else total.mean())
     return torch.stack(parts).mean()

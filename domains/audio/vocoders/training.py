@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import lightning as L
 import torch
@@ -28,6 +28,7 @@ from oneleap.domains.audio.vocoders.losses import (
     stft_distance,
 )
 from oneleap.domains.audio.vocoders.nsf import NSF
+from oneleap.domains.audio.vocoders.source_filter import SourceFilterVocoder
 from oneleap.domains.audio.vocoders.vocos import Vocos
 
 
@@ -56,6 +57,8 @@ class VocoderTraining(Pretrained, L.LightningModule):
         stft_weight: Weight of the multi-resolution STFT loss.
         window_weight: Weight of the multi-resolution discriminators. The multi-period
             discriminators have weight 1.
+        feature_matching: How the layers of a discriminator are reduced; Vocos has ``sum``. See
+            :func:`feature_matching_loss`.
         optimizer: Optimizer settings of the vocoder.
         discriminator_optimizer: Optimizer settings of the discriminators.
         ema: Decay of the moving average that is saved.
@@ -81,6 +84,7 @@ class VocoderTraining(Pretrained, L.LightningModule):
         mel_weight: float = 45.0,
         stft_weight: float = 1.0,
         window_weight: float = 0.1,
+        feature_matching: Literal["sum", "mean"] = "mean",
         optimizer: AdamConfig = AdamConfig(5e-4, (0.8, 0.9), cosine=True),  # noqa: B008  (frozen)
         discriminator_optimizer: AdamConfig = AdamConfig(5e-4, (0.8, 0.9), cosine=True),  # noqa: B008  (frozen)
         ema: float = 0.999,
@@ -105,11 +109,12 @@ class VocoderTraining(Pretrained, L.LightningModule):
         self.windows, self.window_width = windows, window_width
         self.mel_weight, self.stft_weight = mel_weight, stft_weight
         self.window_weight, self.ema, self.seed = window_weight, ema, seed
+        self.feature_matching: Literal["sum", "mean"] = feature_matching
         self.optimizer, self.init_from = optimizer, init_from
         self.discriminator_optimizer = discriminator_optimizer
 
     @staticmethod
-    def build(spec: Mel, width: int, hidden: int, depth: int) -> Vocos | NSF:
+    def build(spec: Mel, width: int, hidden: int, depth: int) -> Vocos | NSF | SourceFilterVocoder:
         """Build an untrained vocoder.
 
         Args:
@@ -143,17 +148,27 @@ class VocoderTraining(Pretrained, L.LightningModule):
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Loss of one batch of samples, whose length is a multiple of the hop."""
-        real, fake = self.resynthesize(self.vocoder, batch, self.global_step)
+        loss, logs = self.wave_losses(*self.resynthesize(self.vocoder, batch, self.global_step))
+        self.log_losses(logs)
+        return loss
+
+    def wave_losses(
+        self, real: Float[Tensor, "b n"], fake: Float[Tensor, "b n"]
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Sum of the losses on samples, and its parts by name."""
         mel, spectral = mel_distance(fake, real, self.spec), stft_distance(fake, real)
-        loss = self.mel_weight * mel + self.stft_weight * spectral
-        logs = {"mel": mel, "stft": spectral}
+        loss: Tensor = self.mel_weight * mel + self.stft_weight * spectral
+        logs: dict[str, Tensor] = {"mel": mel, "stft": spectral}
         if self.gan_start_step is not None and self.global_step >= self.gan_start_step:
             adversarial, more = self.adversarial_losses(real, fake)
             loss, logs = loss + adversarial, logs | more
+        return loss, logs
+
+    def log_losses(self, logs: dict[str, Tensor]) -> None:
+        """Log the parts of the loss at the steps that the trainer logs."""
         every: int = vars(self.trainer)["log_every_n_steps"]
         if (self.global_step + 1) % every == 0:
             self.log_dict({f"train/{name}": value.detach() for name, value in logs.items()})
-        return loss
 
     def adversarial_losses(
         self, real: Float[Tensor, "b n"], fake: Float[Tensor, "b n"]
@@ -167,7 +182,8 @@ class VocoderTraining(Pretrained, L.LightningModule):
         for name, discriminator, weight in groups:
             discriminator.requires_grad_(False)
             of_real, of_fake = discriminator(real), discriminator(fake)
-            fools, matches = generator_loss(of_fake), feature_matching_loss(of_real, of_fake)
+            fools = generator_loss(of_fake)
+            matches = feature_matching_loss(of_real, of_fake, self.feature_matching)
             discriminator.requires_grad_(True)
             loss = discriminator_loss(discriminator(real), discriminator(fake.detach()))
             total = total + weight * (fools + matches) + loss

@@ -1,0 +1,1 @@
+"""Speech of other synthesizers as training data: sentences, teachers, and the files they fill."""
