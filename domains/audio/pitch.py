@@ -59,7 +59,7 @@ class PitchFormat:
     def decode(self, channels: Float[Tensor, "b 2 n"]) -> Float[Tensor, "b n"]:
         """Convert the two channels to pitch in Hz, 0 where unvoiced."""
         f0 = self.center_hz * (channels[:, 0] * self.scale).exp()
-        return f0.masked_fill(channels[:, 1] < 0, 0.0)
+        return f0.masked_fill(channels[:, 1] <= 0, 0.0)
 
 
 PERIOD_S = 0.005

@@ -10,6 +10,8 @@ from oneleap.core.objectives import FlowMatching
 from oneleap.core.sampling.samplers import FlowMapSampler, Sampler
 from oneleap.core.types import Objective
 from oneleap.domains.audio.mel import Mel
+from oneleap.domains.audio.pitch import PitchFormat
+from oneleap.domains.audio.vocoders.source_filter import SourceFilterVocoder
 from oneleap.domains.audio.vocoders.vocos import Vocos
 from oneleap.domains.speech.models.acoustic import AcousticModel
 from oneleap.domains.speech.models.alignment import align_batch
@@ -66,6 +68,20 @@ def vocoder() -> Vocos:
     """A vocoder in which every weight has an effect."""
     torch.manual_seed(0)
     model = Vocos(MEL, width=16, hidden=16, depth=2)
+    for weight in model.parameters():
+        torch.nn.init.normal_(weight, std=0.2)
+    return model.eval()
+
+
+def pitched_acoustic() -> AcousticModel:
+    """An acoustic model that generates pitch, too."""
+    return acoustic(spec=Spec(MEL, pitch=PitchFormat(center_hz=150.0, scale=0.1)))
+
+
+def pitched_vocoder() -> SourceFilterVocoder:
+    """A vocoder with pulses and noise in which every weight has an effect."""
+    torch.manual_seed(0)
+    model = SourceFilterVocoder(MEL, width=16, hidden=16, depth=2)
     for weight in model.parameters():
         torch.nn.init.normal_(weight, std=0.2)
     return model.eval()

@@ -147,7 +147,7 @@ class SourceFilterVocoder(Pretrained, FrameBackbone):
 
     def _spectra(self, wave: Float[Tensor, "b samples"]) -> Complex[Tensor, "b n bins"]:
         spec = self.spec
-        return stft(wave, spec.n_fft, spec.hop, spec.window).mT
+        return stft(wave, spec.n_fft, spec.hop, spec.window, mirror=False).mT
 
     def stream(
         self,
