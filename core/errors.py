@@ -30,3 +30,31 @@ def require_positive(**numbers: int | float) -> None:
     for name, number in numbers.items():
         if not number > 0:
             raise InputError(f"{name}: {number} is not positive")
+
+
+MAX_SEED = 2**32 - 1
+"""Largest seed that NumPy, PyTorch and Lightning all accept."""
+
+
+def check_seed(seed: int) -> None:
+    """Check that a number can be a seed.
+
+    Raises:
+        InputError: If it is negative or above :data:`MAX_SEED`.
+    """
+    if not 0 <= seed <= MAX_SEED:
+        raise InputError(f"seed: {seed} is {'negative' if seed < 0 else f'above {MAX_SEED}'}")
+
+
+def require_decay(name: str, decay: float | None) -> None:
+    """Check a decay per step.
+
+    Args:
+        name: Name of the setting, for the message.
+        decay: Decay, or ``None`` if there is none.
+
+    Raises:
+        InputError: If it is not in [0, 1).
+    """
+    if decay is not None and not 0 <= decay < 1:
+        raise InputError(f"{name}: {decay} is not in [0, 1)")

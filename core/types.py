@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Bool, Float
@@ -90,7 +91,7 @@ class TrainingBatch:
         field: Field of the network being trained.
         x: Data, (b, *d).
         mask: True where ``x`` is data, False where it is padding; broadcasts against ``x``.
-        target: Field of the network's moving average, for objectives that bootstrap.
+        target: Field of a moving average of the network, for objectives that bootstrap.
         teacher: Field of a frozen multi-step model, guidance included; ``None`` trains from data.
     """
 
@@ -142,8 +143,19 @@ class Loss:
     logs: dict[str, Tensor]
 
 
+TeacherUse = Literal["none", "optional", "required"]
+"""Whether an objective uses the teacher of a batch."""
+
+
 class Objective(ABC):
     """A training objective; subclasses are frozen dataclasses whose fields are hyperparameters."""
+
+    teacher: ClassVar[TeacherUse] = "none"
+    """Whether it uses the teacher. Training refuses a teacher that would have no effect."""
+
+    def teacher_use(self) -> TeacherUse:
+        """Return whether it uses the teacher under its present settings."""
+        return self.teacher
 
     @abstractmethod
     def draw(
@@ -166,6 +178,18 @@ class Objective(ABC):
     @abstractmethod
     def loss(self, batch: TrainingBatch, draw: Draw) -> Loss:
         """Evaluate the objective for the given randomness."""
+
+    def target_decay(self, progress: float) -> float | None:
+        """Decay of a moving average that only serves as target, at a share of the training run.
+
+        Args:
+            progress: Share of the training run that is done, in [0, 1].
+
+        Returns:
+            The decay per step. ``None``, the default, takes targets from the moving average that
+            also generates samples.
+        """
+        return None
 
     def __call__(self, batch: TrainingBatch, generator: torch.Generator | None = None) -> Loss:
         """Draw and evaluate."""

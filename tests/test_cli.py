@@ -217,6 +217,8 @@ def test_evaluate_asks_the_domain_of_the_model(
     assert main(["evaluate", "some", "--episodes", "4"]) == 41
     assert main(["evaluate", "some/model", "--episodes", "4"]) == 40
     (model / "config.json").write_text(json.dumps({"class_path": "elsewhere.Model"}))
-    assert "no domain of oneleap can evaluate a elsewhere.Model" in complain(
-        capsys, "evaluate some"
+    assert "elsewhere.Model is not a class of oneleap" in complain(capsys, "evaluate some")
+    (model / "config.json").write_text(json.dumps({"class_path": "support.tiny.Shrink"}))
+    assert "no domain of oneleap can evaluate a support.tiny.Shrink" in complain(
+        capsys, "evaluate some --trusted support"
     )

@@ -64,7 +64,7 @@ FAST = {
     "collect pointmaze": "--steps 3000",
     "collect robosuite": "--demos 3 --workers 1 --overwrite",
     "evaluate runs/rl": "--episodes 2 --video false",
-    "evaluate runs/robot": "--rollouts 2 --workers 1 --max_episode_steps 20 --video false",
+    "evaluate runs/robot": "--rollouts 2 --workers 1 --horizon 20 --video false",
     "export": "",
 }
 """Options by what a command's line begins with; all that match are appended, in this order."""
@@ -170,7 +170,7 @@ def resolve(text: str) -> str:
         assert runs, f"{found[0]}: there is no run"
         return str(runs[-1])
 
-    return re.sub(r"\b(runs/[\w./-]+?)/TIME\b", newest, text)
+    return re.sub(r"\b(runs/[\w./+-]+?)/TIME\b", newest, text)
 
 
 def run(argv: list[str], where: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -187,7 +187,7 @@ def run(argv: list[str], where: str, capsys: pytest.CaptureFixture[str]) -> None
         line = " ".join(rest)
         fast = [options for pattern, options in FAST.items() if re.match(pattern, line)]
         given = [resolve(part) for part in rest] + shlex.split(" ".join(fast))
-        if rest[0] == "export":
+        if rest[0] == "export" or rest[:2] == ["bench", "core"]:
             own_process(["-m", "oneleap.domains.main", *given])
             return
         status, printed = main(given), capsys.readouterr()

@@ -28,6 +28,7 @@ Outcomes = dict[tuple[str, str], Outcome]
 def bench(
     budget: int = 20_000,
     workers: int = 0,
+    seed: int = 0,
     json: Path | None = None,
     picture: Path = Path("methods.png"),
 ) -> None:
@@ -38,6 +39,7 @@ def bench(
     Args:
         budget: Steps of flow matching; costlier methods get proportionally fewer steps.
         workers: Number of processes of one thread each; 0 is one per core.
+        seed: Seed of weights and draws.
         json: Also write the results to this file.
         picture: Plot of the distances.
 
@@ -46,7 +48,7 @@ def bench(
     """
     if budget < 1 or workers < 0:
         raise InputError(f"budget {budget} must be positive, workers {workers} not negative")
-    outcomes = train_all(budget, workers or os.cpu_count() or 1)
+    outcomes = train_all(budget, workers or os.cpu_count() or 1, seed)
     distances = {
         f"{dataset}, {name}, {k} steps": distance
         for (name, dataset), entries in outcomes.items()
@@ -62,7 +64,7 @@ def bench(
     print(f"picture: {picture}")
 
 
-def train_all(budget: int, workers: int) -> Outcomes:
+def train_all(budget: int, workers: int, seed: int) -> Outcomes:
     """Train all methods on all datasets, flow matching first, since others distill it."""
     outcomes: Outcomes = {}
     columns = (*Progress.get_default_columns(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -72,7 +74,7 @@ def train_all(budget: int, workers: int) -> Outcomes:
     ):
         task = bar.add_task("training", total=len(METHODS) * len(SETS))
         pending = {
-            pool.submit(train, TEACHER, dataset, budget, None): (TEACHER, dataset)
+            pool.submit(train, TEACHER, dataset, budget, None, seed): (TEACHER, dataset)
             for dataset in SETS
         }
         while pending:
@@ -84,7 +86,7 @@ def train_all(budget: int, workers: int) -> Outcomes:
                 weights = done.result().weights
                 for other in METHODS:
                     if other != TEACHER:
-                        job = pool.submit(train, other, dataset, budget, weights)
+                        job = pool.submit(train, other, dataset, budget, weights, seed)
                         pending[job] = other, dataset
     return {(name, dataset): outcomes[name, dataset] for dataset in SETS for name in METHODS}
 

@@ -108,7 +108,7 @@ METHODS = {
     "sCM": Method(ContinuousConsistency(sigma_data=1.0), consistency_samples),
     "SplitMeanFlow, distilled": Method(SplitMeanFlow(HALF), distills=True),
     "CD": Method(ConsistencyDistillation(), consistency_samples, distills=True),
-    "CTM": Method(ConsistencyTrajectory(), distills=True),
+    "CTM": Method(ConsistencyTrajectory(denoise_to="teacher"), distills=True),
     "sCM, distilled": Method(
         ContinuousConsistency(sigma_data=1.0), consistency_samples, distills=True
     ),
@@ -138,10 +138,10 @@ class Outcome:
     weights: Weights = field(repr=False)
 
 
-def network(weights: Weights | None = None, width: int = 128) -> MLP:
+def network(weights: Weights | None = None, width: int = 128, seed: int = 0) -> MLP:
     """Build the network that all methods train."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+        torch.manual_seed(seed)
         net = MLP(2, width=width, depth=3, time_dim=32)
     if weights is not None:
         net.load_state_dict(weights)
@@ -164,9 +164,11 @@ def record_saved_bytes(sizes: list[int]) -> Iterator[None]:
 class ToyRun:
     """A network with a method, ready for training steps."""
 
-    def __init__(self, method: Method, teacher: Weights | None = None, width: int = 128) -> None:
+    def __init__(
+        self, method: Method, teacher: Weights | None = None, width: int = 128, seed: int = 0
+    ) -> None:
         self.objective = method.objective
-        self.net = network(teacher if method.distills else None, width)
+        self.net = network(teacher if method.distills else None, width, seed)
         if method.distills:
             zero_interval_embedding(self.net)
         self.average = frozen_copy(self.net)
@@ -189,7 +191,7 @@ class ToyRun:
         return float(flops.get_total_flops()), sum(sizes) / 2**20
 
 
-def train(name: str, dataset: str, budget: int, teacher: Weights | None) -> Outcome:
+def train(name: str, dataset: str, budget: int, teacher: Weights | None, seed: int = 0) -> Outcome:
     """Train one method on one dataset, on one thread.
 
     Args:
@@ -197,6 +199,7 @@ def train(name: str, dataset: str, budget: int, teacher: Weights | None) -> Outc
         dataset: Name of the dataset.
         budget: Compute, in flow-matching steps.
         teacher: Weights of the teacher, for methods that distill.
+        seed: Seed of weights and draws; the held-out data are always the same.
 
     Returns:
         Result of the run.
@@ -204,8 +207,8 @@ def train(name: str, dataset: str, budget: int, teacher: Weights | None) -> Outc
     torch.set_num_threads(1)
     torch.compiler.reset()  # otherwise earlier methods of this worker count as recompilations
     method, draws = METHODS[name], SETS[dataset]
-    run = ToyRun(method, teacher)
-    x = draws(BATCH, step_generator(0, 0))
+    run = ToyRun(method, teacher, seed=seed)
+    x = draws(BATCH, step_generator(seed, 0))
     flops, saved = run.measure_cost(x)
     cost = flops / ToyRun(METHODS[TEACHER]).measure_cost(x)[0]
     steps = max(1, round(budget / cost))
@@ -214,7 +217,7 @@ def train(name: str, dataset: str, budget: int, teacher: Weights | None) -> Outc
     scheduler = LambdaLR(optimizer, partial(adam.factor, total_steps=steps))
     evaluate, times = compiled(run.loss), []
     for k in range(steps):
-        generator, start = step_generator(0, k), time.perf_counter()
+        generator, start = step_generator(seed, k), time.perf_counter()
         x = draws(BATCH, generator)
         draw = run.objective.draw(x, generator, k / steps)
         optimizer.zero_grad()

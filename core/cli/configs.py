@@ -1,6 +1,7 @@
 """The configurations that ship with oneleap: names, purposes and files."""
 
 import sys
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
@@ -27,6 +28,9 @@ def find_config(name: str) -> Path:
         return known[name]
     if path.is_file():
         return path
+    own = path / f"config{SUFFIX}"
+    if own.is_file():
+        raise InputError(f"config: {name} is a folder: name its file: --config {own}")
     raise InputError(
         f"no configuration '{name}'{suggest(name, known)} (oneleap configs lists them; "
         "a path to a YAML file will do too)"
@@ -44,6 +48,21 @@ def run_name(name: str) -> str:
     return path.resolve().parent.parent.name if path.name == f"config{SUFFIX}" else path.stem
 
 
+def runs_name(names: Sequence[str]) -> str:
+    """Return the folder name for runs of one or several configurations.
+
+    Several are joined by ``+``: runs of the same algorithm on different tasks stay apart.
+
+    Args:
+        names: Names or paths of the configurations, in the order in which they apply.
+
+    Returns:
+        For example ``rl/ofql_hopper-medium+dql_d4rl``.
+    """
+    first, *others = [run_name(name) for name in names]
+    return "+".join([first, *(name.rpartition("/")[2] for name in others)])
+
+
 def config_purpose(path: Path) -> str:
     """Return the first comment of a configuration, which states its purpose."""
     line = path.read_text(encoding="utf-8").partition("\n")[0]
@@ -58,6 +77,9 @@ def with_current_names(path: Path) -> str:
 
     Returns:
         The path, if all names in the file are current; else the translated configuration as text.
+
+    Raises:
+        InputError: If the file holds something other than settings.
     """
     import yaml
 
@@ -67,6 +89,8 @@ def with_current_names(path: Path) -> str:
         config = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError):
         return str(path)  # the parser says what is wrong
+    if not isinstance(config, dict):
+        raise InputError(f"{path}: holds no settings: expected lines such as 'trainer:'")
     migrated = migrate(config)
     return str(path) if migrated == config else yaml.safe_dump(migrated, sort_keys=False)
 
@@ -80,4 +104,4 @@ def configs() -> None:
     width = max(map(len, known), default=0)
     for name, path in known.items():
         print(f"{name:<{width}}  {config_purpose(path)}")
-    print("next: oneleap fit --config NAME", file=sys.stderr)
+    print("to train one: oneleap fit --config NAME", file=sys.stderr)

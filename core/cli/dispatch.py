@@ -13,7 +13,7 @@ parameter                              command line
 =====================================  =====================================================
 
 Hyphens and underscores in option names are equivalent. The docstring has a section ``Args`` and a
-line ``Example: oneleap ...``.
+line ``Example: oneleap ...``. Two options belong to every command, see :data:`USER_OPTIONS`.
 """
 
 import inspect
@@ -28,13 +28,23 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
-from oneleap.core.errors import InputError, Notice, suggest
+from oneleap.core.errors import InputError, Notice, check_seed, suggest
 
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser
 
+DOMAINS = "oneleap.domains."
+"""Package of the domains; the name of one follows."""
+
 SHORT = {"out": "-o", "file": "-f"}
 """Options with a short form, the same in all commands."""
+
+
+USER_OPTIONS = {
+    "import": "package to import first, for example one that registers environments",
+    "trusted": "package of yours whose classes a saved model may name",
+}
+"""Options of every command, which can be repeated; modules of the current folder count."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +131,7 @@ def run(commands: Commands, extras: Mapping[str, Sequence[str]], argv: Sequence[
 
     warnings.formatwarning = one_line
     try:
-        return _run(commands, extras, argv)
+        return _run(commands, extras, *_user_options(argv))
     except InputError as error:
         return _fail(str(error))
     except ModuleNotFoundError as error:
@@ -139,12 +149,34 @@ def run(commands: Commands, extras: Mapping[str, Sequence[str]], argv: Sequence[
         warnings.formatwarning = formatwarning
 
 
-def _run(commands: Commands, extras: Mapping[str, Sequence[str]], argv: Sequence[str]) -> int:
+def _user_options(argv: Sequence[str]) -> tuple[list[str], dict[str, list[str]]]:
+    """Separate :data:`USER_OPTIONS` from the other arguments."""
+    rest, found = list[str](), {name: list[str]() for name in USER_OPTIONS}
+    words = iter(argv)
+    for word in words:
+        name, equals, value = word.removeprefix("--").partition("=")
+        if not word.startswith("--") or name not in USER_OPTIONS:
+            rest.append(word)
+            continue
+        value = value if equals else next(words, "")
+        if not value or value.startswith("-"):
+            raise InputError(f"{name}: name a package: --{name} PACKAGE")
+        found[name].append(value)
+    return rest, found
+
+
+def _run(
+    commands: Commands,
+    extras: Mapping[str, Sequence[str]],
+    argv: Sequence[str],
+    packages: Mapping[str, Sequence[str]],
+) -> int:
     if not argv or argv[0] in ("-h", "--help", "help"):
         width = max(map(len, commands)) + 2
         print("usage: oneleap COMMAND ...\n")
         print(*(f"  {name:<{width}}{c.help}" for name, c in commands.items()), sep="\n")
-        print("\nFor details: oneleap COMMAND --help")
+        print("\nFor details: oneleap COMMAND --help\n\nOptions of every command:")
+        print(*(f"  --{name} PACKAGE  {text}" for name, text in USER_OPTIONS.items()), sep="\n")
         return 0
     if argv[0] == "--version":
         from importlib.metadata import version
@@ -154,7 +186,19 @@ def _run(commands: Commands, extras: Mapping[str, Sequence[str]], argv: Sequence
     name, rest = argv[0], argv[1:]
     if name not in commands:
         raise InputError(f"no command '{name}'{suggest(name, commands)} (oneleap --help)")
-    command = commands[name]
+    from oneleap.core.hub.trust import current_folder_importable, user_packages
+
+    with current_folder_importable(), user_packages(packages["import"], packages["trusted"]):
+        return _call_command(commands[name], extras, name, rest)
+
+
+def _call_command(
+    command: Command | Group | ByDomain | Forward,
+    extras: Mapping[str, Sequence[str]],
+    name: str,
+    rest: Sequence[str],
+) -> int:
+    """Call the function that a command's name stands for."""
     if isinstance(command, Command):
         return call(command.target, name, rest)
     if isinstance(command, Forward):
@@ -194,10 +238,20 @@ def _by_domain(
 
     model = find_model(Path(argv[0])).model
     class_path = read_config(model)["class_path"]
-    domain = class_path.removeprefix("oneleap.domains.").partition(".")[0]
-    if domain not in command.domains:
+    paths = [class_path] if class_path.startswith(DOMAINS) else _bases(class_path, model)
+    domains = [path.removeprefix(DOMAINS).partition(".")[0] for path in paths]
+    known = [domain for domain in domains if domain in command.domains]
+    if not known:
         raise InputError(f"{model}: no domain of oneleap can {name} a {class_path}")
-    return call(command.domains[domain], name, argv)
+    return call(command.domains[known[0]], name, argv)
+
+
+def _bases(class_path: str, model: Path) -> list[str]:
+    """Return the modules of the classes of oneleap's domains that a user's class derives from."""
+    from oneleap.core.hub.config import find_class
+
+    bases = find_class(class_path, (), str(model / "config.json")).__mro__
+    return [base.__module__ for base in bases if base.__module__.startswith(DOMAINS)]
 
 
 def call(target: str, name: str, argv: Sequence[str]) -> int:
@@ -224,6 +278,8 @@ def call(target: str, name: str, argv: Sequence[str]) -> int:
         options = parser.get_defaults(skip_validation=True).keys()
         raise InputError(f"{explain(str(error), options)} (oneleap {name} --help)") from None
     values = parser.instantiate(parsed).as_dict()
+    if isinstance(values.get("seed"), int):
+        check_seed(values["seed"])
     positional, named = [], {}
     for parameter in inspect.signature(function).parameters.values():
         value = values[parameter.name.rstrip("_")]
@@ -233,6 +289,12 @@ def call(target: str, name: str, argv: Sequence[str]) -> int:
             named[parameter.name] = value
     result = function(*positional, **named)
     return result if isinstance(result, int) else 0
+
+
+def about_user_options() -> str:
+    """Return what the help of each command says about :data:`USER_OPTIONS`."""
+    options = (f"--{name} PACKAGE ({text})" for name, text in USER_OPTIONS.items())
+    return f"Options of every command: {', '.join(options)}."
 
 
 def parser_of(function: Callable[..., Any], name: str) -> "ArgumentParser":
@@ -254,6 +316,7 @@ def parser_of(function: Callable[..., Any], name: str) -> "ArgumentParser":
     parser = ArgumentParser(
         prog=f"oneleap {name}",
         description="\n\n".join(filter(None, (text.short_description, example and example[0]))),
+        epilog=about_user_options(),
         exit_on_error=False,
         allow_abbrev=False,
     )

@@ -16,6 +16,7 @@ UNKNOWN = re.compile(
     r"|[Uu]nrecognized arguments: -*([^\s=]+)"
     r"|Key '([^']+)' is not expected"
 )
+NO_VALUE = re.compile(r"argument (?:-\w/)?--([\w.]+)\S*: expected one argument")
 MISSING = re.compile(r"arguments are required: (.+)")
 WRONG = re.compile(r"Expected (?:an? )?<class '(.+?)'>(?:\. Got value: (.*))?")
 CHOICE = re.compile(r"Literal\[(.+)\]\. Got value: (.*)")
@@ -69,6 +70,8 @@ def _reason(reasons: list[str], where: str, known: list[str]) -> str:
         name = ".".join(part for part in (where, *found.groups()) if part)
         return f"no option '{name}'{suggest(name, known)}"
     at = f"{where}: " if where else ""
+    if found := NO_VALUE.search(first):
+        return f"{found[1]}: the value is missing"
     if found := MISSING.search(first):
         names = [name.partition(".")[2] or name for name in found[1].split(", ")]
         return f"{at}{', '.join(names)} {'is' if len(names) == 1 else 'are'} missing"

@@ -10,9 +10,9 @@ import os
 import sys
 import time
 import warnings
-from argparse import ArgumentError
+from argparse import SUPPRESS, ArgumentError
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +21,34 @@ import torch
 from jsonargparse import Namespace
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.utilities import rank_zero_only
 from torch import nn
 
 import oneleap.core.objectives  # noqa: F401  (makes their bare names known to jsonargparse)
-from oneleap.core.cli.configs import find_config, run_name, with_current_names
+from oneleap.core.cli import checks
+from oneleap.core.cli.advice import after_training, resume_line
+from oneleap.core.cli.configs import find_config, runs_name, with_current_names
+from oneleap.core.cli.dispatch import about_user_options
 from oneleap.core.cli.explain import explain, original_error
+from oneleap.core.cli.paths import absolute_paths
+from oneleap.core.cli.seeds import OLD, SEED, spread_seed
+from oneleap.core.cli.trackers import Track, check_trackers, name_wandb_run, tracker_settings
 from oneleap.core.errors import InputError
 from oneleap.core.training.callbacks import Export, Progress, SaveConfig
 from oneleap.core.training.checkpoints import AtomicCheckpointIO, Checkpoints
+from oneleap.core.training.finite import NotFiniteError
 from oneleap.core.training.logger import RunLogger
 from oneleap.core.training.model import Trainable
-from oneleap.core.training.run import BEST, CONFIG, LAST, newest_run, unused_folder
+from oneleap.core.training.module import trained_model
+from oneleap.core.training.run import (
+    BEST,
+    CONFIG,
+    LAST,
+    MODEL,
+    claimed_folder,
+    newest_run,
+    read_run_config,
+)
 
 COMMANDS = {
     "fit": "oneleap fit --config rl/ofql_pointmaze-umaze --trainer.max_steps 2000",
@@ -57,22 +74,32 @@ class CLI(LightningCLI):
     Args:
         command: One of :data:`COMMANDS`.
         argv: Arguments of the command.
+        claims: Holds the reservation of the run's folder until the command ends.
 
     Raises:
         InputError: If an argument or a configuration is wrong, or there is nothing to resume.
     """
 
     folder: Path | None
+    wandb_id: str | None
 
-    def __init__(self, command: str, argv: Sequence[str]) -> None:
-        configs, rest = _split_configs(argv)
+    def __init__(self, command: str, argv: Sequence[str], claims: ExitStack) -> None:
+        self.claims = claims
+        configs, self.rest = checks.split_configs(argv)
         self.command, self.folder = command, None
-        self.name = run_name(configs[-1]) if configs else "unnamed"
+        self.name = runs_name(configs) if configs else "unnamed"
         self.files = [find_config(name) for name in configs]
-        given = [part for file in self.files for part in ("--config", with_current_names(file))]
+        checks.require_different(self.files)
+        self.texts = [with_current_names(file) for file in self.files]
+        given = [part for text in self.texts for part in ("--config", text)]
         self.file_arguments = [command, *given]
+        self.seed, self.wandb_id = 0, None
         parsers = {
-            name: {"exit_on_error": False, "description": f"Example: {example}"}
+            name: {
+                "exit_on_error": False,
+                "description": f"Example: {example}",
+                "epilog": about_user_options(),
+            }
             for name, example in COMMANDS.items()
         }
         super().__init__(
@@ -81,7 +108,6 @@ class CLI(LightningCLI):
             save_config_callback=SaveConfig,
             save_config_kwargs={"save_to_log_dir": False},
             trainer_defaults=TRAINER_DEFAULTS,
-            seed_everything_default=0,
             parser_kwargs={
                 "prog": "oneleap",
                 "allow_abbrev": False,
@@ -90,7 +116,7 @@ class CLI(LightningCLI):
             },
             subclass_mode_model=True,
             subclass_mode_data=True,
-            args=[*self.file_arguments, *rest],
+            args=[*self.file_arguments, *self.rest],
             auto_configure_optimizers=False,
             load_from_checkpoint_support=False,
         )
@@ -100,6 +126,12 @@ class CLI(LightningCLI):
         """The parsed configuration of the selected command."""
         settings: Namespace = self.config[self.config.subcommand]
         return settings
+
+    def add_default_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Add ``--seed``; Lightning's name for it does the same."""
+        text = "Seed of data, weights, draws and evaluations; seeds that are set by name win."
+        parser.add_argument(f"--{SEED}", type=int | None, help=text)
+        parser.add_argument(f"--{OLD}", type=bool | int | None, help=SUPPRESS)
 
     def add_core_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add data before model, since a model is built from ``data.spec``."""
@@ -133,6 +165,11 @@ class CLI(LightningCLI):
             where = f"{self.files[-1]}: " if self._files_fail_alone(parser, message) else ""
             hint = "" if self.files else "; name a configuration: --config NAME (oneleap configs)"
             raise InputError(where + explain(message, self.options) + hint) from None
+        self.seed = spread_seed(self.config[self.command], self.texts, self.rest)
+
+    def _set_seed(self) -> None:
+        """Seed what draws without a generator of its own; nothing in oneleap does."""
+        L.seed_everything(self.seed, workers=True, verbose=False)
 
     def _files_fail_alone(self, parser: LightningArgumentParser, message: str) -> bool:
         """Return whether the configuration files alone give the same error."""
@@ -151,31 +188,62 @@ class CLI(LightningCLI):
         Raises:
             InputError: If there is no such checkpoint, or the folder already holds a run.
         """
-        trainer, settings = self.settings.trainer, self.settings
-        if settings.seed_everything is not None and settings.seed_everything < 0:
-            raise InputError(f"seed_everything: {settings.seed_everything} is negative")
+        settings = self.settings
+        checks.require_names(settings)
+        check_trackers(tracker_settings(settings.trainer.logger))
+        checks.check_trainer(settings.trainer)
         if self.command != "fit":
             self._find_checkpoint(settings)
             return
-        if trainer.max_steps < 0 and trainer.max_epochs < 0 and trainer.max_time is None:
-            raise InputError(
-                "no length of training: set --trainer.max_steps N, max_epochs or max_time"
-            )
+        checks.require_length(settings.trainer)
+        self.folder = self._claim_folder(settings)
+        self._to_save = absolute_paths(settings)
+        trackers = tracker_settings(settings.trainer.logger)
+        self.wandb_id = name_wandb_run(trackers, self.folder, settings.ckpt_path is not None)
+
+    def _claim_folder(self, settings: Namespace) -> Path:
+        """Return the run's folder, reserved for this run, and resolve the checkpoint.
+
+        Only the first of several processes reserves it. It tells the others its name in
+        :meth:`oneleap.core.training.callbacks.SaveConfig.setup`.
+
+        Raises:
+            InputError: If there is no such checkpoint, or the folder already holds a run.
+        """
         runs = Path(settings.runs) / self.name
-        if settings.ckpt_path == "last":
-            self.folder = Path(settings.run) if settings.run else newest_run(runs)
-            settings.ckpt_path = str(self.folder / LAST)
+        resumed = settings.ckpt_path == "last"
+        if resumed:
+            folder = Path(settings.run) if settings.run else self._resumed_run(runs)
+            settings.ckpt_path = str(folder / LAST)
+        else:
+            folder = Path(settings.run or runs / time.strftime("%Y-%m-%d_%H-%M-%S"))
         if settings.ckpt_path and not Path(settings.ckpt_path).is_file():
             raise InputError(f"nothing to resume: {settings.ckpt_path} is missing")
-        if self.folder is not None:
-            return
-        stamp = time.strftime("%Y-%m-%d_%H-%M-%S")
-        self.folder = Path(settings.run) if settings.run else unused_folder(runs / stamp)
-        if (self.folder / CONFIG).exists():
-            resume = "resume it with --ckpt_path last, " if (self.folder / LAST).exists() else ""
+        if resumed:
+            self._resume_seed(settings, folder)
+        if getattr(rank_zero_only, "rank", 0) != 0:
+            return folder
+        fresh = not (resumed or settings.run)
+        folder = self.claims.enter_context(claimed_folder(folder, fresh=fresh))
+        if (folder / CONFIG).exists() and not resumed:
+            resume = "resume it with --ckpt_path last, " if (folder / LAST).exists() else ""
             raise InputError(
-                f"{self.folder} already holds a run: {resume}delete it, or name another folder"
+                f"{folder} already holds a run: {resume}delete it, or name another folder"
             )
+        return folder
+
+    def _resume_seed(self, settings: Namespace, run: Path) -> None:
+        """Use the seed that a resumed run was started with, unless another is given."""
+        seed = read_run_config(run).get(SEED) if (run / CONFIG).is_file() else None
+        if settings[SEED] is None and isinstance(seed, int):
+            self.seed = spread_seed(settings, self.texts, self.rest, seed)
+            self._set_seed()
+
+    def _resumed_run(self, runs: Path) -> Path:
+        """Return the run whose own configuration was named, or else the newest one."""
+        own = self.files[-1].parent if self.files else Path()
+        named = bool(self.files) and self.files[-1].name == CONFIG.name and (own / LAST).is_file()
+        return own if named else newest_run(runs)
 
     def _find_checkpoint(self, settings: Namespace) -> None:
         """Resolve named checkpoints, which are in the folder of the run's configuration.
@@ -226,8 +294,15 @@ class CLI(LightningCLI):
             self.config_init = self.parser.instantiate(self.config, instantiators=builders)
         except ValueError as error:
             raise (refused[0] if refused else original_error(error)) from None
+        except ModuleNotFoundError as error:
+            checks.name_library(error)
+            raise
         model = self.config_init[self.command].model
         self.model = model.lightning_module() if isinstance(model, Trainable) else model
+        if self.command != "fit":
+            untrained = not self.settings.ckpt_path
+            checks.require_steps(self.command, self.model, self.datamodule, untrained)
+        checks.require_own_clipping(self.settings.trainer, self.model)
         self.trainer = self.instantiate_trainer()
 
     def instantiate_trainer(self, **kwargs: Any) -> L.Trainer:
@@ -237,18 +312,19 @@ class CLI(LightningCLI):
             InputError: If Lightning rejects its settings.
         """
         settings = self.config_init[self.command].trainer
-        plugins = settings.plugins if isinstance(settings.plugins, list) else [settings.plugins]
-        kwargs["plugins"] = [AtomicCheckpointIO(), *(p for p in plugins if p is not None)]
+        kwargs["plugins"] = [AtomicCheckpointIO(), *_as_list(settings.plugins)]
+        loggers = [] if settings.logger is True else _as_list(settings.logger)
         if self.folder is None:
-            kwargs["logger"] = settings.logger or False
+            kwargs["logger"] = loggers or False
         else:
             kwargs["default_root_dir"] = str(self.folder)
-            kwargs["logger"] = settings.logger
-            if settings.logger is None or settings.logger is True:
-                kwargs["logger"] = RunLogger(self.folder)
+            kwargs["logger"] = settings.logger is not False and [RunLogger(self.folder), *loggers]
+            track = Track(_plain(self._to_save), self.wandb_id)
+            kwargs["callbacks"] = [*_as_list(settings.callbacks), track]
+            self.config[self.command] = self._to_save  # what config.yaml will hold
         try:
             return super().instantiate_trainer(**kwargs)
-        except (ValueError, MisconfigurationException) as error:
+        except (TypeError, ValueError, MisconfigurationException) as error:
             raise InputError(f"trainer: {error}") from None
 
     def fit(self, **kwargs: Any) -> None:
@@ -260,15 +336,18 @@ class CLI(LightningCLI):
                 raise
             first = str(error).splitlines()[1].strip()
             raise InputError(f"{self.settings.ckpt_path} is for another model: {first}") from None
+        except NotFiniteError:
+            if self.trainer.is_global_zero:
+                raise
+            raise SystemExit(0) from None  # all processes raise it; the first one reports it
         except SystemExit:
             if self.trainer.interrupted:
-                saved = self.folder is not None and (self.folder / LAST).exists()
-                resume = f"to resume: --run {self.folder} --ckpt_path last"
-                nothing = "nothing was saved yet (see --checkpoints.every_n_steps)"
-                print(f"\n{resume if saved else nothing}", file=sys.stderr)
+                print(f"\n{resume_line(self.folder)}", file=sys.stderr)
                 raise KeyboardInterrupt from None
             raise
-        print(f"next: oneleap evaluate {self.folder}")
+        run = self.folder if self.trainer.is_global_zero else None
+        if run is not None and (run / MODEL).is_dir():
+            print(after_training(trained_model(self.model), run))
 
 
 def main(command: str, argv: Sequence[str]) -> int:
@@ -287,9 +366,9 @@ def main(command: str, argv: Sequence[str]) -> int:
     if not torch.cuda.is_available():
         # Without this, optimizers query the driver for a GPU in every step, which takes 0.7 ms.
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
-    with quiet_loggers():
+    with quiet_loggers(), ExitStack() as claims:
         try:
-            CLI(command, argv)
+            CLI(command, argv, claims)
         except MisconfigurationException as error:
             raise InputError(f"trainer: {str(error).splitlines()[0]}") from None
     return 0
@@ -305,13 +384,12 @@ def quiet_loggers() -> Iterator[None]:
         yield
 
 
-def _split_configs(argv: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Separate configurations from other arguments, which take precedence wherever they stand."""
-    configs, rest, arguments = [], [], iter(argv)
-    for argument in arguments:
-        name, equals, value = argument.partition("=")
-        if name in ("--config", "-c"):
-            configs.append(value if equals else next(arguments, ""))
-        else:
-            rest.append(argument)
-    return configs, rest
+def _as_list(value: Any) -> list[Any]:
+    """Return a setting that may be a list, one value or nothing as a list."""
+    return [item for item in (value if isinstance(value, list) else [value]) if item]
+
+
+def _plain(settings: Namespace) -> dict[str, Any]:
+    """Return settings as dictionaries."""
+    plain: dict[str, Any] = settings.as_dict()
+    return plain

@@ -15,9 +15,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from torch import nn
 
 from oneleap.core.errors import InputError, suggest
-
-PACKAGE = "oneleap"
-"""Package whose classes a configuration may name, besides ``trusted`` packages."""
+from oneleap.core.hub.trust import PACKAGE, trusted_packages
 
 
 def class_path(kind: type) -> str:
@@ -66,15 +64,15 @@ def from_config(
 ) -> Any:
     """Build the object that :func:`to_config` described.
 
-    Only dataclasses and modules defined in oneleap (or a ``trusted`` package) are built. A
-    configuration from an untrusted source can thus select among these classes, but cannot run other
-    code.
+    Only dataclasses and modules defined in oneleap (or a ``trusted`` package) are built, and no
+    other module is imported. A configuration from an untrusted source can thus select among these
+    classes, but cannot run other code.
 
     Args:
         config: Description.
         hint: Declared type of the value. JSON has no tuples, so the type distinguishes them from
             lists.
-        trusted: Further top-level packages.
+        trusted: Further top-level packages, besides those of the option ``--trusted``.
         where: Location for error messages.
 
     Returns:
@@ -93,7 +91,7 @@ def from_config(
     if not isinstance(config, dict):
         return config
     if "class_path" in config:
-        cls = _find_class(config["class_path"], trusted, where)
+        cls = find_class(config["class_path"], trusted, where)
         arguments, where = config.get("init_args", {}), f"{where}: {cls.__name__}"
         _check_names(cls, arguments, where)
         hints: dict[str, Any] = get_type_hints(cls.__init__)
@@ -158,26 +156,39 @@ def _sequence_hint(hint: object, n: int) -> tuple[type, list[object]]:
 
 
 def _allowed(module: str, trusted: tuple[str, ...]) -> bool:
-    return module.partition(".")[0] in (PACKAGE, *trusted)
+    return module.partition(".")[0] in (*trusted_packages(), *trusted)
 
 
-def _find_class(class_path: object, trusted: tuple[str, ...], where: str) -> type[Any]:
+def find_class(class_path: object, trusted: tuple[str, ...], where: str) -> type[Any]:
     """Import a class that a configuration names, if it is allowed.
+
+    Args:
+        class_path: Name of the class with its module.
+        trusted: Further top-level packages, besides those of the option ``--trusted``.
+        where: Location for error messages.
+
+    Returns:
+        The class, a dataclass or a module.
 
     Raises:
         InputError: If there is no such class, it is defined elsewhere, or it is neither a dataclass
             nor a module.
     """
     module, _, name = str(class_path).rpartition(".")
+    package = module.partition(".")[0]
     if not _allowed(module, trusted):
         raise InputError(
-            f"{where}: {class_path} is not a class of {PACKAGE}: pass trusted=('package',) "
-            "to from_pretrained if you trust its code"
+            f"{where}: {class_path} is not a class of {PACKAGE}: if you trust its code, add "
+            f"--trusted {package or 'PACKAGE'} (in Python, trusted=('{package or 'package'}',))"
         )
     try:
         cls = getattr(importlib.import_module(module), name, None)
     except ModuleNotFoundError as error:
-        if not str(error.name).startswith(PACKAGE):
+        if error.name == package:
+            raise InputError(
+                f"{where}: no package '{package}': install it, or work in the folder that holds it"
+            ) from None
+        if not str(error.name).startswith(package):
             raise  # an optional dependency; the command names the extra
         cls = None
     if not (isinstance(cls, type) and _allowed(cls.__module__, trusted) and _describable(cls)):

@@ -47,6 +47,11 @@ CORE = Tables(
         "Implicit": "oneleap.core.DDIMSampler",
         "Leap": "oneleap.core.FlowMapSampler",
     },
+    DEFAULTS={
+        "ConsistencyDistillation": {"target_ema": None},
+        "ConsistencyTraining": {"mu0": None},
+        "ConsistencyTrajectory": {"denoise_to": "teacher", "target_ema": None},
+    },
     GROUPS={"recipe": "oneleap.core.Recipe"},
 )
 

@@ -59,6 +59,17 @@ class Pretrained:
         with atomic_write(folder / CONFIG) as path:
             path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
+    def next_step(self, run: str) -> tuple[str, ...] | None:
+        """Return what a user can do after training; ``oneleap fit`` prints it at its end.
+
+        Args:
+            run: Folder of the run.
+
+        Returns:
+            Command of oneleap and its arguments, which must work as they are; by default ``None``.
+        """
+        return None
+
     @classmethod
     def from_pretrained(
         cls: type[P],
@@ -72,7 +83,8 @@ class Pretrained:
         Args:
             path_or_repo_id: A folder, or else a repository ``owner/name`` on huggingface.co.
             revision: Branch, tag or commit of the repository.
-            trusted: Top-level packages, besides oneleap, whose classes may be built.
+            trusted: Top-level packages, besides oneleap and that of this class, whose classes may
+                be built.
 
         Returns:
             The model.
@@ -80,6 +92,7 @@ class Pretrained:
         Raises:
             InputError: If it is missing, damaged or of another class, or its weights do not fit.
         """
+        trusted = (*trusted, cls.__module__.partition(".")[0])
         model = load_pretrained(path_or_repo_id, revision=revision, trusted=trusted)
         if not isinstance(model, cls):
             raise InputError(
@@ -100,7 +113,8 @@ def load_pretrained(
     Args:
         path_or_repo_id: A folder, or else a repository ``owner/name`` on huggingface.co.
         revision: Branch, tag or commit of the repository.
-        trusted: Top-level packages, besides oneleap, whose classes may be built.
+        trusted: Top-level packages, besides oneleap and those of the option ``--trusted``, whose
+            classes may be built.
 
     Returns:
         The model.
@@ -213,7 +227,8 @@ def _download(repo_id: str, revision: str | None) -> Path:
     Raises:
         InputError: If there is no such repository, or it cannot be reached.
     """
-    if repo_id.count("/") != 1 or repo_id.startswith((".", "/", "~")):
+    owner = Path(repo_id.partition("/")[0])  # a folder here: a path was meant, not a repository
+    if repo_id.count("/") != 1 or repo_id.startswith((".", "/", "~")) or owner.is_dir():
         raise InputError(f"{repo_id}: no such folder")
     try:
         from huggingface_hub import snapshot_download

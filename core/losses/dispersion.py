@@ -38,8 +38,10 @@ class Dispersion(ABC):
 class InfoNCEL2(Dispersion):
     """``log mean_{i != j} exp(-||h_i - h_j||^2 / (D tau))``; it pushes close pairs most.
 
-    This is the paper's best variant. Deviation: the paper's code also includes ``i = j`` in the
-    mean, which adds ``1 / b`` that no gradient can reduce.
+    This is the paper's best variant.
+
+    Deviation: the paper's code also includes ``i = j`` in the mean, which adds ``1 / b`` that no
+    gradient can reduce.
 
     Attributes:
         tau: Temperature, in units of the mean squared difference.

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -13,7 +14,7 @@ from oneleap.core.losses.metrics import Metric, SquaredError, masked_mean
 from oneleap.core.objectives.meanflow import MeanFlow
 from oneleap.core.paths.base import LinearPath, expand, jump
 from oneleap.core.paths.times import TimePairs
-from oneleap.core.types import Draw, Loss, Objective, TrainingBatch, noise_like, rows
+from oneleap.core.types import Draw, Loss, Objective, TeacherUse, TrainingBatch, noise_like, rows
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,8 @@ class AlphaFlow(Objective):
             ``snap`` instead, for networks without a forward derivative.
         guidance: Classifier-free guidance of ``v``; ``None`` for none.
     """
+
+    teacher: ClassVar[TeacherUse] = "none"
 
     pairs: TimePairs = field(default_factory=TimePairs)
     metric: Metric = field(default_factory=SquaredError)

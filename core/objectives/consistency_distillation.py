@@ -1,11 +1,13 @@
 """Consistency distillation (Song et al. 2023, arXiv 2303.01469; CoMoSpeech, arXiv 2305.06908)."""
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from oneleap.core.errors import require_decay
 from oneleap.core.fields.flow_map import (
     consistency_function,
     integrate_teacher,
@@ -16,7 +18,7 @@ from oneleap.core.fields.guidance import guide_teacher, with_guidance
 from oneleap.core.losses.metrics import Metric, SquaredError, masked_mean
 from oneleap.core.paths.base import LinearPath
 from oneleap.core.paths.edm import Karras
-from oneleap.core.types import Draw, Loss, Objective, TrainingBatch, noise_like
+from oneleap.core.types import Draw, Loss, Objective, TeacherUse, TrainingBatch, noise_like
 
 
 @dataclass(frozen=True)
@@ -25,8 +27,8 @@ class ConsistencyDistillation(Objective):
 
     ``f(z_t, t)`` is regressed onto ``f(z_s, s)``, where one step of the teacher's solver leads from
     ``z_t`` to ``z_s`` at the neighboring node of a grid; the weight is 1. The target uses the
-    moving average if the domain provides one; CM and CoMoSpeech use a decay of 0.95. Cost: 1
-    forward and backward pass, 1 forward pass, and 1 pass of the teacher (2 with Heun).
+    moving average if the domain provides one. Cost: 1 forward and backward pass, 1 forward pass,
+    and 1 pass of the teacher (2 with Heun).
 
     With ``guidance``, the student takes the scale as input. The scale is drawn for each row, and
     the teacher is guided at that scale, at twice its cost, as in DITTO-2 (arXiv 2405.20289). The
@@ -37,21 +39,36 @@ class ConsistencyDistillation(Objective):
     the teacher's weights. Do not use dropout, which differs between prediction and target.
 
     Deviations: the grid covers [0, 1], see :class:`oneleap.core.paths.edm.Karras`. Heun's step is
-    taken in ``t``. The metric is the squared error instead of LPIPS.
+    taken in ``t``. The metric is the squared error instead of LPIPS. CoMoSpeech's first script adds
+    the encoder's guess to the noise and takes Euler's step; its second takes noise of mean zero, as
+    all fields here do, and Heun's step. ``heun=False`` is thus neither of them.
 
     Attributes:
         grid: Noise levels.
         nodes: Number of levels: 18 or 40 in CM, 50 in CoMoSpeech.
-        heun: Whether to take Heun's step instead of Euler's, which CoMoSpeech takes.
+        heun: Whether to take Heun's step instead of Euler's.
         metric: Distance between ``f(z_t, t)`` and ``f(z_s, s)``.
         guidance: Smallest and largest guidance scale; ``None`` for a network without that input.
+        target_ema: Decay of the moving average that gives the targets, 0.95 in CM and CoMoSpeech.
+            ``None`` takes them from the average that generates samples.
     """
+
+    teacher: ClassVar[TeacherUse] = "required"
 
     grid: Karras = field(default_factory=Karras)
     nodes: int = 40
     heun: bool = True
     metric: Metric = field(default_factory=SquaredError)
     guidance: tuple[float, float] | None = None
+    target_ema: float | None = 0.95
+
+    def __post_init__(self) -> None:
+        """Reject a decay outside [0, 1)."""
+        require_decay("target_ema", self.target_ema)
+
+    def target_decay(self, progress: float) -> float | None:
+        """See :meth:`Objective.target_decay`."""
+        return self.target_ema
 
     def draw(
         self,

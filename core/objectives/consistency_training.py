@@ -2,15 +2,17 @@
 
 import math
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from oneleap.core.errors import InputError
 from oneleap.core.fields.flow_map import consistency_pair, intermediate_times
 from oneleap.core.losses.metrics import Metric, PseudoHuber, SquaredError, masked_mean
 from oneleap.core.paths.edm import Karras
-from oneleap.core.types import Draw, Loss, Objective, TrainingBatch, noise_like
+from oneleap.core.types import Draw, Loss, Objective, TeacherUse, TrainingBatch, noise_like
 
 
 @dataclass(frozen=True)
@@ -18,24 +20,43 @@ class ConsistencyTraining(Objective):
     """Regress ``f(z_t, t)`` onto ``f(z_s, s)`` with the same data and noise, Eq. (10).
 
     The grid has ``N(p) = ceil(sqrt(p ((s1 + 1)^2 - s0^2) + s0^2) - 1) + 1`` nodes at the share
-    ``p`` of the training run. The target uses the moving average if the domain provides one. CT
-    lets its decay rise with the grid, ``mu = exp(s0 ln(mu0) / N)`` with ``mu0`` 0.95. iCT shows
-    that any average biases training from data; prefer :class:`ImprovedConsistencyTraining`. Cost: 1
-    forward and backward pass, and 1 forward pass.
+    ``p`` of the training run. The target uses a moving average, if the domain provides one, whose
+    decay rises with the grid, ``mu(p) = exp(s0 ln(mu0) / N(p))``. iCT shows that any average biases
+    training from data; prefer :class:`ImprovedConsistencyTraining`. Cost: 1 forward and backward
+    pass, and 1 forward pass.
 
     Traps: see :class:`oneleap.core.objectives.ConsistencyDistillation`.
+
+    Deviations: the grid covers [0, 1], see :class:`oneleap.core.paths.edm.Karras`. The metric is
+    the squared error instead of LPIPS.
 
     Attributes:
         grid: Noise levels.
         first: Initial number of levels, ``s0``.
         last: Final number of levels, ``s1``: 150, or 200 at 64 x 64 pixels.
         metric: Distance between ``f(z_t, t)`` and ``f(z_s, s)``.
+        mu0: Initial decay of the moving average that gives the targets. ``None`` takes them from
+            the average that generates samples.
     """
+
+    teacher: ClassVar[TeacherUse] = "none"
 
     grid: Karras = field(default_factory=Karras)
     first: int = 2
     last: int = 150
     metric: Metric = field(default_factory=SquaredError)
+    mu0: float | None = 0.95
+
+    def __post_init__(self) -> None:
+        """Reject a decay outside (0, 1)."""
+        if self.mu0 is not None and not 0 < self.mu0 < 1:
+            raise InputError(f"mu0: {self.mu0} is not in (0, 1)")
+
+    def target_decay(self, progress: float) -> float | None:
+        """``mu`` at a share of the training run."""
+        if self.mu0 is None:
+            return None
+        return math.exp(self.first * math.log(self.mu0) / self.nodes(progress))
 
     def nodes(self, progress: float) -> int:
         """Return the number of nodes ``N`` at a share of the training run."""
@@ -83,6 +104,8 @@ class ImprovedConsistencyTraining(Objective):
         log_std: Standard deviation of ``ln sigma``.
         metric: Distance between ``f(z_t, t)`` and ``f(z_s, s)``.
     """
+
+    teacher: ClassVar[TeacherUse] = "none"
 
     grid: Karras = field(default_factory=Karras)
     first: int = 10

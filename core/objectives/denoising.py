@@ -1,6 +1,7 @@
 """The losses of EDM (arXiv 2206.00364) and DDPM (arXiv 2006.11239), written for a field."""
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -10,7 +11,7 @@ from oneleap.core.losses.metrics import Metric, SquaredError, masked_mean
 from oneleap.core.paths.base import LinearPath, expand
 from oneleap.core.paths.ddpm import DiscreteVPPath, LinearBetas
 from oneleap.core.paths.times import LogitNormal, Times
-from oneleap.core.types import Draw, Loss, Objective, TrainingBatch, noise_like
+from oneleap.core.types import Draw, Loss, Objective, TeacherUse, TrainingBatch, noise_like
 
 
 def weighted_velocity_loss(
@@ -53,6 +54,8 @@ class Denoising(Objective):
         metric: Distance between prediction and target.
     """
 
+    teacher: ClassVar[TeacherUse] = "none"
+
     times: Times = field(default_factory=lambda: LogitNormal(-1.2, 1.2))
     sigma_data: float = 0.5
     metric: Metric = field(default_factory=SquaredError)
@@ -88,6 +91,8 @@ class NoisePrediction(Objective):
         schedule: Noise schedule.
         metric: ``SquaredError`` (DDPM, Diffusion-QL) or ``AbsoluteError`` (DiffSinger).
     """
+
+    teacher: ClassVar[TeacherUse] = "none"
 
     schedule: DiscreteVPPath = field(default_factory=LinearBetas)
     metric: Metric = field(default_factory=SquaredError)

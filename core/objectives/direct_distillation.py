@@ -1,6 +1,7 @@
 """Regression onto teacher samples: InstaFlow (arXiv 2309.06380) and FQL (arXiv 2502.02538)."""
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -9,7 +10,7 @@ from torch import Tensor
 from oneleap.core.errors import InputError
 from oneleap.core.fields.flow_map import consistency_function, require_teacher, teacher_pairs
 from oneleap.core.losses.metrics import Metric, SquaredError, masked_mean
-from oneleap.core.types import Draw, Loss, Objective, TrainingBatch, noise_like
+from oneleap.core.types import Draw, Loss, Objective, TeacherUse, TrainingBatch, noise_like
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ class DirectDistillation(Objective):
             teacher unchanged.
         metric: Distance between the samples of student and teacher.
     """
+
+    teacher: ClassVar[TeacherUse] = "required"
 
     steps: int = 10
     heun: bool = False

@@ -1,6 +1,7 @@
 """Any objective plus a dispersive loss on hidden layers (arXiv 2506.09027, arXiv 2510.07865)."""
 
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Float
@@ -10,7 +11,7 @@ from oneleap.core.errors import InputError
 from oneleap.core.losses.dispersion import Dispersion, InfoNCEL2
 from oneleap.core.losses.hooks import ActivationRecorder, RecordsActivations
 from oneleap.core.objectives.meanflow import MeanFlow
-from oneleap.core.types import Draw, Loss, Objective, TrainingBatch
+from oneleap.core.types import Draw, Loss, Objective, TeacherUse, TrainingBatch
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,8 @@ class Dispersed(Objective):
             compares whole sequences, frame by frame, as the paper does.
     """
 
+    teacher: ClassVar[TeacherUse] = "optional"
+
     objective: Objective | None = None
     dispersion: Dispersion = field(default_factory=InfoNCEL2)
     layers: tuple[str, ...] = ()
@@ -61,6 +64,10 @@ class Dispersed(Objective):
         """The objective to which the dispersion is added."""
         return self._default if self.objective is None else self.objective
 
+    def teacher_use(self) -> TeacherUse:
+        """Return that of the inner objective."""
+        return self.inner.teacher_use()
+
     def record_activations(self, net: nn.Module) -> None:
         """Register hooks on layers of the network being trained; its average needs none.
 
@@ -70,6 +77,10 @@ class Dispersed(Objective):
         self._recorder.record_activations(net, self.layers)
         if isinstance(self.inner, RecordsActivations):
             self.inner.record_activations(net)
+
+    def target_decay(self, progress: float) -> float | None:
+        """Decay of the inner objective."""
+        return self.inner.target_decay(progress)
 
     def draw(
         self,

@@ -1,6 +1,7 @@
 """ECT, Easy Consistency Tuning (Geng et al. 2024, arXiv 2406.14548)."""
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -9,7 +10,7 @@ from torch import Tensor
 from oneleap.core.fields.flow_map import consistency_pair, intermediate_times
 from oneleap.core.losses.metrics import Metric, PseudoHuber, masked_mean
 from oneleap.core.paths.times import LogitNormal, Times
-from oneleap.core.types import Draw, Loss, Objective, TrainingBatch, noise_like
+from oneleap.core.types import Draw, Loss, Objective, TeacherUse, TrainingBatch, noise_like
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class EasyConsistencyTuning(Objective):
         k: Relative increase of the gap near the data.
         metric: Distance between ``f(z_t, t)`` and ``f(z_s, s)``.
     """
+
+    teacher: ClassVar[TeacherUse] = "none"
 
     times: Times = field(default_factory=lambda: LogitNormal(-1.1, 2.0))
     stages: int = 8

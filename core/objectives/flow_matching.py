@@ -1,6 +1,7 @@
 """Flow matching (Lipman et al. 2023, arXiv 2210.02747; rectified flow, Liu et al. 2022)."""
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -9,7 +10,7 @@ from torch import Tensor
 from oneleap.core.losses.metrics import Metric, SquaredError, masked_mean
 from oneleap.core.paths.base import LinearPath
 from oneleap.core.paths.times import Times, Uniform
-from oneleap.core.types import Draw, Loss, Objective, TrainingBatch, noise_like
+from oneleap.core.types import Draw, Loss, Objective, TeacherUse, TrainingBatch, noise_like
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,8 @@ class FlowMatching(Objective):
         times: Distribution of ``t``.
         metric: Distance between field and velocity.
     """
+
+    teacher: ClassVar[TeacherUse] = "none"
 
     times: Times = field(default_factory=Uniform)
     metric: Metric = field(default_factory=SquaredError)

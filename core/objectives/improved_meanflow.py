@@ -1,6 +1,7 @@
 """iMF, improved MeanFlow (Geng et al. 2025, arXiv 2512.02012): mean velocity by a velocity loss."""
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -11,7 +12,7 @@ from oneleap.core.fields.jvp import total_derivative
 from oneleap.core.losses.metrics import Metric, SquaredError, masked_mean
 from oneleap.core.paths.base import LinearPath, expand
 from oneleap.core.paths.times import TimePairs
-from oneleap.core.types import Draw, Loss, Objective, TrainingBatch, noise_like, rows
+from oneleap.core.types import Draw, Loss, Objective, TeacherUse, TrainingBatch, noise_like, rows
 
 
 @dataclass(frozen=True)
@@ -32,13 +33,17 @@ class ImprovedMeanFlow(Objective):
     Deviations: there is no second head for ``v`` and no second loss, because a network here is one
     field. The velocity is the network's own at ``r = t``, the paper's simpler variant, and the rows
     with ``r = t`` train it. A guidance scale can be an input (``guidance.scales``); the interval of
-    guidance cannot.
+    guidance cannot. A row whose condition is dropped takes its derivative along the unconditional
+    velocity. The authors' code takes the velocity under the condition that was dropped; it scatters
+    about the unconditional one, which is its mean.
 
     Attributes:
         pairs: Distribution of ``(r, t)`` and the share of rows with ``r = t``.
         metric: Distance between ``V`` and the velocity; the paper uses ``AdaptiveSquaredError``.
         guidance: Classifier-free guidance of the target; ``None`` for none.
     """
+
+    teacher: ClassVar[TeacherUse] = "none"
 
     pairs: TimePairs = field(default_factory=TimePairs)
     metric: Metric = field(default_factory=SquaredError)

@@ -1,6 +1,7 @@
 """MeanFlow (Geng et al. 2025, arXiv 2505.13447): mean velocity by a Jacobian-vector product."""
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -11,7 +12,7 @@ from oneleap.core.fields.jvp import total_derivative
 from oneleap.core.losses.metrics import Metric, SquaredError, masked_mean
 from oneleap.core.paths.base import LinearPath, expand
 from oneleap.core.paths.times import TimePairs
-from oneleap.core.types import Draw, Loss, Objective, TrainingBatch, noise_like, rows
+from oneleap.core.types import Draw, Loss, Objective, TeacherUse, TrainingBatch, noise_like, rows
 
 
 @dataclass(frozen=True)
@@ -28,12 +29,18 @@ class MeanFlow(Objective):
     derivative needs float32 and time features of low frequency. Attention uses its plain kernel
     there, with memory quadratic in length, see :func:`oneleap.core.fields.jvp.jvp`.
 
+    Deviations: half of the rows have ``r = t``, where the authors' code has 3/4 for ImageNet (and
+    1/4 for CIFAR-10). One half is the share of OFQL and of DM1's code, and it was best on toy data
+    (docs/notes/core.md). The default metric is the plain squared error, see ``metric``.
+
     Attributes:
         pairs: Distribution of ``(r, t)`` and the share of rows with ``r = t``.
         metric: Distance between ``u`` and its target. The paper uses ``AdaptiveSquaredError``;
             plain ``SquaredError`` is better for low-dimensional actions (OFQL, DM1).
         guidance: Classifier-free guidance of the target, Sec. 4.2; ``None`` for none.
     """
+
+    teacher: ClassVar[TeacherUse] = "none"
 
     pairs: TimePairs = field(default_factory=TimePairs)
     metric: Metric = field(default_factory=SquaredError)

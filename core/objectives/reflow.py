@@ -1,6 +1,7 @@
 """Reflow (Liu et al. 2022, arXiv 2209.03003; InstaFlow, arXiv 2309.06380): straighten a teacher."""
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -11,7 +12,7 @@ from oneleap.core.fields.flow_map import require_teacher, teacher_pairs
 from oneleap.core.losses.metrics import Metric, SquaredError, masked_mean
 from oneleap.core.paths.base import LinearPath
 from oneleap.core.paths.times import Times, Uniform
-from oneleap.core.types import Draw, Loss, Objective, TrainingBatch, noise_like
+from oneleap.core.types import Draw, Loss, Objective, TeacherUse, TrainingBatch, noise_like
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ class Reflow(Objective):
             teacher unchanged.
         metric: Distance between field and velocity.
     """
+
+    teacher: ClassVar[TeacherUse] = "required"
 
     times: Times = field(default_factory=Uniform)
     steps: int = 10

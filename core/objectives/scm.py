@@ -1,6 +1,7 @@
 """sCM, continuous-time consistency models (Lu & Song 2024, arXiv 2410.11081), on TrigFlow."""
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -12,7 +13,7 @@ from oneleap.core.losses.metrics import Metric, SquaredError, masked_mean
 from oneleap.core.paths.base import expand
 from oneleap.core.paths.times import LogitNormal, Times
 from oneleap.core.paths.trigflow import TrigFlow
-from oneleap.core.types import Draw, Loss, Objective, TrainingBatch, noise_like
+from oneleap.core.types import Draw, Loss, Objective, TeacherUse, TrainingBatch, noise_like
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ class ContinuousConsistency(Objective):
         c: Constant added to the norm of ``g``.
         metric: Distance between ``F`` and its target.
     """
+
+    teacher: ClassVar[TeacherUse] = "optional"
 
     times: Times = field(default_factory=lambda: LogitNormal(-1.0, 1.4))
     sigma_data: float = 0.5

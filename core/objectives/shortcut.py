@@ -1,6 +1,7 @@
 """Shortcut models (Frans et al. 2024, arXiv 2410.12557): one step equals two half steps."""
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -11,7 +12,7 @@ from oneleap.core.fields.flow_map import intermediate_times
 from oneleap.core.losses.metrics import Metric, SquaredError, masked_mean
 from oneleap.core.paths.base import LinearPath, jump
 from oneleap.core.paths.times import TimePairs, Uniform
-from oneleap.core.types import Draw, Loss, Objective, TrainingBatch, noise_like, rows
+from oneleap.core.types import Draw, Loss, Objective, TeacherUse, TrainingBatch, noise_like, rows
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class Shortcut(Objective):
         steps: Number of steps of the finest grid, a power of two.
         metric: Distance between ``u`` and its target.
     """
+
+    teacher: ClassVar[TeacherUse] = "none"
 
     pairs: TimePairs = field(default_factory=lambda: TimePairs(Uniform(), p_equal=0.875))
     steps: int = 128

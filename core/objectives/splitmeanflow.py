@@ -1,6 +1,7 @@
 """SplitMeanFlow (Guo et al. 2025, arXiv 2507.16884): mean velocity by splitting intervals."""
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -12,7 +13,7 @@ from oneleap.core.fields.guidance import GuidedField, unconditional
 from oneleap.core.losses.metrics import Metric, SquaredError, masked_mean
 from oneleap.core.paths.base import LinearPath, expand, jump
 from oneleap.core.paths.times import TimePairs, Uniform
-from oneleap.core.types import Draw, Loss, Objective, TrainingBatch, noise_like, rows
+from oneleap.core.types import Draw, Loss, Objective, TeacherUse, TrainingBatch, noise_like, rows
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,15 @@ class SplitMeanFlow(Objective):
             teacher unchanged.
     """
 
+    teacher: ClassVar[TeacherUse] = "optional"
+
     pairs: TimePairs = field(default_factory=lambda: TimePairs(Uniform(), p_equal=0.5))
     metric: Metric = field(default_factory=SquaredError)
     guidance: float | None = None
+
+    def teacher_use(self) -> TeacherUse:
+        """Return ``required`` if there is guidance, because it is the teacher that is guided."""
+        return "optional" if self.guidance is None else "required"
 
     def draw(
         self,

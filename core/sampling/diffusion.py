@@ -24,8 +24,14 @@ ADAMS_BASHFORTH = (
 """Coefficients of the Adams-Bashforth methods of orders 1 to 4, newest slope first."""
 
 
-def timesteps(schedule: DiscreteVPPath, steps: int | None) -> list[int]:
+def timesteps(schedule: DiscreteVPPath, steps: int | None, *, leading: bool = False) -> list[int]:
     """Return ``steps + 1`` noising steps, evenly spread from the last down to 0, which is data.
+
+    Args:
+        schedule: Noise schedule.
+        steps: Number of steps to take; all by default.
+        leading: Whether to take the steps ``1, 1 + d, 1 + 2 d, ...``, with ``d = last // steps``.
+            The noisiest is then below the last step.
 
     Raises:
         InputError: If ``steps`` is not between 1 and the number of steps of the schedule.
@@ -34,6 +40,8 @@ def timesteps(schedule: DiscreteVPPath, steps: int | None) -> list[int]:
     steps = last if steps is None else steps
     if not 1 <= steps <= last:
         raise InputError(f"a schedule of {last} steps samples in 1 to {last} steps, not {steps}")
+    if leading:
+        return [*(1 + last // steps * i for i in reversed(range(steps))), 0]
     return [round(last * (steps - i) / steps) for i in range(steps + 1)]
 
 
@@ -138,6 +146,7 @@ def plms(
     schedule: DiscreteVPPath,
     *,
     steps: int | None = None,
+    leading: bool = False,
     callback: StepCallback | None = None,
 ) -> Float[Tensor, "b *d"]:
     """PNDM's linear multistep method (Liu et al. 2022, arXiv 2202.09778), second order.
@@ -146,11 +155,16 @@ def plms(
     first steps use fewer predictions. The very first averages an Euler step with its successor, as
     DiffSinger does. Deterministic. Cost: ``steps + 1`` network evaluations.
 
+    Deviations: the noise is the state at the schedule's last step. DiffSinger's code takes it as
+    the state one stride below, as ``leading`` does; the noise level there is lower. A single step,
+    whose successor is the data, is DDIM's.
+
     Args:
         field: Field whose instantaneous velocity gives the posterior means.
         noise: Standard normal noise, used as the state at the schedule's last step, (b, *d).
         schedule: Noise schedule.
         steps: Number of the schedule's steps to take; all by default.
+        leading: Whether to start where DiffSinger's code starts, see :func:`timesteps`.
         callback: Called after each step with the number of steps done and the state.
 
     Returns:
@@ -170,9 +184,10 @@ def plms(
         )
 
     x, past = noise, deque[Tensor](maxlen=4)
-    for i, (k, k_next) in enumerate(itertools.pairwise(timesteps(schedule, steps))):
+    nodes = timesteps(schedule, steps, leading=leading)
+    for i, (k, k_next) in enumerate(itertools.pairwise(nodes)):
         past.appendleft(predict(x, k))
-        if i == 0:
+        if i == 0 and k_next > 0:
             e = (past[0] + predict(transfer(x, past[0], k, k_next), k_next)) / 2
         else:
             weights = ADAMS_BASHFORTH[len(past) - 1]

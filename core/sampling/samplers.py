@@ -301,11 +301,14 @@ class PLMSSampler(Sampler):
         steps: Number of steps taken, evenly spread over the schedule; one network call each, and
             one extra call.
         start_step: Step to start from if there is a coarse guess; ``None`` starts from noise alone.
+        leading: Whether the first step is one stride below the last of the schedule, as in
+            DiffSinger's code.
     """
 
     schedule: DiscreteVPPath = field(default_factory=CosineBetas)
     steps: int = 10
     start_step: int | None = None
+    leading: bool = False
 
     def __call__(
         self,
@@ -317,7 +320,8 @@ class PLMSSampler(Sampler):
     ) -> Float[Tensor, "b *d"]:
         """See :class:`Sampler`."""
         start, schedule = shallow_diffusion(self.schedule, noise, guess, self.start_step)
-        return plms(field, start, schedule, steps=_at_most(self.steps, schedule, self.start_step))
+        steps = _at_most(self.steps, schedule, self.start_step)
+        return plms(field, start, schedule, steps=steps, leading=self.leading)
 
 
 def _at_most(steps: int, schedule: DiscreteVPPath, start_step: int | None) -> int:

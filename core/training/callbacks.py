@@ -13,10 +13,13 @@ from lightning.pytorch.utilities import rank_zero_only
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
+from torch import nn
 
 from oneleap.core.files import atomic_write
 from oneleap.core.hub.card import hardware, model_card
 from oneleap.core.training.checkpoints import Checkpoints, is_fast_dev_run
+from oneleap.core.training.finite import require_finite_weights
+from oneleap.core.training.logger import RunLogger
 from oneleap.core.training.module import trained_model
 from oneleap.core.training.run import BEST, CONFIG, MODEL
 
@@ -31,7 +34,13 @@ class SaveConfig(SaveConfigCallback):
     """
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Do nothing: data, teacher and batch may still be refused."""
+        """Tell all processes the folder; write nothing, as data or teacher may be refused."""
+        if trainer.world_size > 1:  # only the first process has reserved its folder
+            folder = trainer.strategy.broadcast(trainer.default_root_dir)
+            vars(trainer)["_default_root_dir"] = folder
+            for logger in trainer.loggers:
+                if isinstance(logger, RunLogger):
+                    logger.folder = Path(folder)
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: object) -> None:
         """Write the configuration once, and print the folder."""
@@ -120,7 +129,8 @@ class Progress(ProgressBar):
         self._bar.update(task, completed=trainer.global_step, figures=figures, refresh=True)
         if not self._bar.console.is_terminal:
             every *= 30
-            self._bar.console.print(f"fit {trainer.global_step}/{trainer.max_steps} {figures}")
+            total = f"/{trainer.max_steps}" if trainer.max_steps > 0 else ""
+            self._bar.console.print(f"fit {trainer.global_step}{total} {figures}")
         self._next = time.monotonic() + every
 
     def _close(self) -> None:
@@ -151,6 +161,8 @@ class Export(Callback):
             checkpoint = torch.load(run / BEST, map_location=pl_module.device, weights_only=True)
             pl_module.on_load_checkpoint(checkpoint)
             pl_module.load_state_dict(checkpoint["state_dict"])
+        if isinstance(model, nn.Module):
+            require_finite_weights(model, str(run / MODEL))
         config = (run / CONFIG).read_text(encoding="utf-8") if (run / CONFIG).is_file() else ""
         figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
         text = model_card(model, facts=_facts(trainer, best), figures=figures, config=config)

@@ -15,6 +15,7 @@ from lightning.pytorch.callbacks import Checkpoint
 
 from oneleap.core.errors import InputError
 from oneleap.core.files import atomic_write
+from oneleap.core.training.finite import FiniteGuard, require_finite
 from oneleap.core.training.logger import RunLogger
 from oneleap.core.training.run import BEST, LAST
 
@@ -55,6 +56,8 @@ class Checkpoints(Checkpoint):
     """Writes ``checkpoints/last.ckpt`` and ``checkpoints/best.ckpt`` in the run's folder.
 
     As a ``Checkpoint`` it runs after all other callbacks, so it sees what they log in a step.
+    Weights that are not finite stop the run instead of being written. A run that is shorter than
+    four logging intervals logs more often.
 
     Args:
         every_n_steps: Steps between two ``last.ckpt``; the last step always writes one.
@@ -87,6 +90,7 @@ class Checkpoints(Checkpoint):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock, and drop logged values that a resumed run will log again."""
+        shorten_log_interval(trainer)
         self._since, self._saved = time.monotonic(), trainer.global_step
         if trainer.global_step > 0 and isinstance(trainer.logger, RunLogger):
             batches = trainer.fit_loop.total_batch_idx + 1
@@ -115,14 +119,29 @@ class Checkpoints(Checkpoint):
         if trainer.global_step != self._saved:
             self._save(trainer, LAST)
 
+    def last_good(self, trainer: Trainer) -> str | None:
+        """Describe the newest checkpoint, for the message of a run that stops."""
+        path = Path(trainer.default_root_dir) / LAST
+        if not path.is_file():
+            return None
+        step = torch.load(path, map_location="cpu", mmap=True, weights_only=True)["global_step"]
+        return f"{path} (step {step})"
+
     def _keep_best(self, trainer: Trainer, score: float) -> None:
-        if math.isfinite(score) and (self.best is None or score > self.best):
+        better = math.isfinite(score) and (self.best is None or score > self.best)
+        # Saving waits for all processes, so they must agree.
+        if trainer.strategy.broadcast(better):
             self.best = score
             self._save(trainer, BEST)
 
     def _save(self, trainer: Trainer, name: Path) -> None:
         if is_fast_dev_run(trainer):
             return
+        module = trainer.lightning_module
+        guard = getattr(module, "guard", None)
+        if isinstance(guard, FiniteGuard):
+            guard.check(module)
+        require_finite(module)
         if name == LAST:
             self._saved = trainer.global_step
         if isinstance(trainer.logger, RunLogger):
@@ -139,6 +158,16 @@ def report_score(trainer: Trainer, figures: Mapping[str, float]) -> None:
     for callback in trainer.checkpoint_callbacks:
         if isinstance(callback, Checkpoints):
             callback.update(figures)
+
+
+def shorten_log_interval(trainer: Trainer) -> None:
+    """Log at least four times, if the number of steps is known and Lightning's interval is longer.
+
+    A run shorter than ``log_every_n_steps`` would log nothing.
+    """
+    steps, every = trainer.estimated_stepping_batches, vars(trainer)["log_every_n_steps"]
+    if 0 < steps < math.inf:
+        vars(trainer)["log_every_n_steps"] = min(every, max(1, int(steps) // 4))
 
 
 def is_fast_dev_run(trainer: Trainer) -> bool:

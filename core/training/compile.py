@@ -61,6 +61,9 @@ def compiled(
     from oneleap.core.training.graph_pass import DropZeroProducts
 
     load_jvp_rules()
+    # With several processes, Dynamo would cut the graph where gradients are exchanged; a cut within
+    # a derivative is wrong. Without cuts the exchange follows each backward pass.
+    torch._dynamo.config.optimize_ddp = False
     options: dict[str, str | int | bool | Callable[..., object]] = {
         "cpp_wrapper": native and not torch.cuda.is_available(),
         "joint_custom_pre_pass": DropZeroProducts(),

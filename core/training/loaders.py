@@ -23,12 +23,22 @@ class Endless(Generic[B]):
             :func:`oneleap.core.training.seed.batch_generator`.
         workers: Number of threads that prepare batches in advance; with 0, batches are made on
             demand.
+        rows: Function of step and rank that returns the rows of the data in a batch, as indices,
+            for messages about bad batches.
     """
 
     def __init__(
-        self, data: "L.LightningDataModule", batch: Callable[[int, int], B], workers: int = 0
+        self,
+        data: "L.LightningDataModule",
+        batch: Callable[[int, int], B],
+        workers: int = 0,
+        rows: Callable[[int, int], Sequence[int]] | None = None,
     ) -> None:
-        self.data, self.batch, self.workers = data, batch, workers
+        self.data, self.batch, self.workers, self._rows = data, batch, workers, rows
+
+    def rows(self, step: int, rank: int) -> Sequence[int] | None:
+        """Return the rows of the data in a batch, or ``None`` if they are unknown."""
+        return None if self._rows is None else self._rows(step, rank)
 
     def __iter__(self) -> Iterator[B]:
         trainer = self.data.trainer

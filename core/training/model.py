@@ -16,7 +16,7 @@ from oneleap.core.errors import InputError
 from oneleap.core.hub.pretrained import Pretrained, load_pretrained
 from oneleap.core.losses.hooks import RecordsActivations
 from oneleap.core.nets.embed import zero_interval_embedding
-from oneleap.core.training.ema import frozen_copy
+from oneleap.core.training.ema import ema_update, frozen_copy
 from oneleap.core.training.recipe import Recipe
 from oneleap.core.training.seed import Step
 from oneleap.core.types import Draw, Field, Loss, Objective, TrainingBatch
@@ -70,7 +70,9 @@ class GenerativeModel(Trainable):
     def __init__(self, net: nn.Module, objective: Objective, recipe: Recipe) -> None:
         super().__init__()
         self.net, self.objective, self.recipe = net, objective, recipe
-        self._teacher: list[GenerativeModel] = []  # in a list, it is not part of the weights
+        # in lists, they are not part of the weights
+        self._teacher: list[GenerativeModel] = []
+        self._target: list[nn.Module] = []
         self.average = frozen_copy(net)
         if isinstance(objective, RecordsActivations):
             objective.record_activations(net)
@@ -118,6 +120,36 @@ class GenerativeModel(Trainable):
         """
         raise NotImplementedError(f"{type(self).__name__} has no validation")
 
+    @property
+    def target_net(self) -> nn.Module:
+        """The moving average that gives an objective its targets.
+
+        It is :attr:`average`, or during training an average of its own, if the objective has one.
+        """
+        return self._target[0] if self._target else self.average
+
+    def start_target(self, weights: Mapping[str, Tensor] | None = None) -> None:
+        """Give the objective's targets a moving average of their own, if it asks for one.
+
+        Nothing happens if its decay is always that of the average that generates samples.
+
+        Args:
+            weights: Weights of an earlier part of the run; by default those of :attr:`average`.
+        """
+        self._target = []
+        decays = {self.objective.target_decay(progress) for progress in (0.0, 1.0)}
+        if decays in ({None}, {self.recipe.ema}):
+            return
+        self._target = [frozen_copy(self.average)]
+        if weights is not None:
+            self._target[0].load_state_dict(weights)
+
+    def update_target(self, progress: float) -> None:
+        """Update the moving average that only gives targets, if there is one."""
+        decay = self.objective.target_decay(progress)
+        if self._target and decay is not None:
+            ema_update(self._target[0], self.net, decay)
+
     def load_teacher(self) -> "GenerativeModel":
         """Load and freeze the recipe's teacher; training calls this when it starts.
 
@@ -161,3 +193,23 @@ class GenerativeModel(Trainable):
                 f"teacher: {self.recipe.teacher} has another network: {reason}"
             ) from None
         self.average.load_state_dict(zero_interval_embedding(self.net).state_dict())
+
+
+def check_teacher(objective: Objective, recipe: Recipe) -> None:
+    """Check that a teacher has an effect, and that an objective that needs one has it.
+
+    Raises:
+        InputError: If the objective ignores the teacher, or lacks it.
+    """
+    use, name = objective.teacher_use(), type(objective).__name__
+    if recipe.teacher is not None and use == "none" and not recipe.from_teacher:
+        raise InputError(
+            f"recipe.teacher: {name} learns from data and would ignore it: remove it, set "
+            "recipe.from_teacher to start from its weights, or name an objective that distills, "
+            "such as SplitMeanFlow or ConsistencyDistillation"
+        )
+    if recipe.teacher is None and use == "required":
+        raise InputError(
+            f"recipe.teacher: {name} distills a teacher, and none was given: name "
+            "the folder of a trained model"
+        )

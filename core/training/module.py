@@ -12,10 +12,14 @@ from oneleap.core.errors import InputError
 from oneleap.core.hub.pretrained import Pretrained
 from oneleap.core.training.compile import compiled
 from oneleap.core.training.ema import ema_update
-from oneleap.core.training.model import SCORE, GenerativeModel
-from oneleap.core.training.optim import build_optimizer
+from oneleap.core.training.finite import FiniteGuard
+from oneleap.core.training.model import SCORE, GenerativeModel, check_teacher
+from oneleap.core.training.optim import RunLength, build_optimizer, run_length
 from oneleap.core.training.seed import Step
 from oneleap.core.types import Draw, Loss
+
+TARGET = "target_average"
+"""Name in a checkpoint of the weights of the average that only gives targets."""
 
 PREFIX = "model."
 """Prefix of the names of a model's weights inside the Lightning module."""
@@ -33,17 +37,26 @@ class TrainingModule(L.LightningModule):
     def __init__(self, model: GenerativeModel) -> None:
         super().__init__()
         self.model = model
-        self._total_steps = 1
+        self.guard = FiniteGuard()
+        self._length = RunLength(1)
+        self._last_logs: tuple[int, Mapping[str, Tensor]] = 0, {}
         self._loss: Callable[[Any, Draw], Loss] = model.loss
+        self._saved_target: dict[str, Tensor] | None = None
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Save the weights under the model's own names, without the prefix of this module."""
+        """Save the weights under the model's own names, without the prefix of this module.
+
+        The average that only gives targets is no part of the model; it is saved beside it.
+        """
+        if self.model.target_net is not self.model.average:
+            checkpoint[TARGET] = self.model.target_net.state_dict()
         checkpoint["state_dict"] = {
             name.removeprefix(PREFIX): weight for name, weight in checkpoint["state_dict"].items()
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Load weights that were saved under the model's own names, or with the prefix."""
+        self._saved_target = checkpoint.get(TARGET)
         checkpoint["state_dict"] = {
             name if name.startswith(PREFIX) else PREFIX + name: weight
             for name, weight in checkpoint["state_dict"].items()
@@ -56,7 +69,7 @@ class TrainingModule(L.LightningModule):
             seed=self.model.recipe.seed,
             batch=self._batches,
             gradient_step=self.global_step,
-            progress=min(1.0, self.global_step / self._total_steps),
+            progress=self._length.progress(self.global_step),
             rank=self.global_rank,
             device=self.device,
         )
@@ -74,9 +87,11 @@ class TrainingModule(L.LightningModule):
         """Load the teacher and compile, once the weights are on their device.
 
         Raises:
-            InputError: If gradients are scaled and to be clipped, or the teacher cannot be loaded.
+            InputError: If gradients are scaled and to be clipped, the teacher cannot be loaded, the
+                objective cannot use it or lacks one, or nothing ends the training.
         """
         recipe = self.model.recipe
+        check_teacher(self.model.objective, recipe)
         if self.trainer.precision == "16-mixed" and recipe.optimizer.clip is not None:
             raise InputError(
                 "trainer.precision: 16-mixed scales gradients, so model.recipe.optimizer.clip "
@@ -84,14 +99,20 @@ class TrainingModule(L.LightningModule):
             )
         if recipe.teacher is not None:
             self.model.load_teacher()
-        self._total_steps = max(1, int(self.trainer.estimated_stepping_batches))
+        self._length = run_length(self.trainer)
         if recipe.compile:
             self._loss = compiled(self.model.loss)
 
     def on_train_start(self) -> None:
-        """Copy the teacher's weights if asked, unless the run is resumed."""
+        """Copy the teacher's weights if asked, unless the run is resumed; start the targets.
+
+        A run that began without an average for targets alone goes on without it.
+        """
         if self.global_step == 0:
             self.model.start_from_teacher()
+            self.model.start_target()
+        elif self._saved_target is not None:
+            self.model.start_target(self._saved_target)
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor | None:
         """Compute the mean loss of one batch."""
@@ -99,20 +120,35 @@ class TrainingModule(L.LightningModule):
         batch = model.prepare(batch, step)
         draw = model.objective.draw(model.data(batch), step.generator(), step.progress)
         loss = self._loss(batch, draw)
-        self.log_training({"loss": loss.per_sample.detach().mean(), **loss.logs})
+        self.guard.watch(self, {"loss": loss.per_sample}, step.gradient_step, step.batch)
+        logs = {"loss": loss.per_sample.detach().mean(), **loss.logs}
+        self.log_training(logs, step.gradient_step)
         return loss.per_sample.mean()
 
-    def log_training(self, logs: Mapping[str, Tensor]) -> None:
-        """Log under ``train/`` on the trainer's logging steps; other steps cost nothing."""
-        every: int = vars(self.trainer)["log_every_n_steps"]
-        if (self.global_step + 1) % every == 0:
+    def log_training(self, logs: Mapping[str, Tensor], step: int) -> None:
+        """Log under ``train/`` on the trainer's logging steps; other steps cost nothing.
+
+        Args:
+            logs: Detached scalars by name.
+            step: Gradient step that they belong to, from 0.
+        """
+        if _logs_at(self.trainer, step):
             self.log_dict({f"train/{name}": value.detach() for name, value in logs.items()})
+        self._last_logs = step, logs
+
+    def on_train_end(self) -> None:
+        """Check the losses that are left, and log the last step if it was not logged."""
+        self.guard.check(self)
+        step, logs = self._last_logs
+        if logs and not _logs_at(self.trainer, step):
+            for logger in self.trainer.loggers:
+                logger.log_metrics({f"train/{name}": float(x) for name, x in logs.items()}, step)
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Build fused AdamW and its schedule."""
         return build_optimizer(
             (self.model.recipe.optimizer, self.model.net.parameters()),
-            total_steps=int(self.trainer.estimated_stepping_batches),
+            total_steps=run_length(self.trainer),
         )
 
     def configure_gradient_clipping(
@@ -125,10 +161,12 @@ class TrainingModule(L.LightningModule):
         self.model.recipe.optimizer.clip_(self.model.net.parameters())
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
-        """Take one optimizer step, then update the moving average."""
-        step = self.global_step  # Lightning counts the step when the call below returns
+        """Take one optimizer step, then update the moving averages."""
+        # Lightning counts the step when the call below returns
+        step, progress = self.global_step, self.step.progress
         super().optimizer_step(*args, **kwargs)
         ema_update(self.model.average, self.model.net, self.model.recipe.ema, step)
+        self.model.update_target(progress)
 
 
 class ValidatingModule(TrainingModule):
@@ -150,7 +188,15 @@ class ValidatingModule(TrainingModule):
         result = self.model.validate(batch, step)
         for name, value in result.figures.items():
             logger = None if name != SCORE else False
-            self.log(name, value, on_epoch=True, batch_size=result.rows, logger=logger)
+            self.log(
+                name, value, on_epoch=True, batch_size=result.rows, logger=logger, sync_dist=True
+            )
+
+
+def _logs_at(trainer: L.Trainer, step: int) -> bool:
+    """Return whether the trainer logs a step, counted from 0."""
+    every: int = vars(trainer)["log_every_n_steps"]
+    return every > 0 and (step + 1) % every == 0
 
 
 def trained_model(module: L.LightningModule) -> Pretrained | None:

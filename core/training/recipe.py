@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from oneleap.core.errors import InputError
+from oneleap.core.errors import InputError, require_decay
 from oneleap.core.training.ema import PowerEMA
 from oneleap.core.training.optim import AdamConfig
 
@@ -37,5 +37,5 @@ class Recipe:
         """
         if self.from_teacher and self.teacher is None:
             raise InputError("from_teacher: no teacher is set")
-        if isinstance(self.ema, float | int) and not 0 <= self.ema < 1:
-            raise InputError(f"ema: {self.ema} is not in [0, 1)")
+        if isinstance(self.ema, float | int):
+            require_decay("ema", self.ema)

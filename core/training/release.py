@@ -10,6 +10,7 @@ from torch import nn
 from oneleap.core.files import atomic_write
 from oneleap.core.hub.config import to_config
 from oneleap.core.hub.pretrained import CONFIG, SLIM, WEIGHTS, Pretrained, load_pretrained
+from oneleap.core.training.finite import require_finite_weights
 from oneleap.core.training.model import GenerativeModel
 
 
@@ -23,9 +24,13 @@ def save_release(model: Pretrained, folder: str | os.PathLike[str], *, half: boo
         model: Model to save.
         folder: Folder to write to.
         half: Whether to store the weights with 16 bits.
+
+    Raises:
+        InputError: If a weight is NaN or infinite.
     """
     assert isinstance(model, nn.Module)
     folder = Path(folder)
+    require_finite_weights(model, str(folder))
     config = to_config(model) | {SLIM: True}
     if isinstance(model, GenerativeModel):
         recipe = config["init_args"]["recipe"]["init_args"]

@@ -13,10 +13,13 @@ Every command accepts a run folder, a model folder, or a packed folder of severa
 """
 
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import yaml
@@ -88,8 +91,10 @@ def find_model(path: Path, part: str | None = None) -> ModelPath:
     if packed:
         return ModelPath(packed[0], None)
     if (path / CONFIG).is_file() or (path / LAST).is_file():
+        config, run = quote(str(path / CONFIG)), quote(str(path))
         raise InputError(
-            f"{path} has no model yet: finish it with oneleap fit ... --run {path} --ckpt_path last"
+            f"{path} has no model yet: finish it with oneleap fit --config {config} --run {run} "
+            "--ckpt_path last"
         )
     raise InputError(f"{path} holds no model: {MODEL_CONFIG} is missing")
 
@@ -106,10 +111,81 @@ def newest_run(runs: Path) -> Path:
     return found[-1]
 
 
-def unused_folder(folder: Path) -> Path:
-    """Return the folder, or the first of ``folder-2``, ``folder-3`` ... that does not exist."""
-    names = (folder if n == 1 else folder.with_name(f"{folder.name}-{n}") for n in count(1))
-    return next(name for name in names if not name.exists())
+@contextmanager
+def claimed_folder(folder: Path, *, fresh: bool = False) -> Iterator[Path]:
+    """Reserve a folder for this process until the block ends.
+
+    Two processes never have the same folder, even if they ask at the same time. A folder that is
+    still empty at the end is removed, with those of its parents that were created for it.
+
+    Args:
+        folder: Folder to reserve; it is created.
+        fresh: Whether to take the first of ``folder``, ``folder-2``, ``folder-3`` ... that does not
+            exist.
+
+    Yields:
+        The folder.
+
+    Raises:
+        InputError: If another process has the folder.
+    """
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    if fresh:
+        name = _create_unused(folder)
+        made = [name, *(path for path in made if path != folder)]
+    else:
+        name = folder
+        name.mkdir(parents=True, exist_ok=True)
+    try:
+        with _locked(name):
+            yield name
+    finally:
+        with suppress(OSError):  # not empty
+            for path in made:
+                path.rmdir()
+
+
+def _create_unused(folder: Path) -> Path:
+    """Create the folder, or the first of ``folder-2``, ``folder-3`` ... that does not exist."""
+    for n in count(1):
+        name = folder if n == 1 else folder.with_name(f"{folder.name}-{n}")
+        while True:
+            name.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                name.mkdir()
+            except FileExistsError:
+                break
+            except FileNotFoundError:  # another process has just removed the empty parent
+                continue
+            return name
+    raise AssertionError
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Lock a folder; the system frees the lock when the process ends, however it ends.
+
+    Raises:
+        InputError: If another process has locked it.
+    """
+    try:
+        import fcntl
+    except ModuleNotFoundError:  # Windows
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # a network disk without locks
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise InputError(
+                    f"{folder} is in use by another process: wait for its end, or name another "
+                    "folder"
+                ) from None
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def read_run_config(run: Path) -> dict[str, Any]:

@@ -64,8 +64,12 @@ class Mel:
     def __post_init__(self) -> None:
         """Check all fields."""
         for name in ("sample_rate", "n_fft", "hop", "window", "n_mels", "floor", "std"):
-            if getattr(self, name) <= 0:
-                raise InputError(f"mel: {name} must be positive, not {getattr(self, name)}")
+            if not 0 < getattr(self, name) < math.inf:
+                raise InputError(
+                    f"mel: {name} must be positive and finite, not {getattr(self, name)}"
+                )
+        if not math.isfinite(self.mean):
+            raise InputError(f"mel: mean must be finite, not {self.mean}")
         if not self.hop <= self.window <= self.n_fft or (self.n_fft - self.hop) % 2:
             raise InputError(
                 f"mel: needs hop {self.hop} <= window {self.window} <= n_fft {self.n_fft}, and "
@@ -123,10 +127,18 @@ def log_mel(wave: Float[Tensor, "b n"], mel: Mel) -> Float[Tensor, "b mels frame
     return (log - mel.mean) / mel.std
 
 
+LOUDEST = 1e9
+"""Magnitudes above this one are cut, so that their squares and sums stay finite."""
+
+
 def magnitudes(features: Float[Tensor, "b mels frames"], mel: Mel) -> Float[Tensor, "b mels n"]:
-    """Band magnitudes of a normalized log-mel spectrogram."""
+    """Band magnitudes of a normalized log-mel spectrogram, at most :data:`LOUDEST`.
+
+    A full-scale tone is a million times below that.
+    """
     log = features * mel.std + mel.mean
-    return (log * math.log(10) if mel.log_base == "10" else log).exp()
+    log = log * math.log(10) if mel.log_base == "10" else log
+    return log.clamp(max=math.log(LOUDEST)).exp()
 
 
 @lru_cache(maxsize=32)

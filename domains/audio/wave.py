@@ -107,12 +107,12 @@ def write_wave(path: str | os.PathLike[str], wave: Wave) -> None:
 
 
 def find_audio_files(folder: str | os.PathLike[str]) -> list[Path]:
-    """List all sound files below a folder in sorted order.
+    """List all sound files below a folder in sorted order; ``~`` is the home folder.
 
     Raises:
         InputError: The folder does not exist or holds no sound files.
     """
-    folder = Path(folder)
+    folder = Path(folder).expanduser()
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder")
     found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)

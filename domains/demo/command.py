@@ -28,25 +28,33 @@ def demo(
         bc_steps: Gradient steps of behavior cloning.
         ofql_steps: Gradient steps of OFQL.
         episodes: Episodes of each evaluation at the end.
-        seed: Seed of the policies.
+        seed: Seed of everything.
         score: Score with lyrics to sing.
 
     Raises:
-        InputError: If there is no such score.
+        InputError: If there is no such score, or another process uses the folder.
     """
     if not score.is_file():
         raise InputError(f"score: {score}: no such file")
+    from oneleap.core.training.run import claimed_folder
+
+    with claimed_folder(run):
+        _write_report(run, (collect_steps, bc_steps, ofql_steps, episodes, seed), score)
+
+
+def _write_report(run: Path, settings: tuple[int, int, int, int, int], score: Path) -> None:
+    """Make all parts, and write the page; see :func:`demo`."""
     from rich.console import Console
 
+    from oneleap.core.cli.advice import next_line
     from oneleap.core.report import Section, Text, write_page
     from oneleap.domains.demo.parts import costs, music_part, song_part, voice_part
     from oneleap.domains.demo.policy import policy_part
 
-    console, start = Console(), time.monotonic()
-    settings = (collect_steps, bc_steps, ofql_steps, episodes, seed)
+    console, start, seed = Console(), time.monotonic(), settings[-1]
     parts = [policy_part(run, *settings)]
     console.print("\nvoice, song and music")
-    parts += [voice_part(run), song_part(score, run), music_part(run)]
+    parts += [voice_part(run, seed), song_part(score, run, seed), music_part(run, seed)]
     minutes = (time.monotonic() - start) / 60
     about = Text(
         "A policy that was trained just now, and a voice, a singer and a composer that ship with "
@@ -57,4 +65,4 @@ def demo(
     sections = [Section("What this is", [about]), costs(parts), *(p.section for p in parts)]
     write_page(page, "One network call from noise to a result", sections)
     console.print(f"report: {page} ({minutes:.1f} minutes in all)")
-    console.print("next: oneleap speak 'Hello.' -o hello.wav")
+    print(next_line("speak", "Hello.", "-o", "hello.wav"))

@@ -44,16 +44,17 @@ def timed(function: Callable[[], T]) -> tuple[T, float]:
     return result, 1e3 * (time.perf_counter() - start)
 
 
-def voice_part(folder: Path) -> Part:
+def voice_part(folder: Path, seed: int = 0) -> Part:
     """Speak a sentence.
 
     Args:
         folder: Folder for the sound file.
+        seed: Seed of the noise.
     """
     from oneleap.domains.speech import Voice
 
     voice = Voice.load()
-    wave, ms = timed(lambda: voice.speak(SENTENCE))
+    wave, ms = timed(lambda: voice.speak(SENTENCE, seed=seed))
     mel = voice.acoustic.spec.mel
     text = (
         f"“{SENTENCE}” The acoustic model and the vocoder are called once each: "
@@ -64,18 +65,19 @@ def voice_part(folder: Path) -> Part:
     return Part(Section("A voice", parts), [row])
 
 
-def song_part(score: Path, folder: Path) -> Part:
+def song_part(score: Path, folder: Path, seed: int = 0) -> Part:
     """Sing a score.
 
     Args:
         score: MusicXML file with lyrics.
         folder: Folder for the sound file.
+        seed: Seed of the noise.
     """
     from oneleap.domains.audio.pitch import estimate_f0
     from oneleap.domains.singing import Singer, read_segments
 
     singer, segments = Singer.load(), read_segments(score)
-    wave, ms = timed(lambda: singer.sing(segments))
+    wave, ms = timed(lambda: singer.sing(segments, seed=seed))
     seconds, hertz = score_pitch(segments)
     mel = singer.acoustic.spec.mel
     f0 = estimate_f0(wave, mel)
@@ -110,11 +112,12 @@ def score_pitch(segments: "Sequence[Segment]") -> tuple[list[float], list[float]
     return times, hertz
 
 
-def music_part(folder: Path) -> Part:
+def music_part(folder: Path, seed: int = 0) -> Part:
     """Compose six seconds whose loudness rises.
 
     Args:
         folder: Folder for the sound file and the plot.
+        seed: Seed of the noise.
     """
     from oneleap.domains.music import (
         Composer,
@@ -128,7 +131,7 @@ def music_part(folder: Path) -> Part:
     start = time.perf_counter()
     request = CompositionRequest(seconds=6.0, intensity="rise")
     settings = GenerationSettings()
-    piece = Session(composer, request, settings, seed=0).compose()
+    piece = Session(composer, request, settings, seed=seed).compose()
     ms = 1e3 * (time.perf_counter() - start)
     clip = piece.clips[0]
     plot = folder / "music.png"

@@ -40,7 +40,8 @@ def policy_part(
     data = run / f"umaze-{collect_steps}-{seed}"
     if not data.exists():
         pointmaze("umaze", collect_steps, seed, out=data)
-    common = [f"--data.path={data}", f"--model.recipe.seed={seed}", f"--data.seed={seed}"]
+    # One device: with several, Lightning would start this whole command once for each.
+    common = ["--trainer.devices=1", f"--data.path={data}", f"--seed={seed}"]
     trainings = {
         "BC flow, 10 calls": ("rl/bc-flow_pointmaze-umaze", "bc-flow", bc_steps),
         "OFQL, 1 call": ("rl/ofql_pointmaze-umaze", "ofql", ofql_steps),

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from oneleap.domains.music.controls.edits import Loop as Loop
     from oneleap.domains.music.controls.edits import Outpaint as Outpaint
     from oneleap.domains.music.controls.edits import Seam as Seam
+    from oneleap.domains.music.controls.edits import SeamLevel as SeamLevel
     from oneleap.domains.music.controls.melody import melody_target as melody_target
     from oneleap.domains.music.controls.musicnn import Tagger as Tagger
     from oneleap.domains.music.controls.tagging import TargetTags as TargetTags
@@ -77,6 +78,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "Outpaint": "controls.edits",
         "PlotData": "controls.base",
         "Seam": "controls.edits",
+        "SeamLevel": "controls.edits",
         "Session": "composer.session",
         "Spec": "spec",
         "Structure": "controls.timbre",

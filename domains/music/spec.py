@@ -1,5 +1,6 @@
 """What a music model knows about its training data, and the type of a training batch."""
 
+import math
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -62,8 +63,10 @@ class Spec:
                 raise InputError(
                     f"{name}: expected 1 or {self.mel.n_mels} numbers (one per band), got {count}"
                 )
-        if min(self.std) <= 0:
-            raise InputError("std: a band that never changes cannot be normalized")
+        if not all(0 < std < math.inf for std in self.std):
+            raise InputError("std: must be positive and finite; a band that never changes has none")
+        if not all(map(math.isfinite, self.mean)):
+            raise InputError("mean: must be finite")
 
 
 class MusicBatch(NamedTuple):

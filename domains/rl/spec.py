@@ -20,6 +20,8 @@ class Spec:
         task: Environment to evaluate in; ``None`` if it is unknown.
         image: Height, width and number of channels if observations are flattened images, else
             ``None``.
+        obs_keys: Entries of dictionary observations that form an observation, in order; empty if
+            the data have vectors.
     """
 
     obs_dim: int
@@ -30,3 +32,4 @@ class Spec:
     act_high: tuple[float, ...]
     task: Task | None = None
     image: tuple[int, int, int] | None = None
+    obs_keys: tuple[str, ...] = ()

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from oneleap.domains.robot.data.scaling import NoScaling as NoScaling
     from oneleap.domains.robot.data.scaling import ZScore as ZScore
     from oneleap.domains.robot.envs.robosuite import RobotEnv as RobotEnv
+    from oneleap.domains.robot.envs.robosuite import disable_opengl as disable_opengl
     from oneleap.domains.robot.envs.robosuite import enable_opengl as enable_opengl
     from oneleap.domains.robot.envs.task import Task as Task
     from oneleap.domains.robot.evaluation.rank import effective_rank as effective_rank
@@ -44,6 +45,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "UNetHead": "models.nets",
         "VisionConfig": "models.nets",
         "ZScore": "data.scaling",
+        "disable_opengl": "envs.robosuite",
         "effective_rank": "evaluation.rank",
         "enable_opengl": "envs.robosuite",
         "write_demos": "data.robomimic_write",

@@ -19,7 +19,8 @@ class Spec:
         obs_shift: Offset subtracted from the observation of one step, one number per dimension.
         obs_scale: Divisor of the shifted observation.
         act_shift: Offset subtracted from an action.
-        act_scale: Divisor of the shifted action; the network works on about [-1, 1].
+        act_scale: Divisor of the shifted action; the network works on about [-1, 1]. It is 0 where
+            the action is constant: generated actions are multiplied by it, and become the offset.
         cameras: Keys of the images, for example ``agentview_image``.
         image_size: Height and width of the images in pixels; 0 without images.
         absolute: Whether actions are gripper poses in the world frame instead of offsets from the

@@ -5,11 +5,12 @@ import shlex
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import lightning as L
 import pytest
 import torch
+from lightning.pytorch.loggers import Logger
 from torch import Tensor, nn
 
 from oneleap.core.errors import InputError
@@ -44,6 +45,33 @@ class Endless:
     def __iter__(self) -> Iterator[Tensor]:
         while True:
             yield torch.ones(8, 3)
+
+
+class WandbLogger(Logger):
+    """Stands for Lightning's logger of that name, and keeps what it is given."""
+
+    made: ClassVar[list["WandbLogger"]] = []
+
+    def __init__(self, project: str = "p", id: str | None = None, save_dir: str = ".") -> None:
+        super().__init__()
+        self.project, self.id, self.folder = project, id, save_dir
+        self.settings: list[dict[str, Any]] = []
+        self.steps: list[int | None] = []
+        self.made.append(self)
+
+    @property
+    def name(self) -> str:
+        return self.project
+
+    @property
+    def version(self) -> str | None:
+        return self.id
+
+    def log_hyperparams(self, params: dict[str, Any]) -> None:
+        self.settings.append(params)
+
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        self.steps.append(step)
 
 
 class Noise(L.LightningDataModule):

@@ -37,7 +37,7 @@ class Toy(GenerativeModel):
         return TrainingBatch(
             field=Conditioned(net or self.net, cond),
             x=self.data(batch),
-            target=Conditioned(self.average, cond),
+            target=Conditioned(self.target_net, cond),
             teacher=self.teacher_field(batch),
         )
 

@@ -1,6 +1,7 @@
 """The smallest demonstrations that the code accepts."""
 
 import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -57,3 +58,32 @@ def demonstrations(
     episodes = [demonstration(n, seed, images) for seed, n in enumerate(lengths)]
     write_demos(path, ENV_ARGS, episodes, valid=1 / len(lengths))
     return episodes
+
+
+def robot_file(
+    path: Path,
+    env_args: object = None,
+    lengths: tuple[int, ...] = (12, 9, 15),
+    actions: Mapping[str, Callable[[int], np.ndarray]] | None = None,
+) -> None:
+    """A file as real robots and other simulators write it: no masks, states or rewards.
+
+    Args:
+        path: File to write.
+        env_args: Attribute of the data; ``None`` leaves it out.
+        lengths: Number of steps of each demonstration.
+        actions: Data sets of actions, functions of the number of steps; by default three columns.
+    """
+    import h5py
+
+    g = np.random.default_rng(0)
+    made = actions or {"actions": lambda n: g.uniform(-1, 1, (n, 3)).astype(np.float32)}
+    with h5py.File(path, "w") as file:
+        data = file.create_group("data")
+        if env_args is not None:
+            data.attrs["env_args"] = env_args
+        for k, n in enumerate(lengths):
+            for name, make in made.items():
+                data[f"demo_{k}/{name}"] = make(n)
+            data[f"demo_{k}/obs/hand"] = g.normal(size=(n, 3))
+            data[f"demo_{k}/obs/object"] = g.normal(size=(n, 2))

@@ -6,7 +6,11 @@ from oneleap.core.errors import InputError
 
 
 def evaluate(
-    run: Path, data: Path | None = None, limit: int = 50, json: Path | None = None
+    run: Path,
+    data: Path | None = None,
+    limit: int = 50,
+    seed: int = 0,
+    json: Path | None = None,
 ) -> None:
     """Evaluate a vocoder by copy synthesis of recordings.
 
@@ -20,6 +24,7 @@ def evaluate(
         run: Folder of a run, of a vocoder, or of a packed voice; evaluation.json is written there.
         data: Folder of sound files; by default the validation recordings of the run.
         limit: Largest number of recordings.
+        seed: Seed of Griffin-Lim's initial phases.
         json: Also write the figures to this file as a JSON object.
 
     Raises:
@@ -40,6 +45,6 @@ def evaluate(
     vocoder = load_pretrained(path.model)
     if not isinstance(vocoder, Vocos):
         raise InputError(f"{path.model} holds a {type(vocoder).__name__}, not a Vocos")
-    found = copy_synthesis(vocoder, recordings(path, vocoder, data, limit))
+    found = copy_synthesis(vocoder, recordings(path, vocoder, data, limit), seed)
     print_table(found)
     path.write_evaluation(found, json)

@@ -1,5 +1,6 @@
 """Data module of random segments of recordings, for the training of a vocoder."""
 
+import math
 from functools import cached_property
 
 import lightning as L
@@ -12,11 +13,16 @@ from torch import Tensor
 from oneleap.core.errors import InputError
 from oneleap.core.training.loaders import Endless, FixedBatches, validation_split
 from oneleap.core.training.seed import batch_generator
+from oneleap.domains.audio.data.pages import SOUNDS, refers_to
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.audio.wave import SILENCE, find_audio_files, read_wave
 
 VALIDATION_S = 8
 """Longest part of a validation recording, in seconds."""
+
+
+MOST_DRAWS = 1000
+"""Mean number of segments that are drawn for one that is not silent, before giving up."""
 
 
 class AudioData(L.LightningDataModule):
@@ -51,6 +57,8 @@ class AudioData(L.LightningDataModule):
             raise InputError(f"batch_size: {batch_size} is not positive")
         if not 0 < validation < 1:
             raise InputError(f"validation: must be between 0 and 1, not {validation}")
+        if not -math.inf < gain_db[0] <= gain_db[1] < math.inf:
+            raise InputError(f"gain_db: must be two finite numbers, the lower first, not {gain_db}")
         if seconds * mel.frame_rate < 1:
             raise InputError(f"seconds: {seconds} is less than a frame")
         self.path, self.mel, self.seconds = tuple(path), mel, seconds
@@ -69,6 +77,7 @@ class AudioData(L.LightningDataModule):
         return max(1, round(self.seconds * self.mel.frame_rate)) * self.mel.hop
 
     @cached_property
+    @refers_to(SOUNDS)
     def clips(self) -> tuple[list[NDArray[np.int16]], list[NDArray[np.int16]]]:
         """Recordings for training and for validation.
 
@@ -96,11 +105,14 @@ class AudioData(L.LightningDataModule):
         if self.trainer is not None:
             self._device = self.trainer.strategy.root_device
 
+    @refers_to(SOUNDS)
     def batch(self, generator: torch.Generator) -> Float[Tensor, "b n"]:
         """Draw segments at random positions; silent ones are drawn again."""
         rows = list[Tensor]()
         low, high = self.gain_db
-        while len(rows) < self.batch_size:
+        for _ in range(self.batch_size * MOST_DRAWS):
+            if len(rows) == self.batch_size:
+                break
             u = torch.rand(2, generator=generator, dtype=torch.float64).tolist()
             at = int(u[0] * self._ends[-1])
             which = int(np.searchsorted(self._ends, at, side="right"))
@@ -110,6 +122,7 @@ class AudioData(L.LightningDataModule):
             if segment.abs().max() >= SILENCE:
                 gain = 10 ** ((low + (high - low) * u[1]) / 20)
                 rows.append(torch.nn.functional.pad(segment * gain, (0, n - len(segment))))
+        require_sound(len(rows), self.batch_size, self.path)
         return torch.stack(rows).clamp(-1, 1).to(self._device)
 
     def train_dataloader(self) -> Endless[Float[Tensor, "b n"]]:
@@ -125,6 +138,19 @@ class AudioData(L.LightningDataModule):
                 for clip in self.clips[1]
                 if len(clip) >= self.mel.n_fft
             ]
+        )
+
+
+def require_sound(found: int, wanted: int, path: tuple[str, ...]) -> None:
+    """Check that enough segments with sound were drawn.
+
+    Raises:
+        InputError: There were fewer than wanted, because the recordings are almost all silent.
+    """
+    if found < wanted:
+        raise InputError(
+            f"{', '.join(path)}: almost all of the recordings is silent (peak below {SILENCE:g} of "
+            "full scale): cut the silence, or amplify them"
         )
 
 

@@ -11,11 +11,14 @@ from torch import Tensor
 from oneleap.core.errors import InputError
 from oneleap.core.training.loaders import FixedBatches, validation_split
 from oneleap.domains.audio.data.datamodule import (
+    MOST_DRAWS,
     VALIDATION_S,
     AudioData,
+    require_sound,
     to_int16,
     whole_frames,
 )
+from oneleap.domains.audio.data.pages import SOUNDS, refers_to
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.audio.pitch import interpolate_unvoiced, load_f0
 from oneleap.domains.audio.wave import SILENCE, find_audio_files, read_wave
@@ -77,6 +80,7 @@ class PitchedAudioData(AudioData):
         self.lowest_hz, self.highest_hz, self.cache = lowest_hz, highest_hz, cache
 
     @cached_property
+    @refers_to(SOUNDS)
     def pitched_clips(self) -> tuple[list[PitchedClip], list[PitchedClip]]:
         """Recordings of whole frames for training and for validation, one row each.
 
@@ -99,13 +103,16 @@ class PitchedAudioData(AudioData):
             both[i in held_out].append(PitchedClip(clip, pitch.unsqueeze(0)))
         return both
 
+    @refers_to(SOUNDS)
     def segments(self, generator: torch.Generator) -> PitchedClip:
         """Draw segments that begin at random frames; silent ones are drawn again."""
         rows = list[PitchedClip]()
         train, frames = self.pitched_clips[0], self.segment_samples // self.mel.hop
         ends = np.cumsum([row.f0.shape[1] for row in train])
         low, high = self.gain_db
-        while len(rows) < self.batch_size:
+        for _ in range(self.batch_size * MOST_DRAWS):
+            if len(rows) == self.batch_size:
+                break
             u = torch.rand(2, generator=generator, dtype=torch.float64).tolist()
             at = int(u[0] * ends[-1])
             row = train[int(np.searchsorted(ends, at, side="right"))]
@@ -119,6 +126,7 @@ class PitchedAudioData(AudioData):
                 rows.append(
                     PitchedClip(pad(wave * gain, (0, short * self.mel.hop)), pad(pitch, (0, short)))
                 )
+        require_sound(len(rows), self.batch_size, self.path)
         wave, f0 = (torch.cat(parts).to(self._device) for parts in zip(*rows, strict=True))
         return PitchedClip(wave.clamp(-1, 1), f0)
 

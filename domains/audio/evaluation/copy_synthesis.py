@@ -57,18 +57,21 @@ def recordings(
     return [clip for clip in cut if len(clip) >= spec.n_fft][:limit]
 
 
-def copy_synthesis(vocoder: Vocos, clips: list[NDArray[np.int16]]) -> dict[str, float]:
+def copy_synthesis(
+    vocoder: Vocos, clips: list[NDArray[np.int16]], seed: int = 0
+) -> dict[str, float]:
     """Evaluate a vocoder, and Griffin-Lim for comparison, on recordings.
 
     Args:
         vocoder: The vocoder.
         clips: Recordings at 16 bits.
+        seed: Seed of Griffin-Lim's initial phases.
 
     Returns:
         Figures by name: ``METHOD_mel_l1``, ``METHOD_dnsmos`` and ``METHOD_rtf``.
     """
     spec = vocoder.spec
-    methods = {"vocoder": vocoder.eval(), "griffin_lim": GriffinLim(spec)}
+    methods = {"vocoder": vocoder.eval(), "griffin_lim": GriffinLim(spec, seed=seed)}
     sums = {f"{name}_{figure}": 0.0 for name in methods for figure in ("mel_l1", "dnsmos", "ms")}
     sums |= {"recordings_dnsmos": 0.0, "seconds": 0.0}
     for clip in track(clips, "evaluating", console=Console(stderr=True)):

@@ -7,13 +7,15 @@ from typing import Any, Literal
 import lightning as L
 import torch
 from jaxtyping import Float
+from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from oneleap.core.hub.pretrained import WEIGHTS, Pretrained, load_weights
 from oneleap.core.training.ema import ema_update, frozen_copy
-from oneleap.core.training.optim import AdamConfig, build_optimizer
+from oneleap.core.training.finite import FiniteGuard
+from oneleap.core.training.optim import AdamConfig, build_optimizer, run_length
 from oneleap.domains.audio.mel import Mel, check_compatible, log_mel
 from oneleap.domains.audio.vocoders.discriminators import (
     Discriminator,
@@ -92,6 +94,7 @@ class VocoderTraining(Pretrained, L.LightningModule):
         init_from: str | None = None,
     ) -> None:
         super().__init__()
+        self.guard = FiniteGuard()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.vocoder = self.build(spec, width, hidden, depth)
@@ -128,9 +131,19 @@ class VocoderTraining(Pretrained, L.LightningModule):
         """
         return Vocos(spec, width, hidden, depth)
 
+    def next_step(self, run: str) -> tuple[str, ...] | None:
+        """See :meth:`oneleap.core.hub.pretrained.Pretrained.next_step`."""
+        return ("evaluate", run) if isinstance(self.vocoder, Vocos) else None
+
     def save_pretrained(self, folder: str | os.PathLike[str], *, card: str | None = None) -> None:
         """Save the averaged vocoder without the discriminators."""
         self.average.save_pretrained(folder, card=card)
+
+    def setup(self, stage: str) -> None:
+        """Let several processes train the vocoder before the discriminators, which then rest."""
+        strategy = self.trainer.strategy
+        if isinstance(strategy, DDPStrategy):
+            strategy._ddp_kwargs.setdefault("find_unused_parameters", True)
 
     def resynthesize(self, vocoder: nn.Module, batch: Any, step: int) -> tuple[Tensor, Tensor]:
         """Recorded samples, and samples that a vocoder makes of their spectrograms, (b, n) each.
@@ -149,7 +162,7 @@ class VocoderTraining(Pretrained, L.LightningModule):
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Loss of one batch of samples, whose length is a multiple of the hop."""
         loss, logs = self.wave_losses(*self.resynthesize(self.vocoder, batch, self.global_step))
-        self.log_losses(logs)
+        self.check_and_log(loss, logs)
         return loss
 
     def wave_losses(
@@ -164,8 +177,9 @@ class VocoderTraining(Pretrained, L.LightningModule):
             loss, logs = loss + adversarial, logs | more
         return loss, logs
 
-    def log_losses(self, logs: dict[str, Tensor]) -> None:
-        """Log the parts of the loss at the steps that the trainer logs."""
+    def check_and_log(self, loss: Tensor, logs: dict[str, Tensor]) -> None:
+        """Check that the loss is finite, and log its parts at the steps that the trainer logs."""
+        self.guard.watch(self, {"loss": loss})
         every: int = vars(self.trainer)["log_every_n_steps"]
         if (self.global_step + 1) % every == 0:
             self.log_dict({f"train/{name}": value.detach() for name, value in logs.items()})
@@ -194,8 +208,15 @@ class VocoderTraining(Pretrained, L.LightningModule):
         """Mel distance of recordings, whose length is a multiple of the hop."""
         real, fake = self.resynthesize(self.average, batch, batch_idx)
         distance = mel_distance(fake, real, self.spec)
-        self.log("val/mel", distance, on_epoch=True, batch_size=len(real))
-        self.log("eval/score", -distance, on_epoch=True, logger=False, batch_size=len(real))
+        self.log("val/mel", distance, on_epoch=True, batch_size=len(real), sync_dist=True)
+        self.log(
+            "eval/score",
+            -distance,
+            on_epoch=True,
+            logger=False,
+            batch_size=len(real),
+            sync_dist=True,
+        )
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """One optimizer with one parameter group for the vocoder and one for discriminators."""
@@ -203,7 +224,7 @@ class VocoderTraining(Pretrained, L.LightningModule):
         return build_optimizer(
             (self.optimizer, self.vocoder.parameters()),
             (self.discriminator_optimizer, discriminators),
-            total_steps=int(self.trainer.estimated_stepping_batches),
+            total_steps=run_length(self.trainer),
         )
 
     def configure_gradient_clipping(

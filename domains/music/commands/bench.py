@@ -6,7 +6,11 @@ from oneleap.core.errors import InputError
 
 
 def bench(
-    composer: str | None = None, steps: int = 70, calls: int = 5, json: Path | None = None
+    composer: str | None = None,
+    steps: int = 70,
+    calls: int = 5,
+    seed: int = 0,
+    json: Path | None = None,
 ) -> None:
     """Time the generation of a clip of six seconds under control, from the target to samples.
 
@@ -24,6 +28,7 @@ def bench(
         composer: Name or folder of a composer; the default is a shipped one, if there is any.
         steps: Number of optimizer steps.
         calls: Number of clips that are timed.
+        seed: Seed of the noise.
         json: Also write the figures to this file as a JSON object.
 
     Raises:
@@ -41,6 +46,6 @@ def bench(
     known = list(shipped_composers())
     chosen = composer if composer is not None else (known[0] if known else None)
     timed = untrained_composer() if chosen is None else Composer.load(chosen)
-    figures = measure_speed(timed, steps, calls)
+    figures = measure_speed(timed, steps, calls, seed)
     name = "untrained" if chosen is None else chosen
     print_measurements(f"Music, {name}, {torch.get_num_threads()} threads", figures, json)

@@ -223,6 +223,13 @@ def summary(piece: "Composition") -> str:
         text = ", ".join(found) or "no controls"
         lines.append(f"{where}{text}; {clip.decode_steps} decoding steps")
     if piece.seams is not None and piece.seams.flux:
-        highest = max(piece.seams.flux)
-        lines.append(f"seams: spectral flux up to {highest:.2f}, limit {piece.seams.limit:.2f} dB")
+        seams = piece.seams
+        text = f"seams: spectral flux up to {max(seams.flux):.2f}, limit {seams.limit:.2f} dB"
+        if seams.level:
+            text += f"; loudness jumps by up to {max(seams.level):.1f}"
+            text += f", limit {seams.level_limit:.1f} dB"
+        lines.append(text)
+        if seams.audible:
+            heard = ", ".join(str(k + 1) for k in seams.audible)
+            lines.append(f"seams: {heard} of {len(seams.flux)} can be heard: try another --seed")
     return "\n".join(lines)

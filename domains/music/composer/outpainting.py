@@ -9,6 +9,7 @@ from torch import Tensor
 
 from oneleap.core.errors import InputError
 from oneleap.domains.audio.mel import Mel
+from oneleap.domains.audio.vocoders.vocos import Vocos
 from oneleap.domains.music.composer.composer import Composer
 from oneleap.domains.music.composer.generation import (
     GeneratedClip,
@@ -18,7 +19,12 @@ from oneleap.domains.music.composer.generation import (
 )
 from oneleap.domains.music.composer.optimize import ProgressCallback
 from oneleap.domains.music.controls.base import Control, WeightedControl
-from oneleap.domains.music.controls.edits import Outpaint, Seam, crossfade
+from oneleap.domains.music.controls.edits import Outpaint, Seam, SeamLevel, crossfade
+from oneleap.domains.music.features.level import (
+    level_jumps,
+    levels_of_samples,
+    reach_of_jumps,
+)
 from oneleap.domains.music.features.spectral import smoothed_flux
 
 ControlsForFrames = Callable[[int, int], Sequence[Control | WeightedControl]]
@@ -63,7 +69,8 @@ def outpaint(
     Each clip starts with the last frames of the piece so far (:class:`Outpaint`) and is
     crossfaded into them. The overlap has between ``overlap`` and twice as many frames: it starts
     where the spectrum changes least. Where it ends, the spectrum must not jump (:class:`Seam`):
-    its flux stays below the upper quartile of the flux of the piece.
+    its flux stays below the upper quartile of the flux of the piece. Nor must the loudness of the
+    sound (:class:`SeamLevel`).
 
     Args:
         composer: The composer.
@@ -89,6 +96,7 @@ def outpaint(
             f"overlap: {overlap} frames do not fit a start of {mel.shape[2]} and clips of {clip}"
         )
     clips, seams = list[GeneratedClip](), list[tuple[int, int]]()
+    vocode = composer.vocode if isinstance(composer.vocoder, Vocos) else None
     seconds = clip / composer.spec.mel.frame_rate
     while mel.shape[2] < frames:
         flux = smoothed_flux(mel, composer.spec.mel)[0]
@@ -100,9 +108,10 @@ def outpaint(
         known = torch.arange(clip) < shared
         start = warm_start_noise(composer, given, known, noise, tags=tags)
         seam = Seam(composer.spec.mel, shared, float(flux.quantile(0.75)))
+        level = SeamLevel(composer.spec.mel, shared, vocode)
         generated = optimize_latent(
             composer,
-            [Outpaint(last_frames), seam, *controls(first, first + clip)],
+            [Outpaint(last_frames), seam, level, *controls(first, first + clip)],
             start,
             settings,
             tags=tags,
@@ -123,40 +132,62 @@ def _overlap_start(flux: Float[Tensor, "m"], n: int, overlap: int, clip: int) ->
     return low + int(within.argmin()) if len(within) else n - overlap
 
 
+LEAST_JUMP_DB = 6.0
+"""A jump of loudness up to this one never counts as audible, in dB."""
+
+
 @dataclass(frozen=True)
 class SeamReport:
-    """Spectral flux at the seams of a piece, and a limit from the rest of the piece.
+    """What can be heard at the seams of a piece, and limits from the rest of the piece.
 
     Attributes:
         flux: Mean spectral flux of each seam in dB.
         limit: 95th percentile of the mean flux over the piece in dB.
+        level: Jump of loudness of each seam in dB; empty if the sound was not given.
+        level_limit: 95th percentile of the jumps away from the seams, at least 6 dB.
     """
 
     flux: tuple[float, ...]
     limit: float
+    level: tuple[float, ...] = ()
+    level_limit: float = LEAST_JUMP_DB
 
     @property
     def audible(self) -> tuple[int, ...]:
-        """Indices of the seams whose flux is above the limit."""
-        return tuple(k for k, value in enumerate(self.flux) if value > self.limit)
+        """Indices of the seams whose flux or jump of loudness is above its limit."""
+        level = self.level or (0.0,) * len(self.flux)
+        return tuple(
+            k
+            for k, (flux, jump) in enumerate(zip(self.flux, level, strict=True))
+            if flux > self.limit or jump > self.level_limit
+        )
 
 
 def measure_seams(
-    mel: Float[Tensor, "1 mels n"], seams: Sequence[tuple[int, int]], spec: Mel
+    mel: Float[Tensor, "1 mels n"],
+    seams: Sequence[tuple[int, int]],
+    spec: Mel,
+    samples: Float[Tensor, "1 m"] | None = None,
 ) -> SeamReport:
-    """Measure the spectral flux at the edges of the overlaps.
+    """Measure the spectral flux and the loudness at the edges of the overlaps.
 
     A crossfade has two edges, where it starts and where it ends, and the spectrum can jump at
     both. The flux of a seam is the larger of the means over the five frames around its two edges.
     The limit is the 95th percentile of the means over any five consecutive frames.
 
+    The flux does not see a gap: it only counts what increases, and a slow end of a gap is no jump.
+    The loudness of the sound does, in windows of 50 ms, see
+    :func:`oneleap.domains.music.features.level.level_jumps`. It is measured in the middle and at
+    the end of the overlap, because its start sounds as it did before.
+
     Args:
         mel: Spectrogram of the piece.
         seams: Start and end frame of each overlap.
         spec: Mel format.
+        samples: Sound of the piece; without it only the flux is measured.
 
     Returns:
-        The flux of each seam, and the limit.
+        The flux and the jump of loudness of each seam, and their limits.
 
     Raises:
         InputError: If the piece is shorter than five frames.
@@ -167,4 +198,15 @@ def measure_seams(
     found = [
         max(float(means[min(max(0, edge - 2), len(means) - 1)]) for edge in seam) for seam in seams
     ]
-    return SeamReport(tuple(found), float(torch.quantile(means, 0.95)))
+    limit = float(torch.quantile(means, 0.95))
+    if samples is None or samples.shape[1] < spec.hop:
+        return SeamReport(tuple(found), limit)
+    jumps = level_jumps(levels_of_samples(samples, spec), spec)[0]
+    rest, reach = torch.ones_like(jumps, dtype=torch.bool), reach_of_jumps(spec)
+    levels = list[float]()
+    for first, last in seams:
+        heard = ((first + last) // 2, last)
+        levels.append(max(float(jumps[min(frame, len(jumps) - 1)]) for frame in heard))
+        rest[max(0, first - reach) : last + reach] = False
+    usual = float(torch.quantile(jumps[rest], 0.95)) if rest.any() else 0.0
+    return SeamReport(tuple(found), limit, tuple(levels), max(LEAST_JUMP_DB, usual))

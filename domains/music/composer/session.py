@@ -217,10 +217,12 @@ class Session:
             generator=self.generator,
             progress=self.progress,
         )
-        samples = None
+        samples = self._vocode(piece.mel)
         if given is not None:
-            samples = splice(given.samples, self._vocode(piece.mel), self.overlap * self.mel.hop)
-        seams = measure_seams(piece.mel, piece.seams, self.mel)
+            samples = splice(given.samples, samples, self.overlap * self.mel.hop)
+        seams = measure_seams(
+            piece.mel.cpu(), piece.seams, self.mel, torch.from_numpy(samples).unsqueeze(0)
+        )
         return self._finish(
             piece.mel, controls, (*clips, *piece.clips), samples=samples, seams=seams
         )

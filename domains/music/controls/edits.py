@@ -1,5 +1,6 @@
 """Controls that connect to given audio: inpainting, outpainting, seams and loops."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,7 +11,16 @@ from torch import Tensor
 from oneleap.core.errors import InputError
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.music.controls.base import Control, PlotData
+from oneleap.domains.music.features.level import (
+    jump_at,
+    levels_of_mel,
+    levels_of_samples,
+    reach_of_jumps,
+)
 from oneleap.domains.music.features.spectral import smoothed_flux
+
+CONTEXT = 16
+"""Number of frames around a part of a clip that the vocoder gets to make its sound."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,6 +142,59 @@ class Seam(Control):
         limit = torch.full_like(flux, torch.nan)
         limit[self.frame - 2] = self.threshold
         return PlotData(limit, flux, "spectral flux, dB")
+
+
+@dataclass(frozen=True, eq=False)
+class SeamLevel(Control):
+    """No gap and no step of loudness at a seam, in windows of 50 ms.
+
+    ``L = mean max(0, |d| - 0.7 threshold)^2`` in dB^2, over the distances ``d`` of the windows near
+    the seam from the level around it (:func:`oneleap.domains.music.features.level.jump_at`). This
+    control is not from a paper. Without it the others can be met by a short silence. The level is
+    that of the sound, if the vocoder is differentiable: at a seam, spectrograms whose level is even
+    can sound with a gap of 10 dB.
+
+    Attributes:
+        spec: Mel format.
+        frame: Frame of the seam.
+        vocode: Differentiable vocoder; ``None`` takes the level of the spectrogram.
+        threshold: Largest distance in dB at which the target counts as reached.
+    """
+
+    name: ClassVar[str] = "seam level"
+    unit: ClassVar[str] = "dB"
+    typical_loss: ClassVar[float] = 10.0
+
+    spec: Mel
+    frame: int
+    vocode: Callable[[Tensor], Tensor] | None = None
+    threshold: float = 4.0
+
+    def distances(self, mel: Float[Tensor, "b mels n"]) -> Float[Tensor, "b m"]:
+        """Return how far each window near the seam is from the level around it, in dB."""
+        reach = reach_of_jumps(self.spec) + CONTEXT
+        first, last = max(0, self.frame - reach), min(mel.shape[2], self.frame + reach)
+        part = mel[..., first:last]
+        if self.vocode is None:
+            level = levels_of_mel(part, self.spec)
+        else:
+            level = levels_of_samples(self.vocode(part), self.spec)
+        cut = slice(CONTEXT if first else 0, -CONTEXT if last < mel.shape[2] else None)
+        return jump_at(level[:, cut], self.frame - first - (cut.start or 0), self.spec)
+
+    def loss(self, mel: Float[Tensor, "b mels n"]) -> Float[Tensor, "b"]:
+        """Return the mean squared excess of the distances over 0.7 times the threshold."""
+        excess = (self.distances(mel).abs() - 0.7 * self.threshold).clamp(min=0)
+        return excess.square().mean(1)
+
+    def metric(self, mel: Float[Tensor, "b mels n"]) -> Float[Tensor, "b"]:
+        """Return the largest distance in dB."""
+        return self.distances(mel).abs().amax(1)
+
+    def plot_data(self, mel: Float[Tensor, "1 mels n"]) -> PlotData:
+        """Return the threshold, and the distances of the windows near the seam."""
+        found = self.distances(mel)[0]
+        return PlotData(torch.full_like(found, self.threshold), found, "jump of loudness, dB")
 
 
 @dataclass(frozen=True, eq=False)

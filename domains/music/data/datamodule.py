@@ -1,5 +1,6 @@
 """The data module of music: random crops of spectrograms from folders of recordings, with tags."""
 
+import math
 import warnings
 from functools import cached_property
 from pathlib import Path
@@ -14,11 +15,15 @@ from torch import Tensor
 from oneleap.core.errors import InputError, Notice
 from oneleap.core.training.loaders import Endless, FixedBatches, validation_split
 from oneleap.core.training.seed import batch_generator
+from oneleap.domains.audio.data.pages import refers_to
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.audio.wave import find_audio_files
 from oneleap.domains.music.data.cache import CachedRecording, RecordingInfo, load_recordings
 from oneleap.domains.music.data.tags import read_tags, tag_vocabulary
 from oneleap.domains.music.spec import MUSIC_MEL, MusicBatch, Spec
+
+PAGE = "docs/howto/data-music.md"
+"""Page that says what a folder must hold."""
 
 
 class MusicData(L.LightningDataModule):
@@ -66,21 +71,25 @@ class MusicData(L.LightningDataModule):
             )
         if not 0 < validation < 1:
             raise InputError(f"validation: expected a fraction between 0 and 1, not {validation}")
-        if gain_db[0] > gain_db[1]:
-            raise InputError(f"gain_db: expected the lower limit first, not {gain_db}")
+        if not -math.inf < gain_db[0] <= gain_db[1] < math.inf:
+            raise InputError(
+                f"gain_db: expected two finite numbers, the lower first, not {gain_db}"
+            )
         self.path, self.mel, self.frames, self.batch_size = tuple(path), mel, frames, batch_size
         self.cache, self.tags, self.per_band = cache, tags, per_band
         self.gain_db, self.validation, self.seed = gain_db, validation, seed
         self._device = torch.device("cpu")
 
     @cached_property
+    @refers_to(PAGE)
     def recordings(self) -> list[tuple[CachedRecording, frozenset[str]]]:
         """All recordings that are at least as long as a clip, with their tags, in order."""
         if not self.path:
             raise InputError("path: name a folder of music")
         found = list[tuple[CachedRecording, frozenset[str]]]()
-        for folder in map(Path, self.path):
-            cache = Path(self.cache) if self.cache else Path(self.path[0]) / ".oneleap"
+        folders = [Path(folder).expanduser() for folder in self.path]
+        for folder in folders:
+            cache = Path(self.cache).expanduser() if self.cache else folders[0] / ".oneleap"
             files = find_audio_files(folder)
             tags = read_tags(folder, files)
             found += zip(load_recordings(files, self.mel, cache), tags, strict=True)

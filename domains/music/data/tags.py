@@ -25,7 +25,7 @@ def read_tags(folder: Path, files: Sequence[Path]) -> list[frozenset[str]]:
     if not table.is_file():
         return [frozenset([f.parent.name]) if f.parent != folder else frozenset() for f in files]
     try:
-        with table.open(newline="", encoding="utf-8") as file:
+        with table.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
             rows, columns = list(reader), reader.fieldnames or ()
     except (OSError, UnicodeDecodeError, csv.Error) as error:

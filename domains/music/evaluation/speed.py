@@ -43,17 +43,18 @@ def unreachable_control(composer: Composer) -> Control:
     return Intensity(composer.spec.mel, preset_curve("rise", frames), threshold=-1.0)
 
 
-def measure_speed(composer: Composer, steps: int, calls: int) -> dict[str, float]:
+def measure_speed(composer: Composer, steps: int, calls: int, seed: int = 0) -> dict[str, float]:
     """Return the figures of a composer.
 
     Args:
         composer: The composer.
         steps: Number of optimizer steps.
         calls: Number of clips that are timed.
+        seed: Seed of the noise.
     """
     tags = composer.spec.tags[:1]
     control = unreachable_control(composer)
-    noise = composer.noise(1, SECONDS, torch.Generator().manual_seed(0))
+    noise = composer.noise(1, SECONDS, torch.Generator().manual_seed(seed))
     mel = composer.decode(noise, tags=tags)
     settings = GenerationSettings(steps=steps)
 

@@ -87,6 +87,20 @@ class MusicModel(GenerativeModel):
         """Inverse of :meth:`normalize`; differentiable."""
         return x * self.std + self.mean
 
+    def next_step(self, run: str) -> tuple[str, ...] | None:
+        """See :meth:`oneleap.core.hub.pretrained.Pretrained.next_step`."""
+        return (
+            "compose",
+            "--model",
+            run,
+            "--method",
+            "ditto",
+            "--intensity",
+            "rise",
+            "-o",
+            "music.wav",
+        )
+
     def data(self, batch: MusicBatch) -> Float[Tensor, "b mels n"]:
         """Return the normalized clips."""
         return self.normalize(batch.mel)
@@ -99,7 +113,7 @@ class MusicModel(GenerativeModel):
         return TrainingBatch(
             field=Conditioned(net or self.net, cond, null, scale),
             x=self.data(batch),
-            target=Conditioned(self.average, cond, null, scale),
+            target=Conditioned(self.target_net, cond, null, scale),
             teacher=self.teacher_field(batch),
         )
 

@@ -19,6 +19,7 @@ from oneleap.core.training.recipe import Recipe
 from oneleap.core.types import Conditioned, Objective
 from oneleap.domains.rl.algorithms.compiled_step import StepDraw, Weights
 from oneleap.domains.rl.algorithms.policy import Policy
+from oneleap.domains.rl.algorithms.processes import mean_weights, process_mean
 from oneleap.domains.rl.data.transitions import Transitions
 from oneleap.domains.rl.nets.config import CriticConfig, NetworkConfig
 from oneleap.domains.rl.nets.critics import Critic
@@ -64,6 +65,9 @@ class ActorCritic(Policy):
 
     policy_delay: int = 1
     """Updates of the critics per update of the actor and of all averages, as in TD3."""
+
+    processes: int = 1
+    """Number of processes that train together; the training module sets it."""
 
     def __init__(
         self,
@@ -197,7 +201,21 @@ class ActorCritic(Policy):
         Returns:
             The value, and the scale that divides it.
         """
-        return self.critic(s, action, critic_index).mean(), q_scale
+        return self.critic(s, action, critic_index).mean(), self.whole_mean(q_scale)
+
+    def whole_mean(self, mean: Float[Tensor, ""]) -> Float[Tensor, ""]:
+        """Mean over the batches of all processes, from that over the batch of this one.
+
+        A scale that divides the value is not linear in the batch, so that a mean of gradients needs
+        it to be equal on all processes.
+
+        Args:
+            mean: Mean over this batch, without gradient.
+
+        Returns:
+            The mean, without gradient.
+        """
+        return process_mean(mean) if self.processes > 1 else mean
 
     def net_with(self, actor: Weights) -> Callable[..., Tensor]:
         """The actor's network with other weights, called as ``net(z, r, t, s)``."""
@@ -211,7 +229,7 @@ class ActorCritic(Policy):
     def gradients(
         self, batch: Transitions, draw: StepDraw, update_actor: bool = True
     ) -> tuple[Weights, Weights, dict[str, Tensor]]:
-        """Gradients of both losses at the present weights.
+        """Gradients of both losses at the present weights, over the batches of all processes.
 
         Args:
             batch: Transitions.
@@ -227,11 +245,19 @@ class ActorCritic(Policy):
         dcritic, (loss, q) = grad_and_value(self.critic_loss, has_aux=True)(critic, batch, draw)
         logs = {"critic_loss": loss.detach(), "q": q.mean()}
         if not update_actor:
-            return {}, dcritic, logs
+            dactor: Weights = {}
+            return *self._over_processes(dactor, dcritic), logs
         q_scale = q.index_select(0, 1 - draw.critic_index).abs().mean()
         actor_gradients = grad_and_value(self.actor_loss, has_aux=True)
         dactor, (_, more) = actor_gradients(actor, batch, draw, q_scale)
-        return dactor, dcritic, {**more, **logs}
+        return *self._over_processes(dactor, dcritic), {**more, **logs}
+
+    def _over_processes(self, dactor: Weights, dcritic: Weights) -> tuple[Weights, Weights]:
+        """Average gradients over the processes."""
+        if self.processes == 1:
+            return dactor, dcritic
+        dactor, dcritic = mean_weights(dactor, dcritic)
+        return dactor, dcritic
 
     def draw(
         self,

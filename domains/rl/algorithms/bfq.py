@@ -1,6 +1,7 @@
 """BFQ, Bootstrapped Flow Q-Learning (arXiv 2606.10613): OFQL with an objective without a JVP."""
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -8,7 +9,7 @@ from torch import Tensor
 
 from oneleap.core.objectives import SplitMeanFlow
 from oneleap.core.paths.times import Uniform
-from oneleap.core.types import Draw, Loss, TrainingBatch
+from oneleap.core.types import Draw, Loss, TeacherUse, TrainingBatch
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class Bootstrap(SplitMeanFlow):
     Attributes:
         offset: Longest interval of a boundary row; 0 means ``r = t``.
     """
+
+    teacher: ClassVar[TeacherUse] = "optional"
 
     offset: float = 1e-3
 

@@ -23,7 +23,9 @@ class DQL(DenoisingPolicy, ActorCritic):
     Network evaluations per step: 1, ``steps`` for the actor's action, and ``steps`` for the target.
 
     Deviations: actor and critics are updated together, see :class:`ActorCritic`. The average acts,
-    where the authors' code acts with the latest weights. The network reads times of the linear path
+    where the authors' code acts with the latest weights. Before ``ema_start`` the average is a copy
+    of the actor. Theirs keeps the random initial weights, which would act after a shorter run here
+    and propose the next actions until then. The network reads times of the linear path
     and predicts its velocity, of which the noise is an affine function, see
     :class:`DenoisingPolicy`. The data module normalizes observations (``normalize_obs``), as
     CleanDiffuser does and the authors do not.
@@ -90,4 +92,5 @@ class DQL(DenoisingPolicy, ActorCritic):
         """
         q = self.critic(s, action)
         other = q.index_select(0, 1 - critic_index).detach()
-        return q.index_select(0, critic_index).mean(), other.abs().mean()
+        scale = self.whole_mean(other.abs().mean())
+        return q.index_select(0, critic_index).mean(), scale

@@ -80,4 +80,5 @@ class FBRAC(ActorCritic):
         Returns:
             The value, and the scale that divides it, as in FQL.
         """
-        return mean_value(self.critic(s, action), self.normalize_q)
+        value, scale = mean_value(self.critic(s, action), self.normalize_q)
+        return value, self.whole_mean(scale) if self.normalize_q else scale

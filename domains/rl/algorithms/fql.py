@@ -140,7 +140,8 @@ class FQL(ActorCritic):
         Returns:
             The value, and the scale that divides it; see :func:`mean_value`.
         """
-        return mean_value(self.critic(s, action), self.normalize_q)
+        value, scale = mean_value(self.critic(s, action), self.normalize_q)
+        return value, self.whole_mean(scale) if self.normalize_q else scale
 
 
 def mean_value(

@@ -87,14 +87,20 @@ class Policy(GenerativeModel):
         low, high = torch.tensor(spec.act_low), torch.tensor(spec.act_high)
         self.register_buffer("obs_shift", -mean / std, persistent=False)
         self.register_buffer("obs_scale", 1 / std, persistent=False)
-        self.register_buffer("act_center", (low + high) / 2, persistent=False)
-        self.register_buffer("act_half", (high - low) / 2, persistent=False)
+        center, half = low / 2 + high / 2, high / 2 - low / 2
+        bounded = half.isfinite() & center.isfinite()
+        self.register_buffer("act_center", center.where(bounded, torch.zeros(())), persistent=False)
+        self.register_buffer("act_half", half.where(bounded, torch.ones(())), persistent=False)
         self._folded: FoldedNet | None = None
 
     @staticmethod
     def build(spec: Spec, network: NetworkConfig) -> nn.Module:
         """Build the network, a field of actions given observations."""
         return MLP(spec.act_dim, spec.obs_dim, network.width, network.depth, network.time_dim)
+
+    def next_step(self, run: str) -> tuple[str, ...] | None:
+        """See :meth:`oneleap.core.hub.pretrained.Pretrained.next_step`."""
+        return None if self.spec.task is None else ("evaluate", run)
 
     @property
     def steps(self) -> int:
@@ -106,8 +112,9 @@ class Policy(GenerativeModel):
         return torch.addcmul(self.obs_shift, obs, self.obs_scale)
 
     def data(self, batch: Transitions) -> Float[Tensor, "b a"]:
-        """Scale the actions of the data to [-1, 1]."""
-        scaled: Tensor = (batch.act - self.act_center) / self.act_half
+        """Scale the actions of the data to [-1, 1]. A dimension with equal bounds becomes 0."""
+        divisor = self.act_half.where(self.act_half > 0, torch.ones_like(self.act_half))
+        scaled: Tensor = (batch.act - self.act_center) / divisor
         return scaled
 
     def bind(self, batch: Transitions, net: Callable[..., Tensor] | None = None) -> TrainingBatch:
@@ -124,7 +131,7 @@ class Policy(GenerativeModel):
         return TrainingBatch(
             field=Conditioned(net or self.net, cond),
             x=self.data(batch),
-            target=Conditioned(self.average, cond),
+            target=Conditioned(self.target_net, cond),
             teacher=self.teacher_field(batch),
         )
 
@@ -136,9 +143,9 @@ class Policy(GenerativeModel):
         """
         model = super().load_teacher()
         spec = getattr(model, "spec", None)
-        for name in ("obs_dim", "act_dim", "act_low", "act_high"):
+        for name in ("obs_dim", "act_dim", "act_low", "act_high", "obs_keys"):
             theirs, ours = (getattr(s, name, None) for s in (spec, self.spec))
-            if theirs != ours:
+            if theirs != ours and not (name == "obs_keys" and not theirs):  # older ones name none
                 raise InputError(
                     f"teacher: {self.recipe.teacher} has {name} {theirs}, the data have {ours}"
                 )

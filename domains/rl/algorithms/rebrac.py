@@ -135,4 +135,4 @@ class ReBRAC(ActorCritic):
             The value, and the scale that divides it.
         """
         q = self.aggregate_q(self.critic(s, action))
-        return q.mean(), q.detach().abs().mean()
+        return q.mean(), self.whole_mean(q.detach().abs().mean())

@@ -1,5 +1,7 @@
 """The Lightning module that trains an actor-critic."""
 
+from dataclasses import replace
+
 import torch
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
@@ -8,14 +10,21 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from oneleap.core.training.ema import ema_update
 from oneleap.core.training.module import TrainingModule
-from oneleap.core.training.optim import build_optimizer
+from oneleap.core.training.optim import build_optimizer, run_length
+from oneleap.core.training.seed import Step
 from oneleap.domains.rl.algorithms.actor_critic import ActorCritic
 from oneleap.domains.rl.algorithms.compiled_step import CompiledStep, StepDraw, has_state
 from oneleap.domains.rl.data.transitions import Transitions
 
+SHARED = 9
+"""Stream of the draws that all processes share."""
+
 
 class ActorCriticModule(TrainingModule):
     """Trains an :class:`ActorCritic`: one gradient step of actor and critics per batch.
+
+    Several processes take the step that one process would take with all their batches. Each draws
+    its own rows and noise; the index of the critic, and scales that divide the value, are shared.
 
     The first step of a run is plain PyTorch. It creates the state of the optimizer, on which
     :class:`CompiledStep` then works.
@@ -34,7 +43,24 @@ class ActorCriticModule(TrainingModule):
     def on_fit_start(self) -> None:
         """Prepare a run; it compiles its step anew."""
         super().on_fit_start()
-        self.compiled_step = None
+        self.compiled_step, self.model.processes = None, self.trainer.world_size
+
+    def draw(self, batch: Transitions, step: Step) -> StepDraw:
+        """Draw the randomness of one step.
+
+        Args:
+            batch: Transitions.
+            step: Position of the run.
+
+        Returns:
+            The draw.
+        """
+        drawn = self.model.draw(batch, step.generator(), step.gradient_step, step.progress)
+        if self.model.processes == 1:
+            return drawn
+        shared = replace(step, rank=0).generator(SHARED)
+        index = torch.randint(2, (1,), generator=shared, device=drawn.critic_index.device)
+        return drawn._replace(critic_index=index)
 
     def training_step(self, batch: Transitions, batch_idx: int) -> None:
         """Update the actor and the critics, then their averages."""
@@ -48,15 +74,20 @@ class ActorCriticModule(TrainingModule):
             tau = model.critic_config.tau
             self.compiled_step = CompiledStep(model, optimizer.optimizer, settings, tau)
         with torch.no_grad():
-            draw = model.draw(batch, step.generator(), step.gradient_step, step.progress)
+            draw = self.draw(batch, step)
             if self.compiled_step is None:
                 logs = self.plain_step(optimizer, batch, draw, update_actor)
             else:
                 logs = self.compiled_step(batch, draw, update_actor)
                 optimizer.step()  # no gradients: it changes nothing, and Lightning counts the step
+        names = ("critic_loss", "actor_loss")
+        losses: dict[str, Tensor] = {name: logs[name] for name in names if name in logs}
+        self.guard.watch(self, losses, step.gradient_step, step.batch)
         scheduler.step()
         self.update_average(step.gradient_step, update_actor)
-        self.log_training(logs)
+        if update_actor:
+            model.update_target(step.progress)
+        self.log_training(logs, step.gradient_step)
 
     def update_average(self, gradient_step: int, update_actor: bool) -> None:
         """Update the moving average of the policy, unless this gradient step skips it."""
@@ -103,5 +134,5 @@ class ActorCriticModule(TrainingModule):
         return build_optimizer(
             (self.model.recipe.optimizer, self.model.net.parameters()),
             (self.model.critic_config.optimizer, self.model.critic.parameters()),
-            total_steps=int(self.trainer.estimated_stepping_batches),
+            total_steps=run_length(self.trainer),
         )

@@ -7,6 +7,7 @@ def bench(
     steps: int = 300,
     warmup: int = 50,
     dql: tuple[int, ...] = (5, 10, 20, 50),
+    seed: int = 0,
     json: Path | None = None,
 ) -> None:
     """Time OFQL, BFQ, FQL and Diffusion-QL with batch 256, networks 3x256 and Hopper's sizes.
@@ -21,6 +22,7 @@ def bench(
         steps: Number of training steps to time; fewer for a chain longer than 5.
         warmup: Number of steps before; the first of them compiles.
         dql: Numbers of denoising steps of Diffusion-QL; 50 take minutes to compile.
+        seed: Seed of weights, data and draws.
         json: Further file for the results.
     """
     import os
@@ -35,7 +37,7 @@ def bench(
     if not torch.cuda.is_available():
         # As in oneleap fit: optimizers look for a GPU in every step, which takes 0.7 ms.
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
-    policies = build_policies(dql)
+    policies = build_policies(dql, seed)
     figures = {"gemm_gflops": gemm_peak()}
     console = Console(stderr=True)  # a long chain compiles for minutes
     for name, policy in track(policies.items(), "compiling and timing steps", console=console):

@@ -20,6 +20,7 @@ def mujoco(
     env: str = "Hopper-v5",
     policy: str = "sac",
     steps: int = 1_000_000,
+    horizon: int | None = None,
     target: float = 40.0,
     train_steps: int = 1_000_000,
     seed: int = 0,
@@ -41,6 +42,8 @@ def mujoco(
         env: Gymnasium id.
         policy: Zip file of Stable-Baselines3, or sac to train one.
         steps: Number of steps to record.
+        horizon: Largest number of steps of an episode; by default that of the registered
+            environment, or 1000 if it has none.
         target: Score at which training ends, on D4RL's scale of 0 to 100.
         train_steps: Largest number of training steps.
         seed: Seed of everything.
@@ -54,12 +57,13 @@ def mujoco(
     Raises:
         InputError: The environment or the policy does not exist, or data of these names do.
     """
+    from oneleap.core.cli.advice import next_line
     from oneleap.domains.rl.data.d4rl import write_d4rl
     from oneleap.domains.rl.data.minari import dataset_folder, write_minari
 
     if min(steps, train_steps) < 1:
         raise InputError("steps and train_steps must be positive")
-    task, name, scale = _task(env)
+    task, name, scale = _task(env, horizon)
     hdf5 = hdf5 or Path(f"{name}-collected.hdf5")
     if hdf5.exists() and not overwrite:
         raise InputError(f"{hdf5} exists already: --overwrite replaces it, --hdf5 names another")
@@ -73,17 +77,16 @@ def mujoco(
     write_d4rl(hdf5, episodes, env)
     print(f"{folder}\n{hdf5}: {steps} steps in {len(episodes)} episodes")
     print(_mean_return(task, gym_env, episodes))
-    print(f"next: oneleap fit --config rl/ofql_d4rl --data.path {hdf5}")
+    print(next_line("fit", "--config", "rl/ofql_d4rl", "--data.path", hdf5))
 
 
-def _task(env: str) -> "tuple[Task, str, dict[str, float]]":
+def _task(env: str, horizon: int | None = None) -> "tuple[Task, str, dict[str, float]]":
     """The task of an environment, a short name for files, and its scale of scores for Minari."""
-    from oneleap.domains.rl.data.d4rl import FAMILIES, family_of
-    from oneleap.domains.rl.envs.task import Task
+    from oneleap.domains.rl.data.d4rl import FAMILIES, family_of, task_of
 
     key = family_of(env)
     family = FAMILIES.get(key)
-    task = family.task(key, env) if family else Task(env)
+    task = task_of(env).limited(horizon).joined()
     task.action_bounds()
     name = key or env.rpartition("/")[2].partition("-v")[0].lower()
     scale = {"ref_min_score": family.low, "ref_max_score": family.high} if family else {}

@@ -33,6 +33,7 @@ def pixels(
     Raises:
         InputError: There are no such data, or the file exists.
     """
+    from oneleap.core.cli.advice import next_line
     from oneleap.domains.rl.data.datamodule import OfflineData
     from oneleap.domains.rl.data.rewards import GoalDistanceReward
     from oneleap.domains.rl.envs.mazes import REFERENCE_RETURNS, maze_named, pointmaze_task
@@ -51,7 +52,7 @@ def pixels(
     pixel_task = Task(**{**asdict(task), "env": POINTMAZE_PIXELS})
     n = _draw(data.dataset, layout, steps, out, json.dumps(asdict(pixel_task)))
     print(f"{out}: {n} images of {SIZE}x{SIZE}")
-    print(f"next: oneleap fit --config rl/ofql_pointmaze-pixels --data.path {out}")
+    print(next_line("fit", "--config", "rl/ofql_pointmaze-pixels", "--data.path", out))
 
 
 def _draw(data: "OfflineDataset", layout: "Maze", steps: int, out: Path, task: str) -> int:
@@ -61,7 +62,7 @@ def _draw(data: "OfflineDataset", layout: "Maze", steps: int, out: Path, task: s
     from rich.progress import track
 
     from oneleap.core.files import atomic_write
-    from oneleap.domains.rl.data.pixels import TASK_KEY
+    from oneleap.domains.rl.data.files import TASK_KEY
     from oneleap.domains.rl.envs.pointmaze_pixels import FRAME_GAP, SIZE, render_images
 
     n = min(steps, len(data))

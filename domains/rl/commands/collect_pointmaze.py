@@ -33,15 +33,14 @@ def pointmaze(
     Raises:
         InputError: The data set exists, or ``steps`` is not positive.
     """
-    import gymnasium
     from rich.console import Console
     from rich.progress import Progress
 
     from oneleap.domains.rl.data.minari import dataset_folder, write_minari
     from oneleap.domains.rl.demonstrators import pointmaze as recording
+    from oneleap.domains.rl.envs.lookup import make_environment
     from oneleap.domains.rl.envs.mazes import maze_named
     from oneleap.domains.rl.envs.registration import POINTMAZE
-    from oneleap.domains.rl.envs.task import REGISTRATION
 
     if steps < 1:
         raise InputError(f"steps: {steps} is not positive")
@@ -59,11 +58,11 @@ def pointmaze(
             folder,
             dataset_id,
             progress.track(episodes, description="writing"),
-            gymnasium.make(f"{REGISTRATION}:{POINTMAZE}", maze=maze),
+            make_environment(POINTMAZE, {"maze": maze}),
             _metadata(f"PointMaze {maze}, {steps} steps, seed {seed}", share, references),
         )
     _print_references(f"{folder}: {steps} steps in {len(episodes)} episodes", references)
-    print(f"next: {_next_command(maze, str(out or dataset_id))}")
+    print(_next_command(maze, str(out or dataset_id)))
 
 
 def _metadata(title: str, share: float, references: dict[str, float]) -> dict[str, Any]:
@@ -82,18 +81,19 @@ def _metadata(title: str, share: float, references: dict[str, float]) -> dict[st
 
 
 def _next_command(maze: str, path: str) -> str:
-    """The command that trains on the data, with the maze's own configuration or that of umaze."""
+    """The line that trains on the data, with the maze's own configuration or that of umaze."""
+    from oneleap.core.cli.advice import next_line
     from oneleap.core.cli.configs import shipped_configs
     from oneleap.domains.rl.envs.mazes import maze_named
 
     own = f"rl/ofql_pointmaze-{maze}" in shipped_configs()
-    words = ["oneleap fit --config", f"rl/ofql_pointmaze-{maze if own else 'umaze'}"]
+    words = ["fit", "--config", f"rl/ofql_pointmaze-{maze if own else 'umaze'}"]
     if not own or path != f"oneleap/pointmaze-{maze}-v0":
-        words.append(f"--data.path {path}")
+        words += ["--data.path", path]
     if not own:
         x, y = maze_named(maze).goal
-        words.append(f"'--data.reward.goal=[{x}, {y}]'")
-    return " ".join(words)
+        words.append(f"--data.reward.goal=[{x}, {y}]")
+    return next_line(*words)
 
 
 def _print_references(title: str, references: dict[str, float]) -> None:

@@ -1,6 +1,7 @@
 """``oneleap evaluate`` for policies: scores in the environment, plots and a video."""
 
 import functools
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 def evaluate(
     run: Path,
     episodes: int = 100,
+    env: str | None = None,
+    horizon: int | None = None,
     num_action_samples: int | None = None,
     steps: int | None = None,
     noise_scale: float = 1.0,
@@ -33,6 +36,9 @@ def evaluate(
     Args:
         run: Folder of a run or of a model. ``evaluation.json``, plots and the video go there.
         episodes: Number of episodes.
+        env: Gymnasium id of the environment; by default that of the training data.
+        horizon: Largest number of steps of an episode; by default that of the registered
+            environment, or 1000 if it has none.
         num_action_samples: Actions sampled for each observation, of which one is selected by Q
             (best of N by Q); by default the policy's own number, which is 1 for most.
         steps: Network calls per action; by default the policy's own number.
@@ -56,7 +62,7 @@ def evaluate(
 
     found = find_model(run)
     policy = load_policy(found.model)
-    task = _fitting_task(policy.spec, run)
+    task = _fitting_task(policy.spec, run, env).limited(horizon)
     n = policy.num_action_samples if num_action_samples is None else num_action_samples
     steps = policy.steps if steps is None else steps
     require_positive(episodes=episodes, num_action_samples=n, steps=steps)
@@ -137,23 +143,19 @@ def _table(
     return table
 
 
-def _fitting_task(spec: "Spec", run: Path) -> "Task":
-    """The policy's task, after a check that its environment has the policy's sizes."""
-    import gymnasium
+def _fitting_task(spec: "Spec", run: Path, env: str | None) -> "Task":
+    """The requested or the policy's own task, if its environment has the policy's sizes."""
+    from oneleap.domains.rl.data.d4rl import task_of
+    from oneleap.domains.rl.envs.task import HORIZON
 
-    from oneleap.domains.rl.envs.task import observation_vector
-
-    if spec.task is None:
+    task = spec.task
+    if env is not None and (task is None or env != task.env):
+        task = replace(task_of(env), obs_keys=spec.obs_keys)
+    if task is None:
         raise InputError(
-            f"{run}: trained without an environment; set data.env and train again to evaluate"
+            f"{run}: trained without an environment: name one with --env, a Gymnasium id such as "
+            f"Hopper-v5; --horizon limits its episodes ({HORIZON} steps if it has no limit)"
         )
-    env = spec.task.make()
-    obs, actions = observation_vector(env.reset(seed=0)[0]).shape, env.action_space
-    env.close()
-    shape = actions.shape if isinstance(actions, gymnasium.spaces.Box) else None
-    if obs != (spec.obs_dim,) or shape != (spec.act_dim,):
-        raise InputError(
-            f"{run}: the policy maps {spec.obs_dim} observations to {spec.act_dim} actions; "
-            f"{spec.task.env} has observations {obs} and actions {actions}"
-        )
-    return spec.task
+    return task.fitted(
+        str(run), spec.obs_dim, spec.act_dim, "the policy has", "name another in env"
+    )

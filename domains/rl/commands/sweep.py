@@ -12,6 +12,7 @@ from oneleap.domains.rl.commands.processes import run_processes
 from oneleap.domains.rl.commands.sweep_trials import (
     SweepPlan,
     Trial,
+    check_plan,
     store_sweep,
     trial_score,
     trials,
@@ -83,12 +84,14 @@ def summary_table(plan: SweepPlan, rows: list[ValueSummary]) -> "Table":
 
 
 def next_command(plan: SweepPlan, folder: Path, rows: list[ValueSummary]) -> str:
-    """The command that evaluates the best value on episodes that did not choose it."""
+    """The line that evaluates the best value on episodes that did not choose it."""
+    from oneleap.core.cli.advice import next_line
+
     best = max(rows, key=lambda row: row.mean)
     run = folder / Trial(best.value, next(iter(best.scores))).name
     n = plan.num_action_samples
-    samples = "" if n is None else f" --num_action_samples {n}"
-    return f"oneleap evaluate {run} --episodes {plan.episodes} --seed {NEW_EPISODES}{samples}"
+    samples = () if n is None else ("--num_action_samples", n)
+    return next_line("evaluate", run, "--episodes", plan.episodes, "--seed", NEW_EPISODES, *samples)
 
 
 def sweep(
@@ -116,7 +119,7 @@ def sweep(
             ones.
         setting: Setting that varies: model.eta, or model.alpha for FQL.
         values: Values of the setting.
-        seeds: Seeds of model and data.
+        seeds: Seeds of the trials, as of oneleap fit --seed.
         fit: Further arguments of oneleap fit in quotes: --fit='--trainer.max_steps 100000'.
         episodes: Episodes of each evaluation.
         num_action_samples: Actions sampled for each observation in an evaluation, of which the best
@@ -129,9 +132,12 @@ def sweep(
         Exit status: 1 if a trial failed.
 
     Raises:
-        InputError: A configuration is missing, or the folder holds another sweep.
+        InputError: A configuration is missing, the folder holds another sweep or is in use, or the
+            trials could not be trained or scored.
     """
-    from oneleap.core.cli.configs import find_config, run_name
+    from oneleap.core.cli.configs import find_config, runs_name
+    from oneleap.core.training.run import claimed_folder
+    from oneleap.domains.rl.commands.sweep_check import check_sweep
 
     if min(episodes, at_once, threads) < 1:
         raise InputError("episodes, at_once and threads must be positive")
@@ -139,8 +145,13 @@ def sweep(
     plan = SweepPlan(tuple(config.split("+")), setting, arguments, episodes, num_action_samples)
     for name in plan.configs:
         find_config(name)
-    folder = (out or Path("runs/sweep") / run_name(plan.configs[-1])).absolute()
-    return _run(folder, plan, store_sweep(folder, plan, trials(values, seeds)), at_once, threads)
+    folder = (out or Path("runs/sweep") / runs_name(plan.configs)).absolute()
+    wanted = trials(values, seeds)
+    with claimed_folder(folder):
+        check_plan(folder, plan)
+        if any(trial_score(plan, folder / trial.name) is None for trial in wanted):
+            check_sweep(plan, wanted)
+        return _run(folder, plan, store_sweep(folder, plan, wanted), at_once, threads)
 
 
 def _run(folder: Path, plan: SweepPlan, every: list[Trial], at_once: int, threads: int) -> int:
@@ -164,5 +175,5 @@ def _run(folder: Path, plan: SweepPlan, every: list[Trial], at_once: int, thread
         Console(stderr=True).print(f"{name} failed: {reason}", markup=False, soft_wrap=True)
     if rows:
         Console().print(summary_table(plan, rows))
-        print(f"next: {next_command(plan, folder, rows)}")
+        print(next_command(plan, folder, rows))
     return 1 if failed else 0

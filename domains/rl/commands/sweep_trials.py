@@ -86,9 +86,9 @@ def fit_arguments(plan: SweepPlan, trial: Trial, run: Path) -> list[str]:
     from oneleap.core.training.run import LAST
 
     arguments = [part for name in plan.configs for part in ("--config", name)]
-    arguments += [*plan.fit, f"--{plan.setting}={trial.value!r}"]
-    arguments += [f"--{name}={trial.seed}" for name in ("seed_everything", "model.recipe.seed")]
-    arguments += [f"--data.seed={trial.seed}", f"--run={run}"]
+    arguments.append("--trainer.devices=1")  # trials run side by side
+    value = int(trial.value) if trial.value.is_integer() else trial.value
+    arguments += [*plan.fit, f"--{plan.setting}={value!r}", f"--seed={trial.seed}", f"--run={run}"]
     return [*arguments, "--ckpt_path=last"] if (run / LAST).is_file() else arguments
 
 
@@ -142,8 +142,11 @@ def run_trial(folder: Path, name: str, threads: int) -> None:
 
 def main(argv: Sequence[str]) -> int:
     """Run one trial, given the folder of the sweep, the trial's name, and a number of threads."""
+    from oneleap.core.hub.trust import import_packages
+
     folder, name, threads = argv
     try:
+        import_packages()
         run_trial(Path(folder), name, int(threads))
     except InputError as error:
         print(error, file=sys.stderr)
@@ -160,21 +163,30 @@ def read_sweep(folder: Path) -> tuple[SweepPlan, dict[str, Trial]]:
     return SweepPlan(**{**plan, **lists}), {trial.name: trial for trial in known}
 
 
+def check_plan(folder: Path, plan: SweepPlan) -> dict[str, Trial]:
+    """Return the trials that a folder holds already.
+
+    Raises:
+        InputError: The folder holds a sweep with another plan.
+    """
+    if not (folder / SWEEP).is_file():
+        return {}
+    other, earlier = read_sweep(folder)
+    if other != plan:
+        raise InputError(
+            f"{folder} holds a sweep of {' '.join(other.configs)} with other settings "
+            f"({folder / SWEEP}): name another folder with --out"
+        )
+    return earlier
+
+
 def store_sweep(folder: Path, plan: SweepPlan, wanted: list[Trial]) -> list[Trial]:
     """Write the plan and the trials; return all trials of the folder, those of before included.
 
     Raises:
         InputError: The folder holds a sweep with another plan.
     """
-    known = {trial.name: trial for trial in wanted}
-    if (folder / SWEEP).is_file():
-        other, earlier = read_sweep(folder)
-        if other != plan:
-            raise InputError(
-                f"{folder} holds a sweep of {' '.join(other.configs)} with other settings "
-                f"({folder / SWEEP}): name another folder with --out"
-            )
-        known = earlier | known
+    known = check_plan(folder, plan) | {trial.name: trial for trial in wanted}
     text = {"plan": asdict(plan), "trials": [(t.value, t.seed) for t in known.values()]}
     with atomic_write(folder / SWEEP) as path:
         path.write_text(json.dumps(text, indent=2) + "\n", encoding="utf-8")

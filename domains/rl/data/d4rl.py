@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,11 +12,15 @@ from numpy.typing import NDArray
 
 from oneleap.core.errors import InputError
 from oneleap.core.files import atomic_write
+from oneleap.domains.rl.data.entries import join_observations
+from oneleap.domains.rl.data.files import Fields, column, read_file
+from oneleap.domains.rl.data.timeouts import derive_timeouts
 from oneleap.domains.rl.data.transitions import LoadedData, OfflineDataset
 from oneleap.domains.rl.data.validation import (
-    DIMENSIONS,
     build_dataset,
     episode_bounds,
+    finite_bounds,
+    refuse_discrete,
     validate_actions,
     validate_fields,
 )
@@ -75,19 +80,22 @@ def family_of(name: str) -> str:
     return next((key for key in FAMILIES if re.match(rf"{key}(?![a-z])", plain)), "")
 
 
-def read_d4rl(path: str, env: str | None = None, clip: bool = False) -> LoadedData:
-    """Read a file in D4RL's layout: observations, actions, rewards, terminals, timeouts.
-
-    If the file has no ``next_observations``, they are the rows that follow, as in D4RL's
-    ``qlearning_dataset``, which drops the last step of the file and of each episode that timed out.
-    Only ``terminals`` end the value. Actions are those of D4RL's environments, within [-1, 1],
-    unless ``env`` names an environment with other bounds.
+def read_d4rl(
+    path: str,
+    env: str | None = None,
+    clip: bool = False,
+    obs_keys: tuple[str, ...] = (),
+    horizon: int | None = None,
+) -> LoadedData:
+    """Read a file in D4RL's layout, see :func:`load_arrays`.
 
     Args:
-        path: The file.
+        path: An HDF5 or npz file.
         env: Gymnasium id of the environment, or ``none``; by default that of the file's attribute
             ``env_id`` or of its name.
         clip: Whether to clip actions to their bounds.
+        obs_keys: Entries of dictionary observations to use, in order.
+        horizon: Largest number of steps of an episode, if the file has no timeouts.
 
     Returns:
         The data and their task.
@@ -95,25 +103,96 @@ def read_d4rl(path: str, env: str | None = None, clip: bool = False) -> LoadedDa
     Raises:
         InputError: The file is damaged, a field is missing or wrong, or the environment is unknown.
     """
-    raw, stored = read_fields(path)
-    fields = validate_fields(path, raw, optional=("next_observations",))
-    task, family = _task(path, env, stored)
-    width = fields["observations"].shape[1]
+    found = read_file(path)
+    return load_arrays(path, found.fields, env, found.env, clip, obs_keys, horizon)
+
+
+def load_arrays(
+    source: str,
+    arrays: Fields,
+    env: str | None = None,
+    stored: str = "",
+    clip: bool = False,
+    obs_keys: tuple[str, ...] = (),
+    horizon: int | None = None,
+) -> LoadedData:
+    """Check arrays in D4RL's layout: observations, actions, rewards, terminals, timeouts.
+
+    If there are no ``next_observations``, they are the rows that follow, as in D4RL's
+    ``qlearning_dataset``, which drops the last step of the file and of each episode that timed out.
+    Only ``terminals`` end the value. Without ``timeouts``, episodes end as
+    :func:`oneleap.domains.rl.data.timeouts.derive_timeouts` says. Actions are those of D4RL's
+    environments, within [-1, 1], unless ``env`` names an environment with other bounds.
+
+    Args:
+        source: File, for messages; its name may identify the environment.
+        arrays: Arrays by name; dictionary observations are mappings of arrays.
+        env: Gymnasium id of the environment, or ``none``; by default ``stored``, or that of the
+            name of ``source``.
+        stored: Environment that the file names.
+        clip: Whether to clip actions to their bounds.
+        obs_keys: Entries of dictionary observations to use, in order.
+        horizon: Largest number of steps of an episode, if there are no timeouts.
+
+    Returns:
+        The data and their task.
+
+    Raises:
+        InputError: A field is missing or wrong, or the environment is unknown.
+    """
+    raw, keys = join_observations(source, arrays, obs_keys)
+    refuse_discrete(source, column(raw, "actions"), box=True)
+    fields = validate_fields(source, raw, optional=("next_observations", "timeouts"))
+    task, family = _task(source, env, stored)
+    width, act_dim = fields["observations"].shape[1], fields["actions"].shape[1]
     if family and task and task.env == family.env and width != family.obs_dim:
         raise InputError(
-            f"{path}: observations have {width} dimensions, those of {task.env} have "
+            f"{source}: observations have {width} dimensions, those of {task.env} have "
             f"{family.obs_dim}; {ENV_HINT}"
         )
-    if task and env:
-        task.check_sizes(path, width, fields["actions"].shape[1])
+    if task is not None:
+        task = replace(task, obs_keys=keys).fitted(source, width, act_dim)
+    refuse_discrete(source, column(raw, "actions"), box=task is not None)
+    if "timeouts" not in fields:
+        breaks = None
+        if "next_observations" in fields:
+            breaks = (fields["next_observations"][:-1] != fields["observations"][1:]).any(1)
+        add_timeouts(source, fields, raw, breaks, horizon or _time_limit(source, task, stored))
     low, high = action_limits(fields["actions"], task, family)
-    fields["actions"] = validate_actions(path, fields["actions"], low, high, clip)
+    fields["actions"] = validate_actions(source, fields["actions"], low, high, clip)
     if "next_observations" in fields:
         ends = (fields["terminals"] + fields["timeouts"]) > 0
         data = build_dataset(fields, episode_bounds(ends))
     else:
-        data = derive_next_observations(path, fields)
-    return LoadedData(data, low, high, task)
+        data = derive_next_observations(source, fields)
+    return LoadedData(data, low, high, task, obs_keys=keys)
+
+
+def add_timeouts(
+    source: str,
+    fields: dict[str, NDArray[np.float32]],
+    raw: Fields,
+    breaks: NDArray[np.bool_] | None,
+    limit: int | None,
+) -> None:
+    """Add the field ``timeouts``, see :func:`oneleap.domains.rl.data.timeouts.derive_timeouts`."""
+    stored = column(raw, "episode_terminals")
+    ends = None if stored is None else stored.reshape(len(stored), -1)[:, 0] > 0
+    fields["timeouts"] = derive_timeouts(
+        source, fields["terminals"] > 0, episode_ends=ends, breaks=breaks, limit=limit
+    ).astype(np.float32)
+
+
+def _time_limit(source: str, task: Task | None, stored: str) -> int | None:
+    """Steps of an episode in the environment of the data, or in that of their family in D4RL."""
+    if task is None:
+        key = next(filter(None, map(family_of, (stored, Path(source).stem))), "")
+        family = FAMILIES.get(key)
+        if family is None or not family.env:
+            return None
+        task = family.task(key, family.env)
+    limit, assumed = task.time_limit()
+    return None if assumed else limit
 
 
 def derive_next_observations(path: str, fields: dict[str, NDArray[np.float32]]) -> OfflineDataset:
@@ -143,34 +222,10 @@ def derive_next_observations(path: str, fields: dict[str, NDArray[np.float32]]) 
     return build_dataset(columns, episode_bounds(ends))
 
 
-def read_fields(path: str) -> tuple[dict[str, NDArray[Any]], str]:
-    """Read the known fields of a file, and its attribute ``env_id``.
-
-    Raises:
-        InputError: The file is missing or damaged, or has none of the fields.
-    """
-    if not Path(path).is_file():
-        raise InputError(f"{path}: no such file")
-    try:
-        with h5py.File(path, "r") as file:
-            if "episode_0" in file:
-                raise InputError(
-                    f"{path} is part of a Minari data set: give the folder {Path(path).parent}"
-                )
-            raw = {
-                name: file[name][()]
-                for name in DIMENSIONS
-                if isinstance(file.get(name), h5py.Dataset)
-            }
-            if not raw:
-                names = ", ".join(sorted(file)) or "nothing"
-                raise InputError(f"{path}: has none of D4RL's fields, but {names}")
-            return raw, str(file.attrs.get("env_id", ""))
-    except InputError:
-        raise
-    except (OSError, RuntimeError, TypeError, KeyError, ValueError, MemoryError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{path}: damaged, or not an HDF5 file: {reason}") from None
+def task_of(env: str) -> Task:
+    """The task of an environment, with the reference returns of its family in D4RL, if any."""
+    key = family_of(env)
+    return FAMILIES[key].task(key, env) if key else Task(env)
 
 
 def _task(path: str, env: str | None, stored: str) -> tuple[Task | None, Family | None]:
@@ -206,6 +261,8 @@ def action_limits(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Choose the bounds of the actions: D4RL's, else the environment's, else the data's range.
 
+    Where the environment has no bound, the range of the data gives it.
+
     Args:
         act: Actions, (n, a).
         task: Environment of the data, if known.
@@ -219,7 +276,7 @@ def action_limits(
         return -one, one
     if task is None:
         return act.min(0), act.max(0)
-    return task.action_bounds()
+    return finite_bounds(*task.action_bounds(), act)
 
 
 def write_d4rl(path: Path, episodes: "Sequence[EpisodeBuffer]", env_id: str) -> None:

@@ -21,10 +21,16 @@ from minari.storage.datasets_root_dir import get_dataset_path
 from numpy.typing import NDArray
 
 from oneleap.core.errors import InputError
-from oneleap.domains.rl.data.minari_tasks import environment_of, tasks
+from oneleap.domains.rl.data.entries import check_entries, tell_entries
+from oneleap.domains.rl.data.minari_tasks import environment_of, maze_of, tasks
 from oneleap.domains.rl.data.transitions import LoadedData
-from oneleap.domains.rl.data.validation import build_dataset, validate_actions, validate_fields
-from oneleap.domains.rl.envs.task import observation_keys
+from oneleap.domains.rl.data.validation import (
+    build_dataset,
+    finite_bounds,
+    validate_actions,
+    validate_fields,
+)
+from oneleap.domains.rl.envs.observations import entry, ordered_keys
 
 PARTS = ("observations", "actions", "rewards", "terminations", "truncations")
 """Arrays of an episode, by Minari's names."""
@@ -33,16 +39,17 @@ Episode = tuple[NDArray[Any], ...]
 """The arrays of :data:`PARTS`. Observations have one row more than the others."""
 
 
-def read_minari(path: str, clip: bool = False) -> LoadedData:
+def read_minari(path: str, clip: bool = False, obs_keys: tuple[str, ...] = ()) -> LoadedData:
     """Read a data set. Minari downloads it if it is not on this machine.
 
-    Of dictionary observations, the reader takes the entry ``observation``. Of AntMaze's, it also
-    takes the position and the goal, see
-    :func:`oneleap.domains.rl.envs.task.observation_keys`.
+    Of dictionary observations, the reader joins all entries that are vectors. In the mazes of this
+    package, whose goal is fixed, it takes the entry ``observation`` alone. A notice names the
+    entries.
 
     Args:
         path: Id such as ``D4RL/hopper/medium-v2``, or the folder of a data set.
         clip: Whether to clip actions to the action space.
+        obs_keys: Entries of dictionary observations to use, in order.
 
     Returns:
         The data and their task.
@@ -54,16 +61,18 @@ def read_minari(path: str, clip: bool = False) -> LoadedData:
         storage = MinariStorage.read(locate(path))
         meta = storage.metadata
         spec = environment_of(meta)
-    keys = _vector_keys(path, storage.observation_space, spec.id if spec else "")
+    fixed_goal = bool(spec and maze_of(spec))
+    keys = _vector_keys(path, storage.observation_space, obs_keys, fixed_goal)
     space = storage.action_space
     if not (isinstance(space, spaces.Box) and len(space.shape) == 1):
-        raise InputError(f"{path}: actions are {space}, but must be vectors of numbers")
+        raise InputError(f"{path}: actions are {space}, but must be vectors of continuous numbers")
     with one_line_errors(path):
         episodes = [e for e in read_episodes(storage, meta, keys) if len(e[1])]
     fields, bounds = concatenate_episodes(path, episodes)
     low, high = space_limits(space, fields["actions"])
     fields["actions"] = validate_actions(path, fields["actions"], low, high, clip)
-    return LoadedData(build_dataset(fields, bounds), low, high, **tasks(meta))
+    data = build_dataset(fields, bounds)
+    return LoadedData(data, low, high, **tasks(meta, keys or obs_keys), obs_keys=keys or obs_keys)
 
 
 @contextmanager
@@ -111,17 +120,36 @@ def locate(path: str) -> Path:
     return folder / "data"
 
 
-def _vector_keys(path: str, space: gymnasium.Space[Any], env: str) -> tuple[str, ...]:
+def _vector_keys(
+    path: str, space: gymnasium.Space[Any], obs_keys: tuple[str, ...], fixed_goal: bool
+) -> tuple[str, ...]:
     """Entries of a dictionary observation to use, in order; empty for a plain vector."""
-    keys: tuple[str, ...] = ()
-    used = [space]
-    if isinstance(space, spaces.Dict) and set(observation_keys(env)) <= set(space.spaces):
-        keys = observation_keys(env)
-        used = [space[key] for key in keys]
-    for part in used:
-        if not (isinstance(part, spaces.Box) and len(part.shape) == 1):
-            raise InputError(f"{path}: observations are {part}, but must be vectors of numbers")
-    return keys
+    if isinstance(space, spaces.Dict):
+        shapes = {name: tuple(box.shape or ()) for name, box in _boxes(space)}
+        keys = obs_keys
+        if not keys and fixed_goal and "observation" in shapes:
+            keys = ("observation",)
+        elif not keys:
+            names = [name for name, shape in shapes.items() if len(shape) == 1]
+            keys = ordered_keys(name for name in names if "/" not in name)
+        check_entries(path, keys, shapes)
+        if not obs_keys:
+            tell_entries(path, keys, shapes)
+        return keys
+    if not (isinstance(space, spaces.Box) and len(space.shape) == 1):
+        raise InputError(f"{path}: observations are {space}, but must be vectors of numbers")
+    return ()
+
+
+def _boxes(
+    space: gymnasium.Space[Any], path: str = ""
+) -> Iterator[tuple[str, gymnasium.Space[Any]]]:
+    """Spaces of a dictionary of dictionaries, by their paths."""
+    if not isinstance(space, spaces.Dict):
+        yield path, space
+        return
+    for name, part in space.spaces.items():
+        yield from _boxes(part, f"{path}/{name}" if path else name)
 
 
 def read_episodes(
@@ -143,7 +171,7 @@ def read_episodes(
     if storage.FORMAT != "hdf5":
         for episode in storage.get_episodes(range(count)):
             obs, *others = (episode[part] for part in PARTS)
-            columns = [obs[key] for key in keys] if keys else [obs]
+            columns = [entry(obs, key) for key in keys] if keys else [obs]
             yield _join_observations([np.asarray(array) for array in (*columns, *others)])
         return
     names = [f"{PARTS[0]}/{key}" for key in keys] or [PARTS[0]]
@@ -227,11 +255,7 @@ def space_limits(
     space: spaces.Box, act: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Bounds of an action space, (a,) each; where it has none, the range of the data."""
-    low, high = space.low.astype(np.float32), space.high.astype(np.float32)
-    if low.shape == act.shape[1:]:
-        low = np.where(np.isfinite(low), low, act.min(0))
-        high = np.where(np.isfinite(high), high, act.max(0))
-    return low, high
+    return finite_bounds(space.low.astype(np.float32), space.high.astype(np.float32), act)
 
 
 def dataset_folder(dataset_id: str, out: Path | None, overwrite: bool) -> Path:

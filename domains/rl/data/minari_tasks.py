@@ -14,13 +14,19 @@ REFERENCES_KEY = "oneleap_references"
 """Metadata key of our own PointMaze data: the four measured reference returns."""
 
 
-def tasks(meta: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields of :class:`oneleap.domains.rl.data.transitions.LoadedData` about the environment."""
+def tasks(meta: Mapping[str, Any], keys: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Fields of :class:`oneleap.domains.rl.data.transitions.LoadedData` about the environment.
+
+    Args:
+        meta: Metadata of the data set.
+        keys: Entries of dictionary observations that are used. A maze whose goal they contain is
+            played with moving goals, as it was recorded.
+    """
     spec = environment_of(meta)
     if spec is None:
         return {}
-    maze = _maze(spec)
-    if maze:
+    maze = maze_of(spec)
+    if maze and keys in ((), ("observation",)):
         references = meta.get(REFERENCES_KEY) or REFERENCE_RETURNS[maze]
         return {
             "task": pointmaze_task(maze, True, references),
@@ -30,9 +36,9 @@ def tasks(meta: Mapping[str, Any]) -> dict[str, Any]:
     kwargs = {**spec.kwargs, **_time_limit(spec, meta)}
     low, high = meta.get("ref_min_score"), meta.get("ref_max_score")
     if low is None or high is None:
-        return {"task": Task(spec.id, kwargs)}
+        return {"task": Task(spec.id, kwargs, obs_keys=keys)}
     reference = f"Minari {meta['dataset_id']}"
-    return {"task": Task(spec.id, kwargs, float(low), float(high), reference)}
+    return {"task": Task(spec.id, kwargs, float(low), float(high), reference, keys)}
 
 
 def environment_of(meta: Mapping[str, Any]) -> EnvSpec | None:
@@ -56,7 +62,7 @@ def _time_limit(spec: EnvSpec, meta: Mapping[str, Any]) -> dict[str, int]:
     return {"max_episode_steps": limit} if 0 < limit < int(meta.get("total_steps", 0)) else {}
 
 
-def _maze(spec: EnvSpec) -> str:
+def maze_of(spec: EnvSpec) -> str:
     """Name of the maze that an environment uses; empty if it is not one of ours."""
     if spec.id == POINTMAZE:
         return str(spec.kwargs.get("maze", "umaze"))

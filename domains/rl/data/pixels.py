@@ -1,12 +1,13 @@
 """Offline data whose observations are images: readers, and a data module that keeps bytes."""
 
-import json
+from collections.abc import Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import Any, NamedTuple
 
-import h5py
 import numpy as np
 import torch
+from gymnasium import spaces
 from jaxtyping import UInt8
 from minari.dataset.minari_storage import MinariStorage
 from numpy.typing import NDArray
@@ -14,22 +15,21 @@ from torch import Tensor
 
 from oneleap.core.errors import InputError
 from oneleap.domains.rl.data import d4rl, minari
-from oneleap.domains.rl.data.datamodule import OfflineData
+from oneleap.domains.rl.data.datamodule import OfflineData, naming_page
+from oneleap.domains.rl.data.files import TASK_KEY, column, is_steps_file, read_file
 from oneleap.domains.rl.data.minari_tasks import tasks
 from oneleap.domains.rl.data.rewards import Reward, StoredReward
 from oneleap.domains.rl.data.transitions import LoadedData, Transitions
 from oneleap.domains.rl.data.validation import (
     build_dataset,
     episode_bounds,
+    refuse_discrete,
     validate_actions,
     validate_fields,
 )
 from oneleap.domains.rl.envs.task import Task
 from oneleap.domains.rl.nets.vision import random_shift
 from oneleap.domains.rl.spec import Spec
-
-TASK_KEY = "oneleap_task"
-"""Attribute of our own files that holds the task in JSON."""
 
 Images = NDArray[np.uint8]
 
@@ -78,6 +78,8 @@ class PixelData(OfflineData):
         batch_size: Transitions per batch.
         pad: Largest random shift of an image, in pixels; 0 for none.
         clip_actions: Whether to clip actions outside their bounds instead of refusing them.
+        horizon: Largest number of steps of an episode, for files without ``timeouts``; by default
+            that of the environment.
         seed: Seed of the batches.
     """
 
@@ -92,6 +94,7 @@ class PixelData(OfflineData):
         batch_size: int = 256,
         pad: int = 2,
         clip_actions: bool = False,
+        horizon: int | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__(
@@ -102,6 +105,8 @@ class PixelData(OfflineData):
             n_step=n_step,
             batch_size=batch_size,
             clip_actions=clip_actions,
+            horizon=horizon,
+            validation=0.0,
             seed=seed,
         )
         if pad < 0:
@@ -110,12 +115,20 @@ class PixelData(OfflineData):
 
     @cached_property
     def _contents(self) -> tuple[LoadedData, Images]:
-        if self.path.endswith((".hdf5", ".h5")):
-            return read_pixel_d4rl(self.path, self.env, self.clip_actions)
-        loaded, images = read_pixel_minari(self.path, self.clip_actions)
-        if self.env is not None:
-            loaded = loaded._replace(task=None if self.env == "none" else Task(self.env))
-        return loaded, images
+        path = str(Path(self.path).expanduser())
+        with naming_page():
+            if is_steps_file(path):
+                found = read_pixel_d4rl(path, self.env, self.clip_actions, self.horizon)
+            else:
+                found = read_pixel_minari(path, self.clip_actions)
+            loaded, images = found
+            task = loaded.task
+            if self.env is not None:
+                task = None if self.env == "none" else Task(self.env)
+            if task is not None:
+                size = int(np.prod(images.shape[1:]))
+                task = task.fitted(path, size, loaded.data.act.shape[1])
+        return loaded._replace(task=task), images
 
     @cached_property
     def _loaded(self) -> LoadedData:
@@ -144,13 +157,16 @@ class PixelData(OfflineData):
         return PixelTable(steps, torch.from_numpy(self._contents[1]).to(self._device), self.pad)
 
 
-def read_pixel_d4rl(path: str, env: str | None, clip: bool) -> tuple[LoadedData, Images]:
+def read_pixel_d4rl(
+    path: str, env: str | None, clip: bool, horizon: int | None = None
+) -> tuple[LoadedData, Images]:
     """Read a file of D4RL's layout with images.
 
     Args:
         path: The file.
         env: Gymnasium id of the environment, or ``none``; by default that of the file.
         clip: Whether to clip actions to their bounds.
+        horizon: Largest number of steps of an episode, if the file has no timeouts.
 
     Returns:
         Steps whose observations are row numbers of images, and the images.
@@ -158,7 +174,9 @@ def read_pixel_d4rl(path: str, env: str | None, clip: bool) -> tuple[LoadedData,
     Raises:
         InputError: The file is damaged, its observations are not uint8 images, or a field is wrong.
     """
-    raw, stored = d4rl.read_fields(path)
+    found = read_file(path)
+    raw, breaks = dict(found.fields), None
+    refuse_discrete(path, column(raw, "actions"), box=True)
     images = validate_images(path, raw.get("observations"))
     n = len(images)
     raw["observations"] = np.arange(n, dtype=np.float32)[:, None]
@@ -169,16 +187,19 @@ def read_pixel_d4rl(path: str, env: str | None, clip: bool) -> tuple[LoadedData,
                 f"{path}: next_observations {following.shape} differ from observations "
                 f"{images.shape}"
             )
+        breaks = (following[:-1] != images[1:]).any((1, 2, 3))
         images = np.concatenate([images, following])
         raw["next_observations"] = raw["observations"] + n
-    fields = validate_fields(path, raw, optional=("next_observations",))
-    with h5py.File(path) as file:
-        text = file.attrs.get(TASK_KEY)
+    fields = validate_fields(path, raw, optional=("next_observations", "timeouts"))
     task = None
-    if text is not None and env is None:
-        task = Task(**json.loads(str(text)))
-    elif env != "none" and (env or stored):
-        task = Task(env or stored)
+    if found.task and env is None:
+        task = Task.from_json(found.task)
+    elif env != "none" and (env or found.env):
+        task = Task(env or found.env)
+    refuse_discrete(path, column(raw, "actions"), box=task is not None)
+    if "timeouts" not in fields:
+        limit, assumed = task.time_limit() if task is not None else (None, False)
+        d4rl.add_timeouts(path, fields, raw, breaks, horizon or (None if assumed else limit))
     low, high = d4rl.action_limits(fields["actions"], task, None)
     fields["actions"] = validate_actions(path, fields["actions"], low, high, clip)
     if "next_observations" in fields:
@@ -205,6 +226,8 @@ def read_pixel_minari(path: str, clip: bool) -> tuple[LoadedData, Images]:
         meta = storage.metadata
         # Minari's own reader decodes the JPEG images of its HDF5 files.
         stored = storage.get_episodes(range(int(meta["total_episodes"])))
+        if isinstance(storage.observation_space, spaces.Dict):
+            validate_images(path, storage.observation_space.spaces)
         columns = (tuple(np.asarray(e[part]) for part in minari.PARTS) for e in stored)
         episodes = [episode for episode in columns if len(episode[1])]
     parts = [validate_images(path, episode[0]) for episode in episodes]
@@ -214,14 +237,17 @@ def read_pixel_minari(path: str, clip: bool) -> tuple[LoadedData, Images]:
         for start, part, episode in zip(starts, parts, episodes, strict=True)
     ]
     fields, bounds = minari.concatenate_episodes(path, numbered)
+    if not isinstance(storage.action_space, spaces.Box):
+        raise InputError(f"{path}: actions are {storage.action_space}, but must be continuous")
     low, high = minari.space_limits(storage.action_space, fields["actions"])
     fields["actions"] = validate_actions(path, fields["actions"], low, high, clip)
     text = meta.get(TASK_KEY)
-    task = Task(**json.loads(text)) if text else tasks(meta).get("task")
+    with minari.one_line_errors(path):
+        task = Task.from_json(str(text)) if text else tasks(meta).get("task")
     return LoadedData(build_dataset(fields, bounds), low, high, task), np.concatenate(parts)
 
 
-def validate_images(path: str, array: NDArray[Any] | None) -> Images:
+def validate_images(path: str, array: Any) -> Images:
     """Check that an array holds images, (n, h, w, c), of bytes.
 
     Raises:
@@ -229,6 +255,11 @@ def validate_images(path: str, array: NDArray[Any] | None) -> Images:
     """
     if array is None:
         raise InputError(f"{path}: no field 'observations'")
+    if isinstance(array, Mapping):
+        raise InputError(
+            f"{path}: observations are a dictionary of {', '.join(array)}; images are read from a "
+            "field alone"
+        )
     if array.dtype != np.uint8 or array.ndim != 4 or not len(array):
         raise InputError(
             f"{path}: observations are {array.dtype} {array.shape}; images are uint8 "

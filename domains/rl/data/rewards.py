@@ -11,6 +11,9 @@ from oneleap.core.errors import InputError
 from oneleap.domains.rl.data.transitions import OfflineDataset
 from oneleap.domains.rl.envs.mazes import GOAL_RADIUS
 
+NEGLIGIBLE = 1e-6
+"""Differences below this share of the largest value are rounding, and nothing is scaled by them."""
+
 
 class Reward(ABC):
     """A reward that is a function of a data set; subclasses are frozen dataclasses."""
@@ -40,7 +43,7 @@ class NormalizedReward(Reward):
             InputError: All rewards are equal.
         """
         mean, std = data.reward.double().mean(), data.reward.double().std()
-        if not std > 0:
+        if not std > NEGLIGIBLE * data.reward.abs().max():
             raise InputError("reward NormalizedReward: all rewards are equal; use StoredReward")
         return ((data.reward - mean) / std).float()
 
@@ -72,7 +75,7 @@ class ReturnScaledReward(Reward):
         """
         returns = data.returns()
         span = float(returns.max() - returns.min()) if len(returns) else 0.0
-        if not span > 0:
+        if not span > NEGLIGIBLE * (float(returns.abs().max()) if len(returns) else 0.0):
             raise InputError(
                 "reward ReturnScaledReward: needs finished episodes with different returns, "
                 f"found {len(returns)} with equal ones; use StoredReward"

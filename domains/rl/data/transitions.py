@@ -1,6 +1,6 @@
 """Transitions in memory: tables of steps, n-step returns, and random batches."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import NamedTuple
 
@@ -36,9 +36,13 @@ class Transitions(NamedTuple):
     discount: Float[Tensor, "n"]
     next_act: Float[Tensor, "n a"] | None = None
 
+    def draw_rows(self, n: int, generator: torch.Generator) -> Int[Tensor, "n"]:
+        """Draw the indices of the rows that :meth:`sample` returns for this generator."""
+        return torch.randint(len(self.obs), (n,), generator=generator, device=self.obs.device)
+
     def sample(self, n: int, generator: torch.Generator) -> "Transitions":
         """Draw ``n`` rows uniformly, with replacement; ``generator`` is on the data's device."""
-        rows = torch.randint(len(self.obs), (n,), generator=generator, device=self.obs.device)
+        rows = self.draw_rows(n, generator)
         sampled = Transitions(*(column.index_select(0, rows) for column in self[:5]))
         if self.next_act is None:
             return sampled
@@ -107,9 +111,16 @@ class OfflineDataset:
         return Transitions(self.obs, self.act, reward, self.next_obs[last], discount, next_act)
 
     def moments(self, eps: float = 1e-3) -> tuple[Float[Tensor, "o"], Float[Tensor, "o"]]:
-        """Mean and standard deviation of ``obs``. As in TD3+BC, ``eps`` is added to the latter."""
+        """Mean and standard deviation of ``obs``. As in TD3+BC, ``eps`` is added to the latter.
+
+        A dimension that does not vary beyond the rounding of 32 bits has its magnitude, or 1 if
+        that is larger, in place of a deviation: dividing by ``eps`` alone would blow up rounding.
+        """
         obs = self.obs.double()
-        return obs.mean(0).float(), (obs.std(0, correction=0) + eps).float()
+        mean, std = obs.mean(0), obs.std(0, correction=0)
+        constant = std <= 1e-6 * mean.abs()
+        std = torch.where(constant, mean.abs().clamp(min=1), std + eps)
+        return mean.float(), std.float()
 
     def returns(self) -> Float[Tensor, "e"]:
         """Undiscounted return of each finished episode."""
@@ -118,6 +129,19 @@ class OfflineDataset:
         last = self.bounds[1:] - 1
         finished = (self.terminal[last] + self.timeout[last]) > 0
         return (total[self.bounds[1:]] - total[self.bounds[:-1]])[finished].float()
+
+    def only(self, episodes: Sequence[int]) -> "OfflineDataset":
+        """Return the steps of some episodes, in order."""
+        spans = [(int(self.bounds[k]), int(self.bounds[k + 1])) for k in episodes]
+        rows = torch.cat([torch.arange(*span, device=self.obs.device) for span in spans])
+        lengths = torch.tensor([0, *(stop - start for start, stop in spans)])
+        columns = {f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name != "bounds"}
+        return OfflineDataset(**columns, bounds=lengths.cumsum(0).to(self.bounds.device))
+
+    def without(self, episodes: Sequence[int]) -> "OfflineDataset":
+        """Return the steps of all other episodes, in order."""
+        left_out = set(episodes)
+        return self.only([k for k in range(len(self.bounds) - 1) if k not in left_out])
 
     def relabel(self, reward: Callable[["OfflineDataset"], Tensor]) -> "OfflineDataset":
         """Return the same steps under another reward, such as those of ``data/rewards.py``."""
@@ -135,6 +159,8 @@ class LoadedData(NamedTuple):
         sparse_task: For PointMaze, the environment of ``task`` with the sparse reward.
         moving_goal: Whether the stored rewards are for goals that move and that ``obs`` does not
             contain.
+        obs_keys: Entries of dictionary observations that form ``obs``, in order; empty if the data
+            have vectors.
     """
 
     data: OfflineDataset
@@ -143,3 +169,4 @@ class LoadedData(NamedTuple):
     task: Task | None = None
     sparse_task: Task | None = None
     moving_goal: bool = False
+    obs_keys: tuple[str, ...] = ()

@@ -20,6 +20,9 @@ DIMENSIONS = {
 }
 """Number of axes of each field, by its name in D4RL's files."""
 
+LARGEST_BOUND = 1e6
+"""Bounds of actions from here on mean that there is no bound."""
+
 
 def validate_fields(
     source: str,
@@ -78,6 +81,52 @@ def _to_float32(where: str, array: NDArray[Any], axes: int) -> NDArray[np.float3
         place = tuple(int(i) for i in np.argwhere(bad)[0])
         raise InputError(f"{where}: {array[place]} in row {place[0]}; correct or drop that row")
     return out
+
+
+def refuse_discrete(source: str, actions: NDArray[Any] | None, box: bool) -> None:
+    """Refuse actions that are choices from a list, before they are taken for continuous.
+
+    These are integers, or a single column of at least two whole numbers that are not negative,
+    unless an environment with continuous actions is known.
+
+    Args:
+        source: File or data set, for the message.
+        actions: Actions as stored; ``None`` if there are none.
+        box: Whether an environment with continuous actions is known.
+
+    Raises:
+        InputError: The actions are discrete.
+    """
+    if actions is None or actions.dtype.kind not in "biuf" or not actions.size:
+        return
+    kind = actions.dtype.kind
+    column = actions.ndim == 1 or (actions.shape[1:] == (1,) and not box)
+    if kind == "f" and column and np.isfinite(actions).all():
+        found = np.unique(actions)
+        discrete = bool(len(found) > 1 and found[0] >= 0 and (found == np.round(found)).all())
+    else:
+        discrete = kind in "biu"
+    if discrete:
+        raise InputError(
+            f"{source}: actions: {actions.dtype} {actions.shape} holds choices, such as "
+            f"{actions.ravel()[0]:g}: policies of oneleap have continuous actions; if these are "
+            "continuous, store them as floats and name their environment in env"
+        )
+
+
+def finite_bounds(
+    low: NDArray[np.float32], high: NDArray[np.float32], act: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Bounds of an action space, (a,) each; the range of the data where it has none.
+
+    A bound beyond :data:`LARGEST_BOUND` is none. A bound of the data is moved so far that both
+    bounds are in order.
+    """
+    if low.shape != act.shape[1:]:
+        return low, high
+    low = np.where(np.abs(low) < LARGEST_BOUND, low, np.minimum(act.min(0), high))
+    high = np.where(np.abs(high) < LARGEST_BOUND, high, np.maximum(act.max(0), low))
+    return low.astype(np.float32), high.astype(np.float32)
 
 
 def validate_actions(

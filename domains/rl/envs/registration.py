@@ -1,8 +1,7 @@
 """Registers the environments of this package with Gymnasium, without importing them.
 
-``gymnasium.make("oneleap.domains.rl.envs.registration:oneleap/PointMaze-v0")`` imports this module
-first. :meth:`oneleap.domains.rl.envs.task.Task.make` does the same for every id that begins with
-``oneleap/``.
+:func:`oneleap.domains.rl.envs.lookup.find_environment` imports this module before it looks up an id
+that is not registered yet.
 """
 
 from gymnasium.envs.registration import register

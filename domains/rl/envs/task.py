@@ -1,12 +1,20 @@
 """A task: the environment to evaluate a policy in, and the returns that define its score."""
 
-from dataclasses import dataclass, field
+import json
+import math
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from oneleap.core.errors import InputError
+from oneleap.core.errors import InputError, require_positive
+from oneleap.domains.rl.envs.observations import (
+    entry_sizes,
+    join_entries,
+    observation_keys,
+    vector_keys,
+)
 
 if TYPE_CHECKING:
     import gymnasium
@@ -15,10 +23,10 @@ if TYPE_CHECKING:
 
 
 NAMESPACE = "oneleap/"
-"""Beginning of the Gymnasium ids of this package's own environments."""
+"""Beginning of the Gymnasium ids of this package's own environments, which end by themselves."""
 
-REGISTRATION = "oneleap.domains.rl.envs.registration"
-"""Module that registers them. ``gymnasium.make`` imports it, given ``module:id``."""
+HORIZON = 1000
+"""Steps of an episode in an environment that is registered without a limit."""
 
 ENV_HINT = (
     "set env to the environment of these data, a Gymnasium id such as Hopper-v5, or to none to "
@@ -27,33 +35,12 @@ ENV_HINT = (
 """What to do about an environment that does not fit the data."""
 
 
-def observation_keys(env: str) -> tuple[str, ...]:
-    """Entries of a dictionary observation that form the observation vector, in order.
-
-    AntMaze's entry ``observation`` contains neither the position of the ant nor its goal, and each
-    episode has another goal. Its vector therefore has both of them too. All other environments,
-    PointMaze among them, use ``observation`` alone.
-
-    Args:
-        env: Gymnasium id.
-    """
-    if env.rpartition(":")[2].startswith("AntMaze"):
-        return "achieved_goal", "observation", "desired_goal"
-    return ("observation",)
-
-
-def observation_vector(obs: Any) -> NDArray[np.float32]:
-    """An observation as a float32 vector; of a dictionary, the entry ``observation``.
-
-    An environment that needs more entries does not return a dictionary here, because
-    :meth:`Task.make` has joined them.
-    """
-    return np.asarray(obs["observation"] if isinstance(obs, dict) else obs, np.float32)
-
-
 @dataclass(frozen=True)
 class Task:
     """An environment, and the two returns between which scores are measured.
+
+    The environment is looked up among those that are registered: no module is imported because a
+    name mentions it, see :mod:`oneleap.domains.rl.envs.lookup`.
 
     Attributes:
         env: Gymnasium id.
@@ -61,6 +48,8 @@ class Task:
         ref_min: Mean return that has score 0.
         ref_max: Mean return that has score 100.
         reference: Where these two returns come from, in words; ``none`` if there are none.
+        obs_keys: Entries of a dictionary observation that form the observation vector, in order.
+            Empty: those of :func:`oneleap.domains.rl.envs.observations.observation_keys`.
     """
 
     env: str
@@ -68,12 +57,64 @@ class Task:
     ref_min: float = 0.0
     ref_max: float = 1.0
     reference: str = "none"
+    obs_keys: tuple[str, ...] = ()
+
+    @classmethod
+    def from_json(cls, text: str) -> "Task":
+        """Read a task that :func:`dataclasses.asdict` and JSON wrote.
+
+        Raises:
+            InputError: The text is something else.
+        """
+        try:
+            fields = json.loads(text)
+            return cls(**{**fields, "obs_keys": tuple(fields.get("obs_keys", ()))})
+        except (ValueError, TypeError, AttributeError):
+            raise InputError(f"not a task in JSON: {text[:80]}") from None
+
+    @property
+    def has_scale(self) -> bool:
+        """Whether two different returns define scores."""
+        span = self.ref_max - self.ref_min
+        return self.reference != "none" and math.isfinite(span) and span != 0
+
+    def limited(self, horizon: int | None) -> "Task":
+        """The same task with another largest number of steps of an episode.
+
+        Args:
+            horizon: That number; ``None`` keeps the task's own.
+        """
+        if horizon is None:
+            return self
+        require_positive(horizon=horizon)
+        name = "horizon" if self.env.startswith(NAMESPACE) else "max_episode_steps"
+        return replace(self, env_kwargs={**self.env_kwargs, name: horizon})
+
+    def time_limit(self) -> tuple[int | None, bool]:
+        """The largest number of steps of an episode, and whether it is :data:`HORIZON`.
+
+        The limit is that of ``env_kwargs``, or of the registered environment, or else
+        :data:`HORIZON`. It is ``None`` for environments of this package, which end by themselves.
+
+        Raises:
+            InputError: The environment is not registered.
+        """
+        from oneleap.domains.rl.envs.lookup import find_environment
+
+        if self.env.startswith(NAMESPACE):
+            return None, False
+        given = self.env_kwargs.get("max_episode_steps")
+        known = given or find_environment(self.env).max_episode_steps
+        if isinstance(known, int | float) and known > 0:
+            return int(known), False
+        return HORIZON, True
 
     def make(self, **kwargs: object) -> "Env":
-        """Make the environment.
+        """Make the environment; its episodes end after :meth:`time_limit`.
 
-        If :func:`observation_keys` names several entries of a dictionary observation, the
-        environment returns them as one vector.
+        Of a dictionary observation, the environment returns the entries :attr:`obs_keys` as one
+        vector. If they are not given, it does so if
+        :func:`oneleap.domains.rl.envs.observations.observation_keys` names several entries.
 
         Args:
             **kwargs: Arguments of ``gymnasium.make`` in addition to ``env_kwargs``, such as
@@ -83,27 +124,53 @@ class Task:
             The environment.
 
         Raises:
-            InputError: The environment does not exist or does not accept the arguments.
+            InputError: The environment is not registered, cannot be made here, does not accept the
+                arguments, or has no such entries.
         """
-        import gymnasium
+        from oneleap.domains.rl.envs.lookup import make_environment
 
-        name = f"{REGISTRATION}:{self.env}" if self.env.startswith(NAMESPACE) else self.env
-        arguments: dict[str, Any] = {**self.env_kwargs, **kwargs}
-        try:
-            env = gymnasium.make(name, **arguments)
-        except (gymnasium.error.Error, ImportError, TypeError) as error:
-            reason = " ".join(str(error).split())
-            raise InputError(f"environment {self.env}: {reason}") from None
-        keys = observation_keys(self.env)
-        return _join_entries(env, keys) if len(keys) > 1 else env
+        limit, _ = self.time_limit()
+        limits = {} if limit is None else {"max_episode_steps": limit}
+        env = make_environment(self.env, {**self.env_kwargs, **limits, **kwargs})
+        keys = self.obs_keys or observation_keys(self.env)
+        return join_entries(env, keys, self.env) if self.obs_keys or len(keys) > 1 else env
 
-    def check_sizes(self, path: str, obs_dim: int, act_dim: int) -> None:
+    def joined(self) -> "Task":
+        """The task with all entries of its dictionary observations that are vectors as one vector.
+
+        A task whose observations are vectors stays as it is.
+        """
+        from gymnasium import spaces
+
+        env = self.make(disable_env_checker=True)
+        space: object = env.observation_space
+        env.close()
+        return (
+            replace(self, obs_keys=vector_keys(space)) if isinstance(space, spaces.Dict) else self
+        )
+
+    def fitted(
+        self,
+        source: str,
+        obs_dim: int,
+        act_dim: int,
+        who: str = "the data have",
+        hint: str = ENV_HINT,
+    ) -> "Task":
         """Check that the environment fits the data, before training rather than at evaluation.
 
+        If the environment has dictionary observations and the data have vectors, all vector entries
+        form the vector, if they together have its size.
+
         Args:
-            path: Path of the data, for the message.
+            source: The data, for the message.
             obs_dim: Size of an observation in the data.
             act_dim: Size of an action in the data.
+            who: Beginning of the clause that tells these sizes.
+            hint: What to do, for the message.
+
+        Returns:
+            The task, with the entries that form its observations.
 
         Raises:
             InputError: The environment does not exist, or its sizes differ from those of the data.
@@ -111,51 +178,60 @@ class Task:
         from gymnasium import spaces
 
         try:
-            env = self.make()
+            env = self.make(disable_env_checker=True)
         except InputError as error:
-            raise InputError(f"{path}: {error}; {ENV_HINT}") from None
-        observations, actions = env.observation_space, env.action_space
+            raise InputError(f"{source}: {error}; {hint}") from None
+        space, actions = env.observation_space, env.action_space
         env.close()
-        if isinstance(observations, spaces.Dict):
-            observations = observations.spaces.get("observation", observations)
-        if observations.shape != (obs_dim,) or actions.shape != (act_dim,):
+        if isinstance(actions, spaces.Discrete | spaces.MultiDiscrete | spaces.MultiBinary):
             raise InputError(
-                f"{path}: {self.env} has observations {observations.shape} and actions "
-                f"{actions.shape}, the data have ({obs_dim},) and ({act_dim},); {ENV_HINT}"
+                f"{source}: {self.env} takes discrete actions, {actions}; policies of oneleap have "
+                f"continuous ones; {hint}"
             )
+        keys, shape = self.obs_keys, space.shape
+        if isinstance(space, spaces.Dict):  # not joined: the default is one entry
+            sizes = entry_sizes(space)
+            single, every = observation_keys(self.env), vector_keys(space)
+            fits = [k for k in (single, every) if sum(sizes.get(n, 0) for n in k) == obs_dim]
+            keys = fits[0] if fits else keys
+            shape = (obs_dim,) if fits else (sum(sizes.get(n, 0) for n in single),)
+        if shape != (obs_dim,) or actions.shape != (act_dim,):
+            entries = (
+                f" with the entries {_listed(space)}" if isinstance(space, spaces.Dict) else ""
+            )
+            raise InputError(
+                f"{source}: {self.env} has observations {shape}{entries} and actions "
+                f"{actions.shape}, {who} ({obs_dim},) and ({act_dim},); {hint}"
+            )
+        return replace(self, obs_keys=keys)
 
     def action_bounds(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Smallest and largest action of the environment, (a,) each.
+        """Smallest and largest action of the environment, (a,) each; infinite where unbounded.
 
         Raises:
-            InputError: Its actions are not bounded vectors.
+            InputError: Its actions are not vectors.
         """
         from gymnasium.spaces import Box
 
-        env = self.make()
+        env = self.make(disable_env_checker=True)
         space = env.action_space
         env.close()
-        if not (isinstance(space, Box) and len(space.shape) == 1 and space.is_bounded()):
-            raise InputError(f"environment {self.env}: actions are {space}, not bounded vectors")
+        if not (isinstance(space, Box) and len(space.shape) == 1):
+            raise InputError(
+                f"environment {self.env}: actions are {space}, not vectors of continuous numbers"
+            )
         return space.low.astype(np.float32), space.high.astype(np.float32)
 
     def score(self, returns: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Convert returns to scores: ``ref_min`` becomes 0 and ``ref_max`` becomes 100."""
-        return 100.0 * (returns - self.ref_min) / (self.ref_max - self.ref_min)
+        """Convert returns to scores: ``ref_min`` becomes 0 and ``ref_max`` becomes 100.
+
+        Returns without two different reference returns stay as they are.
+        """
+        span = self.ref_max - self.ref_min
+        if not (math.isfinite(span) and span != 0):
+            return returns
+        return 100.0 * (returns - self.ref_min) / span
 
 
-def _join_entries(env: "Env", keys: tuple[str, ...]) -> "Env":
-    """The environment with the named entries of its dictionary observation as one vector."""
-    from gymnasium import spaces
-    from gymnasium.wrappers import TransformObservation
-
-    space: object = env.observation_space
-    if not isinstance(space, spaces.Dict):
-        return env
-    size = sum(spaces.flatdim(space[key]) for key in keys)
-    joined: spaces.Space[Any] = spaces.Box(-np.inf, np.inf, (size,), np.float64)
-
-    def join(obs: Any) -> NDArray[Any]:
-        return np.concatenate([obs[key] for key in keys])
-
-    return TransformObservation(env, join, joined)
+def _listed(space: Any) -> str:
+    return ", ".join(f"{key} ({size})" for key, size in entry_sizes(space).items())

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from oneleap.core.files import atomic_write
 from oneleap.domains.rl.envs.mazes import GOAL_RADIUS, Maze, maze_named
-from oneleap.domains.rl.envs.task import Task, observation_vector
+from oneleap.domains.rl.envs.observations import observation_vector
+from oneleap.domains.rl.envs.task import Task
 from oneleap.domains.rl.evaluation.rollouts import Act
 
 MAX_FRAMES = 300

@@ -1,6 +1,7 @@
 """Episodes of a policy in its environment: returns, scores, latency."""
 
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -10,9 +11,10 @@ from rich.console import Console
 from rich.progress import Progress, TaskID
 from rich.table import Table
 
-from oneleap.core.errors import InputError
+from oneleap.core.errors import InputError, Notice
 from oneleap.core.training.seed import episode_seed
-from oneleap.domains.rl.envs.task import Task, observation_vector
+from oneleap.domains.rl.envs.observations import observation_vector
+from oneleap.domains.rl.envs.task import Task
 
 Act = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """Maps observations (n, o) to actions (n, a)."""
@@ -40,6 +42,7 @@ class Evaluation:
         act_ms: Mean time of one call of the policy in milliseconds, without the first call.
         batch: Observations in such a call.
         trajectories: Observations of the first episodes, each (steps + 1, o).
+        cut: Number of episodes that only the limit of steps ended.
     """
 
     task: Task
@@ -49,6 +52,7 @@ class Evaluation:
     act_ms: float
     batch: int
     trajectories: tuple[NDArray[np.float32], ...] = ()
+    cut: int = 0
 
     @property
     def scores(self) -> NDArray[np.float64]:
@@ -72,7 +76,7 @@ class Evaluation:
 
     @property
     def _scaled(self) -> bool:
-        return self.task.reference != "none"
+        return self.task.has_scale
 
     def figures(self) -> dict[str, float]:
         """All results by name, for JSON. Standard errors need two episodes."""
@@ -120,6 +124,10 @@ def evaluate_policy(
     shrinks: rows of finished episodes keep their last observation. The input of a row, and the
     noise of its action, therefore depend on ``seed`` and ``episodes`` alone.
 
+    An environment without a limit of steps would never end an episode. It gets
+    :data:`oneleap.domains.rl.envs.task.HORIZON` steps, and a notice says so if that cut an episode.
+    :meth:`oneleap.domains.rl.envs.task.Task.limited` sets another limit.
+
     The environments step in this process, one after the other, because a step takes less time than
     a message to another process (Hopper: 4300 steps/s; SyncVectorEnv 3400, AsyncVectorEnv 2200).
 
@@ -145,6 +153,15 @@ def evaluate_policy(
             _run_group(act, task, [episode_seed(seed, i) for i in group], bar, advance)
             for group in groups
         ]
+    cut = sum(group.cut for group in found)
+    limit, assumed = task.time_limit()
+    if cut and assumed:
+        warnings.warn(
+            f"{cut} of {episodes} episodes ended after {limit} steps: {task.env} is registered "
+            "without max_episode_steps; the option horizon sets another limit",
+            Notice,
+            stacklevel=2,
+        )
     reported = [group.successes for group in found if group.successes is not None]
     calls = np.array([group.lengths.max() for group in found])
     return Evaluation(
@@ -155,6 +172,7 @@ def evaluate_policy(
         act_ms=float(np.average([group.act_ms for group in found], weights=calls)),
         batch=found[0].batch,
         trajectories=found[0].trajectories,
+        cut=cut,
     )
 
 
@@ -169,6 +187,7 @@ class _ParallelEnvs:
         self.returns, self.lengths = np.zeros(n), np.zeros(n, np.int64)
         self.successes, self.reported = np.zeros(n, bool), False
         self.alive = np.ones(n, bool)
+        self.limit, self.cut = task.time_limit()[0], 0
 
     def step(self, actions: NDArray[np.float32]) -> int:
         """Step the environments whose episode is not over; return how many end now."""
@@ -179,6 +198,7 @@ class _ParallelEnvs:
             self.returns[i] += float(reward)
             self.lengths[i] += 1
             self.alive[i] = not (terminated or truncated)
+            self.cut += truncated and not terminated and self.lengths[i] == self.limit
             if "success" in info:
                 self.reported = True
                 self.successes[i] |= bool(info["success"])
@@ -210,4 +230,5 @@ def _run_group(
         act_ms=float(np.mean(taken[1:] or taken)) * 1000,
         batch=len(seeds),
         trajectories=tuple(obs[: length + 1] for obs, length in each),
+        cut=int(envs.cut),
     )

@@ -3,6 +3,7 @@
 import functools
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from statistics import median
 
 import lightning as L
@@ -13,6 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from oneleap.core.cli.fit import quiet_loggers
 from oneleap.core.objectives import MeanFlow
 from oneleap.core.timing import median_ms
+from oneleap.core.training.recipe import Recipe
 from oneleap.core.training.seed import step_generator
 from oneleap.domains.rl.algorithms.actor_critic import ActorCritic
 from oneleap.domains.rl.algorithms.bfq import Bootstrap
@@ -44,34 +46,38 @@ class StepTimer(L.Callback):
         self.ends.append(time.perf_counter())
 
 
-def batches(size: int = 100_000) -> Iterator[Transitions]:
+def batches(size: int = 100_000, seed: int = 0) -> Iterator[Transitions]:
     """Endless batches from random transitions of Hopper's sizes."""
-    g = torch.Generator().manual_seed(0)
+    g = torch.Generator().manual_seed(seed)
     obs, act = torch.randn(size, OBS, generator=g), torch.rand(size, ACT, generator=g) * 2 - 1
     data = Transitions(obs, act, torch.randn(size, generator=g), obs, torch.full((size,), 0.99))
     step = 0
     while True:
-        yield data.sample(BATCH, step_generator(0, step))
+        yield data.sample(BATCH, step_generator(seed, step))
         step += 1
 
 
-def build_policies(dql: tuple[int, ...]) -> dict[str, ActorCritic]:
+def build_policies(dql: tuple[int, ...], seed: int = 0) -> dict[str, ActorCritic]:
     """Build the algorithms on networks of one size, by the names of their figures.
 
     Args:
         dql: Numbers of denoising steps of Diffusion-QL.
+        seed: Seed of the weights and draws.
 
     Returns:
         The policies.
     """
     limit = (-1.0,) * ACT, (1.0,) * ACT
     spec = Spec(OBS, ACT, (0.0,) * OBS, (1.0,) * OBS, *limit)
+    recipe = Recipe(ema=0.995, compile=True, seed=seed)
     policies: dict[str, ActorCritic] = {
-        "ofql": OFQL(spec, MeanFlow(), network=NETWORK, ema_start=0),
-        "bfq": OFQL(spec, Bootstrap(), network=NETWORK, ema_start=0),
-        "fql": FQL(spec, network=NETWORK),
+        "ofql": OFQL(spec, MeanFlow(), network=NETWORK, ema_start=0, recipe=recipe),
+        "bfq": OFQL(spec, Bootstrap(), network=NETWORK, ema_start=0, recipe=recipe),
+        "fql": FQL(spec, network=NETWORK, recipe=replace(recipe, ema=0.0)),
     }
-    return policies | {f"dql{n}": DQL(spec, steps=n, network=NETWORK, ema_start=0) for n in dql}
+    return policies | {
+        f"dql{n}": DQL(spec, steps=n, network=NETWORK, ema_start=0, recipe=recipe) for n in dql
+    }
 
 
 def step_ms(policy: ActorCritic, steps: int, warmup: int) -> float:
@@ -96,7 +102,7 @@ def step_ms(policy: ActorCritic, steps: int, warmup: int) -> float:
             enable_progress_bar=False,
             enable_model_summary=False,
         )
-        trainer.fit(policy.lightning_module(), batches())
+        trainer.fit(policy.lightning_module(), batches(seed=policy.recipe.seed))
     return 1e3 * float(median(np.diff(timer.ends)[-steps:]))
 
 

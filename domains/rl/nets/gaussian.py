@@ -3,6 +3,7 @@
 import itertools
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from oneleap.core.losses.metrics import masked_sum
 from oneleap.core.paths.base import expand
 from oneleap.core.sampling.ode import sample
-from oneleap.core.types import Draw, Loss, Objective, TrainingBatch
+from oneleap.core.types import Draw, Loss, Objective, TeacherUse, TrainingBatch
 
 
 class GaussianField(nn.Module):
@@ -72,6 +73,8 @@ class GaussianField(nn.Module):
 
 class OneStepObjective(Objective):
     """Base of objectives that only need one-step samples: there is nothing to draw."""
+
+    teacher: ClassVar[TeacherUse] = "none"
 
     def draw(
         self,

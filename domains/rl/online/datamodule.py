@@ -16,7 +16,7 @@ from oneleap.core.training.seed import batch_generator
 from oneleap.domains.rl.algorithms.policy import Policy
 from oneleap.domains.rl.data.datamodule import OfflineData
 from oneleap.domains.rl.data.rewards import GoalDistanceReward, Reward, StoredReward
-from oneleap.domains.rl.data.transitions import Transitions
+from oneleap.domains.rl.data.transitions import LoadedData, Transitions
 from oneleap.domains.rl.online.replay import Array, Collector, ReplayBuffer
 from oneleap.domains.rl.spec import Spec
 
@@ -35,6 +35,7 @@ class OnlineData(OfflineData):
     Args:
         path: Offline data, see :class:`OfflineData`.
         run: Folder of the run to continue, or of its model.
+        obs_keys: Entries of dictionary observations in the data; by default those of the run.
         reward: Reward to train on. New rewards are converted in the same way as those of the data.
         gamma: Discount of future rewards.
         n_step: Number of rewards that are summed before the value.
@@ -53,6 +54,7 @@ class OnlineData(OfflineData):
         path: str,
         run: str,
         *,
+        obs_keys: tuple[str, ...] = (),
         reward: Reward = StoredReward(),  # noqa: B008  (frozen)
         gamma: float = 0.99,
         n_step: int = 1,
@@ -67,11 +69,13 @@ class OnlineData(OfflineData):
         super().__init__(
             path,
             env="none",
+            obs_keys=obs_keys,
             reward=reward,
             gamma=gamma,
             n_step=n_step,
             batch_size=batch_size,
             clip_actions=clip_actions,
+            validation=0.0,
             seed=seed,
         )
         if not 0 <= offline_share <= 1:
@@ -87,6 +91,12 @@ class OnlineData(OfflineData):
     def _initial_policy(self) -> Policy:
         """The policy of the run to continue."""
         return Policy.from_pretrained(find_model(Path(self.run)).model)
+
+    def _read(self) -> LoadedData:
+        """The data, with the entries of dictionary observations of the run."""
+        if not self.obs_keys and Path(self.run).is_dir():
+            self.obs_keys = self._initial_policy.spec.obs_keys
+        return super()._read()
 
     @cached_property
     def spec(self) -> Spec:
@@ -125,7 +135,13 @@ class OnlineData(OfflineData):
         if isinstance(self.reward, StoredReward | GoalDistanceReward):
             return lambda reward: reward
         # The data are relabeled already: read the stored rewards again.
-        raw = OfflineData(self.path, env="none", clip_actions=self.clip_actions).dataset.reward
+        raw = OfflineData(
+            self.path,
+            env="none",
+            obs_keys=self.obs_keys,
+            clip_actions=self.clip_actions,
+            validation=0.0,
+        ).dataset.reward
         new, low, high = self.dataset.reward, int(raw.argmin()), int(raw.argmax())
         x0, x1, y0, y1 = (float(x) for x in (raw[low], raw[high], new[low], new[high]))
         slope = (y1 - y0) / (x1 - x0) if x1 > x0 else 1.0
@@ -140,6 +156,11 @@ class OnlineData(OfflineData):
         super().setup(stage)
         if stage != "fit" or self.trainer is None:
             return
+        if self.trainer.world_size > 1:
+            raise InputError(
+                "OnlineData collects in one process, and its checkpoints hold the steps of one: "
+                "set --trainer.devices 1"
+            )
         model = trained_model(self.trainer.lightning_module)
         if type(model) is not type(self._initial_policy):
             kinds = type(self._initial_policy).__name__, type(model).__name__

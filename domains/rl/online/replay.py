@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from oneleap.core.errors import InputError
 from oneleap.core.training.seed import episode_seed
 from oneleap.domains.rl.data.transitions import Transitions
-from oneleap.domains.rl.envs.task import Task, observation_vector
+from oneleap.domains.rl.envs.observations import observation_vector
+from oneleap.domains.rl.envs.task import Task
 from oneleap.domains.rl.spec import Spec
 
 Array = NDArray[np.float32]

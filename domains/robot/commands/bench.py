@@ -5,7 +5,7 @@ from pathlib import Path
 from oneleap.core.errors import InputError
 
 
-def bench(calls: int = 200, steps: int = 100, json: Path | None = None) -> None:
+def bench(calls: int = 200, steps: int = 100, seed: int = 0, json: Path | None = None) -> None:
     """Time decisions of DM1's network for Lift, and the control loop in robosuite.
 
     A decision is one call of the policy: observation in, chunk of actions out.
@@ -19,6 +19,7 @@ def bench(calls: int = 200, steps: int = 100, json: Path | None = None) -> None:
         calls: Number of decisions timed for the one-step policy; slower samplers are timed less
             often.
         steps: Number of control steps timed.
+        seed: Seed of the episode and the noise.
         json: File to write the figures to as well.
 
     Raises:
@@ -42,11 +43,11 @@ def bench(calls: int = 200, steps: int = 100, json: Path | None = None) -> None:
         raise InputError(f"calls {calls} must be at least 1, steps {steps} at least 2")
     enable_opengl()
     task = Task(panda_env_args("Lift"))
-    figures = time_decisions(calls)
+    figures = time_decisions(calls, seed)
     for kind, cameras in (("state", ()), ("image", (CAMERA,))):
         policy = untrained_policy(FlowMapSampler(), cameras, task)
         env = RobotEnv(task, cameras=cameras)
-        figures |= time_control_loop(env, policy, kind, steps)
+        figures |= time_control_loop(env, policy, kind, steps, seed)
         env.close()
     print_measurements(
         f"Robot on {torch.get_num_threads()} threads, torch {torch.__version__}", figures, json

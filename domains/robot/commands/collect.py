@@ -43,6 +43,7 @@ def robosuite(
     Raises:
         InputError: The file exists, or OUT.parts holds attempts of another collection.
     """
+    from oneleap.core.cli.advice import next_line
     from oneleap.core.cli.configs import shipped_configs
     from oneleap.domains.robot.commands.attempts import collect_demos
 
@@ -60,4 +61,4 @@ def robosuite(
     )
     config = f"robot/dm1{'-image' if images else ''}_{CONFIG_NAMES[task]}"
     if config in shipped_configs():
-        print(f"next: oneleap fit --config {config} --data.path {path}")
+        print(next_line("fit", "--config", config, "--data.path", path))

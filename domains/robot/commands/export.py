@@ -24,12 +24,15 @@ def export(run: Path, format: Format = "onnx", tolerance: float = 1e-4) -> None:
     Raises:
         InputError: There is no robot policy in ``run``, or the graph differs from the policy.
     """
+    from oneleap.core.cli.advice import example_line
     from oneleap.core.hub.export import export_graphs
     from oneleap.core.training.run import find_model
     from oneleap.domains.robot.models.graph import policy_graph
     from oneleap.domains.robot.models.policy import RobotPolicy
 
     folder = find_model(run).model
-    graph = policy_graph(RobotPolicy.from_pretrained(folder))
+    policy = RobotPolicy.from_pretrained(folder)
+    graph = policy_graph(policy)
     (path,) = export_graphs([graph], folder, format, tolerance)
-    print(f"next: python examples/robot_loop.py {folder}" if format == "onnx" else path)
+    plays = format == "onnx" and policy.spec.task is not None and not policy.spec.absolute
+    print((example_line("robot_loop.py", folder) if plays else None) or path)

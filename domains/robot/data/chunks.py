@@ -56,6 +56,8 @@ class ChunkDataset:
         demos: Demonstrations that the chunks are cut from.
         start: First row of each chunk, (c,).
         first: First row of the demonstration that holds the chunk, (c,).
+        last: Last row of that demonstration, (c,). A chunk that is longer than its demonstration
+            repeats the last action.
         n_obs_steps: Number of observations up to the start of a chunk. At the beginning of a
             demonstration, its first observation is repeated.
         horizon: Number of actions in a chunk.
@@ -64,6 +66,7 @@ class ChunkDataset:
     demos: Demos
     start: Int[Tensor, "c"]
     first: Int[Tensor, "c"]
+    last: Int[Tensor, "c"]
     n_obs_steps: int
     horizon: int
 
@@ -80,6 +83,7 @@ class ChunkDataset:
         steps = torch.arange(1 - self.n_obs_steps, 1, device=start.device)
         past = torch.maximum(start.unsqueeze(1) + steps, first.unsqueeze(1))
         ahead = start.unsqueeze(1) + torch.arange(self.horizon, device=start.device)
+        ahead = torch.minimum(ahead, self.last[indices].unsqueeze(1))
         act = self.demos.act[ahead].transpose(1, 2).contiguous()
         images = None
         if self.demos.images:
@@ -93,14 +97,15 @@ class ChunkDataset:
         """Return a copy with its tensors on ``device``; images stay on the CPU."""
         d = self.demos
         moved = Demos(d.obs.to(device), d.act.to(device), d.bounds.to(device), d.names, d.images)
-        start, first = self.start.to(device), self.first.to(device)
-        return ChunkDataset(moved, start, first, self.n_obs_steps, self.horizon)
+        start, first, last = (x.to(device) for x in (self.start, self.first, self.last))
+        return ChunkDataset(moved, start, first, last, self.n_obs_steps, self.horizon)
 
 
 def cut_chunks(demos: Demos, n_obs_steps: int, horizon: int) -> ChunkDataset:
     """Find all chunks that lie within one demonstration.
 
-    Demonstrations shorter than a chunk are left out.
+    A demonstration shorter than a chunk has a chunk from each of its steps, padded with its last
+    action.
 
     Args:
         demos: Demonstrations to cut.
@@ -112,12 +117,14 @@ def cut_chunks(demos: Demos, n_obs_steps: int, horizon: int) -> ChunkDataset:
     """
     if n_obs_steps < 1 or horizon < 1:
         raise InputError(f"n_obs_steps {n_obs_steps} and horizon {horizon} must be positive")
-    start, first = list[Tensor](), list[Tensor]()
+    start, first, last = list[Tensor](), list[Tensor](), list[Tensor]()
     for low, high in zip(demos.bounds[:-1].tolist(), demos.bounds[1:].tolist(), strict=True):
-        rows = torch.arange(low, max(low, high - horizon + 1))
+        rows = torch.arange(low, high if high - low < horizon else high - horizon + 1)
         start.append(rows)
         first.append(torch.full_like(rows, low))
+        last.append(torch.full_like(rows, high - 1))
     if not sum(map(len, start)):
-        longest = int((demos.bounds[1:] - demos.bounds[:-1]).max())
-        raise InputError(f"horizon {horizon}: the longest demonstration has only {longest} steps")
-    return ChunkDataset(demos, torch.cat(start), torch.cat(first), n_obs_steps, horizon)
+        raise InputError("the demonstrations have no steps")
+    return ChunkDataset(
+        demos, torch.cat(start), torch.cat(first), torch.cat(last), n_obs_steps, horizon
+    )

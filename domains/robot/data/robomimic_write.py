@@ -34,31 +34,32 @@ class Demonstration:
     """One demonstration of n steps.
 
     Attributes:
-        states: Simulation states before each step, (n, s).
-        actions: Offsets and gripper, (n, a).
-        actions_abs: Poses and gripper, (n, 7).
-        rewards: Rewards, (n,).
+        actions: What the robot was commanded, floats, (n, a): offsets and gripper, poses, or
+            anything else.
         obs: Observations by key, n + 1 rows: before each step, and after the last.
+        states: Simulation states before each step, (n, s); ``None`` for a real robot.
+        actions_abs: The same actions as poses and gripper, (n, 7); ``None`` if they are not known.
+        rewards: Rewards, (n,); ``None`` writes zeros.
         model_xml: MuJoCo's description of the scene.
     """
 
-    states: NDArray[np.float64]
     actions: NDArray[np.float64]
-    actions_abs: NDArray[np.float64]
-    rewards: NDArray[np.float64]
     obs: Mapping[str, NDArray[Any]]
-    model_xml: str
+    states: NDArray[np.float64] | None = None
+    actions_abs: NDArray[np.float64] | None = None
+    rewards: NDArray[np.float64] | None = None
+    model_xml: str = ""
 
 
 def write_demos(
-    path: Path, env_args: str, demos: Iterable[Demonstration], valid: float = 0.1
+    path: Path, env_args: str | None, demos: Iterable[Demonstration], valid: float = 0.1
 ) -> int:
     """Write a file that robomimic reads. A failure leaves no partial file.
 
     Args:
         path: File to write.
         env_args: Description of the environment, see
-            :class:`oneleap.domains.robot.envs.task.Task`.
+            :class:`oneleap.domains.robot.envs.task.Task`; ``None`` without one.
         demos: Demonstrations, in order.
         valid: Share of the demonstrations, spread evenly, that the filter key ``valid`` selects;
             ``train`` selects the others.
@@ -77,7 +78,8 @@ def write_demos(
                 _write_demo(data.create_group(names[-1]), demo)
                 total += len(demo.actions)
             data.attrs["total"] = total
-            data.attrs["env_args"] = json.dumps(json.loads(env_args), indent=4)
+            if env_args is not None:
+                data.attrs["env_args"] = json.dumps(json.loads(env_args), indent=4)
             every = max(2, round(1 / valid)) if valid > 0 else len(names) + 1
             masks = {"train": names, "valid": names[every - 1 :: every]}
             masks["train"] = [name for name in names if name not in masks["valid"]]
@@ -96,10 +98,11 @@ def _write_demo(group: Any, demo: Demonstration) -> None:
         ("states", demo.states),
         ("actions", demo.actions),
         (ABSOLUTE_ACTIONS, demo.actions_abs),
-        ("rewards", demo.rewards),
+        ("rewards", np.zeros(n) if demo.rewards is None else demo.rewards),
         ("dones", dones),
     ):
-        group.create_dataset(name, data=array)
+        if array is not None:
+            group.create_dataset(name, data=array)
     for key, array in demo.obs.items():
         storage: dict[str, Any] = {}
         if array.dtype == np.uint8:  # one image per HDF5 chunk, because images are read singly

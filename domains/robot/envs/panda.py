@@ -1,9 +1,13 @@
 """Description of the environments in which ``oneleap collect robosuite`` demonstrates."""
 
 import json
+from importlib.util import find_spec
 
 from oneleap.domains.robot.envs.robosuite import robosuite_version
 from oneleap.domains.robot.envs.task import FAST_RENDERING, ROBOSUITE_TYPE
+
+FORMAT_VERSION = "1.5.2"
+"""Version of robosuite in whose form environments are described."""
 
 
 def panda_env_args(
@@ -58,7 +62,7 @@ def panda_env_args(
     }
     args = {
         "env_name": task,
-        "env_version": robosuite_version(),
+        "env_version": robosuite_version() if find_spec("robosuite") else FORMAT_VERSION,
         "type": ROBOSUITE_TYPE,
         "env_kwargs": kwargs,
         FAST_RENDERING: True,

@@ -8,6 +8,7 @@ import logging
 import os
 import warnings
 from ctypes.util import find_library
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneleap.core.errors import InputError
+from oneleap.domains.robot.envs.control import POSE_DIM, has_range, pose_controllers, set_control
 from oneleap.domains.robot.envs.rotation import matrix_to_rotvec
-from oneleap.domains.robot.envs.task import Task
+from oneleap.domains.robot.envs.task import Task, unknown_name
 
 Observation = dict[str, NDArray[Any]]
 """Arrays by robomimic's keys; images are uint8 (h, w, 3), upright."""
@@ -40,10 +42,10 @@ class RobotEnv:
         task: Environment to build.
         cameras: Keys of the images to observe, for example ``agentview_image``.
         image_size: Height and width of the images, pixels.
-        absolute: Whether actions are poses instead of offsets.
+        absolute: Whether actions are poses instead of offsets, also if the task says offsets.
 
     Raises:
-        InputError: robosuite has no such environment.
+        InputError: robosuite is not installed, or has no such environment.
     """
 
     def __init__(
@@ -55,8 +57,9 @@ class RobotEnv:
         absolute: bool = False,
     ) -> None:
         self.task, self.cameras, self.image_size = task, cameras, image_size
-        self.absolute = absolute
-        self.env = _make(task, absolute)
+        self.absolute = absolute or task.absolute
+        self._has_range = has_range(task.parsed())
+        self.env = _make(task, self.absolute)
         self.act_dim = int(self.env.action_dim)
         self._context: Any = None
         self.steps = 0
@@ -93,9 +96,9 @@ class RobotEnv:
             )
         if not np.isfinite(action).all():
             raise InputError(f"{self.task.name}: the action is not finite: did training diverge?")
-        if self.absolute:  # action_spec is the range of offsets: clip the gripper only
-            action[6:] = np.clip(action[6:], -1, 1)
-        else:
+        if self.absolute:  # action_spec is the range of offsets: clip the grippers only
+            action[POSE_DIM - 1 :: POSE_DIM] = np.clip(action[POSE_DIM - 1 :: POSE_DIM], -1, 1)
+        elif self._has_range:
             action = np.clip(action, *self.env.action_spec)
         self.env.step(action)
         self.steps += 1
@@ -203,6 +206,19 @@ def robosuite_version() -> str:
     return version("robosuite")
 
 
+def require_robosuite(task: Task) -> None:
+    """Check that an environment can be built, without importing robosuite.
+
+    Raises:
+        InputError: robosuite is not installed.
+    """
+    if find_spec("robosuite") is None:
+        raise InputError(
+            f"{task.name} is an environment of robosuite, which is not installed: "
+            "pip install 'oneleap[robot]'"
+        )
+
+
 def disable_opengl() -> None:
     """Let MuJoCo be imported on machines without OpenGL; call before its first import.
 
@@ -228,11 +244,16 @@ def _import_robosuite() -> Any:
 
 
 def _make(task: Task, absolute: bool) -> Any:
-    """Build the environment; arguments are converted to the installed robosuite's form."""
+    """Build the environment; arguments are converted to the installed robosuite's form.
+
+    Names are looked up among what is registered; nothing that a file names is imported.
+    """
+    require_robosuite(task)
     robosuite, args = _import_robosuite(), task.parsed()
     known = robosuite.environments.base.REGISTERED_ENVS
     if task.name not in known:
-        raise InputError(f"robosuite {robosuite_version()} has no environment '{task.name}'")
+        reason = unknown_name(task.name) or f"has no environment '{task.name}'"
+        raise InputError(f"robosuite {robosuite_version()} {reason}")
     accepted = set[str]()
     for cls in known[task.name].__mro__:
         accepted |= set(inspect.signature(cls.__init__).parameters)
@@ -279,8 +300,9 @@ def _controller_config(given: dict[str, Any], absolute: bool) -> Any:
     elif is_part_controller_config(config):
         old = {"input_ref_frame": "world", **config}
         config = refactor_composite_controller_config(old, robot, ["right"])
-    if absolute:
-        config["body_parts"]["right"] |= {"input_type": "absolute", "input_ref_frame": "world"}
+    for controller in pose_controllers({"env_kwargs": {"controller_configs": config}}):
+        if absolute:
+            set_control(controller, absolute=True)
     return config
 
 

@@ -45,25 +45,32 @@ def matrix_to_rotvec(matrix: Float[Array, "*b 3 3"]) -> Float[Array, "*b 3"]:
     return vector
 
 
-def pose_to_network(action: Float[Array, "*b 7"]) -> Float[Array, "*b 10"]:
+def pose_to_network(action: Float[Array, "*b a"]) -> Float[Array, "*b n"]:
     """Convert absolute actions from the environment's form to the network's.
 
     Args:
-        action: Position in meters, rotation vector in radians, gripper.
+        action: Position in meters, rotation vector in radians, gripper; 7 numbers for each arm.
 
     Returns:
-        Position in meters, six numbers of rotation, gripper.
+        Position in meters, six numbers of rotation, gripper; 10 numbers for each arm.
     """
     from scipy.spatial.transform import Rotation
 
-    six = matrix_to_6d(Rotation.from_rotvec(action[..., 3:6]).as_matrix())
-    return np.concatenate([action[..., :3], six, action[..., 6:]], -1)
+    arms = action.reshape(*action.shape[:-1], -1, 7)
+    six = matrix_to_6d(Rotation.from_rotvec(arms[..., 3:6].reshape(-1, 3)).as_matrix())
+    parts = [arms[..., :3], six.reshape(*arms.shape[:-1], 6), arms[..., 6:]]
+    found: Array = np.concatenate(parts, -1).reshape(*action.shape[:-1], -1)
+    return found
 
 
-def pose_from_network(action: Float[Array, "*b 10"]) -> Float[Array, "*b 7"]:
+def pose_from_network(action: Float[Array, "*b n"]) -> Float[Array, "*b a"]:
     """Inverse of :func:`pose_to_network`."""
-    rotation = matrix_to_rotvec(matrix_from_6d(action[..., 3:9]))
-    return np.concatenate([action[..., :3], rotation, action[..., 9:]], -1)
+    arms = action.reshape(*action.shape[:-1], -1, 10)
+    matrix = matrix_from_6d(arms[..., 3:9]).reshape(-1, 3, 3)
+    rotation = matrix_to_rotvec(matrix).reshape(*arms.shape[:-1], 3)
+    parts = [arms[..., :3], rotation, arms[..., 9:]]
+    found: Array = np.concatenate(parts, -1).reshape(*action.shape[:-1], -1)
+    return found
 
 
 def yaw_of(rotation: "Rotation") -> float:

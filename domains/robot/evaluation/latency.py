@@ -74,11 +74,12 @@ def untrained_policy(
     return RobotPolicy(spec, MeanFlow(), sampler=sampler).eval()
 
 
-def time_decisions(calls: int) -> dict[str, float]:
+def time_decisions(calls: int, seed: int = 0) -> dict[str, float]:
     """Time a decision of each sampler, in turns.
 
     Args:
         calls: Number of decisions timed for the one-step policy.
+        seed: Seed of the noise.
 
     Returns:
         Median milliseconds of each sampler, and ratios to the one-step policy.
@@ -87,7 +88,7 @@ def time_decisions(calls: int) -> dict[str, float]:
     for name, sampler in SAMPLERS.items():
         policy = untrained_policy(sampler, ())
         obs = np.zeros((1, 1, policy.spec.obs_dim), np.float32)
-        generator = torch.Generator().manual_seed(0)
+        generator = torch.Generator().manual_seed(seed)
         jobs[name] = functools.partial(policy.act, obs, generator=generator), sampler.steps
     found: dict[str, list[float]] = {name: [] for name in jobs}
     for _ in range(REPEATS):
@@ -103,7 +104,7 @@ def time_decisions(calls: int) -> dict[str, float]:
 
 
 def time_control_loop(
-    env: RobotEnv, policy: RobotPolicy, kind: str, steps: int
+    env: RobotEnv, policy: RobotPolicy, kind: str, steps: int, seed: int = 0
 ) -> dict[str, float]:
     """Measure the rates of a control loop that takes a decision at each step.
 
@@ -112,13 +113,14 @@ def time_control_loop(
         policy: Policy.
         kind: Suffix of the figures' names.
         steps: Number of control steps.
+        seed: Seed of the episode and the noise.
 
     Returns:
         Rates of control and of the policy alone, Hz.
     """
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(seed)
     act = functools.partial(policy.act, n_action_steps=1, generator=generator)
-    rollout = play_episode(env, policy.spec, act, seed=0, max_steps=steps)
+    rollout = play_episode(env, policy.spec, act, seed=seed, max_steps=steps)
     return {
         f"control_hz_{kind}": 1e3 / median(rollout.loop_ms),
         f"policy_hz_{kind}": 1e3 / median(rollout.net_ms),

@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from oneleap.domains.robot.data.datamodule import even_rows
+from oneleap.domains.robot.evaluation.offline import held_out_chunks
 from oneleap.domains.robot.models.policy import RobotPolicy
 
 
@@ -28,26 +30,15 @@ def condition_rank(policy: RobotPolicy, path: str, max_rows: int = 1024) -> floa
 
     Args:
         policy: Policy; the moving average of its network is used.
-        path: HDF5 file; demonstrations under its filter key ``valid`` are used.
+        path: HDF5 file; demonstrations under its filter key ``valid`` are used, or all of them.
         max_rows: Number of observations at most, spread evenly.
 
     Returns:
         Effective rank, see :func:`effective_rank`.
 
     Raises:
-        InputError: The file lacks the filter key, or an observation of the policy.
+        InputError: The file lacks an observation of the policy.
     """
-    from oneleap.domains.robot.data.datamodule import DemonstrationData
-
-    spec = policy.spec
-    chunks = DemonstrationData(
-        path,
-        obs=spec.obs_keys,
-        cameras=spec.cameras,
-        filter_key="valid",
-        n_obs_steps=spec.n_obs_steps,
-        horizon=1,
-    ).chunks
-    rows = torch.linspace(0, len(chunks) - 1, min(max_rows, len(chunks))).round().long()
-    batch = chunks.batch(rows)
+    chunks = held_out_chunks(policy.spec, path, horizon=1)
+    batch = chunks.batch(even_rows(len(chunks), max_rows))
     return effective_rank(policy.average.encode(policy.normalize_obs(batch.obs), batch.images))

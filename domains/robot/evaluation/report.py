@@ -1,25 +1,66 @@
 """Evaluation of a policy: settings are checked, episodes are played, figures are printed."""
 
+import warnings
+from dataclasses import replace
+from json import dumps
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import Progress
 
-from oneleap.core.errors import InputError, require_positive
+from oneleap.core.errors import InputError, Notice, require_positive
 from oneleap.core.sampling.samplers import Sampler
+from oneleap.domains.robot.envs.panda import panda_env_args
+from oneleap.domains.robot.envs.task import Task, unknown_name
 from oneleap.domains.robot.evaluation.metrics import metrics_table, rollout_metrics
 from oneleap.domains.robot.evaluation.rank import condition_rank
 from oneleap.domains.robot.evaluation.rollouts import EpisodePlayer, Rollout, play_episodes
 from oneleap.domains.robot.models.policy import RobotPolicy
+from oneleap.domains.robot.spec import Spec
+
+UNKNOWN_HORIZON = 1000
+"""Number of steps of an episode if neither the user nor the policy's data say one."""
+
+
+def find_task(spec: Spec, env: str | None, horizon: int | None) -> Task | None:
+    """Choose the environment in which a policy is evaluated.
+
+    Args:
+        spec: Spec of the policy.
+        env: Name of an environment of robosuite, or ``none``; ``None`` is that of the training
+            data. Its robot and controller are those of the data, or else a Panda's.
+        horizon: Number of steps after which an episode has failed; by default the data's.
+
+    Returns:
+        The environment; ``None`` if there is none.
+
+    Raises:
+        InputError: robosuite has no such environment, or ``horizon`` is not positive.
+    """
+    if horizon is not None:
+        require_positive(horizon=horizon)
+    task = spec.task
+    if env == "none" or (env is None and task is None):
+        return None
+    if env is not None:
+        unknown = unknown_name(env)
+        if unknown:
+            raise InputError(f"env: robosuite {unknown}")
+        args = panda_env_args(env) if task is None else dumps({**task.parsed(), "env_name": env})
+        task = Task(args, UNKNOWN_HORIZON if task is None else task.max_episode_steps)
+        if spec.task is None and horizon is None:
+            warnings.warn(f"horizon: episodes have {UNKNOWN_HORIZON} steps", Notice, stacklevel=2)
+    assert task is not None
+    return task if horizon is None else replace(task, max_episode_steps=horizon)
 
 
 def make_player(
     policy: RobotPolicy,
     model: Path,
+    task: Task,
     n_action_steps: int | None,
     sampler: Sampler | None,
     temperature: float | None,
-    max_steps: int | None,
     seed: int,
     camera: str,
 ) -> EpisodePlayer:
@@ -28,29 +69,30 @@ def make_player(
     Args:
         policy: Policy.
         model: Folder of the policy.
+        task: Environment.
         n_action_steps: Number of actions of each chunk to execute.
         sampler: Sampler that generates chunks.
         temperature: Standard deviation of the noise.
-        max_steps: Number of steps after which an episode has failed.
         seed: Seed of all draws.
         camera: Camera that records.
 
     Raises:
-        InputError: The policy names no environment, or a setting is out of range.
+        InputError: A setting is out of range.
     """
-    spec, task = policy.spec, policy.spec.task
-    if task is None:
-        raise InputError(f"{model}: trained without an environment, so it cannot be evaluated")
-    given = {"n_action_steps": n_action_steps, "max_episode_steps": max_steps}
-    require_positive(**{name: n for name, n in given.items() if n is not None})
-    if n_action_steps is not None and n_action_steps > spec.horizon:
-        raise InputError(f"n_action_steps: {n_action_steps} of a chunk of {spec.horizon} actions")
+    spec = policy.spec
+    if n_action_steps is not None:
+        require_positive(n_action_steps=n_action_steps)
+        if n_action_steps > spec.horizon:
+            raise InputError(
+                f"n_action_steps: {n_action_steps} of a chunk of {spec.horizon} actions"
+            )
     if temperature is not None and temperature < 0:
         raise InputError(f"temperature: {temperature} is negative")
     return EpisodePlayer(
         model.resolve(),
+        task,
         n_action_steps=n_action_steps or policy.n_action_steps or spec.horizon,
-        max_steps=max_steps or task.max_episode_steps,
+        max_steps=task.max_episode_steps,
         seed=seed,
         camera=camera,
         sampler=policy.sampler if sampler is None else sampler,
@@ -82,9 +124,10 @@ def evaluate_policy(
         InputError: A number is not positive, or the file lacks what the policy observes.
     """
     require_positive(rollouts=rollouts)
-    assert policy.spec.task is not None
-    title = policy.spec.task.name
-    rank = None if validation_data is None else condition_rank(policy, validation_data)
+    title = player.task.name
+    further = dict[str, float]()
+    if validation_data is not None:
+        further = {"condition_rank": condition_rank(policy, validation_data)}
     played = dict[int, Rollout]()
     with Progress(console=Console(stderr=True)) as bar:
         progress = bar.add_task(f"evaluating {title}", total=rollouts)
@@ -92,7 +135,6 @@ def evaluate_policy(
             played[number] = rollout
             bar.update(progress, completed=len(played))
     metrics = rollout_metrics([played[k] for k in range(rollouts)]) | player.figures()
-    if rank is not None:
-        metrics["condition_rank"] = rank
+    metrics |= further
     Console().print(metrics_table(title, metrics))
     return metrics, played

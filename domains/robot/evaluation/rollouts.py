@@ -10,14 +10,17 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from oneleap.core.errors import InputError, suggest
 from oneleap.core.sampling.samplers import Sampler
 from oneleap.core.training.seed import episode_seed, step_generator
+from oneleap.domains.robot.envs.control import POSE_DIM
 from oneleap.domains.robot.envs.robosuite import (
     Observation,
     RobotEnv,
     disable_opengl,
     enable_opengl,
 )
+from oneleap.domains.robot.envs.task import Task
 from oneleap.domains.robot.evaluation.workers import run_jobs
 from oneleap.domains.robot.spec import Spec
 
@@ -139,6 +142,7 @@ class EpisodePlayer:
 
     Attributes:
         model: Folder of the policy.
+        task: Environment.
         n_action_steps: Number of actions of each chunk to execute.
         max_steps: Number of steps after which an episode has failed.
         sampler: Sampler that generates chunks.
@@ -149,6 +153,7 @@ class EpisodePlayer:
     """
 
     model: Path
+    task: Task
     n_action_steps: int
     max_steps: int
     sampler: Sampler
@@ -158,7 +163,11 @@ class EpisodePlayer:
     camera: str = "agentview"
 
     def __call__(self) -> Callable[[int], Rollout]:
-        """Load policy and simulation; the result plays the episode of a number."""
+        """Load policy and simulation; the result plays the episode of a number.
+
+        Raises:
+            InputError: The environment cannot be built, or does not fit the policy.
+        """
         policy: Any
         if self.recorded or _cameras(self.model):
             enable_opengl()
@@ -172,10 +181,10 @@ class EpisodePlayer:
         policy = load_pretrained(self.model)
         policy.sampler, policy.temperature = self.sampler, self.temperature
         spec: Spec = policy.spec
-        assert spec.task is not None
         env = RobotEnv(
-            spec.task, cameras=spec.cameras, image_size=spec.image_size, absolute=spec.absolute
+            self.task, cameras=spec.cameras, image_size=spec.image_size, absolute=spec.absolute
         )
+        check_fit(env, spec)
 
         def play(number: int) -> Rollout:
             generator = step_generator(self.seed, number, stream=2)
@@ -202,6 +211,26 @@ class EpisodePlayer:
             "n_action_steps": float(self.n_action_steps),
             "temperature": self.temperature,
         }
+
+
+def check_fit(env: RobotEnv, spec: Spec) -> None:
+    """Check that an environment observes what a policy sees, and takes its actions.
+
+    Raises:
+        InputError: An observation is missing or has another size, or the actions differ in size.
+    """
+    obs, name = env.observe(render=False), env.task.name
+    for key, size in zip(spec.obs_keys, spec.obs_sizes, strict=True):
+        if key not in obs:
+            raise InputError(f"{name} does not observe {key}{suggest(key, obs)}")
+        if obs[key].size != size:
+            raise InputError(f"{name}: {key} has {obs[key].size} numbers, the policy's {size}")
+    arms = spec.act_dim // 10
+    act_dim = POSE_DIM * arms if spec.absolute else spec.act_dim
+    if env.act_dim != act_dim:
+        raise InputError(
+            f"{name} takes {env.act_dim} numbers as an action, the policy has {act_dim}"
+        )
 
 
 def play_episodes(

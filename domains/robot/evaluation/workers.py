@@ -10,6 +10,7 @@ from multiprocessing.context import SpawnProcess
 from typing import Any, Generic, TypeVar
 
 from oneleap.core.errors import InputError, Notice
+from oneleap.core.hub.trust import import_packages
 
 J = TypeVar("J")
 R = TypeVar("R")
@@ -131,6 +132,7 @@ def _serve(
     """Do jobs in a worker process until the pipe is closed."""
     os.environ["OMP_NUM_THREADS"] = "1"  # the workers together use the cores
     try:
+        import_packages()  # they may register environments
         work = make()
         while True:
             pipe.send(("done", work(pipe.recv())))

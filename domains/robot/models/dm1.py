@@ -1,6 +1,7 @@
 """DM1 (arXiv 2510.07865): dispersion of named features, and the objective of its released code."""
 
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -12,7 +13,7 @@ from oneleap.core.losses.hooks import ActivationRecorder
 from oneleap.core.losses.metrics import SquaredError
 from oneleap.core.objectives import Dispersed, MeanFlow
 from oneleap.core.paths.times import LogitNormal, TimePairs
-from oneleap.core.types import Draw, Loss, Objective, TrainingBatch
+from oneleap.core.types import Draw, Loss, Objective, TeacherUse, TrainingBatch
 from oneleap.domains.robot.models.nets import STAGES, PolicyNet
 
 
@@ -27,6 +28,15 @@ class DM1(Dispersed):
     Trap: ``InfoNCEL2`` is unbounded below, and nothing in these networks limits the norm of a
     feature. On ``mid`` with a weight of 0.1, it fell to -33 within 600 steps on Lift while the
     velocity error doubled. ``InfoNCECosine`` and ``Hinge`` are bounded.
+
+    Deviations, in the shipped configurations ``robot/dm1_*``: three quarters of the rows have r = t
+    (``p_equal: 0.75``) and an eighth trains the interval (0, 1); the released code has one half and
+    no such rows (``flow_ratio: 0.5``). Three quarters are the share of MeanFlow's own
+    released code, (0, 1) is the interval that acts, and the figures in the documentation were
+    measured so; the share was not varied alone.
+    ``robot/released-dm1_lift`` has one half. Chunks are clamped to [-1, 1] by the policy's
+    ``clip: 1``, once at the end; the released code clamps after every step of sampling, which is
+    the same for one step. Without ``clip``, nothing is clamped.
 
     Attributes:
         layers: Layers to disperse. ``cond`` is the condition: the vision encoder's output and the
@@ -103,12 +113,15 @@ class ReleasedDM1(Objective):
 
     Deviations: the two times share one embedding here; the released code has one for each. An
     error is raised here; the released code continues with another loss. Images are not shifted
-    when the policy acts unless ``augment_when`` is ``always``.
+    when the policy acts unless ``augment_when`` is ``always``. The policy's ``clip: 1`` clamps
+    chunks, see :class:`DM1`.
 
     Attributes:
         weight: Weight of the dispersion; the released configurations have 0.1, 0.5 and 0.9.
         dispersion: Dispersion of each layer's features.
     """
+
+    teacher: ClassVar[TeacherUse] = "none"
 
     weight: float = 0.5
     dispersion: Dispersion = field(default_factory=ReleasedInfoNCE)

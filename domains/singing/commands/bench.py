@@ -5,7 +5,9 @@ from pathlib import Path
 from oneleap.core.errors import InputError
 
 
-def bench(voice: str | None = None, calls: int = 50, json: Path | None = None) -> None:
+def bench(
+    voice: str | None = None, calls: int = 50, seed: int = 0, json: Path | None = None
+) -> None:
     """Time a singer from score to sound, on a melody of ten seconds.
 
     ``sing_rtf_1step`` is the time from score to samples with one sampler step, divided by the
@@ -19,6 +21,7 @@ def bench(voice: str | None = None, calls: int = 50, json: Path | None = None) -
     Args:
         voice: Name or folder of a singer; by default a shipped one.
         calls: Number of timed calls.
+        seed: Seed of the noise.
         json: Also write the figures to this file as a JSON object.
 
     Raises:
@@ -35,6 +38,6 @@ def bench(voice: str | None = None, calls: int = 50, json: Path | None = None) -
 
     shipped = list(shipped_singers())
     chosen = voice if voice is not None else (shipped[0] if shipped else None)
-    figures = measure_speed(untrained() if chosen is None else Singer.load(chosen), calls)
+    figures = measure_speed(untrained() if chosen is None else Singer.load(chosen), calls, seed)
     name = "untrained" if chosen is None else chosen
     print_measurements(f"Singing, {name}, {torch.get_num_threads()} threads", figures, json)

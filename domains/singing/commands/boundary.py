@@ -34,7 +34,9 @@ def boundary(
     from rich.table import Table
 
     from oneleap.core.files import atomic_write
+    from oneleap.core.training.run import find_model
     from oneleap.domains.singing.evaluation.boundary import find_boundary
+    from oneleap.domains.singing.voice.loading import ACOUSTIC
 
     found = find_boundary(run, candidates, steps=steps, limit=limit, seed=seed)
     table = Table("K", "mel L1", title=f"Shallow start of {run}")
@@ -42,5 +44,5 @@ def boundary(
         table.add_row(str(k), f"{gap:.4f}")
     Console().print(table)
     print(f"K by the classifier: {found.classifier}; by distance: {found.distance}")
-    with atomic_write(run / "boundary.json") as path:
+    with atomic_write(find_model(run, ACOUSTIC).home / "boundary.json") as path:
         path.write_text(dumps(vars(found), indent=2) + "\n", encoding="utf-8")

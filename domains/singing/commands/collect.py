@@ -140,6 +140,8 @@ def _write_song(out: Path, name: str, score: Score, song: Performance) -> None:
 
 def _finish(out: Path, sources: dict[str, str]) -> None:
     """Write the table and the card of all complete songs."""
+    from oneleap.core.cli.advice import next_line
+
     segments: list[Segment] = []
     for path in sorted((out / SONGS).glob("*.ds")):
         for segment in read_ds(path):
@@ -149,7 +151,7 @@ def _finish(out: Path, sources: dict[str, str]) -> None:
     with atomic_write(out / "README.md") as path:
         path.write_text(_card(sources, len(segments), seconds), encoding="utf-8")
     print(f"{out / TABLE}: phrases {len(segments)}, songs {len(sources)}, {seconds / 60:.1f} min")
-    print(f"next: oneleap fit --config singing/diffsinger --data.path '[{out}]'")
+    print(next_line("fit", "--config", "singing/diffsinger", "--data.path", f"[{out}]"))
 
 
 def _card(sources: dict[str, str], phrase_count: int, seconds: float) -> str:

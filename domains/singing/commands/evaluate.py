@@ -20,6 +20,7 @@ def evaluate(
     pitch: Path | None = None,
     compare: list[str] | None = None,
     limit: int = 12,
+    seed: int = 0,
     json: Path | None = None,
 ) -> None:
     """Evaluate models of a singer on recorded songs.
@@ -44,6 +45,7 @@ def evaluate(
         pitch: Run or model folder of a pitch model.
         compare: Run of a further acoustic model on the same data; can be repeated.
         limit: Largest number of phrases.
+        seed: Seed of the noise.
         json: Also write the figures to this file as a JSON object.
 
     Raises:
@@ -61,14 +63,15 @@ def evaluate(
     model = load_release(path.model)
     phrases = recorded_phrases(path, model, data, limit)
     if not isinstance(model, AcousticModel):
-        figures = {"score": prediction_error(model, phrases)}
+        figures = {"score": prediction_error(model, phrases, seed)}
         print(f"mean absolute error: {figures['score']:.4g}")
     else:
         if (run / ACOUSTIC).is_dir():  # a packed singer
             vocoder, durations, pitch = vocoder or run, durations or run, pitch or run
         nsf, singer = _load_parts(model, vocoder, durations, pitch)
         models = {_label(run): model} | _load_others(compare or [])
-        figures = _compare(models, nsf, singer, phrases, path.home / "spectrograms.png")
+        picture = path.home / "spectrograms.png"
+        figures = _compare(models, nsf, singer, phrases, picture, seed)
     path.write_evaluation(figures, json)
 
 
@@ -78,11 +81,12 @@ def _compare(
     singer: "Singer | None",
     phrases: "list[Phrase]",
     picture: Path,
+    seed: int,
 ) -> dict[str, float]:
     """Evaluate models side by side, print a table, and return its figures by ``row/column``."""
     from oneleap.domains.singing.evaluation.comparison import compare_models, print_table
 
-    rows = compare_models(models, nsf, singer, phrases, picture)
+    rows = compare_models(models, nsf, singer, phrases, picture, seed)
     print_table(rows, len(phrases))
     return {f"{row}/{name}": x for row, values in rows.items() for name, x in values.items()}
 

@@ -4,10 +4,12 @@ from functools import cached_property
 from pathlib import Path
 
 import lightning as L
+import torch
 
 from oneleap.core.errors import InputError
 from oneleap.core.training.loaders import Endless, FixedBatches, validation_split
 from oneleap.domains.audio.data.buckets import LengthBuckets
+from oneleap.domains.audio.data.pages import refers_to
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.singing.data.batches import (
     AudioFeatures,
@@ -16,7 +18,8 @@ from oneleap.domains.singing.data.batches import (
     score_features,
 )
 from oneleap.domains.singing.data.features import audio_features
-from oneleap.domains.singing.data.recordings import SungRecording, read_recordings
+from oneleap.domains.singing.data.recordings import PAGE, SungRecording, read_recordings
+from oneleap.domains.singing.segments.pitch import midi_to_hz
 from oneleap.domains.singing.segments.segment import PAUSES, ScoreSegment
 from oneleap.domains.singing.spec import SINGING, SingingBatch, Spec
 
@@ -72,6 +75,7 @@ class SingingData(L.LightningDataModule):
         self.validation, self.seed = validation, seed
 
     @cached_property
+    @refers_to(PAGE)
     def phrases(self) -> list[SungRecording]:
         """All phrases that are not too long."""
         found = [
@@ -85,6 +89,7 @@ class SingingData(L.LightningDataModule):
         return found
 
     @cached_property
+    @refers_to(PAGE)
     def spec(self) -> Spec:
         """Spectrogram format, phonemes and range, read from the tables alone."""
         phonemes = {phoneme for _, s in self.phrases for phoneme in s.ph_seq} | PAUSES
@@ -94,6 +99,7 @@ class SingingData(L.LightningDataModule):
         return Spec(self.mel, tuple(sorted(phonemes)), min(notes), max(notes))
 
     @cached_property
+    @refers_to(PAGE)
     def validation_names(self) -> frozenset[str]:
         """Names of the phrases for validation.
 
@@ -110,6 +116,7 @@ class SingingData(L.LightningDataModule):
         return frozenset(names[i] for i in validation_split(len(names), self.validation, self.seed))
 
     @cached_property
+    @refers_to(PAGE)
     def features(self) -> tuple[list[PhraseFeatures], list[PhraseFeatures]]:
         """Features of the phrases for training and for validation."""
         both: tuple[list[PhraseFeatures], list[PhraseFeatures]] = ([], [])
@@ -117,6 +124,7 @@ class SingingData(L.LightningDataModule):
             both[segment.name in self.validation_names].append(self.phrase_features(path, segment))
         return both
 
+    @refers_to(PAGE)
     def phrase_features(
         self, path: Path, segment: ScoreSegment, spec: Spec | None = None
     ) -> PhraseFeatures:
@@ -141,9 +149,13 @@ class SingingData(L.LightningDataModule):
                 f"{segment.seconds:.2f} s: shorten one of them"
             )
         try:
-            return score_features(segment, spec or self.spec, frames), recording
+            score = score_features(segment, spec or self.spec, frames)
         except InputError as error:
             raise InputError(f"{path.name}: {error}") from None
+        if not recording.f0.any():  # whispered: nothing says that it is off the notes
+            written = midi_to_hz(score.base_pitch.double().numpy())
+            recording = recording._replace(f0=torch.from_numpy(written).float())
+        return score, recording
 
     def train_dataloader(self) -> Endless[SingingBatch]:
         """Endless batches, a function of seed and gradient step."""
@@ -151,7 +163,9 @@ class SingingData(L.LightningDataModule):
         lengths = [recording.mel.shape[1] for _, recording in train]
         buckets = LengthBuckets(lengths, self.batch_size, self.seed)
         return Endless(
-            self, lambda step, rank: self._collate([train[i] for i in buckets(step, rank)])
+            self,
+            lambda step, rank: self._collate([train[i] for i in buckets(step, rank)]),
+            rows=buckets,
         )
 
     def val_dataloader(self) -> FixedBatches[SingingBatch]:

@@ -30,7 +30,7 @@ def audio_features(
         cache: Folder that keeps estimated pitch, the slowest feature, or ``None``.
 
     Returns:
-        The features.
+        The features; pitch is 0 throughout if no frame is voiced.
 
     Raises:
         InputError: The sound cannot be read.
@@ -39,7 +39,9 @@ def audio_features(
     f0 = load_f0(path, wave, mel, cache, LOWEST_HZ, HIGHEST_HZ)
     frames = len(wave.samples) // mel.hop
     samples = torch.from_numpy(wave.samples[: frames * mel.hop]).unsqueeze(0)
-    whole = np.maximum(interpolate_unvoiced(f0), LOWEST_HZ)
+    whole = interpolate_unvoiced(f0)
+    if whole.any():
+        whole = np.maximum(whole, LOWEST_HZ)
     zeros = np.zeros(frames)
     loud, breath = db_curves(wave, f0, mel) if curves else (zeros, zeros)
     return AudioFeatures(

@@ -10,6 +10,7 @@ import numpy as np
 
 from oneleap.core.errors import InputError
 from oneleap.core.files import atomic_write
+from oneleap.domains.audio.data.pages import refers_to
 from oneleap.domains.audio.wave import SUFFIXES, Wave, write_wave
 from oneleap.domains.singing.segments.segment import Curve, ScoreSegment, Segment
 from oneleap.domains.singing.segments.transcriptions import (
@@ -24,6 +25,10 @@ STEP_S = 0.005
 """Seconds between two values of a pitch file."""
 
 
+PAGE = "docs/howto/data-singing.md"
+"""Page that says what a folder must hold."""
+
+
 class SungRecording(NamedTuple):
     """A recording of one phrase and its transcription.
 
@@ -36,6 +41,7 @@ class SungRecording(NamedTuple):
     segment: ScoreSegment
 
 
+@refers_to(PAGE)
 def read_recordings(folder: str | os.PathLike[str]) -> tuple[SungRecording, ...]:
     """List all recordings of a folder in the order of its table.
 
@@ -46,11 +52,13 @@ def read_recordings(folder: str | os.PathLike[str]) -> tuple[SungRecording, ...]
         InputError: A file is missing or invalid, or a phrase has no words, notes or slurs. The
             message names the file.
     """
-    folder = Path(folder)
+    folder = Path(folder).expanduser()
     for path, kind in ((folder, "folder"), (folder / TABLE, "file"), (folder / SOUNDS, "folder")):
         if not path.exists():
             raise InputError(f"{path}: no such {kind}; the folder needs {TABLE} and {SOUNDS}")
-    sounds = {p.stem: p for p in sorted((folder / SOUNDS).iterdir()) if p.suffix in SUFFIXES}
+    sounds = {
+        p.stem: p for p in sorted((folder / SOUNDS).iterdir()) if p.suffix.lower() in SUFFIXES
+    }
     found = []
     for segment in read_transcriptions(folder / TABLE):
         if segment.name not in sounds:

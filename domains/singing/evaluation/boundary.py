@@ -15,6 +15,7 @@ from oneleap.core.nets.embed import TimeFeatures
 from oneleap.core.objectives import NoisePrediction
 from oneleap.core.paths.ddpm import DiscreteVPPath
 from oneleap.core.sampling.samplers import DDPMSampler
+from oneleap.core.training.run import find_model
 from oneleap.core.training.seed import step_generator
 from oneleap.domains.singing.models.acoustic import AcousticModel
 from oneleap.domains.singing.models.nets import FrameBatch
@@ -227,16 +228,19 @@ def find_boundary(
         K by both methods.
 
     Raises:
-        InputError: ``run`` holds no acoustic model, or a candidate is not a step of the schedule.
+        InputError: ``run`` holds no acoustic model or is not in a run, or a candidate is not a step
+            of the schedule.
     """
-    model = load_part(run, ACOUSTIC, AcousticModel)
+    model, trained_in = load_part(run, ACOUSTIC, AcousticModel), find_model(run, ACOUSTIC).run
+    if trained_in is None:
+        raise InputError(f"{run} is not in a run, whose validation songs are needed")
     schedule = diffsinger_schedule()
     if isinstance(model.objective, NoisePrediction):
         schedule = model.objective.schedule
     for k in candidates:
         if not 1 <= k <= schedule.steps:
             raise InputError(f"candidates: must be steps from 1 to {schedule.steps}, not {k}")
-    batches = [model.frame_batch(batch) for batch in load_datamodule(run).val_dataloader()]
+    batches = [model.frame_batch(batch) for batch in load_datamodule(trained_in).val_dataloader()]
     pairs = mel_pairs(model, batches)
     crop = min(CROP, min(real.shape[1] for real, _ in pairs))
     predictor = train_predictor(pairs, schedule, steps=steps, crop=crop, seed=seed)

@@ -47,6 +47,9 @@ from oneleap.domains.singing.voice.singer import Singer
 RECORDING, COPY, SUNG = "recording", "copy synthesis", "score to sound"
 """Names of the rows for the recording, for its copy synthesis, and for the complete singer."""
 
+SEED_STRIDE = 10_000
+"""Distance between the seeds of the phrases of two evaluations."""
+
 COARSE = "coarse mel (FFT-Singer)"
 """Name of the row for the coarse spectrograms of the first model."""
 
@@ -125,12 +128,13 @@ def recorded_phrases(
 
 
 @torch.inference_mode()
-def prediction_error(model: Pretrained, phrases: list[Phrase]) -> float:
+def prediction_error(model: Pretrained, phrases: list[Phrase], seed: int = 0) -> float:
     """Mean absolute error of a duration model in milliseconds, or of curves in semitones or dB.
 
     Args:
         model: Duration model or curve model.
         phrases: Recorded phrases.
+        seed: Seed of the noise.
 
     Returns:
         The error.
@@ -141,7 +145,7 @@ def prediction_error(model: Pretrained, phrases: list[Phrase]) -> float:
         batch = collate([score], [recording], model.spec.mel)
         if isinstance(model, CurveModel):
             curves = model.curve_batch(batch)
-            noise = torch.randn(curves.x.shape, generator=step_generator(0, 0))
+            noise = torch.randn(curves.x.shape, generator=step_generator(seed, 0))
             gap = model.generate(curves, noise) - model.denormalize(curves.x)
             errors.add("error", float(gap.abs().mean()))
         else:
@@ -157,6 +161,7 @@ def compare_models(
     singer: Singer | None,
     phrases: list[Phrase],
     picture: Path,
+    seed: int = 0,
 ) -> dict[str, dict[str, float]]:
     """Evaluate acoustic models, and a complete singer if there is one.
 
@@ -166,6 +171,7 @@ def compare_models(
         singer: Complete singer, needed to measure timing.
         phrases: Recorded phrases.
         picture: Path of a plot of the spectrograms of the first phrase.
+        seed: Seed of the noise.
 
     Returns:
         Figures by row and metric.
@@ -182,9 +188,10 @@ def compare_models(
     for i, (segment, (score, recording)) in enumerate(
         track(phrases, "singing", console=Console(stderr=True))
     ):
+        own_seed = seed * SEED_STRIDE + i
         batch = collate([score], [recording], mel)
         target = score_pitch(segment, recording.mel.shape[1], mel)
-        generated = dict(_generate(models, batch, i, rows))
+        generated = dict(_generate(models, batch, own_seed, rows))
         for name, spectrogram in generated.items():
             gap = (spectrogram - batch.mel).abs().mean() * mel.std
             frames = float(spectrogram.shape[2])
@@ -198,10 +205,10 @@ def compare_models(
             continue
         rows[RECORDING].add_pitch(pitch_errors(recording.f0.double().numpy(), target))
         for name, spectrogram in (generated | {COPY: batch.mel}).items():
-            wave = vocoder(spectrogram, batch.f0, generator=step_generator(0, i))[0].numpy()
+            wave = vocoder(spectrogram, batch.f0, generator=step_generator(seed, i))[0].numpy()
             rows[name].add_pitch(pitch_errors(_heard_pitch(wave, mel), target))
         if singer is not None:
-            _measure_singer(singer, segment, recording.mel.shape[1], i, rows[SUNG])
+            _measure_singer(singer, segment, recording.mel.shape[1], own_seed, rows[SUNG])
     return {name: row.figures() for name, row in rows.items()}
 
 

@@ -48,7 +48,11 @@ def untrained() -> Singer:
 
 
 def acoustic_ms(
-    singer: Singer, segment: ScoreSegment, samplers: dict[str, Sampler], calls: int
+    singer: Singer,
+    segment: ScoreSegment,
+    samplers: dict[str, Sampler],
+    calls: int,
+    seed: int = 0,
 ) -> dict[str, float]:
     """Median milliseconds of the acoustic model by sampler.
 
@@ -57,19 +61,20 @@ def acoustic_ms(
         segment: Phrase to sing.
         samplers: Samplers by name.
         calls: Calls of a one-step sampler; samplers of more steps get fewer.
+        seed: Seed of the noise.
 
     Returns:
         Milliseconds by name of the sampler.
     """
     with torch.inference_mode():
         batch = singer.predict_durations(segment)
-        batch = batch._replace(f0=singer.predict_f0(batch, segment, 0))
+        batch = batch._replace(f0=singer.predict_f0(batch, segment, seed))
         frames = singer.acoustic.frame_batch(batch)
-    noise = torch.randn(frames.x.shape, generator=torch.Generator().manual_seed(0))
+    noise = torch.randn(frames.x.shape, generator=torch.Generator().manual_seed(seed))
 
     @torch.inference_mode()
     def generate(sampler: Sampler) -> None:
-        singer.acoustic.generate(frames, noise, sampler, torch.Generator().manual_seed(0))
+        singer.acoustic.generate(frames, noise, sampler, torch.Generator().manual_seed(seed))
 
     found: dict[str, list[float]] = {name: [] for name in samplers}
     for _ in range(ROUNDS):
@@ -79,26 +84,27 @@ def acoustic_ms(
     return {name: median(times) for name, times in found.items()}
 
 
-def measure_speed(singer: Singer, calls: int) -> dict[str, float]:
+def measure_speed(singer: Singer, calls: int, seed: int = 0) -> dict[str, float]:
     """Time a singer on a melody of ten seconds.
 
     Args:
         singer: The singer.
         calls: Number of timed calls.
+        seed: Seed of the noise.
 
     Returns:
         Figures of ``oneleap bench singing`` by name.
     """
     segment = tune(singer.acoustic.spec)
-    wave = singer.sing([segment], steps=1)
+    wave = singer.sing([segment], steps=1, seed=seed)
     few = max(2, calls // 5)
-    total_ms = median_ms(lambda: singer.sing([segment], steps=1), calls=few, warmup=2)
+    total_ms = median_ms(lambda: singer.sing([segment], steps=1, seed=seed), calls=few, warmup=2)
     samplers: dict[str, Sampler] = {
         "1step": FlowMapSampler(1),
         "ddpm100": DDPMSampler(diffsinger_schedule(), clip=None),
         "flow20": EulerSampler(20),
     }
-    times = acoustic_ms(singer, segment, samplers, calls)
+    times = acoustic_ms(singer, segment, samplers, calls, seed)
     return {
         "seconds": wave.seconds,
         "sing_ms": total_ms,

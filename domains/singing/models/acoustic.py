@@ -58,7 +58,8 @@ class AcousticModel(GenerativeModel):
     of its teacher and trains only its decoder.
 
     Deviations from DiffSinger: spectrograms are normalized by fixed numbers instead of the extremes
-    of the data, and are not clamped; padding is masked.
+    of the data, and are not clamped; padding is masked. ``PLMSSampler`` starts at the last step of
+    the schedule, unless ``leading``, with which it starts where DiffSinger's code does.
 
     Args:
         spec: Spectrogram format, phonemes and range.
@@ -159,6 +160,10 @@ class AcousticModel(GenerativeModel):
             mask=mask.unsqueeze(1),
         )
 
+    def next_step(self, run: str) -> tuple[str, ...] | None:
+        """See :meth:`oneleap.core.hub.pretrained.Pretrained.next_step`."""
+        return ("evaluate", run)
+
     def data(self, batch: FrameBatch) -> Float[Tensor, "b mels n"]:
         """Normalized spectrograms of the segments."""
         return batch.x
@@ -181,11 +186,13 @@ class AcousticModel(GenerativeModel):
         Returns:
             The field, the data, and the targets of the objective.
         """
+        average = self.target_net
+        assert isinstance(average, AcousticNet)
         return TrainingBatch(
             field=scaled(net.field(cond, batch.mask), self.depth),
             x=batch.x,
             mask=batch.mask,
-            target=scaled(net.field(cond, batch.mask, self.average.decoder), self.depth),
+            target=scaled(net.field(cond, batch.mask, average.decoder), self.depth),
             teacher=self.teacher_field(batch),
         )
 

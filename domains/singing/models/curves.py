@@ -227,6 +227,10 @@ class CurveModel(GenerativeModel):
             mask=sequence_mask(batch.num_frames, x.shape[2]).unsqueeze(1),
         )
 
+    def next_step(self, run: str) -> tuple[str, ...] | None:
+        """See :meth:`oneleap.core.hub.pretrained.Pretrained.next_step`."""
+        return ("evaluate", run)
+
     def data(self, batch: CurveBatch) -> Float[Tensor, "b c n"]:
         """Normalized curves."""
         return batch.x
@@ -234,12 +238,13 @@ class CurveModel(GenerativeModel):
     def bind(self, batch: CurveBatch, net: Callable[..., Tensor] | None = None) -> TrainingBatch:
         """Bind the network to the scores."""
         chosen = net if isinstance(net, CurveNet) else self.net
-        cond = chosen.encode(batch)
+        average, cond = self.target_net, chosen.encode(batch)
+        assert isinstance(average, CurveNet)
         return TrainingBatch(
             field=chosen.field(cond, batch.mask),
             x=batch.x,
             mask=batch.mask,
-            target=chosen.field(cond, batch.mask, self.average.decoder),
+            target=chosen.field(cond, batch.mask, average.decoder),
             teacher=self.teacher_field(batch),
         )
 

@@ -8,9 +8,10 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from oneleap.core.training.ema import ema_update
+from oneleap.core.training.finite import FiniteGuard
 from oneleap.core.training.model import SCORE
 from oneleap.core.training.module import PREFIX
-from oneleap.core.training.optim import build_optimizer
+from oneleap.core.training.optim import build_optimizer, run_length
 from oneleap.domains.singing.models.durations import DurationModel
 from oneleap.domains.singing.spec import SingingBatch
 
@@ -26,7 +27,7 @@ class DurationTraining(L.LightningModule):
 
     def __init__(self, model: DurationModel) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.guard = model, FiniteGuard()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Save the weights without a prefix for this wrapper."""
@@ -41,6 +42,7 @@ class DurationTraining(L.LightningModule):
     def training_step(self, batch: SingingBatch, batch_idx: int) -> Tensor:
         """Weighted sum of the three losses."""
         losses = self.model.losses(batch)
+        self.guard.watch(self, {"loss": losses["loss"]})
         every: int = vars(self.trainer)["log_every_n_steps"]
         if (self.global_step + 1) % every == 0:
             self.log_dict({f"train/{name}": value.detach() for name, value in losses.items()})
@@ -51,13 +53,15 @@ class DurationTraining(L.LightningModule):
         found = self.model.validate(batch)
         for name, value in found.figures.items():
             logged = None if name != SCORE else False
-            self.log(name, value, on_epoch=True, batch_size=found.rows, logger=logged)
+            self.log(
+                name, value, on_epoch=True, batch_size=found.rows, logger=logged, sync_dist=True
+            )
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Optimizer and learning-rate schedule."""
         return build_optimizer(
             (self.model.recipe.optimizer, self.model.net.parameters()),
-            total_steps=int(self.trainer.estimated_stepping_batches),
+            total_steps=run_length(self.trainer),
         )
 
     def configure_gradient_clipping(

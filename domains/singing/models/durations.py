@@ -202,6 +202,10 @@ class DurationModel(Trainable):
         self.average = frozen_copy(self.net)
         self.spec, self.encoder, self.depth, self.recipe = spec, encoder, depth, recipe
 
+    def next_step(self, run: str) -> tuple[str, ...] | None:
+        """See :meth:`oneleap.core.hub.pretrained.Pretrained.next_step`."""
+        return ("evaluate", run)
+
     def lightning_module(self) -> "L.LightningModule":
         """See :meth:`oneleap.core.training.model.Trainable.lightning_module`."""
         from oneleap.domains.singing.models.duration_training import DurationTraining

@@ -5,7 +5,9 @@ from pathlib import Path
 from oneleap.core.errors import InputError
 
 
-def bench(voice: str | None = None, calls: int = 50, json: Path | None = None) -> None:
+def bench(
+    voice: str | None = None, calls: int = 50, seed: int = 0, json: Path | None = None
+) -> None:
     """Measure the time of a voice from text to sound, on a sentence of ten seconds.
 
     ``speak_rtf_1step`` is the time of one step, from text to samples, divided by the duration of
@@ -20,6 +22,7 @@ def bench(voice: str | None = None, calls: int = 50, json: Path | None = None) -
         voice: Name or folder of a voice; by default a shipped one, or else an untrained voice of
             the default sizes.
         calls: Number of timed calls of the acoustic model.
+        seed: Seed of the noise.
         json: Also write the figures to this file as a JSON object.
 
     Raises:
@@ -37,4 +40,4 @@ def bench(voice: str | None = None, calls: int = 50, json: Path | None = None) -
     name = voice or next(iter(shipped_voices()), None)
     timed = untrained_voice() if name is None else Voice.load(name)
     title = f"Speech, {name or 'untrained'}, {torch.get_num_threads()} threads"
-    print_measurements(title, measure_latency(timed, calls), json)
+    print_measurements(title, measure_latency(timed, calls, seed), json)

@@ -34,6 +34,7 @@ def export(
     Raises:
         InputError: There is no voice in ``run``, or a graph differs from it.
     """
+    from oneleap.core.cli.advice import example_line
     from oneleap.core.hub.export import export_graphs
     from oneleap.core.training.run import find_model
     from oneleap.domains.audio.vocoders.vocos import Vocos
@@ -48,4 +49,5 @@ def export(
         graphs.append(vocoder_graph(voice.vocoder))
     folder = run if (run / ACOUSTIC).is_dir() else find_model(run).model
     export_graphs(graphs, folder, format, tolerance)
-    print(f"next: python examples/speak_onnx.py {folder} 'Hello.'" if len(graphs) == 3 else folder)
+    speaks = format == "onnx" and len(graphs) == 3
+    print((example_line("speak_onnx.py", folder, "Hello.") if speaks else None) or folder)

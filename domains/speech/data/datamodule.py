@@ -18,11 +18,12 @@ from oneleap.core.errors import InputError
 from oneleap.core.files import atomic_write
 from oneleap.core.training.loaders import Endless, FixedBatches, validation_split
 from oneleap.domains.audio.data.buckets import LengthBuckets
+from oneleap.domains.audio.data.pages import refers_to
 from oneleap.domains.audio.mel import Mel, log_mel
 from oneleap.domains.audio.pitch import PitchFormat, load_f0
 from oneleap.domains.audio.wave import read_wave, trim_silence
 from oneleap.domains.speech.data.aligned import Alignment, read_alignment
-from oneleap.domains.speech.data.ljspeech import TranscribedFile, read_ljspeech
+from oneleap.domains.speech.data.ljspeech import PAGE, TranscribedFile, read_ljspeech
 from oneleap.domains.speech.spec import Spec, UtteranceBatch
 from oneleap.domains.speech.text.frontend import FrontEnd
 from oneleap.domains.speech.text.lexicon import read_lexicon
@@ -125,6 +126,7 @@ class SpeechData(L.LightningDataModule):
         return Spec(self.mel, self.symbols, tuple(names), self.language, self.pitch)
 
     @cached_property
+    @refers_to(PAGE)
     def utterances(self) -> tuple[list[Utterance], list[Utterance]]:
         """Utterances for training, repeated as asked, and held-out utterances.
 
@@ -219,7 +221,9 @@ class SpeechData(L.LightningDataModule):
         train = self.utterances[0]
         choose = LengthBuckets([u.features.shape[1] for u in train], self.batch_size, self.seed)
         return Endless(
-            self, lambda step, rank: collate([train[i] for i in choose(step, rank)], self.spec)
+            self,
+            lambda step, rank: collate([train[i] for i in choose(step, rank)], self.spec),
+            rows=choose,
         )
 
     def val_dataloader(self) -> FixedBatches[UtteranceBatch]:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from oneleap.core.errors import InputError
+from oneleap.domains.audio.data.pages import refers_to
 from oneleap.domains.audio.wave import SUFFIXES
 
 
@@ -22,6 +23,11 @@ class TranscribedFile(NamedTuple):
     where: str
 
 
+PAGE = "docs/howto/data-speech.md"
+"""Page that says what a folder must hold."""
+
+
+@refers_to(PAGE)
 def read_ljspeech(folder: str | os.PathLike[str]) -> list[TranscribedFile]:
     """List the recordings of a folder, in the order of ``metadata.csv``.
 
@@ -38,7 +44,7 @@ def read_ljspeech(folder: str | os.PathLike[str]) -> list[TranscribedFile]:
         InputError: If a file or folder is missing, a line is wrong, a recording has no
             transcript, or a transcript has no recording.
     """
-    folder = Path(folder)
+    folder = Path(folder).expanduser()
     table, sounds = folder / "metadata.csv", folder / "wavs"
     for path, kind in ((folder, "folder"), (table, "file"), (sounds, "folder")):
         if not path.exists():

@@ -32,28 +32,31 @@ def untrained_voice() -> Voice:
     return Voice(AcousticModel(spec, FlowMatching()).eval(), Vocos(spec.mel).eval())
 
 
-def measure_latency(voice: Voice, calls: int) -> dict[str, float]:
+def measure_latency(voice: Voice, calls: int, seed: int = 0) -> dict[str, float]:
     """Measure the latencies of a voice on :data:`SENTENCE`.
 
     Args:
         voice: The voice.
         calls: Number of timed calls of the acoustic model.
+        seed: Seed of the noise.
 
     Returns:
         Figures by name, see :func:`oneleap.domains.speech.commands.bench.bench`.
     """
-    wave = voice.speak(SENTENCE, steps=1)
+    wave = voice.speak(SENTENCE, steps=1, seed=seed)
     fewer = max(2, calls // 5)
-    speak_ms = median_ms(lambda: voice.speak(SENTENCE, steps=1), calls=fewer, warmup=2)
+    speak_ms = median_ms(lambda: voice.speak(SENTENCE, steps=1, seed=seed), calls=fewer, warmup=2)
     long = " ".join([SENTENCE] * 10)
-    first_ms = median_ms(lambda: next(iter(voice.stream(long, steps=1))), calls=fewer, warmup=1)
+    first_ms = median_ms(
+        lambda: next(iter(voice.stream(long, steps=1, seed=seed))), calls=fewer, warmup=1
+    )
     (sentence, *_) = voice.front_end().phonetic_sentences(SENTENCE)
     samplers: dict[str, Sampler] = {
         "1step": FlowMapSampler(1),
         "edm50": EDMSampler(50),
         "fm10": EulerSampler(10, guidance=1.5),
     }
-    times = acoustic_ms(voice, sentence, samplers, calls)
+    times = acoustic_ms(voice, sentence, samplers, calls, seed)
     return {
         "seconds": wave.seconds,
         "speak_ms": speak_ms,
@@ -66,7 +69,7 @@ def measure_latency(voice: Voice, calls: int) -> dict[str, float]:
 
 
 def acoustic_ms(
-    voice: Voice, sentence: str, samplers: dict[str, Sampler], calls: int
+    voice: Voice, sentence: str, samplers: dict[str, Sampler], calls: int, seed: int = 0
 ) -> dict[str, float]:
     """Measure the time from text to spectrogram for several samplers, which take turns.
 
@@ -75,6 +78,7 @@ def acoustic_ms(
         sentence: Phonetic text.
         samplers: Samplers by name.
         calls: Number of timed network calls of each sampler.
+        seed: Seed of the noise.
 
     Returns:
         Median milliseconds by name.
@@ -88,7 +92,7 @@ def acoustic_ms(
     def synthesize(sampler: Sampler) -> None:
         encoded = model.encode(tokens, mask, speaker)
         durations = round_durations(encoded.log_durations, mask)
-        noise = model.draw_noise([int(durations.sum())], [0])
+        noise = model.draw_noise([int(durations.sum())], [seed])
         frame_mask = torch.ones(1, 1, noise.shape[2], dtype=torch.bool)
         owner = torch.repeat_interleave(torch.arange(tokens.shape[1]), durations[0]).unsqueeze(0)
         sampler(model.average.field(encoded, owner, frame_mask), noise)

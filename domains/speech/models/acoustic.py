@@ -62,8 +62,13 @@ class AcousticModel(GenerativeModel):
     ===================================  ============================  ========================
 
     A student (``recipe.teacher``, ``recipe.from_teacher: true``) keeps the encoder and the
-    durations of its teacher, and trains only its decoder. Noise has zero mean, as in the later
-    variant of CoMoSpeech. Losses are means over real frames.
+    durations of its teacher, and trains only its decoder.
+
+    Deviations: losses are means over real frames, where the authors of CoMoSpeech average over
+    padding too. Noise has mean zero. Their first script adds the encoder's guess to the noise and
+    takes Euler's steps; their second has mean zero and Heun's steps, as
+    ``speech/comospeech_ljspeech`` has. ``speech/comospeech-small_ljspeech`` takes Euler's steps
+    with mean zero, at half the cost of the teacher; the benchmark measures it so.
 
     Args:
         spec: Format of the features, alphabet and speakers.
@@ -160,6 +165,10 @@ class AcousticModel(GenerativeModel):
             durations = search_durations(means, batch.features, batch.lengths, batch.frames)
         return align_batch(batch, durations, crop=crop, drop=drop, generator=generator)
 
+    def next_step(self, run: str) -> tuple[str, ...] | None:
+        """See :meth:`oneleap.core.hub.pretrained.Pretrained.next_step`."""
+        return ("speak", "Hello.", "--voice", run, "-o", "hello.wav")
+
     def data(self, batch: AlignedBatch) -> Float[Tensor, "b c n"]:
         """Return the crops of normalized features."""
         return batch.x
@@ -184,8 +193,10 @@ class AcousticModel(GenerativeModel):
         Returns:
             The batch for the objective.
         """
+        average = self.target_net
+        assert isinstance(average, AcousticNet)
         field = net.field(encoded, batch.frame_to_token, batch.mask)
-        target = net.field(encoded, batch.frame_to_token, batch.mask, self.average.decoder)
+        target = net.field(encoded, batch.frame_to_token, batch.mask, average.decoder)
         if training and self.drop:
             field, target = field.drop(batch.dropped), target.drop(batch.dropped)
         return TrainingBatch(

@@ -1,5 +1,6 @@
 """The data module of a run, built again from its configuration."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -7,8 +8,15 @@ from support.tiny import Noise
 
 from oneleap.core.cli.datamodule import load_datamodule
 from oneleap.core.errors import InputError
+from oneleap.core.hub.trust import user_packages
 
 DATA = "data: {class_path: support.tiny.Noise, init_args: {path: here, size: 5}}\n"
+
+
+@pytest.fixture(autouse=True)
+def trust() -> Iterator[None]:
+    with user_packages((), ("support",)):
+        yield
 
 
 def run_with(folder: Path, config: str) -> Path:

@@ -304,7 +304,8 @@ def test_a_model_of_no_domain_is_refused(
 ) -> None:
     model_of(tmp_path / "model", "mypackage.Model")
     line = complain(capsys, "evaluate", str(tmp_path))
-    assert line.endswith("no domain of oneleap can evaluate a mypackage.Model")
+    assert "mypackage.Model is not a class of oneleap" in line
+    assert "--trusted mypackage" in line
 
 
 def test_help_of_a_command_by_domain_is_that_of_each_domain(

@@ -55,6 +55,21 @@ def test_class_paths_drop_the_file(tables: ModuleType, old: str, new: str) -> No
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "as_before"),
+    [
+        ("ConsistencyDistillation", {"target_ema": None}),
+        ("ConsistencyTraining", {"mu0": None}),
+        ("ConsistencyTrajectory", {"denoise_to": "teacher", "target_ema": None}),
+    ],
+)
+def test_old_consistency_objectives_keep_one_average(name: str, as_before: dict[str, Any]) -> None:
+    old = from_config(migrate({"class_path": f"oneleap.core.objectives.{name}"}))
+    new = from_config({"class_path": f"oneleap.core.{name}"})
+    assert {key: getattr(old, key) for key in as_before} == as_before
+    assert all(getattr(new, key) != value for key, value in as_before.items())
+
+
 def test_arguments_are_renamed_grouped_dropped_and_added(tables: ModuleType) -> None:
     old = described("oneleap.domains.toy.a.Old", colour=1, seed=2, steps=3, gone=4, width=5)
     sampler = described("oneleap.core.FlowMapSampler", steps=3)

@@ -150,7 +150,9 @@ def test_a_run_is_not_its_model(folder: Path) -> None:
 
 
 def test_classes_of_others_need_trust(folder: Path) -> None:
-    with pytest.raises(InputError, match=r"trusted=\('package',\)"):
+    with pytest.raises(
+        InputError, match=r"--trusted support \(in Python, trusted=\('support',\)\)"
+    ):
         load_pretrained(folder)
 
 

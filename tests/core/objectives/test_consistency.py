@@ -32,8 +32,11 @@ from oneleap.core.losses.metrics import PseudoHuber, SquaredError
 from oneleap.core.objectives import (
     ConsistencyDistillation,
     ConsistencyTraining,
+    ConsistencyTrajectory,
+    Dispersed,
     EasyConsistencyTuning,
     ImprovedConsistencyTraining,
+    MeanFlow,
 )
 from oneleap.core.paths.base import LinearPath
 from oneleap.core.paths.edm import Karras
@@ -259,6 +262,35 @@ def test_the_grid_of_consistency_training_grows_as_in_the_paper() -> None:
     objective = ConsistencyTraining()
     assert [objective.nodes(p) for p in (0.0, 0.25, 0.5, 1.0)] == [2, 76, 107, 151]
     assert (objective.draw(torch.zeros(9, 1).double(), seeded(), 0.0).t == 1).all()
+
+
+def test_the_decay_of_consistency_training_rises_with_its_grid() -> None:
+    """``mu = exp(s0 ln mu0 / N)``: mu0 at first, and 0.99932 of 151 levels."""
+    objective = ConsistencyTraining()
+    assert objective.target_decay(0.0) == pytest.approx(0.95)
+    assert objective.target_decay(1.0) == pytest.approx(0.95 ** (2 / 151))
+    decays = [objective.target_decay(k / 20) or 0.0 for k in range(21)]
+    assert decays == sorted(decays)
+    assert ConsistencyTraining(mu0=0.9).target_decay(0.0) == pytest.approx(0.9)
+    assert ConsistencyTraining(mu0=None).target_decay(0.5) is None
+
+
+def test_the_decays_of_targets_are_those_of_the_sources() -> None:
+    for objective, decay in (
+        (ConsistencyDistillation(), 0.95),
+        (ConsistencyTrajectory(), 0.999),
+        (Dispersed(ConsistencyDistillation(target_ema=0.9)), 0.9),
+        (ImprovedConsistencyTraining(), None),
+        (MeanFlow(), None),
+    ):
+        assert objective.target_decay(0.3) == decay
+    for build in (
+        lambda: ConsistencyDistillation(target_ema=1.0),
+        lambda: ConsistencyTrajectory(target_ema=-0.1),
+        lambda: ConsistencyTraining(mu0=0.0),
+    ):
+        with pytest.raises(InputError, match="is not in"):
+            build()
 
 
 def test_the_grid_of_ict_doubles_at_equal_shares_of_training() -> None:

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Literal
 
 import pytest
 import torch
@@ -43,7 +44,7 @@ def test_distillation_of_the_exact_map_vanishes_at_the_local_order_of_heun(
 ) -> None:
     """Local error of the third order in ``t - s``, through two exact leaps; the loss its square."""
     x, t, r = randn(8, 2), full(8, 0.7), full(8, 0.2)
-    objective, roots = ConsistencyTrajectory(solver_steps=1), []
+    objective, roots = ConsistencyTrajectory(solver_steps=1, denoise_to="teacher"), []
     for h in (0.1, 0.05, 0.025):
         draw = Draw(randn(8, 2, seed=1), r, t, t - h)
         loss = objective.loss(teach(truth, x, target=truth), draw)
@@ -86,11 +87,13 @@ def test_without_a_teacher_the_exact_map_teaches_itself(shape: tuple[int, ...]) 
 
 @pytest.mark.parametrize("averaged", [True, False])
 @pytest.mark.parametrize("distilled", [True, False])
+@pytest.mark.parametrize("denoise_to", ["data", "teacher"])
 def test_the_gradient_is_that_of_constant_targets_and_a_constant_outer_step(
-    averaged: bool, distilled: bool
+    averaged: bool, distilled: bool, denoise_to: Literal["data", "teacher"]
 ) -> None:
     seen: list[tuple[Tensor, Tensor]] = []
-    objective = ConsistencyTrajectory(denoising=0.5, metric=Recorder(SquaredError(), seen))
+    metric = Recorder(SquaredError(), seen)
+    objective = ConsistencyTrajectory(denoising=0.5, metric=metric, denoise_to=denoise_to)
     net, average, teacher, x = Pointwise(3), Pointwise(3, 1), Pointwise(3, 2), randn(20, 3)
     draw = objective.draw(x, seeded())
     batch = TrainingBatch(
@@ -108,7 +111,7 @@ def test_the_gradient_is_that_of_constant_targets_and_a_constant_outer_step(
         near = (
             integrate_teacher(teacher, z, s, t, steps=2) if distilled else flow_map(source, z, s, t)
         )
-        v = teacher(z, t, t) if distilled else draw.e - x
+        v = teacher(z, t, t) if distilled and denoise_to == "teacher" else draw.e - x
         target = flow_map(net, near, r, s)
     average.requires_grad_(False)
 
@@ -119,6 +122,17 @@ def test_the_gradient_is_that_of_constant_targets_and_a_constant_outer_step(
     wanted = (far + 0.5 * (net(z, t, t) - v).square().mean(1)).sum()
     torch.testing.assert_close(loss, wanted)
     torch.testing.assert_close(gradients(loss, net), gradients(wanted, net))
+
+
+def test_the_denoising_term_corrects_a_teacher_that_is_wrong() -> None:
+    """Of the true field, the term's gradient vanishes on average, whatever the teacher says."""
+    truth, wrong, x = Gaussian(), Gaussian(-2.0), randn(64, 2)
+    draw = ConsistencyTrajectory().draw(x, seeded())
+    x, at = on_trajectory(truth, x, draw)
+    batch = TrainingBatch(field=truth, x=x, teacher=wrong)
+    to_data, to_teacher = ConsistencyTrajectory(), ConsistencyTrajectory(denoise_to="teacher")
+    assert to_data.loss(batch, at).logs["velocity_error"] < 1e-20
+    assert to_teacher.loss(batch, at).logs["velocity_error"] > 0.1
 
 
 def test_times_are_nodes_in_order_with_few_intervals_for_the_teacher() -> None:

@@ -18,6 +18,7 @@ from oneleap.core.paths.edm import EDM, Karras
 from oneleap.core.sampling.consistency import consistency, gamma_sampling
 from oneleap.core.sampling.diffusion import ddim, ddpm, edm, plms, timesteps
 from oneleap.core.sampling.ode import sample
+from oneleap.core.sampling.samplers import PLMSSampler
 
 Sampler = Callable[..., Tensor]
 TRUTH = Gaussian(0.7, 0.5)
@@ -136,6 +137,30 @@ def test_plms_in_few_steps_beats_ddim_in_many(schedule: DiscreteVPPath) -> None:
     fast = (plms(TRUTH, e, schedule, steps=20) - wanted).abs().max()
     assert fast < 0.01
     assert fast < (ddim(TRUTH, e, schedule, steps=50) - wanted).abs().max()
+
+
+@pytest.mark.parametrize(("last", "steps", "stride"), [(1000, 25, 40), (100, 25, 4), (100, 30, 3)])
+def test_plms_starts_a_stride_below_the_last_step_as_diffsinger(
+    last: int, steps: int, stride: int
+) -> None:
+    """Its loop goes over ``reversed(range(0, last, stride))``, counted from 0, and then to data."""
+    wanted = [k + 1 for k in reversed(range(0, last, stride))][-steps:]
+    assert timesteps(LinearBetas(last), steps, leading=True) == [*wanted, 0]
+    assert timesteps(LinearBetas(last), steps)[0] == last
+
+
+def test_plms_with_either_start_follows_the_flow_from_there() -> None:
+    e, schedule = randn(50), LinearBetas(100, 1e-4, 0.06)
+    for leading, start in ((False, 100), (True, 97)):
+        wanted = image(schedule, e, start)
+        found = PLMSSampler(schedule, 25, leading=leading)(TRUTH, e)
+        assert (found - wanted).abs().max() < 0.01
+
+
+def test_plms_in_one_step_is_that_of_ddim() -> None:
+    e = randn(50)
+    found = plms(TRUTH, e, VPBetas(5), steps=1)
+    torch.testing.assert_close(found, ddim(TRUTH, e, VPBetas(5), steps=1))
 
 
 @pytest.mark.parametrize(("heun", "order"), [(False, 1), (True, 2)])

@@ -4,52 +4,27 @@ Lightning sends ``training_step`` through ``DistributedDataParallel``; a loss, o
 that went round it would leave each process with a gradient of its own.
 """
 
-import os
-import socket
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from support.ddp_worker import OBJECTIVES, PROCESSES, gradient
+from support.ddp.core_worker import OBJECTIVES, gradient
+from support.ddp.launch import PROCESSES, together
 from support.tiny_generative import Toy, batch
 from torch import Tensor
 
 from oneleap.core.training.seed import step_generator
 from oneleap.core.types import Draw, Objective
 
-WORKER = Path(__file__).parents[2] / "support" / "ddp_worker.py"
+WORKER = Path(__file__).parents[2] / "support" / "ddp" / "core_worker.py"
 each_objective = pytest.mark.parametrize("objective", OBJECTIVES, ids=lambda o: type(o).__name__)
-
-
-def free_port() -> str:
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        return str(server.getsockname()[1])
 
 
 @pytest.fixture(scope="module")
 def ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, dict[str, Tensor]]]:
     """What each process kept."""
-    folder, port = tmp_path_factory.mktemp("ddp"), free_port()
-    workers = []
-    for rank in range(PROCESSES):
-        own = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "OMP_NUM_THREADS": "1"}
-        own |= {"LOCAL_RANK": str(rank), "NODE_RANK": "0", "WORLD_SIZE": str(PROCESSES)}
-        with (folder / f"{rank}.log").open("w") as log:
-            argv = [sys.executable, str(WORKER), str(folder / f"{rank}.pt")]
-            env = {**os.environ, **own, "PYTHONPATH": str(WORKER.parents[1])}
-            workers.append(subprocess.Popen(argv, env=env, stdout=log, stderr=log, cwd=folder))
-    try:
-        codes = [worker.wait(timeout=300) for worker in workers]
-    finally:
-        for worker in workers:
-            worker.kill()
-    logs = "\n".join((folder / f"{rank}.log").read_text() for rank in range(PROCESSES))
-    assert codes == [0] * PROCESSES, logs
-    return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(PROCESSES)]
+    return together(WORKER, tmp_path_factory.mktemp("ddp"))
 
 
 def draw_of(objective: Objective, rank: int) -> Draw:

@@ -12,7 +12,12 @@ from torch import Tensor, nn
 from oneleap.core.errors import InputError
 from oneleap.core.fields.jvp import total_derivative
 from oneleap.core.nets import MLP
-from oneleap.core.objectives import Dispersed, FlowMatching, MeanFlow, SplitMeanFlow
+from oneleap.core.objectives import (
+    Dispersed,
+    FlowMatching,
+    MeanFlow,
+    SplitMeanFlow,
+)
 from oneleap.core.training import model as models
 from oneleap.core.training.ema import PowerEMA
 from oneleap.core.training.loaders import FixedBatches

@@ -9,10 +9,10 @@ from oneleap.core.errors import InputError
 from oneleap.core.training.run import (
     LAST,
     ModelPath,
+    claimed_folder,
     find_model,
     newest_run,
     read_run_config,
-    unused_folder,
 )
 
 
@@ -65,10 +65,34 @@ def test_the_newest_run_is_the_last_by_name_that_can_resume(tmp_path: Path) -> N
 
 
 def test_a_taken_folder_gets_a_number(tmp_path: Path) -> None:
-    assert unused_folder(tmp_path / "a") == tmp_path / "a"
-    for name in ("a", "a-2"):
-        (tmp_path / name).mkdir()
-    assert unused_folder(tmp_path / "a") == tmp_path / "a-3"
+    with claimed_folder(tmp_path / "a", fresh=True) as first:
+        assert first == tmp_path / "a"
+        (tmp_path / "a-2").mkdir()
+        with claimed_folder(tmp_path / "a", fresh=True) as second:
+            assert second == tmp_path / "a-3"
+
+
+def test_folders_that_stay_empty_are_removed(tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    for path in (tmp_path / "own", tmp_path / "x" / "y" / "z"):
+        for fresh in (False, True):
+            with claimed_folder(path, fresh=fresh):
+                pass
+    assert list(tmp_path.iterdir()) == [tmp_path / "own"]
+    with claimed_folder(tmp_path / "x" / "y", fresh=True) as folder:
+        touched(folder / "kept")
+    assert (tmp_path / "x" / "y" / "kept").is_file()
+
+
+def test_a_folder_is_held_until_the_block_ends(tmp_path: Path) -> None:
+    with (
+        claimed_folder(tmp_path / "a"),
+        pytest.raises(InputError, match=r"a is in use by another process: wait for its end"),
+        claimed_folder(tmp_path / "a"),
+    ):
+        pass
+    with claimed_folder(tmp_path / "a") as again:
+        assert again == tmp_path / "a"
 
 
 def test_a_run_configuration_has_current_names(tmp_path: Path) -> None:

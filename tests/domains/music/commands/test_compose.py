@@ -74,7 +74,7 @@ MISTAKES = {
     "weight": (["--weight", "melody"], "NAME=NUMBER"),
     "unknown weight": (["--weight", "melodie=2"], "did you mean 'melody'"),
     "unused weight": (["--weight", "melody=2"], "the control melody is not used"),
-    "seed": (["--seed", "-1"], "seed must be at least 0"),
+    "seed": (["--seed", "-1"], "seed: -1 is negative"),
     "decode": (["--decode", "0"], "decode at least 1"),
     "a gap and a length": (
         ["--inpaint", "song.wav", "--from", "1", "--to", "1.5", "--seconds", "3"],

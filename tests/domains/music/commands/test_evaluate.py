@@ -75,7 +75,7 @@ def test_the_command_evaluates_and_continues_where_it_stopped(
         (["--controls", '["tags"]', "--targets", "2"], "tags needs a --tagger"),
         (["--tagger", "none.npz"], "none.npz: no such file"),
         ([*controls, "--targets", "2", "--seed", "1"], "rows.jsonl has results of other settings"),
-        ([*controls, "--targets", "2", "--seed", "-1"], "seed: must not be negative"),
+        ([*controls, "--targets", "2", "--seed", "-1"], "seed: -1 is negative"),
     ):
         assert main([*words, *wrong]) == 2
         assert expected in capsys.readouterr().err

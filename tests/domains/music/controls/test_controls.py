@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from oneleap.core.errors import InputError
-from oneleap.domains.audio.mel import log_mel
+from oneleap.domains.audio.mel import log_mel, magnitudes
 from oneleap.domains.music.composer.optimize import optimize_noise
 from oneleap.domains.music.controls.base import Control, Intensity, Melody, with_weights
 from oneleap.domains.music.controls.edits import (
@@ -15,6 +15,7 @@ from oneleap.domains.music.controls.edits import (
     Loop,
     Outpaint,
     Seam,
+    SeamLevel,
     close_loop,
     crossfade,
 )
@@ -38,6 +39,11 @@ def tones(*hz: float, seconds: float = 0.5) -> Tensor:
     return log_mel(wave[None], MUSIC_MEL)
 
 
+def loud(mel: Tensor) -> Tensor:
+    """A vocoder: each sample is the mean magnitude of its frame."""
+    return magnitudes(mel, MUSIC_MEL).mean(1).repeat_interleave(MUSIC_MEL.hop, 1)
+
+
 def every() -> list[Control]:
     target = mel(1)[0]
     return [
@@ -48,6 +54,8 @@ def every() -> list[Control]:
         Inpaint(target, torch.arange(N) % 30 < 20),
         Outpaint(target[:, :10]),
         Seam(MUSIC_MEL, 10, 0.1),
+        SeamLevel(MUSIC_MEL, N // 2, threshold=1.0),
+        SeamLevel(MUSIC_MEL, N // 2, loud, 1.0),
         Loop(12),
         Loop(12, 4),
     ]
@@ -166,6 +174,28 @@ def test_the_metric_of_a_seam_is_the_flux_around_it() -> None:
     torch.testing.assert_close(seam.loss(mel)[1], (jump / 5 - 0.4).square())
     for at in (8, 16):  # it has no effect elsewhere
         assert Seam(MUSIC_MEL, at, 0.5).metric(mel)[1] == 0
+
+
+def test_the_level_at_a_seam_is_that_of_the_sound() -> None:
+    """A gap that only the vocoder makes is seen, and its loss asks for more sound there."""
+
+    def with_gap(mel: Tensor) -> Tensor:
+        gain = torch.ones(mel.shape[2], dtype=mel.dtype)
+        gain[mel.shape[2] // 2 - 4 : mel.shape[2] // 2 + 4] = 0.1
+        return (loud(mel) * gain.repeat_interleave(MUSIC_MEL.hop)).clone()
+
+    level = torch.full((1, MUSIC_MEL.n_mels, 200), 1.0, dtype=torch.float64)
+    level.requires_grad_(True)
+    assert SeamLevel(MUSIC_MEL, 100).metric(level).item() == pytest.approx(0, abs=1e-9)
+    assert SeamLevel(MUSIC_MEL, 100, loud).metric(level).item() == pytest.approx(0, abs=1e-9)
+    seam = SeamLevel(MUSIC_MEL, 100, with_gap)
+    assert seam.metric(level).item() == pytest.approx(20, abs=0.5)
+    (gradient,) = torch.autograd.grad(seam.loss(level).sum(), level)
+    assert gradient[..., 97:103].max() < 0  # a step against it makes them louder
+    assert gradient[..., :40].abs().sum() == 0  # far from the seam nothing changes
+    quiet = level.detach().clone()
+    quiet[..., 100:110] -= 2.0
+    assert SeamLevel(MUSIC_MEL, 100).loss(quiet) > 1
 
 
 def test_outpainting_only_depends_on_the_start() -> None:

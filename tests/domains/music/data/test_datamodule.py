@@ -167,7 +167,7 @@ def test_recordings_shorter_than_a_clip_are_left_out(folder: Path) -> None:
     [
         ({"batch_size": 0}, "batch_size and frames must be positive"),
         ({"validation": 1.0}, "validation: expected a fraction"),
-        ({"gain_db": (0.0, -6.0)}, "gain_db: expected the lower limit first"),
+        ({"gain_db": (0.0, -6.0)}, "gain_db: expected two finite numbers, the lower first"),
     ],
 )
 def test_bad_settings_are_refused(settings: dict[str, object], words: str, tmp_path: Path) -> None:

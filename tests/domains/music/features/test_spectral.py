@@ -29,6 +29,30 @@ def noise(seconds: float = 1.0, level: float = 0.1) -> Tensor:
     return level * torch.randn(1, round(seconds * RATE), generator=g, dtype=torch.float64)
 
 
+@pytest.mark.parametrize(
+    ("hz", "low", "high"), [(440, -2, -1), (1000, -2, -0.8), (3000, -6.5, -4), (7000, -10.5, -8)]
+)
+def test_the_error_for_a_single_tone_is_the_documented_one(
+    hz: float, low: float, high: float
+) -> None:
+    """Over a semitone around it, because it depends on where in its band the tone lies."""
+    for k in range(6):
+        sound = tone(hz * 2 ** (k / 72), level=0.3)
+        true = 10 * math.log10(0.3**2 / 2)
+        error = features.rms_db(log_mel(sound, MUSIC_MEL), MUSIC_MEL)[0, 10:-10].mean() - true
+        assert low - 0.3 < error.item() < high + 0.3
+
+
+def test_the_level_of_a_chord_with_harmonics_is_nearly_right() -> None:
+    sound = sum(
+        (tone(hz * k, level=0.05 / k) for hz in (220.0, 277.2, 329.6) for k in range(1, 12)),
+        torch.zeros(1, RATE, dtype=torch.float64),
+    )
+    found = features.rms_db(log_mel(sound, MUSIC_MEL), MUSIC_MEL)[0, 10:-10].mean()
+    true = 10 * torch.log10(sound.square().mean())
+    assert (found - true).item() == pytest.approx(-1.3, abs=0.4)
+
+
 def test_decibels_are_those_of_the_magnitudes() -> None:
     for spec in (MUSIC_MEL, Mel(log_base="10")):
         mel = torch.randn(2, spec.n_mels, 5, dtype=torch.float64)

@@ -1,6 +1,5 @@
 """From PointMaze data to images, a policy and a score."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -32,7 +31,7 @@ def test_from_a_maze_to_a_score(
     assert main(["collect", "pixels", "--path", "states", "--steps", "400"]) == 0
     assert "next: oneleap fit --config rl/ofql_pointmaze-pixels" in capsys.readouterr().out
     with h5py.File("pointmaze-umaze-pixels.hdf5") as file:
-        task = Task(**json.loads(str(file.attrs["oneleap_task"])))
+        task = Task.from_json(str(file.attrs["oneleap_task"]))
         assert file["observations"].shape == (400, SIZE, SIZE, 3)
     assert task.env == "oneleap/PointMazePixels-v0"
     assert task.reference == pointmaze_task("umaze", True, REFERENCE_RETURNS["umaze"]).reference

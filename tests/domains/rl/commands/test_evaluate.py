@@ -82,9 +82,12 @@ def test_the_command_leaves_figures_and_pictures(tmp_path, capsys, monkeypatch):
 
 
 def test_what_cannot_be_evaluated_is_reported(tmp_path):
-    with pytest.raises(InputError, match=r"trained without an environment; set data.env"):
+    with pytest.raises(InputError, match="trained without an environment: name one with --env"):
         evaluate(trained(tmp_path / "a", None))
-    with pytest.raises(InputError, match=r"maps 5 observations to 2 actions; .*PointMaze"):
+    with pytest.raises(
+        InputError,
+        match=r"observations \(4,\) .* policy has \(5,\) and \(2,\)",
+    ):
         evaluate(trained(tmp_path / "b", Task(POINTMAZE), 5))
     with pytest.raises(InputError):
         evaluate(tmp_path / "nothing")

@@ -11,6 +11,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,6 +20,7 @@ from oneleap.domains.main import main
 from oneleap.domains.rl.commands import sweep as command
 from oneleap.domains.rl.commands import sweep_trials
 from oneleap.domains.rl.commands.sweep import ValueSummary, next_command, summary
+from oneleap.domains.rl.commands.sweep_check import check_model
 from oneleap.domains.rl.commands.sweep_trials import SweepPlan, Trial, fit_arguments, trials
 
 Capture = pytest.CaptureFixture[str]
@@ -41,9 +43,10 @@ def test_trials_are_all_pairs_a_seed_at_a_time() -> None:
 def test_a_trial_sets_the_value_and_all_seeds_and_continues_if_it_was_begun(tmp_path: Path) -> None:
     plan = SweepPlan(("rl/ofql_d4rl", "rl/fql_d4rl"), "model.alpha", ("--data.path", "x"))
     found = fit_arguments(plan, Trial(0.1, 7), tmp_path)
-    assert found[:6] == ["--config", "rl/ofql_d4rl", "--config", "rl/fql_d4rl", "--data.path", "x"]
+    configs = ["--config", "rl/ofql_d4rl", "--config", "rl/fql_d4rl"]
+    assert found[:7] == [*configs, "--trainer.devices=1", "--data.path", "x"]
     assert "--model.alpha=0.1" in found
-    assert {"--seed_everything=7", "--model.recipe.seed=7", "--data.seed=7"} < {*found}
+    assert "--seed=7" in found
     assert f"--run={tmp_path}" in found
     assert not any("ckpt" in argument for argument in found)
     (tmp_path / "checkpoints").mkdir()
@@ -65,7 +68,7 @@ def test_the_next_step_is_the_best_value_on_other_episodes() -> None:
     assert [row.value for row in rows] == [0.1, 0.3, 0.5]
     assert math.isnan(rows[0].standard_error)
     found = next_command(SweepPlan(("c",), episodes=20), Path("s"), rows)
-    assert found == "oneleap evaluate s/0.1-seed2 --episodes 20 --seed 1000000"
+    assert found == "next: oneleap evaluate s/0.1-seed2 --episodes 20 --seed 1000000"
     assert ValueSummary(0.1, {2: 9.0}) == rows[0]
 
 
@@ -158,10 +161,51 @@ def test_a_failed_trial_is_reported_and_the_others_are_not_lost(
     played: list[str], capsys: Capture
 ) -> None:
     arguments = [*LINE, "--setting", "model.ema_every", "--seeds", "[0]"]
-    assert main([*arguments, "--values", "[2, 2.5]"]) == 1
+    assert main([*arguments, "--values", "[2, 0]"]) == 1
     out, err = capsys.readouterr()
-    assert "2.5-seed0 failed: " in err
+    assert "0-seed0 failed: " in err
     assert " 2 " in out
+
+
+def test_a_setting_may_be_an_integer(played: list[str]) -> None:
+    arguments = [*LINE, "--setting", "model.network.width", "--seeds", "[1]"]
+    assert main([*arguments, "--values", "[8, 16]"]) == 0
+    for width in (8, 16):
+        config = yaml.safe_load(Path(f"s/{width}-seed1/config.yaml").read_text())
+        model = config["model"]["init_args"]
+        assert model["network"]["width"] == width
+        assert (model["recipe"]["seed"], config["data"]["init_args"]["seed"]) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (["--values", "[2, 2.5]", "--setting", "model.ema_every"], "model.ema_every: expected int"),
+        (["--setting", "model.etta"], "no option 'model.etta'; did you mean 'model.eta'?"),
+        ([f"--fit={FIT} --data.env none"], "the data name no environment"),
+        ([f"--fit={FIT} --data.path nowhere.hdf5"], "nowhere.hdf5"),
+        ([f"--fit={FIT} --seed 3"], "fit: leave --seed out"),
+        ([f"--fit={FIT} --run=x"], "fit: leave --run out"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_a_sweep_that_cannot_score_is_refused_first(
+    played: list[str], capsys: Capture, options: list[str], complaint: str
+) -> None:
+    assert main([*LINE, "--seeds", "[0]", *options]) == 2
+    err = capsys.readouterr().err
+    assert complaint in err
+    assert err.count("\n") == 1
+    assert played == []
+    assert not Path("s").exists()
+
+
+def test_only_policies_are_swept(tmp_path: Path) -> None:
+    plan = SweepPlan(("tiny.yaml",), num_action_samples=2)
+    with pytest.raises(InputError, match=r"tiny\.yaml trains a Shrink: a sweep scores policies"):
+        check_model(plan, "support.tiny.Shrink")
+    with pytest.raises(InputError, match="num_action_samples: a Policy has no Q to select by"):
+        check_model(plan, "oneleap.domains.rl.Policy")
 
 
 def test_a_sweep_of_before_is_resumed(played: list[str], capsys: Capture) -> None:

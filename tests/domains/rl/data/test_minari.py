@@ -17,11 +17,12 @@ from hypothesis import strategies as st
 from minari.data_collector import EpisodeBuffer
 from minari.dataset._storages.hdf5_storage import HDF5Storage
 
-from oneleap.core.errors import InputError
+from oneleap.core.errors import InputError, Notice
 from oneleap.domains.rl.data import minari as minari_io
 from oneleap.domains.rl.data.minari import read_minari
 from oneleap.domains.rl.envs.mazes import MAZES, REFERENCE_RETURNS
-from oneleap.domains.rl.envs.task import Task, observation_vector
+from oneleap.domains.rl.envs.observations import observation_vector
+from oneleap.domains.rl.envs.task import Task
 
 BOX = spaces.Box(-1, 1, (2,), np.float32)
 VECTOR = spaces.Box(-np.inf, np.inf, (3,), np.float64)
@@ -80,8 +81,9 @@ def recorded(root, **more):
 )
 def test_episodes_come_back_as_minari_has_them(root, lengths, ends, keyed):
     episodes = buffers(lengths, keyed, ends[: len(lengths)])
+    keys = ("observation",) if keyed else ()
     shutil.rmtree(root / "it-v0", ignore_errors=True)
-    data = read_minari(create("it-v0", episodes, GOALS if keyed else VECTOR)).data
+    data = read_minari(create("it-v0", episodes, GOALS if keyed else VECTOR), obs_keys=keys).data
     stored = list(minari.load_dataset("it-v0"))
     obs = [e.observations["observation"] if keyed else e.observations for e in stored]
     np.testing.assert_array_equal(data.obs, np.concatenate([o[:-1] for o in obs]).astype("f4"))
@@ -125,7 +127,8 @@ def test_minari_s_own_pointmaze_is_played_with_the_fixed_goal(root, maze):
     name = create("it-v0", buffers(keyed=True), GOALS)
     path = root / "it-v0/data/metadata.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"env_spec": spec.to_json()}))
-    loaded = read_minari(name)
+    with pytest.warns(Notice, match="observations are observation; not used: achieved_goal, des"):
+        loaded = read_minari(name)
     assert loaded.moving_goal
     assert loaded.task.env_kwargs == {"maze": maze, "dense": True}
     assert loaded.sparse_task.env_kwargs == {"maze": maze, "dense": False}
@@ -154,7 +157,8 @@ def test_antmaze_is_read_and_played_with_position_and_goal(root, version):
     episodes, world, obs = ant(spec)
     name = create("it-v0", episodes, world.observation_space, world.action_space)
     recorded(root, env_spec=spec.to_json())
-    loaded = read_minari(name)
+    with pytest.warns(Notice, match=r"achieved_goal \+ observation \+ desired_goal"):
+        loaded = read_minari(name)
     whole = [obs[key] for key in ("achieved_goal", "observation", "desired_goal")]
     whole = np.concatenate(whole, axis=1).astype(np.float32)
     np.testing.assert_array_equal(loaded.data.obs, whole[:-1])
@@ -322,7 +326,9 @@ def test_our_reader_of_hdf5_agrees_with_minari_s(root):
 def test_arrow_and_parquet_are_read(kind):
     pytest.importorskip("pyarrow", exc_type=ImportError)  # the newest asks for numpy 2
     episodes = buffers(keyed=True)
-    data = read_minari(create("it-v0", episodes, GOALS, data_format=kind)).data
+    data = read_minari(
+        create("it-v0", episodes, GOALS, data_format=kind), obs_keys=("observation",)
+    ).data
     obs = np.concatenate([e.observations["observation"][:-1] for e in episodes])
     np.testing.assert_array_equal(data.obs, obs.astype(np.float32))
     np.testing.assert_array_equal(data.act, np.concatenate([e.actions for e in episodes]))

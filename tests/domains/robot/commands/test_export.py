@@ -39,6 +39,9 @@ policies = {{
     "state": RobotPolicy(spec(), MeanFlow(), head=head, n_action_steps=3, gripper="threshold"),
     "euler": RobotPolicy(spec(), MeanFlow(), head=unet, sampler=EulerSampler(steps=2)),
     "ddim": RobotPolicy(spec(), NoisePrediction(), head=head, sampler=DDIMSampler(steps=3)),
+    "real robot": RobotPolicy(
+        spec(task=None, act_scale=(0.0, *[0.5] * 6)), MeanFlow(), head=head, clip=0.1
+    ),
     "image": RobotPolicy(seeing, MeanFlow(), head=head),
 }}
 for name, policy in policies.items():
@@ -82,7 +85,7 @@ def test_the_graph_agrees_with_the_policy(format: str, tmp_path: Path) -> None:
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("agrees") == 4
+    assert done.stdout.count("agrees") == 5
 
 
 def test_samplers_that_draw_noise_are_refused() -> None:

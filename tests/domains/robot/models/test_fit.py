@@ -121,8 +121,6 @@ def test_a_mistake_is_reported_in_one_line(capsys: Capture) -> None:
     fit(status=2)
     assert "demos.hdf5: no such file" in last_line(capsys)
     demonstrations(Path("demos.hdf5"))
-    fit("--data.horizon", "50", status=2)
-    assert "horizon 50: the longest demonstration has only 15 steps" in last_line(capsys)
     fit("--data.obs", "[hnd]", status=2)
     assert "demo_0: no obs/hnd" in last_line(capsys)
     fit("--data.batch_size", "0", status=2)

@@ -8,8 +8,7 @@ import sys
 
 import lightning as L
 import torch
-from lightning.pytorch.plugins.environments import LightningEnvironment
-from lightning.pytorch.strategies import DDPStrategy
+from support.ddp.launch import ddp
 from support.tiny_generative import Endless, Toy, batch, trainer
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
@@ -29,7 +28,6 @@ OBJECTIVES: list[Objective] = [
     SplitMeanFlow(),
     ImprovedConsistencyTraining(),
 ]
-PROCESSES = 2
 
 
 def gradient(net: nn.Module) -> Tensor:
@@ -52,12 +50,7 @@ def main(path: str) -> None:
     rank, kept = int(os.environ["LOCAL_RANK"]), {}
     for objective in OBJECTIVES:
         keep, model = Keep(), Toy(objective)
-        strategy = DDPStrategy(
-            process_group_backend="gloo", cluster_environment=LightningEnvironment()
-        )
-        trainer(1, devices=PROCESSES, strategy=strategy, callbacks=[keep]).fit(
-            model.lightning_module(), Endless(batch(rank))
-        )
+        trainer(1, callbacks=[keep], **ddp()).fit(model.lightning_module(), Endless(batch(rank)))
         weights = torch.cat([p.detach().flatten() for p in model.net.parameters()])
         kept[type(objective).__name__] = {"gradient": keep.seen, "weights": weights}
     torch.save(kept, path)

@@ -1,0 +1,142 @@
+"""Checks of ``oneleap fit`` and its sisters, made before anything is built or written."""
+
+import re
+import warnings
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+from jsonargparse import Namespace
+from lightning.pytorch.utilities.model_helpers import is_overridden
+
+from oneleap.core.errors import InputError, Notice
+from oneleap.core.training.module import TrainingModule
+
+LENGTHS = ("max_steps", "max_epochs")
+"""Settings of the trainer that end a run; -1 means no end."""
+
+STEPS = {
+    "validate": ("validation_step", "val_dataloader"),
+    "test": ("test_step", "test_dataloader"),
+    "predict": ("predict_step", "predict_dataloader"),
+}
+"""What each of Lightning's other commands needs of a model, and of data."""
+
+
+def split_configs(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Separate configurations from other arguments, which take precedence wherever they stand."""
+    configs, rest, arguments = list[str](), list[str](), iter(argv)
+    for argument in arguments:
+        name, equals, value = argument.partition("=")
+        if name in ("--config", "-c"):
+            configs.append(value if equals else next(arguments, ""))
+            if configs[-1].startswith("--") or not configs[-1]:
+                raise InputError("config: name a configuration: --config NAME (oneleap configs)")
+        else:
+            rest.append(argument)
+    return configs, rest
+
+
+def require_different(files: Sequence[Path]) -> None:
+    """Refuse a configuration that is named twice.
+
+    Raises:
+        InputError: If one is.
+    """
+    file, times = Counter(files).most_common(1)[0] if files else (None, 0)
+    if times > 1:
+        raise InputError(f"config: {file} is named {times} times: name it once")
+
+
+def require_length(trainer: Namespace) -> None:
+    """Refuse a training that would never end, or not begin.
+
+    Raises:
+        InputError: If the trainer's settings say so.
+    """
+    for name in LENGTHS:
+        value = trainer[name]
+        if value is not None and (value == 0 or value < -1):
+            raise InputError(f"trainer.{name}: {value} trains nothing: give at least 1")
+    if trainer.limit_train_batches == 0:
+        raise InputError("trainer.limit_train_batches: 0 batches train nothing")
+    endless = all(trainer[name] in (None, -1) for name in LENGTHS)
+    if endless and trainer.max_time is None and not trainer.fast_dev_run:
+        raise InputError("no length of training: set --trainer.max_steps N, max_epochs or max_time")
+
+
+def check_trainer(trainer: Namespace) -> None:
+    """Refuse settings that Lightning accepts and fails on later.
+
+    Raises:
+        InputError: If there is one.
+    """
+    counts = ("log_every_n_steps", "accumulate_grad_batches", "check_val_every_n_epoch")
+    for name in (*counts, "val_check_interval"):
+        value = trainer[name]
+        if isinstance(value, int | float) and value < (1 if name in counts else 1e-9):
+            raise InputError(f"trainer.{name}: {value} is not positive")
+
+
+def require_names(settings: Namespace) -> None:
+    """Refuse empty names of folders and files, which would mean something else.
+
+    Raises:
+        InputError: If there is one.
+    """
+    for name in ("run", "runs", "ckpt_path"):
+        if settings.get(name) == "":
+            raise InputError(f"{name}: the name is empty: give one, or leave --{name} out")
+
+
+def require_own_clipping(trainer: Namespace, module: L.LightningModule) -> None:
+    """Refuse clipping by the trainer for a model that clips by its own settings.
+
+    Raises:
+        InputError: If both would be needed.
+    """
+    own = is_overridden("configure_gradient_clipping", module, L.LightningModule)
+    if own and trainer.gradient_clip_val is not None:
+        group = (
+            "model.recipe.optimizer" if isinstance(module, TrainingModule) else "model.optimizer"
+        )
+        raise InputError(f"trainer.gradient_clip_val is not used here: set --{group}.clip")
+
+
+def require_steps(
+    command: str, module: L.LightningModule, data: L.LightningDataModule, untrained: bool
+) -> None:
+    """Refuse ``validate``, ``test`` or ``predict`` of a model that has no such thing.
+
+    Args:
+        command: The command.
+        module: Lightning module.
+        data: Data module.
+        untrained: Whether no checkpoint was named; a notice then says so.
+
+    Raises:
+        InputError: If the model has no such step, or there are no data for it.
+    """
+    step, loader = STEPS[command]
+    score = "oneleap evaluate RUN scores a trained model"
+    model = module.model if isinstance(module, TrainingModule) else module
+    if not is_overridden(step, module, L.LightningModule):
+        raise InputError(f"{command}: {type(model).__name__} has no {step}: {score}")
+    if not is_overridden(loader, data, L.LightningDataModule):
+        raise InputError(f"{command}: {type(data).__name__} has no {loader}: {score}")
+    if untrained:
+        text = f"{command}: no --ckpt_path is given, so the weights are untrained"
+        warnings.warn(text, Notice, stacklevel=2)
+
+
+def name_library(error: ModuleNotFoundError) -> None:
+    """Raise the mend, if Lightning says which library one of its classes needs.
+
+    Raises:
+        InputError: If it does.
+    """
+    found: Any = re.search(r"pip install -U '([\w.-]+)", str(error))
+    if error.name is None and found is not None:
+        raise InputError(f"{found[1]} is not installed: pip install {found[1]}") from None
