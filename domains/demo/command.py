@@ -5,7 +5,7 @@ from pathlib import Path
 
 from oneleap.core.errors import InputError
 
-SCORE = Path(__file__).parents[2] / "examples" / "sakura.musicxml"
+SCORE = Path(__file__).resolve().parents[2] / "examples" / "sakura.musicxml"
 """Score of the song; it lies in a clone and not in an installed package."""
 
 

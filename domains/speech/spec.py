@@ -11,7 +11,7 @@ from torch import Tensor
 from oneleap.core.errors import InputError, suggest
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.audio.pitch import PitchFormat
-from oneleap.domains.speech.text.symbols import SYMBOLS
+from oneleap.domains.speech.text.symbols import SYMBOLS, Phonemizer
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,9 @@ class Spec:
         mel: Format of the spectrograms.
         symbols: Alphabet of the phonetic text.
         speakers: Names of the speakers.
-        language: Language of espeak-ng.
+        language: Language, such as ``en-us``.
+        phonemizer: What converts words to phonemes. Models saved before there was a choice were
+            trained on phonemes of espeak-ng, and say nothing.
         pitch: Format of pitch and voicing; ``None`` if only spectrograms are generated.
     """
 
@@ -33,6 +35,7 @@ class Spec:
     symbols: tuple[str, ...] = SYMBOLS
     speakers: tuple[str, ...] = ("speaker",)
     language: str = "en-us"
+    phonemizer: Phonemizer = "espeak"
     pitch: PitchFormat | None = None
 
     @property

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.audio.vocoders.nsf import NSF
+from oneleap.domains.audio.vocoders.source_filter import SourceFilterVocoder
 from oneleap.domains.audio.vocoders.vocos import Vocos
 
 RATE, HOP = 8_000, 128
@@ -47,4 +48,25 @@ def write_recordings(folder: Path) -> Path:
         soundfile.write(folder / "wavs" / f"{i}.wav", 0.1 * np.sin(2 * np.pi * 200 * t), RATE)
         steps = (100 + 10 * np.arange(200) + i).astype(np.float32)
         np.save(folder / "f0" / f"{i}.npy", steps)
+    return folder
+
+
+def tiny_source_filter() -> SourceFilterVocoder:
+    """A source-filter vocoder with random weights."""
+    torch.manual_seed(0)
+    model = SourceFilterVocoder(MEL, width=8, hidden=8, depth=1)
+    for weight in model.parameters():
+        torch.nn.init.normal_(weight, std=0.2)
+    return model.eval()
+
+
+def write_parts(folder: Path) -> Path:
+    """Write recordings with pitch, and parts that tell the frame."""
+    write_recordings(folder)
+    (folder / "parts").mkdir()
+    frames = RATE // HOP
+    for i in range(3):
+        parts = np.zeros((frames, 5, MEL.n_fft // 2 + 1), np.float16)
+        parts += (np.arange(frames) / 16 - 4).astype(np.float16)[:, None, None]
+        np.save(folder / "parts" / f"{i}.npy", parts)
     return folder

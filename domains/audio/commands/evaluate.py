@@ -16,7 +16,8 @@ def evaluate(
 
     ``mel_l1`` is the mean difference of natural-log mel spectrograms. ``dnsmos`` is the predicted
     rating of listeners (extra ``eval``). ``rtf`` is the synthesis time divided by the duration.
-    Griffin-Lim is evaluated for comparison.
+    Griffin-Lim is evaluated for comparison. A source-filter vocoder gets the pitch of the run's
+    data, or Harvest's estimate.
 
     Example: oneleap evaluate runs/audio/vocos_speech/0
 
@@ -24,11 +25,11 @@ def evaluate(
         run: Folder of a run, of a vocoder, or of a packed voice; evaluation.json is written there.
         data: Folder of sound files; by default the validation recordings of the run.
         limit: Largest number of recordings.
-        seed: Seed of Griffin-Lim's initial phases.
+        seed: Seed of Griffin-Lim's initial phases, and of the noise of a source-filter vocoder.
         json: Also write the figures to this file as a JSON object.
 
     Raises:
-        InputError: ``run`` holds no Vocos, or there are no recordings.
+        InputError: ``run`` holds no such vocoder, or there are no recordings.
     """
     if limit < 1:
         raise InputError(f"limit: {limit} is not positive")
@@ -39,12 +40,15 @@ def evaluate(
         print_table,
         recordings,
     )
+    from oneleap.domains.audio.vocoders.source_filter import SourceFilterVocoder
     from oneleap.domains.audio.vocoders.vocos import Vocos
 
     path = find_model(run, "vocoder")
     vocoder = load_pretrained(path.model)
-    if not isinstance(vocoder, Vocos):
-        raise InputError(f"{path.model} holds a {type(vocoder).__name__}, not a Vocos")
+    if not isinstance(vocoder, Vocos | SourceFilterVocoder):
+        raise InputError(
+            f"{path.model} holds a {type(vocoder).__name__}, not a Vocos or SourceFilterVocoder"
+        )
     found = copy_synthesis(vocoder, recordings(path, vocoder, data, limit), seed)
     print_table(found)
     path.write_evaluation(found, json)

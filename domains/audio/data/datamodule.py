@@ -2,6 +2,7 @@
 
 import math
 from functools import cached_property
+from typing import Any
 
 import lightning as L
 import numpy as np
@@ -106,8 +107,11 @@ class AudioData(L.LightningDataModule):
             self._device = self.trainer.strategy.root_device
 
     @refers_to(SOUNDS)
-    def batch(self, generator: torch.Generator) -> Float[Tensor, "b n"]:
-        """Draw segments at random positions; silent ones are drawn again."""
+    def batch(self, generator: torch.Generator) -> Any:
+        """Draw segments (b, n) at random positions; silent ones are drawn again.
+
+        Data modules with more than sound return tuples instead.
+        """
         rows = list[Tensor]()
         low, high = self.gain_db
         for _ in range(self.batch_size * MOST_DRAWS):
@@ -125,11 +129,11 @@ class AudioData(L.LightningDataModule):
         require_sound(len(rows), self.batch_size, self.path)
         return torch.stack(rows).clamp(-1, 1).to(self._device)
 
-    def train_dataloader(self) -> Endless[Float[Tensor, "b n"]]:
+    def train_dataloader(self) -> Endless[Any]:
         """Endless batches, a function of seed and gradient step."""
         return Endless(self, lambda step, rank: self.batch(batch_generator(self.seed, step, rank)))
 
-    def val_dataloader(self) -> FixedBatches[Float[Tensor, "1 n"]]:
+    def val_dataloader(self) -> FixedBatches[Any]:
         """The first eight seconds of each validation recording, one recording per batch."""
         most = VALIDATION_S * self.mel.sample_rate
         return FixedBatches(

@@ -130,11 +130,11 @@ class PitchedAudioData(AudioData):
         wave, f0 = (torch.cat(parts).to(self._device) for parts in zip(*rows, strict=True))
         return PitchedClip(wave.clamp(-1, 1), f0)
 
-    def batch(self, generator: torch.Generator) -> PitchedClip:  # type: ignore[override]
+    def batch(self, generator: torch.Generator) -> PitchedClip:
         """See :meth:`segments`."""
         return self.segments(generator)
 
-    def val_dataloader(self) -> FixedBatches[PitchedClip]:  # type: ignore[override]
+    def val_dataloader(self) -> FixedBatches[PitchedClip]:
         """The first eight seconds of each validation recording, one recording per batch."""
         most = round(VALIDATION_S * self.mel.frame_rate)
         return FixedBatches(

@@ -13,12 +13,15 @@ from torch import Tensor
 from oneleap.core.errors import InputError
 from oneleap.core.training.loaders import FixedBatches
 from oneleap.domains.audio.data.datamodule import (
+    MOST_DRAWS,
     VALIDATION_S,
+    AudioData,
+    require_sound,
     to_int16,
     validation_split,
     whole_frames,
 )
-from oneleap.domains.audio.data.pitched import PitchedAudioData
+from oneleap.domains.audio.data.pages import SOUNDS, refers_to
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.audio.pitch import load_f0
 from oneleap.domains.audio.wave import SILENCE, find_audio_files, read_wave
@@ -47,7 +50,7 @@ class _Recording(NamedTuple):
     parts: NDArray[np.float16] | None
 
 
-class SourceFilterData(PitchedAudioData):
+class SourceFilterData(AudioData):
     """Random segments of recordings with pitch and voicing, which :func:`load_f0` provides.
 
     If a recording lies in ``FOLDER/wavs`` and ``FOLDER/parts/NAME.npy`` exists, its parts come
@@ -87,14 +90,15 @@ class SourceFilterData(PitchedAudioData):
             seconds=seconds,
             batch_size=batch_size,
             gain_db=gain_db,
-            lowest_hz=lowest_hz,
-            highest_hz=highest_hz,
-            cache=cache,
             validation=validation,
             seed=seed,
         )
+        if not 0 < lowest_hz < highest_hz:
+            raise InputError(f"lowest_hz: must be above 0 and below highest_hz, not {lowest_hz}")
+        self.lowest_hz, self.highest_hz, self.cache = lowest_hz, highest_hz, cache
 
     @cached_property
+    @refers_to(SOUNDS)
     def recordings(self) -> tuple[list[_Recording], list[_Recording]]:
         """Recordings of whole frames for training and for validation.
 
@@ -141,13 +145,16 @@ class SourceFilterData(PitchedAudioData):
             raise InputError(f"{path}: has the shape {parts.shape}, the sound needs {expected}")
         return parts
 
+    @refers_to(SOUNDS)
     def clip(self, generator: torch.Generator) -> SourceFilterClip:
         """Draw segments that begin at random frames; silent ones are drawn again."""
         rows = list[tuple[Tensor, Tensor, Tensor]]()
         train, n = self.recordings[0], self.segment_samples // self.mel.hop
         ends = np.cumsum([row.f0.shape[1] for row in train])
         low, high = self.gain_db
-        while len(rows) < self.batch_size:
+        for _ in range(self.batch_size * MOST_DRAWS):
+            if len(rows) == self.batch_size:
+                break
             u = torch.rand(2, generator=generator, dtype=torch.float64).tolist()
             at = int(u[0] * ends[-1])
             which = int(np.searchsorted(ends, at, side="right"))
@@ -157,6 +164,7 @@ class SourceFilterData(PitchedAudioData):
             found = self._segment(row, first, n, float(gain))
             if found[0].abs().max() >= SILENCE:
                 rows.append(found)
+        require_sound(len(rows), self.batch_size, self.path)
         wave, f0, parts = (
             torch.cat(tensors).to(self._device) for tensors in zip(*rows, strict=True)
         )
@@ -177,11 +185,11 @@ class SourceFilterData(PitchedAudioData):
             parts = pad(parts, (0, 0, 0, 0, 0, short), value=-20.0).unsqueeze(0)
         return pad(wave, (0, short * hop)), pad(f0, (0, short)), parts
 
-    def batch(self, generator: torch.Generator) -> SourceFilterClip:  # type: ignore[override]
+    def batch(self, generator: torch.Generator) -> SourceFilterClip:
         """See :meth:`clip`."""
         return self.clip(generator)
 
-    def val_dataloader(self) -> FixedBatches[SourceFilterClip]:  # type: ignore[override]
+    def val_dataloader(self) -> FixedBatches[SourceFilterClip]:
         """The first eight seconds of each validation recording, one recording per batch."""
         most = round(VALIDATION_S * self.mel.frame_rate)
         return FixedBatches(

@@ -10,7 +10,7 @@ from torch import Tensor
 from oneleap.core.hub.pretrained import Pretrained
 from oneleap.core.types import noise_like
 from oneleap.domains.audio.mel import Mel
-from oneleap.domains.audio.stft import istft, stft
+from oneleap.domains.audio.stft import istft
 from oneleap.domains.audio.vocoders.backbone import FrameBackbone
 from oneleap.domains.audio.vocoders.harmonics import harmonic_source
 from oneleap.domains.audio.vocoders.nsf import LOWEST_HZ
@@ -18,6 +18,9 @@ from oneleap.domains.audio.vocoders.nsf import LOWEST_HZ
 PARTS = 5
 """Numbers for each frame and frequency bin: log amplitude and phase of the harmonic part, log
 amplitude of the noise part, log amplitude and phase of the remainder."""
+
+SILENT = -20.0
+"""Log amplitude of a part that is left out."""
 
 LOUDEST = 7.0
 """Largest log amplitude; larger ones are clamped."""
@@ -29,7 +32,9 @@ class SourceFilterVocoder(Pretrained, FrameBackbone):
     ``y = istft(e^(a + i p) stft(pulses) + e^b stft(noise) + e^(c + i q))``, where a network at
     frame rate predicts ``a, p, b, c, q`` for each frequency bin. The pulses follow the given
     pitch and the noise is white, so their fine structure has no period of one frame. The
-    remainder holds what neither part can make, such as clicks.
+    remainder holds what neither part can make. Its phases repeat where the spectrogram stays the
+    same, which would buzz at the frame rate. So in unvoiced frames and above ``remainder_hz``
+    noise of equal power takes its place.
 
     Compared with :class:`~oneleap.domains.audio.NSF`, the remainder is new, harmonics have
     amplitude 1 and end below half the sample rate, and pitch is held where voicing begins and
@@ -41,14 +46,23 @@ class SourceFilterVocoder(Pretrained, FrameBackbone):
         width: Channels.
         hidden: Channels between the pointwise layers of a block.
         depth: Number of blocks.
+        remainder_hz: Frequency up to which voiced frames have a remainder.
 
     Raises:
         InputError: The format has ``center`` set.
     """
 
-    def __init__(self, spec: Mel, width: int = 256, hidden: int = 768, depth: int = 10) -> None:
+    def __init__(
+        self,
+        spec: Mel,
+        width: int = 256,
+        hidden: int = 768,
+        depth: int = 10,
+        remainder_hz: float = 4000.0,
+    ) -> None:
         outputs = PARTS * (spec.n_fft // 2 + 1)
         super().__init__(spec, width, hidden, depth, inputs=spec.n_mels + 2, outputs=outputs)
+        self.remainder_hz = remainder_hz
 
     @property
     def context(self) -> int:
@@ -88,7 +102,25 @@ class SourceFilterVocoder(Pretrained, FrameBackbone):
         keep = None if mask is None else mask.mT
         x = x if mask is None else x.masked_fill(~mask, 0.0)
         # The transforms need full precision, whatever precision the layers ran in.
-        return self.frame_outputs(x, keep).float().unflatten(2, (PARTS, -1))
+        outputs = self.frame_outputs(x, keep).float()
+        parts = outputs.view(*outputs.shape[:2], PARTS, -1)
+        return self.absorb_remainder(parts, f0)
+
+    def has_remainder(self, f0: Float[Tensor, "b n"]) -> Bool[Tensor, "b n bins"]:
+        """Frames and bins with a remainder."""
+        spec = self.spec
+        bins = torch.arange(spec.n_fft // 2 + 1, device=f0.device)
+        low = bins * (spec.sample_rate / spec.n_fft) < self.remainder_hz
+        return (f0 >= LOWEST_HZ).unsqueeze(2) & low
+
+    def absorb_remainder(
+        self, parts: Float[Tensor, "b n parts bins"], f0: Float[Tensor, "b n"]
+    ) -> Float[Tensor, "b n parts bins"]:
+        """Parts with noise of equal power in place of the remainder where it may buzz."""
+        harmonic, phase, noise, rest, rest_phase = parts.unbind(2)
+        kept = self.has_remainder(f0)
+        noise = torch.where(kept, noise, 0.5 * torch.logaddexp(2 * noise, 2 * rest))
+        return torch.stack([harmonic, phase, noise, rest.masked_fill(~kept, SILENT), rest_phase], 2)
 
     def forward(
         self,
@@ -112,6 +144,9 @@ class SourceFilterVocoder(Pretrained, FrameBackbone):
         """
         pulses = harmonic_source(f0, self.spec)
         noise = noise_like(pulses, generator) if noise is None else noise
+        if mask is not None:
+            heard = mask[:, 0].repeat_interleave(self.spec.hop, dim=1)
+            pulses, noise = pulses * heard, noise * heard
         return self.filter(self.parts(mel, f0, mask), pulses, noise, mask)
 
     def filter(
@@ -146,6 +181,7 @@ class SourceFilterVocoder(Pretrained, FrameBackbone):
         return wave.masked_fill(~mask[:, 0].repeat_interleave(spec.hop, dim=1), 0.0)
 
     def _spectra(self, wave: Float[Tensor, "b samples"]) -> Complex[Tensor, "b n bins"]:
+        """Spectra of a source. Past its ends it is silent, so padding does not change it."""
         spec = self.spec
         return stft(wave, spec.n_fft, spec.hop, spec.window, mirror=False).mT
 

@@ -131,7 +131,7 @@ class SourceFilterTraining(VocoderTraining):
         parts = self.vocoder.parts(mel, batch.f0)
         loss, logs = wave.new_zeros(()), dict[str, Tensor]()
         if batch.parts is not None:
-            logs = parts_distance(parts, batch.parts)
+            logs = parts_distance(parts, self.vocoder.absorb_remainder(batch.parts, batch.f0))
             loss = self.parts_weight * (
                 logs["harmonic"] + logs["noise"] + logs["rest"] + 2 * logs["phases"]
             )
@@ -140,7 +140,7 @@ class SourceFilterTraining(VocoderTraining):
             fake = self.vocoder.filter(parts, harmonic_source(batch.f0, self.spec), noise)
             more, of_wave = self.wave_losses(wave, fake)
             loss, logs = loss + more, logs | of_wave
-        self.log_losses(logs)
+        self.check_and_log(loss, logs)
         return loss
 
 

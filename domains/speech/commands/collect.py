@@ -42,8 +42,8 @@ def speech(
             others are Kokoro-82M itself, half an hour an hour: am_michael is American and male,
             bf_emma British and female.
         hours: Hours of speech.
-        parts: Also keep the spectral parts that a source-filter vocoder learns, 1.7 GB an hour; only
-            for heart.
+        parts: Also keep the spectral parts that a source-filter vocoder learns, 1.7 GB an hour;
+            only for heart.
         wordnet: Folder of WordNet; Debian's package wordnet-base fills the default.
         fortunes: Folder of fortunes; Debian's package fortunes fills the default.
         held_out: Files of sentences that no text may share four words in a row with, one per
@@ -73,13 +73,13 @@ def speech(
     }
     collection = Collection(folder, settings)
     with Progress(console=Console(stderr=True)) as bar:
-        task = bar.add_task("speaking", total=hours, completed=collection.seconds / 3600)
+        task = bar.add_task("speaking", total=3600 * hours, completed=int(collection.seconds))
         for number, text, spoken in _speak(teacher, source, collection.next, seed, workers):
             if collection.seconds >= 3600 * hours:
                 break
             if spoken is not None:
                 collection.add(number, f"{voice}_{number:06d}", text, spoken)
-                bar.update(task, completed=collection.seconds / 3600)
+                bar.update(task, completed=int(collection.seconds))
     collection.finish(_card(voice, teacher, source, collection))
     print(
         f"{folder / TABLE}: {len(collection.lines)} utterances, {collection.seconds / 3600:.2f} h"

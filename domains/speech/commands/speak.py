@@ -21,13 +21,15 @@ def speak(
     speed: float = 1.0,
     seed: int = 0,
     ipa: bool = False,
+    show: bool = False,
 ) -> None:
     """Speak a text in one network call.
 
     Example: oneleap speak 'Hello.' -o hello.wav
 
     Args:
-        text: Text to speak, in which [[təˈmɑːtoʊ]] is phonetic (IPA); - reads standard input.
+        text: Text to speak, in which [[təˈmɑːtoʊ]] is phonetic (IPA), or SSML (<speak>...); -
+            reads standard input.
         file: Text file, or folder of .txt files.
         out: Sound file, or folder for a folder of texts; by default speech.wav or speech.
         voice: Name of a shipped voice, or folder of a voice.
@@ -38,11 +40,15 @@ def speak(
         speed: Factor of the tempo; 2 is twice as fast.
         seed: Seed of the noise.
         ipa: The whole text is phonetic.
+        show: Print the text in words, and its phonemes on the next line, and speak nothing.
 
     Raises:
         InputError: There is nothing to say, or a file or voice cannot be read.
     """
     texts = _read_texts(text, file)
+    if show:
+        _show(texts, voice, lexicon, ipa)
+        return
     paths = _sound_files(list(texts), file, out)
     from oneleap.domains.speech.voice.loading import DEFAULT_VOICE
     from oneleap.domains.speech.voice.voice import Voice
@@ -58,6 +64,16 @@ def speak(
     seconds = sum(wave.seconds for wave in waves)
     where = paths[0] if len(paths) == 1 else f"{paths[0].parent} ({len(paths)} files)"
     print(f"{where}: {seconds:.1f} s of speech in {took:.2f} s", file=sys.stderr)
+
+
+def _show(texts: dict[str, str], voice: str | None, lexicon: Path | None, ipa: bool) -> None:
+    """Print each text in words, and its phonemes on the next line."""
+    from oneleap.domains.speech.text.voices import DEFAULT_VOICE, load_front_end, show_text
+
+    front_end = load_front_end(voice or DEFAULT_VOICE, lexicon=lexicon, ipa=ipa)
+    for name, text in texts.items():
+        where = "text" if len(texts) == 1 else f"{name}.txt"
+        print(*show_text(front_end, text, where), sep="\n")
 
 
 def _read_texts(text: str, file: Path | None) -> dict[str, str]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import lightning as L
 import numpy as np
@@ -27,7 +27,7 @@ from oneleap.domains.speech.data.ljspeech import PAGE, TranscribedFile, read_ljs
 from oneleap.domains.speech.spec import Spec, UtteranceBatch
 from oneleap.domains.speech.text.frontend import FrontEnd
 from oneleap.domains.speech.text.lexicon import read_lexicon
-from oneleap.domains.speech.text.symbols import KOKORO_SYMBOLS, SYMBOLS, token_ids
+from oneleap.domains.speech.text.symbols import Phonemizer, alphabet, default_phonemizer, token_ids
 
 
 class Utterance(NamedTuple):
@@ -63,10 +63,12 @@ class SpeechData(L.LightningDataModule):
     Args:
         path: Folders of recordings, one per speaker. The name of a folder names its speaker.
         mel: Format of the spectrograms. Recordings are resampled to its rate.
-        language: Language of espeak-ng.
+        language: Language, such as ``en-us``; any that espeak-ng knows.
         lexicon: File of pronunciations.
         ipa: Whether transcripts are phonetic.
-        symbols: Alphabet of the phonemes: ``ipa``, or ``kokoro`` for Kokoro's English.
+        phonemizer: What converts transcripts to phonemes: ``english`` or ``espeak``; ``null``, as
+            the configurations that ship have it, takes ``english`` for English. Runs made before
+            there was a choice do not name it, so ``espeak`` is the default here.
         trim_db: Level of silence in dB below the loudest part. Silence is cut at both ends; with
             ``None`` it is kept.
         longest_s: Greatest length in seconds; longer recordings are left out.
@@ -91,7 +93,7 @@ class SpeechData(L.LightningDataModule):
         language: str = "en-us",
         lexicon: str | None = None,
         ipa: bool = False,
-        symbols: Literal["ipa", "kokoro"] = "ipa",
+        phonemizer: Phonemizer | None = "espeak",
         trim_db: float | None = 45.0,
         longest_s: float = 15.0,
         pitch: PitchFormat | None = None,
@@ -112,9 +114,9 @@ class SpeechData(L.LightningDataModule):
             raise InputError(f"repeat: needs a positive number for each of {len(path)} folders")
         self.path, self.mel, self.language = tuple(path), mel, language
         self.lexicon, self.ipa, self.trim_db = lexicon, ipa, trim_db
+        self.phonemizer = phonemizer
         self.longest_s, self.repeat, self.batch_size = longest_s, repeat, batch_size
         self.cache, self.validation, self.seed = cache, validation, seed
-        self.symbols = SYMBOLS if symbols == "ipa" else KOKORO_SYMBOLS
         self.pitch, self.lowest_hz, self.highest_hz = pitch, lowest_hz, highest_hz
 
     @property
@@ -123,7 +125,9 @@ class SpeechData(L.LightningDataModule):
         names = [Path(folder).resolve().name for folder in self.path]
         if len(set(names)) < len(names):
             raise InputError(f"path: two folders give their speakers the same name: {names}")
-        return Spec(self.mel, self.symbols, tuple(names), self.language, self.pitch)
+        converter = self.phonemizer or default_phonemizer(self.language)
+        symbols = alphabet(converter)
+        return Spec(self.mel, symbols, tuple(names), self.language, converter, self.pitch)
 
     @cached_property
     @refers_to(PAGE)
@@ -133,8 +137,9 @@ class SpeechData(L.LightningDataModule):
         Raises:
             InputError: If none is left for one of the two.
         """
-        lexicon = read_lexicon(self.lexicon, self.symbols) if self.lexicon else {}
-        front_end = FrontEnd(self.language, self.symbols, lexicon, self.ipa)
+        symbols = self.spec.symbols
+        lexicon = read_lexicon(self.lexicon, symbols) if self.lexicon else {}
+        front_end = FrontEnd(self.language, symbols, lexicon, self.ipa, self.spec.phonemizer)
         train, held_out = list[Utterance](), list[Utterance]()
         for speaker, folder in enumerate(self.path):
             sources, aligned = read_ljspeech(folder), read_alignment(Path(folder))
@@ -169,7 +174,7 @@ class SpeechData(L.LightningDataModule):
         """
         if alignment is None:
             ipa = " ".join(front_end.phonetic_sentences(source.text, source.where))
-            tokens = token_ids(ipa, self.symbols)
+            tokens = token_ids(ipa, front_end.alphabet)
         else:
             tokens = self._aligned_tokens(alignment)
         features = self._features(source.path)
@@ -180,12 +185,12 @@ class SpeechData(L.LightningDataModule):
         return Utterance(tokens, features, speaker, source, durations)
 
     def _aligned_tokens(self, alignment: Alignment) -> list[int]:
-        index = {symbol: i for i, symbol in enumerate(self.symbols)}
+        index = {symbol: i for i, symbol in enumerate(self.spec.symbols)}
         unknown = sorted(set(alignment.phonemes) - index.keys())
         if unknown:
             raise InputError(
-                f"{alignment.where}: '{unknown[0]}' is no symbol of the alphabet: set data.symbols "
-                "to the one of these phonemes"
+                f"{alignment.where}: '{unknown[0]}' is no symbol of the alphabet: set "
+                "data.phonemizer to the one of these phonemes"
             )
         return [index[symbol] for symbol in alignment.phonemes]
 

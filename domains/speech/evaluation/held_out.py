@@ -108,7 +108,7 @@ def load_held_out(run: Path, model: AcousticModel, speaker: str | None) -> HeldO
             f"{folder / CONFIG}: the data have another spectrogram format, alphabet or speakers "
             "than the model"
         )
-    if not all(Path(path).is_dir() for path in data.path):
+    if not all(Path(path).expanduser().is_dir() for path in data.path):
         return None
     index = 0 if speaker is None else model.spec.speakers.index(speaker)
     return HeldOut([u for u in data.utterances[1] if u.speaker == index], data)

@@ -330,7 +330,7 @@ class AcousticModel(GenerativeModel):
         each_seed = range(len(tokens)) if seeds is None else seeds
         logs = encoded.log_durations
         if encoded.spread is not None:
-            noise = self.draw_token_noise(lengths.tolist(), each_seed)
+            noise = self.draw_noise(lengths.tolist(), each_seed, 1)[:, 0]
             chosen = self.expressive if expressive is None else expressive
             logs = sample_durations(logs, encoded.spread, noise, chosen)
         durations = round_durations(logs, mask, speed)
@@ -355,28 +355,23 @@ class AcousticModel(GenerativeModel):
         rows[self.spec.mel.n_mels] = self.expressive if expressive is None else expressive
         return rows
 
-    def draw_token_noise(
-        self, lengths: Sequence[int], seeds: Sequence[int]
-    ) -> Float[Tensor, "b l"]:
-        """Draw standard normal noise for durations; it is zero at padding."""
-        noise = torch.zeros(len(lengths), max(lengths))
-        for row, n, seed in zip(noise, lengths, seeds, strict=True):
-            row[:n] = torch.randn(n, generator=step_generator(seed, 0, 4))
-        return noise.to(self.device)
-
-    def draw_noise(self, frames: Sequence[int], seeds: Sequence[int]) -> Float[Tensor, "b c n"]:
-        """Draw standard normal noise for features; it is zero at padding.
+    def draw_noise(
+        self, lengths: Sequence[int], seeds: Sequence[int], channels: int | None = None
+    ) -> Float[Tensor, "b c n"]:
+        """Draw standard normal noise for features, or for durations; it is zero at padding.
 
         Args:
-            frames: Number of frames of each text.
+            lengths: Number of frames, or of tokens, of each text.
             seeds: Seed of each text.
+            channels: Number of channels; by default that of the features.
 
         Returns:
             The noise.
         """
-        noise = torch.zeros(len(frames), self.spec.channels, max(frames))
-        for row, n, seed in zip(noise, frames, seeds, strict=True):
-            row[:, :n] = torch.randn(n, len(row), generator=step_generator(seed, 0)).T
+        noise = torch.zeros(len(lengths), channels or self.spec.channels, max(lengths))
+        for row, n, seed in zip(noise, lengths, seeds, strict=True):
+            generator = step_generator(seed, 0, 4 if channels else 0)
+            row[:, :n] = torch.randn(n, len(row), generator=generator).T
         return noise.to(self.device)
 
     def generate(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from oneleap.core.errors import InputError
 from oneleap.core.files import atomic_write
@@ -73,7 +74,9 @@ class Collection:
         self.lines.append(about)
         self.seconds += spoken.wave.seconds
 
-    def _save(self, kind: str, name: str, values: np.ndarray[Any, Any]) -> None:
+    def _save(
+        self, kind: str, name: str, values: NDArray[np.float16] | NDArray[np.float32]
+    ) -> None:
         with atomic_write(self.folder / kind / f"{name}.npy") as path:
             np.save(path, values, allow_pickle=False)
 

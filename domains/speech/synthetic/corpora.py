@@ -11,7 +11,7 @@ FORTUNES = Path("/usr/share/games/fortunes")
 """Where Debian's packages fortunes and fortunes-min put their files."""
 
 _PLAIN = re.compile(r"[A-Za-z0-9 ,.;:'!?-]+")
-_CAPITALS = re.compile(r"[A-Z]{2,}")
+_UNLIKE_SPEECH = re.compile(r"[A-Z]{2,}|\b[A-Z]:|--")
 _ENDED = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
 _UNSAID = ("ascii-art", "art", "translate-me", "perl", "songs-poems", "limerick", "zippy")
 FEWEST, MOST = 4, 28
@@ -22,9 +22,13 @@ def as_sentence(text: str) -> str | None:
     """Text as a sentence with a capital and an end, or ``None`` if it is no plain sentence."""
     text = " ".join(text.split()).strip(" ;,")
     words = text.split()
-    if not FEWEST <= len(words) <= MOST or not _PLAIN.fullmatch(text) or _CAPITALS.search(text):
+    if (
+        not FEWEST <= len(words) <= MOST
+        or not _PLAIN.fullmatch(text)
+        or _UNLIKE_SPEECH.search(text)
+    ):
         return None
-    if "--" in text or not any(c.islower() for c in text):
+    if not any(c.islower() for c in text):
         return None
     return text[0].upper() + text[1:] + ("" if text[-1] in ".!?" else ".")
 

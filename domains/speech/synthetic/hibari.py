@@ -93,6 +93,6 @@ def as_parts(spectra: list[NDArray[np.float32]]) -> NDArray[np.float16]:
     harmonic, turn, noise, rest, phase = (x.T for x in spectra)
     wrapped = np.remainder(phase + np.pi, 2 * np.pi) - np.pi
     logs = [np.maximum(x, FAINTEST) for x in (harmonic, noise, rest)]
-    return np.stack([logs[0], np.pi * np.tanh(turn), logs[1], logs[2], wrapped], 1).astype(
-        np.float16
-    )
+    rows = np.stack([logs[0], np.pi * np.tanh(turn), logs[1], logs[2], wrapped], 1)
+    parts: NDArray[np.float16] = rows.astype(np.float16)
+    return parts

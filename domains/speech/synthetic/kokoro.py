@@ -98,7 +98,7 @@ class Kokoro:
             Wave(samples.ravel().astype(np.float32), RATE),
             (START, *phonemes, END),
             tuple(UNIT_S * float(x) for x in units.ravel()),
-            pitch_each_5ms(hz.ravel(), first_s=0.00625),
+            pitch_each_5ms(hz.ravel(), first_s=0.0),
             None,
         )
 

@@ -76,7 +76,7 @@ class SentenceSource:
     def _sentence(self, rng: np.random.Generator, k: int) -> str:
         if not self.sentences:
             return grammar_sentence(rng)
-        return self.sentences[self.order[k % len(self.order)]]
+        return self.sentences[int(self.order[k % len(self.order)])]
 
     def _paragraph(self, rng: np.random.Generator, k: int) -> str:
         text = self._sentence(rng, k)

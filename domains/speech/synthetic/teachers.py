@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +42,7 @@ class Spoken:
     parts: NDArray[np.float16] | None
 
 
+@runtime_checkable
 class Teacher(Protocol):
     """A synthesizer that knows durations and pitch."""
 

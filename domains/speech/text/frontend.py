@@ -1,19 +1,50 @@
 """The text front end: written text to phonetic sentences."""
 
+import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
 
 from oneleap.core.errors import InputError, Notice
+from oneleap.domains.speech.text.english.sentence import english_words, phonemize_english
+from oneleap.domains.speech.text.english.symbols import from_ipa
 from oneleap.domains.speech.text.lexicon import INLINE, split_by_lexicon
-from oneleap.domains.speech.text.normalize import normalize, skipped_characters
+from oneleap.domains.speech.text.normalize import is_english, normalize_text
 from oneleap.domains.speech.text.phonemes import phonemize
 from oneleap.domains.speech.text.sentences import split_sentences
-from oneleap.domains.speech.text.symbols import SYMBOLS, canonical_ipa, check_symbols, has_sound
+from oneleap.domains.speech.text.symbols import (
+    Phonemizer,
+    alphabet,
+    canonical_ipa,
+    check_symbols,
+    default_phonemizer,
+    has_sound,
+)
 
 _PAUSES = " ,.:;…—-"
 _PRIVATE_USE = 0xE000  # first code point for private use
 _PRIVATE_USE_COUNT = 0x1900
+_LETTERS = re.compile(r"\b[A-Z](?: [A-Z])+\b(?!')")
+
+
+class Prepared(NamedTuple):
+    """A text in words.
+
+    Attributes:
+        text: The text. A character of private use stands for each piece of phonetic text.
+        given: The pieces of phonetic text, in the alphabet of the model.
+    """
+
+    text: str
+    given: tuple[str, ...]
+
+    @property
+    def shown(self) -> str:
+        """The text on one line, with the phonetic pieces in double brackets."""
+        marks = {_PRIVATE_USE + i: f"[[{ipa}]]" for i, ipa in enumerate(self.given)}
+        return " ".join(self.text.translate(marks).split())
 
 
 @dataclass(frozen=True)
@@ -21,19 +52,41 @@ class FrontEnd:
     """Converts written text to phonetic sentences.
 
     Attributes:
-        language: Language of espeak-ng, such as ``en-us``.
-        symbols: Alphabet of the model.
-        lexicon: IPA by word in lower case. It takes precedence over espeak-ng.
+        language: Language, such as ``en-us``, ``en-gb`` or any that espeak-ng knows.
+        symbols: Alphabet of the model; by default that of the phonemizer.
+        lexicon: IPA by word in lower case. It takes precedence over the phonemizer.
         ipa: Whether the text is phonetic already.
+        phonemizer: What converts words to phonemes: ``english`` or ``espeak``. By default, English
+            needs no espeak-ng.
+
+    Raises:
+        InputError: If the phonemizer does not know the language.
     """
 
     language: str = "en-us"
-    symbols: tuple[str, ...] = SYMBOLS
+    symbols: tuple[str, ...] | None = None
     lexicon: Mapping[str, str] = field(default_factory=dict)
     ipa: bool = False
+    phonemizer: Phonemizer | None = None
+
+    def __post_init__(self) -> None:
+        if self.phonemizer == "english" and default_phonemizer(self.language) != "english":
+            raise InputError(
+                f"phonemizer: english reads en-us and en-gb, not '{self.language}': take espeak"
+            )
+
+    @property
+    def converts_by(self) -> Phonemizer:
+        """The phonemizer in use."""
+        return self.phonemizer or default_phonemizer(self.language)
+
+    @property
+    def alphabet(self) -> tuple[str, ...]:
+        """The alphabet in use."""
+        return self.symbols or alphabet(self.converts_by)
 
     def phonetic_sentences(self, text: str, where: str = "text") -> list[str]:
-        """Convert a text to IPA, one string per sentence; see :func:`split_sentences`.
+        """Convert a text to phonemes, one string per sentence; see :func:`split_sentences`.
 
         Sentences without any sound are left out.
 
@@ -42,16 +95,16 @@ class FrontEnd:
             where: Origin of the text, for messages.
 
         Returns:
-            The sentences in IPA.
+            The sentences in phonemes.
 
         Raises:
             InputError: If no sentence has a sound, or a phonetic symbol is unknown.
         """
         if self.ipa:
-            check_symbols(canonical_ipa(text), self.symbols, where)
-            found = [canonical_ipa(part) for part in split_sentences(text, ipa=True)]
+            ipa = self.from_ipa(text, where)
+            found = split_sentences(ipa, ipa=True)
         else:
-            found = self._convert(text, where)
+            found = self.convert(self.prepare(text, where))
         found = [ipa for ipa in found if has_sound(ipa)]
         if not found:
             shown = " ".join(text.split())[:40]
@@ -59,30 +112,63 @@ class FrontEnd:
             raise InputError(f"{where}: nothing to say: {reason}")
         return found
 
-    def _convert(self, text: str, where: str) -> list[str]:
-        skipped = skipped_characters(INLINE.sub("", text), self.language)
-        if skipped:
-            message = f"{where}: cannot be read aloud and is skipped: {' '.join(skipped[:10])}"
-            warnings.warn(message, Notice, stacklevel=4)
-        given: list[str] = []
-        for match in INLINE.finditer(text):
-            ipa = canonical_ipa(match[1])
-            check_symbols(ipa, self.symbols, f"{where}, [[{match[1]}]]")
-            given.append(ipa)
+    def from_ipa(self, ipa: str, where: str) -> str:
+        """Write IPA in the alphabet of the model.
+
+        Raises:
+            InputError: If a symbol is unknown.
+        """
+        ipa = canonical_ipa(ipa)
+        if self.converts_by == "english":
+            ipa = from_ipa(ipa, english_words(self.language).british)
+        check_symbols(ipa, self.alphabet, where)
+        return ipa
+
+    def prepare(self, text: str, where: str = "text") -> Prepared:
+        """Write a text in words. What nobody reads aloud is left out, with one notice.
+
+        Raises:
+            InputError: If a phonetic symbol is unknown.
+        """
+        private = range(_PRIVATE_USE, _PRIVATE_USE + _PRIVATE_USE_COUNT)
+        text = text.translate(dict.fromkeys({ord(c) for c in text} & set(private)))
+        given = tuple(self.from_ipa(m[1], f"{where}, [[{m[1]}]]") for m in INLINE.finditer(text))
         if len(given) > _PRIVATE_USE_COUNT:
             raise InputError(
                 f"{where}: {len(given)} pieces of phonetic text, more than {_PRIVATE_USE_COUNT}"
             )
-        # A character of private use stands for each piece of phonetic text until the words
-        # around it are converted.
-        plain = [normalize(part, self.language) for part in INLINE.split(text)[::2]]
-        marked = plain[0]
-        for i, part in enumerate(plain[1:]):
-            space = " " if part[:1].isalnum() else ""
-            marked = f"{marked} {chr(_PRIVATE_USE + i)}{space}{part}"
-        return [self._sentence(sentence, given) for sentence in split_sentences(marked)]
+        marks = iter(private)
+        marked = INLINE.sub(lambda m: f" {chr(next(marks))} ", text)
+        normalized = normalize_text(marked, self.language)
+        if normalized.dropped:
+            shown = " ".join(normalized.dropped[:10])
+            message = f"{where}: cannot be read aloud and is skipped: {shown}"
+            warnings.warn(message, Notice, stacklevel=4)
+        return Prepared(normalized.text, given)
 
-    def _sentence(self, sentence: str, given: list[str]) -> str:
+    def convert(self, prepared: Prepared) -> list[str]:
+        """Convert a text in words to phonemes, one string per sentence that has a sound."""
+        parts = split_sentences(prepared.text)
+        found = [self._sentence(sentence, prepared.given) for sentence in parts]
+        return [ipa for ipa in found if has_sound(ipa)]
+
+    @cached_property
+    def _lexicon(self) -> Mapping[str, str]:
+        if self.converts_by == "espeak":
+            return self.lexicon
+        british = english_words(self.language).british
+        return {word: from_ipa(ipa, british) for word, ipa in self.lexicon.items()}
+
+    def _sentence(self, sentence: str, given: Sequence[str]) -> str:
+        if self.converts_by == "english":
+            text = phonemize_english(sentence, self.language, self._lexicon, given, _PRIVATE_USE)
+        else:
+            text = self._by_espeak(sentence, given)
+        known = frozenset(self.alphabet)
+        text = "".join(c for c in text if c in known)
+        return " ".join(text.lstrip(_PAUSES).split())
+
+    def _by_espeak(self, sentence: str, given: Sequence[str]) -> str:
         parts, words = [], ""
         for c in sentence:
             if 0 <= ord(c) - _PRIVATE_USE < len(given):
@@ -91,9 +177,7 @@ class FrontEnd:
             else:
                 words += c
         parts.append(self._words(words))
-        known = frozenset(self.symbols)
-        text = "".join(c for c in _join(parts) if c in known)
-        return " ".join(text.lstrip(_PAUSES).split())
+        return _join(parts)
 
     def _words(self, words: str) -> str:
         parts = split_by_lexicon(words, self.lexicon)
@@ -101,10 +185,27 @@ class FrontEnd:
         return _join([self._phonemes(w, cut) if ipa is None else ipa for w, ipa in parts])
 
     def _phonemes(self, words: str, cut: bool) -> str:
-        """Convert words. A lone ``a`` that was cut from its neighbors is an article, no letter."""
-        if cut and words.strip().lower() == "a" and self.language.startswith("en"):
-            return "ɐ"
+        """Convert words by espeak-ng.
+
+        A lone ``a`` that was cut from its neighbors is an article, no letter.
+        """
+        if is_english(self.language):
+            if cut and words.strip().lower() == "a":
+                return "ɐ"
+            words = _LETTERS.sub(_letters_for_espeak, words)
         return phonemize(words, self.language)
+
+
+def _letters_for_espeak(match: re.Match[str]) -> str:
+    """Write letters in a row so that espeak-ng spells them.
+
+    It takes a lone A for the article and a lone I for the pronoun, and it spells words without
+    a vowel by itself.
+    """
+    letters = match[0].replace(" ", "")
+    if not set(letters) & set("AEIOUY"):
+        return letters
+    return match[0].replace("A", "eigh").replace("I", "eye")
 
 
 def _join(parts: list[str]) -> str:

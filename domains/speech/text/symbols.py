@@ -3,8 +3,10 @@
 import re
 import unicodedata
 from collections.abc import Sequence
+from typing import Literal
 
 from oneleap.core.errors import InputError, suggest
+from oneleap.domains.speech.text.english import symbols as english
 
 PAD, START, END = "_", "^", "$"
 """Padding of a batch, and the silence before and after speech, which also gets frames."""
@@ -17,7 +19,7 @@ _VOWELS = "aeiouyæøœɐɑɒɔɘəɚɛɜɝɞɤɨɪ\u026fɵɶʉʊʌ\u028fᵻ"
 _MARKS = "ˈˌːˑʰʱʲʷʼʴˠˤ˞̩̯̪̃̊12345"  # the digits are tones
 _STRESSED = tuple(mark + vowel for mark in "ˈˌ" for vowel in _VOWELS)
 SYMBOLS: tuple[str, ...] = (PAD, START, END, " ", *PUNCTUATION, *_LETTERS, *_MARKS, *_STRESSED)
-"""The alphabet of a new model. A saved model keeps the alphabet it was trained with.
+"""The alphabet of espeak-ng's IPA. A saved model keeps the alphabet it was trained with.
 
 A stressed vowel is one symbol. If the stress mark were a symbol of its own, the alignment would
 give it most frames of the vowel.
@@ -31,10 +33,24 @@ KOKORO_SYMBOLS: tuple[str, ...] = (
 )
 """The alphabet of English in Kokoro's transcription: A, I, O, Q, W and Y are diphthongs."""
 
+Phonemizer = Literal["english", "espeak"]
+"""What converts words to phonemes: our dictionary and rules of English, or espeak-ng."""
+
+
+def default_phonemizer(language: str) -> Phonemizer:
+    """Return what converts words of a language. English needs nothing that is under the GPL."""
+    return "english" if language in ("en", "en-us", "en-gb") else "espeak"
+
+
+def alphabet(phonemizer: Phonemizer) -> tuple[str, ...]:
+    """Return the alphabet of a phonemizer."""
+    return KOKORO_SYMBOLS if phonemizer == "english" else SYMBOLS
+
+
 _SAME = {"g": "ɡ", "͡": "", "͜": "", "ʦ": "ts", "\u2011": "-", "–": "—", "“": '"', "”": '"', "’": "'"}
 """Different spellings of the same symbol."""
 
-SOUNDS = frozenset(_LETTERS)
+SOUNDS = frozenset(_LETTERS + english.VOWELS + english.CONSONANTS)
 """Symbols that have a sound without other symbols."""
 
 

@@ -13,9 +13,7 @@ from oneleap.core.training.run import ModelPath, find_model
 from oneleap.domains.audio.vocoders.source_filter import SourceFilterVocoder
 from oneleap.domains.audio.vocoders.vocos import Vocos
 from oneleap.domains.speech.models.acoustic import AcousticModel
-
-DEFAULT_VOICE = "allison"
-"""Name of the voice that speaks by default."""
+from oneleap.domains.speech.text.voices import DEFAULT_VOICE as DEFAULT_VOICE
 
 ACOUSTIC, VOCODER = "acoustic", "vocoder"
 """Names of the two model folders in the folder of a voice. The model card is beside them."""

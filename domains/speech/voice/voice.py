@@ -19,7 +19,7 @@ from oneleap.domains.audio.sequence import sequence_mask
 from oneleap.domains.audio.vocoders.griffin_lim import GriffinLim
 from oneleap.domains.audio.vocoders.source_filter import SourceFilterVocoder
 from oneleap.domains.audio.vocoders.vocos import Vocos
-from oneleap.domains.audio.wave import Wave, concatenate
+from oneleap.domains.audio.wave import Wave
 from oneleap.domains.speech.models.acoustic import AcousticModel
 from oneleap.domains.speech.text.frontend import FrontEnd
 from oneleap.domains.speech.text.lexicon import read_lexicon
@@ -33,9 +33,8 @@ from oneleap.domains.speech.voice.loading import (
     load_vocoder,
     write_card,
 )
-
-PAUSE_S = 0.2
-"""Silence between sentences, in seconds."""
+from oneleap.domains.speech.voice.script import PAUSE_S as PAUSE_S
+from oneleap.domains.speech.voice.script import join_lines, script_lines
 
 BATCH_FRAMES = 4000
 """Largest number of frames of a batch, with padding: about 20 MB per layer."""
@@ -133,7 +132,8 @@ class Voice:
         """Speak a text of any length.
 
         Args:
-            text: The text. ``[[...]]`` in it is phonetic (IPA).
+            text: The text, or SSML if it begins with ``<speak``. ``[[...]]`` in plain text is
+                phonetic (IPA).
             steps: Number of steps of the sampler; by default the model's own.
             speed: Factor of the tempo; 2 speaks twice as fast.
             seed: Seed of the noise. The same seed gives the same sound.
@@ -187,29 +187,30 @@ class Voice:
         """
         front_end = self.front_end(ipa)
         several = len(texts) > 1
-        sentences = [
-            front_end.phonetic_sentences(text, f"text {i + 1}" if several else "text")
+        scripts = [
+            script_lines(front_end, text, f"text {i + 1}" if several else "text")
             for i, text in enumerate(texts)
         ]
-        seeds = [seed + i for parts in sentences for i in range(len(parts))]
+        seeds = [seed + i for lines in scripts for i in range(len(lines))]
         symbols = self.acoustic.spec.symbols
-        tokens = [token_ids(sentence, symbols) for parts in sentences for sentence in parts]
+        tokens = [token_ids(line.ipa, symbols) for lines in scripts for line in lines]
         index, speed = self.speaker_index(speaker), _in_range("speed", speed)
+        speeds = [speed * line.prosody.rate for lines in scripts for line in lines]
         spoken: dict[int, Wave] = {}
-        for batch in _batches([len(t) for t in tokens], speed):
+        for batch in _batches([len(t) for t in tokens], speeds):
             mels = self.acoustic.synthesize(
                 [tokens[i] for i in batch],
                 speaker=index,
                 steps=steps,
-                speed=speed,
+                speed=speeds[batch[0]],
                 seeds=[seeds[i] for i in batch],
                 temperature=_temperature(temperature),
             )
             spoken |= dict(zip(batch, self.vocode(mels, [seeds[i] for i in batch]), strict=True))
         waves, start = [], 0
-        for parts in sentences:
-            waves.append(concatenate([spoken[start + i] for i in range(len(parts))], PAUSE_S))
-            start += len(parts)
+        for lines in scripts:
+            waves.append(join_lines(lines, [spoken[start + i] for i in range(len(lines))]))
+            start += len(lines)
         return waves
 
     def stream(
@@ -245,19 +246,24 @@ class Voice:
             InputError: See :meth:`speak`.
         """
         index, symbols = self.speaker_index(speaker), self.acoustic.spec.symbols
-        for i, sentence in enumerate(self.front_end(ipa).phonetic_sentences(text)):
-            if i:
-                silence = np.zeros(round(PAUSE_S * self.sample_rate), np.float32)
-                yield Wave(silence, self.sample_rate)
+        for i, line in enumerate(script_lines(self.front_end(ipa), text)):
+            if line.before_s:
+                yield self._silence(line.before_s)
             (mel,) = self.acoustic.synthesize(
-                [token_ids(sentence, symbols)],
+                [token_ids(line.ipa, symbols)],
                 speaker=index,
                 steps=steps,
-                speed=_in_range("speed", speed),
+                speed=_in_range("speed", speed) * line.prosody.rate,
                 seeds=[seed + i],
                 temperature=_temperature(temperature),
             )
-            yield from self._vocode_in_pieces(mel, seed + i, frames)
+            for piece in self._vocode_in_pieces(mel, seed + i, frames):
+                yield line.louder(piece)
+            if line.after_s:
+                yield self._silence(line.after_s)
+
+    def _silence(self, seconds: float) -> Wave:
+        return Wave(np.zeros(round(seconds * self.sample_rate), np.float32), self.sample_rate)
 
     def _vocode_in_pieces(
         self, features: Float[Tensor, "c n"], seed: int, frames: int
@@ -328,7 +334,7 @@ class Voice:
     def front_end(self, ipa: bool = False) -> FrontEnd:
         """Return the text front end of this voice."""
         spec = self.acoustic.spec
-        return FrontEnd(spec.language, spec.symbols, self.lexicon, ipa)
+        return FrontEnd(spec.language, spec.symbols, self.lexicon, ipa, spec.phonemizer)
 
     def speaker_index(self, name: str | None) -> int:
         """Return the index of a speaker; ``None`` is the first one.
@@ -370,20 +376,21 @@ def _temperature(value: float | None) -> float | None:
     return None if value is None else _in_range("temperature", value)
 
 
-def _batches(lengths: Sequence[int], speed: float) -> Iterator[list[int]]:
-    """Group texts of similar lengths, with about :data:`BATCH_FRAMES` frames per group.
+def _batches(lengths: Sequence[int], speeds: Sequence[float]) -> Iterator[list[int]]:
+    """Group texts of one tempo and similar lengths, with about :data:`BATCH_FRAMES` frames each.
 
     Args:
         lengths: Number of tokens of each text.
-        speed: Factor of the tempo.
+        speeds: Factor of the tempo of each text.
 
     Yields:
         Indices of texts.
     """
     batch = list[int]()
-    for i in sorted(range(len(lengths)), key=lambda i: lengths[i]):
-        frames = FRAMES_PER_TOKEN * lengths[i] / speed  # of the longest text so far
-        if batch and (len(batch) + 1) * frames > BATCH_FRAMES:
+    for i in sorted(range(len(lengths)), key=lambda i: (speeds[i], lengths[i])):
+        frames = FRAMES_PER_TOKEN * lengths[i] / speeds[i]  # of the longest text so far
+        other = batch and speeds[batch[0]] != speeds[i]
+        if batch and (other or (len(batch) + 1) * frames > BATCH_FRAMES):
             yield batch
             batch = []
         batch.append(i)

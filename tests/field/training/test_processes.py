@@ -21,6 +21,7 @@ from oneleap.core.training.checkpoints import Checkpoints
 from oneleap.domains.rl.algorithms.ofql import OFQL
 from oneleap.domains.rl.envs.task import Task
 from oneleap.domains.rl.evaluation import callbacks
+from oneleap.domains.rl.evaluation.rollouts import Evaluation
 
 WORKER = TESTS / "support" / "ddp" / "domains_worker.py"
 MEL = "mel: {sample_rate: 8000, n_fft: 256, hop: 128, window: 256, n_mels: 10, fmax: 4000.0}"
@@ -68,7 +69,7 @@ def test_the_command_starts_processes_that_share_one_run(tmp_path: Path) -> None
         )
         assert done.returncode == 0, done.stderr
         (run,) = (tmp_path / "runs" / "tiny").iterdir()  # the second command resumed it
-        assert done.stdout == f"next: oneleap evaluate {run.relative_to(tmp_path)}\n"
+        assert done.stdout == f"model: {run.relative_to(tmp_path)}/model\n"
     steps = [line.split(",")[0] for line in (run / "metrics.csv").read_text().splitlines()[1:]]
     assert len(steps) == len(set(steps)) == 12 + 6  # losses and scores, each logged once
     assert max(map(int, steps)) == 60
@@ -106,9 +107,9 @@ def test_only_the_first_process_evaluates(first: bool, monkeypatch: pytest.Monke
     policy = OFQL(replace(SPEC, task=Task("Any-v0")), MeanFlow(), **TINY)
     calls: list[object] = []
 
-    def evaluate(*args: object) -> SimpleNamespace:
+    def evaluate(*args: object) -> MagicMock:
         calls.append(args)
-        return SimpleNamespace(score=7.0, mean=70.0)
+        return MagicMock(spec=Evaluation, score=7.0, mean=70.0)
 
     monkeypatch.setattr(callbacks, "evaluate_policy", evaluate)
     sent = {"eval/score": 7.0, "eval/return": 70.0}

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from support.tiny_audio import tiny_vocos
+from support.tiny_audio import tiny_nsf, tiny_source_filter, tiny_vocos, write_recordings
 
 from oneleap.domains.audio.evaluation import copy_synthesis
 from oneleap.domains.audio.wave import Wave
@@ -74,3 +74,35 @@ def test_a_vocoder_alone_is_evaluated_on_named_recordings(
     assert "name recordings with --data FOLDER" in capsys.readouterr().err
     assert main(["evaluate", str(folder), "--data", str(sounds), "--limit", "2"]) == 0
     assert json.loads((folder / "evaluation.json").read_text())["clips"] == 2
+
+
+def test_a_source_filter_vocoder_gets_the_pitch_of_its_data(
+    sounds: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(copy_synthesis, "dnsmos", lambda wave: 2.5)
+    seen: list[float] = []
+    copy = copy_synthesis._copy
+
+    def remember(method, mel, clip, seed):  # type: ignore[no-untyped-def]
+        seen.append(float(clip.f0.max()))
+        return copy(method, mel, clip, seed)
+
+    monkeypatch.setattr(copy_synthesis, "_copy", remember)
+    wavs, run = write_recordings(tmp_path) / "wavs", tmp_path / "run"
+    tiny_source_filter().save_pretrained(run / "model", card="# v\n")
+    config = CONFIG.format(sounds=wavs).replace("AudioData", "SourceFilterData")
+    (run / "config.yaml").write_text(config)
+    assert main(["evaluate", str(run)]) == 0
+    found = json.loads((run / "evaluation.json").read_text())
+    assert found["vocoder_mel_l1"] > 0
+    assert max(seen) > 1500  # the pitch files rise to 2 kHz, the sound does not
+    seen.clear()
+    pytest.importorskip("pyworld")
+    assert main(["evaluate", str(run), "--data", str(sounds)]) == 0
+    assert max(seen) == pytest.approx(330, rel=0.02)  # Harvest's estimate of the highest tone
+    tiny_nsf().save_pretrained(tmp_path / "nsf")
+    assert main(["evaluate", str(tmp_path / "nsf"), "--data", str(wavs)]) == 2
+    assert "not a Vocos or SourceFilterVocoder" in capsys.readouterr().err

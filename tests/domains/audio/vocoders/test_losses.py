@@ -44,3 +44,17 @@ def test_adversarial_losses_in_closed_form() -> None:
     assert float(discriminator_loss(output(0.5, 0), output(0.25, 0))) == 0.5 + 1.25
     assert float(generator_loss(output(0.25, 0))) == 0.75
     assert float(feature_matching_loss(output(0, 1), output(0, 3))) == 2
+
+
+def test_summed_feature_matching_equals_a_sum_by_hand() -> None:
+    def output(score: list[float], *features: list[float]) -> DiscriminatorOutput:
+        return DiscriminatorOutput(torch.tensor([score]), [torch.tensor([f]) for f in features])
+
+    real = [output([1.0, 3.0], [0.0, 2.0], [5.0]), output([0.0], [1.0], [1.0], [1.0])]
+    fake = [output([2.0, 3.0], [1.0, 4.0], [2.0]), output([0.5], [3.0], [1.0], [0.0])]
+    # Layers 1.5 and 3 and scores 0.5; layers 2, 0 and 1 and scores 0.5; two discriminators.
+    assert float(feature_matching_loss(real, fake, "sum")) == ((1.5 + 3 + 0.5) + (2 + 1 + 0.5)) / 2
+    assert float(feature_matching_loss(real, fake, "mean")) == ((1.5 + 3) / 2 + (2 + 1) / 3) / 2
+    assert float(feature_matching_loss(real, fake)) == float(
+        feature_matching_loss(real, fake, "mean")
+    )

@@ -1,0 +1,1 @@
+"""English words to phonemes: a dictionary, rules, and a model of unknown words."""

@@ -1,0 +1,100 @@
+"""What a voice says line by line: phonemes, manner and pauses, of plain text or of SSML."""
+
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from oneleap.core.errors import InputError, Notice
+from oneleap.domains.audio.wave import Wave
+from oneleap.domains.speech.text.frontend import FrontEnd
+from oneleap.domains.speech.text.ssml import Prosody, is_ssml, parse_ssml
+
+PAUSE_S = 0.2
+"""Silence between sentences, in seconds."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A sentence or a part of one.
+
+    Attributes:
+        ipa: Its phonemes.
+        prosody: How it is spoken.
+        before_s: Silence before it, in seconds.
+        after_s: Silence after it, in seconds.
+    """
+
+    ipa: str
+    prosody: Prosody = field(default_factory=Prosody)
+    before_s: float = 0.0
+    after_s: float = 0.0
+
+    def finish(self, wave: Wave) -> Iterator[Wave]:
+        """Yield the spoken line at its volume, with its silences around it."""
+        for pause, sound in ((self.before_s, wave), (self.after_s, None)):
+            if pause > 0:
+                yield Wave(np.zeros(round(pause * wave.sample_rate), np.float32), wave.sample_rate)
+            if sound is not None:
+                yield self.louder(sound)
+
+    def louder(self, wave: Wave) -> Wave:
+        """Return a sound at the volume of this line."""
+        if self.prosody.volume == 0:
+            return wave
+        gain = np.float32(10 ** (self.prosody.volume / 20))
+        return Wave(np.clip(gain * wave.samples, -1, 1), wave.sample_rate)
+
+
+def script_lines(front_end: FrontEnd, text: str, where: str = "text") -> list[Line]:
+    """Convert a text to lines.
+
+    Args:
+        front_end: The text front end.
+        text: Plain text, or SSML if it begins with ``<speak``.
+        where: Origin of the text, for messages.
+
+    Returns:
+        The lines, with a pause after each sentence but the last.
+
+    Raises:
+        InputError: If there is no word to say, or the SSML is wrong.
+    """
+    if front_end.ipa or not is_ssml(text):
+        found = front_end.phonetic_sentences(text, where)
+        lines = [Line(ipa, after_s=PAUSE_S) for ipa in found]
+        return [*lines[:-1], replace(lines[-1], after_s=0.0)]
+    lines, silence = list[Line](), 0.0
+    pieces = parse_ssml(text, where)
+    for i, piece in enumerate(pieces):
+        found = []
+        if any(c.isalnum() for c in piece.text):
+            found = front_end.phonetic_sentences(piece.text, where)
+        for ipa in found:
+            ended = ipa[-1:] in (".", "!", "?", "…") or ipa is not found[-1]
+            lines.append(Line(ipa, piece.prosody, silence, PAUSE_S if ended else 0.0))
+            silence = 0.0
+        pause = piece.pause_s
+        if pause is None and i + 1 == len(pieces):
+            pause = 0.0
+        if pause is not None and lines:
+            lines[-1] = replace(lines[-1], after_s=pause if found else lines[-1].after_s + pause)
+        elif pause is not None:
+            silence += pause
+    if not lines:
+        raise InputError(f"{where}: nothing to say: the SSML has no word")
+    if any(line.prosody.pitch for line in lines):
+        warnings.warn(
+            f"{where}: this voice cannot change its pitch: pitch and the melody of emphasis are "
+            "left out",
+            Notice,
+            stacklevel=3,
+        )
+    return lines
+
+
+def join_lines(lines: Sequence[Line], waves: Sequence[Wave]) -> Wave:
+    """Join spoken lines, with their silences."""
+    parts = [part for line, w in zip(lines, waves, strict=True) for part in line.finish(w)]
+    return Wave(np.concatenate([part.samples for part in parts]), waves[0].sample_rate)

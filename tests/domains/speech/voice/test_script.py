@@ -1,0 +1,52 @@
+"""Lines of a script: pauses, volume, SSML."""
+
+import numpy as np
+import pytest
+
+from oneleap.core.errors import InputError, Notice
+from oneleap.domains.audio.wave import Wave
+from oneleap.domains.speech.text.frontend import FrontEnd
+from oneleap.domains.speech.text.ssml import Prosody
+from oneleap.domains.speech.voice.script import PAUSE_S, Line, join_lines, script_lines
+
+FRONT_END = FrontEnd()
+
+
+def test_plain_text_has_a_pause_between_sentences() -> None:
+    assert script_lines(FRONT_END, "Yes. No.") == [
+        Line("jˈɛs.", after_s=PAUSE_S),
+        Line("nˈO.", after_s=0.0),
+    ]
+
+
+def test_ssml_sets_pauses_and_manner() -> None:
+    lines = script_lines(
+        FRONT_END,
+        "<speak><break time='1s'/>Yes. No<break time='300ms'/>"
+        "<prosody rate='slow' volume='+6dB'>yes</prosody></speak>",
+    )
+    assert lines == [
+        Line("jˈɛs.", before_s=1.0, after_s=PAUSE_S),
+        Line("nˈO", after_s=0.3),
+        Line("jˈɛs", Prosody(0.8, 0.0, 6.0)),
+    ]
+
+
+def test_pitch_is_left_out_with_a_notice() -> None:
+    with pytest.warns(Notice, match="cannot change its pitch"):
+        lines = script_lines(FRONT_END, "<speak><prosody pitch='+2st'>yes</prosody></speak>")
+    assert lines[0].ipa == "jˈɛs"
+
+
+def test_ssml_without_a_word_is_rejected() -> None:
+    with pytest.raises(InputError, match="nothing to say: the SSML has no word"):
+        script_lines(FRONT_END, "<speak><break/>... </speak>")
+
+
+def test_lines_are_joined_with_their_silences_at_their_volume() -> None:
+    wave = Wave(np.full(100, 0.4, np.float32), 1000)
+    lines = [Line("a", before_s=0.05, after_s=0.1), Line("b", Prosody(volume=20.0))]
+    joined = join_lines(lines, [wave, wave])
+    assert joined.sample_rate == 1000
+    expected = np.repeat([0, 0.4, 0, 1.0], [50, 100, 100, 100]).astype(np.float32)
+    np.testing.assert_array_equal(joined.samples, expected)
