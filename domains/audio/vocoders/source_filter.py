@@ -10,7 +10,7 @@ from torch import Tensor
 from oneleap.core.hub.pretrained import Pretrained
 from oneleap.core.types import noise_like
 from oneleap.domains.audio.mel import Mel
-from oneleap.domains.audio.stft import istft
+from oneleap.domains.audio.stft import istft, stft
 from oneleap.domains.audio.vocoders.backbone import FrameBackbone
 from oneleap.domains.audio.vocoders.harmonics import harmonic_source
 from oneleap.domains.audio.vocoders.nsf import LOWEST_HZ

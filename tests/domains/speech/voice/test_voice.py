@@ -12,6 +12,7 @@ from oneleap.core.errors import InputError
 from oneleap.core.sampling.samplers import FlowMapSampler
 from oneleap.core.training.recipe import Recipe
 from oneleap.domains.audio.vocoders.griffin_lim import GriffinLim
+from oneleap.domains.audio.vocoders.vocos import Vocos
 from oneleap.domains.main import main
 from oneleap.domains.speech import Voice
 from oneleap.domains.speech.voice.voice import PAUSE_S
