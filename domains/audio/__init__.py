@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from oneleap.domains.audio.data.source_filter import SourceFilterData as SourceFilterData
     from oneleap.domains.audio.mel import Mel as Mel
     from oneleap.domains.audio.mel import log_mel as log_mel
+    from oneleap.domains.audio.pitch import PitchFormat as PitchFormat
     from oneleap.domains.audio.vocoders.griffin_lim import GriffinLim as GriffinLim
     from oneleap.domains.audio.vocoders.nsf import NSF as NSF
     from oneleap.domains.audio.vocoders.nsf_training import NSFTraining as NSFTraining
@@ -33,6 +34,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "Mel": "mel",
         "NSF": "vocoders.nsf",
         "NSFTraining": "vocoders.nsf_training",
+        "PitchFormat": "pitch",
         "PitchedAudioData": "data.pitched",
         "SourceFilterData": "data.source_filter",
         "SourceFilterTraining": "vocoders.source_filter_training",

@@ -2,8 +2,9 @@
 
 import hashlib
 import json
+import math
 import warnings
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,49 @@ from oneleap.core.files import atomic_write
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.audio.stft import stft
 from oneleap.domains.audio.wave import Wave
+
+
+@dataclass(frozen=True)
+class PitchFormat:
+    """Format of two channels that describe pitch: the logarithm of f0, and voicing.
+
+    The first channel is ``log(f0 / center_hz) / scale``, continued over unvoiced frames. The
+    second channel is 1 in voiced and -1 in unvoiced frames, divided by ``voicing_scale``.
+
+    Attributes:
+        center_hz: Pitch that becomes 0, in Hz.
+        scale: Standard deviation of log pitch that becomes 1.
+        voicing_scale: Divisor of the voicing channel.
+
+    Raises:
+        InputError: If a number is not positive and finite.
+    """
+
+    center_hz: float = 160.0
+    scale: float = 0.35
+    voicing_scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Check all fields."""
+        for name in ("center_hz", "scale", "voicing_scale"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise InputError(f"pitch: {name} must be positive, not {getattr(self, name)}")
+
+    def encode(self, f0: NDArray[np.float64]) -> Float[Tensor, "2 frames"]:
+        """Convert pitch in Hz, 0 where unvoiced, to the two channels.
+
+        A sound without a voiced frame gets the central pitch.
+        """
+        whole = interpolate_unvoiced(f0) if (f0 > 0).any() else np.full(len(f0), self.center_hz)
+        voiced = np.where(f0 > 0, 1.0, -1.0) / self.voicing_scale
+        channels = np.stack([np.log(whole / self.center_hz) / self.scale, voiced])
+        return torch.from_numpy(channels).float()
+
+    def decode(self, channels: Float[Tensor, "b 2 n"]) -> Float[Tensor, "b n"]:
+        """Convert the two channels to pitch in Hz, 0 where unvoiced."""
+        f0 = self.center_hz * (channels[:, 0] * self.scale).exp()
+        return f0.masked_fill(channels[:, 1] <= 0, 0.0)
+
 
 PERIOD_S = 0.005
 """Seconds between two pitch values of Harvest, and of ``f0/NAME.npy`` files."""
@@ -78,7 +122,8 @@ def load_f0(
     known = path.parent.parent / "f0" / f"{path.stem}.npy"
     if known.is_file():
         frames = len(wave.samples) // mel.hop
-        return _nearest(_read_values(known), (np.arange(frames) + 0.5) * mel.hop / mel.sample_rate)
+        middle = (np.arange(frames) + 0.5) * mel.hop / mel.sample_rate
+        return _nearest(_read_values(known), middle)
     if cache is None:
         return estimate_f0(wave, mel, low=low, high=high)
     key = json.dumps([asdict(mel), low, high, str(path.resolve()), path.stat().st_mtime_ns])

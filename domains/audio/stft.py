@@ -27,7 +27,13 @@ def hann(length: int, n_fft: int, dtype: torch.dtype, device: torch.device) -> F
 
 
 def stft(
-    wave: Float[Tensor, "b n"], n_fft: int, hop: int, window: int, *, center: bool = False
+    wave: Float[Tensor, "b n"],
+    n_fft: int,
+    hop: int,
+    window: int,
+    *,
+    center: bool = False,
+    mirror: bool = True,
 ) -> Complex[Tensor, "b bins frames"]:
     """Spectra of overlapping frames; the signal is mirrored at both ends.
 
@@ -41,6 +47,7 @@ def stft(
         hop: Samples between two frames; ``n_fft - hop`` must be even.
         window: Samples of the Hann window.
         center: Whether frames are centered on multiples of the hop.
+        mirror: Whether the signal is mirrored at both ends; otherwise zeros surround it.
 
     Returns:
         Complex spectra, ``n_fft // 2 + 1`` bins for each frame.
@@ -49,7 +56,7 @@ def stft(
     short = max(pad + 1, hop) - wave.shape[-1]
     if short > 0:
         wave = torch.nn.functional.pad(wave, (0, short))
-    wave = torch.nn.functional.pad(wave, (pad, pad), mode="reflect")
+    wave = torch.nn.functional.pad(wave, (pad, pad), mode="reflect" if mirror else "constant")
     return torch.stft(
         wave,
         n_fft,

@@ -10,12 +10,16 @@ from torch import Tensor
 
 from oneleap.core.errors import InputError, suggest
 from oneleap.domains.audio.mel import Mel
+from oneleap.domains.audio.pitch import PitchFormat
 from oneleap.domains.speech.text.symbols import SYMBOLS, Phonemizer
 
 
 @dataclass(frozen=True)
 class Spec:
-    """Spectrogram format, alphabet and speakers. They are stored with the weights.
+    """Format of the features, alphabet and speakers. They are stored with the weights.
+
+    The features of a frame are its normalized mel bands and, with ``pitch``, two channels for
+    pitch and voicing after them.
 
     Attributes:
         mel: Format of the spectrograms.
@@ -24,6 +28,7 @@ class Spec:
         language: Language, such as ``en-us``.
         phonemizer: What converts words to phonemes. Models saved before there was a choice were
             trained on phonemes of espeak-ng, and say nothing.
+        pitch: Format of pitch and voicing; ``None`` if only spectrograms are generated.
     """
 
     mel: Mel = field(default_factory=Mel)
@@ -31,6 +36,12 @@ class Spec:
     speakers: tuple[str, ...] = ("speaker",)
     language: str = "en-us"
     phonemizer: Phonemizer = "espeak"
+    pitch: PitchFormat | None = None
+
+    @property
+    def channels(self) -> int:
+        """Number of features of a frame."""
+        return self.mel.n_mels + (2 if self.pitch else 0)
 
 
 @dataclass(frozen=True)
@@ -88,16 +99,18 @@ class UtteranceBatch(NamedTuple):
     Attributes:
         tokens: Token ids, 0 at padding.
         lengths: Number of tokens of each text.
-        mel: Normalized spectrograms.
+        features: Normalized features, see :class:`Spec`.
         frames: Number of frames of each recording, at least its number of tokens.
         speaker: Index of each speaker.
+        durations: Number of frames of each token, or ``None`` if the model is to find them.
     """
 
     tokens: Int[Tensor, "b l"]
     lengths: Int[Tensor, "b"]
-    mel: Float[Tensor, "b mels n"]
+    features: Float[Tensor, "b c n"]
     frames: Int[Tensor, "b"]
     speaker: Int[Tensor, "b"]
+    durations: Int[Tensor, "b l"] | None = None
 
 
 class AlignedBatch(NamedTuple):
@@ -108,8 +121,8 @@ class AlignedBatch(NamedTuple):
         token_mask: True at real tokens.
         speaker: Index of each speaker.
         durations: Number of frames of each token, 0 at padding.
-        means: Mean spectrum over each token's frames, 0 at padding.
-        x: Normalized spectrograms of the crops.
+        means: Mean features over each token's frames, 0 at padding.
+        x: Normalized features of the crops.
         frame_to_token: Index of the token of each frame of the crops.
         mask: True at real frames of the crops.
         dropped: True at rows whose text is hidden from the decoder.
@@ -119,8 +132,8 @@ class AlignedBatch(NamedTuple):
     token_mask: Bool[Tensor, "b l"]
     speaker: Int[Tensor, "b"]
     durations: Int[Tensor, "b l"]
-    means: Float[Tensor, "b mels l"]
-    x: Float[Tensor, "b mels n"]
+    means: Float[Tensor, "b c l"]
+    x: Float[Tensor, "b c n"]
     frame_to_token: Int[Tensor, "b n"]
     mask: Bool[Tensor, "b 1 n"]
     dropped: Bool[Tensor, "b"]

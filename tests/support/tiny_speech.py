@@ -10,6 +10,8 @@ from oneleap.core.objectives import FlowMatching
 from oneleap.core.sampling.samplers import FlowMapSampler, Sampler
 from oneleap.core.types import Objective
 from oneleap.domains.audio.mel import Mel
+from oneleap.domains.audio.pitch import PitchFormat
+from oneleap.domains.audio.vocoders.source_filter import SourceFilterVocoder
 from oneleap.domains.audio.vocoders.vocos import Vocos
 from oneleap.domains.speech.models.acoustic import AcousticModel
 from oneleap.domains.speech.models.alignment import align_batch
@@ -71,14 +73,28 @@ def vocoder() -> Vocos:
     return model.eval()
 
 
+def pitched_acoustic() -> AcousticModel:
+    """An acoustic model that generates pitch, too."""
+    return acoustic(spec=Spec(MEL, pitch=PitchFormat(center_hz=150.0, scale=0.1)))
+
+
+def pitched_vocoder() -> SourceFilterVocoder:
+    """A vocoder with pulses and noise in which every weight has an effect."""
+    torch.manual_seed(0)
+    model = SourceFilterVocoder(MEL, width=16, hidden=16, depth=2)
+    for weight in model.parameters():
+        torch.nn.init.normal_(weight, std=0.2)
+    return model.eval()
+
+
 def utterances(seed: int = 0, speakers: int = 1) -> UtteranceBatch:
     """Three utterances of noise with different lengths."""
     g = torch.Generator().manual_seed(seed)
     lengths, frames = torch.tensor([4, 7, 2]), torch.tensor([12, 20, 9])
     tokens = torch.randint(1, 60, (3, 7), generator=g)
-    mel = torch.randn(3, MEL.n_mels, 20, generator=g)
+    features = torch.randn(3, MEL.n_mels, 20, generator=g)
     speaker = torch.arange(3) % speakers
-    return UtteranceBatch(tokens, lengths, mel, frames, speaker)
+    return UtteranceBatch(tokens, lengths, features, frames, speaker)
 
 
 def batch(seed: int = 0, speakers: int = 1) -> AlignedBatch:

@@ -10,7 +10,7 @@ from torch import Tensor
 from oneleap.core.hub.pretrained import Pretrained
 from oneleap.core.types import noise_like
 from oneleap.domains.audio.mel import Mel
-from oneleap.domains.audio.stft import hann, istft
+from oneleap.domains.audio.stft import istft, stft
 from oneleap.domains.audio.vocoders.backbone import FrameBackbone
 from oneleap.domains.audio.vocoders.harmonics import harmonic_source
 from oneleap.domains.audio.vocoders.nsf import LOWEST_HZ
@@ -183,12 +183,7 @@ class SourceFilterVocoder(Pretrained, FrameBackbone):
     def _spectra(self, wave: Float[Tensor, "b samples"]) -> Complex[Tensor, "b n bins"]:
         """Spectra of a source. Past its ends it is silent, so padding does not change it."""
         spec = self.spec
-        pad = (spec.n_fft - spec.hop) // 2
-        window = hann(spec.window, spec.n_fft, wave.dtype, wave.device)
-        wide = torch.nn.functional.pad(wave, (pad, pad))
-        return torch.stft(
-            wide, spec.n_fft, spec.hop, spec.n_fft, window, center=False, return_complex=True
-        ).mT
+        return stft(wave, spec.n_fft, spec.hop, spec.window, mirror=False).mT
 
     def stream(
         self,

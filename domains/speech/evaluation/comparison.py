@@ -86,7 +86,7 @@ def measure_all(
             texts, recordings.waves(), recognizer
         )
         found[f"their copies by the vocoder ({n})", "copies"] = measure_sounds(
-            texts, candidates[0].voice.vocode(recordings.mels), recognizer
+            texts, candidates[0].voice.vocode(recordings.features), recognizer
         )
     for candidate in candidates:
         found[str(candidate), candidate.key] = measure(
@@ -125,8 +125,10 @@ def plot_comparison(candidates: Sequence[Candidate], path: Path) -> None:
     drawn = {}
     for candidate in candidates:
         if candidate.held_out is not None:
-            longest = max(candidate.held_out.utterances, key=lambda u: u.mel.shape[1])
+            longest = max(candidate.held_out.utterances, key=lambda u: u.features.shape[1])
             one = replace(candidate.held_out, utterances=[longest])
-            drawn["recording"] = longest.mel
-            drawn[str(candidate)] = one.synthesize(candidate.voice.acoustic, candidate.steps)[0]
+            mels = candidate.voice.acoustic.spec.mel.n_mels
+            drawn["recording"] = longest.features[:mels]
+            (found,) = one.synthesize(candidate.voice.acoustic, candidate.steps)
+            drawn[str(candidate)] = found[:mels]
     plot_spectrograms(drawn, candidates[0].voice.acoustic.spec.mel, path)

@@ -40,9 +40,9 @@ class HeldOut:
         return [utterance.source.text for utterance in self.utterances]
 
     @property
-    def mels(self) -> list[Float[Tensor, "mels _"]]:
-        """Normalized spectrograms."""
-        return [utterance.mel for utterance in self.utterances]
+    def features(self) -> list[Float[Tensor, "c _"]]:
+        """Normalized features."""
+        return [utterance.features for utterance in self.utterances]
 
     def waves(self) -> list[Wave]:
         """Read the recordings and trim silence as in training."""
@@ -51,33 +51,35 @@ class HeldOut:
         return sounds if trim_db is None else [trim_silence(sound, trim_db) for sound in sounds]
 
     @torch.inference_mode()
-    def synthesize(self, model: AcousticModel, steps: int) -> list[Float[Tensor, "mels _"]]:
-        """Generate spectrograms of the texts at the token durations of the recordings.
+    def synthesize(self, model: AcousticModel, steps: int) -> list[Float[Tensor, "c _"]]:
+        """Generate the features of the texts at the token durations of the recordings.
 
         Args:
             model: The acoustic model.
             steps: Number of steps of its sampler.
 
         Returns:
-            A normalized spectrogram for each recording, with its number of frames.
+            Normalized features for each recording, with its number of frames.
         """
-        sampler, mels = with_steps(model.sampler, steps), []
+        sampler, found = with_steps(model.sampler, steps), []
         for i, utterance in enumerate(self.utterances):
-            batch = model.align(collate([utterance], self.data.mel))
+            batch = model.align(collate([utterance], self.data.spec))
             encoded = model.encode(batch.tokens, batch.token_mask, batch.speaker)
             field = model.average.field(encoded, batch.frame_to_token, batch.mask)
             generator = step_generator(0, i)
-            noise = model.temperature * torch.randn(batch.x.shape, generator=generator)
-            mels.append(sampler(field, noise, generator)[0])
-        return mels
+            noise = torch.randn(batch.x.shape, generator=generator)
+            noise = model.noise_scale(None, None) * noise
+            found.append(sampler(field, noise, generator)[0])
+        return found
 
     def mel_distance(self, model: AcousticModel, steps: int) -> float:
         """Compute the mean absolute difference of natural-log spectrograms.
 
         It is the mean over frames and bands of each recording, then over recordings.
         """
-        pairs = zip(self.synthesize(model, steps), self.mels, strict=True)
-        gaps = [(a - b).abs().mean() for a, b in pairs]
+        mels = self.data.mel.n_mels
+        pairs = zip(self.synthesize(model, steps), self.features, strict=True)
+        gaps = [(a - b)[:mels].abs().mean() for a, b in pairs]
         return float(torch.stack(gaps).mean()) * self.data.mel.std
 
 

@@ -1,5 +1,6 @@
-"""The acoustic model: text to mel spectrograms, under any objective of the core."""
+"""The acoustic model: text to mel spectrograms and pitch, under any objective of the core."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -19,7 +20,7 @@ from oneleap.core.types import Conditioned, Draw, Loss, Objective, TrainingBatch
 from oneleap.domains.audio.mel import check_compatible
 from oneleap.domains.audio.sequence import frame_to_token, sequence_mask
 from oneleap.domains.speech.models.alignment import align_batch, search_durations
-from oneleap.domains.speech.models.encoder import round_durations
+from oneleap.domains.speech.models.encoder import round_durations, sample_durations
 from oneleap.domains.speech.models.nets import (
     AcousticNet,
     ConvNeXtConfig,
@@ -27,6 +28,7 @@ from oneleap.domains.speech.models.nets import (
     EncodedText,
     TextEncoderConfig,
 )
+from oneleap.domains.speech.models.text_losses import text_losses
 from oneleap.domains.speech.spec import (
     AlignedBatch,
     SpeakerMix,
@@ -35,13 +37,17 @@ from oneleap.domains.speech.spec import (
     mixing_weights,
 )
 
+CENTS = 1200 / math.log(2)
+"""Cents of a natural logarithm of a frequency ratio."""
+
 
 class AcousticModel(GenerativeModel):
-    """Text to mel spectrograms, without an external aligner.
+    """Text to mel spectrograms, and to pitch if the data have it.
 
     The layout is that of Grad-TTS, Matcha-TTS and CoMoSpeech. An encoder predicts the mean
-    spectrum and the duration of each token. Monotonic alignment search assigns frames to tokens.
-    A decoder generates the spectrogram from noise, conditioned on the mean spectra:
+    features and the duration of each token. Monotonic alignment search assigns frames to tokens,
+    unless the data give durations. A decoder generates the features of all frames from noise,
+    conditioned on the mean features:
 
     ``L = L_objective + L_prior + L_duration``
 
@@ -65,7 +71,7 @@ class AcousticModel(GenerativeModel):
     with mean zero, at half the cost of the teacher; the benchmark measures it so.
 
     Args:
-        spec: Spectrogram format, alphabet and speakers.
+        spec: Format of the features, alphabet and speakers.
         objective: Objective of the decoder.
         sampler: Sampler of the decoder.
         text: Sizes of the encoder.
@@ -75,6 +81,8 @@ class AcousticModel(GenerativeModel):
         drop: Probability that the text of a row is dropped, for guidance; 0 in a student.
         temperature: Standard deviation of the noise in synthesis; below 1, small models are
             clearer.
+        expressive: Temperature of melody and rhythm in synthesis: of the noise of the pitch
+            channels, and of durations that are a distribution. With 0, speech is flat and even.
         speaker_mixes: Speakers who are mixed with others in synthesis; training is not changed.
         recipe: Settings of training.
 
@@ -96,6 +104,7 @@ class AcousticModel(GenerativeModel):
         crop_s: float | None = 2.0,
         drop: float = 0.0,
         temperature: float = 1.0,
+        expressive: float = 1.0,
         speaker_mixes: tuple[SpeakerMix, ...] = (),
         recipe: Recipe = Recipe(optimizer=AdamConfig(clip=1.0)),  # noqa: B008  (frozen)
     ) -> None:
@@ -105,13 +114,15 @@ class AcousticModel(GenerativeModel):
             raise InputError(f"drop: must be from 0 to below 1, not {drop}")
         if not 0.1 <= temperature <= 10:
             raise InputError(f"temperature: must be from 0.1 to 10, not {temperature:g}")
+        if not 0 <= expressive <= 3:
+            raise InputError(f"expressive: must be from 0 to 3, not {expressive:g}")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(recipe.seed)
             net = AcousticNet(spec, text, decoder)
         super().__init__(net, objective, recipe)
         self.spec, self.sampler, self.text, self.decoder = spec, sampler, text, decoder
         self.crop_s, self.drop, self.temperature = crop_s, drop, temperature
-        self.speaker_mixes = speaker_mixes
+        self.expressive, self.speaker_mixes = expressive, speaker_mixes
         weights = mixing_weights(spec.speakers, speaker_mixes)
         self.register_buffer("mixing_weights", weights, persistent=False)
         if recipe.from_teacher:
@@ -132,7 +143,9 @@ class AcousticModel(GenerativeModel):
         drop: float = 0.0,
         generator: torch.Generator | None = None,
     ) -> AlignedBatch:
-        """Align frames with tokens by the mean spectra of the encoder, or of the teacher's.
+        """Assign frames to tokens: by the durations of the data, or by the encoder's means.
+
+        A student takes the means of its teacher.
 
         Args:
             batch: Recordings and texts.
@@ -143,19 +156,21 @@ class AcousticModel(GenerativeModel):
         Returns:
             The aligned batch.
         """
-        net = next((m.average for m in self._teacher), self.net)
-        assert isinstance(net, AcousticNet)
-        mask = sequence_mask(batch.lengths, batch.tokens.shape[1])
-        means = net.encode(batch.tokens, mask, batch.speaker).means
-        durations = search_durations(means, batch.mel, batch.lengths, batch.frames)
+        durations = batch.durations
+        if durations is None:
+            net = next((m.average for m in self._teacher), self.net)
+            assert isinstance(net, AcousticNet)
+            mask = sequence_mask(batch.lengths, batch.tokens.shape[1])
+            means = net.encode(batch.tokens, mask, batch.speaker).means
+            durations = search_durations(means, batch.features, batch.lengths, batch.frames)
         return align_batch(batch, durations, crop=crop, drop=drop, generator=generator)
 
     def next_step(self, run: str) -> tuple[str, ...] | None:
         """See :meth:`oneleap.core.hub.pretrained.Pretrained.next_step`."""
         return ("speak", "Hello.", "--voice", run, "-o", "hello.wav")
 
-    def data(self, batch: AlignedBatch) -> Float[Tensor, "b mels n"]:
-        """Return the crops of normalized spectrograms."""
+    def data(self, batch: AlignedBatch) -> Float[Tensor, "b c n"]:
+        """Return the crops of normalized features."""
         return batch.x
 
     def bind(self, batch: AlignedBatch, net: Callable[..., Tensor] | None = None) -> TrainingBatch:
@@ -214,38 +229,10 @@ class AcousticModel(GenerativeModel):
         loss = self.objective.loss(bound, draw)
         if self.recipe.from_teacher:
             return loss
-        prior, duration = self.text_losses(batch, encoded)
+        prior, duration = text_losses(batch, encoded)
         logs = {"prior": prior.detach().mean(), "duration": duration.detach().mean()}
         total = loss.per_sample + prior + duration
         return replace(loss, per_sample=total, logs=loss.logs | logs)
-
-    def text_losses(
-        self, batch: AlignedBatch, encoded: EncodedText
-    ) -> tuple[Float[Tensor, "b"], Float[Tensor, "b"]]:
-        """Compute the prior loss and the duration loss, both as means over frames.
-
-        The prior loss is Grad-TTS Eq. (14) without its constant terms.
-        ``sum_j ||y_j - mu_i(j)||^2`` is ``sum_i d_i ||mean_i - mu_i||^2`` plus a constant, so the
-        loss needs no frames, only the mean of each token.
-
-        The duration loss is the Poisson deviance ``d log(d / m) - d + m``, which is close to
-        ``d (log d - log m)^2 / 2``. The best ``m`` is the mean duration. The squared error of
-        logarithms in Grad-TTS learns the mean logarithm, and the voice speaks too fast.
-
-        Args:
-            batch: The aligned batch.
-            encoded: The encoded texts.
-
-        Returns:
-            Prior loss and duration loss of each row.
-        """
-        d = batch.durations.to(encoded.means.dtype)
-        gap = (batch.means - encoded.means).square().mean(1)
-        prior = 0.5 * (d * gap).sum(1) / d.sum(1).clamp(min=1)
-        log_m = encoded.log_durations.masked_fill(~batch.token_mask, 0.0)
-        deviance = d * (d.clamp(min=1).log() - log_m) - d + log_m.exp()
-        duration = deviance.masked_fill(~batch.token_mask, 0.0).sum(1) / d.sum(1).clamp(min=1)
-        return prior, duration
 
     def validate(self, batch: UtteranceBatch, step: Step) -> Validation:
         """Compute losses at fixed draws, and the distance to recordings at their own timing."""
@@ -254,30 +241,36 @@ class AcousticModel(GenerativeModel):
         draw = self.objective.draw(self.data(aligned), generator, step.progress)
         encoded = self.average.encode(aligned.tokens, aligned.token_mask, aligned.speaker)
         bound = self.bind_encoded(aligned, encoded, self.average, training=False)
-        prior, duration = self.text_losses(aligned, encoded)
+        prior, duration = text_losses(aligned, encoded)
         noise = torch.randn(aligned.x.shape, generator=generator, device=self.device)
         field = self.average.field(encoded, aligned.frame_to_token, aligned.mask)
-        mel = self.sampler(field, self.temperature * noise, generator)
-        gap = masked_mean((mel - aligned.x).abs(), aligned.mask)
+        scale = self.noise_scale(None, None)
+        found = self.sampler(field, scale * noise, generator)
+        mels = self.spec.mel.n_mels
+        gap = masked_mean((found - aligned.x)[:, :mels].abs(), aligned.mask)
         figures = {
             "val/loss": self.objective.loss(bound, draw).per_sample.mean(),
             "val/prior": prior.mean(),
             "val/duration": duration.mean(),
             "val/mel_l1": gap.mean() * self.spec.mel.std,
         }
+        if self.spec.pitch is not None:
+            voiced = aligned.mask & (aligned.x[:, mels + 1 :] > 0)
+            cents = masked_mean((found - aligned.x)[:, mels : mels + 1].abs(), voiced)
+            figures["val/pitch_cents"] = cents.mean() * self.spec.pitch.scale * CENTS
         return Validation(figures, rows=len(aligned.x))
 
     def load_teacher(self) -> GenerativeModel:
         """See :meth:`GenerativeModel.load_teacher`.
 
         Raises:
-            InputError: If the spectrogram format, the symbols or the speakers differ.
+            InputError: If the format of the features, the symbols or the speakers differ.
         """
         model, folder = super().load_teacher(), self.recipe.teacher
         if not isinstance(model, AcousticModel):
             raise InputError(f"teacher: {folder} holds a {type(model).__name__}")
         check_compatible(model.spec.mel, self.spec.mel, f"teacher {folder}", "the data")
-        for name in ("symbols", "speakers", "language"):
+        for name in ("symbols", "speakers", "language", "pitch"):
             theirs, ours = getattr(model.spec, name), getattr(self.spec, name)
             if theirs != ours:
                 raise InputError(f"teacher: {folder} has {name} {theirs}, the data {ours}")
@@ -286,7 +279,7 @@ class AcousticModel(GenerativeModel):
     def encode(
         self, tokens: Int[Tensor, "b l"], mask: Bool[Tensor, "b l"], speaker: Int[Tensor, "b"]
     ) -> EncodedText:
-        """Predict mean spectra and durations for synthesis.
+        """Predict mean features and durations for synthesis.
 
         The averaged weights are used, and speakers are mixed as ``speaker_mixes`` says.
 
@@ -310,8 +303,9 @@ class AcousticModel(GenerativeModel):
         speed: float = 1.0,
         seeds: Sequence[int] | None = None,
         temperature: float | None = None,
-    ) -> list[Float[Tensor, "mels _"]]:
-        """Generate spectrograms of texts in one batch.
+        expressive: float | None = None,
+    ) -> list[Float[Tensor, "c _"]]:
+        """Generate the features of texts in one batch.
 
         The result for a text depends on its seed, not on the other texts of the batch. There is
         one exception: a consistency sampler of several steps draws its later noise for the whole
@@ -324,44 +318,70 @@ class AcousticModel(GenerativeModel):
             speed: Factor of the tempo; 2 speaks twice as fast.
             seeds: Seed of the noise of each text; by default 0, 1, 2, ...
             temperature: Standard deviation of the noise; by default the model's own.
+            expressive: Temperature of melody and rhythm; by default the model's own.
 
         Returns:
-            A normalized spectrogram for each text.
+            Normalized features of each text.
         """
         lengths = torch.tensor([len(text) for text in tokens], device=self.device)
         padded = pad_sequence([torch.tensor(text) for text in tokens], True).to(self.device)
         mask = sequence_mask(lengths, padded.shape[1])
         encoded = self.encode(padded, mask, torch.full_like(lengths, speaker))
-        durations = round_durations(encoded.log_durations, mask, speed)
+        each_seed = range(len(tokens)) if seeds is None else seeds
+        logs = encoded.log_durations
+        if encoded.spread is not None:
+            noise = self.draw_noise(lengths.tolist(), each_seed, 1)[:, 0]
+            chosen = self.expressive if expressive is None else expressive
+            logs = sample_durations(logs, encoded.spread, noise, chosen)
+        durations = round_durations(logs, mask, speed)
         frames = durations.sum(1).tolist()
-        noise = self.draw_noise(frames, range(len(tokens)) if seeds is None else seeds)
-        scale = self.temperature if temperature is None else temperature
-        mels = self.generate(encoded, durations, scale * noise, steps)
-        return [mel[:, :n] for mel, n in zip(mels, frames, strict=True)]
+        noise = self.noise_scale(temperature, expressive) * self.draw_noise(frames, each_seed)
+        found = self.generate(encoded, durations, noise, steps)
+        return [row[:, :n] for row, n in zip(found, frames, strict=True)]
 
-    def draw_noise(self, frames: Sequence[int], seeds: Sequence[int]) -> Float[Tensor, "b mels n"]:
-        """Draw standard normal noise for spectrograms; it is zero at padding.
+    def noise_scale(
+        self, temperature: float | None, expressive: float | None
+    ) -> float | Float[Tensor, "c 1"]:
+        """Return the standard deviation of the noise of each feature.
 
         Args:
-            frames: Number of frames of each spectrogram.
-            seeds: Seed of each spectrogram.
+            temperature: That of the mel bands; by default the model's own.
+            expressive: That of pitch and voicing; by default the model's own.
+        """
+        scale = self.temperature if temperature is None else temperature
+        if self.spec.pitch is None:
+            return scale
+        rows = torch.full((self.spec.channels, 1), scale, device=self.device)
+        rows[self.spec.mel.n_mels] = self.expressive if expressive is None else expressive
+        return rows
+
+    def draw_noise(
+        self, lengths: Sequence[int], seeds: Sequence[int], channels: int | None = None
+    ) -> Float[Tensor, "b c n"]:
+        """Draw standard normal noise for features, or for durations; it is zero at padding.
+
+        Args:
+            lengths: Number of frames, or of tokens, of each text.
+            seeds: Seed of each text.
+            channels: Number of channels; by default that of the features.
 
         Returns:
             The noise.
         """
-        noise = torch.zeros(len(frames), self.spec.mel.n_mels, max(frames))
-        for row, n, seed in zip(noise, frames, seeds, strict=True):
-            row[:, :n] = torch.randn(n, len(row), generator=step_generator(seed, 0)).T
+        noise = torch.zeros(len(lengths), channels or self.spec.channels, max(lengths))
+        for row, n, seed in zip(noise, lengths, seeds, strict=True):
+            generator = step_generator(seed, 0, 4 if channels else 0)
+            row[:, :n] = torch.randn(n, len(row), generator=generator).T
         return noise.to(self.device)
 
     def generate(
         self,
         encoded: EncodedText,
         durations: Int[Tensor, "b l"],
-        noise: Float[Tensor, "b mels n"],
+        noise: Float[Tensor, "b c n"],
         steps: int | None = None,
-    ) -> Float[Tensor, "b mels n"]:
-        """Generate spectrograms of texts at given durations.
+    ) -> Float[Tensor, "b c n"]:
+        """Generate the features of texts at given durations.
 
         Args:
             encoded: The encoded texts.
@@ -370,7 +390,7 @@ class AcousticModel(GenerativeModel):
             steps: Number of steps of the sampler; by default the model's own.
 
         Returns:
-            Normalized spectrograms.
+            Normalized features.
         """
         n = noise.shape[2]
         owner, mask = frame_to_token(durations, n), sequence_mask(durations.sum(1), n)

@@ -60,8 +60,8 @@ def _compiled() -> Search:
 
 
 def search_durations(
-    means: Float[Tensor, "b mels l"],
-    mel: Float[Tensor, "b mels n"],
+    means: Float[Tensor, "b c l"],
+    features: Float[Tensor, "b c n"],
     lengths: Int[Tensor, "b"],
     frames: Int[Tensor, "b"],
 ) -> Int[Tensor, "b l"]:
@@ -71,19 +71,19 @@ def search_durations(
     matrix product, and ``b l n`` steps on the CPU.
 
     Args:
-        means: Mean spectrum of each token.
-        mel: Normalized spectrograms.
+        means: Mean features of each token.
+        features: Normalized features.
         lengths: Number of tokens of each row.
         frames: Number of frames of each row, at least its number of tokens.
 
     Returns:
         Number of frames of each token.
     """
-    with torch.no_grad(), torch.autocast(mel.device.type, enabled=False):
-        score = means.mT @ mel - 0.5 * means.square().sum(1).unsqueeze(2)
+    with torch.no_grad(), torch.autocast(features.device.type, enabled=False):
+        score = means.mT @ features - 0.5 * means.square().sum(1).unsqueeze(2)
     sizes = (lengths.cpu().numpy(), frames.cpu().numpy())
     durations = _compiled()(score.float().cpu().contiguous().numpy(), *sizes)
-    return torch.from_numpy(durations).to(mel.device)
+    return torch.from_numpy(durations).to(features.device)
 
 
 def align_batch(
@@ -106,13 +106,13 @@ def align_batch(
     Returns:
         The aligned batch.
     """
-    b, mels, longest = batch.mel.shape
+    b, channels, longest = batch.features.shape
     owner = frame_to_token(durations, longest)
     frame_mask = sequence_mask(batch.frames, longest)
-    sums = batch.mel.new_zeros(b, mels, durations.shape[1])
-    real = batch.mel.masked_fill(~frame_mask.unsqueeze(1), 0.0)
-    sums.scatter_add_(2, owner.unsqueeze(1).expand(-1, mels, -1), real)
-    u = torch.rand((2, b), generator=generator, device=batch.mel.device)
+    sums = batch.features.new_zeros(b, channels, durations.shape[1])
+    real = batch.features.masked_fill(~frame_mask.unsqueeze(1), 0.0)
+    sums.scatter_add_(2, owner.unsqueeze(1).expand(-1, channels, -1), real)
+    u = torch.rand((2, b), generator=generator, device=batch.features.device)
     n = longest if crop is None else min(crop, longest)
     first = (u[0] * (batch.frames - n + 1).clamp(min=1)).long()
     frame = first.unsqueeze(1) + torch.arange(n, device=first.device)
@@ -124,7 +124,7 @@ def align_batch(
         speaker=batch.speaker,
         durations=durations,
         means=sums / durations.clamp(min=1).unsqueeze(1),
-        x=batch.mel.gather(2, frame.unsqueeze(1).expand(-1, mels, -1)),
+        x=batch.features.gather(2, frame.unsqueeze(1).expand(-1, channels, -1)),
         frame_to_token=owner.gather(1, frame),
         mask=mask.unsqueeze(1),
         dropped=u[1] < drop,

@@ -124,27 +124,52 @@ class SpeakerFiLM(nn.Module):
 class DurationPredictor(nn.Module):
     """The duration predictor of FastSpeech: two convolutions and a linear layer.
 
+    With ``spread`` it predicts a log-normal distribution: also the standard deviation of the
+    logarithm.
+
     Args:
         fan_in: Input channels.
         width: Channels of the convolutions.
         typical: Duration that a new predictor gives every token, in frames.
+        spread: Whether to predict standard deviations.
     """
 
     LONGEST = 200.0
     """Upper bound of a token's duration, in frames."""
 
-    def __init__(self, fan_in: int, width: int, typical: float = 5.0) -> None:
+    SPREADS = (0.02, 2.0)
+    """Bounds of the standard deviation of log durations."""
+
+    def __init__(self, fan_in: int, width: int, typical: float = 5.0, spread: bool = False) -> None:
         super().__init__()
         self.layers = nn.ModuleList([ConvNorm(fan_in, width, 3), ConvNorm(width, width, 3)])
         self.outward = zero_init(nn.Linear(width, 1))
         nn.init.constant_(self.outward.bias, math.log(typical))
+        self.spread = zero_init(nn.Linear(width, 1)) if spread else None
+        if self.spread is not None:
+            nn.init.constant_(self.spread.bias, math.log(0.3))
 
-    def forward(self, x: Float[Tensor, "b l c"], mask: Bool[Tensor, "b l"]) -> Float[Tensor, "b l"]:
-        """Predict the natural logarithm of durations in frames. Values at padding are arbitrary."""
+    def forward(
+        self, x: Float[Tensor, "b l c"], mask: Bool[Tensor, "b l"]
+    ) -> tuple[Float[Tensor, "b l"], Float[Tensor, "b l"] | None]:
+        """Predict durations. Values at padding are arbitrary.
+
+        Args:
+            x: Hidden states of tokens.
+            mask: True at real tokens.
+
+        Returns:
+            The natural logarithm of mean durations in frames, and the standard deviation of log
+            durations, or ``None`` without ``spread``.
+        """
         for layer in self.layers:
             x = layer(x, mask.unsqueeze(2))
         logs: Tensor = self.outward(x).squeeze(2)
-        return logs.clamp(max=math.log(self.LONGEST))
+        logs = logs.clamp(max=math.log(self.LONGEST))
+        if self.spread is None:
+            return logs, None
+        low, high = self.SPREADS
+        return logs, self.spread(x).squeeze(2).clamp(math.log(low), math.log(high)).exp()
 
 
 def round_durations(
@@ -165,3 +190,27 @@ def round_durations(
     ends = (log_durations.exp() / speed).masked_fill(~mask, 0.0).cumsum(1).round().long()
     durations = ends.diff(dim=1, prepend=torch.zeros_like(ends[:, :1]))
     return torch.where(mask, durations.clamp(min=1), 0)
+
+
+def sample_durations(
+    log_means: Float[Tensor, "b l"],
+    spread: Float[Tensor, "b l"],
+    noise: Float[Tensor, "b l"],
+    temperature: float,
+) -> Float[Tensor, "b l"]:
+    """Draw log durations from log-normal distributions, at a temperature.
+
+    With the spread ``s`` times the temperature in place of ``s``,
+    ``log d = log m + s e - s^2 / 2``. The mean duration is ``m`` at every temperature.
+
+    Args:
+        log_means: Natural logarithm of mean durations, ``log m``.
+        spread: Standard deviation of log durations, ``s``.
+        noise: Standard normal noise, ``e``.
+        temperature: Factor of the spread; 0 gives the mean durations.
+
+    Returns:
+        The natural logarithm of durations.
+    """
+    s = temperature * spread
+    return log_means + s * noise - s.square() / 2

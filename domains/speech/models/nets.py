@@ -21,15 +21,15 @@ class DecoderConfig(ABC):
     """Kind and sizes of a decoder. Subclasses are frozen dataclasses."""
 
     @abstractmethod
-    def build(self, mels: int, speaker_dim: int) -> SequenceNet:
+    def build(self, channels: int, speaker_dim: int) -> SequenceNet:
         """Build a decoder.
 
         Args:
-            mels: Bands of the spectrogram.
+            channels: Number of features of a frame.
             speaker_dim: Size of the speaker embedding; 0 for one speaker.
 
         Returns:
-            A network over (b, mels, n), conditioned on mean spectra of the same shape and on a
+            A network over (b, channels, n), conditioned on mean features of the same shape and on a
             speaker embedding.
         """
 
@@ -50,12 +50,12 @@ class ConvNeXtConfig(DecoderConfig):
     expansion: int = 3
     fold: int = 1
 
-    def build(self, mels: int, speaker_dim: int) -> SequenceNet:
+    def build(self, channels: int, speaker_dim: int) -> SequenceNet:
         """See :meth:`DecoderConfig.build`."""
         sizes = self.width, self.depth, self.expansion
         if self.fold == 1:
-            return ConvNeXt1d(mels, mels, speaker_dim, *sizes)
-        return FoldedConvNeXt1d(mels, mels, speaker_dim, *sizes, self.fold)
+            return ConvNeXt1d(channels, channels, speaker_dim, *sizes)
+        return FoldedConvNeXt1d(channels, channels, speaker_dim, *sizes, self.fold)
 
 
 @dataclass(frozen=True)
@@ -72,9 +72,9 @@ class DiTConfig(DecoderConfig):
     depth: int = 6
     heads: int = 4
 
-    def build(self, mels: int, speaker_dim: int) -> SequenceNet:
+    def build(self, channels: int, speaker_dim: int) -> SequenceNet:
         """See :meth:`DecoderConfig.build`."""
-        return DiT1d(mels, mels, speaker_dim, self.width, self.depth, self.heads)
+        return DiT1d(channels, channels, speaker_dim, self.width, self.depth, self.heads)
 
 
 @dataclass(frozen=True)
@@ -89,9 +89,9 @@ class UNetConfig(DecoderConfig):
     widths: tuple[int, ...] = (128, 192, 256)
     context_dim: int = 128
 
-    def build(self, mels: int, speaker_dim: int) -> SequenceNet:
+    def build(self, channels: int, speaker_dim: int) -> SequenceNet:
         """See :meth:`DecoderConfig.build`."""
-        return UNet1d(mels, mels, speaker_dim, self.widths, self.context_dim)
+        return UNet1d(channels, channels, speaker_dim, self.widths, self.context_dim)
 
 
 @dataclass(frozen=True)
@@ -105,6 +105,7 @@ class TextEncoderConfig:
         hidden: Channels between the convolutions of a block.
         duration_width: Channels of the duration predictor.
         speaker_dim: Size of the speaker embedding, if there are several speakers.
+        duration_spread: Whether durations are a distribution that can be sampled.
     """
 
     width: int = 160
@@ -113,20 +114,23 @@ class TextEncoderConfig:
     hidden: int = 320
     duration_width: int = 160
     speaker_dim: int = 64
+    duration_spread: bool = False
 
 
 class EncodedText(NamedTuple):
     """What the encoder predicts for a batch of texts.
 
     Attributes:
-        means: Mean spectrum of each token, normalized.
-        log_durations: Natural logarithm of each token's duration in frames.
+        means: Mean features of each token, normalized.
+        log_durations: Natural logarithm of each token's mean duration in frames.
         speaker: Speaker embeddings, or ``None`` for one speaker.
+        spread: Standard deviation of log durations, or ``None`` if they are no distribution.
     """
 
-    means: Float[Tensor, "b mels l"]
+    means: Float[Tensor, "b c l"]
     log_durations: Float[Tensor, "b l"]
     speaker: Float[Tensor, "b g"] | None
+    spread: Float[Tensor, "b l"] | None = None
 
 
 class AcousticNet(nn.Module):
@@ -137,23 +141,25 @@ class AcousticNet(nn.Module):
     as ``decoder.blocks.0``.
 
     Args:
-        spec: Alphabet, bands and speakers.
+        spec: Features, alphabet and speakers.
         text: Sizes of the encoder.
         decoder: Kind and sizes of the decoder.
     """
 
     def __init__(self, spec: Spec, text: TextEncoderConfig, decoder: DecoderConfig) -> None:
         super().__init__()
-        mels, speakers = spec.mel.n_mels, len(spec.speakers)
+        channels, speakers = spec.channels, len(spec.speakers)
         dim = text.speaker_dim if speakers > 1 else 0
         self.speakers = nn.Embedding(speakers, dim) if dim else None
         self.encoder = TextEncoder(
             len(spec.symbols), text.width, text.depth, text.heads, text.hidden
         )
         self.accent = SpeakerFiLM(dim, text.width) if dim else None
-        self.mean = nn.Linear(text.width, mels)
-        self.duration = DurationPredictor(text.width, text.duration_width)
-        self.decoder = decoder.build(mels, dim)
+        self.mean = nn.Linear(text.width, channels)
+        self.duration = DurationPredictor(
+            text.width, text.duration_width, spread=text.duration_spread
+        )
+        self.decoder = decoder.build(channels, dim)
 
     def encode(
         self,
@@ -178,7 +184,8 @@ class AcousticNet(nn.Module):
             The predictions.
         """
         hidden = self.encoder(tokens, mask)
-        log_durations, embedding = self.duration(hidden.detach(), mask), None
+        log_durations, spread = self.duration(hidden.detach(), mask)
+        embedding = None
         if self.speakers is not None and self.accent is not None:
             embedding = self.speakers(speaker)
             log_durations = log_durations + self.accent.tempo(embedding.detach())
@@ -189,7 +196,8 @@ class AcousticNet(nn.Module):
         # At the precision of the weights, also under autocast: durations are summed and searched.
         dtype = self.mean.weight.dtype
         means: Tensor = self.mean(hidden).mT.to(dtype)
-        return EncodedText(means, log_durations.to(dtype), embedding)
+        spread = None if spread is None else spread.to(dtype)
+        return EncodedText(means, log_durations.to(dtype), embedding, spread)
 
     def field(
         self,

@@ -1,4 +1,4 @@
-"""A voice as graphs: text to mean spectra and durations, and noise to a spectrogram."""
+"""A voice as graphs: text to mean features and durations, and noise to features."""
 
 import torch
 from jaxtyping import Float, Int
@@ -19,7 +19,7 @@ from oneleap.domains.speech.models.folded import FoldedConvNeXt1d
 
 
 class TextGraph(nn.Module):
-    """Predicts the mean spectrum and the log duration of each token of one text.
+    """Predicts the mean features and the log duration of each token of one text.
 
     Args:
         acoustic: The acoustic model; its averaged weights are used.
@@ -32,7 +32,7 @@ class TextGraph(nn.Module):
         self.register_buffer("mixing_weights", acoustic.get_buffer("mixing_weights").clone())
 
     def forward(self, tokens: Int[Tensor, "l"]) -> Float[Tensor, "l _"]:
-        """Return mean spectra and, in the last column, log durations."""
+        """Return mean features and, in the last column, log durations."""
         mask = torch.ones_like(tokens, dtype=torch.bool).unsqueeze(0)
         speaker = torch.full((1,), self.speaker)
         weights = self.get_buffer("mixing_weights")
@@ -41,7 +41,7 @@ class TextGraph(nn.Module):
 
 
 class DecoderGraph(nn.Module):
-    """Generates a spectrogram from the mean spectra of its frames, and from noise.
+    """Generates features from the mean features of frames, and from noise.
 
     Args:
         acoustic: The acoustic model; its averaged weights are used.
@@ -52,20 +52,21 @@ class DecoderGraph(nn.Module):
     def __init__(self, acoustic: AcousticModel, speaker: int, sampler: Sampler) -> None:
         super().__init__()
         self.decoder, self.sampler = acoustic.average.decoder, sampler
-        self.temperature = acoustic.temperature
         table = acoustic.average.speakers
         row = torch.zeros(0) if table is None else table.weight[speaker].detach().clone()
         self.register_buffer("speaker", row)
+        scale = acoustic.noise_scale(None, None)
+        self.register_buffer("scale", torch.as_tensor(scale).clone())
 
     def forward(
-        self, means: Float[Tensor, "g fold mels"], noise: Float[Tensor, "g fold mels"]
-    ) -> Float[Tensor, "g fold mels"]:
-        """Return the normalized spectrogram, in groups of frames."""
+        self, means: Float[Tensor, "g fold c"], noise: Float[Tensor, "g fold c"]
+    ) -> Float[Tensor, "g fold c"]:
+        """Return normalized features, in groups of frames."""
         speaker, mu = self.get_buffer("speaker").unsqueeze(0), means.flatten(0, 1).T.unsqueeze(0)
         cond = (mu, speaker) if speaker.shape[1] else (mu,)
         field = Conditioned(self.decoder, cond, tuple(torch.zeros_like(c) for c in cond))
-        mel = self.sampler(field, self.temperature * noise.flatten(0, 1).T.unsqueeze(0))[0].T
-        return mel.reshape(means.shape)
+        scaled = self.get_buffer("scale") * noise.flatten(0, 1).T.unsqueeze(0)
+        return self.sampler(field, scaled)[0].T.reshape(means.shape)
 
 
 def frames_per_group(acoustic: AcousticModel) -> int:
@@ -110,13 +111,13 @@ def build_graphs(
         return (tokens,), wanted
 
     def draw_mel(n: int) -> tuple[tuple[Tensor, ...], Tensor]:
-        means, noise = torch.randn((2, n, fold, spec.mel.n_mels), generator=generator)
+        means, noise = torch.randn((2, n, fold, spec.channels), generator=generator)
         owner = torch.arange(n * fold)[None]
         mask = torch.ones(1, 1, n * fold, dtype=torch.bool)
         with torch.inference_mode():
             encoded = net.encode(torch.ones_like(owner), mask[0], torch.tensor([speaker]))
             field = net.field(encoded._replace(means=means.flatten(0, 1).T[None]), owner, mask)
-            scaled = acoustic.temperature * noise.flatten(0, 1).T[None]
+            scaled = acoustic.noise_scale(None, None) * noise.flatten(0, 1).T[None]
             wanted = sampler(field, scaled)[0].T.reshape(means.shape)
         return (means, noise), wanted
 

@@ -10,6 +10,7 @@ from oneleap.core.hub.pretrained import CARD
 from oneleap.core.hub.registry import find_shipped, shipped_models
 from oneleap.core.training.release import load_release
 from oneleap.core.training.run import ModelPath, find_model
+from oneleap.domains.audio.vocoders.source_filter import SourceFilterVocoder
 from oneleap.domains.audio.vocoders.vocos import Vocos
 from oneleap.domains.speech.models.acoustic import AcousticModel
 from oneleap.domains.speech.text.voices import DEFAULT_VOICE as DEFAULT_VOICE
@@ -56,7 +57,7 @@ def load_acoustic(folder: Path) -> AcousticModel:
     return model
 
 
-def load_vocoder(folder: Path) -> Vocos:
+def load_vocoder(folder: Path) -> Vocos | SourceFilterVocoder:
     """Load the vocoder of a voice, of a run or of a model folder.
 
     Raises:
@@ -66,7 +67,7 @@ def load_vocoder(folder: Path) -> Vocos:
         raise InputError(f"vocoder: {folder}: no such folder; griffin-lim needs none")
     folder = find_model(folder, VOCODER).model
     model = load_release(folder)
-    if not isinstance(model, Vocos):
+    if not isinstance(model, Vocos | SourceFilterVocoder):
         raise InputError(f"vocoder: {folder} holds a {type(model).__name__}, not a vocoder")
     return model
 

@@ -13,9 +13,11 @@ from torch import Tensor, nn
 
 from oneleap.core.errors import InputError, suggest
 from oneleap.core.training.release import save_release
+from oneleap.core.training.seed import step_generator
 from oneleap.domains.audio.mel import check_compatible
 from oneleap.domains.audio.sequence import sequence_mask
 from oneleap.domains.audio.vocoders.griffin_lim import GriffinLim
+from oneleap.domains.audio.vocoders.source_filter import SourceFilterVocoder
 from oneleap.domains.audio.vocoders.vocos import Vocos
 from oneleap.domains.audio.wave import Wave
 from oneleap.domains.speech.models.acoustic import AcousticModel
@@ -65,7 +67,7 @@ class Voice:
     """
 
     acoustic: AcousticModel
-    vocoder: Vocoder
+    vocoder: Vocoder | SourceFilterVocoder
     lexicon: dict[str, str] = field(default_factory=dict)
 
     @classmethod
@@ -103,6 +105,11 @@ class Voice:
         else:
             chosen = trained = load_vocoder(Path(vocoder))
             check_compatible(acoustic.spec.mel, trained.spec, f"voice {name}", f"vocoder {vocoder}")
+            if isinstance(trained, SourceFilterVocoder) and acoustic.spec.pitch is None:
+                raise InputError(
+                    f"vocoder: {vocoder} needs pitch, which voice {name} does not generate: train "
+                    "one with data.pitch, or name another vocoder"
+                )
         words = read_lexicon(lexicon, acoustic.spec.symbols) if lexicon else {}
         return cls(acoustic.to(device), chosen.to(device).eval(), words)
 
@@ -199,7 +206,7 @@ class Voice:
                 seeds=[seeds[i] for i in batch],
                 temperature=_temperature(temperature),
             )
-            spoken |= dict(zip(batch, self.vocode(mels), strict=True))
+            spoken |= dict(zip(batch, self.vocode(mels, [seeds[i] for i in batch]), strict=True))
         waves, start = [], 0
         for lines in scripts:
             waves.append(join_lines(lines, [spoken[start + i] for i in range(len(lines))]))
@@ -250,7 +257,7 @@ class Voice:
                 seeds=[seed + i],
                 temperature=_temperature(temperature),
             )
-            for piece in self._vocode_in_pieces(mel, frames):
+            for piece in self._vocode_in_pieces(mel, seed + i, frames):
                 yield line.louder(piece)
             if line.after_s:
                 yield self._silence(line.after_s)
@@ -258,28 +265,71 @@ class Voice:
     def _silence(self, seconds: float) -> Wave:
         return Wave(np.zeros(round(seconds * self.sample_rate), np.float32), self.sample_rate)
 
-    def _vocode_in_pieces(self, mel: Float[Tensor, "mels n"], frames: int) -> Iterator[Wave]:
-        """Convert a spectrogram to sound, ``frames`` frames at a time if the vocoder can."""
-        if not isinstance(self.vocoder, Vocos):
-            yield self.vocode([mel])[0]
-            return
-        for piece in self.vocoder.stream(mel.unsqueeze(0), frames):
-            yield Wave(piece[0].cpu().numpy(), self.sample_rate)
+    def _vocode_in_pieces(
+        self, features: Float[Tensor, "c n"], seed: int, frames: int
+    ) -> Iterator[Wave]:
+        """Convert features to sound, ``frames`` frames at a time if the vocoder can."""
+        mel = features[: self.acoustic.spec.mel.n_mels].unsqueeze(0)
+        if isinstance(self.vocoder, SourceFilterVocoder):
+            f0 = self._pitch(features.unsqueeze(0))
+            pieces = self.vocoder.stream(
+                mel, f0, frames, self._source_noise([mel.shape[2]], [seed])
+            )
+        elif isinstance(self.vocoder, Vocos):
+            pieces = self.vocoder.stream(mel, frames)
+        else:
+            pieces = iter([self.vocoder(mel)])
+        for piece in pieces:
+            yield Wave(piece[0].float().cpu().numpy(), self.sample_rate)
 
     @torch.inference_mode()
-    def vocode(self, mels: Sequence[Float[Tensor, "mels _"]]) -> list[Wave]:
-        """Convert normalized spectrograms to sounds in one batch."""
-        frames = torch.tensor([mel.shape[1] for mel in mels], device=mels[0].device)
-        padded = torch.nn.utils.rnn.pad_sequence([mel.T for mel in mels], batch_first=True).mT
-        if len(mels) == 1:
-            samples = self.vocoder(padded)
+    def vocode(
+        self, features: Sequence[Float[Tensor, "c _"]], seeds: Sequence[int] | None = None
+    ) -> list[Wave]:
+        """Convert features to sounds in one batch.
+
+        Args:
+            features: Normalized features of each sound.
+            seeds: Seed of the noise in each sound, for vocoders that use noise; by default 0, 1,
+                2, ...
+
+        Returns:
+            The sounds.
+        """
+        spec = self.acoustic.spec
+        frames = torch.tensor([row.shape[1] for row in features], device=features[0].device)
+        padded = torch.nn.utils.rnn.pad_sequence([row.T for row in features], batch_first=True).mT
+        mels, mask = padded[:, : spec.mel.n_mels], None
+        if len(features) > 1:
+            mask = sequence_mask(frames, padded.shape[2]).unsqueeze(1)
+        if isinstance(self.vocoder, SourceFilterVocoder):
+            noise = self._source_noise(
+                frames.tolist(), range(len(features)) if seeds is None else seeds
+            )
+            samples = self.vocoder(mels, self._pitch(padded), mask, noise)
         else:
-            samples = self.vocoder(padded, sequence_mask(frames, padded.shape[2]).unsqueeze(1))
-        ends = (frames * self.acoustic.spec.mel.hop).tolist()
+            samples = self.vocoder(mels, mask)
+        ends = (frames * spec.mel.hop).tolist()
         rows = samples.float().cpu().numpy()
         return [
             Wave(row[:end].copy(), self.sample_rate) for row, end in zip(rows, ends, strict=True)
         ]
+
+    def _pitch(self, features: Float[Tensor, "b c n"]) -> Float[Tensor, "b n"]:
+        """Return the pitch of features, in Hz, 0 where unvoiced."""
+        spec = self.acoustic.spec
+        assert spec.pitch is not None
+        return spec.pitch.decode(features[:, spec.mel.n_mels :])
+
+    def _source_noise(
+        self, frames: Sequence[int], seeds: Sequence[int]
+    ) -> Float[Tensor, "b samples"]:
+        """Draw the noise of a source-filter vocoder; it is zero at padding."""
+        hop = self.acoustic.spec.mel.hop
+        noise = torch.zeros(len(frames), max(frames) * hop)
+        for row, n, seed in zip(noise, frames, seeds, strict=True):
+            row[: n * hop] = torch.randn(n * hop, generator=step_generator(seed, 0, 5))
+        return noise.to(self.acoustic.device)
 
     def front_end(self, ipa: bool = False) -> FrontEnd:
         """Return the text front end of this voice."""
@@ -309,7 +359,7 @@ class Voice:
             InputError: If the vocoder is Griffin-Lim, which has no weights.
         """
         folder = Path(folder)
-        if not isinstance(self.vocoder, Vocos):
+        if not isinstance(self.vocoder, Vocos | SourceFilterVocoder):
             raise InputError("a voice is saved with a trained vocoder: name one")
         save_release(self.acoustic, folder / ACOUSTIC, half=half)
         save_release(self.vocoder, folder / VOCODER, half=half)

@@ -1,17 +1,22 @@
 """Folders of recordings: reading, caching, batching by length, and messages about wrong ones."""
 
+import json
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from support.tiny_speech import MEL, RATE, write_corpus
 
 from oneleap.core.errors import InputError, Notice
+from oneleap.domains.audio.pitch import PitchFormat
 from oneleap.domains.speech.data.datamodule import SpeechData
 from oneleap.domains.speech.data.ljspeech import read_ljspeech
 from oneleap.domains.speech.spec import UtteranceBatch
+from oneleap.domains.speech.text.symbols import KOKORO_SYMBOLS
 
 soundfile = pytest.importorskip("soundfile")
 pytest.importorskip("soxr")
@@ -36,19 +41,19 @@ def test_a_corpus_is_read(corpus: Path) -> None:
     train, held_out = speech.utterances
     assert (len(train), len(held_out)) == (8, 1)
     assert speech.spec.speakers == ("corpus",)
-    assert all(len(c.tokens) <= c.mel.shape[1] for c in train)
+    assert all(len(c.tokens) <= c.features.shape[1] for c in train)
     batch = first(speech, 1)[0]
-    assert batch.mel.shape[:2] == (4, MEL.n_mels)
+    assert batch.features.shape[:2] == (4, MEL.n_mels)
     assert batch.tokens.shape[1] == int(batch.lengths.max())
 
 
 def test_batches_are_a_function_of_seed_and_step_and_cover_an_epoch(corpus: Path) -> None:
     one, two, other = (first(data(corpus, seed=s), 4) for s in (0, 0, 1))
     for a, b in zip(one, two, strict=True):
-        assert all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
-    seen = {tuple(row.flatten().tolist()[:5]) for batch in one[:2] for row in batch.mel}
+        assert all(torch.equal(x, y) for x, y in zip(a[:5], b[:5], strict=True))
+    seen = {tuple(row.flatten().tolist()[:5]) for batch in one[:2] for row in batch.features}
     assert len(seen) == 8
-    assert any(not torch.equal(a.mel, b.mel) for a, b in zip(one, other, strict=True))
+    assert any(not torch.equal(a.features, b.features) for a, b in zip(one, other, strict=True))
 
 
 def test_a_batch_has_similar_lengths_in_random_order(tmp_path: Path) -> None:
@@ -68,8 +73,8 @@ def test_features_are_cached_by_their_settings(corpus: Path, tmp_path: Path) -> 
     assert len(files) == 9
     again = data(corpus, cache=str(cache)).utterances[0]
     for a, b, c in zip(plain, kept, again, strict=True):
-        assert torch.equal(a.mel, b.mel)
-        assert torch.equal(a.mel, c.mel)
+        assert torch.equal(a.features, b.features)
+        assert torch.equal(a.features, c.features)
     _ = data(corpus, cache=str(cache), mel=replace(MEL, n_mels=12)).utterances
     assert len(list(cache.iterdir())) == 18
 
@@ -150,3 +155,68 @@ def test_wrong_settings_are_rejected(
 ) -> None:
     with pytest.raises(InputError, match=message):
         _ = data(corpus, **settings).utterances
+
+
+def write_alignment(corpus: Path, seconds: float = 1.0, symbol: str = "ə") -> None:
+    rows = [
+        {
+            "name": f"c{i}",
+            "phonemes": ["^", "t", symbol, "$"],
+            "durations_s": [0.1, 0.25 * seconds, 0.4 * seconds, 0.35 * seconds - 0.1],
+        }
+        for i in range(9)
+    ]
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    (corpus / "alignment.jsonl").write_text(lines, encoding="utf-8")
+
+
+def test_alignments_give_tokens_and_durations(corpus: Path) -> None:
+    write_alignment(corpus)
+    speech = data(corpus, trim_db=None, phonemizer="english")
+    batch = first(speech, 1)[0]
+    assert speech.spec.symbols == KOKORO_SYMBOLS
+    assert batch.durations is not None
+    assert torch.equal(batch.durations.sum(1), batch.frames)
+    expected = [round(0.1 * MEL.frame_rate), round(0.35 * MEL.frame_rate)]
+    assert batch.durations[0].cumsum(0)[:2].tolist() == expected
+    assert batch.tokens[0].tolist() == [KOKORO_SYMBOLS.index(c) for c in "^tə$"]
+
+
+def test_pitch_is_two_more_features(corpus: Path) -> None:
+    (corpus / "f0").mkdir()
+    for i in range(9):
+        np.save(corpus / "f0" / f"c{i}.npy", np.r_[np.zeros(100), np.full(101, 300.0)])
+    speech = data(corpus, trim_db=None, pitch=PitchFormat(center_hz=150.0, scale=0.5))
+    utterance = speech.utterances[0][0]
+    assert utterance.features.shape[0] == MEL.n_mels + 2 == speech.spec.channels
+    torch.testing.assert_close(utterance.features[-2, -1].item(), math.log(2) / 0.5)
+    assert (utterance.features[-1] > 0).float().mean().item() == pytest.approx(0.5, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("settings", "change", "message"),
+    [
+        ({}, {"seconds": 0.5}, "durations end after 0.50 s, the recording after 0.99 s"),
+        ({}, {"symbol": "ß"}, "'ß' is no symbol of the alphabet: set data.phonemizer"),
+    ],
+)
+def test_wrong_alignments_are_named(
+    corpus: Path, settings: dict[str, object], change: dict[str, object], message: str
+) -> None:
+    write_alignment(corpus, **change)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=message):
+        data(corpus, trim_db=None, phonemizer="english").utterances  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("{", "line 1: expected an object with name, phonemes and durations_s"),
+        ('{"name": "c0", "phonemes": ["a"], "durations_s": []}', "0 durations for 1 phonemes"),
+        ('{"name": "c0", "phonemes": ["a"], "durations_s": [-1]}', "negative or no number"),
+    ],
+)
+def test_broken_lines_of_alignments_are_named(corpus: Path, line: str, message: str) -> None:
+    (corpus / "alignment.jsonl").write_text(line, encoding="utf-8")
+    with pytest.raises(InputError, match=message):
+        data(corpus).utterances  # noqa: B018

@@ -74,16 +74,18 @@ def uneven() -> tuple[UtteranceBatch, torch.Tensor]:
 def test_crops_stay_with_their_tokens() -> None:
     rows, durations = uneven()
     whole = align_batch(rows, durations)
-    torch.testing.assert_close(whole.x, rows.mel)
+    torch.testing.assert_close(whole.x, rows.features)
     assert whole.mask.sum((1, 2)).tolist() == [12, 20, 9]
-    torch.testing.assert_close(whole.means[0, :, 1], rows.mel[0, :, 3:6].mean(1))
+    torch.testing.assert_close(whole.means[0, :, 1], rows.features[0, :, 3:6].mean(1))
     assert not whole.means[0, :, 4:].any()
     g = torch.Generator().manual_seed(1)
     cut = align_batch(rows, durations, crop=10, drop=0.5, generator=g)
     assert cut.x.shape[2] == 10
     assert cut.mask.sum((1, 2)).tolist() == [10, 10, 9]
     for b in range(3):
-        matches = [k for k in range(11) if torch.equal(rows.mel[b, :, k : k + 5], cut.x[b, :, :5])]
+        matches = [
+            k for k in range(11) if torch.equal(rows.features[b, :, k : k + 5], cut.x[b, :, :5])
+        ]
         (first,) = matches
         n = int(cut.mask[b].sum())
         assert torch.equal(cut.frame_to_token[b, :n], whole.frame_to_token[b, first : first + n])
@@ -96,6 +98,6 @@ def test_crops_stay_with_their_tokens() -> None:
 def test_padding_has_no_effect() -> None:
     rows, durations = uneven()
     padding = torch.arange(20)[None] >= rows.frames[:, None]
-    junk = rows._replace(mel=rows.mel.masked_fill(padding.unsqueeze(1), 1e6))
+    junk = rows._replace(features=rows.features.masked_fill(padding.unsqueeze(1), 1e6))
     found = align_batch(junk, durations).means
     torch.testing.assert_close(found, align_batch(rows, durations).means)

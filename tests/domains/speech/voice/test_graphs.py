@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from support.tiny_speech import MEL, acoustic, vocoder
+from support.tiny_speech import MEL, acoustic, pitched_acoustic, vocoder
 
 from oneleap.core.errors import InputError
 from oneleap.core.sampling.samplers import ConsistencySampler, EulerSampler, Sampler
@@ -30,6 +30,16 @@ def test_the_vocoder_graph_in_real_numbers_equals_the_vocoder(n: int) -> None:
 def test_text_and_decoder_graphs_equal_the_model(sampler: Sampler | None, speaker: int) -> None:
     for graph in build_graphs(model(sampler), speaker=speaker):
         inputs, wanted = graph.draw(11)
+        with torch.no_grad():
+            torch.testing.assert_close(graph.module(*inputs), wanted, atol=1e-6, rtol=1e-6)
+
+
+def test_graphs_of_a_voice_with_pitch_equal_the_model() -> None:
+    voice = pitched_acoustic()
+    voice.temperature, voice.expressive = 0.5, 0.8
+    for graph in build_graphs(voice):
+        inputs, wanted = graph.draw(7)
+        assert inputs[0].shape[-1] in (7, MEL.n_mels + 2)
         with torch.no_grad():
             torch.testing.assert_close(graph.module(*inputs), wanted, atol=1e-6, rtol=1e-6)
 
