@@ -93,8 +93,6 @@ def lengthen(folder: Path) -> None:
         *EVERYWHERE,
         table_of_speech(lambda text: ""),
         table_of_speech(lambda text: text.replace("|", " ")),
-        table_of_speech(lambda text: text + "other|text\n"),
-        table_of_speech(lambda text: text.partition("\n")[2]),
     ],
 )
 def test_refused_speech(tmp_path: Path, spoil: Callable[[Path], None]) -> None:
