@@ -47,11 +47,11 @@ def loudness(wave: Wave) -> float:
         loud = blocks[_lufs(blocks) > ABSOLUTE_GATE]
         if len(loud) == 0:
             return -np.inf
-        gate = float(_lufs(loud.mean())) + RELATIVE_GATE
-        return float(_lufs(loud[_lufs(loud) > gate].mean()))
+        gate = float(_lufs(float(loud.mean()))) + RELATIVE_GATE
+        return float(_lufs(float(loud[_lufs(loud) > gate].mean())))
 
 
-def _lufs(power: NDArray[np.float64] | np.floating) -> NDArray[np.float64]:
+def _lufs(power: NDArray[np.float64] | float) -> NDArray[np.float64]:
     return np.asarray(-0.691 + 10 * np.log10(power))
 
 

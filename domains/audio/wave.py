@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,6 +105,18 @@ def write_wave(path: str | os.PathLike[str], wave: Wave) -> None:
     except (soundfile.SoundFileError, OSError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise InputError(f"{path} cannot be written ({reason})") from None
+
+
+def write_wav_stream(stream: BinaryIO, wave: Wave) -> None:
+    """Write a sound as WAV with 16 bits to an open stream, such as a pipe."""
+    import io
+
+    import soundfile
+
+    buffer = io.BytesIO()
+    soundfile.write(buffer, wave.samples.clip(-1, 1), wave.sample_rate, format="WAV")
+    stream.write(buffer.getvalue())
+    stream.flush()
 
 
 def find_audio_files(folder: str | os.PathLike[str]) -> list[Path]:

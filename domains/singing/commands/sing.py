@@ -18,7 +18,7 @@ def sing(
     verse: int = 1,
     seed: int = 0,
 ) -> None:
-    """Sing a score in one network call.
+    """Sing a score in one network call, at a loudness of -23 LUFS.
 
     Example: oneleap sing song.musicxml -o song.wav
 
@@ -38,6 +38,7 @@ def sing(
     """
     if steps is not None and steps < 1:
         raise InputError(f"steps: at least 1, not {steps}")
+    from oneleap.domains.audio.loudness import level
     from oneleap.domains.singing.lyrics.phonemizer import read_dictionary
     from oneleap.domains.singing.scores.read import read_segments
     from oneleap.domains.singing.voice.loading import DEFAULT, shipped_singers
@@ -58,5 +59,5 @@ def sing(
         raise InputError(f"{score}: {error}") from None
     seconds = time.perf_counter() - start
     out = Path(score.with_suffix(".wav").name) if out is None else out
-    wave.save(out)
+    level(wave).save(out)
     print(f"{out}: {wave.seconds:.1f} s of song in {seconds:.2f} s", file=sys.stderr)

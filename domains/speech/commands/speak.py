@@ -4,8 +4,15 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from oneleap.core.errors import InputError
+
+if TYPE_CHECKING:
+    from oneleap.domains.speech.voice.voice import Voice
+
+PIPE = Path("-")
+"""As an output, it means the standard output stream."""
 
 
 def speak(
@@ -23,7 +30,7 @@ def speak(
     ipa: bool = False,
     show: bool = False,
 ) -> None:
-    """Speak a text in one network call.
+    """Speak a text in one network call, at a loudness of -23 LUFS.
 
     Example: oneleap speak 'Hello.' -o hello.wav
 
@@ -31,7 +38,8 @@ def speak(
         text: Text to speak, in which [[təˈmɑːtoʊ]] is phonetic (IPA), or SSML (<speak>...); -
             reads standard input.
         file: Text file, or folder of .txt files.
-        out: Sound file, or folder for a folder of texts; by default speech.wav or speech.
+        out: Sound file, or folder for a folder of texts; by default speech.wav or speech. - writes
+            WAV to the standard output stream.
         voice: Name of a shipped voice, or folder of a voice.
         vocoder: Folder of another vocoder, or griffin-lim.
         lexicon: File of pronunciations; each line has a word, a tab and IPA.
@@ -43,27 +51,60 @@ def speak(
         show: Print the text in words, and its phonemes on the next line, and speak nothing.
 
     Raises:
-        InputError: There is nothing to say, or a file or voice cannot be read.
+        InputError: There is nothing to say, or a file or voice cannot be read. Of a folder, the
+            texts without a fault are spoken first.
     """
     texts = _read_texts(text, file)
     if show:
         _show(texts, voice, lexicon, ipa)
         return
     paths = _sound_files(list(texts), file, out)
+    from oneleap.domains.audio.loudness import level
+    from oneleap.domains.audio.wave import write_wav_stream
     from oneleap.domains.speech.voice.loading import DEFAULT_VOICE
     from oneleap.domains.speech.voice.voice import Voice
 
     loaded = Voice.load(voice or DEFAULT_VOICE, vocoder=vocoder, lexicon=lexicon)
+    faults = _drop_faulty(texts, paths, loaded, ipa) if len(texts) > 1 else []
     start = time.perf_counter()
     waves = loaded.speak_all(
         list(texts.values()), steps=steps, speed=speed, seed=seed, speaker=speaker, ipa=ipa
     )
     took = time.perf_counter() - start
     for wave, path in zip(waves, paths, strict=True):
-        wave.save(path)
+        if path == PIPE:
+            write_wav_stream(sys.stdout.buffer, level(wave))
+        else:
+            level(wave).save(path)
     seconds = sum(wave.seconds for wave in waves)
     where = paths[0] if len(paths) == 1 else f"{paths[0].parent} ({len(paths)} files)"
     print(f"{where}: {seconds:.1f} s of speech in {took:.2f} s", file=sys.stderr)
+    if faults:
+        more = f" (and {len(faults) - 1} more texts were not spoken)" if len(faults) > 1 else ""
+        raise InputError(f"{faults[0]}{more}")
+
+
+def _drop_faulty(
+    texts: dict[str, str], paths: list[Path], voice: "Voice", ipa: bool
+) -> list[InputError]:
+    """Remove the texts that cannot be spoken, and their sound files; return their faults.
+
+    Raises:
+        InputError: If none can be spoken.
+    """
+    from oneleap.domains.speech.voice.script import script_lines
+
+    front_end, faults = voice.front_end(ipa), list[InputError]()
+    for name, path in zip(list(texts), list(paths), strict=True):
+        try:
+            script_lines(front_end, texts[name], f"{name}.txt")
+        except InputError as error:
+            faults.append(error)
+            del texts[name]
+            paths.remove(path)
+    if not texts:
+        raise faults[0]
+    return faults
 
 
 def _show(texts: dict[str, str], voice: str | None, lexicon: Path | None, ipa: bool) -> None:
@@ -98,7 +139,7 @@ def _read_texts(text: str, file: Path | None) -> dict[str, str]:
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
             raise InputError(f"{path} cannot be read ({reason})") from None
-        if not found[path.stem].strip():
+        if not found[path.stem].strip() and len(files) == 1:
             raise InputError(f"{path}: nothing to say: it is empty")
     return found
 

@@ -11,8 +11,10 @@ from support.tiny_speech import MEL, RATE, acoustic, pitched_acoustic, pitched_v
 from oneleap.core.errors import InputError
 from oneleap.core.sampling.samplers import FlowMapSampler
 from oneleap.core.training.recipe import Recipe
+from oneleap.domains.audio.loudness import TARGET_LUFS, level, loudness
 from oneleap.domains.audio.vocoders.griffin_lim import GriffinLim
 from oneleap.domains.audio.vocoders.vocos import Vocos
+from oneleap.domains.audio.wave import read_wave
 from oneleap.domains.main import main
 from oneleap.domains.speech import Voice
 from oneleap.domains.speech.voice.voice import PAUSE_S
@@ -146,9 +148,7 @@ class TestCommand:
         argv = ["speak", "tˈɛst", "--ipa", "--voice", str(folder)]
         assert main([*argv, "-o", "a.wav", "--seed", "2", "--steps", "2"]) == 0
         assert "a.wav: " in capsys.readouterr().err
-        from oneleap.domains.audio.wave import read_wave
-
-        want = Voice.load(folder).speak("tˈɛst", ipa=True, seed=2, steps=2)
+        want = level(Voice.load(folder).speak("tˈɛst", ipa=True, seed=2, steps=2))
         assert np.abs(read_wave("a.wav", RATE).samples - want.samples.clip(-1, 1)).max() < 1e-4
         assert main(argv) == 0
         assert Path("speech.wav").is_file()
@@ -161,6 +161,29 @@ class TestCommand:
         assert main([*argv, "-o", "out"]) == 0
         assert sorted(path.name for path in Path("out").iterdir()) == ["a.wav", "b.wav"]
         assert main([*argv, "-o", "out.wav"]) == 2
+
+    def test_a_bad_text_does_not_stop_a_folder(
+        self, folder: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        Path("texts").mkdir()
+        for name, text in (("a", "tˈɛst."), ("b", "?!"), ("c", " "), ("d", "o.")):
+            Path(f"texts/{name}.txt").write_text(text, encoding="utf-8")
+        argv = ["speak", "-f", "texts", "--ipa", "--voice", str(folder)]
+        assert main([*argv, "-o", "out"]) == 2
+        assert sorted(path.name for path in Path("out").iterdir()) == ["a.wav", "d.wav"]
+        said = capsys.readouterr().err
+        assert "b.txt: nothing to say: there is no word in '?!'" in said
+        assert "(and 1 more texts were not spoken)" in said
+
+    def test_speech_has_one_loudness_and_goes_into_pipes(
+        self, folder: Path, capfdbinary: pytest.CaptureFixture[bytes]
+    ) -> None:
+        argv = ["speak", "tˈɛst o tˈɛst. o.", "--ipa", "--voice", str(folder)]
+        assert main([*argv, "-o", "a.wav"]) == 0
+        capfdbinary.readouterr()
+        assert main([*argv, "-o", "-"]) == 0
+        assert capfdbinary.readouterr().out == Path("a.wav").read_bytes()
+        assert loudness(read_wave("a.wav", RATE)) <= TARGET_LUFS + 0.1
 
     @pytest.mark.parametrize(
         ("argv", "message"),
