@@ -58,7 +58,7 @@ FAST = {
     "fit .*--config (speech|singing|music)/": "--data.batch_size 8",
     "evaluate runs/(speech|singing)": "--limit 1",
     "evaluate composers": "--controls [intensity] --targets 2 --seeds 1 --steps 1 --seconds 2",
-    "compose": "--steps 2",
+    "compose ": "--steps 2",
     "bench core": "--budget 20 --workers 1",
     "bench startup": "--rounds 1",
     "collect pointmaze": "--steps 3000",

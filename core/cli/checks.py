@@ -64,7 +64,7 @@ def require_length(trainer: Namespace) -> None:
         raise InputError("trainer.limit_train_batches: 0 batches train nothing")
     endless = all(trainer[name] in (None, -1) for name in LENGTHS)
     if endless and trainer.max_time is None and not trainer.fast_dev_run:
-        raise InputError("no length of training: set --trainer.max_steps N, max_epochs or max_time")
+        raise InputError("no length of training: set --trainer.max_steps N or --trainer.max_time")
 
 
 def check_trainer(trainer: Namespace) -> None:

@@ -55,7 +55,7 @@ class SaveConfig(SaveConfigCallback):
         config = self.config.clone()
         for name in RUN_SETTINGS:
             config.pop(name, None)
-        text = self.parser.dump(config, skip_validation=True)
+        text = self.parser.dump(config, skip_validation=True, skip_unset=False)
         with atomic_write(Path(trainer.default_root_dir) / CONFIG) as path:
             path.write_text(text, encoding="utf-8")
 
@@ -73,6 +73,7 @@ class Progress(ProgressBar):
         super().__init__()
         self.every_s, self.shown = every_s, shown
         self._enabled, self._next = True, 0.0
+        self.started = False
         self._bar: Bar | None = None
 
     def disable(self) -> None:
@@ -85,6 +86,7 @@ class Progress(ProgressBar):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the line."""
+        self.started = True
         if not self._enabled:
             return
         columns = (

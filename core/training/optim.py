@@ -49,19 +49,24 @@ def run_length(trainer: "L.Trainer") -> RunLength:
     """Find what ends a run: ``max_steps``, epochs of a finite loader, or else ``max_time``.
 
     Raises:
-        InputError: If nothing ends it. Batches that are drawn without end have no epochs.
+        InputError: If nothing ends it, or it is to end after a number of epochs although batches
+            are drawn without end.
     """
     from lightning.pytorch.callbacks import Timer
 
     steps = trainer.estimated_stepping_batches
+    if (trainer.max_epochs or -1) > 0 and trainer.num_training_batches == math.inf:
+        raise InputError(
+            f"trainer.max_epochs: {trainer.max_epochs} has no effect, because batches are drawn "
+            "from the data without end: set --trainer.max_steps N or --trainer.max_time"
+        )
     if 0 <= steps < math.inf:
         return RunLength(int(steps))
     timers = [c for c in vars(trainer)["callbacks"] if isinstance(c, Timer)]
     timer = next((t for t in timers if t.time_remaining() is not None), None)
     if timer is None:
         raise InputError(
-            "nothing ends the training: set trainer.max_steps or trainer.max_time (max_epochs "
-            "alone does not: batches are drawn from the data without end)"
+            "nothing ends the training: set --trainer.max_steps N or --trainer.max_time"
         )
 
     def share() -> float:

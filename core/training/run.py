@@ -90,7 +90,12 @@ def find_model(path: Path, part: str | None = None) -> ModelPath:
     packed = sorted(file.parent for file in path.glob(f"{part or '*'}/{MODEL_CONFIG}"))
     if packed:
         return ModelPath(packed[0], None)
-    if (path / CONFIG).is_file() or (path / LAST).is_file():
+    if (path / CONFIG).is_file() and not (path / LAST).is_file():
+        raise InputError(
+            f"{path} has no model: it stopped before its first checkpoint; start it again with "
+            f"oneleap fit --config {quote(str(path / CONFIG))}"
+        )
+    if (path / LAST).is_file():
         config, run = quote(str(path / CONFIG)), quote(str(path))
         raise InputError(
             f"{path} has no model yet: finish it with oneleap fit --config {config} --run {run} "

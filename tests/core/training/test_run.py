@@ -7,6 +7,7 @@ import pytest
 
 from oneleap.core.errors import InputError
 from oneleap.core.training.run import (
+    CONFIG,
     LAST,
     ModelPath,
     claimed_folder,
@@ -43,6 +44,9 @@ def test_what_holds_no_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="nowhere: no such folder; runs lie in runs/CONFIG/TIME"):
         find_model(tmp_path / "nowhere")
     with pytest.raises(InputError, match=r"holds no model: config.json is missing"):
+        find_model(tmp_path)
+    touched(tmp_path / CONFIG)
+    with pytest.raises(InputError, match=r"stopped before its first checkpoint; start it again"):
         find_model(tmp_path)
     touched(tmp_path / LAST)
     with pytest.raises(InputError, match=r"has no model yet: finish it .* --ckpt_path last"):

@@ -6,10 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
+import test_matrix as matrix
 import yaml
 from support.tiny import CONFIG, WandbLogger, complain
 
 from oneleap.core.cli.configs import runs_name
+from oneleap.core.cli.parse import parse_fit
 from oneleap.core.errors import InputError
 from oneleap.core.hub.pretrained import load_pretrained
 from oneleap.domains.main import main
@@ -37,6 +39,29 @@ def test_a_relative_path_is_resumed_from_elsewhere(
     assert main(["fit", "--config", "../a/config.yaml", *options]) == 0
     again = yaml.safe_load((here / "a" / "config.yaml").read_text())
     assert again["data"]["init_args"]["path"] == str(here / "data")
+
+
+def test_a_setting_of_null_stays_null_when_the_run_is_resumed(here: Path) -> None:
+    for module in ("soundfile", "soxr", "numba"):
+        pytest.importorskip(module)
+    tiny = matrix.config(here, "oneleap.domains.speech.AcousticModel", "FlowMatching")
+    fit = ["fit", "--config", tiny]
+    null = ["--data.trim_db", "null", "--model.crop_s", "null", "--trainer.max_steps", "1"]
+    assert main([*fit, *null, "--run", "a"]) == 0
+    settings = parse_fit(["--config", "a/config.yaml"])
+    assert settings.data.init_args.trim_db is None
+    assert settings.model.init_args.crop_s is None
+    again = ["fit", "--config", "a/config.yaml", "--run", "a", "--ckpt_path", "last"]
+    assert main([*again, "--trainer.max_steps", "2"]) == 0
+
+
+def test_a_resumed_run_that_is_at_its_end_says_so(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["fit", "--config", "tiny.yaml", "--run", "a"]) == 0
+    capsys.readouterr()
+    said = complain(capsys, "fit --config tiny.yaml --run a --ckpt_path last")
+    assert "is at step 40 already: give a larger --trainer.max_steps" in said
 
 
 def test_a_name_that_is_no_file_stays_a_name(here: Path) -> None:

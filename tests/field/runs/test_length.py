@@ -79,10 +79,17 @@ def test_the_length_is_estimated_from_the_time() -> None:
     assert RunLength(8, lambda: 0.9).progress(2) == 0.25  # steps go first: they repeat
 
 
-@pytest.mark.parametrize("epochs", [-1, 1])
-def test_a_run_that_nothing_ends_is_refused(epochs: int) -> None:
-    run = trainer(-1, max_epochs=epochs)
-    with pytest.raises(InputError, match=r"nothing ends the training: set trainer\.max_steps"):
+@pytest.mark.parametrize(
+    ("steps", "epochs", "message"),
+    [
+        (-1, -1, r"nothing ends the training: set --trainer\.max_steps N or --trainer\.max_time"),
+        (-1, 1, r"trainer\.max_epochs: 1 has no effect, because batches are drawn"),
+        (100_000, 1, r"trainer\.max_epochs: 1 has no effect, because batches are drawn"),
+    ],
+)
+def test_a_run_that_nothing_ends_is_refused(steps: int, epochs: int, message: str) -> None:
+    run = trainer(steps, max_epochs=epochs)
+    with pytest.raises(InputError, match=message):
         run.fit(Toy(FlowMatching()).lightning_module(), Endless(batch()))
     assert run.global_step == 0
 
