@@ -76,6 +76,8 @@ def _reason(reasons: list[str], where: str, known: list[str]) -> str:
         names = [name.partition(".")[2] or name for name in found[1].split(", ")]
         return f"{at}{', '.join(names)} {'is' if len(names) == 1 else 'are'} missing"
     if found := WRONG.search(first):
+        if found[1] in ("tuple", "list") and found[2]:
+            return f"{at}expected a list such as '[{found[2]}]', not '{found[2]}'"
         return f"{at}expected {found[1]}" + (f", not '{found[2]}'" if found[2] else "")
     if found := CHOICE.search(first):
         choices = found[1].replace("'", "").split(", ")

@@ -102,3 +102,8 @@ def test_public_names_are_known_before_they_are_imported() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, text=True, capture_output=True)
     assert done.stdout == "no class 'WaveNte'; did you mean 'WaveNet'?\n"
+
+
+def test_a_list_is_shown_as_it_is_typed() -> None:
+    message = "Parser key \"data.path\":\n  Expected a <class 'tuple'>. Got value: songs"
+    assert explain(message) == "data.path: expected a list such as '[songs]', not 'songs'"
