@@ -22,7 +22,7 @@ from oneleap.domains.audio.data.pages import refers_to
 from oneleap.domains.audio.mel import Mel, log_mel
 from oneleap.domains.audio.pitch import PitchFormat, load_f0
 from oneleap.domains.audio.wave import read_wave, trim_silence
-from oneleap.domains.speech.data.aligned import Alignment, read_alignment
+from oneleap.domains.speech.data.alignment import Alignment, read_alignment
 from oneleap.domains.speech.data.ljspeech import PAGE, TranscribedFile, read_ljspeech
 from oneleap.domains.speech.spec import Spec, UtteranceBatch
 from oneleap.domains.speech.text.frontend import FrontEnd
@@ -56,7 +56,7 @@ class SpeechData(L.LightningDataModule):
     written to files, which later runs read.
 
     A folder may also hold ``alignment.jsonl``, the phonemes of its recordings and their durations,
-    see :func:`oneleap.domains.speech.data.aligned.read_alignment`. Otherwise texts are converted
+    see :func:`oneleap.domains.speech.data.alignment.read_alignment`. Otherwise texts are converted
     to phonemes, and the model aligns them with the sound itself. Pitch comes from ``f0/NAME.npy``
     if that file exists, see :func:`oneleap.domains.audio.pitch.load_f0`.
 
