@@ -23,6 +23,7 @@ from oneleap.domains.rl.data.validation import (
     refuse_discrete,
     validate_actions,
     validate_fields,
+    validate_flags,
 )
 from oneleap.domains.rl.envs.task import ENV_HINT, Task
 
@@ -177,7 +178,9 @@ def add_timeouts(
 ) -> None:
     """Add the field ``timeouts``, see :func:`oneleap.domains.rl.data.timeouts.derive_timeouts`."""
     stored = column(raw, "episode_terminals")
-    ends = None if stored is None else stored.reshape(len(stored), -1)[:, 0] > 0
+    ends = None
+    if stored is not None:
+        ends = validate_flags(f"{source}: episode_terminals", stored) > 0
     fields["timeouts"] = derive_timeouts(
         source, fields["terminals"] > 0, episode_ends=ends, breaks=breaks, limit=limit
     ).astype(np.float32)

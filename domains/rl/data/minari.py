@@ -29,6 +29,7 @@ from oneleap.domains.rl.data.validation import (
     finite_bounds,
     validate_actions,
     validate_fields,
+    validate_flags,
 )
 from oneleap.domains.rl.envs.observations import entry, ordered_keys
 
@@ -216,7 +217,8 @@ def concatenate_episodes(
         The fields of all steps, and ``OfflineDataset.bounds``.
 
     Raises:
-        InputError: There are no steps, or the arrays of an episode do not fit each other.
+        InputError: There are no steps, the arrays of an episode do not fit each other, or flags are
+            neither 0 nor 1.
     """
     if not episodes:
         raise InputError(f"{path}: contains no steps")
@@ -241,8 +243,8 @@ def concatenate_episodes(
             "actions": act,
             "rewards": reward,
             "next_observations": np.concatenate(following),
-            "terminals": terminal,
-            "timeouts": timeout,
+            "terminals": validate_flags(f"{path}: terminations", terminal),
+            "timeouts": validate_flags(f"{path}: truncations", timeout),
         }
     fields = validate_fields(path, raw)
     bounds = np.concatenate([[0], np.cumsum(lengths[1])]).astype(np.int64)

@@ -20,6 +20,9 @@ DIMENSIONS = {
 }
 """Number of axes of each field, by its name in D4RL's files."""
 
+FLAGS = ("terminals", "timeouts")
+"""Fields that hold 0 and 1 only."""
+
 LARGEST_BOUND = 1e6
 """Bounds of actions from here on mean that there is no bound."""
 
@@ -41,7 +44,7 @@ def validate_fields(
 
     Raises:
         InputError: A field is missing, not numeric, empty, of the wrong shape or length, or holds
-            NaN or infinity.
+            NaN or infinity, or a flag is neither 0 nor 1.
     """
     fields: dict[str, NDArray[np.float32]] = {}
     for name, axes in DIMENSIONS.items():
@@ -50,7 +53,8 @@ def validate_fields(
                 continue
             names = ", ".join(sorted(raw)) or "none"
             raise InputError(f"{source}: no field {name!r}; its fields are {names}")
-        fields[name] = _to_float32(f"{source}: {name}", raw[name], axes)
+        convert = validate_flags if name in FLAGS else _to_float32
+        fields[name] = convert(f"{source}: {name}", raw[name], axes)
     lengths = {name: len(array) for name, array in fields.items()}
     if len(set(lengths.values())) > 1:
         sizes = ", ".join(f"{name} {length}" for name, length in lengths.items())
@@ -64,6 +68,32 @@ def validate_fields(
                 f"{source}: observations have {width} columns, next_observations have {other}"
             )
     return fields
+
+
+def validate_flags(where: str, array: NDArray[Any], axes: int = 1) -> NDArray[np.float32]:
+    """Convert flags to float32; refuse all values but 0 and 1.
+
+    Args:
+        where: File and field, for the message.
+        array: Flags as stored, (n,) or (n, 1).
+        axes: Number of axes that they need.
+
+    Returns:
+        The flags.
+
+    Raises:
+        InputError: The array is not numeric or has another number of axes, or a value is neither 0
+            nor 1.
+    """
+    flags = _to_float32(where, array, axes)
+    others = np.unique(flags[(flags != 0) & (flags != 1)])
+    if len(others):
+        shown = ", ".join(f"{value:g}" for value in others[:4])
+        more = f" and {len(others) - 4} more values" if len(others) > 4 else ""
+        raise InputError(
+            f"{where}: holds {shown}{more}, which are no flags; store 0 and 1, or booleans"
+        )
+    return flags
 
 
 def _to_float32(where: str, array: NDArray[Any], axes: int) -> NDArray[np.float32]:

@@ -330,3 +330,10 @@ def test_episode_bounds_that_are_missing_or_none_are_refused(whole, field, array
     with pytest.raises(InputError, match=field) as error:
         read_d4rl(write(path, raw if array is None else raw | {field: array}))
     assert "\n" not in str(error.value)
+
+
+def test_flags_of_last_steps_other_than_0_and_1_are_refused(tmp_path):
+    raw = columns(n=40) | {"episode_terminals": np.arange(40) % 10 * 0.5}
+    del raw["timeouts"]
+    with pytest.raises(InputError, match=r"mine.hdf5: episode_terminals: holds 0.5, 1.5.*booleans"):
+        read_d4rl(write(tmp_path / "mine.hdf5", raw), "none")

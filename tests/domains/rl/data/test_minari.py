@@ -204,6 +204,18 @@ def test_without_environment_there_is_no_task():
     assert read_minari(create("it-v0", buffers())).task is None
 
 
+@pytest.mark.parametrize("field", ["terminations", "truncations"])
+def test_flags_other_than_0_and_1_are_named_as_minari_names_them(root, field):
+    create("it-v0", buffers())
+    with h5py.File(root / "it-v0/data/main_data.hdf5", "a") as file:
+        mask = file[f"episode_0/{field}"][()].astype(np.uint8) + 254
+        for k in range(3):
+            del file[f"episode_{k}/{field}"]
+            file[f"episode_{k}/{field}"] = np.resize(mask, len(file[f"episode_{k}/rewards"]))
+    with pytest.raises(InputError, match=f"^it-v0: {field}: holds 254.* store 0 and 1, or bool"):
+        read_minari("it-v0")
+
+
 def test_actions_out_of_the_space_are_reported_or_clipped():
     episodes = buffers()
     episodes[2].actions[3, 0] = 1.25
