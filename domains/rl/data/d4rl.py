@@ -1,7 +1,7 @@
 """Reads and writes D4RL's HDF5 files, without D4RL and without a simulator."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -166,7 +166,8 @@ def load_arrays(
         data = build_dataset(fields, episode_bounds(ends))
     else:
         data = derive_next_observations(source, fields)
-    return LoadedData(data, low, high, task, obs_keys=keys)
+    dictionaries = isinstance(arrays.get("observations"), Mapping)
+    return LoadedData(data, low, high, task, obs_keys=keys, dictionaries=dictionaries)
 
 
 def add_timeouts(

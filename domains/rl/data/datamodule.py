@@ -92,6 +92,7 @@ class OfflineData(L.LightningDataModule):
             raise InputError(f"validation: {validation} is not in [0, 1)")
         self.path, self.env, self.reward = path, env, reward
         self.obs_keys, self.horizon, self.validation = tuple(obs_keys), horizon, validation
+        self._asked_keys = self.obs_keys  # online training takes those of its run instead
         self.arrays: Mapping[str, Any] | None = None
         self.gamma, self.n_step = gamma, n_step
         self.batch_size, self.normalize_obs = batch_size, normalize_obs
@@ -162,6 +163,7 @@ class OfflineData(L.LightningDataModule):
                     f"{self.path} does not name its environment; set env to a Gymnasium id such as "
                     "Hopper-v5, or to none to train without evaluation"
                 )
+            self._refuse_unused_keys(loaded)
             return self._relabel(loaded)
 
     def _read(self) -> LoadedData:
@@ -180,6 +182,16 @@ class OfflineData(L.LightningDataModule):
         if task is not None:
             task = task.fitted(path, loaded.data.obs.shape[1], loaded.data.act.shape[1])
         return loaded._replace(task=task)
+
+    def _refuse_unused_keys(self, loaded: LoadedData) -> None:
+        """Refuse entries of observations where neither data nor environment have any."""
+        task = loaded.task
+        if not self._asked_keys or loaded.dictionaries or (task and task.has_entries()):
+            return
+        raise InputError(
+            f"{self.path}: observations are vectors without entries such as "
+            f"{self._asked_keys[0]!r}; leave out --data.obs_keys"
+        )
 
     def _relabel(self, loaded: LoadedData) -> LoadedData:
         """The data with the chosen reward, and the task with the same reward."""

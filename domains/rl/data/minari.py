@@ -73,7 +73,9 @@ def read_minari(path: str, clip: bool = False, obs_keys: tuple[str, ...] = ()) -
     low, high = space_limits(space, fields["actions"])
     fields["actions"] = validate_actions(path, fields["actions"], low, high, clip)
     data = build_dataset(fields, bounds)
-    return LoadedData(data, low, high, **tasks(meta, keys or obs_keys), obs_keys=keys or obs_keys)
+    used = keys or obs_keys
+    found = tasks(meta, used)
+    return LoadedData(data, low, high, **found, obs_keys=used, dictionaries=bool(keys))
 
 
 @contextmanager

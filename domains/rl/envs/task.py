@@ -135,6 +135,17 @@ class Task:
         keys = self.obs_keys or observation_keys(self.env)
         return join_entries(env, keys, self.env) if self.obs_keys or len(keys) > 1 else env
 
+    def has_entries(self) -> bool:
+        """Whether the observations of the environment are dictionaries before they are joined."""
+        from gymnasium import spaces
+
+        from oneleap.domains.rl.envs.lookup import make_environment
+
+        env = make_environment(self.env, {**self.env_kwargs, "disable_env_checker": True})
+        space: object = env.observation_space
+        env.close()
+        return isinstance(space, spaces.Dict)
+
     def joined(self) -> "Task":
         """The task with all entries of its dictionary observations that are vectors as one vector.
 

@@ -239,6 +239,8 @@ def test_vectors_are_matched_with_the_entries_of_their_environment(
         task = OfflineData.from_arrays(fields | plain, env=reach[0]).spec.task
         assert task is not None
         assert task.obs_keys == keys
+        named = OfflineData.from_arrays(fields | plain, env=reach[0], obs_keys=keys)
+        assert named.spec.obs_keys == keys
     short = {name: value[:, :2] for name, value in plain.items()}
     with pytest.raises(InputError, match=r"entries achieved_goal \(3\), desired_goal \(3\)"):
         OfflineData.from_arrays(fields | short, env=reach[0]).spec  # noqa: B018

@@ -182,3 +182,12 @@ def test_a_constant_action_is_repeated_where_the_bounds_are_the_range(factor, re
     assert np.isfinite(acted).all()
     assert (acted[:, 1] == 0.5).all() == repeats
     assert (data.spec.act_low[1], data.spec.act_high[1]) == ((0.5, 0.5) if repeats else (-1, 1))
+
+
+def test_entries_of_observations_that_are_vectors_are_refused(file, maze):
+    for path, env in ((file, None), (file, "none"), (maze, "none")):
+        data = OfflineData(path, env=env, obs_keys=("foo",))
+        told = "vectors without entries such as 'foo'; leave out --data.obs_keys"
+        with pytest.raises(InputError, match=told) as error:
+            _ = data.spec
+        assert "\n" not in str(error.value)
