@@ -251,10 +251,7 @@ def _task(path: str, env: str | None, stored: str) -> tuple[Task | None, Family 
             if key
             else "neither its attribute env_id nor its name identifies the environment"
         )
-        raise InputError(
-            f"{path}: {what}; set env to a Gymnasium id such as Hopper-v5, "
-            "or to none to train without evaluation"
-        )
+        raise InputError(f"{path}: {what}; {ENV_HINT}")
     if family is None:
         return Task(name), None
     return family.task(key, name), family

@@ -19,7 +19,7 @@ from oneleap.domains.rl.data.rewards import GoalDistanceReward, Reward, StoredRe
 from oneleap.domains.rl.data.transitions import LoadedData, OfflineDataset, Transitions
 from oneleap.domains.rl.envs.mazes import MAZES
 from oneleap.domains.rl.envs.registration import POINTMAZE
-from oneleap.domains.rl.envs.task import Task
+from oneleap.domains.rl.envs.task import ENV_HINT, Task
 from oneleap.domains.rl.spec import Spec
 
 PAGE = "docs/howto/data-rl.md"
@@ -159,10 +159,7 @@ class OfflineData(L.LightningDataModule):
         with naming_page():
             loaded = self._read()
             if loaded.task is None and self.env != "none":
-                raise InputError(
-                    f"{self.path} does not name its environment; set env to a Gymnasium id such as "
-                    "Hopper-v5, or to none to train without evaluation"
-                )
+                raise InputError(f"{self.path} does not name its environment; {ENV_HINT}")
             self._refuse_unused_keys(loaded)
             return self._relabel(loaded)
 
@@ -199,7 +196,7 @@ class OfflineData(L.LightningDataModule):
         if loaded.moving_goal and not isinstance(reward, GoalDistanceReward):
             raise InputError(
                 f"{self.path}: its rewards are for moving goals, which the policy does not see; "
-                "set reward to oneleap.domains.rl.GoalDistanceReward"
+                "set --data.reward oneleap.domains.rl.GoalDistanceReward"
             )
         if task is not None and task.env == POINTMAZE and isinstance(reward, GoalDistanceReward):
             maze = str(task.env_kwargs.get("maze", "umaze"))

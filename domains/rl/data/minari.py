@@ -107,7 +107,8 @@ def locate(path: str) -> Path:
         parse_dataset_id(path)
     except (ValueError, TypeError):
         raise InputError(
-            f"{path}: no such file or folder, and not a Minari id such as D4RL/hopper/medium-v2"
+            f"{path}: no such file or folder, and not a Minari id such as D4RL/hopper/medium-v2; "
+            "--data.path names the data"
         ) from None
     folder = Path(get_dataset_path(path))
     if not folder.is_dir() and path.startswith("oneleap/"):

@@ -136,12 +136,18 @@ def refuse_discrete(source: str, actions: NDArray[Any] | None, box: bool) -> Non
         discrete = bool(len(found) > 1 and found[0] >= 0 and (found == np.round(found)).all())
     else:
         discrete = kind in "biu"
-    if discrete:
-        raise InputError(
-            f"{source}: actions: {actions.dtype} {actions.shape} holds choices, such as "
-            f"{actions.ravel()[0]:g}: policies of oneleap have continuous actions; if these are "
-            "continuous, store them as floats and name their environment in env"
-        )
+    if not discrete:
+        return
+    mends = ["store them as floats"] if kind != "f" else []
+    mends += ["give them the shape (n, 1)"] if actions.ndim == 1 else []
+    single = actions.ndim == 1 or actions.shape[1:] == (1,)
+    mends += ["name their environment: --data.env ID"] if single else []
+    what = "holds only whole numbers, like choices" if kind == "f" else "holds choices"
+    raise InputError(
+        f"{source}: actions: {actions.dtype} {actions.shape} {what}, such as "
+        f"{actions.ravel()[0]:g}: policies of oneleap have continuous actions; if these are "
+        f"continuous, {' and '.join(mends)}"
+    )
 
 
 def finite_bounds(
@@ -185,7 +191,7 @@ def validate_actions(
     if low.shape != act.shape[1:]:
         raise InputError(
             f"{source}: actions have {act.shape[1]} dimensions, the environment takes {len(low)}; "
-            "set env to the environment of these data"
+            "--data.env ID names the environment of these data"
         )
     out = (act < low - 1e-5) | (act > high + 1e-5)
     if out.any() and not clip:
@@ -193,7 +199,7 @@ def validate_actions(
         raise InputError(
             f"{source}: actions: {act[row, column]:g} in row {row}, column {column} is outside "
             f"[{low[column]:g}, {high[column]:g}] ({out.any(1).sum()} such rows); "
-            "clip_actions: true clips them, as D4RL did"
+            "--data.clip_actions true clips them, as D4RL did"
         )
     return np.clip(act, low, high)
 

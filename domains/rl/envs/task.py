@@ -29,8 +29,8 @@ HORIZON = 1000
 """Steps of an episode in an environment that is registered without a limit."""
 
 ENV_HINT = (
-    "set env to the environment of these data, a Gymnasium id such as Hopper-v5, or to none to "
-    "train without evaluation"
+    "--data.env ID names the environment of these data, such as --data.env Hopper-v5; "
+    "--data.env none trains without evaluation"
 )
 """What to do about an environment that does not fit the data."""
 

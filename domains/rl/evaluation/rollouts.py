@@ -164,7 +164,8 @@ def evaluate_policy(
     if cut and assumed:
         warnings.warn(
             f"{cut} of {episodes} episodes ended after {limit} steps: {task.env} is registered "
-            "without max_episode_steps; the option horizon sets another limit",
+            "without max_episode_steps; --horizon N of oneleap evaluate, or horizon of "
+            "EvaluatePolicy in training, sets another limit",
             Notice,
             stacklevel=2,
         )

@@ -108,7 +108,7 @@ def test_the_goal_is_read_and_played(
 ) -> None:
     """The controller, written for the joined vector, reaches the goals of the task."""
     data = make(tmp_path, *reach)
-    with pytest.warns(Notice, match=r"achieved_goal \+ observation \+ desired_goal; obs_keys"):
+    with pytest.warns(Notice, match=r"achieved_goal \+ observation \+ desired_goal; --data.obs"):
         spec = data.spec
     assert spec.obs_dim == 16
     assert spec.task is not None
@@ -189,7 +189,7 @@ def keyed(n: int = 40) -> dict[str, Any]:
 
 def test_what_is_no_vector_is_named_and_left() -> None:
     data = OfflineData.from_arrays(keyed(), env="FieldKeyed-v0")
-    with pytest.warns(Notice, match=r"are position \+ speed; not used: camera, level; obs_keys"):
+    with pytest.warns(Notice, match=r"are position \+ speed; not used: camera, level; --data.obs"):
         task = data.spec.task
     assert task is not None
     np.testing.assert_array_equal(data.dataset.obs[3], [3, -3, 3])

@@ -134,7 +134,7 @@ def test_rewards_of_moving_goals_are_reported(maze, monkeypatch):
     load = "oneleap.domains.rl.data.minari.read_minari"
     loaded = OfflineData(maze)._loaded
     monkeypatch.setattr(load, lambda *args: loaded._replace(moving_goal=True))
-    with pytest.raises(InputError, match=r"set reward to oneleap.*\.GoalDistanceReward"):
+    with pytest.raises(InputError, match=r"set --data.reward oneleap.*\.GoalDistanceReward"):
         _ = OfflineData(maze).spec
     assert OfflineData(maze, reward=GoalDistanceReward(GOAL)).spec.task is not None
 
@@ -149,7 +149,7 @@ def test_the_environment_can_be_named_or_done_without(maze, monkeypatch):
     monkeypatch.setattr(
         "oneleap.domains.rl.data.minari.read_minari", lambda *args: loaded._replace(task=None)
     )
-    with pytest.raises(InputError, match="does not name its environment; set env to"):
+    with pytest.raises(InputError, match=r"does not name its environment; --data.env ID"):
         _ = OfflineData(maze).spec
 
 
