@@ -157,5 +157,5 @@ def _fitting_task(spec: "Spec", run: Path, env: str | None) -> "Task":
             f"Hopper-v5; --horizon limits its episodes ({HORIZON} steps if it has no limit)"
         )
     return task.fitted(
-        str(run), spec.obs_dim, spec.act_dim, "the policy has", "name another in env"
+        str(run), spec.obs_dim, spec.act_dim, "the policy has", "name another with --env ID"
     )

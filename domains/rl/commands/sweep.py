@@ -76,7 +76,8 @@ def summary_table(plan: SweepPlan, rows: list[ValueSummary]) -> "Table":
         out.add_column(name, justify="left" if name == "scores" else "right")
     best = max(rows, key=lambda row: row.mean)
     for row in rows:
-        cells = (f"{row.value:g}", f"{row.mean:.1f}", f"{row.standard_error:.1f}")
+        error = f"{row.standard_error:.1f}" if len(row.scores) > 1 else "-"
+        cells = (f"{row.value:g}", f"{row.mean:.1f}", error)
         scores = " ".join(f"{score:.1f}" for score in row.scores.values())
         style = "bold" if row is best else None
         out.add_row(*cells, str(len(row.scores)), scores, style=style)

@@ -1,7 +1,7 @@
 """Reads and writes D4RL's HDF5 files, without D4RL and without a simulator."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -23,6 +23,7 @@ from oneleap.domains.rl.data.validation import (
     refuse_discrete,
     validate_actions,
     validate_fields,
+    validate_flags,
 )
 from oneleap.domains.rl.envs.task import ENV_HINT, Task
 
@@ -165,7 +166,8 @@ def load_arrays(
         data = build_dataset(fields, episode_bounds(ends))
     else:
         data = derive_next_observations(source, fields)
-    return LoadedData(data, low, high, task, obs_keys=keys)
+    dictionaries = isinstance(arrays.get("observations"), Mapping)
+    return LoadedData(data, low, high, task, obs_keys=keys, dictionaries=dictionaries)
 
 
 def add_timeouts(
@@ -177,7 +179,9 @@ def add_timeouts(
 ) -> None:
     """Add the field ``timeouts``, see :func:`oneleap.domains.rl.data.timeouts.derive_timeouts`."""
     stored = column(raw, "episode_terminals")
-    ends = None if stored is None else stored.reshape(len(stored), -1)[:, 0] > 0
+    ends = None
+    if stored is not None:
+        ends = validate_flags(f"{source}: episode_terminals", stored) > 0
     fields["timeouts"] = derive_timeouts(
         source, fields["terminals"] > 0, episode_ends=ends, breaks=breaks, limit=limit
     ).astype(np.float32)
@@ -247,10 +251,7 @@ def _task(path: str, env: str | None, stored: str) -> tuple[Task | None, Family 
             if key
             else "neither its attribute env_id nor its name identifies the environment"
         )
-        raise InputError(
-            f"{path}: {what}; set env to a Gymnasium id such as Hopper-v5, "
-            "or to none to train without evaluation"
-        )
+        raise InputError(f"{path}: {what}; {ENV_HINT}")
     if family is None:
         return Task(name), None
     return family.task(key, name), family

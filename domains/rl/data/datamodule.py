@@ -19,7 +19,7 @@ from oneleap.domains.rl.data.rewards import GoalDistanceReward, Reward, StoredRe
 from oneleap.domains.rl.data.transitions import LoadedData, OfflineDataset, Transitions
 from oneleap.domains.rl.envs.mazes import MAZES
 from oneleap.domains.rl.envs.registration import POINTMAZE
-from oneleap.domains.rl.envs.task import Task
+from oneleap.domains.rl.envs.task import ENV_HINT, Task
 from oneleap.domains.rl.spec import Spec
 
 PAGE = "docs/howto/data-rl.md"
@@ -92,6 +92,7 @@ class OfflineData(L.LightningDataModule):
             raise InputError(f"validation: {validation} is not in [0, 1)")
         self.path, self.env, self.reward = path, env, reward
         self.obs_keys, self.horizon, self.validation = tuple(obs_keys), horizon, validation
+        self._asked_keys = self.obs_keys  # online training takes those of its run instead
         self.arrays: Mapping[str, Any] | None = None
         self.gamma, self.n_step = gamma, n_step
         self.batch_size, self.normalize_obs = batch_size, normalize_obs
@@ -158,10 +159,8 @@ class OfflineData(L.LightningDataModule):
         with naming_page():
             loaded = self._read()
             if loaded.task is None and self.env != "none":
-                raise InputError(
-                    f"{self.path} does not name its environment; set env to a Gymnasium id such as "
-                    "Hopper-v5, or to none to train without evaluation"
-                )
+                raise InputError(f"{self.path} does not name its environment; {ENV_HINT}")
+            self._refuse_unused_keys(loaded)
             return self._relabel(loaded)
 
     def _read(self) -> LoadedData:
@@ -181,13 +180,23 @@ class OfflineData(L.LightningDataModule):
             task = task.fitted(path, loaded.data.obs.shape[1], loaded.data.act.shape[1])
         return loaded._replace(task=task)
 
+    def _refuse_unused_keys(self, loaded: LoadedData) -> None:
+        """Refuse entries of observations where neither data nor environment have any."""
+        task = loaded.task
+        if not self._asked_keys or loaded.dictionaries or (task and task.has_entries()):
+            return
+        raise InputError(
+            f"{self.path}: observations are vectors without entries such as "
+            f"{self._asked_keys[0]!r}; leave out --data.obs_keys"
+        )
+
     def _relabel(self, loaded: LoadedData) -> LoadedData:
         """The data with the chosen reward, and the task with the same reward."""
         task, reward = loaded.task, self.reward
         if loaded.moving_goal and not isinstance(reward, GoalDistanceReward):
             raise InputError(
                 f"{self.path}: its rewards are for moving goals, which the policy does not see; "
-                "set reward to oneleap.domains.rl.GoalDistanceReward"
+                "set --data.reward oneleap.domains.rl.GoalDistanceReward"
             )
         if task is not None and task.env == POINTMAZE and isinstance(reward, GoalDistanceReward):
             maze = str(task.env_kwargs.get("maze", "umaze"))

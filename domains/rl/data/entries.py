@@ -81,7 +81,7 @@ def tell_entries(source: str, keys: tuple[str, ...], names: Iterable[str]) -> No
     left = [name for name in names if name not in keys]
     unused = f"; not used: {', '.join(left)}" if left else ""
     warnings.warn(
-        f"{source}: observations are {' + '.join(keys)}{unused}; obs_keys chooses others",
+        f"{source}: observations are {' + '.join(keys)}{unused}; --data.obs_keys chooses others",
         Notice,
         stacklevel=2,
     )

@@ -56,7 +56,7 @@ def read_file(path: str) -> Contents:
         InputError: The file is missing or damaged, or has none of the fields.
     """
     if not Path(path).is_file():
-        raise InputError(f"{path}: no such file")
+        raise InputError(f"{path}: no such file; --data.path FILE names the data")
     try:
         found = (_read_npz if _first_bytes(path).startswith(ZIP) else _read_hdf5)(path)
     except InputError:

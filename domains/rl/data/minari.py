@@ -29,6 +29,7 @@ from oneleap.domains.rl.data.validation import (
     finite_bounds,
     validate_actions,
     validate_fields,
+    validate_flags,
 )
 from oneleap.domains.rl.envs.observations import entry, ordered_keys
 
@@ -72,7 +73,9 @@ def read_minari(path: str, clip: bool = False, obs_keys: tuple[str, ...] = ()) -
     low, high = space_limits(space, fields["actions"])
     fields["actions"] = validate_actions(path, fields["actions"], low, high, clip)
     data = build_dataset(fields, bounds)
-    return LoadedData(data, low, high, **tasks(meta, keys or obs_keys), obs_keys=keys or obs_keys)
+    used = keys or obs_keys
+    found = tasks(meta, used)
+    return LoadedData(data, low, high, **found, obs_keys=used, dictionaries=bool(keys))
 
 
 @contextmanager
@@ -104,7 +107,8 @@ def locate(path: str) -> Path:
         parse_dataset_id(path)
     except (ValueError, TypeError):
         raise InputError(
-            f"{path}: no such file or folder, and not a Minari id such as D4RL/hopper/medium-v2"
+            f"{path}: no such file or folder, and not a Minari id such as D4RL/hopper/medium-v2; "
+            "--data.path names the data"
         ) from None
     folder = Path(get_dataset_path(path))
     if not folder.is_dir() and path.startswith("oneleap/"):
@@ -216,7 +220,8 @@ def concatenate_episodes(
         The fields of all steps, and ``OfflineDataset.bounds``.
 
     Raises:
-        InputError: There are no steps, or the arrays of an episode do not fit each other.
+        InputError: There are no steps, the arrays of an episode do not fit each other, or flags are
+            neither 0 nor 1.
     """
     if not episodes:
         raise InputError(f"{path}: contains no steps")
@@ -241,8 +246,8 @@ def concatenate_episodes(
             "actions": act,
             "rewards": reward,
             "next_observations": np.concatenate(following),
-            "terminals": terminal,
-            "timeouts": timeout,
+            "terminals": validate_flags(f"{path}: terminations", terminal),
+            "timeouts": validate_flags(f"{path}: truncations", timeout),
         }
     fields = validate_fields(path, raw)
     bounds = np.concatenate([[0], np.cumsum(lengths[1])]).astype(np.int64)

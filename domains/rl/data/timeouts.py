@@ -51,7 +51,10 @@ def derive_timeouts(
         ends = _count_off(terminal, limit)
         how = f"an episode ends after {limit} steps, if no terminal ends it before"
     else:
-        ends, how = np.zeros(n, bool), "only terminals end an episode; horizon sets a limit"
+        ends, how = (
+            np.zeros(n, bool),
+            "only terminals end an episode; --data.horizon N sets a limit",
+        )
     timeout = ends & ~terminal
     warnings.warn(
         f"{source}: has no timeouts: {how}; {int(timeout.sum())} timeouts", Notice, stacklevel=2

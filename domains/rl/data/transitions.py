@@ -161,6 +161,7 @@ class LoadedData(NamedTuple):
             contain.
         obs_keys: Entries of dictionary observations that form ``obs``, in order; empty if the data
             have vectors.
+        dictionaries: Whether the stored observations are dictionaries.
     """
 
     data: OfflineDataset
@@ -170,3 +171,4 @@ class LoadedData(NamedTuple):
     sparse_task: Task | None = None
     moving_goal: bool = False
     obs_keys: tuple[str, ...] = ()
+    dictionaries: bool = False

@@ -20,6 +20,9 @@ DIMENSIONS = {
 }
 """Number of axes of each field, by its name in D4RL's files."""
 
+FLAGS = ("terminals", "timeouts")
+"""Fields that hold 0 and 1 only."""
+
 LARGEST_BOUND = 1e6
 """Bounds of actions from here on mean that there is no bound."""
 
@@ -41,7 +44,7 @@ def validate_fields(
 
     Raises:
         InputError: A field is missing, not numeric, empty, of the wrong shape or length, or holds
-            NaN or infinity.
+            NaN or infinity, or a flag is neither 0 nor 1.
     """
     fields: dict[str, NDArray[np.float32]] = {}
     for name, axes in DIMENSIONS.items():
@@ -50,7 +53,8 @@ def validate_fields(
                 continue
             names = ", ".join(sorted(raw)) or "none"
             raise InputError(f"{source}: no field {name!r}; its fields are {names}")
-        fields[name] = _to_float32(f"{source}: {name}", raw[name], axes)
+        convert = validate_flags if name in FLAGS else _to_float32
+        fields[name] = convert(f"{source}: {name}", raw[name], axes)
     lengths = {name: len(array) for name, array in fields.items()}
     if len(set(lengths.values())) > 1:
         sizes = ", ".join(f"{name} {length}" for name, length in lengths.items())
@@ -64,6 +68,32 @@ def validate_fields(
                 f"{source}: observations have {width} columns, next_observations have {other}"
             )
     return fields
+
+
+def validate_flags(where: str, array: NDArray[Any], axes: int = 1) -> NDArray[np.float32]:
+    """Convert flags to float32; refuse all values but 0 and 1.
+
+    Args:
+        where: File and field, for the message.
+        array: Flags as stored, (n,) or (n, 1).
+        axes: Number of axes that they need.
+
+    Returns:
+        The flags.
+
+    Raises:
+        InputError: The array is not numeric or has another number of axes, or a value is neither 0
+            nor 1.
+    """
+    flags = _to_float32(where, array, axes)
+    others = np.unique(flags[(flags != 0) & (flags != 1)])
+    if len(others):
+        shown = ", ".join(f"{value:g}" for value in others[:4])
+        more = f" and {len(others) - 4} more values" if len(others) > 4 else ""
+        raise InputError(
+            f"{where}: holds {shown}{more}, which are no flags; store 0 and 1, or booleans"
+        )
+    return flags
 
 
 def _to_float32(where: str, array: NDArray[Any], axes: int) -> NDArray[np.float32]:
@@ -106,12 +136,18 @@ def refuse_discrete(source: str, actions: NDArray[Any] | None, box: bool) -> Non
         discrete = bool(len(found) > 1 and found[0] >= 0 and (found == np.round(found)).all())
     else:
         discrete = kind in "biu"
-    if discrete:
-        raise InputError(
-            f"{source}: actions: {actions.dtype} {actions.shape} holds choices, such as "
-            f"{actions.ravel()[0]:g}: policies of oneleap have continuous actions; if these are "
-            "continuous, store them as floats and name their environment in env"
-        )
+    if not discrete:
+        return
+    mends = ["store them as floats"] if kind != "f" else []
+    mends += ["give them the shape (n, 1)"] if actions.ndim == 1 else []
+    single = actions.ndim == 1 or actions.shape[1:] == (1,)
+    mends += ["name their environment: --data.env ID"] if single else []
+    what = "holds only whole numbers, like choices" if kind == "f" else "holds choices"
+    raise InputError(
+        f"{source}: actions: {actions.dtype} {actions.shape} {what}, such as "
+        f"{actions.ravel()[0]:g}: policies of oneleap have continuous actions; if these are "
+        f"continuous, {' and '.join(mends)}"
+    )
 
 
 def finite_bounds(
@@ -155,7 +191,7 @@ def validate_actions(
     if low.shape != act.shape[1:]:
         raise InputError(
             f"{source}: actions have {act.shape[1]} dimensions, the environment takes {len(low)}; "
-            "set env to the environment of these data"
+            "--data.env ID names the environment of these data"
         )
     out = (act < low - 1e-5) | (act > high + 1e-5)
     if out.any() and not clip:
@@ -163,7 +199,7 @@ def validate_actions(
         raise InputError(
             f"{source}: actions: {act[row, column]:g} in row {row}, column {column} is outside "
             f"[{low[column]:g}, {high[column]:g}] ({out.any(1).sum()} such rows); "
-            "clip_actions: true clips them, as D4RL did"
+            "--data.clip_actions true clips them, as D4RL did"
         )
     return np.clip(act, low, high)
 

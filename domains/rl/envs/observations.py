@@ -100,7 +100,7 @@ def join_entries(
             env.close()
             raise InputError(
                 f"environment {name}: observations have no entry {key!r}, but "
-                f"{', '.join(space.spaces)}; set obs_keys"
+                f"{', '.join(space.spaces)}; --data.obs_keys names others"
             ) from None
     joined: spaces.Space[Any] = spaces.Box(-np.inf, np.inf, (size,), np.float64)
 

@@ -29,8 +29,8 @@ HORIZON = 1000
 """Steps of an episode in an environment that is registered without a limit."""
 
 ENV_HINT = (
-    "set env to the environment of these data, a Gymnasium id such as Hopper-v5, or to none to "
-    "train without evaluation"
+    "--data.env ID names the environment of these data, such as --data.env Hopper-v5; "
+    "--data.env none trains without evaluation"
 )
 """What to do about an environment that does not fit the data."""
 
@@ -134,6 +134,17 @@ class Task:
         env = make_environment(self.env, {**self.env_kwargs, **limits, **kwargs})
         keys = self.obs_keys or observation_keys(self.env)
         return join_entries(env, keys, self.env) if self.obs_keys or len(keys) > 1 else env
+
+    def has_entries(self) -> bool:
+        """Whether the observations of the environment are dictionaries before they are joined."""
+        from gymnasium import spaces
+
+        from oneleap.domains.rl.envs.lookup import make_environment
+
+        env = make_environment(self.env, {**self.env_kwargs, "disable_env_checker": True})
+        space: object = env.observation_space
+        env.close()
+        return isinstance(space, spaces.Dict)
 
     def joined(self) -> "Task":
         """The task with all entries of its dictionary observations that are vectors as one vector.

@@ -19,8 +19,8 @@ class EvaluatePolicy(L.Callback):
     """Logs ``eval/score`` and ``eval/return``, on the same episodes every time.
 
     If the data have no environment, it logs ``val/action_error`` on the held-out episodes instead,
-    see :func:`oneleap.domains.rl.evaluation.offline.action_error`. If there are none, it does
-    nothing.
+    see :func:`oneleap.domains.rl.evaluation.offline.action_error`, and also after the last step. If
+    there are none, it does nothing.
 
     Args:
         every: Gradient steps between two evaluations.
@@ -46,6 +46,7 @@ class EvaluatePolicy(L.Callback):
         self.every, self.episodes, self.seed = every, episodes, seed
         self.steps, self.num_action_samples = steps, num_action_samples
         self.horizon = horizon
+        self._logged: int | None = None
 
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any
@@ -54,16 +55,33 @@ class EvaluatePolicy(L.Callback):
         step, policy = trainer.global_step, trained_model(pl_module)
         if step % self.every or not isinstance(policy, Policy):
             return
-        # With several processes, the first evaluates and the others wait.
-        found = self._figures(trainer, policy) if trainer.is_global_zero else None
-        figures = trainer.strategy.broadcast(found)
+        figures = self._evaluated(trainer, policy)
         if figures is None:
             return
         if "eval/score" in figures:
             report_score(trainer, figures)
-        pl_module.log_dict(figures, logger=False)  # for the progress bar; the loggers get it below
-        for logger in trainer.loggers:
-            logger.log_metrics(figures, step)
+        pl_module.log_dict(figures, logger=False)  # for the progress bar; the loggers got it
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Without an environment, evaluate after the last step, unless that was done."""
+        policy = trained_model(pl_module)
+        if not isinstance(policy, Policy) or policy.spec.task is not None:
+            return
+        if self._logged != trainer.global_step:
+            self._evaluated(trainer, policy)
+
+    def _evaluated(self, trainer: L.Trainer, policy: Policy) -> dict[str, float] | None:
+        """Return the figures of a policy once the loggers have them; ``None`` if there are none.
+
+        With several processes, the first evaluates and the others wait.
+        """
+        found = self._figures(trainer, policy) if trainer.is_global_zero else None
+        figures = trainer.strategy.broadcast(found)
+        self._logged = trainer.global_step
+        if figures is not None:
+            for logger in trainer.loggers:
+                logger.log_metrics(figures, trainer.global_step)
+        return figures
 
     def _figures(self, trainer: L.Trainer, policy: Policy) -> dict[str, float] | None:
         """Return the figures of a policy, or ``None`` if there is nothing to evaluate it on."""

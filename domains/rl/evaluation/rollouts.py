@@ -99,9 +99,9 @@ class Evaluation:
         table = Table(title=title or self.task.env, show_header=False)
         found = self.figures()
         if "score" in found:
-            table.add_row("score", f"{self.score:.1f} ± {_standard_error(self.scores):.1f}")
+            table.add_row("score", _with_error(self.scores))
             table.add_row("scores 0 and 100", self.task.reference)
-        table.add_row("return", f"{self.mean:.1f} ± {self.standard_error:.1f}")
+        table.add_row("return", _with_error(self.returns))
         if "success" in found:
             table.add_row("success", f"{100 * found['success']:.0f} %")
         table.add_row("episodes", f"{len(self.returns)}, {found['length']:.0f} steps on average")
@@ -112,6 +112,12 @@ class Evaluation:
 def _standard_error(values: NDArray[np.float64]) -> float:
     n = len(values)
     return float(values.std(ddof=1) / np.sqrt(n)) if n > 1 else float("nan")
+
+
+def _with_error(values: NDArray[np.float64]) -> str:
+    """Mean and standard error in words; a single value has no standard error."""
+    error = f" ± {_standard_error(values):.1f}" if len(values) > 1 else ""
+    return f"{values.mean():.1f}{error}"
 
 
 def evaluate_policy(
@@ -158,7 +164,8 @@ def evaluate_policy(
     if cut and assumed:
         warnings.warn(
             f"{cut} of {episodes} episodes ended after {limit} steps: {task.env} is registered "
-            "without max_episode_steps; the option horizon sets another limit",
+            "without max_episode_steps; --horizon N of oneleap evaluate, or horizon of "
+            "EvaluatePolicy in training, sets another limit",
             Notice,
             stacklevel=2,
         )

@@ -135,13 +135,9 @@ class OnlineData(OfflineData):
         if isinstance(self.reward, StoredReward | GoalDistanceReward):
             return lambda reward: reward
         # The data are relabeled already: read the stored rewards again.
-        raw = OfflineData(
-            self.path,
-            env="none",
-            obs_keys=self.obs_keys,
-            clip_actions=self.clip_actions,
-            validation=0.0,
-        ).dataset.reward
+        stored = OfflineData(self.path, env="none", clip_actions=self.clip_actions, validation=0.0)
+        stored.obs_keys = self.obs_keys
+        raw = stored.dataset.reward
         new, low, high = self.dataset.reward, int(raw.argmin()), int(raw.argmax())
         x0, x1, y0, y1 = (float(x) for x in (raw[low], raw[high], new[low], new[high]))
         slope = (y1 - y0) / (x1 - x0) if x1 > x0 else 1.0

@@ -108,7 +108,7 @@ def test_the_goal_is_read_and_played(
 ) -> None:
     """The controller, written for the joined vector, reaches the goals of the task."""
     data = make(tmp_path, *reach)
-    with pytest.warns(Notice, match=r"achieved_goal \+ observation \+ desired_goal; obs_keys"):
+    with pytest.warns(Notice, match=r"achieved_goal \+ observation \+ desired_goal; --data.obs"):
         spec = data.spec
     assert spec.obs_dim == 16
     assert spec.task is not None
@@ -189,7 +189,7 @@ def keyed(n: int = 40) -> dict[str, Any]:
 
 def test_what_is_no_vector_is_named_and_left() -> None:
     data = OfflineData.from_arrays(keyed(), env="FieldKeyed-v0")
-    with pytest.warns(Notice, match=r"are position \+ speed; not used: camera, level; obs_keys"):
+    with pytest.warns(Notice, match=r"are position \+ speed; not used: camera, level; --data.obs"):
         task = data.spec.task
     assert task is not None
     np.testing.assert_array_equal(data.dataset.obs[3], [3, -3, 3])
@@ -239,6 +239,8 @@ def test_vectors_are_matched_with_the_entries_of_their_environment(
         task = OfflineData.from_arrays(fields | plain, env=reach[0]).spec.task
         assert task is not None
         assert task.obs_keys == keys
+        named = OfflineData.from_arrays(fields | plain, env=reach[0], obs_keys=keys)
+        assert named.spec.obs_keys == keys
     short = {name: value[:, :2] for name, value in plain.items()}
     with pytest.raises(InputError, match=r"entries achieved_goal \(3\), desired_goal \(3\)"):
         OfflineData.from_arrays(fields | short, env=reach[0]).spec  # noqa: B018

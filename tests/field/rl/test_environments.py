@@ -49,7 +49,7 @@ def test_a_name_that_data_have_is_checked_before_training(
     with pytest.raises(InputError, match=told) as error:
         OfflineData(path).spec  # noqa: B018
     assert "\n" not in str(error.value)
-    assert "none to train without evaluation" in str(error.value)
+    assert "--data.env none trains without evaluation" in str(error.value)
     assert fit(path, tmp_path / "run") == 2
     assert name in capsys.readouterr().err
     assert not (tmp_path / "run/model").exists()

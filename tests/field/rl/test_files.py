@@ -82,7 +82,7 @@ def test_timeouts_follow_from_the_limit_of_the_environment(tmp_path: Path) -> No
 
 def test_without_any_hint_only_terminals_end_an_episode() -> None:
     data = OfflineData.from_arrays(without(chained(), "timeouts"))
-    with pytest.warns(Notice, match="only terminals end an episode; horizon sets a limit"):
+    with pytest.warns(Notice, match="only terminals end an episode; --data.horizon N sets a limit"):
         assert bounds(data) == [0, 10, 30, 39]
 
 
@@ -165,9 +165,14 @@ def test_discrete_actions_are_refused_in_one_line(tmp_path: Path, actions: Any) 
             env="none",
         ),
     ):
-        with pytest.raises(InputError, match=r"actions: .* holds choices.*continuous") as told:
+        with pytest.raises(InputError, match=r"actions: .* choices.*continuous, ") as told:
             data.spec  # noqa: B018
-        assert "\n" not in str(told.value)
+        message = str(told.value)
+        assert "\n" not in message
+        assert ("store them as floats" in message) == (actions.dtype.kind != "f")
+        single = actions.ndim == 1 or actions.shape[1] == 1
+        assert ("name their environment: --data.env ID" in message) == single
+        assert ("give them the shape (n, 1)" in message) == (actions.ndim == 1)
 
 
 def test_discrete_actions_of_an_environment_are_refused() -> None:

@@ -19,7 +19,7 @@ from oneleap.core.errors import InputError
 from oneleap.domains.main import main
 from oneleap.domains.rl.commands import sweep as command
 from oneleap.domains.rl.commands import sweep_trials
-from oneleap.domains.rl.commands.sweep import ValueSummary, next_command, summary
+from oneleap.domains.rl.commands.sweep import ValueSummary, next_command, summary, summary_table
 from oneleap.domains.rl.commands.sweep_check import check_model
 from oneleap.domains.rl.commands.sweep_trials import SweepPlan, Trial, fit_arguments, trials
 
@@ -70,6 +70,13 @@ def test_the_next_step_is_the_best_value_on_other_episodes() -> None:
     found = next_command(SweepPlan(("c",), episodes=20), Path("s"), rows)
     assert found == "next: oneleap evaluate s/0.1-seed2 --episodes 20 --seed 1000000"
     assert ValueSummary(0.1, {2: 9.0}) == rows[0]
+
+
+@pytest.mark.parametrize(("seeds", "shown"), [(1, "-"), (2, "1.0")])
+def test_one_seed_has_no_standard_error_in_the_table(seeds: int, shown: str) -> None:
+    rows = summary({Trial(0.5, k): {"return": 3.0 + 2 * k} for k in range(seeds)})
+    table = summary_table(SweepPlan(("c",)), rows)
+    assert list(table.columns[2].cells) == [shown]
 
 
 def write_data(folder: Path) -> None:

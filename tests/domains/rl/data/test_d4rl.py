@@ -147,7 +147,7 @@ def test_an_environment_outside_the_table_gives_the_bounds(tmp_path):
 
 @pytest.mark.parametrize("name", ["mine.hdf5", "antmaze-umaze-v2.hdf5"])
 def test_an_unknown_environment_asks_for_the_setting(tmp_path, name):
-    with pytest.raises(InputError, match="set env to a Gymnasium id such as Hopper-v5, or to none"):
+    with pytest.raises(InputError, match=r"--data.env Hopper-v5; --data.env none trains"):
         read_d4rl(write(tmp_path / name, columns()))
 
 
@@ -202,7 +202,7 @@ def test_a_requested_environment_that_does_not_fit_is_refused_at_once(
     told = str(error.value)
     assert told.startswith(f"{path}: ")
     assert "env" in told.removeprefix(path)
-    assert "none to train without evaluation" in told
+    assert "--data.env none trains without evaluation" in told
     assert "\n" not in told
 
 
@@ -227,7 +227,7 @@ def test_actions_out_of_bounds_are_refused_or_clipped(tmp_path):
     raw = columns()
     raw["actions"][3, 1] = -1.3
     path = write(tmp_path / "hopper.hdf5", raw)
-    with pytest.raises(InputError, match=r"-1.3 in row 3, column 1 .* clip_actions: true"):
+    with pytest.raises(InputError, match=r"-1.3 in row 3, column 1 .* --data.clip_actions true"):
         read_d4rl(path)
     assert read_d4rl(path, clip=True).data.act[3, 1] == -1
 
@@ -240,7 +240,7 @@ def test_files_that_are_none_are_reported_in_one_line(tmp_path):
         with pytest.raises(InputError, match=f"{name}: damaged, or not an HDF5 file") as error:
             read_d4rl(str(tmp_path / name))
         assert "\n" not in str(error.value)
-    with pytest.raises(InputError, match="no such file"):
+    with pytest.raises(InputError, match=r"no such file; --data.path FILE names"):
         read_d4rl(path + "x")
     with pytest.raises(InputError, match="has none of D4RL's fields, but data"):
         read_d4rl(write(tmp_path / "other.hdf5", {"data": np.zeros(3)}))
@@ -330,3 +330,10 @@ def test_episode_bounds_that_are_missing_or_none_are_refused(whole, field, array
     with pytest.raises(InputError, match=field) as error:
         read_d4rl(write(path, raw if array is None else raw | {field: array}))
     assert "\n" not in str(error.value)
+
+
+def test_flags_of_last_steps_other_than_0_and_1_are_refused(tmp_path):
+    raw = columns(n=40) | {"episode_terminals": np.arange(40) % 10 * 0.5}
+    del raw["timeouts"]
+    with pytest.raises(InputError, match=r"mine.hdf5: episode_terminals: holds 0.5, 1.5.*booleans"):
+        read_d4rl(write(tmp_path / "mine.hdf5", raw), "none")

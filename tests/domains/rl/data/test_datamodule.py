@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 import torch
 from jsonargparse import ArgumentParser
+from support.tiny_rl import TINY, fields
 
 from oneleap.core.errors import InputError
+from oneleap.core.objectives.meanflow import MeanFlow
 from oneleap.core.training.seed import step_generator
+from oneleap.domains.rl.algorithms.policy import Policy
 from oneleap.domains.rl.commands import collect_pointmaze as collect
 from oneleap.domains.rl.data.datamodule import OfflineData
 from oneleap.domains.rl.data.rewards import (
@@ -131,7 +134,7 @@ def test_rewards_of_moving_goals_are_reported(maze, monkeypatch):
     load = "oneleap.domains.rl.data.minari.read_minari"
     loaded = OfflineData(maze)._loaded
     monkeypatch.setattr(load, lambda *args: loaded._replace(moving_goal=True))
-    with pytest.raises(InputError, match=r"set reward to oneleap.*\.GoalDistanceReward"):
+    with pytest.raises(InputError, match=r"set --data.reward oneleap.*\.GoalDistanceReward"):
         _ = OfflineData(maze).spec
     assert OfflineData(maze, reward=GoalDistanceReward(GOAL)).spec.task is not None
 
@@ -146,7 +149,7 @@ def test_the_environment_can_be_named_or_done_without(maze, monkeypatch):
     monkeypatch.setattr(
         "oneleap.domains.rl.data.minari.read_minari", lambda *args: loaded._replace(task=None)
     )
-    with pytest.raises(InputError, match="does not name its environment; set env to"):
+    with pytest.raises(InputError, match=r"does not name its environment; --data.env ID"):
         _ = OfflineData(maze).spec
 
 
@@ -165,3 +168,26 @@ def test_the_reward_is_chosen_by_its_class_path(file):
     assert data.reward == GoalDistanceReward((-1.0, 1.0), dense=False)
     parsed = parser.parse_args(["--data.path", file])
     assert parser.instantiate(parsed).data.reward == StoredReward()
+
+
+@pytest.mark.parametrize(("factor", "repeats"), [(1.0, False), (3.0, True)])
+def test_a_constant_action_is_repeated_where_the_bounds_are_the_range(factor, repeats):
+    """Data within [-1, 1] have these bounds, other data without an environment their range."""
+    arrays = fields(40)
+    arrays["actions"] *= factor
+    arrays["actions"][:, 1] = 0.5
+    data = OfflineData.from_arrays(arrays)
+    policy = Policy(data.spec, MeanFlow(), **TINY)
+    acted = policy.act(data.dataset.obs.numpy(), generator=torch.Generator().manual_seed(0))
+    assert np.isfinite(acted).all()
+    assert (acted[:, 1] == 0.5).all() == repeats
+    assert (data.spec.act_low[1], data.spec.act_high[1]) == ((0.5, 0.5) if repeats else (-1, 1))
+
+
+def test_entries_of_observations_that_are_vectors_are_refused(file, maze):
+    for path, env in ((file, None), (file, "none"), (maze, "none")):
+        data = OfflineData(path, env=env, obs_keys=("foo",))
+        told = "vectors without entries such as 'foo'; leave out --data.obs_keys"
+        with pytest.raises(InputError, match=told) as error:
+            _ = data.spec
+        assert "\n" not in str(error.value)

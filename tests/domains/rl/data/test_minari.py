@@ -204,11 +204,23 @@ def test_without_environment_there_is_no_task():
     assert read_minari(create("it-v0", buffers())).task is None
 
 
+@pytest.mark.parametrize("field", ["terminations", "truncations"])
+def test_flags_other_than_0_and_1_are_named_as_minari_names_them(root, field):
+    create("it-v0", buffers())
+    with h5py.File(root / "it-v0/data/main_data.hdf5", "a") as file:
+        mask = file[f"episode_0/{field}"][()].astype(np.uint8) + 254
+        for k in range(3):
+            del file[f"episode_{k}/{field}"]
+            file[f"episode_{k}/{field}"] = np.resize(mask, len(file[f"episode_{k}/rewards"]))
+    with pytest.raises(InputError, match=f"^it-v0: {field}: holds 254.* store 0 and 1, or bool"):
+        read_minari("it-v0")
+
+
 def test_actions_out_of_the_space_are_reported_or_clipped():
     episodes = buffers()
     episodes[2].actions[3, 0] = 1.25
     create("it-v0", episodes)
-    with pytest.raises(InputError, match=r"1.25 in row 8, column 0 .* clip_actions: true"):
+    with pytest.raises(InputError, match=r"1.25 in row 8, column 0 .* --data.clip_actions true"):
         read_minari("it-v0")
     assert read_minari("it-v0", clip=True).data.act[8, 0] == 1
 
@@ -227,7 +239,9 @@ def test_spaces_that_are_no_vectors_are_reported(obs, act, what):
 
 
 def test_names_that_are_nothing_are_reported():
-    with pytest.raises(InputError, match="no such file or folder, and not a Minari id such as"):
+    with pytest.raises(
+        InputError, match=r"no such file .* Minari id such as .*; --data.path names"
+    ):
         read_minari("nothing")
 
 

@@ -119,3 +119,27 @@ def test_episode_bounds_cut_after_each_end(ends):
     assert bounds[-1] == len(ends)
     assert (np.diff(bounds) > 0).all()
     assert set(bounds[1:] - 1) == set(np.flatnonzero(ends)) | {len(ends) - 1}
+
+
+@settings(deadline=None)
+@given(
+    name=st.sampled_from(["terminals", "timeouts"]),
+    value=st.sampled_from([7.0, 0.5, -1.0, 255.0]),
+    rows=st.sets(st.integers(0, 11), min_size=1),
+)
+def test_flags_other_than_0_and_1_are_named_with_the_mend(name, value, rows):
+    raw = fields()
+    raw[name] = np.zeros(12)
+    raw[name][list(rows)] = value
+    told = f"^data.hdf5: {name}: holds {value:g}, which .* store 0 and 1, or booleans$"
+    with pytest.raises(InputError, match=told):
+        validate_fields("data.hdf5", raw)
+    for dtype in (bool, np.uint8, np.float64):
+        sound = raw | {name: np.isin(np.arange(12), list(rows)).astype(dtype)}
+        assert set(np.flatnonzero(validate_fields("data.hdf5", sound)[name])) == rows
+
+
+def test_many_values_that_are_no_flags_are_counted():
+    raw = fields() | {"terminals": np.arange(12)}
+    with pytest.raises(InputError, match="terminals: holds 2, 3, 4, 5 and 6 more values, which"):
+        validate_fields("data.hdf5", raw)

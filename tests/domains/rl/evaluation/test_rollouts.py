@@ -104,3 +104,13 @@ def test_the_measured_references_are_what_evaluation_gives():
     task = pointmaze_task("umaze", True, REFERENCE_RETURNS["umaze"])
     found = evaluate_policy(lambda obs: rng.uniform(-1, 1, (len(obs), 2)), task, 16)
     assert abs(found.score) < 4 * found.figures()["score_se"]
+
+
+@pytest.mark.parametrize(("episodes", "parts"), [(1, 1), (2, 2)])
+def test_one_episode_is_printed_without_a_standard_error(episodes, parts):
+    table = evaluate_policy(one, TASK, episodes).table()
+    rows = dict(zip(*(column.cells for column in table.columns), strict=True))
+    for name in ("score", "return"):
+        numbers = [float(text) for text in rows[name].split(" ± ")]
+        assert len(numbers) == parts
+        assert np.isfinite(numbers).all()
