@@ -53,6 +53,7 @@ FIT = "--trainer.max_steps 3 --trainer.accelerator cpu --trainer.log_every_n_ste
 FAST = {
     "fit": FIT,
     "fit .*--ckpt_path": "--trainer.max_steps 5",
+    "fit --config runs/.*--ckpt_path": "--trainer.max_steps 7",
     "fit .*--config (rl|robot)/": "--model.recipe.compile false",
     "fit .*--config audio/": "--data.batch_size 2 --data.seconds 0.3",
     "fit .*--config (speech|singing|music)/": "--data.batch_size 8",

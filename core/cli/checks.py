@@ -67,6 +67,22 @@ def require_length(trainer: Namespace) -> None:
         raise InputError("no length of training: set --trainer.max_steps N or --trainer.max_time")
 
 
+def nothing_to_resume(checkpoint: str) -> str:
+    """Say that a checkpoint is missing, and what to do."""
+    return (
+        f"nothing to resume: {checkpoint} is missing; a run has none before its first checkpoint: "
+        "start it again without --ckpt_path, in another folder"
+    )
+
+
+def at_its_end(checkpoint: str, step: int) -> str:
+    """Say that a run is at its last step already, and what to do."""
+    return (
+        f"nothing to train: {checkpoint} is at step {step} already: give a larger "
+        "--trainer.max_steps"
+    )
+
+
 def check_trainer(trainer: Namespace) -> None:
     """Refuse settings that Lightning accepts and fails on later.
 

@@ -218,10 +218,7 @@ class CLI(LightningCLI):
         else:
             folder = Path(settings.run or runs / time.strftime("%Y-%m-%d_%H-%M-%S"))
         if settings.ckpt_path and not Path(settings.ckpt_path).is_file():
-            raise InputError(
-                f"nothing to resume: {settings.ckpt_path} is missing; a run has none before its "
-                "first checkpoint: start it again without --ckpt_path, in another folder"
-            )
+            raise InputError(checks.nothing_to_resume(settings.ckpt_path))
         if resumed:
             self._resume_seed(settings, folder)
         if getattr(rank_zero_only, "rank", 0) != 0:
@@ -350,10 +347,7 @@ class CLI(LightningCLI):
             raise
         bar = self.trainer.progress_bar_callback
         if isinstance(bar, Progress) and not bar.started:
-            raise InputError(
-                f"nothing to train: {self.settings.ckpt_path} is at step "
-                f"{self.trainer.global_step} already: give a larger --trainer.max_steps"
-            )
+            raise InputError(checks.at_its_end(self.settings.ckpt_path, self.trainer.global_step))
         run = self.folder if self.trainer.is_global_zero else None
         if run is not None and (run / MODEL).is_dir():
             print(after_training(trained_model(self.model), run))
