@@ -113,7 +113,7 @@ def source_filter_graph(vocoder: SourceFilterVocoder, seed: int = 0) -> Graph:
     generator = torch.Generator().manual_seed(seed)
 
     def draw(n: int) -> tuple[tuple[Tensor, ...], Tensor]:
-        mel = 0.5 * torch.randn(n, vocoder.spec.n_mels, generator=generator) - 0.5
+        mel = 0.5 * torch.randn(n, vocoder.spec.n_mels, generator=generator) + 0.5
         f0 = 100 + 200 * torch.rand(n, generator=generator)
         f0 = torch.where(torch.arange(n) % 5 == 4, torch.zeros(n), f0)
         noise = module.noise(torch.zeros(n * vocoder.spec.hop))
