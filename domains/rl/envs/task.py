@@ -79,10 +79,10 @@ class Task:
         return self.reference != "none" and math.isfinite(span) and span != 0
 
     def limited(self, horizon: int | None) -> "Task":
-        """The same task with another largest number of steps of an episode.
+        """Return this task with a limit on the length of its episodes.
 
         Args:
-            horizon: That number; ``None`` keeps the task's own.
+            horizon: Largest number of steps of an episode; ``None`` keeps the task's own limit.
         """
         if horizon is None:
             return self

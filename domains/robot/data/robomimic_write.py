@@ -38,7 +38,7 @@ class Demonstration:
             anything else.
         obs: Observations by key, n + 1 rows: before each step, and after the last.
         states: Simulation states before each step, (n, s); ``None`` for a real robot.
-        actions_abs: The same actions as poses and gripper, (n, 7); ``None`` if they are not known.
+        actions_abs: Target pose and gripper of each step, (n, 7); ``None`` if they are not known.
         rewards: Rewards, (n,); ``None`` writes zeros.
         model_xml: MuJoCo's description of the scene.
     """

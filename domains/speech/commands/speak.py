@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from oneleap.domains.speech.voice.voice import Voice
 
 PIPE = Path("-")
-"""As an output, it means the standard output stream."""
+"""Output path that stands for the standard output stream."""
 
 
 def speak(
