@@ -1,6 +1,7 @@
 """Data module of random segments of recordings with pitch, for source-filter vocoders."""
 
 from functools import cached_property
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -36,8 +37,8 @@ class PitchedClip(NamedTuple):
     f0: Float[Tensor, "b frames"]
 
 
-class PitchedAudioData(AudioData):
-    """Random segments of recordings with their pitch, which :func:`load_f0` provides.
+class AudioWithPitch(AudioData):
+    """Recordings whose pitch :func:`load_f0` provides; subclasses draw segments of them.
 
     Args:
         path: Folders of sound files, searched recursively.
@@ -79,6 +80,34 @@ class PitchedAudioData(AudioData):
             raise InputError(f"lowest_hz: must be above 0 and below highest_hz, not {lowest_hz}")
         self.lowest_hz, self.highest_hz, self.cache = lowest_hz, highest_hz, cache
 
+    def files(self) -> tuple[list[Path], set[int]]:
+        """List all sound files, and the indices of those for validation.
+
+        Raises:
+            InputError: There are fewer than two files.
+        """
+        found = [file for folder in self.path for file in find_audio_files(folder)]
+        if len(found) < 2:
+            raise InputError(f"{found[0]}: one file is too few, validation needs another")
+        return found, set(validation_split(len(found), self.validation, self.seed))
+
+
+class PitchedAudioData(AudioWithPitch):
+    """Random segments of recordings with their pitch.
+
+    Args:
+        path: Folders of sound files, searched recursively.
+        mel: Spectrogram format.
+        seconds: Length of a segment in seconds, rounded to whole frames.
+        batch_size: Segments per batch.
+        gain_db: Range of the random gain of a segment, in dB.
+        lowest_hz: Lowest pitch to look for, in Hz.
+        highest_hz: Highest pitch to look for, in Hz.
+        cache: Folder that keeps estimated pitch, or ``None``.
+        validation: Fraction of the files for validation; at least one file.
+        seed: Seed of the random segments and of the validation split.
+    """
+
     @cached_property
     @refers_to(SOUNDS)
     def pitched_clips(self) -> tuple[list[PitchedClip], list[PitchedClip]]:
@@ -87,10 +116,7 @@ class PitchedAudioData(AudioData):
         Raises:
             InputError: There are fewer than two files, or one cannot be read.
         """
-        files = [file for folder in self.path for file in find_audio_files(folder)]
-        if len(files) < 2:
-            raise InputError(f"{files[0]}: one file is too few, validation needs another")
-        held_out = set(validation_split(len(files), self.validation, self.seed))
+        files, held_out = self.files()
         both: tuple[list[PitchedClip], list[PitchedClip]] = ([], [])
         for i, file in enumerate(files):
             wave = read_wave(file, self.mel.sample_rate)

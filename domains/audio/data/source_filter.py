@@ -11,19 +11,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from oneleap.core.errors import InputError
-from oneleap.core.training.loaders import FixedBatches, validation_split
+from oneleap.core.training.loaders import FixedBatches
 from oneleap.domains.audio.data.datamodule import (
     MOST_DRAWS,
     VALIDATION_S,
-    AudioData,
     require_sound,
     to_int16,
     whole_frames,
 )
 from oneleap.domains.audio.data.pages import SOUNDS, refers_to
-from oneleap.domains.audio.mel import Mel
+from oneleap.domains.audio.data.pitched import AudioWithPitch
 from oneleap.domains.audio.pitch import load_f0
-from oneleap.domains.audio.wave import SILENCE, find_audio_files, read_wave
+from oneleap.domains.audio.wave import SILENCE, read_wave
 
 LOG_AMPLITUDES = (0, 2, 3)
 """Rows of the parts that are logarithms of amplitudes; a gain adds to them."""
@@ -49,8 +48,8 @@ class _Recording(NamedTuple):
     parts: NDArray[np.float16] | None
 
 
-class SourceFilterData(AudioData):
-    """Random segments of recordings with pitch and voicing, which :func:`load_f0` provides.
+class SourceFilterData(AudioWithPitch):
+    """Random segments of recordings with pitch and voicing.
 
     If a recording lies in ``FOLDER/wavs`` and ``FOLDER/parts/NAME.npy`` exists, its parts come
     along: 16-bit numbers (frames, 5, bins), read from the file as they are needed. All
@@ -69,33 +68,6 @@ class SourceFilterData(AudioData):
         seed: Seed of the random segments and of the validation split.
     """
 
-    def __init__(
-        self,
-        path: tuple[str, ...],
-        *,
-        mel: Mel = Mel(),  # noqa: B008  (frozen)
-        seconds: float = 0.8,
-        batch_size: int = 16,
-        gain_db: tuple[float, float] = (-6.0, 3.0),
-        lowest_hz: float = 65.0,
-        highest_hz: float = 1100.0,
-        cache: str | None = None,
-        validation: float = 0.02,
-        seed: int = 0,
-    ) -> None:
-        super().__init__(
-            path,
-            mel=mel,
-            seconds=seconds,
-            batch_size=batch_size,
-            gain_db=gain_db,
-            validation=validation,
-            seed=seed,
-        )
-        if not 0 < lowest_hz < highest_hz:
-            raise InputError(f"lowest_hz: must be above 0 and below highest_hz, not {lowest_hz}")
-        self.lowest_hz, self.highest_hz, self.cache = lowest_hz, highest_hz, cache
-
     @cached_property
     @refers_to(SOUNDS)
     def recordings(self) -> tuple[list[_Recording], list[_Recording]]:
@@ -105,10 +77,7 @@ class SourceFilterData(AudioData):
             InputError: There are fewer than two files, one cannot be read, or only some of them
                 have parts.
         """
-        files = [file for folder in self.path for file in find_audio_files(folder)]
-        if len(files) < 2:
-            raise InputError(f"{files[0]}: one file is too few, validation needs another")
-        held_out = set(validation_split(len(files), self.validation, self.seed))
+        files, held_out = self.files()
         both: tuple[list[_Recording], list[_Recording]] = ([], [])
         for i, file in enumerate(files):
             recording = self._read(file)
