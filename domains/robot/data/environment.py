@@ -8,7 +8,10 @@ from oneleap.core.errors import InputError
 from oneleap.domains.robot.envs.panda import panda_env_args
 from oneleap.domains.robot.envs.task import unknown_name, why_no_task
 
-MEND = "--data.env NAME chooses one of robosuite's, --data.env none says nothing more"
+MEND = (
+    "--data.env NAME chooses one of robosuite's, --data.env none trains without one and without "
+    "this notice"
+)
 
 
 def choose_env_args(
