@@ -169,7 +169,7 @@ def _describe_loss(module: "L.LightningModule", seen: Sequence[Watched]) -> tupl
     value = float(loss[bad].flatten()[0])
     found = f"{name} is {value} in step {each.step} ({_where(module, each.batch, bad)})"
     if not_finite(module.named_parameters()) is not None:
-        found += "; so are the weights, which this step or the one before made so"
+        found += "; so are the weights, after this step or the one before"
     return each.step, found
 
 
