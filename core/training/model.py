@@ -194,7 +194,6 @@ class GenerativeModel(Trainable):
             ) from None
         self.average.load_state_dict(zero_interval_embedding(self.net).state_dict())
 
-
     def check_source(self, model: "GenerativeModel", name: str) -> None:
         """Check that this model can go on from another one of its kind; by default all can.
 

@@ -31,10 +31,10 @@ def voices(
     """Speak sentences, words and a story with several voices, and judge all of them alike.
 
     The texts are 80 Harvard sentences, 100 other sentences, 30 single words and a story of two
-    minutes. ``WER`` is the word error rate of whisper-base with its 95 % interval, ``OVRL`` and
-    ``P.808`` are ratings that DNSMOS predicts, ``pitch`` is the spread of pitch within a sentence
-    in semitones (half the range from the 16th to the 84th percentile), and ``CPU`` the processor time per second of sound. The command needs
-    the extra ``eval``.
+    minutes. ``WER`` is the word error rate of whisper-base with its 95 % interval. ``OVRL`` and
+    ``P.808`` are ratings that DNSMOS predicts. ``pitch`` is the spread of pitch within a sentence:
+    half the range from the 16th to the 84th percentile. ``CPU`` is processor time. The command
+    needs the extra ``eval``.
 
     Example: oneleap bench voices --voice allison --limit 5
 

@@ -90,7 +90,8 @@ def judge(name: str, speak: Speak, texts: Texts, recognizer: Recognize, seed: in
 
     Sounds are brought to one level before they are judged. Word error rates come with their 95 %
     intervals. ``pitch_sd`` is the spread of pitch within a sentence in semitones, like a standard
-    deviation, averaged over the Harvard sentences. ``cpu`` is the processor time per second of sound.
+    deviation, averaged over the Harvard sentences. ``cpu`` is the processor time per second of
+    sound.
 
     Args:
         name: Name for the progress bar.
