@@ -6,8 +6,9 @@ import pytest
 from oneleap.core.errors import InputError, Notice
 from oneleap.domains.audio.wave import Wave
 from oneleap.domains.speech.text.frontend import FrontEnd
+from oneleap.domains.speech.text.sentences import PAUSE_S
 from oneleap.domains.speech.text.ssml import Prosody
-from oneleap.domains.speech.voice.script import PAUSE_S, Line, join_lines, script_lines
+from oneleap.domains.speech.voice.script import Line, join_lines, script_lines
 
 FRONT_END = FrontEnd()
 

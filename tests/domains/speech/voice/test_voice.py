@@ -17,7 +17,7 @@ from oneleap.domains.audio.vocoders.vocos import Vocos
 from oneleap.domains.audio.wave import read_wave
 from oneleap.domains.main import main
 from oneleap.domains.speech import Voice
-from oneleap.domains.speech.voice.voice import PAUSE_S
+from oneleap.domains.speech.text.sentences import PAUSE_S
 
 TEXT = "həlˈoʊ. wˈɜːld! tˈɛst, tˈɛst."
 
@@ -31,7 +31,7 @@ def voice(request: pytest.FixtureRequest) -> Voice:
 
 @pytest.fixture
 def folder(tmp_path: Path, voice: Voice) -> Path:
-    voice.save(tmp_path / "voice", card="# Nobody\n", half=False)
+    voice.save(tmp_path / "voice", card="# Nobody\n", bits=32)
     return tmp_path / "voice"
 
 
@@ -219,8 +219,8 @@ class TestCommand:
     def test_two_models_become_a_voice(self, capsys: pytest.CaptureFixture[str]) -> None:
         acoustic(sampler=FlowMapSampler(1)).save_pretrained("A/model")
         vocoder().save_pretrained("V/model")
-        assert main(["voice", "A", "V", "mine"]) == 0
+        assert main(["voice", "pack", "A", "V", "mine"]) == 0
         assert "MiB" in capsys.readouterr().out
         assert Voice.load("mine").speak("tˈɛst", ipa=True).sample_rate == RATE
-        assert main(["voice", "A", "V", "mine"]) == 2
+        assert main(["voice", "pack", "A", "V", "mine"]) == 2
         assert "exists already" in capsys.readouterr().err
