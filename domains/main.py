@@ -92,6 +92,7 @@ COMMANDS: Commands = {
             "rl": "oneleap.domains.rl.commands.bench:bench",
             "robot": "oneleap.domains.robot.commands.bench:bench",
             "speech": "oneleap.domains.speech.commands.bench:bench",
+            "voices": "oneleap.domains.speech.commands.bench_voices:voices",
             "singing": "oneleap.domains.singing.commands.bench:bench",
             "music": "oneleap.domains.music.commands.bench:bench",
         },

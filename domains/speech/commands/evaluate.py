@@ -10,7 +10,7 @@ def evaluate(
     compare: list[str] | None = None,
     steps: tuple[int, ...] = (),
     sentences: Path | None = None,
-    limit: int = 60,
+    limit: int = 80,
     vocoder: str | None = None,
     speaker: str | None = None,
     asr_model: str | None = None,
@@ -35,7 +35,7 @@ def evaluate(
             be given several times.
         steps: Numbers of steps of RUN; by default the model's own, or 1, 2 and 4 for a model with
             a flow-map sampler.
-        sentences: Text file with one sentence per line; by default 60 Harvard sentences.
+        sentences: Text file with one sentence per line; by default 80 Harvard sentences.
         limit: Largest number of sentences and of recordings.
         vocoder: Folder of a vocoder; by default the vocoder of a voice, or Griffin-Lim.
         speaker: Name of the speaker; by default the first one.
