@@ -26,8 +26,7 @@ from oneleap.domains.speech.evaluation.sentences import (
     packaged_text,
 )
 from oneleap.domains.speech.synthetic.teachers import Teacher
-from oneleap.domains.speech.text.sentences import split_sentences
-from oneleap.domains.speech.voice.voice import PAUSE_S
+from oneleap.domains.speech.text.sentences import PAUSE_S, split_sentences
 
 Speak = Callable[[str, int], Wave]
 """Text and seed to sound."""

@@ -26,6 +26,7 @@ from oneleap.domains.speech.text.lexicon import read_lexicon
 from oneleap.domains.speech.text.sentences import PAUSE_S
 from oneleap.domains.speech.text.symbols import token_ids
 from oneleap.domains.speech.voice.about import About, read_about, write_about
+from oneleap.domains.speech.voice.changes import change_effort, change_pitch
 from oneleap.domains.speech.voice.delivery import Delivery
 from oneleap.domains.speech.voice.loading import (
     ACOUSTIC,
@@ -37,13 +38,7 @@ from oneleap.domains.speech.voice.loading import (
     write_card,
 )
 from oneleap.domains.speech.voice.script import Line, join_lines, script_lines
-from oneleap.domains.speech.voice.vocoding import (
-    Vocoder,
-    change_effort,
-    change_pitch,
-    vocode,
-    vocode_in_pieces,
-)
+from oneleap.domains.speech.voice.vocoding import Vocoder, vocode, vocode_in_pieces
 
 BATCH_FRAMES = 4000
 """Largest number of frames of a batch, with padding: about 20 MB per layer."""
