@@ -49,7 +49,8 @@ def clone(
     """
     from oneleap.core.cli.advice import next_line
     from oneleap.core.training.run import claimed_folder
-    from oneleap.domains.speech.voice.loading import CARD, find_voice
+    from oneleap.core.hub.pretrained import CARD
+    from oneleap.domains.speech.voice.loading import find_voice
 
     base = find_voice(from_)
     _require_pitch(base, from_)
