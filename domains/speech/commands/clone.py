@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def clone(
     recordings: Path,
-    out: Path,
+    out: Path = Path("my_voice"),
     from_: str = "heart",
     language: str = "en-us",
     transcribe: bool = False,
