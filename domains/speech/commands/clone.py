@@ -48,8 +48,8 @@ def clone(
         InputError: If there is too little speech, a text is missing, or the voice cannot be cloned.
     """
     from oneleap.core.cli.advice import next_line
-    from oneleap.core.training.run import claimed_folder
     from oneleap.core.hub.pretrained import CARD
+    from oneleap.core.training.run import claimed_folder
     from oneleap.domains.speech.voice.loading import find_voice
 
     base = find_voice(from_)
