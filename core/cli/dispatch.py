@@ -23,7 +23,7 @@ import sys
 import warnings
 from argparse import SUPPRESS, ArgumentError
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
@@ -81,10 +81,13 @@ class ByDomain:
         help: One line for ``oneleap --help``.
         domains: Target of each domain by name. The function's first parameter is the path that the
             user named.
+        shipped: Packages with shipped models that may be named instead of a path, and the folders
+            of these models, see :func:`oneleap.core.hub.registry.shipped_models`.
     """
 
     help: str
     domains: Mapping[str, str]
+    shipped: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -234,9 +237,8 @@ def _by_domain(
             f"name the run first: oneleap {name} runs/CONFIG/TIME (options: oneleap {name} --help)"
         )
     from oneleap.core.hub.pretrained import read_config
-    from oneleap.core.training.run import find_model
 
-    model = find_model(Path(argv[0])).model
+    model = _find_model(argv[0], command.shipped)
     class_path = read_config(model)["class_path"]
     paths = [class_path] if class_path.startswith(DOMAINS) else _bases(class_path, model)
     domains = [path.removeprefix(DOMAINS).partition(".")[0] for path in paths]
@@ -244,6 +246,25 @@ def _by_domain(
     if not known:
         raise InputError(f"{model}: no domain of oneleap can {name} a {class_path}")
     return call(command.domains[known[0]], name, argv)
+
+
+def _find_model(name: str, shipped: Mapping[str, str]) -> Path:
+    """The folder of a model that a path or the name of a shipped model refers to."""
+    from oneleap.core.hub.registry import shipped_models
+    from oneleap.core.training.run import find_model
+
+    if Path(name).exists():
+        return find_model(Path(name)).model
+    known: dict[str, Path] = {}
+    for package, folder in shipped.items():
+        known |= shipped_models(package, folder)
+    if name in known:
+        return known[name]
+    try:
+        return find_model(Path(name)).model
+    except InputError as error:
+        more = f"; shipped: {', '.join(known)}" if known else ""
+        raise InputError(f"{error}{more}") from None
 
 
 def _bases(class_path: str, model: Path) -> list[str]:
