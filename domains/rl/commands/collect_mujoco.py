@@ -17,7 +17,7 @@ TEST_EPISODES = 10
 
 
 def mujoco(
-    env: str = "Hopper-v5",
+    env: str = "Hopper-v4",
     policy: str = "sac",
     steps: int = 1_000_000,
     horizon: int | None = None,
@@ -36,7 +36,7 @@ def mujoco(
     are loaded. This command reads its tensors alone, which is enough for SAC, TD3, PPO and A2C. For
     other policies it needs Stable-Baselines3's own loader, and you must trust the file.
 
-    Example: oneleap collect mujoco --env Hopper-v5 --policy sac --target 40 --steps 1000000
+    Example: oneleap collect mujoco --env Hopper-v4 --policy sac --target 40 --steps 1000000
 
     Args:
         env: Gymnasium id.

@@ -74,8 +74,13 @@ def test_the_command_says_which_extra_is_missing(
     ("env", "behavior", "task"),
     [
         ("cube-double-v0", "play", "cube-double-play-singletask-task1-v0"),
-        ("scene-v0", "play", "scene-play-singletask-task4-v0"),
-        ("puzzle-3x3-v0", "noisy", "puzzle-3x3-noisy-singletask-task2-v0"),
+        pytest.param("scene-v0", "play", "scene-play-singletask-task4-v0", marks=pytest.mark.slow),
+        pytest.param(
+            "puzzle-3x3-v0",
+            "noisy",
+            "puzzle-3x3-noisy-singletask-task2-v0",
+            marks=pytest.mark.slow,
+        ),
         ("pointmaze-medium-v0", "navigate", "pointmaze-medium-navigate-singletask-task1-v0"),
         ("pointmaze-large-v0", "stitch", "pointmaze-large-stitch-singletask-v0"),
     ],
