@@ -73,8 +73,7 @@ def read_ogbench(path: str, env: str | None = None, clip: bool = False) -> Loade
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
     arrays = _read_arrays(path)
-    sizes = (arrays[name].shape[1] for name in ("observations", "actions"))
-    task = task.fitted(path, *sizes)
+    task = task.fitted(path, arrays["observations"].shape[1], arrays["actions"].shape[1])
     made = task.make(disable_env_checker=True)
     made.reset(seed=0)
     done = successes(made.unwrapped, arrays)

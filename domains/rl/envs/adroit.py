@@ -51,7 +51,8 @@ def _hammer_rest(env: Any) -> float:
     site, hammer = env.data.site_xpos, env.data.xpos[env.obj_body_id]
     head, nail = site[env.tool_site_id], site[env.target_obj_site_id]
     depth = _norm(nail - site[env.goal_site_id])
-    bonus = 2 * (hammer[2] > 0.04 and head[2] > 0.04) + 25 * (depth < 0.02) + 75 * (depth < 0.01)
+    lifted = bool(hammer[2] > 0.04 and head[2] > 0.04)
+    bonus = 2 * lifted + 25 * (depth < 0.02) + 75 * (depth < 0.01)
     return bonus - _norm(head - nail) - 10 * depth - 1e-2 * _norm(env.data.qvel)
 
 
