@@ -5,8 +5,11 @@ from collections.abc import Sequence
 
 from oneleap.core.cli.dispatch import ByDomain, Command, Commands, Forward, Group, run
 
-SHIPPED = {"oneleap.domains.rl": "policies"}
-"""Packages whose shipped models can be evaluated by name, and the folders of these."""
+SHIPPED = {
+    "rl": ("oneleap.domains.rl", "policies", ""),
+    "speech": ("oneleap.domains.speech", "voices", "acoustic"),
+}
+"""Where the models lie that commands on a model take by name."""
 
 COMMANDS: Commands = {
     "demo": Command(
@@ -33,6 +36,7 @@ COMMANDS: Commands = {
             domain: f"oneleap.domains.{domain}.commands.export:export"
             for domain in ("rl", "robot", "speech", "singing", "music", "audio")
         },
+        SHIPPED,
     ),
     "speak": Command(
         "say a text: oneleap speak 'Hello.' -o hello.wav",
@@ -46,9 +50,13 @@ COMMANDS: Commands = {
         "make music under control: oneleap compose --intensity rise -o out.wav",
         "oneleap.domains.music.commands.compose:compose",
     ),
-    "voice": Command(
-        "pack an acoustic model and its vocoder into one folder",
-        "oneleap.domains.speech.commands.pack:pack",
+    "voices": Command(
+        "list the voices that ship with oneleap", "oneleap.domains.speech.commands.voices:voices"
+    ),
+    "voice": Group(
+        "make a voice: oneleap voice pack runs/speech/A runs/audio/B voices/mine",
+        {"pack": "oneleap.domains.speech.commands.pack:pack"},
+        former="pack",
     ),
     "singer": Command(
         "pack the models of a singer into one folder",
@@ -90,6 +98,7 @@ COMMANDS: Commands = {
             "rl": "oneleap.domains.rl.commands.bench:bench",
             "robot": "oneleap.domains.robot.commands.bench:bench",
             "speech": "oneleap.domains.speech.commands.bench:bench",
+            "voices": "oneleap.domains.speech.commands.bench_voices:voices",
             "singing": "oneleap.domains.singing.commands.bench:bench",
             "music": "oneleap.domains.music.commands.bench:bench",
         },

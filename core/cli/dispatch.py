@@ -19,6 +19,7 @@ line ``Example: oneleap ...``. Two options belong to every command, see :data:`U
 import inspect
 import os
 import re
+import shlex
 import sys
 import warnings
 from argparse import SUPPRESS, ArgumentError
@@ -67,10 +68,12 @@ class Group:
     Attributes:
         help: One line for ``oneleap --help``.
         commands: Target of each subcommand by name.
+        former: Subcommand that the name of the group alone once meant.
     """
 
     help: str
     commands: Mapping[str, str]
+    former: str = ""
 
 
 @dataclass(frozen=True)
@@ -81,13 +84,13 @@ class ByDomain:
         help: One line for ``oneleap --help``.
         domains: Target of each domain by name. The function's first parameter is the path that the
             user named.
-        shipped: Packages with shipped models that may be named instead of a path, and the folders
-            of these models, see :func:`oneleap.core.hub.registry.shipped_models`.
+        shipped: Where a domain keeps the models that ship, which can be named too: the arguments
+            of :func:`oneleap.core.hub.registry.shipped_models`.
     """
 
     help: str
     domains: Mapping[str, str]
-    shipped: Mapping[str, str] = field(default_factory=dict)
+    shipped: Mapping[str, tuple[str, str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -213,6 +216,9 @@ def _call_command(
         print(f"usage: oneleap {name} {{{','.join(command.commands)}}} ...\n\n  {command.help}")
         return 0 if rest else 2
     if rest[0] not in command.commands:
+        if command.former and len(rest) > 1:
+            now = shlex.join((name, command.former, *rest))
+            raise InputError(f"{name}: has subcommands now: oneleap {now}")
         suggestion = suggest(rest[0], command.commands) or f": {', '.join(command.commands)}"
         raise InputError(f"no command '{name} {rest[0]}'{suggestion}")
     return call(command.commands[rest[0]], f"{name} {rest[0]}", rest[1:])
@@ -237,8 +243,15 @@ def _by_domain(
             f"name the run first: oneleap {name} runs/CONFIG/TIME (options: oneleap {name} --help)"
         )
     from oneleap.core.hub.pretrained import read_config
+    from oneleap.core.hub.registry import shipped_models
+    from oneleap.core.training.run import find_model
 
-    model = _find_model(argv[0], command.shipped)
+    shipped = {m: domain for domain, at in command.shipped.items() for m in shipped_models(*at)}
+    if argv[0] in shipped:
+        return call(command.domains[shipped[argv[0]]], name, argv)
+    if not Path(argv[0]).exists() and (suggestion := suggest(argv[0], shipped)):
+        raise InputError(f"{argv[0]}: no such folder, and no such model ships{suggestion}")
+    model = find_model(Path(argv[0])).model
     class_path = read_config(model)["class_path"]
     paths = [class_path] if class_path.startswith(DOMAINS) else _bases(class_path, model)
     domains = [path.removeprefix(DOMAINS).partition(".")[0] for path in paths]
@@ -246,25 +259,6 @@ def _by_domain(
     if not known:
         raise InputError(f"{model}: no domain of oneleap can {name} a {class_path}")
     return call(command.domains[known[0]], name, argv)
-
-
-def _find_model(name: str, shipped: Mapping[str, str]) -> Path:
-    """The folder of a model that a path or the name of a shipped model refers to."""
-    from oneleap.core.hub.registry import shipped_models
-    from oneleap.core.training.run import find_model
-
-    if Path(name).exists():
-        return find_model(Path(name)).model
-    known: dict[str, Path] = {}
-    for package, folder in shipped.items():
-        known |= shipped_models(package, folder)
-    if name in known:
-        return known[name]
-    try:
-        return find_model(Path(name)).model
-    except InputError as error:
-        more = f"; shipped: {', '.join(known)}" if known else ""
-        raise InputError(f"{error}{more}") from None
 
 
 def _bases(class_path: str, model: Path) -> list[str]:

@@ -36,7 +36,8 @@ def evaluate(
 
     Args:
         run: Folder of a run or of a model, where ``evaluation.json``, plots and the video go; or
-            the name of a shipped policy, such as pointmaze-umaze, whose files go to runs/NAME.
+            the name of a shipped policy, such as pointmaze-umaze, whose files go to
+            evaluation/NAME.
         episodes: Number of episodes.
         env: Gymnasium id of the environment; by default that of the training data.
         horizon: Largest number of steps of an episode; by default that of the registered
@@ -61,7 +62,7 @@ def evaluate(
     from oneleap.domains.rl.evaluation.plots import record_video
     from oneleap.domains.rl.evaluation.rollouts import evaluate_policy
 
-    found = find_policy(run)
+    found = find_policy(run, "evaluation")
     policy = load_policy(found.model)
     task = _fitting_task(policy.spec, run, env).limited(horizon)
     n = policy.num_action_samples if num_action_samples is None else num_action_samples
@@ -86,14 +87,15 @@ def evaluate(
         print(record_video(act, task, path, episode_seed(seed, 0)) or f"video: {path}")
 
 
-def find_policy(run: Path) -> "ModelPath":
+def find_policy(run: Path, kind: str) -> "ModelPath":
     """Find a policy by its path, or by the name of one that ships with oneleap.
 
     Args:
         run: Folder of a run or of a model, or a name.
+        kind: Folder for files about shipped policies.
 
     Returns:
-        Its folder. That of a shipped policy is in no run: its files go to ``runs/NAME``.
+        Its folder. That of a shipped policy is in no run: its files go to ``kind/NAME``.
 
     Raises:
         InputError: There is none.
@@ -101,10 +103,10 @@ def find_policy(run: Path) -> "ModelPath":
     from oneleap.core.hub.registry import find_shipped, shipped_models
     from oneleap.core.training.run import ModelPath, find_model
 
-    if run.exists():
-        return find_model(run)
     known = shipped_models("oneleap.domains.rl", "policies")
-    return ModelPath(find_shipped("policy", run, known), Path("runs") / run.name)
+    if str(run) in known:
+        return ModelPath(known[str(run)], Path(kind, run.name))
+    return find_model(run if run.exists() else find_shipped("policy", run, known))
 
 
 def load_policy(folder: Path) -> "Policy":

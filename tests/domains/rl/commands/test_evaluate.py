@@ -112,13 +112,12 @@ def test_a_shipped_policy_is_evaluated_by_its_name(
     monkeypatch.chdir(tmp_path)
     line = ["evaluate", "pointmaze-umaze", "--episodes", "8", "--video", "false"]
     assert main(line) == 0
-    figures = json.loads((tmp_path / "runs/pointmaze-umaze/evaluation.json").read_text())
+    figures = json.loads((tmp_path / "evaluation/pointmaze-umaze/evaluation.json").read_text())
     assert figures["success"] == 1
     assert figures["score"] > 50
     assert main(["evaluate", "pointmaze-umaz"]) == 2
     told = capsys.readouterr().err
-    assert "pointmaze-umaz: no such folder" in told
-    assert "shipped: pointmaze-umaze" in told
+    assert "pointmaze-umaz: no such folder, and no such model ships; did you mean" in told
     with pytest.raises(InputError, match="no 'pointmaze-umaz'; did you mean 'pointmaze-umaze'"):
         evaluate(Path("pointmaze-umaz"))
 
@@ -127,9 +126,9 @@ def test_the_shipped_policy_is_small_and_its_critics_choose_better_actions(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    folder = find_policy(Path("pointmaze-umaze")).model
+    folder = find_policy(Path("pointmaze-umaze"), "evaluation").model
     assert sum(path.stat().st_size for path in folder.iterdir()) < 2 * 2**20
     assert "License" in (folder / "README.md").read_text(encoding="utf-8")
     evaluate(Path("pointmaze-umaze"), episodes=3, num_action_samples=50, video=False)
-    figures = json.loads((tmp_path / "runs/pointmaze-umaze/evaluation.json").read_text())
+    figures = json.loads((tmp_path / "evaluation/pointmaze-umaze/evaluation.json").read_text())
     assert figures["score"] > 80

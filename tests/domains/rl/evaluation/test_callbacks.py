@@ -38,10 +38,8 @@ class Figures(Rows):
 
 
 def test_successes_are_logged_where_the_environment_reports_them():
-    env, logger = (
-        Task("Countdown-v0", {"succeeds": True}, reference="x", by_success=True),
-        Figures(),
-    )
+    env = replace(TASK, env_kwargs={"succeeds": True}, by_success=True)
+    logger = Figures()
     data = OfflineData.from_arrays(fields(120, obs=2, act=1), batch_size=8)
     policy = Policy(replace(data.spec, task=env), MeanFlow(), **TINY)
     loop = trainer(1)
