@@ -12,8 +12,8 @@ def export(
     """Write a policy as one graph: inputs ``obs`` and standard normal ``noise``, output ``action``.
 
     The graph is written into the folder of the model, that of a shipped policy to export/NAME. It
-    is compared with the policy and timed. The model card gets the result. The batch may have any size. The selection of one of several actions
-    by Q is not part of the graph.
+    is compared with the policy and timed, and the model card gets the result. The batch may have
+    any size. The selection of one of several actions by Q is not part of the graph.
 
     Example: oneleap export runs/rl/ofql_d4rl/0 --format onnx
 
