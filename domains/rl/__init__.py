@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from oneleap.domains.rl.data.rewards import NormalizedReward as NormalizedReward
     from oneleap.domains.rl.data.rewards import ReturnScaledReward as ReturnScaledReward
     from oneleap.domains.rl.data.rewards import Reward as Reward
+    from oneleap.domains.rl.data.rewards import SparseTaskReward as SparseTaskReward
+    from oneleap.domains.rl.data.rewards import StepCostReward as StepCostReward
     from oneleap.domains.rl.data.rewards import StoredReward as StoredReward
     from oneleap.domains.rl.data.transitions import OfflineDataset as OfflineDataset
     from oneleap.domains.rl.data.transitions import Transitions as Transitions
@@ -77,7 +79,9 @@ __getattr__, __dir__, __all__ = lazy_names(
         "ReBRAC": "algorithms.rebrac",
         "ReturnScaledReward": "data.rewards",
         "Reward": "data.rewards",
+        "SparseTaskReward": "data.rewards",
         "Spec": "spec",
+        "StepCostReward": "data.rewards",
         "StoredReward": "data.rewards",
         "Task": "envs.task",
         "Transitions": "data.transitions",

@@ -17,7 +17,7 @@ TEST_EPISODES = 10
 
 
 def mujoco(
-    env: str = "Hopper-v5",
+    env: str = "Hopper-v4",
     policy: str = "sac",
     steps: int = 1_000_000,
     horizon: int | None = None,
@@ -36,7 +36,7 @@ def mujoco(
     are loaded. This command reads its tensors alone, which is enough for SAC, TD3, PPO and A2C. For
     other policies it needs Stable-Baselines3's own loader, and you must trust the file.
 
-    Example: oneleap collect mujoco --env Hopper-v5 --policy sac --target 40 --steps 1000000
+    Example: oneleap collect mujoco --env Hopper-v4 --policy sac --target 40 --steps 1000000
 
     Args:
         env: Gymnasium id.
@@ -63,7 +63,7 @@ def mujoco(
 
     if min(steps, train_steps) < 1:
         raise InputError("steps and train_steps must be positive")
-    task, name, scale = _task(env, horizon)
+    task, name, scale = task_to_record(env, horizon)
     hdf5 = hdf5 or Path(f"{name}-collected.hdf5")
     if hdf5.exists() and not overwrite:
         raise InputError(f"{hdf5} exists already: --overwrite replaces it, --hdf5 names another")
@@ -80,8 +80,16 @@ def mujoco(
     print(next_line("fit", "--config", "rl/ofql_d4rl", "--data.path", hdf5))
 
 
-def _task(env: str, horizon: int | None = None) -> "tuple[Task, str, dict[str, float]]":
-    """The task of an environment, a short name for files, and its scale of scores for Minari."""
+def task_to_record(env: str, horizon: int | None = None) -> "tuple[Task, str, dict[str, float]]":
+    """The task of an environment, a short name for files, and its scale of scores for Minari.
+
+    Args:
+        env: Gymnasium id.
+        horizon: Largest number of steps of an episode; ``None`` for that of the environment.
+
+    Raises:
+        InputError: The environment does not exist, or its actions are not continuous vectors.
+    """
     from oneleap.domains.rl.data.d4rl import FAMILIES, family_of, task_of
 
     key = family_of(env)

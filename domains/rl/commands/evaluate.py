@@ -10,6 +10,7 @@ from oneleap.core.errors import InputError, require_positive
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from oneleap.core.training.run import ModelPath
     from oneleap.domains.rl.algorithms.policy import Policy
     from oneleap.domains.rl.envs.task import Task
     from oneleap.domains.rl.evaluation.rollouts import Evaluation
@@ -34,7 +35,9 @@ def evaluate(
     Example: oneleap evaluate runs/rl/ofql_hopper-medium/0
 
     Args:
-        run: Folder of a run or of a model. ``evaluation.json``, plots and the video go there.
+        run: Folder of a run or of a model, where ``evaluation.json``, plots and the video go; or
+            the name of a shipped policy, such as pointmaze-umaze, whose files go to
+            evaluation/NAME.
         episodes: Number of episodes.
         env: Gymnasium id of the environment; by default that of the training data.
         horizon: Largest number of steps of an episode; by default that of the registered
@@ -54,13 +57,12 @@ def evaluate(
     """
     from rich.console import Console
 
-    from oneleap.core.training.run import find_model
     from oneleap.core.training.seed import episode_seed, step_generator
     from oneleap.domains.rl.algorithms.actor_critic import ActorCritic
     from oneleap.domains.rl.evaluation.plots import record_video
     from oneleap.domains.rl.evaluation.rollouts import evaluate_policy
 
-    found = find_model(run)
+    found = find_policy(run, "evaluation")
     policy = load_policy(found.model)
     task = _fitting_task(policy.spec, run, env).limited(horizon)
     n = policy.num_action_samples if num_action_samples is None else num_action_samples
@@ -83,6 +85,28 @@ def evaluate(
     if video:
         path = found.home / "rollout.mp4"
         print(record_video(act, task, path, episode_seed(seed, 0)) or f"video: {path}")
+
+
+def find_policy(run: Path, kind: str) -> "ModelPath":
+    """Find a policy by its path, or by the name of one that ships with oneleap.
+
+    Args:
+        run: Folder of a run or of a model, or a name.
+        kind: Folder for files about shipped policies.
+
+    Returns:
+        Its folder. That of a shipped policy is in no run: its files go to ``kind/NAME``.
+
+    Raises:
+        InputError: There is none.
+    """
+    from oneleap.core.hub.registry import find_shipped, shipped_models
+    from oneleap.core.training.run import ModelPath, find_model
+
+    known = shipped_models("oneleap.domains.rl", "policies")
+    if str(run) in known:
+        return ModelPath(known[str(run)], Path(kind, run.name))
+    return find_model(run if run.exists() else find_shipped("policy", run, known))
 
 
 def load_policy(folder: Path) -> "Policy":

@@ -11,14 +11,14 @@ def export(
 ) -> None:
     """Write a policy as one graph: inputs ``obs`` and standard normal ``noise``, output ``action``.
 
-    The graph is written into the folder of the model, compared with the policy, and timed. The
-    model card gets the result. The batch may have any size. The selection of one of several actions
-    by Q is not part of the graph.
+    The graph is written into the folder of the model, that of a shipped policy to export/NAME. It
+    is compared with the policy and timed, and the model card gets the result. The batch may have
+    any size. The selection of one of several actions by Q is not part of the graph.
 
     Example: oneleap export runs/rl/ofql_d4rl/0 --format onnx
 
     Args:
-        run: Folder of a run or of a model.
+        run: Folder of a run or of a model, or the name of a shipped policy.
         format: Format: onnx for ONNX Runtime, or pt2 for ``torch.export.load``.
         steps: Network calls per action; by default the policy's own number.
         tolerance: Largest accepted difference from the policy, in the unit of the actions.
@@ -27,12 +27,13 @@ def export(
         InputError: There is no policy in ``run``, or the graph differs from it.
     """
     from oneleap.core.hub.export import export_graphs
-    from oneleap.core.training.run import find_model
-    from oneleap.domains.rl.commands.evaluate import load_policy
+    from oneleap.domains.rl.commands.evaluate import find_policy, load_policy
     from oneleap.domains.rl.commands.policy_graph import policy_graph
 
-    folder = find_model(run).model
-    policy = load_policy(folder)
+    found = find_policy(run, "export")
+    policy = load_policy(found.model)
+    in_place = found.run is None or found.run in found.model.parents
+    folder = found.model if in_place else found.home
     if steps is not None and steps < 1:
         raise InputError(f"steps: {steps} is not positive")
     (path,) = export_graphs([policy_graph(policy, steps)], folder, format, tolerance)

@@ -25,7 +25,9 @@ from oneleap.domains.rl.data.validation import (
     validate_fields,
     validate_flags,
 )
-from oneleap.domains.rl.envs.task import ENV_HINT, Task
+from oneleap.domains.rl.demonstrators.episodes import episode_columns
+from oneleap.domains.rl.envs.ogbench import SINGLE, ogbench_task
+from oneleap.domains.rl.envs.task import D4RL, ENV_HINT, Task
 
 if TYPE_CHECKING:
     from minari.data_collector import EpisodeBuffer
@@ -40,6 +42,7 @@ class Family(NamedTuple):
         env: Gymnasium environment with the same observations; empty if there is none.
         obs_dim: Size of its observations.
         steps: Steps of D4RL's episodes; 0 if the environment has the same number.
+        options: Arguments of the environment that give it D4RL's observations.
     """
 
     low: float
@@ -47,21 +50,45 @@ class Family(NamedTuple):
     env: str = ""
     obs_dim: int = 0
     steps: int = 0
+    options: tuple[tuple[str, Any], ...] = ()
 
-    def task(self, key: str, env: str) -> Task:
-        """The environment ``env``, with D4RL's episode length and the returns of family ``key``."""
-        kwargs = {"max_episode_steps": self.steps} if self.steps else {}
-        return Task(env, kwargs, self.low, self.high, f"D4RL {key}")
+    def task(self, key: str, env: str, own: bool = False) -> Task:
+        """The environment ``env``, with D4RL's episode length and the returns of family ``key``.
+
+        Args:
+            key: Name of the family.
+            env: Gymnasium id.
+            own: Whether it is the family's own environment, with D4RL's observations.
+        """
+        kwargs: dict[str, Any] = {"max_episode_steps": self.steps} if self.steps else {}
+        kwargs |= self.options if own else ()
+        return Task(env, kwargs, self.low, self.high, f"{D4RL}{key}")
+
+    def is_own(self, task: Task) -> bool:
+        """Whether a task is played in the family's own environment, with D4RL's observations."""
+        given = task.env_kwargs.items()
+        return task.env == self.env and all(option in given for option in self.options)
 
 
 FAMILIES = {
-    "halfcheetah": Family(-280.178953, 12135.0, "HalfCheetah-v5", 17),
-    "hopper": Family(-20.272305, 3234.3, "Hopper-v5", 11),
-    "walker2d": Family(1.629008, 4592.3, "Walker2d-v5", 17),
+    # Version 5 differs: Walker2d has more friction under a foot, Hopper pays less.
+    "halfcheetah": Family(-280.178953, 12135.0, "HalfCheetah-v4", 17),
+    "hopper": Family(-20.272305, 3234.3, "Hopper-v4", 11),
+    "walker2d": Family(1.629008, 4592.3, "Walker2d-v4", 17),
     # D4RL's goals are not in the observation, and gymnasium-robotics has no task with one goal.
     "antmaze": Family(0.0, 1.0),
-    "ant": Family(-325.6, 3879.7, "Ant-v5", 105),
+    # Its contact forces were always zero: MuJoCo 2.0 did not compute them.
+    "ant": Family(
+        -325.6,
+        3879.7,
+        "Ant-v4",
+        111,
+        options=(("use_contact_forces", True), ("contact_force_range", (0.0, 0.0))),
+    ),
     # The origin and the axes differ from those of gymnasium-robotics' PointMaze.
+    "maze2d-umaze-dense": Family(68.537689, 193.66285642381482),
+    "maze2d-medium-dense": Family(44.264742, 297.4552547777125),
+    "maze2d-large-dense": Family(30.569041, 303.4857382709002),
     "maze2d-umaze": Family(23.85, 161.86),
     "maze2d-medium": Family(13.13, 277.39),
     "maze2d-large": Family(6.7, 273.99),
@@ -71,7 +98,7 @@ FAMILIES = {
     "relocate": Family(-6.425911, 4233.877797728884, "AdroitHandRelocate-v1", 39),
     "door": Family(-56.512833, 2880.5693087298737, "AdroitHandDoor-v1", 39),
 }
-"""D4RL's families by the beginning of their names."""
+"""D4RL's families by the beginning of their names; a longer name stands before a shorter one."""
 
 
 def family_of(name: str) -> str:
@@ -146,7 +173,7 @@ def load_arrays(
     fields = validate_fields(source, raw, optional=("next_observations", "timeouts"))
     task, family = _task(source, env, stored)
     width, act_dim = fields["observations"].shape[1], fields["actions"].shape[1]
-    if family and task and task.env == family.env and width != family.obs_dim:
+    if family and task and family.is_own(task) and width != family.obs_dim:
         raise InputError(
             f"{source}: observations have {width} dimensions, those of {task.env} have "
             f"{family.obs_dim}; {ENV_HINT}"
@@ -194,7 +221,7 @@ def _time_limit(source: str, task: Task | None, stored: str) -> int | None:
         family = FAMILIES.get(key)
         if family is None or not family.env:
             return None
-        task = family.task(key, family.env)
+        task = family.task(key, family.env, own=True)
     limit, assumed = task.time_limit()
     return None if assumed else limit
 
@@ -227,7 +254,12 @@ def derive_next_observations(path: str, fields: dict[str, NDArray[np.float32]]) 
 
 
 def task_of(env: str) -> Task:
-    """The task of an environment, with the reference returns of its family in D4RL, if any."""
+    """The task of an environment, with the reference returns of its family in D4RL, if any.
+
+    A task of OGBench is scored by its successes.
+    """
+    if SINGLE in env.split("-"):
+        return ogbench_task(env)
     key = family_of(env)
     return FAMILIES[key].task(key, env) if key else Task(env)
 
@@ -254,7 +286,7 @@ def _task(path: str, env: str | None, stored: str) -> tuple[Task | None, Family 
         raise InputError(f"{path}: {what}; {ENV_HINT}")
     if family is None:
         return Task(name), None
-    return family.task(key, name), family
+    return family.task(key, name, own=not env and not (stored and same)), family
 
 
 def action_limits(
@@ -288,17 +320,18 @@ def write_d4rl(path: Path, episodes: "Sequence[EpisodeBuffer]", env_id: str) -> 
         episodes: Episodes in Minari's form.
         env_id: Gymnasium id of the environment, stored as an attribute.
     """
-    columns: dict[str, list[Any]] = {
-        "observations": [np.asarray(e.observations)[:-1] for e in episodes],
-        "next_observations": [np.asarray(e.observations)[1:] for e in episodes],
-        "actions": [e.actions for e in episodes],
-        "rewards": [e.rewards for e in episodes],
-        "terminals": [e.terminations for e in episodes],
-        "timeouts": [e.truncations for e in episodes],
-    }
+    write_columns(path, episode_columns(episodes), env_id)
+
+
+def write_columns(path: Path, columns: Fields, env_id: str) -> None:
+    """Write arrays in D4RL's layout.
+
+    Args:
+        path: File to write.
+        columns: Arrays by D4RL's names.
+        env_id: Gymnasium id of the environment, stored as an attribute.
+    """
     with atomic_write(path) as temporary, h5py.File(temporary, "w") as file:
-        for name, parts in columns.items():
-            array = np.concatenate(parts)
-            stored = array if array.dtype == bool else array.astype(np.float32)
-            file.create_dataset(name, data=stored, compression="gzip", compression_opts=1)
+        for name, array in columns.items():
+            file.create_dataset(name, data=array, compression="gzip", compression_opts=1)
         file.attrs["env_id"] = env_id

@@ -13,7 +13,7 @@ import torch
 from oneleap.core.errors import InputError, require_positive
 from oneleap.core.training.loaders import Endless, validation_split
 from oneleap.core.training.seed import batch_generator
-from oneleap.domains.rl.data import d4rl, minari
+from oneleap.domains.rl.data import d4rl, minari, ogbench
 from oneleap.domains.rl.data.files import is_steps_file
 from oneleap.domains.rl.data.rewards import GoalDistanceReward, Reward, StoredReward
 from oneleap.domains.rl.data.transitions import LoadedData, OfflineDataset, Transitions
@@ -47,10 +47,11 @@ class OfflineData(L.LightningDataModule):
     statistics in :attr:`spec`.
 
     Args:
-        path: HDF5 or npz file in D4RL's layout, a Minari id such as ``D4RL/hopper/medium-v2``, or
-            the folder of a Minari data set.
+        path: HDF5 or npz file in D4RL's layout, npz file of OGBench, a Minari id such as
+            ``D4RL/hopper/medium-v2``, or the folder of a Minari data set.
         env: Gymnasium id of the environment to evaluate in, if the data do not name it; ``none``
-            trains without any and validates on held-out episodes.
+            trains without any and validates on held-out episodes. For data of OGBench, the task,
+            such as ``cube-double-play-singletask-task1-v0``, which also gives the rewards.
         obs_keys: Entries of dictionary observations that form the observation, in order; by default
             all that are vectors. A notice names them.
         reward: Reward to train on.
@@ -169,6 +170,8 @@ class OfflineData(L.LightningDataModule):
         how = self.clip_actions, self.obs_keys
         if self.arrays is not None:
             return d4rl.load_arrays(path, self.arrays, self.env, "", *how, self.horizon)
+        if ogbench.is_ogbench(path):
+            return ogbench.read_ogbench(path, self.env, self.clip_actions)
         if is_steps_file(path):
             return d4rl.read_d4rl(path, self.env, *how, self.horizon)
         loaded = minari.read_minari(path, *how)

@@ -6,9 +6,10 @@ from typing import Any
 
 from gymnasium.envs.registration import EnvSpec
 
+from oneleap.domains.rl.envs.adroit import D4RLDistance
 from oneleap.domains.rl.envs.mazes import MAZES, REFERENCE_RETURNS, pointmaze_task
 from oneleap.domains.rl.envs.registration import POINTMAZE
-from oneleap.domains.rl.envs.task import Task
+from oneleap.domains.rl.envs.task import D4RL, Task
 
 REFERENCES_KEY = "oneleap_references"
 """Metadata key of our own PointMaze data: the four measured reference returns."""
@@ -38,6 +39,8 @@ def tasks(meta: Mapping[str, Any], keys: tuple[str, ...] = ()) -> dict[str, Any]
     if low is None or high is None:
         return {"task": Task(spec.id, kwargs, obs_keys=keys)}
     reference = f"Minari {meta['dataset_id']}"
+    if any(wrapper.name == D4RLDistance.__name__ for wrapper in spec.additional_wrappers):
+        reference = f"{D4RL}rewards, {reference}"
     return {"task": Task(spec.id, kwargs, float(low), float(high), reference, keys)}
 
 

@@ -58,6 +58,28 @@ class AntMazeReward(Reward):
 
 
 @dataclass(frozen=True)
+class StepCostReward(Reward):
+    """``r - 1``, the reward of IQL and FQL for AntMaze: -1 on the way and 0 at the goal."""
+
+    def __call__(self, data: OfflineDataset) -> Float[Tensor, "n"]:
+        """Shift the stored rewards."""
+        return data.reward - 1
+
+
+@dataclass(frozen=True)
+class SparseTaskReward(Reward):
+    """0 where the stored reward is 0, else -1: for OGBench, whether the whole task is done.
+
+    OGBench's own rewards are minus the number of parts of the task that are not done. Q-chunking
+    (arXiv 2507.07969) trains on these sparse ones in scene and puzzle.
+    """
+
+    def __call__(self, data: OfflineDataset) -> Float[Tensor, "n"]:
+        """Compare the stored rewards with 0."""
+        return -(data.reward != 0).float()
+
+
+@dataclass(frozen=True)
 class ReturnScaledReward(Reward):
     """``scale * r / (largest - smallest episode return)``; IQL and CleanDiffuser for MuJoCo.
 

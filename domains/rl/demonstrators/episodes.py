@@ -1,11 +1,12 @@
 """Collection of whole episodes with a demonstrator."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import gymnasium
 import numpy as np
 from minari.data_collector import EpisodeBuffer
+from numpy.typing import NDArray
 
 from oneleap.core.training.seed import episode_seed
 from oneleap.domains.rl.demonstrators.sb3 import Demonstrator
@@ -49,3 +50,24 @@ def collect_episodes(
             truncations=cut,
         )
         k += 1
+
+
+def episode_columns(episodes: Sequence[EpisodeBuffer]) -> dict[str, NDArray[Any]]:
+    """Join episodes to the arrays of D4RL's files, with next observations.
+
+    Args:
+        episodes: Episodes in Minari's form.
+
+    Returns:
+        Arrays by D4RL's names; numbers have 32 bits.
+    """
+    columns: dict[str, list[Any]] = {
+        "observations": [np.asarray(e.observations)[:-1] for e in episodes],
+        "next_observations": [np.asarray(e.observations)[1:] for e in episodes],
+        "actions": [e.actions for e in episodes],
+        "rewards": [e.rewards for e in episodes],
+        "terminals": [e.terminations for e in episodes],
+        "timeouts": [e.truncations for e in episodes],
+    }
+    joined = {name: np.concatenate(parts) for name, parts in columns.items()}
+    return {k: a if a.dtype == bool else a.astype(np.float32) for k, a in joined.items()}

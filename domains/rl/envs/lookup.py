@@ -18,12 +18,16 @@ import gymnasium
 from gymnasium.envs.registration import EnvSpec, find_highest_version, parse_env_id, registry
 
 from oneleap.core.errors import InputError
+from oneleap.domains.rl.envs.ogbench import SINGLE, seeded
 
-KNOWN = ("oneleap.domains.rl.envs.registration", "gymnasium_robotics")
+KNOWN = ("oneleap.domains.rl.envs.registration", "gymnasium_robotics", "ogbench")
 """Modules that register environments, and that are imported where they are installed."""
 
 FORWARDING = ("GymV21Environment", "GymV26Environment")
 """Environments of shimmy that make another, named by an argument, and import its module."""
+
+UNHELPFUL = (".*is out of date", ".*precision lowered", ".*DISPLAY environment variable")
+"""Warnings about versions, which the data determine, about OGBench's spaces, and no display."""
 
 SHOWN = 3
 """Largest number of ids that a message proposes."""
@@ -47,6 +51,8 @@ def find_environment(env: str) -> EnvSpec:
     module, _, name = env.rpartition(":")
     if name not in registry:
         _register_known()
+        if SINGLE in name.split("-"):
+            import_module("ogbench")  # if it is missing, the command names the extra
     with contextlib.suppress(gymnasium.error.Error):
         namespace, plain, version = parse_env_id(name)
         newest = find_highest_version(namespace, plain) if version is None else None
@@ -76,7 +82,10 @@ def make_environment(env: str, arguments: Mapping[str, Any]) -> "gymnasium.Env[A
     if spec.name in FORWARDING:
         raise InputError(f"environment {env}: makes others by name, which could import any module")
     try:
-        return gymnasium.make(spec.id, **arguments)
+        with warnings.catch_warnings():
+            for message in UNHELPFUL:
+                warnings.filterwarnings("ignore", message)
+            return seeded(gymnasium.make(spec.id, **arguments))
     except Exception as error:  # environments raise errors of any kind
         parts = error.args if all(isinstance(part, str) for part in error.args) else ()
         reason = " ".join(" ".join(parts or (str(error),)).split()) or type(error).__name__
@@ -113,7 +122,7 @@ def _can_be_made(env: str) -> bool:
 
 
 def _register_known() -> None:
-    """Import the modules of :data:`KNOWN`, of which gymnasium-robotics is optional."""
+    """Import the modules of :data:`KNOWN` that are installed."""
     for module in KNOWN:
         if find_spec(module.partition(".")[0]) is not None:
             import_module(module)

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 NAMESPACE = "oneleap/"
 """Beginning of the Gymnasium ids of this package's own environments, which end by themselves."""
 
+D4RL = "D4RL "
+"""Beginning of :attr:`Task.reference` on D4RL's scale; the name of the family follows."""
+
 HORIZON = 1000
 """Steps of an episode in an environment that is registered without a limit."""
 
@@ -50,6 +53,8 @@ class Task:
         reference: Where these two returns come from, in words; ``none`` if there are none.
         obs_keys: Entries of a dictionary observation that form the observation vector, in order.
             Empty: those of :func:`oneleap.domains.rl.envs.observations.observation_keys`.
+        by_success: Whether the score of an episode is 100 if it succeeds and else 0, as in OGBench,
+            instead of a function of its return.
     """
 
     env: str
@@ -58,6 +63,7 @@ class Task:
     ref_max: float = 1.0
     reference: str = "none"
     obs_keys: tuple[str, ...] = ()
+    by_success: bool = False
 
     @classmethod
     def from_json(cls, text: str) -> "Task":
@@ -77,6 +83,11 @@ class Task:
         """Whether two different returns define scores."""
         span = self.ref_max - self.ref_min
         return self.reference != "none" and math.isfinite(span) and span != 0
+
+    @property
+    def on_d4rl_scale(self) -> bool:
+        """Whether the returns that define scores are D4RL's."""
+        return self.reference.startswith(D4RL)
 
     def limited(self, horizon: int | None) -> "Task":
         """Return this task with a limit on the length of its episodes.
@@ -112,6 +123,8 @@ class Task:
     def make(self, **kwargs: object) -> "Env":
         """Make the environment; its episodes end after :meth:`time_limit`.
 
+        On D4RL's scale, it pays D4RL's rewards, see :mod:`oneleap.domains.rl.envs.adroit`.
+
         Of a dictionary observation, the environment returns the entries :attr:`obs_keys` as one
         vector. If they are not given, it does so if
         :func:`oneleap.domains.rl.envs.observations.observation_keys` names several entries.
@@ -127,11 +140,13 @@ class Task:
             InputError: The environment is not registered, cannot be made here, does not accept the
                 arguments, or has no such entries.
         """
+        from oneleap.domains.rl.envs.adroit import with_d4rl_rewards
         from oneleap.domains.rl.envs.lookup import make_environment
 
         limit, _ = self.time_limit()
         limits = {} if limit is None else {"max_episode_steps": limit}
         env = make_environment(self.env, {**self.env_kwargs, **limits, **kwargs})
+        env = with_d4rl_rewards(env) if self.on_d4rl_scale else env
         keys = self.obs_keys or observation_keys(self.env)
         return join_entries(env, keys, self.env) if self.obs_keys or len(keys) > 1 else env
 

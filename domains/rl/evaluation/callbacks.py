@@ -16,7 +16,9 @@ from oneleap.domains.rl.evaluation.rollouts import Evaluation, evaluate_policy
 
 
 class EvaluatePolicy(L.Callback):
-    """Logs ``eval/score`` and ``eval/return``, on the same episodes every time.
+    """Logs ``eval/score``, ``eval/return`` and, where known, ``eval/success``.
+
+    The episodes are the same every time.
 
     If the data have no environment, it logs ``val/action_error`` on the held-out episodes instead,
     see :func:`oneleap.domains.rl.evaluation.offline.action_error`, and also after the last step. If
@@ -87,7 +89,10 @@ class EvaluatePolicy(L.Callback):
         """Return the figures of a policy, or ``None`` if there is nothing to evaluate it on."""
         if policy.spec.task is not None:
             result = self._evaluate(policy, policy.spec.task)
-            return {"eval/score": result.score, "eval/return": result.mean}
+            figures = {"eval/score": result.score, "eval/return": result.mean}
+            if result.successes is not None:
+                figures["eval/success"] = float(result.successes.mean())
+            return figures
         data = getattr(trainer, "datamodule", None)
         held_out = data.held_out if isinstance(data, OfflineData) else None
         if held_out is None:

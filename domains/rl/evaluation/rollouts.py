@@ -56,7 +56,12 @@ class Evaluation:
 
     @property
     def scores(self) -> NDArray[np.float64]:
-        """Returns on the task's scale of 0 to 100; unchanged if the task has no scale."""
+        """Returns on the task's scale of 0 to 100; unchanged if the task has no scale.
+
+        Of a task that is scored by successes: 100 for each of these, else 0.
+        """
+        if self.task.by_success and self.successes is not None:
+            return 100.0 * self.successes
         return self.task.score(self.returns) if self._scaled else self.returns
 
     @property

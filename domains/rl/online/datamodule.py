@@ -15,7 +15,12 @@ from oneleap.core.training.run import find_model, read_run_config
 from oneleap.core.training.seed import batch_generator
 from oneleap.domains.rl.algorithms.policy import Policy
 from oneleap.domains.rl.data.datamodule import OfflineData
-from oneleap.domains.rl.data.rewards import GoalDistanceReward, Reward, StoredReward
+from oneleap.domains.rl.data.rewards import (
+    GoalDistanceReward,
+    Reward,
+    SparseTaskReward,
+    StoredReward,
+)
 from oneleap.domains.rl.data.transitions import LoadedData, Transitions
 from oneleap.domains.rl.online.replay import Array, Collector, ReplayBuffer
 from oneleap.domains.rl.spec import Spec
@@ -129,9 +134,11 @@ class OnlineData(OfflineData):
     def reward_transform(self) -> Callable[[float], float]:
         """The map from a reward of the environment to one of the data.
 
-        It is affine, because both are affine functions of the stored reward. The environment of
-        PointMaze has the reward of its data.
+        It is affine, because both are affine functions of the stored reward, unless that is only
+        compared with 0. The environment of PointMaze has the reward of its data.
         """
+        if isinstance(self.reward, SparseTaskReward):
+            return lambda reward: -float(reward != 0)
         if isinstance(self.reward, StoredReward | GoalDistanceReward):
             return lambda reward: reward
         # The data are relabeled already: read the stored rewards again.

@@ -14,7 +14,7 @@ from oneleap.domains.rl.data import minari as minari_io
 Capture = pytest.CaptureFixture[str]
 
 
-ENV = "Hopper-v5"
+ENV = "Hopper-v4"
 
 
 @pytest.mark.parametrize("seed", [3])

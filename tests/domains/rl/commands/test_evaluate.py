@@ -12,7 +12,7 @@ from oneleap.core.errors import InputError
 from oneleap.core.objectives.meanflow import MeanFlow
 from oneleap.domains.main import main
 from oneleap.domains.rl.algorithms.policy import Policy
-from oneleap.domains.rl.commands.evaluate import evaluate
+from oneleap.domains.rl.commands.evaluate import evaluate, find_policy
 from oneleap.domains.rl.envs.mazes import REFERENCE_RETURNS, pointmaze_task
 from oneleap.domains.rl.envs.registration import POINTMAZE
 from oneleap.domains.rl.envs.task import Task
@@ -104,3 +104,31 @@ def test_a_model_folder_is_evaluated_like_its_run(tmp_path: Path, inside_run: bo
     home = run if inside_run else run / "model"
     assert json.loads((home / "evaluation.json").read_text())["episodes"] == 2
     assert (home / "trajectories.png").is_file()
+
+
+def test_a_shipped_policy_is_evaluated_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    line = ["evaluate", "pointmaze-umaze", "--episodes", "8", "--video", "false"]
+    assert main(line) == 0
+    figures = json.loads((tmp_path / "evaluation/pointmaze-umaze/evaluation.json").read_text())
+    assert figures["success"] == 1
+    assert figures["score"] > 50
+    assert main(["evaluate", "pointmaze-umaz"]) == 2
+    told = capsys.readouterr().err
+    assert "pointmaze-umaz: no such folder, and no such model ships; did you mean" in told
+    with pytest.raises(InputError, match="no 'pointmaze-umaz'; did you mean 'pointmaze-umaze'"):
+        evaluate(Path("pointmaze-umaz"))
+
+
+def test_the_shipped_policy_is_small_and_its_critics_choose_better_actions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = find_policy(Path("pointmaze-umaze"), "evaluation").model
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 2 * 2**20
+    assert "License" in (folder / "README.md").read_text(encoding="utf-8")
+    evaluate(Path("pointmaze-umaze"), episodes=3, num_action_samples=50, video=False)
+    figures = json.loads((tmp_path / "evaluation/pointmaze-umaze/evaluation.json").read_text())
+    assert figures["score"] > 80

@@ -104,3 +104,13 @@ def test_what_cannot_be_exported_is_reported(tmp_path: Path, capsys: Capture) ->
     assert "name the run first: oneleap export runs/CONFIG/TIME" in capsys.readouterr().err
     assert main(["export", "--help"]) == 0
     assert "Example: oneleap export runs/rl/ofql_d4rl/0" in capsys.readouterr().out
+
+
+def test_a_shipped_policy_is_exported_beside_the_package(tmp_path: Path) -> None:
+    line = "from oneleap.domains.main import main; main(['export', 'pointmaze-umaze'])"
+    done = subprocess.run(
+        [sys.executable, "-c", line], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    folder = tmp_path / "export/pointmaze-umaze"
+    assert (folder / "policy.onnx").is_file(), done.stderr
+    assert "policy.onnx" in (folder / "README.md").read_text(encoding="utf-8")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import json
 
 import gymnasium
 import h5py
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from oneleap.core.errors import InputError
 from oneleap.domains.rl.data.d4rl import FAMILIES, derive_next_observations, family_of, read_d4rl
 from oneleap.domains.rl.data.validation import validate_fields
+from oneleap.domains.rl.envs.task import Task
 
 OBS = 11  # Hopper's
 
@@ -97,7 +99,8 @@ def test_bounds_and_references_are_d4rls(tmp_path):
         ("mini_kitchen_microwave_kettle_light_slider-v0", "kitchen"),
         ("FrankaKitchen-v1", "kitchen"),
         ("maze2d-umaze-sparse-v1", "maze2d-umaze"),
-        ("maze2d-large-dense-v1", "maze2d-large"),
+        ("maze2d-large-v1", "maze2d-large"),
+        ("maze2d-large-dense-v1", "maze2d-large-dense"),
         ("open-data", ""),
         ("mine", ""),
     ],
@@ -110,16 +113,31 @@ def test_reference_scores_are_those_of_d4rl():
     assert FAMILIES["walker2d"][:2] == (1.629008, 4592.3)
     assert FAMILIES["relocate"][:2] == (-6.425911, 4233.877797728884)
     assert FAMILIES["maze2d-medium"][:2] == (13.13, 277.39)
+    assert FAMILIES["maze2d-umaze-dense"][:2] == pytest.approx((68.54, 193.66), abs=0.005)
 
 
-@pytest.mark.filterwarnings("ignore:.*out of date")  # Hopper-v4
+def test_ants_have_the_contact_forces_of_d4rls_simulator_which_are_zero(tmp_path):
+    raw = columns(obs=111, act=8)
+    task = read_d4rl(write(tmp_path / "ant-medium-v2.hdf5", raw)).task
+    env = Task.from_json(json.dumps(dataclasses.asdict(task))).make()
+    env.reset(seed=0)
+    for _ in range(30):  # it lands on its feet
+        obs = env.step(np.zeros(8, np.float32))[0]
+    assert (obs[27:] == 0).all()
+    with pytest.raises(InputError, match=r"Ant-v4 has observations \(27,\)"):
+        read_d4rl(write(tmp_path / "mine.hdf5", raw), "Ant-v4")
+    small = write(tmp_path / "ant-mine.hdf5", columns(obs=27, act=8), env_id="Ant-v4")
+    assert read_d4rl(small).task.env_kwargs == {}
+
+
 @pytest.mark.parametrize(
     ("file", "attrs", "env", "expected", "scored"),
     [
-        ("hopper-medium.hdf5", {}, None, "Hopper-v5", True),
-        ("x.hdf5", {"env_id": "hopper-medium-v2"}, None, "Hopper-v5", True),
+        ("hopper-medium.hdf5", {}, None, "Hopper-v4", True),
+        ("x.hdf5", {"env_id": "hopper-medium-v2"}, None, "Hopper-v4", True),
+        ("x.hdf5", {"env_id": "Hopper-v5"}, None, "Hopper-v5", True),
         ("x.hdf5", {"env_id": "Hopper-v4"}, None, "Hopper-v4", True),
-        ("hopper-medium.hdf5", {}, "Hopper-v4", "Hopper-v4", True),
+        ("hopper-medium.hdf5", {}, "Hopper-v5", "Hopper-v5", True),
         ("x.hdf5", {"env_id": "OtherHopper-v0"}, None, "OtherHopper-v0", False),
         ("x.hdf5", {"env_id": b"Hopper-v4"}, None, "Hopper-v4", True),
         ("x.hdf5", {"env_id": np.array([b"Hopper-v5"])}, None, "Hopper-v5", True),
@@ -153,7 +171,7 @@ def test_an_unknown_environment_asks_for_the_setting(tmp_path, name):
 
 def test_an_environment_of_other_size_or_name_is_reported(tmp_path):
     with pytest.raises(
-        InputError, match="observations have 27 dimensions, those of Ant-v5 have 105"
+        InputError, match="observations have 27 dimensions, those of Ant-v4 have 111"
     ):
         read_d4rl(write(tmp_path / "ant-medium.hdf5", columns(obs=27)))
 
@@ -187,8 +205,8 @@ def test_an_environment_of_other_size_or_name_is_reported(tmp_path):
             "hopper-medium",
             11,
             3,
-            "Walker2d-v5",
-            "observations have 11 dimensions, those of Walker2d-v5 have 17",
+            "Walker2d-v4",
+            "observations have 11 dimensions, those of Walker2d-v4 have 17",
         ),
         ("relocate-human", 39, 30, "AdroitHandDoor-v1", r"and actions \(28,\), the data .*\(30,\)"),
     ],

@@ -51,7 +51,7 @@ def test_the_specification_is_there_before_setup(file):
     data = OfflineData(file)
     assert (data.spec.obs_dim, data.spec.act_dim) == (11, 3)
     assert data.spec.act_low == (-1, -1, -1)
-    assert data.spec.task.env == "Hopper-v5"
+    assert data.spec.task.env == "Hopper-v4"
     mean, std = data.dataset.moments()
     assert data.spec.obs_mean == tuple(mean.tolist())
     assert data.spec.obs_std == tuple(std.tolist())

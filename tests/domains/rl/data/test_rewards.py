@@ -12,6 +12,8 @@ from oneleap.domains.rl.data.rewards import (
     GoalDistanceReward,
     NormalizedReward,
     ReturnScaledReward,
+    SparseTaskReward,
+    StepCostReward,
     StoredReward,
 )
 
@@ -21,6 +23,9 @@ def test_rewards_have_their_closed_forms():
     data = dataset(torch.tensor([0.0, 1, 1, 4]), [0, 2, 4], timeout=timeout)
     assert StoredReward()(data) is data.reward
     assert AntMazeReward()(data).tolist() == [-2, 2, 2, 14]
+    assert StepCostReward()(data).tolist() == [-1, 0, 0, 3]
+    parts = dataset(torch.tensor([-2.0, -1, 0, -3]), [0, 2, 4], timeout=timeout)
+    assert SparseTaskReward()(parts).tolist() == [-1, -1, 0, -1]
     assert ReturnScaledReward()(data).tolist() == [0, 250, 250, 1000]  # returns 1 and 5
     r = NormalizedReward()(data)
     assert r.mean() == pytest.approx(0, abs=1e-6)

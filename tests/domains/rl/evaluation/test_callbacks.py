@@ -1,8 +1,11 @@
 """Evaluation during training: when held-out data are compared."""
 
+from dataclasses import replace
+
 import lightning as L
 import pytest
 from support.tiny_rl import TINY, fields, trainer
+from support.tiny_rl_env import TASK
 
 from oneleap.core.objectives.meanflow import MeanFlow
 from oneleap.domains.rl.algorithms.policy import Policy
@@ -25,6 +28,27 @@ class Rows(L.pytorch.loggers.Logger):
 
     def log_hyperparams(self, *args, **kwargs):
         pass
+
+
+class Figures(Rows):
+    """Keeps all figures."""
+
+    def log_metrics(self, metrics, step=None):
+        self.rows += [dict(metrics)] if "eval/score" in metrics else []
+
+
+def test_successes_are_logged_where_the_environment_reports_them():
+    env = replace(TASK, env_kwargs={"succeeds": True}, by_success=True)
+    logger = Figures()
+    data = OfflineData.from_arrays(fields(120, obs=2, act=1), batch_size=8)
+    policy = Policy(replace(data.spec, task=env), MeanFlow(), **TINY)
+    loop = trainer(1)
+    loop.loggers = [logger]
+    loop.callbacks.append(EvaluatePolicy(1, episodes=6))
+    loop.fit(policy.lightning_module(), data)
+    (row,) = logger.rows
+    assert row["eval/score"] == pytest.approx(100 * row["eval/success"])
+    assert 0 < row["eval/success"] < 1
 
 
 @pytest.mark.parametrize(("every", "steps"), [(50_000, [3]), (2, [2, 3]), (3, [3])])

@@ -59,6 +59,14 @@ def test_success_at_any_time_counts():
     assert found.figures()["success"] == found.successes.mean()
 
 
+def test_a_task_may_be_scored_by_its_successes():
+    task = Task("Countdown-v0", {"succeeds": True}, reference="made up", by_success=True)
+    found = evaluate_policy(one, task, 12)
+    assert 0 < found.score < 100
+    assert found.figures()["score"] == pytest.approx(100 * found.successes.mean())
+    assert found.figures()["return"] == found.lengths.mean()
+
+
 def test_observations_in_a_dictionary_are_taken_out():
     found = evaluate_policy(one, Task("Countdown-v0", {"keyed": True}), 3)
     assert found.returns.tolist() == evaluate_policy(one, TASK, 3).returns.tolist()
