@@ -133,6 +133,17 @@ def bandit(n: int = 128) -> Iterator[Transitions]:
         yield Transitions(obs, act, reward, obs, torch.zeros(n), follows)
 
 
+def in_chunks(batches: Iterator[Transitions], h: int) -> Iterator[Transitions]:
+    """Batches whose actions are chunks of ``h``; every third chunk leaves its episode."""
+    for b in batches:
+        n = len(b.act)
+        left = torch.where(torch.arange(n) % 3 == 0, 1 + torch.arange(n) % h, h)
+        valid = torch.arange(h) < left[:, None]
+        act = torch.cat([b.act.roll(i, 0) for i in range(h)], 1)
+        follows = None if b.next_act is None else torch.cat([b.next_act] * h, 1)
+        yield b._replace(act=act, next_act=follows, valid=valid)
+
+
 def fields(n=12, obs=3, act=2):
     rng = np.random.default_rng(0)
     sizes = {"observations": (n, obs), "next_observations": (n, obs), "actions": (n, act)}

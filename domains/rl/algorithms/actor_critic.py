@@ -42,6 +42,11 @@ class ActorCritic(Policy):
     Deviation of all algorithms: the gradients of actor and critics are taken at the same weights,
     so that one compiled graph contains the whole step. Their authors update the critics first.
 
+    With chunks (``chunk`` of the data), the action is a chunk of h actions, and ``r`` and
+    ``discount`` are the discounted rewards of its steps and ``gamma^h``. Chunks that cross the end
+    of an episode have no weight in the critic's loss, and the imitation loss ignores their actions
+    beyond it (Q-chunking, Li et al. 2025, arXiv 2507.07969).
+
     Args:
         spec: Sizes, ranges and statistics of the data.
         objective: Imitation objective.
@@ -107,9 +112,10 @@ class ActorCritic(Policy):
         """Build the critics."""
         return Critic(
             self.spec.obs_dim,
-            self.spec.act_dim,
+            self.spec.chunk_dim,
             self.network.width,
             self.network.depth,
+            self.critic_config.members,
             layer_norm=self.critic_config.layer_norm,
             frequencies=self.critic_config.frequencies,
         )
@@ -131,7 +137,23 @@ class ActorCritic(Policy):
             target = batch.reward + batch.discount * self.target_value(batch, draw)
         s, a = self.normalize_obs(batch.obs), self.data(batch)
         q = functional_call(self.critic, critic, (s, a))
-        return (q - target).square().mean(1).sum(), q.detach()
+        return self.squared_error(q, target, batch), q.detach()
+
+    def squared_error(
+        self, q: Float[Tensor, "m b"], target: Float[Tensor, "b"], batch: Transitions
+    ) -> Float[Tensor, ""]:
+        """Squared error of all critics; chunks that cross the end of an episode count 0.
+
+        Args:
+            q: Values, one row per critic.
+            target: Their target.
+            batch: Transitions.
+
+        Returns:
+            The sum over critics of the mean over the whole batch.
+        """
+        error = (q - target).square()
+        return (error if batch.valid is None else error * batch.valid[:, -1]).mean(1).sum()
 
     def target_value(self, batch: Transitions, draw: StepDraw) -> Float[Tensor, "b"]:
         """Value ``V(s')`` that the target adds to the reward."""
@@ -157,8 +179,8 @@ class ActorCritic(Policy):
         return self.aggregate_q(rearrange(q, "m (b k) -> m b k", k=k).amax(2))
 
     def aggregate_q(self, q: Float[Tensor, "m b"]) -> Float[Tensor, "b"]:
-        """Reduce the values of all critics to one value, by minimum or mean."""
-        return q.amin(0) if self.critic_config.q_agg == "min" else q.mean(0)
+        """Reduce the values of all critics to one: the least, or ``mean - rho std``."""
+        return self.critic_config.aggregate(q)
 
     def actor_loss(
         self, actor: Weights, batch: Transitions, draw: StepDraw, q_scale: Float[Tensor, ""]
@@ -202,6 +224,10 @@ class ActorCritic(Policy):
             The value, and the scale that divides it.
         """
         return self.critic(s, action, critic_index).mean(), self.whole_mean(q_scale)
+
+    def other_critic(self, index: Int[Tensor, "1"]) -> Int[Tensor, "1"]:
+        """Index of the critic whose magnitude divides the value of the critic ``index``."""
+        return (index + 1) % self.critic_config.members
 
     def whole_mean(self, mean: Float[Tensor, ""]) -> Float[Tensor, ""]:
         """Mean over the batches of all processes, from that over the batch of this one.
@@ -247,7 +273,7 @@ class ActorCritic(Policy):
         if not update_actor:
             dactor: Weights = {}
             return *self._over_processes(dactor, dcritic), logs
-        q_scale = q.index_select(0, 1 - draw.critic_index).abs().mean()
+        q_scale = q.index_select(0, self.other_critic(draw.critic_index)).abs().mean()
         actor_gradients = grad_and_value(self.actor_loss, has_aux=True)
         dactor, (_, more) = actor_gradients(actor, batch, draw, q_scale)
         return *self._over_processes(dactor, dcritic), {**more, **logs}
@@ -283,7 +309,7 @@ class ActorCritic(Policy):
             self.objective.draw(batch.act, generator, progress),
             self.noise(n * k, generator),
             self.noise(n, generator),
-            torch.randint(2, (1,), generator=generator, device=batch.act.device),
+            torch.randint(config.members, (1,), generator=generator, device=batch.act.device),
             torch.tensor(self.eta if gradient_step >= self.critic_warmup else 0.0),
         )
 

@@ -59,7 +59,8 @@ class ActorCriticModule(TrainingModule):
         if self.model.processes == 1:
             return drawn
         shared = replace(step, rank=0).generator(SHARED)
-        index = torch.randint(2, (1,), generator=shared, device=drawn.critic_index.device)
+        members, device = self.model.critic_config.members, drawn.critic_index.device
+        index = torch.randint(members, (1,), generator=shared, device=device)
         return drawn._replace(critic_index=index)
 
     def training_step(self, batch: Transitions, batch_idx: int) -> None:

@@ -37,7 +37,8 @@ def first_rows(model: ActorCritic, rows: int) -> int:
 def whole_batch(model: ActorCritic, step: int) -> Transitions:
     parts = [batch(step, rank) for rank in RANKS]
     first = first_rows(model, len(parts[0].act))
-    return Transitions(*(merged(list(c), first) for c in zip(*parts, strict=True)))
+    columns = (list(c) for c in zip(*parts, strict=True))
+    return Transitions(*(None if c[0] is None else merged(c, first) for c in columns))
 
 
 class Whole(ActorCriticModule):
