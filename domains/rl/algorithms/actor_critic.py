@@ -178,6 +178,33 @@ class ActorCritic(Policy):
         q: Tensor = self.target_critic(s2, a2)
         return self.aggregate_q(rearrange(q, "m (b k) -> m b k", k=k).amax(2))
 
+    def best_next_value(
+        self,
+        s2: Float[Tensor, "b o"],
+        noise: Float[Tensor, "*n kb a"],
+        k: int,
+        judge: Critic | None = None,
+    ) -> Float[Tensor, "b"]:
+        """Value of states by the target critics, for the best of ``k`` actions of the policy.
+
+        Args:
+            s2: Normalized observations.
+            noise: Noise of their actions, ``k`` per state in a row.
+            k: Number of actions.
+            judge: Critics by whose aggregate the best is chosen; by default the target critics.
+
+        Returns:
+            The aggregate of the target critics.
+        """
+        repeated = s2.repeat_interleave(k, dim=0) if k > 1 else s2
+        a2 = self.generate(Conditioned(self.average, (repeated,)), noise)
+        if k == 1:
+            return self.aggregate_q(self.target_critic(s2, a2))
+        q = self.aggregate_q((judge or self.target_critic)(repeated, a2))
+        best = rearrange(q, "(b k) -> b k", k=k).argmax(1)
+        a2 = take_rows(rearrange(a2, "(b k) a -> b k a", k=k), best.unsqueeze(1)).squeeze(1)
+        return self.aggregate_q(self.target_critic(s2, a2))
+
     def aggregate_q(self, q: Float[Tensor, "m b"]) -> Float[Tensor, "b"]:
         """Reduce the values of all critics to one: the least, or ``mean - rho std``."""
         return self.critic_config.aggregate(q)
@@ -313,6 +340,15 @@ class ActorCritic(Policy):
             torch.tensor(self.eta if gradient_step >= self.critic_warmup else 0.0),
         )
 
+    def after_step(self, logs: dict[str, Tensor], gradient_step: int, progress: float) -> None:
+        """Adapt settings that change during training; by default none do.
+
+        Args:
+            logs: Figures of the step.
+            gradient_step: Number of gradient steps that are done, this one included.
+            progress: Share of the training run that is done.
+        """
+
     def select_action(
         self,
         s: Float[Tensor, "nk o"],
@@ -337,8 +373,7 @@ class ActorCritic(Policy):
             index = torch.multinomial((q / self.temperature).softmax(1), 1, generator=generator)
         else:
             index = q.argmax(1, keepdim=True)
-        actions = rearrange(a, "(n k) a -> n k a", k=k)
-        return actions.take_along_dim(index.unsqueeze(2), 1).squeeze(1)
+        return take_rows(rearrange(a, "(n k) a -> n k a", k=k), index).squeeze(1)
 
     def refuse_max_q_backup(self) -> None:
         """Refuse ``critic_config.max_q_backup``, in algorithms that have none.
@@ -349,3 +384,8 @@ class ActorCritic(Policy):
         if self.critic_config.max_q_backup:
             name = type(self).__name__
             raise InputError(f"critic_config.max_q_backup: {name} has no max-Q backup")
+
+
+def take_rows(x: Float[Tensor, "b k a"], index: Int[Tensor, "b j"]) -> Float[Tensor, "b j a"]:
+    """Take ``j`` of the ``k`` rows of each element of a batch."""
+    return x.take_along_dim(index.unsqueeze(2), 1)

@@ -88,6 +88,7 @@ class ActorCriticModule(TrainingModule):
         self.update_average(step.gradient_step, update_actor)
         if update_actor:
             model.update_target(step.progress)
+        model.after_step(logs, step.gradient_step + 1, step.progress)
         self.log_training(logs, step.gradient_step)
 
     def update_average(self, gradient_step: int, update_actor: bool) -> None:

@@ -19,7 +19,7 @@ from oneleap.core.training.seed import step_generator
 from oneleap.domains.rl.algorithms.actor_critic import ActorCritic
 from oneleap.domains.rl.algorithms.bfq import Bootstrap
 from oneleap.domains.rl.algorithms.dql import DQL
-from oneleap.domains.rl.algorithms.fql import FQL
+from oneleap.domains.rl.algorithms.flow.fql import FQL
 from oneleap.domains.rl.algorithms.ofql import OFQL
 from oneleap.domains.rl.data.transitions import Transitions
 from oneleap.domains.rl.nets.config import NetworkConfig

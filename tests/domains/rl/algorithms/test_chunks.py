@@ -16,7 +16,7 @@ from oneleap.core.errors import InputError
 from oneleap.core.hub.pretrained import load_pretrained
 from oneleap.core.objectives import MeanFlow
 from oneleap.domains.rl.algorithms.chunks import ActionQueue
-from oneleap.domains.rl.algorithms.fql import FQL
+from oneleap.domains.rl.algorithms.flow.fql import FQL
 from oneleap.domains.rl.algorithms.ofql import OFQL
 from oneleap.domains.rl.algorithms.policy import Policy
 from oneleap.domains.rl.data.transitions import Transitions
