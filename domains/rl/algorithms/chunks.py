@@ -53,6 +53,6 @@ class ActionQueue:
             self._planned, self._taken = plan(rows), np.zeros(len(rows), np.int64)
         elif (empty := np.flatnonzero(self._taken >= self.chunk)).size:
             self._planned[empty], self._taken[empty] = plan(rows[empty]), 0
-        actions = self._planned[np.arange(len(rows)), self._taken]
+        actions: NDArray[np.float32] = self._planned[np.arange(len(rows)), self._taken]
         self._taken += 1
-        return actions if np.ndim(obs) == 2 else actions[0]
+        return actions if np.ndim(obs) == 2 else actions.reshape(-1)
