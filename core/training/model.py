@@ -194,6 +194,38 @@ class GenerativeModel(Trainable):
             ) from None
         self.average.load_state_dict(zero_interval_embedding(self.net).state_dict())
 
+    def check_source(self, model: "GenerativeModel", name: str) -> None:
+        """Check that this model can go on from another one of its kind; by default all can.
+
+        Args:
+            model: The other model.
+            name: What to call it in a message.
+
+        Raises:
+            InputError: If the other model means other data by the same numbers.
+        """
+
+    def start_from_init(self) -> None:
+        """Copy the averaged weights of the model that the recipe starts from, if it names one.
+
+        Raises:
+            InputError: If that model is of another kind, or a weight has another shape.
+        """
+        source = self.recipe.init_from
+        if source is None:
+            return
+        model = load_pretrained(source)
+        if type(model) is not type(self):
+            kind, own = type(model).__name__, type(self).__name__
+            raise InputError(f"init_from: {source} holds a {kind}, and a {own} is to be trained")
+        self.check_source(model, f"init_from {source}")
+        try:
+            self.load_state_dict(model.state_dict())
+        except RuntimeError as error:
+            reason = str(error).splitlines()[-1].strip()
+            raise InputError(f"init_from: {source} has other sizes: {reason}") from None
+        self.net.load_state_dict(self.average.state_dict())
+
 
 def check_teacher(objective: Objective, recipe: Recipe) -> None:
     """Check that a teacher has an effect, and that an objective that needs one has it.
