@@ -38,7 +38,7 @@ class OneAction(nn.Module):
             policy.act_center, policy.generate(field, noise, self.steps), policy.act_half
         )
         spec = policy.spec
-        return a if spec.chunk == 1 else a.unflatten(1, (spec.chunk, spec.act_dim))
+        return a if spec.chunk == 1 else a.reshape(a.shape[0], spec.chunk, spec.act_dim)
 
 
 def policy_graph(policy: Policy, steps: int | None = None, seed: int = 0) -> Graph:

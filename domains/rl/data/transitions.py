@@ -50,9 +50,11 @@ class Transitions(NamedTuple):
         """Draw ``n`` rows uniformly, with replacement; ``generator`` is on the data's device."""
         rows = self.draw_rows(n, generator)
         sampled = Transitions(*(column.index_select(0, rows) for column in self[:5]))
-        known = {"next_act": self.next_act, "valid": self.valid}
-        more = {k: None if c is None else c.index_select(0, rows) for k, c in known.items()}
-        return sampled._replace(**more)
+        if self.next_act is not None:
+            sampled = sampled._replace(next_act=self.next_act.index_select(0, rows))
+        if self.valid is not None:
+            sampled = sampled._replace(valid=self.valid.index_select(0, rows))
+        return sampled
 
 
 @dataclass(frozen=True, eq=False)
