@@ -108,7 +108,19 @@ PUBLISHED = {
     "kitchen-partial": (3e-4, 10, False, 0.005),
     "kitchen-mixed": (3e-4, 10, False, 0.005),
 }
-PEERS = ["bfq", "dql", "fbrac", "fql", "idql", "iql", "rebrac"]
+PEERS = [
+    "bfq",
+    "dfp",
+    "dql",
+    "dsrl",
+    "fbrac",
+    "fql",
+    "idql",
+    "ifql",
+    "iql",
+    "meanflow-ql",
+    "rebrac",
+]
 MUJOCO = ("hopper", "halfcheetah", "walker2d")
 MAZES = [f"pointmaze-{m}{kind}" for m in ("umaze", "medium", "large") for kind in ("", "-sparse")]
 
@@ -173,7 +185,8 @@ def test_a_peer_laid_over_a_task_takes_its_data(peer: str) -> None:
     given = parsed.model.init_args
     family = peer in ("bfq", "dql")
     critic = given.critic_config
-    assert given.recipe.optimizer.clip == critic.optimizer.clip == (10.0 if family else None)
+    clip = {"meanflow-ql": 1.0}.get(peer, 10.0 if family else None)
+    assert given.recipe.optimizer.clip == critic.optimizer.clip == clip
     assert critic.max_q_backup is family
     assert critic.optimizer.cosine is family
 

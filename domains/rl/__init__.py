@@ -15,8 +15,15 @@ if TYPE_CHECKING:
     from oneleap.domains.rl.algorithms.actor_critic import ActorCritic as ActorCritic
     from oneleap.domains.rl.algorithms.bfq import Bootstrap as Bootstrap
     from oneleap.domains.rl.algorithms.dql import DQL as DQL
-    from oneleap.domains.rl.algorithms.fbrac import FBRAC as FBRAC
-    from oneleap.domains.rl.algorithms.fql import FQL as FQL
+    from oneleap.domains.rl.algorithms.flow.drifting import DFP as DFP
+    from oneleap.domains.rl.algorithms.flow.drifting import Drifting as Drifting
+    from oneleap.domains.rl.algorithms.flow.dsrl import DSRL as DSRL
+    from oneleap.domains.rl.algorithms.flow.fbrac import FBRAC as FBRAC
+    from oneleap.domains.rl.algorithms.flow.fql import FQL as FQL
+    from oneleap.domains.rl.algorithms.flow.ifql import IFQL as IFQL
+    from oneleap.domains.rl.algorithms.flow.meanflow_ql import AdaptiveAlpha as AdaptiveAlpha
+    from oneleap.domains.rl.algorithms.flow.meanflow_ql import MeanFlowQL as MeanFlowQL
+    from oneleap.domains.rl.algorithms.flow.meanflow_ql import ResidualMeanFlow as ResidualMeanFlow
     from oneleap.domains.rl.algorithms.idql import IDQL as IDQL
     from oneleap.domains.rl.algorithms.iql import IQL as IQL
     from oneleap.domains.rl.algorithms.ofql import OFQL as OFQL
@@ -53,20 +60,26 @@ __getattr__, __dir__, __all__ = lazy_names(
     {
         "ActionRegression": "nets.gaussian",
         "ActorCritic": "algorithms.actor_critic",
+        "AdaptiveAlpha": "algorithms.flow.meanflow_ql",
         "AntMazeReward": "data.rewards",
         "Bootstrap": "algorithms.bfq",
         "Critic": "nets.critics",
         "CriticConfig": "nets.config",
+        "DFP": "algorithms.flow.drifting",
         "DQL": "algorithms.dql",
+        "DSRL": "algorithms.flow.dsrl",
+        "Drifting": "algorithms.flow.drifting",
         "EvaluatePolicy": "evaluation.callbacks",
         "Evaluation": "evaluation.rollouts",
-        "FBRAC": "algorithms.fbrac",
-        "FQL": "algorithms.fql",
+        "FBRAC": "algorithms.flow.fbrac",
+        "FQL": "algorithms.flow.fql",
         "GaussianField": "nets.gaussian",
         "GaussianLikelihood": "nets.gaussian",
         "GoalDistanceReward": "data.rewards",
         "IDQL": "algorithms.idql",
+        "IFQL": "algorithms.flow.ifql",
         "IQL": "algorithms.iql",
+        "MeanFlowQL": "algorithms.flow.meanflow_ql",
         "NetworkConfig": "nets.config",
         "NormalizedReward": "data.rewards",
         "OFQL": "algorithms.ofql",
@@ -77,6 +90,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "PixelOFQL": "algorithms.pixel_ofql",
         "Policy": "algorithms.policy",
         "ReBRAC": "algorithms.rebrac",
+        "ResidualMeanFlow": "algorithms.flow.meanflow_ql",
         "ReturnScaledReward": "data.rewards",
         "Reward": "data.rewards",
         "SparseTaskReward": "data.rewards",

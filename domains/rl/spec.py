@@ -22,6 +22,8 @@ class Spec:
             ``None``.
         obs_keys: Entries of dictionary observations that form an observation, in order; empty if
             the data have vectors.
+        chunk: Actions that the policy chooses at once and takes one after the other. The data
+            module sets it.
     """
 
     obs_dim: int
@@ -33,3 +35,9 @@ class Spec:
     task: Task | None = None
     image: tuple[int, int, int] | None = None
     obs_keys: tuple[str, ...] = ()
+    chunk: int = 1
+
+    @property
+    def chunk_dim(self) -> int:
+        """Size of a chunk of actions, which the networks see as one action."""
+        return self.chunk * self.act_dim

@@ -11,13 +11,18 @@ from torch import Tensor, nn
 from torch.nn.functional import layer_norm, mish
 
 from oneleap.core.objectives import MeanFlow
+from oneleap.core.sampling.samplers import EulerSampler
 from oneleap.core.training.optim import AdamConfig
 from oneleap.core.training.recipe import Recipe
 from oneleap.domains.rl.algorithms.actor_critic import ActorCritic
 from oneleap.domains.rl.algorithms.bfq import Bootstrap
 from oneleap.domains.rl.algorithms.dql import DQL
-from oneleap.domains.rl.algorithms.fbrac import FBRAC
-from oneleap.domains.rl.algorithms.fql import FQL
+from oneleap.domains.rl.algorithms.flow.drifting import DFP, Drifting
+from oneleap.domains.rl.algorithms.flow.dsrl import DSRL
+from oneleap.domains.rl.algorithms.flow.fbrac import FBRAC
+from oneleap.domains.rl.algorithms.flow.fql import FQL
+from oneleap.domains.rl.algorithms.flow.ifql import IFQL
+from oneleap.domains.rl.algorithms.flow.meanflow_ql import MeanFlowQL, ResidualMeanFlow
 from oneleap.domains.rl.algorithms.idql import IDQL
 from oneleap.domains.rl.algorithms.iql import IQL
 from oneleap.domains.rl.algorithms.ofql import OFQL
@@ -46,6 +51,18 @@ ALGORITHMS: dict[str, Callable[[Spec], ActorCritic]] = {
     "iql": lambda spec: IQL(spec, std_scale=0.5, **TINY),
     "idql": lambda spec: IDQL(spec, steps=2, num_action_samples=6, **TINY),
     "rebrac": lambda spec: ReBRAC(spec, **TINY),
+    "ifql": lambda spec: IFQL(spec, steps=2, num_action_samples=6, **TINY),
+    "meanflow-ql": lambda spec: MeanFlowQL(spec, ResidualMeanFlow(consistency=0.5), **TINY),
+    "dfp": lambda spec: DFP(
+        spec,
+        Drifting(3, (0.1, 0.5), target_ema=0.9),
+        improvement=0.5,
+        candidates=4,
+        positives=2,
+        num_action_samples=3,
+        **TINY,
+    ),
+    "dsrl": lambda spec: DSRL(spec, sampler=EulerSampler(2), **TINY),
 }
 SMALL: dict[str, Any] = {"network": NetworkConfig(16, 2, 8), "recipe": plain()}
 
@@ -131,6 +148,17 @@ def bandit(n: int = 128) -> Iterator[Transitions]:
         reward = 5 - (act[:, 1] - 2.5).abs()
         follows = torch.full_like(act, torch.nan)
         yield Transitions(obs, act, reward, obs, torch.zeros(n), follows)
+
+
+def in_chunks(batches: Iterator[Transitions], h: int) -> Iterator[Transitions]:
+    """Batches whose actions are chunks of ``h``; every third chunk leaves its episode."""
+    for b in batches:
+        n = len(b.act)
+        left = torch.where(torch.arange(n) % 3 == 0, 1 + torch.arange(n) % h, h)
+        valid = torch.arange(h) < left[:, None]
+        act = torch.cat([b.act.roll(i, 0) for i in range(h)], 1)
+        follows = None if b.next_act is None else torch.cat([b.next_act] * h, 1)
+        yield b._replace(act=act, next_act=follows, valid=valid)
 
 
 def fields(n=12, obs=3, act=2):

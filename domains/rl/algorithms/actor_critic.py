@@ -42,6 +42,11 @@ class ActorCritic(Policy):
     Deviation of all algorithms: the gradients of actor and critics are taken at the same weights,
     so that one compiled graph contains the whole step. Their authors update the critics first.
 
+    With chunks (``chunk`` of the data), the action is a chunk of h actions, and ``r`` and
+    ``discount`` are the discounted rewards of its steps and ``gamma^h``. Chunks that cross the end
+    of an episode have no weight in the critic's loss, and the imitation loss ignores their actions
+    beyond it (Q-chunking, Li et al. 2025, arXiv 2507.07969).
+
     Args:
         spec: Sizes, ranges and statistics of the data.
         objective: Imitation objective.
@@ -107,9 +112,10 @@ class ActorCritic(Policy):
         """Build the critics."""
         return Critic(
             self.spec.obs_dim,
-            self.spec.act_dim,
+            self.spec.chunk_dim,
             self.network.width,
             self.network.depth,
+            self.critic_config.members,
             layer_norm=self.critic_config.layer_norm,
             frequencies=self.critic_config.frequencies,
         )
@@ -131,7 +137,23 @@ class ActorCritic(Policy):
             target = batch.reward + batch.discount * self.target_value(batch, draw)
         s, a = self.normalize_obs(batch.obs), self.data(batch)
         q = functional_call(self.critic, critic, (s, a))
-        return (q - target).square().mean(1).sum(), q.detach()
+        return self.squared_error(q, target, batch), q.detach()
+
+    def squared_error(
+        self, q: Float[Tensor, "m b"], target: Float[Tensor, "b"], batch: Transitions
+    ) -> Float[Tensor, ""]:
+        """Squared error of all critics; chunks that cross the end of an episode count 0.
+
+        Args:
+            q: Values, one row per critic.
+            target: Their target.
+            batch: Transitions.
+
+        Returns:
+            The sum over critics of the mean over the whole batch.
+        """
+        error = (q - target).square()
+        return (error if batch.valid is None else error * batch.valid[:, -1]).mean(1).sum()
 
     def target_value(self, batch: Transitions, draw: StepDraw) -> Float[Tensor, "b"]:
         """Value ``V(s')`` that the target adds to the reward."""
@@ -156,9 +178,36 @@ class ActorCritic(Policy):
         q: Tensor = self.target_critic(s2, a2)
         return self.aggregate_q(rearrange(q, "m (b k) -> m b k", k=k).amax(2))
 
+    def best_next_value(
+        self,
+        s2: Float[Tensor, "b o"],
+        noise: Float[Tensor, "*n kb a"],
+        k: int,
+        judge: Critic | None = None,
+    ) -> Float[Tensor, "b"]:
+        """Value of states by the target critics, for the best of ``k`` actions of the policy.
+
+        Args:
+            s2: Normalized observations.
+            noise: Noise of their actions, ``k`` per state in a row.
+            k: Number of actions.
+            judge: Critics by whose aggregate the best is chosen; by default the target critics.
+
+        Returns:
+            The aggregate of the target critics.
+        """
+        repeated = s2.repeat_interleave(k, dim=0) if k > 1 else s2
+        a2 = self.generate(Conditioned(self.average, (repeated,)), noise)
+        if k == 1:
+            return self.aggregate_q(self.target_critic(s2, a2))
+        q = self.aggregate_q((judge or self.target_critic)(repeated, a2))
+        best = rearrange(q, "(b k) -> b k", k=k).argmax(1)
+        a2 = take_rows(rearrange(a2, "(b k) a -> b k a", k=k), best.unsqueeze(1)).squeeze(1)
+        return self.aggregate_q(self.target_critic(s2, a2))
+
     def aggregate_q(self, q: Float[Tensor, "m b"]) -> Float[Tensor, "b"]:
-        """Reduce the values of all critics to one value, by minimum or mean."""
-        return q.amin(0) if self.critic_config.q_agg == "min" else q.mean(0)
+        """Reduce the values of all critics to one: the least, or ``mean - rho std``."""
+        return self.critic_config.aggregate(q)
 
     def actor_loss(
         self, actor: Weights, batch: Transitions, draw: StepDraw, q_scale: Float[Tensor, ""]
@@ -202,6 +251,10 @@ class ActorCritic(Policy):
             The value, and the scale that divides it.
         """
         return self.critic(s, action, critic_index).mean(), self.whole_mean(q_scale)
+
+    def other_critic(self, index: Int[Tensor, "1"]) -> Int[Tensor, "1"]:
+        """Index of the critic whose magnitude divides the value of the critic ``index``."""
+        return (index + 1) % self.critic_config.members
 
     def whole_mean(self, mean: Float[Tensor, ""]) -> Float[Tensor, ""]:
         """Mean over the batches of all processes, from that over the batch of this one.
@@ -247,7 +300,7 @@ class ActorCritic(Policy):
         if not update_actor:
             dactor: Weights = {}
             return *self._over_processes(dactor, dcritic), logs
-        q_scale = q.index_select(0, 1 - draw.critic_index).abs().mean()
+        q_scale = q.index_select(0, self.other_critic(draw.critic_index)).abs().mean()
         actor_gradients = grad_and_value(self.actor_loss, has_aux=True)
         dactor, (_, more) = actor_gradients(actor, batch, draw, q_scale)
         return *self._over_processes(dactor, dcritic), {**more, **logs}
@@ -283,9 +336,18 @@ class ActorCritic(Policy):
             self.objective.draw(batch.act, generator, progress),
             self.noise(n * k, generator),
             self.noise(n, generator),
-            torch.randint(2, (1,), generator=generator, device=batch.act.device),
+            torch.randint(config.members, (1,), generator=generator, device=batch.act.device),
             torch.tensor(self.eta if gradient_step >= self.critic_warmup else 0.0),
         )
+
+    def after_step(self, logs: dict[str, Tensor], gradient_step: int, progress: float) -> None:
+        """Adapt settings that change during training; by default none do.
+
+        Args:
+            logs: Figures of the step.
+            gradient_step: Number of gradient steps that are done, this one included.
+            progress: Share of the training run that is done.
+        """
 
     def select_action(
         self,
@@ -311,8 +373,7 @@ class ActorCritic(Policy):
             index = torch.multinomial((q / self.temperature).softmax(1), 1, generator=generator)
         else:
             index = q.argmax(1, keepdim=True)
-        actions = rearrange(a, "(n k) a -> n k a", k=k)
-        return actions.take_along_dim(index.unsqueeze(2), 1).squeeze(1)
+        return take_rows(rearrange(a, "(n k) a -> n k a", k=k), index).squeeze(1)
 
     def refuse_max_q_backup(self) -> None:
         """Refuse ``critic_config.max_q_backup``, in algorithms that have none.
@@ -323,3 +384,8 @@ class ActorCritic(Policy):
         if self.critic_config.max_q_backup:
             name = type(self).__name__
             raise InputError(f"critic_config.max_q_backup: {name} has no max-Q backup")
+
+
+def take_rows(x: Float[Tensor, "b k a"], index: Int[Tensor, "b j"]) -> Float[Tensor, "b j a"]:
+    """Take ``j`` of the ``k`` rows of each element of a batch."""
+    return x.take_along_dim(index.unsqueeze(2), 1)

@@ -33,6 +33,7 @@ class StepDraw(NamedTuple):
         noise: Noise of the policy's own actions.
         critic_index: Index of the critic that the actor maximizes. The other one scales its value.
         eta: Weight of the value at this step.
+        alpha: Weight of imitation at this step, for algorithms that change it.
     """
 
     imitation: Draw
@@ -40,6 +41,7 @@ class StepDraw(NamedTuple):
     noise: Float[Tensor, "*n b a"]
     critic_index: Int[Tensor, "1"]
     eta: Float[Tensor, ""]
+    alpha: Float[Tensor, ""] | None = None
 
 
 @runtime_checkable

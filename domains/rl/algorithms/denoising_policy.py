@@ -113,7 +113,7 @@ class DenoisingPolicy(Policy):
         self, n: int, generator: torch.Generator | None = None
     ) -> Float[Tensor, "k n_actions a"]:
         """Draw the initial noise of a chain, and the noise of all its steps but the last."""
-        shape, device = (self.steps, n, self.spec.act_dim), self.act_half.device
+        shape, device = (self.steps, n, self.spec.chunk_dim), self.act_half.device
         return torch.randn(shape, generator=generator, device=device)
 
     def generate(

@@ -91,6 +91,6 @@ class DQL(DenoisingPolicy, ActorCritic):
             The value, and the scale that divides it.
         """
         q = self.critic(s, action)
-        other = q.index_select(0, 1 - critic_index).detach()
+        other = q.index_select(0, self.other_critic(critic_index)).detach()
         scale = self.whole_mean(other.abs().mean())
         return q.index_select(0, critic_index).mean(), scale

@@ -69,7 +69,7 @@ class IDQL(DenoisingPolicy, ImplicitQ):
     @staticmethod
     def build(spec: Spec, network: NetworkConfig) -> ResidualMLP:
         """Build residual blocks with a learned embedding of the times."""
-        sizes = spec.act_dim, spec.obs_dim, network.width, network.depth
+        sizes = spec.chunk_dim, spec.obs_dim, network.width, network.depth
         return ResidualMLP(*sizes, time_dim=network.time_dim)
 
     def actor_loss(

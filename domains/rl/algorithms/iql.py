@@ -39,8 +39,9 @@ class ImplicitQ(ActorCritic):
         self.refuse_max_q_backup()
         if self.critic_config.frequencies:
             raise InputError(f"critic_config.frequencies: {type(self).__name__} has none")
-        sizes = self.spec.obs_dim, self.spec.act_dim, self.network.width, self.network.depth
-        return ImplicitCritic(*sizes, layer_norm=self.critic_config.layer_norm)
+        sizes = self.spec.obs_dim, self.spec.chunk_dim, self.network.width, self.network.depth
+        config = self.critic_config
+        return ImplicitCritic(*sizes, config.members, layer_norm=config.layer_norm)
 
     def critic_loss(
         self, critic: Weights, batch: Transitions, draw: StepDraw
@@ -64,8 +65,9 @@ class ImplicitQ(ActorCritic):
         gap = best - functional_call(self.critic.value, value, (s,))
         weight = torch.where(gap < 0, 1 - self.expectile, self.expectile)
         q = functional_call(self.critic, critic, (s, a))
-        loss = (weight * gap.square()).mean() + (q - target).square().mean(1).sum()
-        return loss, q.detach()
+        fit = weight * gap.square()
+        fit = fit if batch.valid is None else fit * batch.valid[:, -1]
+        return fit.mean() + self.squared_error(q, target, batch), q.detach()
 
 
 class IQL(ImplicitQ):
@@ -115,7 +117,7 @@ class IQL(ImplicitQ):
     @staticmethod
     def build(spec: Spec, network: NetworkConfig) -> GaussianField:
         """Build a Gaussian policy."""
-        return GaussianField(spec.act_dim, spec.obs_dim, network.width, network.depth)
+        return GaussianField(spec.chunk_dim, spec.obs_dim, network.width, network.depth)
 
     def generate(
         self,
@@ -156,6 +158,8 @@ class IQL(ImplicitQ):
             s, a = self.normalize_obs(batch.obs), self.data(batch)
             advantage = self.aggregate_q(self.target_critic(s, a)) - self.critic.value(s)
             weight = (self.beta * advantage).exp().clamp(max=self.max_weight)
+            if batch.valid is not None:  # no value is known of a chunk that crosses the end
+                weight = weight * batch.valid[:, -1]
         loss = (weight * imitation.per_sample).mean()
         logs = {"actor_loss": loss.detach(), "advantage": advantage.mean(), **imitation.logs}
         return loss, logs

@@ -27,7 +27,7 @@ class PixelOFQL(OFQL):
             InputError: Observations are not images.
         """
         sizes = network.width, network.depth, network.time_dim
-        return PixelMLP(spec.act_dim, _image_size(spec), *sizes)
+        return PixelMLP(spec.chunk_dim, _image_size(spec), *sizes)
 
     def build_critic(self) -> Any:
         """Build critics with an encoder.
@@ -37,8 +37,9 @@ class PixelOFQL(OFQL):
         """
         if self.critic_config.frequencies:
             raise InputError("critic_config.frequencies: PixelOFQL has none, it observes images")
-        sizes = self.spec.act_dim, self.network.width, self.network.depth
-        return PixelCritic(_image_size(self.spec), *sizes, self.critic_config.layer_norm)
+        sizes = self.spec.chunk_dim, self.network.width, self.network.depth
+        config = self.critic_config
+        return PixelCritic(_image_size(self.spec), *sizes, config.layer_norm, config.members)
 
     def normalize_obs(self, obs: Float[Tensor, "b p"]) -> Float[Tensor, "b p"]:
         """Scale pixels from [0, 255] to [-1, 1]."""

@@ -1,12 +1,12 @@
 """A generative policy: one network call from noise to an action. It acts on numpy arrays."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -17,6 +17,7 @@ from oneleap.core.sampling.samplers import FlowMapSampler, Sampler, with_steps
 from oneleap.core.training.model import GenerativeModel
 from oneleap.core.training.recipe import Recipe
 from oneleap.core.types import Conditioned, Field, Objective, TrainingBatch
+from oneleap.domains.rl.algorithms.chunks import ActionQueue
 from oneleap.domains.rl.data.transitions import Transitions
 from oneleap.domains.rl.nets.config import NetworkConfig
 from oneleap.domains.rl.spec import Spec
@@ -84,7 +85,7 @@ class Policy(GenerativeModel):
         self.act_center: Tensor
         self.act_half: Tensor
         mean, std = torch.tensor(spec.obs_mean), torch.tensor(spec.obs_std)
-        low, high = torch.tensor(spec.act_low), torch.tensor(spec.act_high)
+        low, high = (torch.tensor(limit * spec.chunk) for limit in (spec.act_low, spec.act_high))
         self.register_buffer("obs_shift", -mean / std, persistent=False)
         self.register_buffer("obs_scale", 1 / std, persistent=False)
         center, half = low / 2 + high / 2, high / 2 - low / 2
@@ -92,11 +93,12 @@ class Policy(GenerativeModel):
         self.register_buffer("act_center", center.where(bounded, torch.zeros(())), persistent=False)
         self.register_buffer("act_half", half.where(bounded, torch.ones(())), persistent=False)
         self._folded: FoldedNet | None = None
+        self._queue = ActionQueue(spec.chunk)
 
     @staticmethod
     def build(spec: Spec, network: NetworkConfig) -> nn.Module:
         """Build the network, a field of actions given observations."""
-        return MLP(spec.act_dim, spec.obs_dim, network.width, network.depth, network.time_dim)
+        return MLP(spec.chunk_dim, spec.obs_dim, network.width, network.depth, network.time_dim)
 
     def next_step(self, run: str) -> tuple[str, ...] | None:
         """See :meth:`oneleap.core.hub.pretrained.Pretrained.next_step`."""
@@ -117,6 +119,10 @@ class Policy(GenerativeModel):
         scaled: Tensor = (batch.act - self.act_center) / divisor
         return scaled
 
+    def action_mask(self, batch: Transitions) -> Bool[Tensor, "b a"] | None:
+        """Which dimensions of the actions are data: False beyond the end of a chunk's episode."""
+        return None if batch.valid is None else batch.valid.repeat_interleave(self.spec.act_dim, 1)
+
     def bind(self, batch: Transitions, net: Callable[..., Tensor] | None = None) -> TrainingBatch:
         """Condition the network on the observations of a batch.
 
@@ -131,6 +137,7 @@ class Policy(GenerativeModel):
         return TrainingBatch(
             field=Conditioned(net or self.net, cond),
             x=self.data(batch),
+            mask=self.action_mask(batch),
             target=Conditioned(self.target_net, cond),
             teacher=self.teacher_field(batch),
         )
@@ -143,7 +150,7 @@ class Policy(GenerativeModel):
         """
         model = super().load_teacher()
         spec = getattr(model, "spec", None)
-        for name in ("obs_dim", "act_dim", "act_low", "act_high", "obs_keys"):
+        for name in ("obs_dim", "act_dim", "act_low", "act_high", "obs_keys", "chunk"):
             theirs, ours = (getattr(s, name, None) for s in (spec, self.spec))
             if theirs != ours and not (name == "obs_keys" and not theirs):  # older ones name none
                 raise InputError(
@@ -155,7 +162,7 @@ class Policy(GenerativeModel):
         self, n: int, generator: torch.Generator | None = None
     ) -> Float[Tensor, "*k n_actions a"]:
         """Draw the noise from which :meth:`generate` makes ``n`` actions."""
-        shape, device = (n, self.spec.act_dim), self.act_half.device
+        shape, device = (n, self.spec.chunk_dim), self.act_half.device
         return torch.randn(shape, generator=generator, device=device)
 
     def generate(
@@ -180,7 +187,6 @@ class Policy(GenerativeModel):
         sampler = self.sampler if same else with_steps(self.sampler, steps)
         return sampler(field, noise, generator).clamp(-1, 1)
 
-    @torch.inference_mode()
     def act(
         self,
         obs: NDArray[Any],
@@ -191,6 +197,10 @@ class Policy(GenerativeModel):
         generator: torch.Generator | None = None,
     ) -> NDArray[np.float32]:
         """Choose actions for one observation (o,) or a batch (n, o).
+
+        A policy with chunks plans ``spec.chunk`` actions for an environment and then returns one
+        after the other, whatever it observes. Call :meth:`reset` when an episode begins. Row i of
+        ``obs`` is always environment i.
 
         Args:
             obs: Observations as the environment returns them.
@@ -204,6 +214,48 @@ class Policy(GenerativeModel):
         Returns:
             Actions in the range of the environment, (a,) or (n, a).
         """
+
+        def plan(obs: NDArray[Any]) -> NDArray[np.float32]:
+            return self.plan(
+                obs,
+                steps=steps,
+                num_action_samples=num_action_samples,
+                noise_scale=noise_scale,
+                generator=generator,
+            )
+
+        return plan(obs)[..., 0, :] if self.spec.chunk == 1 else self._queue.next(obs, plan)
+
+    def reset(self, environments: Sequence[int] | None = None) -> None:
+        """Forget planned actions, because an episode begins.
+
+        Args:
+            environments: Rows of the observations whose episode begins; by default all.
+        """
+        self._queue.clear(environments)
+
+    @torch.inference_mode()
+    def plan(
+        self,
+        obs: NDArray[Any],
+        *,
+        steps: int | None = None,
+        num_action_samples: int | None = None,
+        noise_scale: float = 1.0,
+        generator: torch.Generator | None = None,
+    ) -> NDArray[np.float32]:
+        """Choose the next ``spec.chunk`` actions for one observation (o,) or a batch (n, o).
+
+        Args:
+            obs: See :meth:`act`, as all that follow.
+            steps: Steps of the sampler.
+            num_action_samples: Chunks sampled for each observation.
+            noise_scale: Factor on the noise.
+            generator: Source of the noise and of the selection.
+
+        Returns:
+            Actions in the range of the environment, (h, a) or (n, h, a).
+        """
         given = torch.as_tensor(obs, dtype=torch.float32, device=self.act_half.device)
         s = self.normalize_obs(given if given.ndim == 2 else given.unsqueeze(0))
         k = self.num_action_samples if num_action_samples is None else num_action_samples
@@ -215,6 +267,7 @@ class Policy(GenerativeModel):
         if k > 1:
             a = self.select_action(s, a, k, generator)
         a = torch.addcmul(self.act_center, a, self.act_half)
+        a = a.view(len(a), self.spec.chunk, self.spec.act_dim)
         return (a if given.ndim == 2 else a[0]).cpu().numpy()
 
     def acting_net(self, steps: int) -> Callable[..., Tensor]:

@@ -77,7 +77,7 @@ class ReBRAC(ActorCritic):
     @staticmethod
     def build(spec: Spec, network: NetworkConfig) -> GaussianField:
         """Build a deterministic policy."""
-        sizes = spec.act_dim, spec.obs_dim, network.width, network.depth
+        sizes = spec.chunk_dim, spec.obs_dim, network.width, network.depth
         return GaussianField(*sizes, stochastic=False)
 
     def generate(

@@ -59,7 +59,8 @@ class ActorCriticModule(TrainingModule):
         if self.model.processes == 1:
             return drawn
         shared = replace(step, rank=0).generator(SHARED)
-        index = torch.randint(2, (1,), generator=shared, device=drawn.critic_index.device)
+        members, device = self.model.critic_config.members, drawn.critic_index.device
+        index = torch.randint(members, (1,), generator=shared, device=device)
         return drawn._replace(critic_index=index)
 
     def training_step(self, batch: Transitions, batch_idx: int) -> None:
@@ -87,6 +88,7 @@ class ActorCriticModule(TrainingModule):
         self.update_average(step.gradient_step, update_actor)
         if update_actor:
             model.update_target(step.progress)
+        model.after_step(logs, step.gradient_step + 1, step.progress)
         self.log_training(logs, step.gradient_step)
 
     def update_average(self, gradient_step: int, update_actor: bool) -> None:

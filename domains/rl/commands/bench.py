@@ -7,6 +7,7 @@ def bench(
     steps: int = 300,
     warmup: int = 50,
     dql: tuple[int, ...] = (5, 10, 20, 50),
+    chunk: int = 5,
     seed: int = 0,
     json: Path | None = None,
 ) -> None:
@@ -14,7 +15,9 @@ def bench(
 
     ``NAME_step_ms`` is the time of one training step. ``NAME_action_ms`` is that of one action with
     one sample, ``NAME_action2500_ms`` that of 2500 actions at once. Ratios of actions are those of
-    one action, unless their name contains 2500.
+    one action, unless their name contains 2500. ``NAME_chunk_step_ms`` and ``NAME_chunk_plan_ms``
+    are those of chunks of actions with 10 critics, networks 4x512 and OGBench's cube-double's
+    sizes; their ratios are to FQL in the same run.
 
     Example: oneleap bench rl --json rl.json
 
@@ -22,6 +25,7 @@ def bench(
         steps: Number of training steps to time; fewer for a chain longer than 5.
         warmup: Number of steps before; the first of them compiles.
         dql: Numbers of denoising steps of Diffusion-QL; 50 take minutes to compile.
+        chunk: Number of actions in a chunk; 0 leaves out all rows with chunks.
         seed: Seed of weights, data and draws.
         json: Further file for the results.
     """
@@ -32,7 +36,14 @@ def bench(
     from rich.progress import track
 
     from oneleap.core.timing import gemm_peak, print_measurements
-    from oneleap.domains.rl.evaluation.timing import action_ms, build_policies, step_gflop, step_ms
+    from oneleap.domains.rl.evaluation.timing import (
+        action_ms,
+        build_chunked,
+        build_policies,
+        chunk_figures,
+        step_gflop,
+        step_ms,
+    )
 
     if not torch.cuda.is_available():
         # As in oneleap fit: optimizers look for a GPU in every step, which takes 0.7 ms.
@@ -53,6 +64,9 @@ def bench(
         for name in (f"dql{n}" for n in dql):
             ratio = figures[f"{name}_{what}_ms"] / figures[f"ofql_{what}_ms"]
             figures[f"{name}_over_ofql_{what}"] = ratio
+    if chunk > 0:
+        few = max(10, steps // 5)  # a step takes several times as long
+        figures |= chunk_figures(build_chunked(chunk, seed), few, min(warmup, few))
     print_measurements(
         f"RL on {torch.get_num_threads()} threads, torch {torch.__version__}", figures, json
     )

@@ -75,7 +75,7 @@ def evaluate(
     how: dict[str, Any] = {"num_action_samples": n, "steps": steps, "noise_scale": noise_scale}
     act = functools.partial(policy.act, **how, generator=generator)
 
-    evaluation = evaluate_policy(act, task, episodes, seed, progress=True)
+    evaluation = evaluate_policy(act, task, episodes, seed, progress=True, reset=policy.reset)
     figures = {**evaluation.figures(), **how, "seed": seed}
     if isinstance(policy, ActorCritic):
         figures["temperature"] = policy.temperature
@@ -84,6 +84,7 @@ def evaluate(
     _plot(evaluation, found.home / "trajectories.png")
     if video:
         path = found.home / "rollout.mp4"
+        policy.reset()
         print(record_video(act, task, path, episode_seed(seed, 0)) or f"video: {path}")
 
 

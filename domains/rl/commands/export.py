@@ -41,4 +41,8 @@ def export(
         n = policy.num_action_samples
         print(f"the graph samples one action; in oneleap this policy takes the best of {n} by Q")
     shape = "(n, a)" if policy.noise(1).ndim == 2 else f"(n, {policy.steps}, a)"
-    print(f"{path}: obs (n, o), noise {shape} -> action (n, a), float32")
+    chunk = policy.spec.chunk
+    action = "(n, a)" if chunk == 1 else f"(n, {chunk}, a)"
+    if chunk > 1:
+        shape = shape.replace("a)", f"{chunk} * a)")
+    print(f"{path}: obs (n, o), noise {shape} -> action {action}, float32")

@@ -14,7 +14,8 @@ class OneAction(nn.Module):
 
     Normalization and the range of the actions are part of the module. The noise is an input,
     standard normal, so that a runtime needs no generator and results can be repeated: (n, a), or
-    (n, k, a) for a policy with k denoising steps, whose chain is unrolled.
+    (n, k, a) for a policy with k denoising steps, whose chain is unrolled. A policy with chunks of
+    h actions takes noise (n, h * a) and returns chunks (n, h, a).
 
     Args:
         policy: The policy; its average acts.
@@ -28,13 +29,16 @@ class OneAction(nn.Module):
 
     def forward(
         self, obs: Float[Tensor, "n o"], noise: Float[Tensor, "n *k a"]
-    ) -> Float[Tensor, "n a"]:
+    ) -> Float[Tensor, "n *h a"]:
         """Actions in the range of the environment."""
         policy = self._policy[0]
         field = Conditioned(self.net, (policy.normalize_obs(obs),))
         noise = noise if noise.ndim == 2 else noise.movedim(0, 1)
-        a = policy.generate(field, noise, self.steps)
-        return torch.addcmul(policy.act_center, a, policy.act_half)
+        a = torch.addcmul(
+            policy.act_center, policy.generate(field, noise, self.steps), policy.act_half
+        )
+        spec = policy.spec
+        return a if spec.chunk == 1 else a.reshape(a.shape[0], spec.chunk, spec.act_dim)
 
 
 def policy_graph(policy: Policy, steps: int | None = None, seed: int = 0) -> Graph:
@@ -59,7 +63,9 @@ def policy_graph(policy: Policy, steps: int | None = None, seed: int = 0) -> Gra
         for_noise, for_action = (torch.Generator().manual_seed(word) for _ in range(2))
         noise = policy.noise(n, for_noise)
         noise = noise if noise.ndim == 2 else noise.movedim(1, 0)
-        action = policy.act(obs.numpy(), steps=steps, num_action_samples=1, generator=for_action)
-        return (obs, noise.contiguous()), torch.from_numpy(action)
+        action = torch.from_numpy(
+            policy.plan(obs.numpy(), steps=steps, num_action_samples=1, generator=for_action)
+        )
+        return (obs, noise.contiguous()), action if policy.spec.chunk > 1 else action[:, 0]
 
     return Graph("policy", OneAction(policy, steps), ("obs", "noise"), "action", draw)

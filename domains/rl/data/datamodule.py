@@ -16,7 +16,12 @@ from oneleap.core.training.seed import batch_generator
 from oneleap.domains.rl.data import d4rl, minari, ogbench
 from oneleap.domains.rl.data.files import is_steps_file
 from oneleap.domains.rl.data.rewards import GoalDistanceReward, Reward, StoredReward
-from oneleap.domains.rl.data.transitions import LoadedData, OfflineDataset, Transitions
+from oneleap.domains.rl.data.transitions import (
+    LoadedData,
+    OfflineDataset,
+    Transitions,
+    check_chunk,
+)
 from oneleap.domains.rl.envs.mazes import MAZES
 from oneleap.domains.rl.envs.registration import POINTMAZE
 from oneleap.domains.rl.envs.task import ENV_HINT, Task
@@ -59,6 +64,8 @@ class OfflineData(L.LightningDataModule):
         n_step: Number of rewards that are summed before the value. More than 1 carries values
             faster through the data, at the price of some bias towards the behavior that collected
             them.
+        chunk: Number of actions in a row that the policy chooses at once and takes without looking
+            (Q-chunking). The value is then that of a chunk.
         batch_size: Transitions per batch, on each process.
         normalize_obs: Whether the policy normalizes observations by their mean and standard
             deviation.
@@ -80,6 +87,7 @@ class OfflineData(L.LightningDataModule):
         reward: Reward = StoredReward(),  # noqa: B008  (frozen)
         gamma: float = 0.99,
         n_step: int = 1,
+        chunk: int = 1,
         batch_size: int = 256,
         normalize_obs: bool = True,
         clip_actions: bool = False,
@@ -95,7 +103,8 @@ class OfflineData(L.LightningDataModule):
         self.obs_keys, self.horizon, self.validation = tuple(obs_keys), horizon, validation
         self._asked_keys = self.obs_keys  # online training takes those of its run instead
         self.arrays: Mapping[str, Any] | None = None
-        self.gamma, self.n_step = gamma, n_step
+        check_chunk(chunk, n_step)
+        self.gamma, self.n_step, self.chunk = gamma, n_step, chunk
         self.batch_size, self.normalize_obs = batch_size, normalize_obs
         self.clip_actions, self.seed = clip_actions, seed
         self._device = torch.device("cpu")
@@ -109,6 +118,7 @@ class OfflineData(L.LightningDataModule):
         reward: Reward = StoredReward(),  # noqa: B008  (frozen)
         gamma: float = 0.99,
         n_step: int = 1,
+        chunk: int = 1,
         batch_size: int = 256,
         normalize_obs: bool = True,
         clip_actions: bool = False,
@@ -127,6 +137,7 @@ class OfflineData(L.LightningDataModule):
             reward: Reward to train on.
             gamma: Discount of future rewards.
             n_step: Number of rewards that are summed before the value.
+            chunk: Number of actions that the policy chooses at once.
             batch_size: Transitions per batch.
             normalize_obs: Whether the policy normalizes observations.
             clip_actions: Whether to clip actions outside the bounds.
@@ -144,6 +155,7 @@ class OfflineData(L.LightningDataModule):
             reward=reward,
             gamma=gamma,
             n_step=n_step,
+            chunk=chunk,
             batch_size=batch_size,
             normalize_obs=normalize_obs,
             clip_actions=clip_actions,
@@ -248,12 +260,14 @@ class OfflineData(L.LightningDataModule):
             act_high=tuple(high.tolist()),
             task=self._loaded.task,
             obs_keys=self._loaded.obs_keys,
+            chunk=self.chunk,
         )
 
     @cached_property
     def transitions(self) -> Transitions:
         """The transitions that are trained on, on the training device."""
-        return self.dataset.to(self._device).transitions(self.gamma, self.n_step)
+        data = self.dataset.to(self._device)
+        return data.transitions(self.gamma, self.n_step, self.chunk)
 
     def setup(self, stage: str) -> None:
         """Choose the training device. The data move there once, and no step transfers anything."""

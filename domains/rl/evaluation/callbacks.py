@@ -112,4 +112,5 @@ class EvaluatePolicy(L.Callback):
             task.limited(self.horizon),
             self.episodes,
             self.seed,
+            reset=policy.reset,
         )

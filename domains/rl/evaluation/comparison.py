@@ -74,7 +74,7 @@ def evaluate_run(
     def act(obs: NDArray[np.float32]) -> NDArray[np.float32]:
         return policy.act(obs, num_action_samples=num_action_samples, generator=noise)
 
-    evaluation = evaluate_policy(act, task, episodes, seed + NEW_EPISODES)
+    evaluation = evaluate_policy(act, task, episodes, seed + NEW_EPISODES, reset=policy.reset)
     plot = run / f"trajectories-{num_action_samples}.png"
     title = f"{label}: score {evaluation.score:.0f}"
     plot_trajectories(MAZE, evaluation.trajectories, plot, title)

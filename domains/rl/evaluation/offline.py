@@ -12,8 +12,9 @@ LARGEST = 5000
 def action_error(policy: Policy, held_out: OfflineDataset, seed: int = 0) -> float:
     """Root mean square of the differences between a policy's actions and those of the data.
 
-    The policy draws one action for each observation. Actions are compared on [-1, 1], so that the
-    error does not depend on their units. A low error means good imitation, not a high return.
+    The policy draws one action for each observation, or one chunk, whose first action counts.
+    Actions are compared on [-1, 1], so that the error does not depend on their units. A low error
+    means good imitation, not a high return.
 
     Args:
         policy: The policy.
@@ -26,7 +27,8 @@ def action_error(policy: Policy, held_out: OfflineDataset, seed: int = 0) -> flo
     choice = torch.Generator().manual_seed(seed)
     rows = torch.randperm(len(held_out), generator=choice)[:LARGEST]
     noise = torch.Generator(policy.device).manual_seed(seed)
-    acted = policy.act(held_out.obs[rows].cpu().numpy(), num_action_samples=1, generator=noise)
+    seen = held_out.obs[rows].cpu().numpy()
+    acted = policy.plan(seen, num_action_samples=1, generator=noise)[:, 0]
     half = policy.act_half.cpu()
     difference = (torch.from_numpy(acted) - held_out.act[rows].cpu()) / half.where(half > 0, 1.0)
     return float(difference.square().mean().sqrt())

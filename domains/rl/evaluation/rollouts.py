@@ -126,7 +126,12 @@ def _with_error(values: NDArray[np.float64]) -> str:
 
 
 def evaluate_policy(
-    act: Act, task: Task, episodes: int, seed: int = 0, progress: bool = False
+    act: Act,
+    task: Task,
+    episodes: int,
+    seed: int = 0,
+    progress: bool = False,
+    reset: Callable[[], None] | None = None,
 ) -> Evaluation:
     """Run episodes of a policy, each from a seed of its own.
 
@@ -148,6 +153,8 @@ def evaluate_policy(
         episodes: Number of episodes.
         seed: Seed of the environments. The policy has randomness of its own.
         progress: Whether to show a progress bar.
+        reset: Called before new episodes begin, and at the end. A policy with chunks of actions
+            needs its ``reset``, which forgets what it had planned.
 
     Returns:
         The results.
@@ -160,10 +167,14 @@ def evaluate_policy(
     groups = [range(k, min(k + MAX_PARALLEL, episodes)) for k in range(0, episodes, MAX_PARALLEL)]
     with Progress(console=Console(stderr=True), disable=not progress) as bar:
         advance = bar.add_task("evaluating", total=episodes)
-        found = [
-            _run_group(act, task, [episode_seed(seed, i) for i in group], bar, advance)
-            for group in groups
-        ]
+        found = []
+        for group in groups:
+            if reset is not None:
+                reset()
+            seeds = [episode_seed(seed, i) for i in group]
+            found.append(_run_group(act, task, seeds, bar, advance))
+        if reset is not None:
+            reset()
     cut = sum(group.cut for group in found)
     limit, assumed = task.time_limit()
     if cut and assumed:

@@ -3,8 +3,14 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from oneleap.core.errors import require_positive
+from jaxtyping import Float
+from torch import Tensor
+
+from oneleap.core.errors import InputError, require_positive
 from oneleap.core.training.optim import AdamConfig
+
+TINY = 1e-12
+"""Least variance over the critics whose root is differentiated."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +39,10 @@ class CriticConfig:
         layer_norm: Whether the critics normalize their hidden layers.
         frequencies: Number of random Fourier features of the observation, for values that jump, as
             in mazes; see :class:`oneleap.domains.rl.nets.critics.Critic`.
-        q_agg: How the values of the ensemble become one value.
+        members: Number of critics.
+        q_agg: How the values of the critics become one: the least, or ``mean - rho std``.
+        rho: Pessimism of ``q_agg`` mean, in standard deviations over the critics (with n in the
+            denominator). For two critics, 1 is their minimum.
         max_q_backup: Whether the target takes the best of ``backup_actions`` next actions, which
             Diffusion-QL does for AntMaze.
         backup_actions: Next actions per state if ``max_q_backup`` is true.
@@ -43,7 +52,9 @@ class CriticConfig:
     tau: float = 0.005
     layer_norm: bool = False
     frequencies: int = 0
+    members: int = 2
     q_agg: Literal["min", "mean"] = "min"
+    rho: float = 0.0
     max_q_backup: bool = False
     backup_actions: int = 10
 
@@ -51,6 +62,20 @@ class CriticConfig:
         """Check the numbers.
 
         Raises:
-            InputError: ``tau`` or ``backup_actions`` is not positive.
+            InputError: ``tau``, ``members`` or ``backup_actions`` is not positive, or ``rho`` has
+                no effect.
         """
-        require_positive(tau=self.tau, backup_actions=self.backup_actions)
+        require_positive(tau=self.tau, backup_actions=self.backup_actions, members=self.members)
+        if self.rho and self.q_agg == "min":
+            raise InputError(f"rho: {self.rho}, but q_agg is min: set q_agg to mean")
+
+    def aggregate(self, q: Float[Tensor, "m b"]) -> Float[Tensor, "b"]:
+        """Reduce the values of all critics to one: the least, or ``mean - rho std``.
+
+        The standard deviation has no gradient where the critics agree.
+        """
+        if self.q_agg == "min":
+            return q.amin(0)
+        if self.rho == 0:
+            return q.mean(0)
+        return q.mean(0) - self.rho * q.var(0, correction=0).clamp(min=TINY).sqrt()

@@ -149,3 +149,31 @@ class ImplicitCritic(Critic):
     ) -> None:
         super().__init__(obs_dim, act_dim, width, depth, members, layer_norm)
         self.value = StateValue(obs_dim, width, depth, layer_norm)
+
+
+class NoiseCritic(Critic):
+    """The Q functions of :class:`Critic`, and as many of the noise that makes an action.
+
+    Args:
+        obs_dim: Size of an observation.
+        act_dim: Size of an action, and of its noise.
+        width: Units per hidden layer.
+        depth: Number of hidden layers.
+        members: Number of Q functions of each kind.
+        layer_norm: See :class:`Critic`.
+        frequencies: See :class:`Critic`.
+    """
+
+    def __init__(
+        self,
+        obs_dim: int,
+        act_dim: int,
+        width: int = 256,
+        depth: int = 3,
+        members: int = 2,
+        layer_norm: bool = False,
+        frequencies: int = 0,
+    ) -> None:
+        sizes = obs_dim, act_dim, width, depth, members, layer_norm, frequencies
+        super().__init__(*sizes)
+        self.noise = Critic(*sizes)

@@ -128,16 +128,23 @@ class PixelCritic(nn.Module):
         width: Units per hidden layer.
         depth: Number of hidden layers.
         layer_norm: See :class:`Critic`.
+        members: Number of Q functions.
     """
 
     def __init__(
-        self, image: Image, act_dim: int, width: int, depth: int, layer_norm: bool
+        self,
+        image: Image,
+        act_dim: int,
+        width: int,
+        depth: int,
+        layer_norm: bool,
+        members: int = 2,
     ) -> None:
         super().__init__()
-        self.image, self.act_dim = image, act_dim
+        self.image, self.act_dim, self.members = image, act_dim, members
         self.width, self.depth, self.layer_norm = width, depth, layer_norm
         self.encoder = ImpalaEncoder(image)
-        self.q = Critic(FEATURES, act_dim, width, depth, layer_norm=layer_norm)
+        self.q = Critic(FEATURES, act_dim, width, depth, members, layer_norm)
 
     def forward(
         self,

@@ -13,6 +13,7 @@ from oneleap.core.training.loaders import Endless
 from oneleap.core.training.module import trained_model
 from oneleap.core.training.run import find_model, read_run_config
 from oneleap.core.training.seed import batch_generator
+from oneleap.domains.rl.algorithms.chunks import ActionQueue
 from oneleap.domains.rl.algorithms.policy import Policy
 from oneleap.domains.rl.data.datamodule import OfflineData
 from oneleap.domains.rl.data.rewards import (
@@ -21,7 +22,7 @@ from oneleap.domains.rl.data.rewards import (
     SparseTaskReward,
     StoredReward,
 )
-from oneleap.domains.rl.data.transitions import LoadedData, Transitions
+from oneleap.domains.rl.data.transitions import LoadedData, Transitions, check_chunk
 from oneleap.domains.rl.online.replay import Array, Collector, ReplayBuffer
 from oneleap.domains.rl.spec import Spec
 
@@ -121,6 +122,8 @@ class OnlineData(OfflineData):
                 f"{self.run}: has {spec.obs_dim} observations and {spec.act_dim} actions, "
                 f"{self.path} has {sizes[0]} and {sizes[1]}"
             )
+        check_chunk(spec.chunk, self.n_step)
+        self.chunk = spec.chunk
         return spec
 
     @cached_property
@@ -255,8 +258,10 @@ class OnlineBatches(Endless[Transitions]):
         policy = trained_model(trainer.lightning_module)
         assert isinstance(policy, Policy)
         offline, replay = data.transitions, data.replay
+        chunk = policy.spec.chunk
+        reward, queue = data.reward_transform(), ActionQueue(chunk)
         collector = Collector(
-            task, data.gamma, data.n_step, data.reward_transform(), data.seed, data.episodes
+            task, data.gamma, data.n_step, reward, data.seed, data.episodes, chunk
         )
         step, device = trainer.global_step, offline.obs.device
         n_offline = round(data.offline_share * data.batch_size)
@@ -265,18 +270,31 @@ class OnlineBatches(Endless[Transitions]):
             generator = batch_generator(data.seed, step, 0, device)
 
             def act(obs: Array, generator: torch.Generator = generator) -> Array:
-                return policy.act(obs, num_action_samples=1, generator=generator)
+                def plan(obs: Array) -> Array:
+                    return policy.plan(obs, num_action_samples=1, generator=generator)
 
-            wanted = data.env_steps if len(replay) else data.first_steps + data.n_step
+                return queue.next(obs, plan)
+
+            wanted = data.env_steps if len(replay) else data.first_steps + collector.n_step
             for _ in range(wanted):
                 steps, episode_return = collector.step(act)
                 data.episodes = collector.episodes
                 for row in steps:
                     replay.add(row)
                 if episode_return is not None:
+                    queue.clear()
                     for logger in trainer.loggers:
                         logger.log_metrics({"online/return": episode_return}, step)
             parts = offline.sample(n_offline, generator), replay.sample(n_new, generator)
-            pairs = ((a, b) for a, b in zip(*parts, strict=True) if a is not None and b is not None)
-            yield Transitions(*(torch.cat(pair) for pair in pairs))
+            yield joined(*parts)
             step += 1
+
+
+def joined(one: Transitions, other: Transitions) -> Transitions:
+    """The transitions of two batches, in order; columns that either lacks are left out."""
+    rows = Transitions(*(torch.cat(pair) for pair in zip(one[:5], other[:5], strict=True)))
+    if one.next_act is not None and other.next_act is not None:
+        rows = rows._replace(next_act=torch.cat([one.next_act, other.next_act]))
+    if one.valid is not None and other.valid is not None:
+        rows = rows._replace(valid=torch.cat([one.valid, other.valid]))
+    return rows

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from oneleap.core.errors import InputError
 from oneleap.core.training.seed import episode_seed
@@ -27,6 +28,7 @@ class Step(NamedTuple):
         reward: Discounted sum of rewards.
         next_obs: Observation after the last of the summed rewards.
         discount: Factor on the value of ``next_obs``.
+        valid: Which actions of a chunk were taken in the episode; ``None`` without chunks.
     """
 
     obs: Array
@@ -34,13 +36,16 @@ class Step(NamedTuple):
     reward: float
     next_obs: Array
     discount: float
+    valid: NDArray[np.bool_] | None = None
 
 
 class Collector:
     """Runs one episode after another, and returns steps with their ``n_step``-step returns.
 
     The seed of an episode follows from ``seed`` and its number. A step is returned once its return
-    is known: ``n_step - 1`` steps later, or at the end of its episode.
+    is known: ``n_step - 1`` steps later, or at the end of its episode. With ``chunk`` > 1 its
+    action has the actions of ``chunk`` steps, and its return their rewards, as in
+    :meth:`oneleap.domains.rl.data.transitions.OfflineDataset.transitions`.
 
     Args:
         task: The task.
@@ -49,6 +54,7 @@ class Collector:
         reward: Maps a reward of the environment to one of the data.
         seed: Seed of the episodes.
         episodes: Number of the first episode.
+        chunk: Number of actions in a row that count as one action.
     """
 
     def __init__(
@@ -59,8 +65,10 @@ class Collector:
         reward: Callable[[float], float],
         seed: int,
         episodes: int = 0,
+        chunk: int = 1,
     ) -> None:
-        self.gamma, self.n_step, self.reward, self.seed = gamma, n_step, reward, seed
+        self.gamma, self.reward, self.seed = gamma, reward, seed
+        self.n_step, self.chunk = max(n_step, chunk), chunk
         self.env = task.make(disable_env_checker=True)
         self.episodes, self.total_reward = episodes, 0.0
         self.obs: Array | None = None
@@ -97,8 +105,13 @@ class Collector:
         """Remove the oldest pending step; its return sums all pending rewards."""
         total = sum(self.gamma**i * reward for i, (_, _, reward) in enumerate(self.pending))
         discount = self.gamma ** len(self.pending) * alive
+        taken = len(self.pending)
+        acts = [act for _, act, _ in self.pending][: self.chunk]
         obs, act, _ = self.pending.popleft()
-        return Step(obs, act, total, next_obs, discount)
+        if self.chunk == 1:
+            return Step(obs, act, total, next_obs, discount)
+        chunk = np.concatenate(acts + acts[-1:] * (self.chunk - taken))
+        return Step(obs, chunk, total, next_obs, discount, np.arange(self.chunk) < taken)
 
 
 class ReplayBuffer:
@@ -112,9 +125,16 @@ class ReplayBuffer:
 
     def __init__(self, capacity: int, spec: Spec, device: torch.device) -> None:
         self.capacity, self.added = capacity, 0
-        obs, act = (torch.zeros(capacity, n, device=device) for n in (spec.obs_dim, spec.act_dim))
+        obs, act = (torch.zeros(capacity, n, device=device) for n in (spec.obs_dim, spec.chunk_dim))
         one = torch.zeros(capacity, device=device)
         self.rows = Transitions(obs, act, one, obs.clone(), one.clone())
+        if spec.chunk > 1:
+            valid = torch.zeros(capacity, spec.chunk, dtype=torch.bool, device=device)
+            self.rows = self.rows._replace(valid=valid)
+
+    def _columns(self) -> list[Tensor]:
+        """The columns in use, in the order of :class:`Step`."""
+        return [c for c in self.rows if c is not None]
 
     def __len__(self) -> int:
         return min(self.added, self.capacity)
@@ -122,20 +142,23 @@ class ReplayBuffer:
     def add(self, step: Step) -> None:
         """Store a step; if the buffer is full, it replaces the oldest."""
         row = self.added % self.capacity
-        for column, value in zip(self.rows[:5], step, strict=True):
+        values = (value for value in step if value is not None)
+        for column, value in zip(self._columns(), values, strict=True):
             column[row] = torch.as_tensor(value)
         self.added += 1
 
     def sample(self, n: int, generator: torch.Generator) -> Transitions:
         """Draw ``n`` steps uniformly, with replacement."""
         stored = Transitions(*(column[: len(self)] for column in self.rows[:5]))
+        if self.rows.valid is not None:
+            stored = stored._replace(valid=self.rows.valid[: len(self)])
         sampled = stored.sample(n, generator)
         # Next actions would be those of the policy itself, so they are not stored.
         return sampled._replace(next_act=torch.full_like(sampled.act, torch.nan))
 
     def state_dict(self) -> dict[str, Any]:
         """Return all stored steps, for a checkpoint."""
-        return {"added": self.added, "rows": [column[: len(self)] for column in self.rows[:5]]}
+        return {"added": self.added, "rows": [c[: len(self)] for c in self._columns()]}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore the steps of a checkpoint.
@@ -146,6 +169,6 @@ class ReplayBuffer:
         n = len(state["rows"][0])
         if n > self.capacity or (n < state["added"] and n != self.capacity):
             raise InputError(f"capacity: {self.capacity}, but the checkpoint has another capacity")
-        for column, stored in zip(self.rows[:5], state["rows"], strict=True):
+        for column, stored in zip(self._columns(), state["rows"], strict=True):
             column[:n] = stored.to(column)
         self.added = state["added"]

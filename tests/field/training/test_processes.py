@@ -107,7 +107,7 @@ def test_only_the_first_process_evaluates(first: bool, monkeypatch: pytest.Monke
     policy = OFQL(replace(SPEC, task=Task("Any-v0")), MeanFlow(), **TINY)
     calls: list[object] = []
 
-    def evaluate(*args: object) -> MagicMock:
+    def evaluate(*args: object, **_: object) -> MagicMock:
         calls.append(args)
         return MagicMock(spec=Evaluation, score=7.0, mean=70.0)
 

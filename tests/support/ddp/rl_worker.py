@@ -17,8 +17,8 @@ from torch import Tensor
 
 from oneleap.core.objectives import MeanFlow
 from oneleap.domains.rl.algorithms.actor_critic import ActorCritic
-from oneleap.domains.rl.algorithms.fbrac import FBRAC
-from oneleap.domains.rl.algorithms.fql import FQL
+from oneleap.domains.rl.algorithms.flow.fbrac import FBRAC
+from oneleap.domains.rl.algorithms.flow.fql import FQL
 from oneleap.domains.rl.algorithms.ofql import OFQL
 from oneleap.domains.rl.data.transitions import Transitions
 from oneleap.domains.rl.spec import Spec

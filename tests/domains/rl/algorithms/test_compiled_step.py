@@ -74,8 +74,9 @@ def test_an_optimizer_has_state_after_its_first_step() -> None:
 
 # In a process of its own: the checks of shapes that this test run switches on do not compile.
 COMPILED = """
+from dataclasses import replace
 import torch
-from support.tiny_rl import ALGORITHMS, SPEC, bandit, seeded
+from support.tiny_rl import ALGORITHMS, SPEC, bandit, in_chunks, seeded
 from oneleap.domains.rl.algorithms.compiled_step import CompiledStep
 
 torch.set_num_threads(1)
@@ -90,11 +91,13 @@ def begun(policy):
     settings = policy.recipe.optimizer, policy.critic_config.optimizer
     return CompiledStep(policy, optimizer, settings, policy.critic_config.tau)
 
-for name, build in ALGORITHMS.items():
+CHUNKED = {"ofql": 2, "fql": 2, "iql": 2, "dsrl": 2}  # of each way to treat chunks, one
+cases = [(name, 1) for name in ALGORITHMS] + list(CHUNKED.items())
+for name, chunk in cases:
     torch._dynamo.reset()
-    fast, plain = (begun(build(SPEC)) for _ in range(2))
+    fast, plain = (begun(ALGORITHMS[name](replace(SPEC, chunk=chunk))) for _ in range(2))
     run = torch.compile(fast.run, backend="{backend}", fullgraph=True, dynamic=False)
-    batches = bandit(16)
+    batches = bandit(16) if chunk == 1 else in_chunks(bandit(16), chunk)
     for k in range(3):
         batch, lr = next(batches), torch.tensor([1e-3, 2e-3]) / (k + 1)
         draw = plain.model.draw(batch, seeded(k))

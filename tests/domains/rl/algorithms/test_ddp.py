@@ -37,7 +37,8 @@ def first_rows(model: ActorCritic, rows: int) -> int:
 def whole_batch(model: ActorCritic, step: int) -> Transitions:
     parts = [batch(step, rank) for rank in RANKS]
     first = first_rows(model, len(parts[0].act))
-    return Transitions(*(merged(list(c), first) for c in zip(*parts, strict=True)))
+    columns = (list(c) for c in zip(*parts, strict=True))
+    return Transitions(*(None if c[0] is None else merged(c, first) for c in columns))
 
 
 class Whole(ActorCriticModule):
@@ -55,13 +56,11 @@ class Whole(ActorCriticModule):
         imitation = Draw(
             **{n: merged([getattr(d.imitation, n) for d in draws], first) for n in names}
         )
-        index = torch.randint(2, (1,), generator=step.generator(SHARED))
-        return StepDraw(
-            imitation,
-            merged([d.next_noise for d in draws], first, one.next_noise.ndim - 2),
-            merged([d.noise for d in draws], first, one.noise.ndim - 2),
-            index,
-            one.eta,
+        return one._replace(
+            imitation=imitation,
+            next_noise=merged([d.next_noise for d in draws], first, one.next_noise.ndim - 2),
+            noise=merged([d.noise for d in draws], first, one.noise.ndim - 2),
+            critic_index=torch.randint(2, (1,), generator=step.generator(SHARED)),
         )
 
 

@@ -14,7 +14,7 @@ from oneleap.core.nets.mlp import AtFixedTimes
 from oneleap.core.objectives import FlowMatching, MeanFlow
 from oneleap.core.sampling.samplers import DDPMSampler, EulerSampler, FlowMapSampler
 from oneleap.domains.rl.algorithms.dql import DQL
-from oneleap.domains.rl.algorithms.fbrac import FBRAC
+from oneleap.domains.rl.algorithms.flow.fbrac import FBRAC
 from oneleap.domains.rl.algorithms.ofql import OFQL
 from oneleap.domains.rl.algorithms.policy import Policy
 from oneleap.domains.rl.data.transitions import Transitions

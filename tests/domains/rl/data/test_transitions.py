@@ -7,6 +7,7 @@ import pytest
 import torch
 from support.tiny_rl import dataset, fields
 
+from oneleap.core.errors import InputError
 from oneleap.domains.rl.data.validation import (
     build_dataset,
     validate_fields,
@@ -66,3 +67,43 @@ def test_n_step_returns_stop_at_the_end_of_an_episode(n_step):
         assert table.reward[k] == sum(0.5 ** (i - k) * reward[i] for i in rows)
         assert torch.equal(table.next_obs[k], table.obs[rows[-1]] + 2)
         assert table.discount[k] == (0 if terminal[rows[-1]] else 0.5 ** len(rows))
+
+
+def test_a_chunk_has_the_actions_and_rewards_of_its_steps():
+    """Two episodes of 4 and 3 steps; the task ends at step 5, and the recording goes on."""
+    terminal = torch.tensor([0.0, 0, 0, 1, 0, 1, 0])
+    data = dataset(torch.tensor([1.0, 2, 4, 8, 16, 32, 64]), [0, 4, 7], terminal=terminal)
+    data.act[:, 0] = torch.arange(7.0)
+    table = data.transitions(0.5, chunk=2)
+    assert table.act.tolist() == [[0, 1], [1, 2], [2, 3], [3, 3], [4, 5], [5, 6], [6, 6]]
+    crossing = [True, False]
+    assert table.valid.tolist() == [[True] * 2] * 3 + [crossing] + [[True] * 2] * 2 + [crossing]
+    assert table.reward.tolist() == [2, 4, 8, 8, 32, 32, 64]  # nothing is paid after the end
+    assert table.discount.tolist() == [0.25, 0.25, 0, 0, 0, 0, 0.5]
+    assert table.next_obs[:, 0].tolist() == (data.obs[[1, 2, 3, 3, 5, 6, 6], 0] + 2).tolist()
+    found = [[None if math.isnan(a) else a for a in row] for row in table.next_act.tolist()]
+    unknown = [None, None]
+    assert found == [[2, 3], [3, None], unknown, unknown, [6, None], unknown, unknown]
+    batch = table.sample(99, torch.Generator().manual_seed(0))
+    assert torch.equal(batch.valid[:, 1], ~torch.isin(batch.act[:, 0], torch.tensor([3.0, 6.0])))
+
+
+@pytest.mark.parametrize("chunk", [2, 3, 5])
+def test_the_target_of_a_chunk_is_exact_on_a_chain(chunk):
+    """10 states, reward -1 per step until the end: V(k) is known, whatever the length of chunks."""
+    gamma, n = 0.9, 10
+    terminal = torch.zeros(n)
+    terminal[-1] = 1
+    table = dataset(-torch.ones(n), [0, n], terminal=terminal).transitions(gamma, chunk=chunk)
+    value = -torch.tensor([(1 - gamma ** (n - k)) / (1 - gamma) for k in range(n + 1)])
+    target = table.reward + table.discount * value[(table.next_obs[:, 0] / 2).long()]
+    torch.testing.assert_close(target, value[:n])
+
+
+def test_a_chunk_and_n_steps_exclude_each_other():
+    data = dataset(torch.zeros(7), [0, 7])
+    assert data.transitions(0.9, chunk=1).valid is None
+    with pytest.raises(InputError, match="n_step: 3, but a chunk of 2 actions sums 2 rewards"):
+        data.transitions(0.9, n_step=3, chunk=2)
+    with pytest.raises(InputError, match="chunk: 0 is not positive"):
+        data.transitions(0.9, chunk=0)

@@ -21,7 +21,7 @@ from oneleap.domains.rl.data.rewards import (
 from oneleap.domains.rl.data.transitions import OfflineDataset
 from oneleap.domains.rl.data.validation import episode_bounds
 from oneleap.domains.rl.envs.task import Task
-from oneleap.domains.rl.online.datamodule import OnlineData
+from oneleap.domains.rl.online.datamodule import OnlineData, joined
 from oneleap.domains.rl.online.replay import Collector, ReplayBuffer, Step
 from oneleap.domains.rl.spec import Spec
 
@@ -54,9 +54,9 @@ def walk() -> Any:
     del gymnasium.registry["Walk-v0"]
 
 
-@pytest.mark.parametrize("n_step", [1, 3, 9])
+@pytest.mark.parametrize(("n_step", "chunk"), [(1, 1), (3, 1), (9, 1), (1, 3)])
 def test_fresh_steps_are_what_the_offline_reader_makes_of_the_same_episodes(
-    walk: Task, n_step: int
+    walk: Task, n_step: int, chunk: int
 ) -> None:
     rng, seen, acts = np.random.default_rng(0), [], []
 
@@ -65,7 +65,7 @@ def test_fresh_steps_are_what_the_offline_reader_makes_of_the_same_episodes(
         acts.append(rng.uniform(-1, 1, 1).astype(np.float32))
         return acts[-1]
 
-    collector = Collector(walk, 0.9, n_step, lambda r: 2 * r - 1, seed=3)
+    collector = Collector(walk, 0.9, n_step, lambda r: 2 * r - 1, seed=3, chunk=chunk)
     found, returns = [], []
     for _ in range(20):
         steps, returned = collector.step(act)
@@ -83,10 +83,31 @@ def test_fresh_steps_are_what_the_offline_reader_makes_of_the_same_episodes(
         timeout=torch.from_numpy((ends & ~terminal).astype(np.float32)),
         bounds=torch.from_numpy(episode_bounds(ends)),
     )
-    wanted = data.transitions(0.9, n_step)
+    wanted = data.transitions(0.9, n_step, chunk)
     assert len(found) == 20
-    for column, expected in zip(zip(*found, strict=True), wanted[:5], strict=True):
+    for column, expected in zip([*zip(*found, strict=True)][:5], wanted[:5], strict=True):
         np.testing.assert_allclose(np.array(column), expected, rtol=1e-5)
+    if chunk == 1:
+        assert wanted.valid is None
+        assert found[0].valid is None
+    else:
+        np.testing.assert_array_equal([step.valid for step in found], wanted.valid)
+
+
+def test_the_replay_keeps_which_actions_of_a_chunk_are_valid() -> None:
+    spec = Spec(2, 1, (0.0,) * 2, (1.0,) * 2, (-1.0,), (1.0,), chunk=2)
+    replay = ReplayBuffer(3, spec, torch.device("cpu"))
+    for k in range(3):
+        row = np.full(2, k, np.float32)
+        replay.add(Step(row, row, k, row + 1, 0.9, np.array([True, k != 1])))
+    drawn = replay.sample(50, torch.Generator().manual_seed(0))
+    assert torch.equal(drawn.valid[:, 1], drawn.reward != 1)
+    again = ReplayBuffer(3, spec, torch.device("cpu"))
+    again.load_state_dict(replay.state_dict())
+    assert torch.equal(again.rows.valid, replay.rows.valid)
+    plain = drawn._replace(next_act=None)
+    assert torch.equal(joined(plain, drawn).valid, torch.cat([drawn.valid] * 2))
+    assert joined(plain, drawn).next_act is None
 
 
 def test_the_replay_forgets_the_oldest_and_comes_back_from_a_checkpoint() -> None:

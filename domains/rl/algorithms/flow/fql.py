@@ -93,7 +93,7 @@ class FQL(ActorCritic):
     def build(spec: Spec, network: NetworkConfig) -> StudentAndFlow:
         """Build two networks of the same sizes."""
         sizes = network.width, network.depth, network.time_dim
-        return StudentAndFlow(*(MLP(spec.act_dim, spec.obs_dim, *sizes) for _ in range(2)))
+        return StudentAndFlow(*(MLP(spec.chunk_dim, spec.obs_dim, *sizes) for _ in range(2)))
 
     def actor_loss(
         self, actor: Weights, batch: Transitions, draw: StepDraw, q_scale: Float[Tensor, ""]
@@ -111,7 +111,7 @@ class FQL(ActorCritic):
         """
         net, s = self.net_with(actor), self.normalize_obs(batch.obs)
         flow = Conditioned(lambda *args: net(*args, flow=True), (s,))
-        cloning = TrainingBatch(field=flow, x=self.data(batch))
+        cloning = TrainingBatch(field=flow, x=self.data(batch), mask=self.action_mask(batch))
         imitation = self.objective.loss(cloning, draw.imitation)
         with torch.no_grad():
             flow_action = euler(flow, draw.noise, steps=self.flow_steps).clamp(-1, 1)

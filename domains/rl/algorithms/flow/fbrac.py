@@ -9,7 +9,7 @@ from oneleap.core.objectives import FlowMatching
 from oneleap.core.sampling.samplers import EulerSampler
 from oneleap.core.training.recipe import Recipe
 from oneleap.domains.rl.algorithms.actor_critic import ActorCritic
-from oneleap.domains.rl.algorithms.fql import mean_value
+from oneleap.domains.rl.algorithms.flow.fql import mean_value
 from oneleap.domains.rl.nets.config import CriticConfig, NetworkConfig
 from oneleap.domains.rl.spec import Spec
 

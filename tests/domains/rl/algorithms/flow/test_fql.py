@@ -16,8 +16,8 @@ from support.tiny_rl import (
 )
 from torch import Tensor, nn
 
-from oneleap.domains.rl.algorithms.fbrac import FBRAC
-from oneleap.domains.rl.algorithms.fql import FQL
+from oneleap.domains.rl.algorithms.flow.fbrac import FBRAC
+from oneleap.domains.rl.algorithms.flow.fql import FQL
 from oneleap.domains.rl.data.transitions import Transitions
 from oneleap.domains.rl.nets.config import CriticConfig
 from oneleap.domains.rl.spec import Spec
