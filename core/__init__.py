@@ -60,10 +60,12 @@ if TYPE_CHECKING:
     from oneleap.core.paths.ddpm import VPBetas as VPBetas
     from oneleap.core.paths.edm import EDM as EDM
     from oneleap.core.paths.edm import Karras as Karras
+    from oneleap.core.paths.times import GapPairs as GapPairs
     from oneleap.core.paths.times import LogitNormal as LogitNormal
     from oneleap.core.paths.times import TimePairs as TimePairs
     from oneleap.core.paths.times import Times as Times
     from oneleap.core.paths.times import Uniform as Uniform
+    from oneleap.core.paths.times import UShaped as UShaped
     from oneleap.core.paths.trigflow import TrigFlow as TrigFlow
     from oneleap.core.sampling.consistency import consistency as consistency
     from oneleap.core.sampling.diffusion import ddim as ddim
@@ -140,6 +142,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "FlowMapSampler": "sampling.samplers",
         "FlowMatching": "objectives",
         "GammaSampler": "sampling.samplers",
+        "GapPairs": "paths.times",
         "GaussianPath": "paths.base",
         "GenerativeModel": "training.model",
         "GuidedField": "fields.guidance",
@@ -184,6 +187,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "TrainingModule": "training.module",
         "TrigFlow": "paths.trigflow",
         "UNet1d": "nets",
+        "UShaped": "paths.times",
         "Uniform": "paths.times",
         "VPBetas": "paths.ddpm",
         "Validation": "training.model",

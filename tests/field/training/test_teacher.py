@@ -12,7 +12,14 @@ from support.tiny_rl import SPEC, TINY, bandit, plain
 
 from oneleap.core import objectives
 from oneleap.core.errors import InputError
-from oneleap.core.objectives import Dispersed, FlowMatching, MeanFlow, Reflow, SplitMeanFlow
+from oneleap.core.objectives import (
+    ConsistencyTraining,
+    Dispersed,
+    FlowMatching,
+    MeanFlow,
+    Reflow,
+    SplitMeanFlow,
+)
 from oneleap.core.training import model as models
 from oneleap.core.types import Conditioned, Objective, TrainingBatch
 from oneleap.domains.rl.algorithms.bfq import Bootstrap
@@ -110,12 +117,13 @@ def test_settings_decide_too() -> None:
     assert SplitMeanFlow(guidance=2.0).teacher_use() == "required"
     assert objectives.ConsistencyTrajectory(guidance=(1.0, 3.0)).teacher_use() == "required"
     assert Dispersed(Reflow()).teacher_use() == "required"
-    assert Dispersed(MeanFlow()).teacher_use() == "none"
+    assert Dispersed(MeanFlow()).teacher_use() == "optional"
+    assert Dispersed(ConsistencyTraining()).teacher_use() == "none"
 
 
 def test_an_actor_critic_refuses_it_too(teacher: Toy) -> None:
-    policy = OFQL(SPEC, MeanFlow(), **TINY | {"recipe": plain(teacher="folder")})
-    with pytest.raises(InputError, match="MeanFlow learns from data and would ignore it"):
+    policy = OFQL(SPEC, ConsistencyTraining(), **TINY | {"recipe": plain(teacher="folder")})
+    with pytest.raises(InputError, match="learns from data and would ignore it"):
         trainer(1).fit(policy.lightning_module(), bandit(8))
 
 
