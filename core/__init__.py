@@ -34,23 +34,37 @@ if TYPE_CHECKING:
     from oneleap.core.nets import ResidualMLP as ResidualMLP
     from oneleap.core.nets import UNet1d as UNet1d
     from oneleap.core.nets import WaveNet as WaveNet
+    from oneleap.core.objectives import DMD as DMD
+    from oneleap.core.objectives import DMD2 as DMD2
+    from oneleap.core.objectives import TDM as TDM
+    from oneleap.core.objectives import VSD as VSD
     from oneleap.core.objectives import AlphaFlow as AlphaFlow
     from oneleap.core.objectives import ConsistencyDistillation as ConsistencyDistillation
     from oneleap.core.objectives import ConsistencyTraining as ConsistencyTraining
     from oneleap.core.objectives import ConsistencyTrajectory as ConsistencyTrajectory
     from oneleap.core.objectives import ContinuousConsistency as ContinuousConsistency
     from oneleap.core.objectives import Denoising as Denoising
+    from oneleap.core.objectives import DiffInstruct as DiffInstruct
+    from oneleap.core.objectives import DiffInstructPlus as DiffInstructPlus
+    from oneleap.core.objectives import DiffInstructStar as DiffInstructStar
     from oneleap.core.objectives import DirectDistillation as DirectDistillation
     from oneleap.core.objectives import Dispersed as Dispersed
     from oneleap.core.objectives import EasyConsistencyTuning as EasyConsistencyTuning
+    from oneleap.core.objectives import FDistill as FDistill
     from oneleap.core.objectives import FlowMatching as FlowMatching
     from oneleap.core.objectives import ImprovedConsistencyTraining as ImprovedConsistencyTraining
     from oneleap.core.objectives import ImprovedMeanFlow as ImprovedMeanFlow
     from oneleap.core.objectives import MeanFlow as MeanFlow
     from oneleap.core.objectives import NoisePrediction as NoisePrediction
+    from oneleap.core.objectives import PhasedDMD as PhasedDMD
     from oneleap.core.objectives import Reflow as Reflow
+    from oneleap.core.objectives import ScoreIdentity as ScoreIdentity
     from oneleap.core.objectives import Shortcut as Shortcut
     from oneleap.core.objectives import SplitMeanFlow as SplitMeanFlow
+    from oneleap.core.objectives import UniInstruct as UniInstruct
+    from oneleap.core.objectives.matching.base import Matching as Matching
+    from oneleap.core.objectives.matching.reward import LinearReward as LinearReward
+    from oneleap.core.objectives.matching.reward import Reward as Reward
     from oneleap.core.paths.base import ExternalTeacher as ExternalTeacher
     from oneleap.core.paths.base import GaussianPath as GaussianPath
     from oneleap.core.paths.base import LinearPath as LinearPath
@@ -124,8 +138,13 @@ __getattr__, __dir__, __all__ = lazy_names(
         "Covariance": "losses.dispersion",
         "DDIMSampler": "sampling.samplers",
         "DDPMSampler": "sampling.samplers",
+        "DMD": "objectives",
+        "DMD2": "objectives",
         "Denoising": "objectives",
         "DiT1d": "nets",
+        "DiffInstruct": "objectives",
+        "DiffInstructPlus": "objectives",
+        "DiffInstructStar": "objectives",
         "DirectDistillation": "objectives",
         "DiscreteVPPath": "paths.ddpm",
         "Dispersed": "objectives",
@@ -138,6 +157,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "EulerSampler": "sampling.samplers",
         "Export": "training.callbacks",
         "ExternalTeacher": "paths.base",
+        "FDistill": "objectives",
         "Field": "types",
         "FlowMapSampler": "sampling.samplers",
         "FlowMatching": "objectives",
@@ -157,15 +177,18 @@ __getattr__, __dir__, __all__ = lazy_names(
         "LYNXNet": "nets",
         "LinearBetas": "paths.ddpm",
         "LinearPath": "paths.base",
+        "LinearReward": "objectives.matching.reward",
         "LogitNormal": "paths.times",
         "Loss": "types",
         "MLP": "nets",
+        "Matching": "objectives.matching.base",
         "MeanFlow": "objectives",
         "Metric": "losses.metrics",
         "NoisePrediction": "objectives",
         "Notice": "errors",
         "Objective": "types",
         "PLMSSampler": "sampling.samplers",
+        "PhasedDMD": "objectives",
         "PowerEMA": "training.ema",
         "Pretrained": "hub.pretrained",
         "Progress": "training.callbacks",
@@ -174,11 +197,14 @@ __getattr__, __dir__, __all__ = lazy_names(
         "Reflow": "objectives",
         "Residual": "nets",
         "ResidualMLP": "nets",
+        "Reward": "objectives.matching.reward",
         "Sampler": "sampling.samplers",
+        "ScoreIdentity": "objectives",
         "Shortcut": "objectives",
         "SplitMeanFlow": "objectives",
         "SquaredError": "losses.metrics",
         "Step": "training.seed",
+        "TDM": "objectives",
         "TargetGuidance": "fields.guidance",
         "TimePairs": "paths.times",
         "Times": "paths.times",
@@ -188,8 +214,10 @@ __getattr__, __dir__, __all__ = lazy_names(
         "TrigFlow": "paths.trigflow",
         "UNet1d": "nets",
         "UShaped": "paths.times",
+        "UniInstruct": "objectives",
         "Uniform": "paths.times",
         "VPBetas": "paths.ddpm",
+        "VSD": "objectives",
         "Validation": "training.model",
         "WaveNet": "nets",
         "consistency": "sampling.consistency",

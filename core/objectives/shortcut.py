@@ -26,8 +26,9 @@ class Shortcut(Objective):
     computed without gradient, from the moving average if the domain provides one, as in the paper.
     Halves as short as ``1 / steps`` are evaluated at ``d = 0``. The rows with ``d = 0``, which are
     the majority, are flow matching, on the data or on a teacher's velocity.
-    :class:`oneleap.core.objectives.SplitMeanFlow` generalizes this to any three times. Cost: 1 forward and backward pass, and 2 forward passes for the share
-    ``1 - p_equal``. A teacher adds 1 pass for the share ``p_equal``, or 2 with guidance.
+    :class:`oneleap.core.objectives.SplitMeanFlow` generalizes this to any three times. Cost: 1
+    forward and backward pass, and 2 forward passes for the share ``1 - p_equal``. A teacher adds 1
+    pass for the share ``p_equal``, or 2 with guidance.
 
     Traps: intervals off the dyadic grid are never trained; sample with a power of two as the number
     of steps. Errors accumulate over ``log2(steps)`` levels, and the single step is the last to

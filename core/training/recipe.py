@@ -20,6 +20,8 @@ class Recipe:
         teacher: Folder or repository of a trained model to distill.
         from_teacher: Whether to start from the teacher's weights. At every interval, the student
             then equals the teacher's instantaneous velocity.
+        warm: Folder or repository of a trained model whose averaged weights training starts from,
+            unchanged; for example a MeanFlow student that a second network is to refine.
     """
 
     optimizer: AdamConfig = field(default_factory=AdamConfig)
@@ -28,6 +30,7 @@ class Recipe:
     compile: bool = False
     teacher: str | None = None
     from_teacher: bool = False
+    warm: str | None = None
 
     def __post_init__(self) -> None:
         """Reject settings that contradict each other.

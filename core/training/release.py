@@ -34,7 +34,7 @@ def save_release(model: Pretrained, folder: str | os.PathLike[str], *, half: boo
     config = to_config(model) | {SLIM: True}
     if isinstance(model, GenerativeModel):
         recipe = config["init_args"]["recipe"]["init_args"]
-        recipe |= {"teacher": None, "from_teacher": False}
+        recipe |= {"teacher": None, "from_teacher": False, "warm": None}
     weights = {
         name: (weight.half() if half and weight.is_floating_point() else weight).contiguous()
         for name, weight in model.state_dict().items()
