@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from oneleap.core.objectives import DiffInstructPlus as DiffInstructPlus
     from oneleap.core.objectives import DiffInstructStar as DiffInstructStar
     from oneleap.core.objectives import DirectDistillation as DirectDistillation
+    from oneleap.core.objectives import DisBack as DisBack
     from oneleap.core.objectives import Dispersed as Dispersed
     from oneleap.core.objectives import EasyConsistencyTuning as EasyConsistencyTuning
     from oneleap.core.objectives import FDistill as FDistill
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from oneleap.core.objectives import NoisePrediction as NoisePrediction
     from oneleap.core.objectives import PhasedDMD as PhasedDMD
     from oneleap.core.objectives import Reflow as Reflow
+    from oneleap.core.objectives import ScoreForgetting as ScoreForgetting
     from oneleap.core.objectives import ScoreIdentity as ScoreIdentity
     from oneleap.core.objectives import Shortcut as Shortcut
     from oneleap.core.objectives import SplitMeanFlow as SplitMeanFlow
@@ -146,6 +148,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "DiffInstructPlus": "objectives",
         "DiffInstructStar": "objectives",
         "DirectDistillation": "objectives",
+        "DisBack": "objectives",
         "DiscreteVPPath": "paths.ddpm",
         "Dispersed": "objectives",
         "Dispersion": "losses.dispersion",
@@ -199,6 +202,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "ResidualMLP": "nets",
         "Reward": "objectives.matching.reward",
         "Sampler": "sampling.samplers",
+        "ScoreForgetting": "objectives",
         "ScoreIdentity": "objectives",
         "Shortcut": "objectives",
         "SplitMeanFlow": "objectives",

@@ -23,6 +23,7 @@ from oneleap.core.hub.config import from_config, to_config
 from oneleap.core.hub.pretrained import load_pretrained
 from oneleap.core.losses.dispersion import Hinge
 from oneleap.core.objectives import Dispersed, Shortcut
+from oneleap.core.objectives.matching.base import Matching
 from oneleap.core.training.ema import PowerEMA
 from oneleap.core.training.model import GenerativeModel
 from oneleap.core.types import Objective, TrainingBatch
@@ -48,6 +49,13 @@ def needs_a_teacher(cls: type[Objective]) -> bool:
 
 
 TAUGHT = sorted(name for name, cls in OBJECTIVES.items() if needs_a_teacher(cls))
+
+MATCHING = sorted(name for name, cls in OBJECTIVES.items() if issubclass(cls, Matching))
+FAST = {"DMD2", "ScoreIdentity"}
+"""Of those that train a second network, the ones that every model trains in ``make test``."""
+
+HELPERS = {"base", "judge"}
+"""Files beside the objectives that hold none."""
 
 # A domain is a function that writes a little of its data into a folder, and the models that train
 # on them. A new domain adds its line to DOMAINS.
@@ -182,6 +190,8 @@ DISPERSED = {
 }
 """Settings of ``Dispersed`` for networks within networks, and for data that are padded."""
 
+ACTOR_CRITIC = "oneleap.domains.rl.OFQL"
+
 POLICY = next(iter(DOMAINS))
 """What is tried with one model only."""
 
@@ -201,10 +211,11 @@ trainer: {{max_steps: {steps}, log_every_n_steps: 1, accelerator: cpu}}
 def config(folder: Path, model: str, objective: str) -> str:
     """Write a configuration, and what data it needs; its path."""
     data, settings = DOMAINS[model]
+    arguments = DISPERSED.get(model, "{}") if objective == "Dispersed" else "{}"
     filled = CONFIG.format(
         model=model,
         objective=objective,
-        arguments=DISPERSED.get(model, "{}") if objective == "Dispersed" else "{}",
+        arguments="{ratio: 1}" if objective in MATCHING else arguments,
         data=data(folder),
         settings=settings,
         steps=STEPS,
@@ -254,22 +265,54 @@ def trained(run: str = "run") -> GenerativeModel:
 def test_none_is_forgotten() -> None:
     assert {"FlowMatching", "MeanFlow", "SplitMeanFlow", "Reflow", "Dispersed"} <= set(OBJECTIVES)
     assert {"ConsistencyDistillation", "DirectDistillation", "Reflow"} <= set(TAUGHT)
-    files = {path.stem for path in Path(inspect.getfile(objectives)).parent.glob("[a-z]*.py")}
-    assert {cls.__module__.rpartition(".")[2] for cls in OBJECTIVES.values()} == files
+    files = {path.stem for path in Path(inspect.getfile(objectives)).parent.rglob("[a-z]*.py")}
+    known = {cls.__module__.rpartition(".")[2] for cls in OBJECTIVES.values()}
+    assert known == files - HELPERS
 
 
-@pytest.mark.parametrize("objective", OBJECTIVES)
+@pytest.mark.parametrize(
+    "objective",
+    [
+        pytest.param(name, marks=pytest.mark.slow if name in {*MATCHING} - FAST else ())
+        for name in OBJECTIVES
+    ],
+)
 def test_every_objective_trains_every_model(
-    objective: str, model: str, tmp_path: Path, teachers: Callable[[str], str]
+    objective: str, model: str, tmp_path: Path, teachers: Callable[[str], str], capsys: Capture
 ) -> None:
+    if objective in MATCHING and model == ACTOR_CRITIC:
+        path = config(tmp_path, model, objective)
+        assert main(["fit", "--config", path, "--model.recipe.teacher", teachers(model)]) == 2
+        assert f"{objective} trains a second network, for which OFQL has no place" in last_line(
+            capsys
+        )
+        return
+    trains(objective, model, tmp_path, teachers)
+
+
+@pytest.mark.parametrize("objective", sorted({*MATCHING} - FAST))
+def test_every_generator_with_a_second_network_trains_a_policy(
+    objective: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    teachers: Callable[[str], str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    trains(objective, POLICY, tmp_path, teachers)
+
+
+def trains(objective: str, model: str, tmp_path: Path, teachers: Callable[[str], str]) -> None:
+    """Train three steps from YAML alone."""
     teacher_field = ["--model.recipe.teacher", teachers(model)] if objective in TAUGHT else []
     fit(config(tmp_path, model, objective), "--run", "run", *teacher_field)
     result, fresh = trained(), OBJECTIVES[objective]()
     if isinstance(fresh, Dispersed) and model in DISPERSED:
         settings = yaml.safe_load(DISPERSED[model])
         fresh = replace(fresh, **settings | {"layers": tuple(settings["layers"])})
-    assert result.objective == fresh
     assert all(weight.isfinite().all() for weight in result.parameters())
+    if isinstance(fresh, Matching):
+        fresh = replace(fresh, ratio=1)
+    assert result.objective == fresh
     draw = fresh.draw(torch.zeros(16, 2), torch.Generator().manual_seed(0))
     blind = torch.equal(draw.r, draw.t)  # then what reads the interval has no gradient
     assert still(result) == {name for name in still(result) if blind and "interval" in name}

@@ -1,9 +1,9 @@
 """Networks that are trained beside a generator: its fake, and a judge."""
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
-from torch import Tensor, nn
+from torch import nn
 
 from oneleap.core.types import Field, SecondNetworks
 
@@ -17,30 +17,44 @@ class SecondModules(nn.Module):
     Args:
         net: The generator's network.
         judged: Whether there is a judge.
+        kept: Number of copies of the fake that are kept as teachers, see :meth:`keep`.
         view: Function that makes a frozen view.
     """
 
+    teaching: int | None = None
+    """The copy of the fake that takes the place of the teacher; ``None`` for none."""
+
     def __init__(
-        self, net: nn.Module, *, judged: bool, view: Callable[[nn.Module], nn.Module]
+        self,
+        net: nn.Module,
+        *,
+        judged: bool,
+        kept: int = 0,
+        view: Callable[[nn.Module], nn.Module],
     ) -> None:
         super().__init__()
         self.fake = copy.deepcopy(net)
         self.judge = copy.deepcopy(net) if judged else None
+        self.past = nn.ModuleList(copy.deepcopy(net).requires_grad_(False) for _ in range(kept))
         self._view = view
         self._frozen: list[nn.Module] = []  # in a list, they are not part of the weights
 
-    def start(self, weights: Mapping[str, Tensor]) -> None:
-        """Start from the weights of a teacher.
+    @property
+    def nets(self) -> list[nn.Module]:
+        """The networks that train."""
+        return [self.fake, *([] if self.judge is None else [self.judge])]
 
-        Raises:
-            RuntimeError: If they do not fit.
-        """
-        for net in self.children():
-            net.load_state_dict(weights)
+    def keep(self, index: int) -> None:
+        """Copy the fake's present weights into one of the copies."""
+        self.past[index].load_state_dict(self.fake.state_dict())
+
+    def teacher(self, bind: Callable[[nn.Module], Field]) -> Field | None:
+        """Return the field of the copy that teaches, if one does."""
+        return None if self.teaching is None else bind(self.past[self.teaching])
 
     def settle(self) -> None:
         """Make the frozen views; call it once the weights are on their device."""
-        self._frozen = [self._view(net) for net in self.children()]
+        self._frozen = [self._view(net) for net in self.nets]
 
     def fields(self, bind: Callable[[nn.Module], Field]) -> SecondNetworks:
         """Return the fields under a batch's conditions.
@@ -48,7 +62,7 @@ class SecondModules(nn.Module):
         Args:
             bind: Function that binds a network to the conditions.
         """
-        fields = [bind(net) for net in self.children()]
+        fields = [bind(net) for net in self.nets]
         frozen = [bind(net) for net in self._frozen]
         judged = self.judge is not None
         return SecondNetworks(

@@ -18,10 +18,12 @@ from oneleap.core.objectives.dispersed import Dispersed as Dispersed
 from oneleap.core.objectives.ect import EasyConsistencyTuning as EasyConsistencyTuning
 from oneleap.core.objectives.flow_matching import FlowMatching as FlowMatching
 from oneleap.core.objectives.improved_meanflow import ImprovedMeanFlow as ImprovedMeanFlow
+from oneleap.core.objectives.matching.disback import DisBack as DisBack
 from oneleap.core.objectives.matching.dmd import DMD as DMD
 from oneleap.core.objectives.matching.dmd import DiffInstruct as DiffInstruct
 from oneleap.core.objectives.matching.dmd2 import DMD2 as DMD2
 from oneleap.core.objectives.matching.f_distill import FDistill as FDistill
+from oneleap.core.objectives.matching.forget import ScoreForgetting as ScoreForgetting
 from oneleap.core.objectives.matching.phased import PhasedDMD as PhasedDMD
 from oneleap.core.objectives.matching.reward import DiffInstructPlus as DiffInstructPlus
 from oneleap.core.objectives.matching.reward import DiffInstructStar as DiffInstructStar

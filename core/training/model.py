@@ -118,9 +118,17 @@ class GenerativeModel(Trainable):
             bound: The same, bound to the conditions.
             draw: Randomness of the objective.
         """
+
+        def bind(net: nn.Module) -> Field:
+            return self.bind(batch, net).field
+
         for second in self._second:
-            fields = second.fields(lambda net: self.bind(batch, net).field)
-            bound = replace(bound, second=fields)
+            teacher = second.teacher(bind)
+            bound = replace(
+                bound,
+                second=second.fields(bind),
+                teacher=bound.teacher if teacher is None else teacher,
+            )
         return self.objective.loss(bound, draw)
 
     def train_beside(self, second: SecondModules | None) -> None:
@@ -232,7 +240,7 @@ class GenerativeModel(Trainable):
         """
         for second in self._second:
             weights = self._teacher[0].average.state_dict()
-            for net in second.children():
+            for net in second.nets:
                 self._copy_weights("teacher", str(self.recipe.teacher), net, weights)
 
     @staticmethod

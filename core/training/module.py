@@ -50,8 +50,8 @@ class TrainingModule(L.LightningModule):
         self._saved_target: dict[str, Tensor] | None = None
         self.second: SecondModules | None = None
         if isinstance(model.objective, Matching):
-            judged = model.objective.judged
-            self.second = SecondModules(model.net, judged=judged, view=frozen_view)
+            judged, kept = model.objective.judged, model.objective.kept
+            self.second = SecondModules(model.net, judged=judged, kept=kept, view=frozen_view)
         model.train_beside(self.second)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -142,8 +142,9 @@ class TrainingModule(L.LightningModule):
         model, step = self.model, self.step
         batch = model.prepare(batch, step)
         draw = model.objective.draw(model.data(batch), step.generator(), step.progress)
-        if isinstance(model.objective, Matching):
-            draw = model.objective.turn(draw, step.gradient_step)
+        if self.second is not None and isinstance(model.objective, Matching):
+            draw = model.objective.turn(draw, step.gradient_step, step.progress)
+            self.second.teaching = model.objective.taught_by(step.progress)
         loss = self._loss(batch, draw)
         self.guard.watch(self, {"loss": loss.per_sample}, step.gradient_step, step.batch)
         logs = {"loss": loss.per_sample.detach().mean(), **loss.logs}
@@ -157,8 +158,10 @@ class TrainingModule(L.LightningModule):
     @property
     def _generates(self) -> bool:
         """Whether this step trains the model's own network."""
-        objective = self.model.objective
-        return not isinstance(objective, Matching) or objective.generates(self.global_step)
+        step, objective = self.step, self.model.objective
+        if not isinstance(objective, Matching):
+            return True
+        return objective.generates(step.gradient_step, step.progress)
 
     def log_training(self, logs: Mapping[str, Tensor], step: int) -> None:
         """Log under ``train/`` on the trainer's logging steps; other steps cost nothing.
@@ -187,7 +190,7 @@ class TrainingModule(L.LightningModule):
         ]
         if self.second is not None and isinstance(objective, Matching):
             beside = replace(adam, lr=objective.fake_lr * adam.lr)
-            parts += [(beside, net.parameters()) for net in self.second.children()]
+            parts += [(beside, net.parameters()) for net in self.second.nets]
         return build_optimizer(*parts, total_steps=run_length(self.trainer))
 
     def configure_gradient_clipping(
@@ -204,7 +207,7 @@ class TrainingModule(L.LightningModule):
         if not self._generates:
             for weight in self.model.net.parameters():
                 weight.grad = None
-        nets = [self.model.net, *([] if self.second is None else self.second.children())]
+        nets = [self.model.net, *([] if self.second is None else self.second.nets)]
         for net in nets:
             self.model.recipe.optimizer.clip_(net.parameters())
 
@@ -213,12 +216,20 @@ class TrainingModule(L.LightningModule):
         # Lightning counts the step when the call below returns
         step, progress, generates = self.global_step, self.step.progress, self._generates
         super().optimizer_step(*args, **kwargs)
+        self._keep_copies(progress, self._length.progress(step + 1))
         if not generates:
             return
         if isinstance(self.model.objective, Matching):
             step //= self.model.objective.ratio
         ema_update(self.model.average, self.model.net, self.model.recipe.ema, step)
         self.model.update_target(progress)
+
+    def _keep_copies(self, before: float, after: float) -> None:
+        """Keep copies of the fake that are due between two shares of the run."""
+        objective = self.model.objective
+        if self.second is not None and isinstance(objective, Matching):
+            for index in range(objective.copies(before), objective.copies(after)):
+                self.second.keep(index)
 
 
 class ValidatingModule(TrainingModule):

@@ -96,13 +96,26 @@ class Matching(Objective):
                 f"t_min and t_max of {name} must rise within (0, 1), not {self.t_min}, {self.t_max}"
             )
 
-    def generates(self, step: int) -> bool:
+    def generates(self, step: int, progress: float) -> bool:
         """Return whether a gradient step, from 0, trains the generator: the last of each turn."""
         return (step + 1) % self.ratio == 0
 
-    def turn(self, draw: Draw, step: int) -> Draw:
+    def turn(self, draw: Draw, step: int, progress: float) -> Draw:
         """Return the draw as a gradient step uses it: without judging if it trains the fake."""
-        return draw if self.generates(step) else replace(draw, judging=None)
+        return draw if self.generates(step, progress) else replace(draw, judging=None)
+
+    @property
+    def kept(self) -> int:
+        """Number of copies of the fake that training keeps, to teach the generator later."""
+        return 0
+
+    def copies(self, progress: float) -> int:
+        """Return how many copies have been made at a share of the run."""
+        return 0
+
+    def taught_by(self, progress: float) -> int | None:
+        """Return the copy that teaches at a share of the run; ``None`` for the teacher itself."""
+        return None
 
     def draw(
         self,

@@ -1,5 +1,8 @@
 """A generator and its second networks: whose turn it is, where they live, how a run goes on."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,7 @@ from oneleap.core.objectives import (
     TDM,
     VSD,
     DiffInstruct,
+    DisBack,
     Dispersed,
     FlowMatching,
     PhasedDMD,
@@ -32,6 +36,7 @@ from oneleap.core.training.optim import AdamConfig
 from oneleap.core.training.recipe import Recipe
 from oneleap.core.types import Objective
 
+TESTS = Path(__file__).parents[2]
 METHODS: list[Any] = [
     DiffInstruct(),
     DMD(ratio=3),
@@ -41,6 +46,7 @@ METHODS: list[Any] = [
     UniInstruct(),
     TDM(ratio=2),
     PhasedDMD(ratio=2),
+    DisBack(ratio=2, degrade=0.3, snapshots=2, share=0.15),
 ]
 each = pytest.mark.parametrize("objective", METHODS, ids=lambda o: type(o).__name__)
 
@@ -118,7 +124,7 @@ def run(objective: Objective, steps: int = 6, **rest: Any) -> tuple[Toy, Trainin
 def test_steps_of_the_fake_leave_the_generator_bit_equal(objective: Any) -> None:
     _, _, trace = run(objective)
     for step, (before, after) in enumerate(zip(trace.seen, trace.seen[1:], strict=False)):
-        turn = (step + 1) % objective.ratio == 0
+        turn = objective.generates(step, step / 6)
         if turn and step == 0:
             continue  # the fake is still the teacher: there is no gap
         for name in ("net", "average", "moments"):
@@ -165,7 +171,7 @@ def test_the_gradient_of_the_sum_is_each_ones_own(objective: Any) -> None:
     beside = second(module)
     beside.settle()
     draw = objective.draw(model.data(batch()), torch.Generator().manual_seed(0))
-    nets = [model.net, *beside.children()]
+    nets = [model.net, *beside.nets]
     model.loss(batch(), draw).per_sample.mean().backward()
     both = [[p.grad for p in net.parameters()] for net in nets]
     for net in nets:
@@ -264,6 +270,47 @@ def test_a_checkpoint_keeps_the_model_under_its_own_names(tmp_path: Path) -> Non
     assert {name.partition(".")[0] for name in saved["second"]} == {"fake", "judge"}
 
 
+# DisBack: copies of the fake as teachers.
+
+
+def test_copies_of_the_fake_are_kept_and_teach_in_reverse_order() -> None:
+    objective = DisBack(degrade=0.2, snapshots=2, share=0.2, ratio=1)
+    model, module, trace = run(objective, steps=10)
+    fakes = [seen["fake"] for seen in trace.seen]
+    for copy, step in zip(second(module).past, (1, 2), strict=True):
+        assert torch.equal(flat(copy), fakes[step])
+    assert torch.equal(trace.seen[2]["net"], trace.seen[0]["net"])  # it rests in stage 1
+    assert not torch.equal(trace.seen[3]["net"], trace.seen[2]["net"])
+    assert [objective.taught_by(k / 10) for k in range(10)] == [
+        *[None, None],
+        *[1, 1, 0, 0],
+        *[None, None, None, None],
+    ]
+    assert set(model.state_dict()) == set(Toy(FlowMatching()).state_dict())
+
+
+def test_without_stage_1_it_is_dmd2_bit_for_bit() -> None:
+    ends = [
+        run(objective)[2].seen[-1] for objective in (DMD2(ratio=2), DisBack(ratio=2, degrade=0))
+    ]
+    for name, value in ends[0].items():
+        assert torch.equal(ends[1][name], value), name
+
+
+def test_the_copy_that_teaches_is_the_teacher_of_the_loss(teacher: Toy) -> None:
+    model = student(DisBack(ratio=1))
+    module = model.lightning_module()
+    model.load_teacher()
+    beside = second(module)
+    beside.settle()
+    draw = DisBack().draw(model.data(batch()), torch.Generator().manual_seed(0))
+    before = model.loss(batch(), draw).logs["gap"]
+    beside.teaching = 0
+    beside.past[0].load_state_dict(beside.fake.state_dict())
+    assert model.loss(batch(), draw).logs["gap"] == 0  # the fake is its own copy
+    assert before > 0
+
+
 # What is refused, and the warm start.
 
 
@@ -315,9 +362,27 @@ def test_the_recipe_names_it() -> None:
     assert Recipe(warm="runs/student").warm == "runs/student"
 
 
+# In a process of its own, for the checks of shapes that this test run switches on do not compile.
+SCRIPT = """
+import torch
+from support.tiny_generative import Endless, Toy, batch, trainer
+from oneleap.core.objectives import DMD2, FlowMatching, ScoreIdentity, UniInstruct
+from oneleap.core.training import model as models
+
+models.load_pretrained = lambda path: Toy(FlowMatching(), seed=5)
+for objective in (DMD2(ratio=2), ScoreIdentity(ratio=2), UniInstruct()):
+    ends = []
+    for compile in (False, True):
+        model = Toy(objective, teacher="folder", compile=compile)
+        module = model.lightning_module()
+        trainer(4).fit(module, Endless(batch()))
+        ends.append(module.state_dict())
+    for name, weight in ends[0].items():
+        torch.testing.assert_close(ends[1][name], weight, rtol=1e-3, atol=1e-4)
+"""
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("objective", [DMD2(ratio=2), ScoreIdentity(ratio=2), UniInstruct()])
-def test_compiled_steps_are_those_of_plain_pytorch(objective: Any) -> None:
-    ends = [run(objective, steps=4, compile=compile)[2].seen[-1] for compile in (False, True)]
-    for name in ("net", "fake", "average"):
-        torch.testing.assert_close(ends[0][name], ends[1][name], rtol=1e-4, atol=1e-5)
+def test_compiled_steps_are_those_of_plain_pytorch() -> None:
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(TESTS)}
+    subprocess.run([sys.executable, "-c", SCRIPT], check=True, timeout=600, env=env)

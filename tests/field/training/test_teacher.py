@@ -21,7 +21,7 @@ from oneleap.core.objectives import (
     SplitMeanFlow,
 )
 from oneleap.core.training import model as models
-from oneleap.core.types import Conditioned, Objective, TrainingBatch
+from oneleap.core.types import Conditioned, Objective, SecondNetworks, TrainingBatch
 from oneleap.domains.rl.algorithms.bfq import Bootstrap
 from oneleap.domains.rl.algorithms.ofql import OFQL
 from oneleap.domains.rl.nets.gaussian import ActionRegression, GaussianLikelihood
@@ -70,7 +70,11 @@ def test_what_an_objective_says_is_what_its_loss_does(name: str) -> None:
         bound = model.bind(rows)
         if seed is not None:
             other = Toy(FlowMatching(), seed=seed).net
-            bound = replace(bound, teacher=Conditioned(other, (rows[:, 2:],)))
+            taught = Conditioned(other, (rows[:, 2:],))
+            beside = SecondNetworks(
+                fake=bound.field, frozen_fake=bound.field, judge=taught, frozen_judge=taught
+            )
+            bound = replace(bound, teacher=taught, second=beside)
         if seed is None and use == "required":
             with pytest.raises(InputError, match="a teacher, and none was given"):
                 objective.loss(bound, draw)
