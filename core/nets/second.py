@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from torch import nn
 
+from oneleap.core.nets.low_rank import adapt
 from oneleap.core.types import Field, SecondNetworks
 
 
@@ -17,6 +18,7 @@ class SecondModules(nn.Module):
     Args:
         net: The generator's network.
         judged: Whether there is a judge.
+        rank: Rank of the adapters that the fake trains instead of its weights; ``None`` trains all.
         kept: Number of copies of the fake that are kept as teachers, see :meth:`keep`.
         view: Function that makes a frozen view.
     """
@@ -29,13 +31,17 @@ class SecondModules(nn.Module):
         net: nn.Module,
         *,
         judged: bool,
+        rank: int | None = None,
         kept: int = 0,
         view: Callable[[nn.Module], nn.Module],
     ) -> None:
         super().__init__()
         self.fake = copy.deepcopy(net)
         self.judge = copy.deepcopy(net) if judged else None
-        self.past = nn.ModuleList(copy.deepcopy(net).requires_grad_(False) for _ in range(kept))
+        if rank is not None:
+            adapt(self.fake, rank)
+        copies = (copy.deepcopy(self.fake).requires_grad_(False) for _ in range(kept))
+        self.past = nn.ModuleList(copies)
         self._view = view
         self._frozen: list[nn.Module] = []  # in a list, they are not part of the weights
 

@@ -16,6 +16,7 @@ from oneleap.core.errors import InputError
 from oneleap.core.hub.pretrained import Pretrained, load_pretrained
 from oneleap.core.losses.hooks import RecordsActivations
 from oneleap.core.nets.embed import zero_interval_embedding
+from oneleap.core.nets.low_rank import load_plain
 from oneleap.core.nets.second import SecondModules
 from oneleap.core.training.ema import ema_update, frozen_copy
 from oneleap.core.training.recipe import Recipe
@@ -253,7 +254,7 @@ class GenerativeModel(Trainable):
             InputError: If they do not fit; the message names ``what`` and ``folder``.
         """
         try:
-            net.load_state_dict(weights)
+            load_plain(net, weights)
         except RuntimeError as error:
             reason = str(error).splitlines()[-1].strip()
             raise InputError(f"{what}: {folder} has another network: {reason}") from None

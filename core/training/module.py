@@ -50,8 +50,14 @@ class TrainingModule(L.LightningModule):
         self._saved_target: dict[str, Tensor] | None = None
         self.second: SecondModules | None = None
         if isinstance(model.objective, Matching):
-            judged, kept = model.objective.judged, model.objective.kept
-            self.second = SecondModules(model.net, judged=judged, kept=kept, view=frozen_view)
+            objective = model.objective
+            self.second = SecondModules(
+                model.net,
+                judged=objective.judged,
+                rank=objective.fake_rank,
+                kept=objective.kept,
+                view=frozen_view,
+            )
         model.train_beside(self.second)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

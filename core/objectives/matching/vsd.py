@@ -33,11 +33,12 @@ class VSD(DiffInstruct):
     ``scales``, the same for both, which steadies training over networks. Guiding the fake adds 1
     pass of it.
 
-    Traps: the fake must be faster than the generator. The authors train a low-rank fake at 1000
-    times the generator's learning rate, OneDP a full one at 20 times: set ``fake_lr``. To guide the
-    fake, its conditions must be droppable, and dropped in some rows of the batch.
+    Traps: the fake must be faster than the generator. The authors train a low-rank fake (rank 64)
+    at 1000 times the generator's learning rate, OneDP a full one at 20 times: set ``fake_lr``. To
+    guide the fake, its conditions must be droppable, and dropped in some rows of the batch.
 
-    Deviation: the fake is a full copy, not a low-rank one, hence the default of ``fake_lr``.
+    Deviation: by default the fake trains all its weights, at 20 times the generator's rate. For the
+    authors' setting choose ``fake_rank`` 64 and ``fake_lr`` 1000.
 
     Attributes:
         times: Distribution of ``t``.

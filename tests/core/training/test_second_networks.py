@@ -42,6 +42,7 @@ METHODS: list[Any] = [
     DMD(ratio=3),
     DMD2(ratio=2, generator_steps=2),
     VSD(),
+    VSD(fake_rank=2),
     ScoreIdentity(ratio=2),
     UniInstruct(),
     TDM(ratio=2),
@@ -202,6 +203,24 @@ def test_the_average_counts_the_generators_steps() -> None:
     share = torch.linspace(0, 1, 4).double().pow(ema.gamma + 1).diff().float()
     nets = torch.stack([trace.seen[k]["net"] for k in (2, 4, 6)])
     torch.testing.assert_close(trace.seen[-1]["average"], (share.unsqueeze(1) * nets).sum(0))
+
+
+def test_a_low_rank_fake_starts_as_the_teacher_and_trains_adapters_only(teacher: Toy) -> None:
+    model, module, _ = run(DMD2(ratio=1, fake_rank=2, regression=0.0), steps=3)
+    beside = second(module)
+    names = {name for name, p in beside.fake.named_parameters() if p.requires_grad}
+    assert names
+    assert all(".parametrizations." in name for name in names)
+    assert beside.judge is not None
+    assert all(p.requires_grad for p in beside.judge.parameters())
+    taught = dict(teacher.average.named_parameters())
+    for name, weight in beside.fake.named_parameters():
+        if name not in names:
+            plain = name.replace(".parametrizations.weight.original", ".weight")
+            assert torch.equal(weight, taught[plain]), name
+    moved = [w for name, w in beside.fake.named_parameters() if name.endswith(".up")]
+    assert all(bool(w.abs().max() > 0) for w in moved)
+    assert set(model.state_dict()) == set(Toy(FlowMatching()).state_dict())
 
 
 def test_the_fake_has_its_own_learning_rate_and_clipping() -> None:

@@ -70,7 +70,8 @@ class Both(L.Callback):
     ) -> None:
         second = pl_module.second
         assert second is not None
-        self.seen = torch.cat([gradient(n) for n in (pl_module.model.net, *second.nets)])
+        weights = [p for n in (pl_module.model.net, *second.nets) for p in n.parameters()]
+        self.seen = torch.cat([p.grad.flatten() for p in weights if p.grad is not None])
 
 
 def matched(rank: int) -> dict[str, dict[str, Tensor]]:
