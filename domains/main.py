@@ -5,6 +5,9 @@ from collections.abc import Sequence
 
 from oneleap.core.cli.dispatch import ByDomain, Command, Commands, Forward, Group, run
 
+SHIPPED = {"speech": ("oneleap.domains.speech", "voices", "acoustic")}
+"""Where the models lie that commands on a model take by name."""
+
 COMMANDS: Commands = {
     "demo": Command(
         "train a policy, speak, sing and compose, in minutes; writes a report",
@@ -22,6 +25,7 @@ COMMANDS: Commands = {
             domain: f"oneleap.domains.{domain}.commands.evaluate:evaluate"
             for domain in ("rl", "robot", "speech", "singing", "music", "audio")
         },
+        SHIPPED,
     ),
     "export": ByDomain(
         "write a model as ONNX or torch.export graphs: oneleap export runs/CONFIG/TIME",
@@ -29,6 +33,7 @@ COMMANDS: Commands = {
             domain: f"oneleap.domains.{domain}.commands.export:export"
             for domain in ("rl", "robot", "speech", "singing", "music", "audio")
         },
+        SHIPPED,
     ),
     "speak": Command(
         "say a text: oneleap speak 'Hello.' -o hello.wav",
@@ -42,9 +47,13 @@ COMMANDS: Commands = {
         "make music under control: oneleap compose --intensity rise -o out.wav",
         "oneleap.domains.music.commands.compose:compose",
     ),
-    "voice": Command(
-        "pack an acoustic model and its vocoder into one folder",
-        "oneleap.domains.speech.commands.pack:pack",
+    "voices": Command(
+        "list the voices that ship with oneleap", "oneleap.domains.speech.commands.voices:voices"
+    ),
+    "voice": Group(
+        "make a voice: oneleap voice pack runs/speech/A runs/audio/B voices/mine",
+        {"pack": "oneleap.domains.speech.commands.pack:pack"},
+        former="pack",
     ),
     "singer": Command(
         "pack the models of a singer into one folder",
@@ -83,6 +92,7 @@ COMMANDS: Commands = {
             "rl": "oneleap.domains.rl.commands.bench:bench",
             "robot": "oneleap.domains.robot.commands.bench:bench",
             "speech": "oneleap.domains.speech.commands.bench:bench",
+            "voices": "oneleap.domains.speech.commands.bench_voices:voices",
             "singing": "oneleap.domains.singing.commands.bench:bench",
             "music": "oneleap.domains.music.commands.bench:bench",
         },

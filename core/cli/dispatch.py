@@ -19,11 +19,12 @@ line ``Example: oneleap ...``. Two options belong to every command, see :data:`U
 import inspect
 import os
 import re
+import shlex
 import sys
 import warnings
 from argparse import SUPPRESS, ArgumentError
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
@@ -67,10 +68,12 @@ class Group:
     Attributes:
         help: One line for ``oneleap --help``.
         commands: Target of each subcommand by name.
+        former: Subcommand that the name of the group alone once meant.
     """
 
     help: str
     commands: Mapping[str, str]
+    former: str = ""
 
 
 @dataclass(frozen=True)
@@ -81,10 +84,13 @@ class ByDomain:
         help: One line for ``oneleap --help``.
         domains: Target of each domain by name. The function's first parameter is the path that the
             user named.
+        shipped: Where a domain keeps the models that ship, which can be named too: the arguments
+            of :func:`oneleap.core.hub.registry.shipped_models`.
     """
 
     help: str
     domains: Mapping[str, str]
+    shipped: Mapping[str, tuple[str, str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -210,6 +216,9 @@ def _call_command(
         print(f"usage: oneleap {name} {{{','.join(command.commands)}}} ...\n\n  {command.help}")
         return 0 if rest else 2
     if rest[0] not in command.commands:
+        if command.former and len(rest) > 1:
+            now = shlex.join((name, command.former, *rest))
+            raise InputError(f"{name}: has subcommands now: oneleap {now}")
         suggestion = suggest(rest[0], command.commands) or f": {', '.join(command.commands)}"
         raise InputError(f"no command '{name} {rest[0]}'{suggestion}")
     return call(command.commands[rest[0]], f"{name} {rest[0]}", rest[1:])
@@ -234,8 +243,14 @@ def _by_domain(
             f"name the run first: oneleap {name} runs/CONFIG/TIME (options: oneleap {name} --help)"
         )
     from oneleap.core.hub.pretrained import read_config
+    from oneleap.core.hub.registry import shipped_models
     from oneleap.core.training.run import find_model
 
+    shipped = {m: domain for domain, at in command.shipped.items() for m in shipped_models(*at)}
+    if argv[0] in shipped:
+        return call(command.domains[shipped[argv[0]]], name, argv)
+    if not Path(argv[0]).exists() and (suggestion := suggest(argv[0], shipped)):
+        raise InputError(f"{argv[0]}: no such folder, and no such model ships{suggestion}")
     model = find_model(Path(argv[0])).model
     class_path = read_config(model)["class_path"]
     paths = [class_path] if class_path.startswith(DOMAINS) else _bases(class_path, model)

@@ -22,6 +22,7 @@ from oneleap.core.errors import InputError
 from oneleap.core.files import atomic_write
 from oneleap.core.hub.config import from_config, to_config
 from oneleap.core.hub.legacy import migrate
+from oneleap.core.hub.quantization import widen_weights
 
 P = TypeVar("P", bound="Pretrained")
 WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
@@ -202,13 +203,13 @@ def load_release_weights(module: nn.Module, file: Path) -> None:
         InputError: If the file is missing, damaged, or of another model.
     """
     try:
-        weights = load_file(file)
+        weights = widen_weights(load_file(file), str(file))
     except (OSError, SafetensorError) as error:
         raise InputError(f"{file} is missing or damaged ({error}): save the model again") from None
     averages = [name for name in weights if name.startswith("average.")]
     weights = {f"net.{name.removeprefix('average.')}": weights[name] for name in averages} | weights
     try:
-        module.load_state_dict({name: weight.to(torch.float32) for name, weight in weights.items()})
+        module.load_state_dict(weights)
     except RuntimeError as error:
         reason = str(error).splitlines()[-1].strip()
         raise InputError(f"{file} does not fit {CONFIG}: {reason}") from None

@@ -217,22 +217,6 @@ class GenerativeModel(Trainable):
         self._copy_weights("teacher", str(self.recipe.teacher), self.net, weights)
         self.average.load_state_dict(zero_interval_embedding(self.net).state_dict())
 
-    def start_warm(self) -> None:
-        """Copy the averaged weights of the model that the recipe names as a warm start, if any.
-
-        Raises:
-            InputError: If there is no such model, or its network has another shape.
-        """
-        folder = self.recipe.warm
-        if folder is None:
-            return
-        model = load_pretrained(folder)
-        if not isinstance(model, GenerativeModel):
-            kind = type(model).__name__
-            raise InputError(f"warm: {folder} holds a {kind}, which is not a generative model")
-        self._copy_weights("warm", folder, self.net, model.average.state_dict())
-        self.average.load_state_dict(self.net.state_dict())
-
     def start_second(self) -> None:
         """Copy the teacher's weights into the second networks, if there are any.
 
@@ -258,6 +242,38 @@ class GenerativeModel(Trainable):
         except RuntimeError as error:
             reason = str(error).splitlines()[-1].strip()
             raise InputError(f"{what}: {folder} has another network: {reason}") from None
+
+    def check_source(self, model: "GenerativeModel", name: str) -> None:
+        """Check that this model can go on from another one of its kind; by default all can.
+
+        Args:
+            model: The other model.
+            name: What to call it in a message.
+
+        Raises:
+            InputError: If the other model means other data by the same numbers.
+        """
+
+    def start_from_init(self) -> None:
+        """Copy the averaged weights of the model that the recipe starts from, if it names one.
+
+        Raises:
+            InputError: If that model is of another kind, or a weight has another shape.
+        """
+        source = self.recipe.init_from
+        if source is None:
+            return
+        model = load_pretrained(source)
+        if type(model) is not type(self):
+            kind, own = type(model).__name__, type(self).__name__
+            raise InputError(f"init_from: {source} holds a {kind}, and a {own} is to be trained")
+        self.check_source(model, f"init_from {source}")
+        try:
+            self.load_state_dict(model.state_dict())
+        except RuntimeError as error:
+            reason = str(error).splitlines()[-1].strip()
+            raise InputError(f"init_from: {source} has other sizes: {reason}") from None
+        self.net.load_state_dict(self.average.state_dict())
 
 
 def check_teacher(objective: Objective, recipe: Recipe) -> None:

@@ -131,13 +131,13 @@ class TrainingModule(L.LightningModule):
             self._loss = compiled(self.model.loss)
 
     def on_train_start(self) -> None:
-        """Copy the teacher's weights if asked, unless the run is resumed; start the targets.
+        """Copy the weights of another model if asked, unless the run is resumed; start the targets.
 
         A run that began without an average for targets alone goes on without it.
         """
         if self.global_step == 0:
             self.model.start_from_teacher()
-            self.model.start_warm()
+            self.model.start_from_init()
             self.model.start_second()
             self.model.start_target()
         elif self._saved_target is not None:

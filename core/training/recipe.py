@@ -20,8 +20,8 @@ class Recipe:
         teacher: Folder or repository of a trained model to distill.
         from_teacher: Whether to start from the teacher's weights. At every interval, the student
             then equals the teacher's instantaneous velocity.
-        warm: Folder or repository of a trained model whose averaged weights training starts from,
-            unchanged; for example a MeanFlow student that a second network is to refine.
+        init_from: Folder or repository of a trained model of the same kind, to go on training it
+            on other data. Training starts from its averaged weights.
     """
 
     optimizer: AdamConfig = field(default_factory=AdamConfig)
@@ -30,15 +30,21 @@ class Recipe:
     compile: bool = False
     teacher: str | None = None
     from_teacher: bool = False
-    warm: str | None = None
+    init_from: str | None = None
 
     def __post_init__(self) -> None:
         """Reject settings that contradict each other.
 
         Raises:
-            InputError: If ``from_teacher`` is set without a teacher, or the decay is not in [0, 1).
+            InputError: If ``from_teacher`` is set without a teacher or beside ``init_from``, or the
+                decay is not in [0, 1).
         """
         if self.from_teacher and self.teacher is None:
             raise InputError("from_teacher: no teacher is set")
+        if self.from_teacher and self.init_from is not None:
+            raise InputError(
+                "from_teacher: init_from is set too: start from one of the two models, and set the "
+                "other to null"
+            )
         if isinstance(self.ema, float | int):
             require_decay("ema", self.ema)

@@ -1,4 +1,4 @@
-"""Releases of models: the moving average alone, with 16-bit weights."""
+"""Releases of models: the moving average alone, with weights of few bits."""
 
 import json
 import os
@@ -10,11 +10,12 @@ from torch import nn
 from oneleap.core.files import atomic_write
 from oneleap.core.hub.config import to_config
 from oneleap.core.hub.pretrained import CONFIG, SLIM, WEIGHTS, Pretrained, load_pretrained
+from oneleap.core.hub.quantization import Bits, narrow_weights
 from oneleap.core.training.finite import require_finite_weights
 from oneleap.core.training.model import GenerativeModel
 
 
-def save_release(model: Pretrained, folder: str | os.PathLike[str], *, half: bool = True) -> None:
+def save_release(model: Pretrained, folder: str | os.PathLike[str], *, bits: Bits = 16) -> None:
     """Write a model without the parts that only training needs.
 
     Of a generative model, the moving average is saved without the trained network, and the teacher
@@ -23,10 +24,11 @@ def save_release(model: Pretrained, folder: str | os.PathLike[str], *, half: boo
     Args:
         model: Model to save.
         folder: Folder to write to.
-        half: Whether to store the weights with 16 bits.
+        bits: Bits of a weight. With 8, matrices are rounded, see
+            :func:`oneleap.core.hub.quantization.quantize_rows`, and all else has 16 bits.
 
     Raises:
-        InputError: If a weight is NaN or infinite.
+        InputError: If a weight is NaN or infinite, or too large for 16 bits.
     """
     assert isinstance(model, nn.Module)
     folder = Path(folder)
@@ -34,15 +36,16 @@ def save_release(model: Pretrained, folder: str | os.PathLike[str], *, half: boo
     config = to_config(model) | {SLIM: True}
     if isinstance(model, GenerativeModel):
         recipe = config["init_args"]["recipe"]["init_args"]
-        recipe |= {"teacher": None, "from_teacher": False, "warm": None}
+        recipe |= {"teacher": None, "from_teacher": False, "init_from": None}
     weights = {
-        name: (weight.half() if half and weight.is_floating_point() else weight).contiguous()
+        name: weight
         for name, weight in model.state_dict().items()
         if not (isinstance(model, GenerativeModel) and name.startswith("net."))
     }
+    narrow = narrow_weights(weights, bits, {name for name, _ in model.named_parameters()})
     (folder / CONFIG).unlink(missing_ok=True)
     with atomic_write(folder / WEIGHTS) as path:
-        save_file(weights, path, metadata={"format": "pt"})
+        save_file(narrow, path, metadata={"format": "pt"})
     with atomic_write(folder / CONFIG) as path:
         path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 

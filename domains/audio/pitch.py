@@ -66,13 +66,39 @@ PERIOD_S = 0.005
 """Seconds between two pitch values of Harvest, and of ``f0/NAME.npy`` files."""
 
 
+def harvest(wave: Wave, low: float = 60.0, high: float = 800.0) -> NDArray[np.float64]:
+    """Estimate pitch every 5 ms with WORLD's Harvest, in about a quarter of the sound's duration.
+
+    Args:
+        wave: The sound.
+        low: Lowest pitch to look for, in Hz.
+        high: Highest pitch to look for, in Hz.
+
+    Returns:
+        Pitch in Hz, 0 where unvoiced.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # pyworld imports the old pkg_resources
+        import pyworld
+
+    found: NDArray[np.float64]
+    found, _ = pyworld.harvest(
+        wave.samples.astype(np.float64),
+        wave.sample_rate,
+        f0_floor=low,
+        f0_ceil=high,
+        frame_period=1e3 * PERIOD_S,
+    )
+    return found
+
+
 def estimate_f0(
     wave: Wave, mel: Mel, *, low: float = 60.0, high: float = 800.0
 ) -> NDArray[np.float64]:
-    """Estimate the fundamental frequency of each frame with WORLD's Harvest.
+    """Estimate the fundamental frequency of each frame; see :func:`harvest`.
 
-    Harvest takes about a quarter of the duration of the sound. Each frame takes the value nearest
-    to its center, so no value is interpolated between voiced and unvoiced parts.
+    Each frame takes the value nearest to its center, so no value is interpolated between voiced
+    and unvoiced parts.
 
     Args:
         wave: Sound at the sample rate of ``mel``.
@@ -83,18 +109,9 @@ def estimate_f0(
     Returns:
         Pitch in Hz, (frames,); 0 in unvoiced frames.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # pyworld imports the old pkg_resources
-        import pyworld
-
-    samples = wave.samples.astype(np.float64)
-    found: NDArray[np.float64]
-    found, _ = pyworld.harvest(
-        samples, wave.sample_rate, f0_floor=low, f0_ceil=high, frame_period=1e3 * PERIOD_S
-    )
-    frames = len(samples) // mel.hop + mel.center
+    frames = len(wave.samples) // mel.hop + mel.center
     middle = (np.arange(frames) + (0.0 if mel.center else 0.5)) * mel.hop / wave.sample_rate
-    return _nearest(found, middle)
+    return _nearest(harvest(wave, low, high), middle)
 
 
 def load_f0(

@@ -17,14 +17,18 @@ if TYPE_CHECKING:
     from oneleap.domains.speech.spec import SpeakerMix as SpeakerMix
     from oneleap.domains.speech.spec import Spec as Spec
     from oneleap.domains.speech.text.frontend import FrontEnd as FrontEnd
+    from oneleap.domains.speech.voice.about import About as About
+    from oneleap.domains.speech.voice.delivery import Delivery as Delivery
     from oneleap.domains.speech.voice.voice import Voice as Voice
 
 __getattr__, __dir__, __all__ = lazy_names(
     __name__,
     {
+        "About": "voice.about",
         "AcousticModel": "models.acoustic",
         "ConvNeXtConfig": "models.nets",
         "DecoderConfig": "models.nets",
+        "Delivery": "voice.delivery",
         "DiTConfig": "models.nets",
         "FrontEnd": "text.frontend",
         "Recognizer": "evaluation.recognition",

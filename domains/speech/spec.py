@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from oneleap.core.errors import InputError, suggest
-from oneleap.domains.audio.mel import Mel
+from oneleap.domains.audio.mel import Mel, check_compatible
 from oneleap.domains.audio.pitch import PitchFormat
 from oneleap.domains.speech.text.symbols import SYMBOLS, Phonemizer
 
@@ -42,6 +42,23 @@ class Spec:
     def channels(self) -> int:
         """Number of features of a frame."""
         return self.mel.n_mels + (2 if self.pitch else 0)
+
+    def require_same(self, other: "Spec", names: Sequence[str], source: str) -> None:
+        """Check that a model with another specification means the same by its features.
+
+        Args:
+            other: Specification of that model.
+            names: Fields that must be equal, besides the format of the spectrograms.
+            source: What to call that model in a message.
+
+        Raises:
+            InputError: If a field differs.
+        """
+        check_compatible(other.mel, self.mel, source, "the data")
+        for name in names:
+            theirs, ours = getattr(other, name), getattr(self, name)
+            if theirs != ours:
+                raise InputError(f"{source} has {name} {theirs}, the data {ours}")
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from functools import lru_cache
 from types import ModuleType
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,11 +20,24 @@ def _dnsmos_module() -> ModuleType:
     return module
 
 
-def dnsmos(wave: Wave) -> float:
-    """Overall DNSMOS P.835 score (Reddy et al., arXiv 2110.01763), from 1 (bad) to 5 (excellent).
+class Ratings(NamedTuple):
+    """Ratings of listeners that DNSMOS predicts, from 1 (bad) to 5 (excellent).
 
-    It predicts how listeners would rate noise and distortion. DNSMOS looks at nine seconds;
-    shorter sounds are repeated. Studio recordings score 3 to 3.5.
+    Attributes:
+        overall: Overall quality of P.835, with noise and distortion; studio recordings have 3 to
+            3.5.
+        p808: Overall quality of P.808.
+    """
+
+    overall: float
+    p808: float
+
+
+def ratings(wave: Wave) -> Ratings:
+    """Predict ratings by DNSMOS P.835 (Reddy et al., arXiv 2110.01763) and P.808.
+
+    DNSMOS looks at nine seconds; shorter sounds are repeated. Its ratings depend on the level, so
+    sounds to be compared need the same one.
     """
     import soxr
 
@@ -31,4 +45,10 @@ def dnsmos(wave: Wave) -> float:
     if wave.sample_rate != RATE:
         samples = soxr.resample(samples, wave.sample_rate, RATE)
     clipped = np.clip(samples, -1, 1).astype(np.float32)
-    return float(_dnsmos_module().run(clipped, RATE)["ovrl_mos"])
+    found = _dnsmos_module().run(clipped, RATE)
+    return Ratings(float(found["ovrl_mos"]), float(found["p808_mos"]))
+
+
+def dnsmos(wave: Wave) -> float:
+    """Overall quality of P.835; see :func:`ratings`."""
+    return ratings(wave).overall

@@ -1,6 +1,7 @@
 """``oneleap composer``: pack a base model, its student and a vocoder into one folder."""
 
 from pathlib import Path
+from typing import Literal
 
 from oneleap.core.errors import InputError
 
@@ -12,11 +13,12 @@ def pack(
     out: Path,
     guidance: float = 2.0,
     card: Path | None = None,
+    bits: Literal[8, 16, 32] = 16,
     full: bool = False,
 ) -> None:
     """Pack a base model, its student and a vocoder into one folder for ``oneleap compose``.
 
-    Only the averaged weights are kept, at 16 bits.
+    Only the averaged weights are kept. With 8 bits, the matrices of layers are rounded.
 
     Example: oneleap composer runs/music/A runs/music/B runs/audio/C composers/mine
 
@@ -27,7 +29,8 @@ def pack(
         out: Folder of the composer.
         guidance: Default guidance scale of the tags; 1 means no guidance.
         card: Markdown file that names the training data and their license.
-        full: Whether weights are kept at 32 bits.
+        bits: Bits of a weight.
+        full: The earlier name of --bits 32.
 
     Raises:
         InputError: If the parts do not fit together, or the folder exists.
@@ -45,6 +48,6 @@ def pack(
     composer = Composer.from_parts(*parts, guidance)
     composer.surrogate(composer.spec.tags[:1])  # refuses an unusable student before any file
     text = f"# {out.name}\n" if card is None else card.read_text(encoding="utf-8")
-    composer.save(out, card=text, half=not full)
+    composer.save(out, card=text, bits=32 if full else bits)
     size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
     print(f"{out}: {size / 2**20:.1f} MiB")

@@ -14,6 +14,7 @@ from oneleap.core.errors import InputError, suggest
 from oneleap.core.fields.guidance import GuidedField
 from oneleap.core.files import atomic_write
 from oneleap.core.hub.pretrained import CARD
+from oneleap.core.hub.quantization import Bits
 from oneleap.core.objectives import (
     ConsistencyDistillation,
     ConsistencyTraining,
@@ -313,7 +314,7 @@ class Composer:
 
     # Files
 
-    def save(self, folder: str | os.PathLike[str], *, card: str = "", half: bool = True) -> None:
+    def save(self, folder: str | os.PathLike[str], *, card: str = "", bits: Bits = 16) -> None:
         """Write a folder that :meth:`load` takes. Only the averaged weights are written.
 
         A Griffin-Lim vocoder is not written: it is the default of a folder without a vocoder.
@@ -321,14 +322,14 @@ class Composer:
         Args:
             folder: Folder of the composer.
             card: Text of the model card.
-            half: Whether weights are stored at 16 bits instead of 32.
+            bits: Bits of a weight: 32, 16 or 8.
         """
         folder = Path(folder)
-        save_release(self.base, folder / BASE, half=half)
+        save_release(self.base, folder / BASE, bits=bits)
         if self.student is not None:
-            save_release(self.student, folder / STUDENT, half=half)
+            save_release(self.student, folder / STUDENT, bits=bits)
         if isinstance(self.vocoder, Vocos):
-            save_release(self.vocoder, folder / VOCODER, half=half)
+            save_release(self.vocoder, folder / VOCODER, bits=bits)
         with atomic_write(folder / CARD) as path:
             path.write_text(card, encoding="utf-8")
         write_composer_config(folder, self.guidance)

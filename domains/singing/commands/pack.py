@@ -1,6 +1,7 @@
 """``oneleap singer``: pack trained models into the folder of a singer."""
 
 from pathlib import Path
+from typing import Literal
 
 from oneleap.core.errors import InputError
 
@@ -13,11 +14,12 @@ def pack(
     out: Path,
     variance: Path | None = None,
     card: Path | None = None,
+    bits: Literal[8, 16, 32] = 16,
     full: bool = False,
 ) -> None:
     """Pack the models of a singer into one folder for ``oneleap sing``.
 
-    Only the averaged weights are kept, at 16 bits.
+    Only the averaged weights are kept. With 8 bits, the matrices of layers are rounded.
 
     Example: oneleap singer runs/singing/A runs/singing/D runs/singing/P runs/audio/V singers/mine
 
@@ -30,7 +32,8 @@ def pack(
         variance: Run or model folder of a model of energy and breathiness, if the acoustic model
             is conditioned on them.
         card: Markdown file that names the singer and the license.
-        full: Keep 32 bits.
+        bits: Bits of a weight.
+        full: The earlier name of --bits 32.
 
     Raises:
         InputError: The models cannot be combined, or the folder exists.
@@ -61,6 +64,6 @@ def pack(
         load_part(vocoder, VOCODER, NSF),
         None if variance is None else load_part(variance, VARIANCE, CurveModel),
     )
-    singer.save(out, card=text, half=not full)
+    singer.save(out, card=text, bits=32 if full else bits)
     size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
     print(f"{out}: {size / 2**20:.1f} MiB")

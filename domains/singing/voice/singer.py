@@ -13,6 +13,7 @@ from torch import Tensor
 from oneleap.core.errors import InputError
 from oneleap.core.files import atomic_write
 from oneleap.core.hub.pretrained import CARD
+from oneleap.core.hub.quantization import Bits
 from oneleap.core.sampling.samplers import with_steps
 from oneleap.core.training.release import save_release
 from oneleap.core.training.seed import step_generator
@@ -303,14 +304,14 @@ class Singer:
         return torch.randn(size, generator=step_generator(seed, 3)).to(model.device)
 
     def save(
-        self, folder: str | os.PathLike[str], *, card: str | None = None, half: bool = True
+        self, folder: str | os.PathLike[str], *, card: str | None = None, bits: Bits = 16
     ) -> None:
         """Save the averaged weights of all models, and a card.
 
         Args:
             folder: Folder to write.
             card: Markdown text that names the singer and the license.
-            half: Whether to store weights at 16 bits instead of 32.
+            bits: Bits of a weight: 32, 16 or 8.
         """
         folder = Path(folder)
         parts = {
@@ -322,7 +323,7 @@ class Singer:
         }
         for name, model in parts.items():
             if model is not None:
-                save_release(model, folder / name, half=half)
+                save_release(model, folder / name, bits=bits)
         if card is not None:
             with atomic_write(folder / CARD) as path:
                 path.write_text(card, encoding="utf-8")

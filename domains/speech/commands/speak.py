@@ -26,6 +26,11 @@ def speak(
     speaker: str | None = None,
     steps: int | None = None,
     speed: float = 1.0,
+    pitch: float = 0.0,
+    energy: float = 0.0,
+    expressive: float | None = None,
+    temperature: float | None = None,
+    pause: float = 0.2,
     seed: int = 0,
     ipa: bool = False,
     show: bool = False,
@@ -46,6 +51,11 @@ def speak(
         speaker: Name of the speaker; by default the first one.
         steps: Number of network calls; by default the voice's own.
         speed: Factor of the tempo; 2 is twice as fast.
+        pitch: Change of pitch in semitones, for voices that generate pitch.
+        energy: Vocal effort in dB; 6 is a raised voice, -6 a soft one. The loudness stays.
+        expressive: Temperature of melody and rhythm; 0 is flat, by default the voice's own.
+        temperature: Standard deviation of the noise; by default the voice's own.
+        pause: Silence between sentences in seconds; 2.5 times as long between paragraphs.
         seed: Seed of the noise.
         ipa: The whole text is phonetic.
         show: Print the text in words, and its phonemes on the next line, and speak nothing.
@@ -59,6 +69,11 @@ def speak(
         _show(texts, voice, lexicon, ipa)
         return
     paths = _sound_files(list(texts), file, out)
+    from oneleap.domains.speech.voice.delivery import Delivery
+
+    delivery = Delivery(
+        speed, pitch, energy, expressive, temperature, pause, steps=steps, speaker=speaker
+    )
     from oneleap.domains.audio.loudness import level
     from oneleap.domains.audio.wave import write_wav_stream
     from oneleap.domains.speech.voice.loading import DEFAULT_VOICE
@@ -67,9 +82,7 @@ def speak(
     loaded = Voice.load(voice or DEFAULT_VOICE, vocoder=vocoder, lexicon=lexicon)
     faults = _drop_faulty(texts, paths, loaded, ipa) if len(texts) > 1 else []
     start = time.perf_counter()
-    waves = loaded.speak_all(
-        list(texts.values()), steps=steps, speed=speed, seed=seed, speaker=speaker, ipa=ipa
-    )
+    waves = loaded.speak_all(list(texts.values()), delivery, seed=seed, ipa=ipa)
     took = time.perf_counter() - start
     for wave, path in zip(waves, paths, strict=True):
         if path == PIPE:

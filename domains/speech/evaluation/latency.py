@@ -14,6 +14,7 @@ from oneleap.domains.speech.models.acoustic import AcousticModel
 from oneleap.domains.speech.models.encoder import round_durations
 from oneleap.domains.speech.spec import Spec
 from oneleap.domains.speech.text.symbols import token_ids
+from oneleap.domains.speech.voice.delivery import Delivery
 from oneleap.domains.speech.voice.voice import Voice
 
 SENTENCE = (
@@ -48,7 +49,9 @@ def measure_latency(voice: Voice, calls: int, seed: int = 0) -> dict[str, float]
     speak_ms = median_ms(lambda: voice.speak(SENTENCE, steps=1, seed=seed), calls=fewer, warmup=2)
     long = " ".join([SENTENCE] * 10)
     first_ms = median_ms(
-        lambda: next(iter(voice.stream(long, steps=1, seed=seed))), calls=fewer, warmup=1
+        lambda: next(iter(voice.stream(long, Delivery(steps=1), seed=seed))),
+        calls=fewer,
+        warmup=1,
     )
     (sentence, *_) = voice.front_end().phonetic_sentences(SENTENCE)
     samplers: dict[str, Sampler] = {

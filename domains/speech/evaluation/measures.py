@@ -11,8 +11,9 @@ from oneleap.domains.audio.evaluation.dnsmos import dnsmos
 from oneleap.domains.audio.wave import Wave, concatenate
 from oneleap.domains.speech.evaluation.held_out import HeldOut
 from oneleap.domains.speech.evaluation.recognition import Recognizer, word_error_rate
+from oneleap.domains.speech.text.sentences import PAUSE_S
 from oneleap.domains.speech.text.symbols import token_ids
-from oneleap.domains.speech.voice.voice import PAUSE_S, Voice
+from oneleap.domains.speech.voice.voice import Voice
 
 
 @dataclass(frozen=True)

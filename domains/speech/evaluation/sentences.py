@@ -6,7 +6,15 @@ from pathlib import Path
 from oneleap.core.errors import InputError
 
 HARVARD = "harvard.txt"
-"""Six lists of the Harvard sentences (IEEE, 1969), phonetically balanced; in no training data."""
+"""Lists 1 to 8 of the Harvard sentences (IEEE, 1969), phonetically balanced."""
+
+EVERYDAY, WORDS, PASSAGE = "everyday.txt", "words.txt", "passage.txt"
+"""A hundred sentences of plain prose, thirty single words, and two minutes of a story."""
+
+
+def packaged_text(name: str) -> str:
+    """Return the contents of one of the files above."""
+    return (files("oneleap.domains.speech.evaluation") / name).read_text(encoding="utf-8")
 
 
 def read_sentences(path: Path | None) -> list[str]:
@@ -16,7 +24,7 @@ def read_sentences(path: Path | None) -> list[str]:
         InputError: If the file cannot be read or is empty.
     """
     if path is None:
-        text = (files("oneleap.domains.speech.evaluation") / HARVARD).read_text(encoding="utf-8")
+        text = packaged_text(HARVARD)
     else:
         try:
             text = path.read_text(encoding="utf-8")

@@ -17,7 +17,6 @@ from oneleap.core.training.optim import AdamConfig
 from oneleap.core.training.recipe import Recipe
 from oneleap.core.training.seed import Step, step_generator
 from oneleap.core.types import Conditioned, Draw, Loss, Objective, TrainingBatch
-from oneleap.domains.audio.mel import check_compatible
 from oneleap.domains.audio.sequence import frame_to_token, sequence_mask
 from oneleap.domains.speech.models.alignment import align_batch, search_durations
 from oneleap.domains.speech.models.encoder import round_durations, sample_durations
@@ -269,12 +268,14 @@ class AcousticModel(GenerativeModel):
         model, folder = super().load_teacher(), self.recipe.teacher
         if not isinstance(model, AcousticModel):
             raise InputError(f"teacher: {folder} holds a {type(model).__name__}")
-        check_compatible(model.spec.mel, self.spec.mel, f"teacher {folder}", "the data")
-        for name in ("symbols", "speakers", "language", "pitch"):
-            theirs, ours = getattr(model.spec, name), getattr(self.spec, name)
-            if theirs != ours:
-                raise InputError(f"teacher: {folder} has {name} {theirs}, the data {ours}")
+        same = ("symbols", "pitch", "language", "speakers")
+        self.spec.require_same(model.spec, same, f"teacher {folder}")
         return model
+
+    def check_source(self, model: GenerativeModel, name: str) -> None:
+        """See :meth:`GenerativeModel.check_source`."""
+        assert isinstance(model, AcousticModel)
+        self.spec.require_same(model.spec, ("symbols", "pitch"), name)
 
     def encode(
         self, tokens: Int[Tensor, "b l"], mask: Bool[Tensor, "b l"], speaker: Int[Tensor, "b"]

@@ -30,7 +30,10 @@ STYLES_URL = "https://registry.npmjs.org/kokoro-js/-/kokoro-js-1.2.1.tgz"
 """Archive with the vectors of the voices; sha256
 1f0d0383ef0349af0bd9440d81dc12abbea3a5392eb645283eda876f537f5860."""
 
+KokoroVoice = Literal["af_heart", "am_michael", "bf_emma"]
+
 STYLE_SHA256 = {
+    "af_heart": "d583ccff3cdca2f7fae535cb998ac07e9fcb90f09737b9a41fa2734ec44a8f0b",
     "am_michael": "1d1f21dd8da39c30705cd4c75d039d265e9bc4a2a93ed09bc9e1b1225eb95ba1",
     "bf_emma": "669fe0647f9dd04fcab92f1439a40eeb4c8b4ab1f82e4996fe3d918ce4a63b73",
 }
@@ -65,7 +68,7 @@ class Kokoro:
         "on permissive and non-copyrighted recordings and on synthetic audio of closed systems."
     )
 
-    def __init__(self, voice: Literal["am_michael", "bf_emma"], styles: Path = STYLES) -> None:
+    def __init__(self, voice: KokoroVoice, styles: Path = STYLES) -> None:
         self.voice, self.styles = voice, read_styles(voice, styles)
         parts = [(files(name) / "part.bin").read_bytes() for name in PACKAGES]
         graph = b"".join(parts)

@@ -13,7 +13,7 @@ from oneleap.domains.speech.text.english.symbols import from_ipa
 from oneleap.domains.speech.text.lexicon import INLINE, split_by_lexicon
 from oneleap.domains.speech.text.normalize import is_english, normalize_text
 from oneleap.domains.speech.text.phonemes import phonemize
-from oneleap.domains.speech.text.sentences import split_sentences
+from oneleap.domains.speech.text.sentences import PARAGRAPH_END, split_sentences
 from oneleap.domains.speech.text.symbols import (
     Phonemizer,
     alphabet,
@@ -100,17 +100,37 @@ class FrontEnd:
         Raises:
             InputError: If no sentence has a sound, or a phonetic symbol is unknown.
         """
+        return [ipa for found in self.phonetic_paragraphs(text, where) for ipa in found]
+
+    def phonetic_paragraphs(self, text: str, where: str = "text") -> list[list[str]]:
+        """Convert a text to phonemes: the sentences of each paragraph.
+
+        Paragraphs are separated by empty lines. Those without any sound are left out. Phonetic
+        text is one paragraph.
+
+        Args:
+            text: See :meth:`phonetic_sentences`.
+            where: See :meth:`phonetic_sentences`.
+
+        Returns:
+            The sentences of each paragraph in phonemes.
+
+        Raises:
+            InputError: See :meth:`phonetic_sentences`.
+        """
         if self.ipa:
-            ipa = self.from_ipa(text, where)
-            found = split_sentences(ipa, ipa=True)
+            sentences = split_sentences(self.from_ipa(text, where), ipa=True)
+            paragraphs = [[ipa for ipa in sentences if has_sound(ipa)]]
         else:
-            found = self.convert(self.prepare(text, where))
-        found = [ipa for ipa in found if has_sound(ipa)]
-        if not found:
+            prepared = self.prepare(text, where)
+            parts = PARAGRAPH_END.split(prepared.text)
+            paragraphs = [self.convert(prepared._replace(text=part)) for part in parts]
+        paragraphs = [found for found in paragraphs if found]
+        if not paragraphs:
             shown = " ".join(text.split())[:40]
             reason = f"there is no word in '{shown}'" if shown else "it is empty"
             raise InputError(f"{where}: nothing to say: {reason}")
-        return found
+        return paragraphs
 
     def from_ipa(self, ipa: str, where: str) -> str:
         """Write IPA in the alphabet of the model.

@@ -5,6 +5,14 @@ import re
 LONGEST = 240
 """Number of characters of the longest part. Models are trained on recordings of about 10 s."""
 
+PAUSE_S = 0.2
+"""Silence between sentences, in seconds."""
+
+PARAGRAPH = 2.5
+"""Silence between paragraphs, divided by that between sentences."""
+
+PARAGRAPH_END = re.compile(r"\n\s*\n\s*")
+
 _END = re.compile(r"(?<=[.!?…])[\"')\]]*\s+(?![a-z])|\n\s*\n\s*")
 _END_IPA = re.compile(r"(?<=[.!?…])\s+|\n\s*")
 

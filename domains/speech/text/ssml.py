@@ -14,6 +14,7 @@ from xml.parsers import expat
 
 from oneleap.core.errors import InputError, Notice
 from oneleap.domains.speech.text.say_as import say_as
+from oneleap.domains.speech.text.sentences import PARAGRAPH, PAUSE_S
 
 MAX_BYTES = 4 * 2**20
 """Largest size of an SSML text, 4 MiB: a long book has about 1 MiB."""
@@ -23,9 +24,6 @@ MAX_DEPTH = 64
 
 MAX_PAUSE_S = 60.0
 """Longest pause of one ``break``."""
-
-PARAGRAPH_S = 0.5
-"""Pause after a paragraph, in seconds."""
 
 STRENGTHS = {"none": 0.0, "x-weak": 0.1, "weak": 0.2, "medium": 0.4, "strong": 0.7, "x-strong": 1.2}
 RATES = {"x-slow": 0.5, "slow": 0.8, "medium": 1.0, "default": 1.0, "fast": 1.25, "x-fast": 1.7}
@@ -75,12 +73,13 @@ def is_ssml(text: str) -> bool:
     return bool(re.match(r"\s*(?:<\?xml[^>]*\?>\s*)?<speak[\s>/]", text))
 
 
-def parse_ssml(text: str, where: str = "text") -> list[Piece]:
+def parse_ssml(text: str, where: str = "text", pause_s: float = PAUSE_S) -> list[Piece]:
     """Read SSML.
 
     Args:
         text: The SSML, with the element ``speak`` around it.
         where: Origin of the text, for messages.
+        pause_s: Silence after a sentence in seconds; after a paragraph it is longer.
 
     Returns:
         Pieces of text, in order.
@@ -91,7 +90,7 @@ def parse_ssml(text: str, where: str = "text") -> list[Piece]:
     """
     if len(text.encode()) > MAX_BYTES:
         raise InputError(f"{where}: has more than {MAX_BYTES // 2**20} MiB of SSML")
-    reader = _Reader(where)
+    reader = _Reader(where, pause_s)
     parser = expat.ParserCreate()
     parser.StartElementHandler = reader.start
     parser.EndElementHandler = reader.end
@@ -112,8 +111,8 @@ def parse_ssml(text: str, where: str = "text") -> list[Piece]:
 class _Reader:
     """Collects the pieces of an SSML text, element by element."""
 
-    def __init__(self, where: str) -> None:
-        self.where = where
+    def __init__(self, where: str, pause_s: float) -> None:
+        self.where, self.pause_s = where, pause_s
         self.pieces: list[Piece] = []
         self.unknown: set[str] = set()
         self._text: list[str] = []
@@ -168,9 +167,9 @@ class _Reader:
             self.flush(None)
             self._prosody.pop()
         elif name in ("p", "paragraph"):
-            self.flush(PARAGRAPH_S)
+            self.flush(PARAGRAPH * self.pause_s)
         elif name in ("s", "sentence"):
-            self.flush(0.2)
+            self.flush(self.pause_s)
 
     def characters(self, text: str) -> None:
         """Add text."""

@@ -16,6 +16,13 @@ from oneleap.domains.speech.text.symbols import SYMBOLS, Phonemizer
 DEFAULT_VOICE = "allison"
 """Name of the voice that speaks by default."""
 
+
+def shipped_folders() -> dict[str, Path]:
+    """Return the folders of the voices that ship with oneleap, by name."""
+    folders = sorted((Path(str(files("oneleap.domains.speech"))) / "voices").glob("*"))
+    return {path.name: path for path in folders if (path / _CONFIGS[0]).is_file()}
+
+
 _CONFIGS = ("acoustic/config.json", "model/config.json", "config.json")
 
 
@@ -38,16 +45,15 @@ def load_front_end(
     Raises:
         InputError: If there is no such voice.
     """
-    shipped = Path(str(files("oneleap.domains.speech"))) / "voices"
-    folder = shipped / str(name) if (shipped / str(name)).is_dir() else Path(name)
+    known = shipped_folders()
+    folder = known.get(str(name), Path(name))
     found = [folder / config for config in _CONFIGS if (folder / config).is_file()]
     if not found:
-        known = sorted(path.name for path in shipped.glob("*") if path.is_dir())
         raise InputError(
             f"voice: no '{name}'{suggest(str(name), known)} (shipped: {', '.join(known)}; or name "
             "a folder)"
         )
-    spec = _read_spec(found[0])
+    spec = read_spec(found[0])
     symbols = tuple(spec.get("symbols", SYMBOLS))
     phonemizer: Phonemizer = spec.get("phonemizer", "espeak")
     if phonemizer not in get_args(Phonemizer):
@@ -56,8 +62,12 @@ def load_front_end(
     return FrontEnd(spec.get("language", "en-us"), symbols, words, ipa, phonemizer)
 
 
-def _read_spec(config: Path) -> Mapping[str, Any]:
-    """Read the arguments of the specification in the configuration of an acoustic model."""
+def read_spec(config: Path) -> Mapping[str, Any]:
+    """Read the arguments of the specification in the configuration of an acoustic model.
+
+    Raises:
+        InputError: If the file is missing or damaged.
+    """
     try:
         value = json.loads(config.read_text(encoding="utf-8"))
         spec: Mapping[str, Any] = value["init_args"]["spec"]["init_args"]

@@ -43,6 +43,19 @@ def find_home(folder: Path) -> ModelPath:
     return ModelPath(folder, None) if (folder / ACOUSTIC).is_dir() else found
 
 
+def output_folder(name: Path, out: Path | None, kind: str) -> Path | None:
+    """Return the folder for files about a voice if it is not that of the voice.
+
+    Nothing is written to the installed package.
+
+    Args:
+        name: Name of a shipped voice, or a folder.
+        out: Folder that the user wants.
+        kind: Folder of the current one in which a shipped voice gets a folder of its name.
+    """
+    return Path(kind, name) if out is None and str(name) in shipped_voices() else out
+
+
 def load_acoustic(folder: Path) -> AcousticModel:
     """Load the acoustic model of a voice, of a run or of a model folder.
 

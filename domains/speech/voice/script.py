@@ -1,18 +1,18 @@
 """What a voice says line by line: phonemes, manner and pauses, of plain text or of SSML."""
 
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from oneleap.core.errors import InputError, Notice
+from oneleap.core.errors import InputError
 from oneleap.domains.audio.wave import Wave
 from oneleap.domains.speech.text.frontend import FrontEnd
+from oneleap.domains.speech.text.sentences import PARAGRAPH, PAUSE_S
 from oneleap.domains.speech.text.ssml import Prosody, is_ssml, parse_ssml
 
-PAUSE_S = 0.2
-"""Silence between sentences, in seconds."""
+CUT_S = 0.2
+"""Longest silence inside a sentence that was too long for one line, in seconds."""
 
 
 @dataclass(frozen=True)
@@ -47,13 +47,17 @@ class Line:
         return Wave(np.clip(gain * wave.samples, -1, 1), wave.sample_rate)
 
 
-def script_lines(front_end: FrontEnd, text: str, where: str = "text") -> list[Line]:
+def script_lines(
+    front_end: FrontEnd, text: str, where: str = "text", pause_s: float = PAUSE_S
+) -> list[Line]:
     """Convert a text to lines.
 
     Args:
         front_end: The text front end.
         text: Plain text, or SSML if it begins with ``<speak``.
         where: Origin of the text, for messages.
+        pause_s: Silence between sentences in seconds. Between paragraphs it is
+            :data:`PARAGRAPH` times as long. Where SSML says how long a pause is, it stays so.
 
     Returns:
         The lines, with a pause after each sentence but the last.
@@ -62,18 +66,20 @@ def script_lines(front_end: FrontEnd, text: str, where: str = "text") -> list[Li
         InputError: If there is no word to say, or the SSML is wrong.
     """
     if front_end.ipa or not is_ssml(text):
-        found = front_end.phonetic_sentences(text, where)
-        lines = [Line(ipa, after_s=PAUSE_S) for ipa in found]
+        lines = list[Line]()
+        for found in front_end.phonetic_paragraphs(text, where):
+            lines += [Line(ipa, after_s=_pause(ipa, pause_s)) for ipa in found]
+            lines[-1] = replace(lines[-1], after_s=PARAGRAPH * pause_s)
         return [*lines[:-1], replace(lines[-1], after_s=0.0)]
     lines, silence = list[Line](), 0.0
-    pieces = parse_ssml(text, where)
+    pieces = parse_ssml(text, where, pause_s)
     for i, piece in enumerate(pieces):
         found = []
         if any(c.isalnum() for c in piece.text):
             found = front_end.phonetic_sentences(piece.text, where)
         for ipa in found:
-            ended = ipa[-1:] in (".", "!", "?", "…") or ipa is not found[-1]
-            lines.append(Line(ipa, piece.prosody, silence, PAUSE_S if ended else 0.0))
+            after_s = _pause(ipa, pause_s) if _ended(ipa) or ipa is not found[-1] else 0.0
+            lines.append(Line(ipa, piece.prosody, silence, after_s))
             silence = 0.0
         pause = piece.pause_s
         if pause is None and i + 1 == len(pieces):
@@ -84,14 +90,17 @@ def script_lines(front_end: FrontEnd, text: str, where: str = "text") -> list[Li
             silence += pause
     if not lines:
         raise InputError(f"{where}: nothing to say: the SSML has no word")
-    if any(line.prosody.pitch for line in lines):
-        warnings.warn(
-            f"{where}: this voice cannot change its pitch: pitch and the melody of emphasis are "
-            "left out",
-            Notice,
-            stacklevel=3,
-        )
     return lines
+
+
+def _ended(ipa: str) -> bool:
+    """Return whether a line ends a sentence."""
+    return ipa.rstrip("\"'”)")[-1:] in (".", "!", "?", "…")
+
+
+def _pause(ipa: str, pause_s: float) -> float:
+    """Return the silence after a line: a short one where a long sentence was cut."""
+    return pause_s if _ended(ipa) else min(pause_s, CUT_S)
 
 
 def join_lines(lines: Sequence[Line], waves: Sequence[Wave]) -> Wave:

@@ -1,21 +1,20 @@
 """A voice: front end, acoustic model and vocoder, as one object that speaks."""
 
 import os
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from oneleap.core.errors import InputError, suggest
+from oneleap.core.errors import InputError, Notice, suggest
+from oneleap.core.hub.quantization import Bits
 from oneleap.core.training.release import save_release
-from oneleap.core.training.seed import step_generator
 from oneleap.domains.audio.mel import check_compatible
-from oneleap.domains.audio.sequence import sequence_mask
 from oneleap.domains.audio.vocoders.griffin_lim import GriffinLim
 from oneleap.domains.audio.vocoders.source_filter import SourceFilterVocoder
 from oneleap.domains.audio.vocoders.vocos import Vocos
@@ -23,7 +22,10 @@ from oneleap.domains.audio.wave import Wave
 from oneleap.domains.speech.models.acoustic import AcousticModel
 from oneleap.domains.speech.text.frontend import FrontEnd
 from oneleap.domains.speech.text.lexicon import read_lexicon
+from oneleap.domains.speech.text.sentences import PAUSE_S
 from oneleap.domains.speech.text.symbols import token_ids
+from oneleap.domains.speech.voice.about import About, read_about, write_about
+from oneleap.domains.speech.voice.delivery import Delivery
 from oneleap.domains.speech.voice.loading import (
     ACOUSTIC,
     DEFAULT_VOICE,
@@ -33,24 +35,20 @@ from oneleap.domains.speech.voice.loading import (
     load_vocoder,
     write_card,
 )
-from oneleap.domains.speech.voice.script import PAUSE_S as PAUSE_S
-from oneleap.domains.speech.voice.script import join_lines, script_lines
+from oneleap.domains.speech.voice.script import Line, join_lines, script_lines
+from oneleap.domains.speech.voice.vocoding import (
+    Vocoder,
+    change_effort,
+    change_pitch,
+    vocode,
+    vocode_in_pieces,
+)
 
 BATCH_FRAMES = 4000
 """Largest number of frames of a batch, with padding: about 20 MB per layer."""
 
 FRAMES_PER_TOKEN = 6
 """Assumed number of frames of a token, for the size of batches."""
-
-
-@runtime_checkable
-class Vocoder(Protocol):
-    """Converts normalized mel spectrograms to samples."""
-
-    def __call__(
-        self, mel: Float[Tensor, "b mels n"], mask: Tensor | None = None
-    ) -> Float[Tensor, "b samples"]:
-        """Return a hop of samples per frame. The mask, (b, 1, n), is true at real frames."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,11 +62,13 @@ class Voice:
         acoustic: The acoustic model.
         vocoder: The vocoder, with the same spectrogram format.
         lexicon: The user's own pronunciations: IPA by word in lower case.
+        about: Whose voice it is, its license and a sample sentence.
     """
 
     acoustic: AcousticModel
     vocoder: Vocoder | SourceFilterVocoder
     lexicon: dict[str, str] = field(default_factory=dict)
+    about: About = field(default_factory=About)
 
     @classmethod
     def load(
@@ -111,73 +111,79 @@ class Voice:
                     "one with data.pitch, or name another vocoder"
                 )
         words = read_lexicon(lexicon, acoustic.spec.symbols) if lexicon else {}
-        return cls(acoustic.to(device), chosen.to(device).eval(), words)
+        return cls(acoustic.to(device), chosen.to(device).eval(), words, read_about(folder))
 
     @property
     def sample_rate(self) -> int:
         """Sample rate of the sound, in Hz."""
         return self.acoustic.spec.mel.sample_rate
 
+    @property
+    def can_change_pitch(self) -> bool:
+        """Whether the pitch of the sound can be changed: it is generated, and the vocoder uses it.
+
+        Without it, speaking with a change of pitch is refused, and SSML's are left out.
+        """
+        return isinstance(self.vocoder, SourceFilterVocoder)
+
     def speak(
         self,
         text: str,
         *,
-        steps: int | None = None,
         speed: float = 1.0,
-        seed: int = 0,
-        speaker: str | None = None,
-        ipa: bool = False,
+        pitch: float = 0.0,
+        energy: float = 0.0,
+        expressive: float | None = None,
         temperature: float | None = None,
+        pause: float = PAUSE_S,
+        steps: int | None = None,
+        speaker: str | None = None,
+        seed: int = 0,
+        ipa: bool = False,
     ) -> Wave:
         """Speak a text of any length.
 
         Args:
             text: The text, or SSML if it begins with ``<speak``. ``[[...]]`` in plain text is
                 phonetic (IPA).
-            steps: Number of steps of the sampler; by default the model's own.
             speed: Factor of the tempo; 2 speaks twice as fast.
-            seed: Seed of the noise. The same seed gives the same sound.
-            speaker: Name of the speaker; by default the first one.
-            ipa: Whether the whole text is phonetic.
+            pitch: Change of pitch in semitones.
+            energy: Change of vocal effort in dB, see :class:`Delivery`.
+            expressive: Temperature of melody and rhythm; by default the model's own.
             temperature: Standard deviation of the noise; by default the model's own.
+            pause: Silence between sentences in seconds; between paragraphs it is longer.
+            steps: Number of steps of the sampler; by default the model's own.
+            speaker: Name of the speaker; by default the first one.
+            seed: Seed of the noise. The same seed gives the same sound.
+            ipa: Whether the whole text is phonetic.
 
         Returns:
             The sound.
 
         Raises:
-            InputError: If the text has no word, or an argument is out of range.
+            InputError: If the text has no word, an argument is out of range, or ``pitch`` is
+                given and the voice cannot change it.
         """
-        return self.speak_all(
-            [text],
-            steps=steps,
-            speed=speed,
-            seed=seed,
-            speaker=speaker,
-            ipa=ipa,
-            temperature=temperature,
-        )[0]
+        delivery = Delivery(
+            speed, pitch, energy, expressive, temperature, pause, steps=steps, speaker=speaker
+        )
+        return self.speak_all([text], delivery, seed=seed, ipa=ipa)[0]
 
     def speak_all(
         self,
         texts: Sequence[str],
+        delivery: Delivery = Delivery(),  # noqa: B008  (frozen)
         *,
-        steps: int | None = None,
-        speed: float = 1.0,
         seed: int = 0,
-        speaker: str | None = None,
         ipa: bool = False,
-        temperature: float | None = None,
     ) -> list[Wave]:
         """Speak several texts, with sentences of similar lengths in one batch.
 
         Args:
             texts: The texts.
-            steps: See :meth:`speak`.
-            speed: See :meth:`speak`.
+            delivery: How they are spoken.
             seed: See :meth:`speak`. Every text starts with this seed.
-            speaker: See :meth:`speak`.
             ipa: See :meth:`speak`.
-            temperature: See :meth:`speak`.
 
         Returns:
             The sound of each text.
@@ -185,28 +191,22 @@ class Voice:
         Raises:
             InputError: See :meth:`speak`.
         """
-        front_end = self.front_end(ipa)
-        several = len(texts) > 1
+        self._check(delivery)
         scripts = [
-            script_lines(front_end, text, f"text {i + 1}" if several else "text")
+            self._lines(text, f"text {i + 1}" if len(texts) > 1 else "text", delivery, ipa)
             for i, text in enumerate(texts)
         ]
+        flat = [line for lines in scripts for line in lines]
         seeds = [seed + i for lines in scripts for i in range(len(lines))]
-        symbols = self.acoustic.spec.symbols
-        tokens = [token_ids(line.ipa, symbols) for lines in scripts for line in lines]
-        index, speed = self.speaker_index(speaker), _in_range("speed", speed)
-        speeds = [speed * line.prosody.rate for lines in scripts for line in lines]
+        tokens = [token_ids(line.ipa, self.acoustic.spec.symbols) for line in flat]
+        speeds = [delivery.speed * line.prosody.rate for line in flat]
         spoken: dict[int, Wave] = {}
         for batch in _batches([len(t) for t in tokens], speeds):
-            mels = self.acoustic.synthesize(
-                [tokens[i] for i in batch],
-                speaker=index,
-                steps=steps,
-                speed=speeds[batch[0]],
-                seeds=[seeds[i] for i in batch],
-                temperature=_temperature(temperature),
+            chosen = [seeds[i] for i in batch]
+            found = self._features(
+                [tokens[i] for i in batch], [flat[i] for i in batch], chosen, delivery
             )
-            spoken |= dict(zip(batch, self.vocode(mels, [seeds[i] for i in batch]), strict=True))
+            spoken |= dict(zip(batch, self.vocode(found, chosen), strict=True))
         waves, start = [], 0
         for lines in scripts:
             waves.append(join_lines(lines, [spoken[start + i] for i in range(len(lines))]))
@@ -216,13 +216,10 @@ class Voice:
     def stream(
         self,
         text: str,
+        delivery: Delivery = Delivery(),  # noqa: B008  (frozen)
         *,
-        steps: int | None = None,
-        speed: float = 1.0,
         seed: int = 0,
-        speaker: str | None = None,
         ipa: bool = False,
-        temperature: float | None = None,
         frames: int = 128,
     ) -> Iterator[Wave]:
         """Speak a text piece by piece. Each piece is returned as soon as it is ready.
@@ -231,12 +228,9 @@ class Voice:
 
         Args:
             text: See :meth:`speak`.
-            steps: See :meth:`speak`.
-            speed: See :meth:`speak`.
+            delivery: How it is spoken.
             seed: See :meth:`speak`.
-            speaker: See :meth:`speak`.
             ipa: See :meth:`speak`.
-            temperature: See :meth:`speak`.
             frames: Number of frames of a piece. Griffin-Lim returns whole sentences.
 
         Yields:
@@ -245,44 +239,69 @@ class Voice:
         Raises:
             InputError: See :meth:`speak`.
         """
-        index, symbols = self.speaker_index(speaker), self.acoustic.spec.symbols
-        for i, line in enumerate(script_lines(self.front_end(ipa), text)):
+        self._check(delivery)
+        spec = self.acoustic.spec
+        for i, line in enumerate(self._lines(text, "text", delivery, ipa)):
             if line.before_s:
                 yield self._silence(line.before_s)
-            (mel,) = self.acoustic.synthesize(
-                [token_ids(line.ipa, symbols)],
-                speaker=index,
-                steps=steps,
-                speed=_in_range("speed", speed) * line.prosody.rate,
-                seeds=[seed + i],
-                temperature=_temperature(temperature),
-            )
-            for piece in self._vocode_in_pieces(mel, seed + i, frames):
+            tokens = token_ids(line.ipa, spec.symbols)
+            (found,) = self._features([tokens], [line], [seed + i], delivery)
+            for piece in vocode_in_pieces(self.vocoder, spec, found, seed + i, frames):
                 yield line.louder(piece)
             if line.after_s:
                 yield self._silence(line.after_s)
 
+    def _check(self, delivery: Delivery) -> None:
+        """Check that this voice can speak so.
+
+        Raises:
+            InputError: If it cannot change its pitch, or has no such speaker.
+        """
+        if delivery.pitch and not self.can_change_pitch:
+            raise InputError(
+                "pitch: this voice cannot change its pitch, because its vocoder is given none: "
+                "leave pitch at 0, or take a voice that generates pitch"
+            )
+        self.speaker_index(delivery.speaker)
+
+    def _lines(self, text: str, where: str, delivery: Delivery, ipa: bool) -> list[Line]:
+        """Return what is said line by line, with a notice if SSML asks for too much."""
+        lines = script_lines(self.front_end(ipa), text, where, delivery.pause)
+        if not self.can_change_pitch and any(line.prosody.pitch for line in lines):
+            warnings.warn(
+                f"{where}: this voice cannot change its pitch: pitch and the melody of emphasis "
+                "are left out",
+                Notice,
+                stacklevel=4,
+            )
+        return lines
+
+    def _features(
+        self,
+        tokens: Sequence[Sequence[int]],
+        lines: Sequence[Line],
+        seeds: Sequence[int],
+        delivery: Delivery,
+    ) -> list[Float[Tensor, "c _"]]:
+        """Generate the features of lines of one tempo, each at its pitch and effort."""
+        spec = self.acoustic.spec
+        found = self.acoustic.synthesize(
+            tokens,
+            speaker=self.speaker_index(delivery.speaker),
+            steps=delivery.steps,
+            speed=delivery.speed * lines[0].prosody.rate,
+            seeds=seeds,
+            temperature=delivery.temperature,
+            expressive=delivery.expressive,
+        )
+        if self.can_change_pitch:
+            shifts = [delivery.pitch + line.prosody.pitch for line in lines]
+            found = [change_pitch(x, spec, s) for x, s in zip(found, shifts, strict=True)]
+        return [change_effort(x, spec.mel, delivery.energy) for x in found]
+
     def _silence(self, seconds: float) -> Wave:
         return Wave(np.zeros(round(seconds * self.sample_rate), np.float32), self.sample_rate)
 
-    def _vocode_in_pieces(
-        self, features: Float[Tensor, "c n"], seed: int, frames: int
-    ) -> Iterator[Wave]:
-        """Convert features to sound, ``frames`` frames at a time if the vocoder can."""
-        mel = features[: self.acoustic.spec.mel.n_mels].unsqueeze(0)
-        if isinstance(self.vocoder, SourceFilterVocoder):
-            f0 = self._pitch(features.unsqueeze(0))
-            pieces = self.vocoder.stream(
-                mel, f0, frames, self._source_noise([mel.shape[2]], [seed])
-            )
-        elif isinstance(self.vocoder, Vocos):
-            pieces = self.vocoder.stream(mel, frames)
-        else:
-            pieces = iter([self.vocoder(mel)])
-        for piece in pieces:
-            yield Wave(piece[0].float().cpu().numpy(), self.sample_rate)
-
-    @torch.inference_mode()
     def vocode(
         self, features: Sequence[Float[Tensor, "c _"]], seeds: Sequence[int] | None = None
     ) -> list[Wave]:
@@ -296,40 +315,8 @@ class Voice:
         Returns:
             The sounds.
         """
-        spec = self.acoustic.spec
-        frames = torch.tensor([row.shape[1] for row in features], device=features[0].device)
-        padded = torch.nn.utils.rnn.pad_sequence([row.T for row in features], batch_first=True).mT
-        mels, mask = padded[:, : spec.mel.n_mels], None
-        if len(features) > 1:
-            mask = sequence_mask(frames, padded.shape[2]).unsqueeze(1)
-        if isinstance(self.vocoder, SourceFilterVocoder):
-            noise = self._source_noise(
-                frames.tolist(), range(len(features)) if seeds is None else seeds
-            )
-            samples = self.vocoder(mels, self._pitch(padded), mask, noise)
-        else:
-            samples = self.vocoder(mels, mask)
-        ends = (frames * spec.mel.hop).tolist()
-        rows = samples.float().cpu().numpy()
-        return [
-            Wave(row[:end].copy(), self.sample_rate) for row, end in zip(rows, ends, strict=True)
-        ]
-
-    def _pitch(self, features: Float[Tensor, "b c n"]) -> Float[Tensor, "b n"]:
-        """Return the pitch of features, in Hz, 0 where unvoiced."""
-        spec = self.acoustic.spec
-        assert spec.pitch is not None
-        return spec.pitch.decode(features[:, spec.mel.n_mels :])
-
-    def _source_noise(
-        self, frames: Sequence[int], seeds: Sequence[int]
-    ) -> Float[Tensor, "b samples"]:
-        """Draw the noise of a source-filter vocoder; it is zero at padding."""
-        hop = self.acoustic.spec.mel.hop
-        noise = torch.zeros(len(frames), max(frames) * hop)
-        for row, n, seed in zip(noise, frames, seeds, strict=True):
-            row[: n * hop] = torch.randn(n * hop, generator=step_generator(seed, 0, 5))
-        return noise.to(self.acoustic.device)
+        chosen = range(len(features)) if seeds is None else seeds
+        return vocode(self.vocoder, self.acoustic.spec, features, chosen)
 
     def front_end(self, ipa: bool = False) -> FrontEnd:
         """Return the text front end of this voice."""
@@ -347,13 +334,14 @@ class Voice:
             raise InputError(f"speaker: no '{name}'{suggest(name, names)} ({', '.join(names)})")
         return 0 if name is None else names.index(name)
 
-    def save(self, folder: str | os.PathLike[str], *, card: str = "", half: bool = True) -> None:
+    def save(self, folder: str | os.PathLike[str], *, card: str = "", bits: Bits = 16) -> None:
         """Write a folder that :meth:`load` reads, with the averaged weights only.
 
         Args:
             folder: The folder.
             card: Model card, in Markdown.
-            half: Whether to write weights at 16 bits instead of 32.
+            bits: Bits of a weight: 32, 16 or 8. With 8, the matrices of layers are rounded, and
+                the folder is half as large as with 16.
 
         Raises:
             InputError: If the vocoder is Griffin-Lim, which has no weights.
@@ -361,19 +349,10 @@ class Voice:
         folder = Path(folder)
         if not isinstance(self.vocoder, Vocos | SourceFilterVocoder):
             raise InputError("a voice is saved with a trained vocoder: name one")
-        save_release(self.acoustic, folder / ACOUSTIC, half=half)
-        save_release(self.vocoder, folder / VOCODER, half=half)
+        save_release(self.acoustic, folder / ACOUSTIC, bits=bits)
+        save_release(self.vocoder, folder / VOCODER, bits=bits)
+        write_about(folder, self.about)
         write_card(folder, card)
-
-
-def _in_range(name: str, value: float) -> float:
-    if not 0.1 <= value <= 10:
-        raise InputError(f"{name}: must be from 0.1 to 10, not {value:g}")
-    return value
-
-
-def _temperature(value: float | None) -> float | None:
-    return None if value is None else _in_range("temperature", value)
 
 
 def _batches(lengths: Sequence[int], speeds: Sequence[float]) -> Iterator[list[int]]:

@@ -123,6 +123,7 @@ COMMANDS: Commands = {
     "nameless": Command("fails", here(nameless)),
     "interrupt": Command("is interrupted", here(interrupt)),
     "group": Group("several", {"one": here(status), "two": here(refuse)}),
+    "grown": Group("was one", {"one": here(status)}, former="one"),
     "fit": Forward("forwards", here(forwarded)),
     "evaluate": ByDomain(
         "by domain", {"rl": here(evaluate), "robot": f"{__name__}_nowhere:evaluate"}
@@ -262,6 +263,8 @@ def test_a_forwarded_command_gets_its_name_and_arguments() -> None:
         (["statsu"], "no command 'statsu'; did you mean 'status'? (oneleap --help)"),
         (["group", "tow"], "no command 'group tow'; did you mean 'two'?"),
         (["group", "xyz"], "no command 'group xyz': one, two"),
+        (["grown", "a b", "c"], "grown: has subcommands now: oneleap grown one 'a b' c"),
+        (["grown", "x"], "no command 'grown x': one"),
         (["refuse"], "the field is wrong: mend it"),
         (["missing", "gymnasium.envs"], "gymnasium is not installed: pip install 'oneleap[rl]'"),
         (["unwritable"], "/sealed/file: Permission denied"),
@@ -297,6 +300,22 @@ def test_a_model_finds_its_domain(tmp_path: Path, old: bool) -> None:
     assert execute("evaluate", str(tmp_path), "--episodes", "7") == 5
     assert execute("evaluate", str(tmp_path / "model")) == 5
     assert [(tmp_path, 7), (tmp_path / "model", 1)] == CALLS
+
+
+def test_a_shipped_model_is_found_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model_of(tmp_path / "models" / "anna" / "inner", "oneleap.domains.speech.AcousticModel")
+    monkeypatch.setattr("oneleap.core.hub.registry.files", lambda package: tmp_path)
+    monkeypatch.chdir(tmp_path)
+    shipped = {"rl": ("any", "models", "inner")}
+    commands = {"evaluate": ByDomain("", {"rl": here(evaluate)}, shipped)}
+    assert run(commands, {}, ["evaluate", "anna", "--episodes", "2"]) == 5
+    assert [(Path("anna"), 2)] == CALLS
+    assert run(commands, {}, ["evaluate", "ana"]) == 2
+    assert "no such model ships; did you mean 'anna'?" in capsys.readouterr().err
+    assert run(commands, {}, ["evaluate", "models/none"]) == 2
+    assert "runs lie in runs/CONFIG/TIME" in capsys.readouterr().err
 
 
 def test_a_model_of_no_domain_is_refused(

@@ -73,6 +73,35 @@ def test_a_decay_that_is_none_is_refused(ema: float) -> None:
         Toy(FlowMatching(), ema=ema)
 
 
+# The model that training goes on from.
+
+
+def test_training_goes_on_from_another_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = Toy(FlowMatching(), ema=0.5, seed=3)
+    trainer(3).fit(source.lightning_module(), Endless(batch()))
+    monkeypatch.setattr(models, "load_pretrained", lambda _: source)
+    model, weights = Toy(FlowMatching(), ema=0.9, init_from="folder"), Weights()
+    assert not torch.equal(flat(model.average), flat(source.average))
+    trainer(1, callbacks=[weights]).fit(model.lightning_module(), Endless(batch()))
+    moved = weights.seen[0] - flat(source.average)
+    assert 0 < moved.abs().max() < 0.011  # one step of Adam, of 0.01
+    torch.testing.assert_close(flat(model.average), flat(source.average) + 0.1 * moved)
+
+
+def test_a_model_of_another_kind_or_size_is_no_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    wide, model = Toy(FlowMatching()), Toy(FlowMatching(), init_from="folder")
+    wide.average = MLP(DIM, COND, 17, 2, 8)
+    for other, reason in ((wide, "size mismatch"), (MLP(DIM, COND), "holds a MLP")):
+        monkeypatch.setattr(models, "load_pretrained", lambda _, other=other: other)
+        with pytest.raises(InputError, match=f"init_from: folder .*{reason}"):
+            trainer(1).fit(model.lightning_module(), Endless(batch()))
+
+
+def test_two_starts_are_refused() -> None:
+    with pytest.raises(InputError, match="from_teacher: init_from is set too"):
+        Recipe(teacher="a", from_teacher=True, init_from="b")
+
+
 # Draws.
 
 

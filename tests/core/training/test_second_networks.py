@@ -14,7 +14,6 @@ from support.tiny_generative import DIM, Endless, Toy, batch, trainer
 from torch import Tensor, nn
 
 from oneleap.core.errors import InputError
-from oneleap.core.hub.pretrained import Pretrained
 from oneleap.core.nets.second import SecondModules
 from oneleap.core.objectives import (
     DMD,
@@ -33,7 +32,6 @@ from oneleap.core.training import model as models
 from oneleap.core.training.ema import PowerEMA, frozen_view
 from oneleap.core.training.module import TrainingModule
 from oneleap.core.training.optim import AdamConfig
-from oneleap.core.training.recipe import Recipe
 from oneleap.core.types import Objective
 
 TESTS = Path(__file__).parents[2]
@@ -330,7 +328,7 @@ def test_the_copy_that_teaches_is_the_teacher_of_the_loss(teacher: Toy) -> None:
     assert before > 0
 
 
-# What is refused, and the warm start.
+# What is refused, and where a student starts.
 
 
 @pytest.mark.parametrize("objective", [DMD2(), ScoreIdentity()])
@@ -351,34 +349,16 @@ def test_a_teacher_with_another_network_is_refused(teacher: Toy) -> None:
         trainer(1).fit(student(DiffInstruct()).lightning_module(), Endless(batch()))
 
 
-def test_a_warm_start_takes_the_average_as_it_is(teacher: Toy) -> None:
-    model = Toy(FlowMatching(), warm="folder")
-    trainer(1, limit_train_batches=0).fit(model.lightning_module(), Endless(batch()))
-    module = model.lightning_module()
-    trace: list[Tensor] = []
-
-    class First(L.Callback):
-        def on_train_batch_start(self, *rest: object) -> None:
-            trace.append(flat(model.net).clone())
-
-    trainer(1, callbacks=[First()]).fit(module, Endless(batch()))
-    assert torch.equal(trace[0], flat(teacher.average))
-    assert isinstance(model, Pretrained)
-
-
-def test_a_warm_start_that_is_no_such_model_is_refused(
+def test_it_can_start_from_a_student_while_the_fake_starts_as_the_teacher(
     teacher: Toy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    teacher.average = nn.Linear(DIM, DIM)
-    with pytest.raises(InputError, match="warm: folder has another network"):
-        trainer(1).fit(Toy(FlowMatching(), warm="folder").lightning_module(), Endless(batch()))
-    monkeypatch.setattr(models, "load_pretrained", lambda path: nn.Linear(1, 1))
-    with pytest.raises(InputError, match="warm: folder holds a Linear"):
-        trainer(1).fit(Toy(FlowMatching(), warm="folder").lightning_module(), Endless(batch()))
-
-
-def test_the_recipe_names_it() -> None:
-    assert Recipe(warm="runs/student").warm == "runs/student"
+    start = Toy(FlowMatching(), seed=9)
+    monkeypatch.setattr(
+        models, "load_pretrained", lambda path: start if path == "start" else teacher
+    )
+    _, _, trace = run(DMD2(ratio=2), steps=1, init_from="start")
+    assert torch.equal(trace.seen[0]["net"], flat(start.average))
+    assert torch.equal(trace.seen[0]["fake"], flat(teacher.average))
 
 
 # In a process of its own, for the checks of shapes that this test run switches on do not compile.

@@ -25,7 +25,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_runs_are_packed_into_a_composer(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("card.md").write_text("# Mine\n")
-    given = ["--guidance", "1.5", "--card", "card.md", "--full"]
+    given = ["--guidance", "1.5", "--card", "card.md", "--bits", "32"]
     assert main(["composer", "a", "b", "c", "mine", *given]) == 0
     assert "mine: 0." in capsys.readouterr().out
     made, parts = Composer.load("mine"), composer(CTD)

@@ -109,7 +109,7 @@ def test_noise_is_from_the_generator_and_at_least_as_long_as_requested() -> None
 
 def test_a_loaded_composer_generates_the_same(tmp_path: Path) -> None:
     made = composer(CTD)
-    made.save(tmp_path / "a", card="# Nobody\n", half=False)
+    made.save(tmp_path / "a", card="# Nobody\n", bits=32)
     again = Composer.load(tmp_path / "a")
     noise = made.noise(1, 1.0, draws())
     for steps in (1, 2):

@@ -116,7 +116,7 @@ def test_the_default_number_of_steps_is_that_of_the_voice(singer: Singer) -> Non
 
 
 def test_a_saved_singer_sings_the_same(singer: Singer, tmp_path: Path) -> None:
-    singer.save(tmp_path / "whole", card="# Nobody\n", half=False)
+    singer.save(tmp_path / "whole", card="# Nobody\n", bits=32)
     again = Singer.load(tmp_path / "whole")
     a, b = (s.sing([SCORE]).samples for s in (singer, again))
     assert np.abs(a - b).max() < 1e-5

@@ -16,7 +16,7 @@ def test_figures_are_positive_and_ratios_fit(
     for name in ("num2words", "phonemizer"):
         pytest.importorskip(name)
     monkeypatch.chdir(tmp_path)
-    Voice(acoustic(), vocoder()).save("voice", half=False)
+    Voice(acoustic(), vocoder()).save("voice", bits=32)
     assert main(["bench", "speech", "--voice", "voice", "--calls", "3", "--json", "f.json"]) == 0
     assert "speak_rtf_1step" in capsys.readouterr().out
     found = json.loads(Path("f.json").read_text())

@@ -32,7 +32,7 @@ folded = AcousticModel(SPEC, plain.objective, decoder=ConvNeXtConfig(16, 1, 1, f
 g = torch.Generator().manual_seed(0)
 for weight in folded.average.parameters():
     weight.data = 0.2 * torch.randn(weight.shape, generator=g)
-Voice(folded.eval(), vocoder()).save("voice", card="# Nobody", half=False)
+Voice(folded.eval(), vocoder()).save("voice", card="# Nobody", bits=32)
 plain.save_pretrained("acoustic/model", card="# a")
 vocoder().save_pretrained("vocoder/model", card="# v")
 for run in ("voice", "acoustic", "vocoder"):

@@ -46,12 +46,12 @@ def test_packing_imports_nothing_of_training(tmp_path: Path) -> None:
     from oneleap.domains.speech.voice.loading import find_voice
 
     voice = str(find_voice("allison"))
-    run(tmp_path, ["voice", voice, voice, "copy"], TRAINING + UNUSED)
+    run(tmp_path, ["voice", "pack", voice, voice, "copy"], TRAINING + UNUSED)
     run(tmp_path, ["speak", "həlˈoʊ", "--ipa", "--voice", "copy"], TRAINING + UNUSED)
     assert (tmp_path / "speech.wav").is_file()
 
 
-@pytest.mark.parametrize("command", ["speak", "voice", "bench speech"])
+@pytest.mark.parametrize("command", ["speak", "voice pack", "voices", "bench speech"])
 def test_help_does_not_import_torch(command: str, tmp_path: Path) -> None:
     run(tmp_path, [*command.split(), "--help"], ("torch", "numpy", *TRAINING, *UNUSED))
 

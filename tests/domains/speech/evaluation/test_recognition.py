@@ -74,5 +74,5 @@ def test_the_halves_of_a_model_are_joined(
 def test_the_harvard_sentences_ship_with_the_code() -> None:
     assert Path(recognition.__file__).with_name("harvard.txt").is_file()
     found = read_sentences(None)
-    assert len(found) == len(set(found)) == 60
+    assert len(found) == len(set(found)) == 80
     assert all(len(normalize_words(line)) in range(5, 12) for line in found)

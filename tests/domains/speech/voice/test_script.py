@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from oneleap.core.errors import InputError, Notice
+from oneleap.core.errors import InputError
 from oneleap.domains.audio.wave import Wave
 from oneleap.domains.speech.text.frontend import FrontEnd
+from oneleap.domains.speech.text.sentences import PAUSE_S
 from oneleap.domains.speech.text.ssml import Prosody
-from oneleap.domains.speech.voice.script import PAUSE_S, Line, join_lines, script_lines
+from oneleap.domains.speech.voice.script import Line, join_lines, script_lines
 
 FRONT_END = FrontEnd()
 
@@ -32,10 +33,27 @@ def test_ssml_sets_pauses_and_manner() -> None:
     ]
 
 
-def test_pitch_is_left_out_with_a_notice() -> None:
-    with pytest.warns(Notice, match="cannot change its pitch"):
-        lines = script_lines(FRONT_END, "<speak><prosody pitch='+2st'>yes</prosody></speak>")
-    assert lines[0].ipa == "jˈɛs"
+def test_paragraphs_are_further_apart_than_sentences() -> None:
+    text = "Yes. No.\n\n...\n\nYes, no"
+    assert [line.after_s for line in script_lines(FRONT_END, text)] == [0.2, 0.5, 0.0]
+    for pause in (0.0, 0.6):
+        pauses = [line.after_s for line in script_lines(FRONT_END, text, pause_s=pause)]
+        assert pauses == pytest.approx([pause, 2.5 * pause, 0.0])
+
+
+def test_a_sentence_that_was_cut_has_short_pauses_inside() -> None:
+    text = '"' + ", ".join(["We went to the river in the morning"] * 24) + '." Yes.'
+    lines = script_lines(FRONT_END, text, pause_s=2.0)
+    assert len(lines) > 3
+    assert [line.after_s for line in lines[:-2]] == [0.2] * (len(lines) - 2)
+    assert [line.after_s for line in lines[-2:]] == [2.0, 0.0]
+    assert {line.after_s for line in script_lines(FRONT_END, text, pause_s=0.1)[:-1]} == {0.1}
+
+
+def test_pauses_of_ssml_follow_the_setting_unless_they_are_given() -> None:
+    text = "<speak><p><s>Yes.</s><s>No.</s></p><p>Yes.<break time='300ms'/>No. Yes.</p>Yes</speak>"
+    pauses = [line.after_s for line in script_lines(FRONT_END, text, pause_s=1.0)]
+    assert pauses == pytest.approx([1.0, 2.5, 0.3, 1.0, 2.5, 0.0])
 
 
 def test_ssml_without_a_word_is_rejected() -> None:

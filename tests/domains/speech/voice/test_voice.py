@@ -1,23 +1,26 @@
 """A voice: saving, speaking in pieces and in batches, and the commands with wrong inputs."""
 
-from dataclasses import replace
+import warnings
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from support.tiny_speech import MEL, RATE, acoustic, pitched_acoustic, pitched_vocoder, vocoder
 
-from oneleap.core.errors import InputError
+from oneleap.core.errors import InputError, Notice
 from oneleap.core.sampling.samplers import FlowMapSampler
 from oneleap.core.training.recipe import Recipe
 from oneleap.domains.audio.loudness import TARGET_LUFS, level, loudness
 from oneleap.domains.audio.vocoders.griffin_lim import GriffinLim
+from oneleap.domains.audio.vocoders.source_filter import SourceFilterVocoder
 from oneleap.domains.audio.vocoders.vocos import Vocos
 from oneleap.domains.audio.wave import read_wave
 from oneleap.domains.main import main
-from oneleap.domains.speech import Voice
-from oneleap.domains.speech.voice.voice import PAUSE_S
+from oneleap.domains.speech import About, Delivery, Voice
+from oneleap.domains.speech.text.sentences import PAUSE_S
 
 TEXT = "həlˈoʊ. wˈɜːld! tˈɛst, tˈɛst."
 
@@ -31,7 +34,7 @@ def voice(request: pytest.FixtureRequest) -> Voice:
 
 @pytest.fixture
 def folder(tmp_path: Path, voice: Voice) -> Path:
-    voice.save(tmp_path / "voice", card="# Nobody\n", half=False)
+    voice.save(tmp_path / "voice", card="# Nobody\n", bits=32)
     return tmp_path / "voice"
 
 
@@ -126,6 +129,8 @@ def test_a_damaged_voice_is_rejected(folder: Path) -> None:
         ({"speed": 0.0}, "speed: must be from 0.1 to 10"),
         ({"steps": 0}, "steps: at least 1"),
         ({"temperature": -1.0}, "temperature: must be from"),
+        ({"pitch": 13.0}, "pitch: must be from -12 to 12"),
+        ({"pause": -0.1}, "pause: must be from 0 to 60"),
         ({"speaker": "speakr"}, "did you mean 'speaker'"),
     ],
 )
@@ -134,6 +139,91 @@ def test_wrong_settings_are_rejected(
 ) -> None:
     with pytest.raises(InputError, match=message):
         voice.speak("tˈɛst", ipa=True, **settings)  # type: ignore[arg-type]
+
+
+MANNERS = [
+    Delivery(energy=6.0),
+    Delivery(speed=1.3, temperature=0.5),
+    Delivery(expressive=0.0),
+    Delivery(pause=0.7),
+]
+
+
+@pytest.mark.parametrize("delivery", MANNERS)
+def test_pieces_and_batches_are_the_same_sound_in_each_manner(
+    delivery: Delivery, voice: Voice
+) -> None:
+    whole = voice.speak_all([TEXT], delivery, ipa=True)[0].samples
+    pieces = [piece.samples for piece in voice.stream(TEXT, delivery, ipa=True, frames=20)]
+    assert np.abs(np.concatenate(pieces) - whole).max() < 1e-4
+    named = {name: value for name, value in asdict(delivery).items() if value is not None}
+    assert np.array_equal(voice.speak(TEXT, ipa=True, **named).samples, whole)
+    plain = voice.speak(TEXT, ipa=True).samples
+    heard = delivery.expressive is None or voice.can_change_pitch
+    assert heard != (whole.shape == plain.shape and np.allclose(whole, plain, atol=1e-5))
+
+
+class TestPitch:
+    """Voices that can change their pitch, and voices that cannot."""
+
+    high = "<speak><prosody pitch='+2st'>yes</prosody> <emphasis>no</emphasis></speak>"
+
+    def test_the_pitch_of_the_vocoder_is_shifted(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        voice = Voice(pitched_acoustic(), pitched_vocoder())
+        heard: list[torch.Tensor] = []
+        forward = SourceFilterVocoder.forward
+
+        def listen(
+            self: SourceFilterVocoder, mel: torch.Tensor, f0: torch.Tensor, *rest: Any
+        ) -> Any:
+            heard.append(f0[:1, : int((f0[0] >= 0).sum())])
+            return forward(self, mel, f0, *rest)
+
+        monkeypatch.setattr(SourceFilterVocoder, "forward", listen)
+        for pitch in (0.0, 7.0):
+            voice.speak("tˈɛst", ipa=True, pitch=pitch)
+        assert heard[0].max() > 0
+        torch.testing.assert_close(heard[1], heard[0] * 2 ** (7 / 12))
+
+    def test_ssml_and_the_setting_add_up(self) -> None:
+        voice = Voice(pitched_acoustic(), pitched_vocoder())
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            shifted = voice.speak(self.high)
+        plain = "<speak><prosody pitch='+0st'>yes</prosody> <emphasis>no</emphasis></speak>"
+        assert not np.allclose(shifted.samples, voice.speak(plain).samples, atol=1e-4)
+        one = "<speak><prosody pitch='+5st'>yes</prosody></speak>"
+        two = "<speak><prosody pitch='+2st'>yes</prosody></speak>"
+        np.testing.assert_allclose(
+            voice.speak(one).samples, voice.speak(two, pitch=3.0).samples, atol=1e-4
+        )
+
+    def test_a_voice_without_pitch_refuses_the_setting_and_leaves_out_ssml(self) -> None:
+        for voice in (Voice(acoustic(), vocoder()), Voice(pitched_acoustic(), GriffinLim(MEL))):
+            for speak in (
+                lambda voice=voice: voice.speak("yes", pitch=1.0),
+                lambda voice=voice: list(voice.stream("yes", Delivery(pitch=1.0))),
+            ):
+                with pytest.raises(InputError, match="pitch: this voice cannot change its pitch"):
+                    speak()
+        with pytest.warns(Notice, match="cannot change its pitch") as caught:
+            Voice(acoustic(), vocoder()).speak(self.high)
+        assert len(caught) == 1
+
+
+def test_a_saved_voice_keeps_what_is_said_about_it(voice: Voice, tmp_path: Path) -> None:
+    about = About("nobody", "CC0-1.0", "A test.")
+    for bits in (8, 16):
+        replace(voice, about=about).save(tmp_path / str(bits), bits=bits)
+        again = Voice.load(tmp_path / str(bits))
+        assert again.about == about
+        again.save(tmp_path / f"{bits}-again", bits=bits)
+        files = [p.relative_to(tmp_path / str(bits)) for p in (tmp_path / str(bits)).rglob("*.*")]
+        assert len(files) == 6
+        for file in files:
+            a, b = (tmp_path / name / file for name in (str(bits), f"{bits}-again"))
+            assert a.read_bytes() == b.read_bytes()
+        assert again.speak(TEXT, ipa=True).seconds > 0.1
 
 
 class TestCommand:
@@ -199,6 +289,8 @@ class TestCommand:
             (["a", "--ipa", "--steps", "x"], "steps: expected int"),
             (["a", "--ipa", "--stepz", "1"], "no option 'stepz'"),
             (["a", "--ipa", "--lexicon", "none"], "lexicon: none cannot be read"),
+            (["a", "--ipa", "--energy", "40"], "energy: must be from -12 to 12, not 40"),
+            (["a", "--ipa", "--expressive=-1"], "expressive: must be from 0 to 3, not -1"),
         ],
     )
     def test_wrong_input_is_rejected_in_one_line_and_nothing_is_written(
@@ -219,8 +311,39 @@ class TestCommand:
     def test_two_models_become_a_voice(self, capsys: pytest.CaptureFixture[str]) -> None:
         acoustic(sampler=FlowMapSampler(1)).save_pretrained("A/model")
         vocoder().save_pretrained("V/model")
-        assert main(["voice", "A", "V", "mine"]) == 0
+        about = ["--license", "CC0-1.0", "--description", "nobody", "--sentence", "A test."]
+        assert main(["voice", "pack", "A", "V", "mine", *about]) == 0
         assert "MiB" in capsys.readouterr().out
         assert Voice.load("mine").speak("tˈɛst", ipa=True).sample_rate == RATE
-        assert main(["voice", "A", "V", "mine"]) == 2
+        assert Voice.load("mine").about == About("nobody", "CC0-1.0", "A test.")
+        assert main(["voice", "pack", "A", "V", "mine"]) == 2
         assert "exists already" in capsys.readouterr().err
+        sizes = {"mine": Path("mine/acoustic/model.safetensors").stat().st_size}
+        options = {"int8": ["--bits", "8"], "all": ["--bits", "32"], "full": ["--full"]}
+        for name, option in options.items():
+            assert main(["voice", "pack", "mine", "mine", name, *option]) == 0
+            sizes[name] = Path(name, "acoustic/model.safetensors").stat().st_size
+            assert Voice.load(name).about.license == "CC0-1.0"
+        assert sizes["int8"] < sizes["mine"] < sizes["all"] == sizes["full"]
+        assert main(["voice", "pack", "A", "V", "other", "--bits", "4"]) == 2
+        assert not Path("other").exists()
+
+    def test_the_former_command_says_what_it_is_now(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert main(["voice", "A b", "V", "mine"]) == 2
+        wanted = "oneleap: voice: has subcommands now: oneleap voice pack 'A b' V mine\n"
+        assert capsys.readouterr().err == wanted
+
+    def test_controls_change_the_sound(self, folder: Path) -> None:
+        argv = ["speak", "tˈɛst. o.", "--ipa", "--voice", str(folder)]
+        made = {}
+        for option in ("", "--energy 8", "--temperature 0.2", "--pause 1", "--speed 0.2"):
+            assert main([*argv, "-o", "a.wav", *option.split()]) == 0
+            made[option] = read_wave("a.wav", RATE).samples
+        lengths = {option: len(samples) for option, samples in made.items()}
+        assert lengths["--pause 1"] == lengths[""] + round(0.8 * RATE)
+        assert lengths["--speed 0.2"] > lengths[""]
+        for option in ("--energy 8", "--temperature 0.2"):
+            assert lengths[option] == lengths[""]
+            assert not np.allclose(made[option], made[""], atol=1e-3)

@@ -1,0 +1,1 @@
+"""A voice from recordings: reading, training, and a page that compares."""

@@ -1,0 +1,180 @@
+"""Recordings of one person, cut into clips of a sentence or two, each with its text."""
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from oneleap.core.errors import InputError, Notice
+from oneleap.domains.audio.wave import SUFFIXES, Wave, find_audio_files, read_wave, trim_silence
+from oneleap.domains.speech.data.ljspeech import read_ljspeech
+
+SHORTEST_S, LONGEST_S = 0.4, 12.0
+"""Length of a clip that training can use, in seconds."""
+
+FEWEST, LEAST_S, MOST_S = 4, 20.0, 1800.0
+"""Fewest clips, and least and most speech of a clone, in seconds."""
+
+CUT_S = 8.0
+"""Recordings without a text are cut at pauses into clips of at most this length, if they can be."""
+
+PAUSE_S, PAUSE_DB = 0.2, -35.0
+"""Shortest pause, and its level below the loudest part."""
+
+FEWEST_LETTERS_S, MOST_LETTERS_S = 3.0, 30.0
+"""Letters a second of a text that fits its clip."""
+
+Transcribe = Callable[[Wave], str]
+
+
+class Clip(NamedTuple):
+    """A piece of a recording and its text.
+
+    Attributes:
+        name: Name of the recording, and the number of the piece.
+        wave: The sound, without the silence at its ends.
+        text: What is said.
+    """
+
+    name: str
+    wave: Wave
+    text: str
+
+
+class Recording(NamedTuple):
+    """A sound file, and its text if it is known."""
+
+    path: Path
+    text: str | None
+
+
+def find_recordings(source: Path) -> list[Recording]:
+    """List the recordings that a path means.
+
+    Args:
+        source: A sound file; a ``metadata.csv``; a folder with one; or a folder of sound files,
+            beside each of which a ``.txt`` file of the same name may hold its text.
+
+    Returns:
+        The recordings, with their texts where there are any.
+
+    Raises:
+        InputError: If there is none.
+    """
+    source = source.expanduser()
+    if source.is_file() and source.suffix.lower() in SUFFIXES:
+        return [_with_text(source)]
+    folder = source.parent if source.is_file() else source
+    if not folder.is_dir():
+        raise InputError(f"{source}: no such file or folder")
+    if source.is_file() or (folder / "metadata.csv").is_file():
+        return [Recording(item.path, item.text) for item in read_ljspeech(folder)]
+    return [_with_text(path) for path in find_audio_files(folder)]
+
+
+def _with_text(path: Path) -> Recording:
+    beside = path.with_suffix(".txt")
+    if not beside.is_file():
+        return Recording(path, None)
+    try:
+        text = " ".join(beside.read_text(encoding="utf-8-sig").split())
+    except UnicodeDecodeError:
+        raise InputError(f"{beside}: is not UTF-8 text") from None
+    return Recording(path, text or None)
+
+
+def cut_at_pauses(wave: Wave, longest_s: float = CUT_S) -> list[Wave]:
+    """Cut a sound in the middle of its pauses.
+
+    Neighbors are joined again as long as they stay within ``longest_s``. A piece without a pause
+    may be longer.
+
+    Args:
+        wave: The sound.
+        longest_s: Length of a piece in seconds.
+
+    Returns:
+        The pieces, in order; together they are the sound.
+    """
+    step = max(1, wave.sample_rate // 100)
+    blocks = wave.samples[: len(wave.samples) // step * step].reshape(-1, step)
+    level = np.sqrt(np.square(blocks).mean(axis=1))
+    if len(level) == 0:
+        return [wave]
+    quiet = level < level.max() * 10 ** (PAUSE_DB / 20)
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], quiet, [False]]).astype(np.int8)))
+    pauses = edges.reshape(-1, 2)
+    long = pauses[(pauses[:, 1] - pauses[:, 0]) * 0.01 >= PAUSE_S]
+    middles = [int(a + b) // 2 * step for a, b in long if a > 0 and b < len(level)]
+    ends, start, last = list[int](), 0, 0
+    for cut in [*middles, len(wave.samples)]:
+        if cut - start > longest_s * wave.sample_rate and last > start:
+            ends.append(last)
+            start = last
+        last = cut
+    bounds = [0, *ends, len(wave.samples)]
+    return [Wave(wave.samples[a:b], wave.sample_rate) for a, b in pairwise(bounds)]
+
+
+def read_clips(
+    recordings: Sequence[Recording], sample_rate: int, transcribe: Transcribe | None
+) -> list[Clip]:
+    """Read recordings as clips that training can use, with one notice on what is left out.
+
+    Args:
+        recordings: The recordings.
+        sample_rate: Sample rate of the clips, in Hz.
+        transcribe: Recognizer for recordings without a text, or ``None``.
+
+    Returns:
+        The clips, at most half an hour of them.
+
+    Raises:
+        InputError: If too little is left, or there is no text and no recognizer.
+    """
+    left_out, found, total = dict[str, list[str]](), list[Clip](), 0.0
+    for clip in _pieces(recordings, sample_rate, transcribe):
+        seconds, letters = clip.wave.seconds, sum(c.isalpha() for c in clip.text)
+        if seconds < SHORTEST_S:
+            reason = f"shorter than {SHORTEST_S:g} s"
+        elif seconds > LONGEST_S:
+            reason = f"longer than {LONGEST_S:g} s without a pause to cut at"
+        elif not FEWEST_LETTERS_S <= letters / seconds <= MOST_LETTERS_S:
+            reason = "whose text is too short or too long for the sound"
+        elif total + seconds > MOST_S:
+            reason = f"beyond {MOST_S / 60:g} minutes"
+        else:
+            found.append(clip)
+            total += seconds
+            continue
+        left_out.setdefault(reason, []).append(clip.name)
+    if left_out:
+        parts = [f"{len(names)} {why} ({', '.join(names[:3])})" for why, names in left_out.items()]
+        warnings.warn(f"left out: {'; '.join(parts)}", Notice, stacklevel=2)
+    if len(found) < FEWEST or total < LEAST_S:
+        raise InputError(
+            f"{recordings[0].path.parent}: {len(found)} clips and {total:.0f} s of speech are too "
+            f"little: {FEWEST} clips and {LEAST_S:g} s are the least, 5 to 20 minutes are good"
+        )
+    return found
+
+
+def _pieces(
+    recordings: Sequence[Recording], sample_rate: int, transcribe: Transcribe | None
+) -> Iterator[Clip]:
+    """Yield all clips: recordings with a text whole, others in pieces that are recognized."""
+    for path, text in recordings:
+        wave = read_wave(path, sample_rate)
+        if text is not None:
+            yield Clip(path.stem, trim_silence(wave), text)
+            continue
+        if transcribe is None:
+            raise InputError(f"{path}: has no text: add metadata.csv, or {path.stem}.txt beside it")
+        pieces = cut_at_pauses(wave)
+        for i, piece in enumerate(pieces):
+            name = f"{path.stem}-{i:03d}" if len(pieces) > 1 else path.stem
+            if np.abs(piece.samples).max(initial=0.0) > 0:
+                yield Clip(name, trim_silence(piece), transcribe(piece))
