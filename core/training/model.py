@@ -214,7 +214,7 @@ class GenerativeModel(Trainable):
         if not self.recipe.from_teacher:
             return
         weights = self._teacher[0].average.state_dict()
-        self._copy_weights("teacher", str(self.recipe.teacher), self.net, weights)
+        self._load_taught(self.net, weights)
         self.average.load_state_dict(zero_interval_embedding(self.net).state_dict())
 
     def start_second(self) -> None:
@@ -226,22 +226,21 @@ class GenerativeModel(Trainable):
         for second in self._second:
             weights = self._teacher[0].average.state_dict()
             for net in second.nets:
-                self._copy_weights("teacher", str(self.recipe.teacher), net, weights)
+                self._load_taught(net, weights)
 
-    @staticmethod
-    def _copy_weights(
-        what: str, folder: str, net: nn.Module, weights: Mapping[str, Tensor]
-    ) -> None:
-        """Load weights into a network.
+    def _load_taught(self, net: nn.Module, weights: Mapping[str, Tensor]) -> None:
+        """Load weights of the teacher into a network.
 
         Raises:
-            InputError: If they do not fit; the message names ``what`` and ``folder``.
+            InputError: If they do not fit.
         """
         try:
             load_plain(net, weights)
         except RuntimeError as error:
             reason = str(error).splitlines()[-1].strip()
-            raise InputError(f"{what}: {folder} has another network: {reason}") from None
+            raise InputError(
+                f"teacher: {self.recipe.teacher} has another network: {reason}"
+            ) from None
 
     def check_source(self, model: "GenerativeModel", name: str) -> None:
         """Check that this model can go on from another one of its kind; by default all can.

@@ -57,8 +57,8 @@ class Matching(Objective):
 
     Traps: a teacher that learned flow matching gives ``e - u(e, 1, 1) = E[x]`` from pure noise. A
     generator with its weights (``from_teacher``) starts with no spread, which is a saddle: the
-    gradient of the spread is 0. Start from a short MeanFlow or Reflow student (``recipe.init_from``).
-    Do not use dropout.
+    gradient of the spread is 0. Start from a short MeanFlow or Reflow student
+    (``recipe.init_from``). Do not use dropout.
 
     Attributes:
         ratio: Steps of the fake for each step of the generator.
