@@ -49,6 +49,7 @@ class TrainingModule(L.LightningModule):
         self._loss: Callable[[Any, Draw], Loss] = model.loss
         self._saved_target: dict[str, Tensor] | None = None
         self.second: SecondModules | None = None
+        self._copies = 0
         if isinstance(model.objective, Matching):
             objective = model.objective
             self.second = SecondModules(
@@ -142,6 +143,9 @@ class TrainingModule(L.LightningModule):
             self.model.start_target()
         elif self._saved_target is not None:
             self.model.start_target(self._saved_target)
+        objective = self.model.objective
+        if isinstance(objective, Matching):  # a checkpoint holds the copies made before
+            self._copies = objective.copies(self.step.progress)
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor | None:
         """Compute the mean loss of one batch."""
@@ -222,7 +226,7 @@ class TrainingModule(L.LightningModule):
         # Lightning counts the step when the call below returns
         step, progress, generates = self.global_step, self.step.progress, self._generates
         super().optimizer_step(*args, **kwargs)
-        self._keep_copies(progress, self._length.progress(step + 1))
+        self._keep_copies(self._length.progress(step + 1))
         if not generates:
             return
         if isinstance(self.model.objective, Matching):
@@ -230,12 +234,14 @@ class TrainingModule(L.LightningModule):
         ema_update(self.model.average, self.model.net, self.model.recipe.ema, step)
         self.model.update_target(progress)
 
-    def _keep_copies(self, before: float, after: float) -> None:
-        """Keep copies of the fake that are due between two shares of the run."""
+    def _keep_copies(self, progress: float) -> None:
+        """Keep the copies of the fake that are due at a share of the run."""
         objective = self.model.objective
         if self.second is not None and isinstance(objective, Matching):
-            for index in range(objective.copies(before), objective.copies(after)):
+            due = objective.copies(progress)
+            for index in range(self._copies, due):
                 self.second.keep(index)
+            self._copies = max(self._copies, due)
 
 
 class ValidatingModule(TrainingModule):
