@@ -365,11 +365,11 @@ def test_it_can_start_from_a_student_while_the_fake_starts_as_the_teacher(
 SCRIPT = """
 import torch
 from support.tiny_generative import Endless, Toy, batch, trainer
-from oneleap.core.objectives import DMD2, FlowMatching, ScoreIdentity, UniInstruct
+from oneleap.core.objectives import DMD2, FlowMatching, ScoreIdentity
 from oneleap.core.training import model as models
 
 models.load_pretrained = lambda path: Toy(FlowMatching(), seed=5)
-for objective in (DMD2(ratio=2), ScoreIdentity(ratio=2), UniInstruct()):
+for objective in (DMD2(ratio=2), ScoreIdentity(ratio=2)):
     ends = []
     for compile in (False, True):
         model = Toy(objective, teacher="folder", compile=compile)
@@ -384,4 +384,4 @@ for objective in (DMD2(ratio=2), ScoreIdentity(ratio=2), UniInstruct()):
 @pytest.mark.slow
 def test_compiled_steps_are_those_of_plain_pytorch() -> None:
     env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(TESTS)}
-    subprocess.run([sys.executable, "-c", SCRIPT], check=True, timeout=600, env=env)
+    subprocess.run([sys.executable, "-c", SCRIPT], check=True, timeout=1800, env=env)
