@@ -61,5 +61,5 @@ class DisBack(DMD2):
         """See the skeleton; stage 2 goes back from the last copy."""
         if self.kept == 0 or progress < self.degrade or self.share == 0:
             return None
-        passed = int((progress - self.degrade) / self.share)
+        passed = int((progress - self.degrade) / self.share + 1e-9)
         return self.kept - 1 - passed if passed < self.kept else None

@@ -308,7 +308,7 @@ def test_copies_of_the_fake_are_kept_and_teach_in_reverse_order() -> None:
 
 def test_without_stage_1_it_is_dmd2_bit_for_bit() -> None:
     ends = [
-        run(objective)[2].seen[-1] for objective in (DMD2(ratio=2), DisBack(ratio=2, degrade=0))
+        run(objective)[2].seen[-1] for objective in (DMD2(ratio=2), DisBack(ratio=2, degrade=0.0))
     ]
     for name, value in ends[0].items():
         assert torch.equal(ends[1][name], value), name
