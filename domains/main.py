@@ -51,8 +51,11 @@ COMMANDS: Commands = {
         "list the voices that ship with oneleap", "oneleap.domains.speech.commands.voices:voices"
     ),
     "voice": Group(
-        "make a voice: oneleap voice pack runs/speech/A runs/audio/B voices/mine",
-        {"pack": "oneleap.domains.speech.commands.pack:pack"},
+        "make a voice: oneleap voice clone my_recordings --from heart -o my_voice",
+        {
+            "clone": "oneleap.domains.speech.commands.clone:clone",
+            "pack": "oneleap.domains.speech.commands.pack:pack",
+        },
         former="pack",
     ),
     "singer": Command(

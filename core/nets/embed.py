@@ -123,7 +123,7 @@ class Context(nn.Module):
             problem = unexpected if self.scale is None else missing
             raise InputError(f"guidance: this network {problem}")
         with torch.autocast(t.device.type, enabled=False):
-            like = self.out.weight
+            like = self.out.bias
             hidden: Tensor = self.time(self.times.embed(t).to(like))
             hidden = hidden + self.interval(self.vanishing_features(t - r).to(like))
             if self.scale is not None and guidance is not None:

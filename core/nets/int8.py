@@ -29,17 +29,18 @@ class Int8Linear(nn.Module):
         weight = linear.weight.detach()
         scale = weight.abs().amax(1).clamp(min=torch.finfo(weight.dtype).tiny) / HIGHEST
         rounded = (weight / scale.unsqueeze(1)).round().to(torch.int8)
-        self.register_buffer("weight", rounded.T.contiguous())
+        self.register_buffer("whole", rounded.T.contiguous())
         self.register_buffer("scale", scale)
         bias = torch.zeros_like(scale) if linear.bias is None else linear.bias.detach().clone()
         self.register_buffer("bias", bias)
 
     def forward(self, x: Float[Tensor, "*b i"]) -> Float[Tensor, "*b o"]:
         """Apply the layer."""
-        weight, scale = self.get_buffer("weight"), self.get_buffer("scale")
+        weight, scale = self.get_buffer("whole"), self.get_buffer("scale")
         bias, rows = self.get_buffer("bias"), x.reshape(-1, x.shape[-1])
         found = rows.new_empty(len(rows), weight.shape[1])
-        for part, out in zip(rows.split(ROWS), found.split(ROWS), strict=True):
+        pieces = zip(torch.split(rows, ROWS), torch.split(found, ROWS), strict=True)
+        for part, out in pieces:
             each = part.abs().amax(1, keepdim=True).clamp_(min=1e-12).mul_(1 / HIGHEST)
             whole = (part / each).round_().to(torch.int8)
             out.copy_(torch._int_mm(whole, weight)).mul_(each).mul_(scale).add_(bias)

@@ -107,15 +107,20 @@ def write_wave(path: str | os.PathLike[str], wave: Wave) -> None:
         raise InputError(f"{path} cannot be written ({reason})") from None
 
 
-def write_wav_stream(stream: BinaryIO, wave: Wave) -> None:
-    """Write a sound as WAV with 16 bits to an open stream, such as a pipe."""
+def wav_bytes(wave: Wave) -> bytes:
+    """Return a sound as the contents of a WAV file with 16 bits."""
     import io
 
     import soundfile
 
     buffer = io.BytesIO()
     soundfile.write(buffer, wave.samples.clip(-1, 1), wave.sample_rate, format="WAV")
-    stream.write(buffer.getvalue())
+    return buffer.getvalue()
+
+
+def write_wav_stream(stream: BinaryIO, wave: Wave) -> None:
+    """Write a sound as WAV with 16 bits to an open stream, such as a pipe."""
+    stream.write(wav_bytes(wave))
     stream.flush()
 
 

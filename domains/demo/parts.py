@@ -53,7 +53,7 @@ def voice_part(folder: Path, seed: int = 0) -> Part:
     """
     from oneleap.domains.speech import Voice
 
-    voice = Voice.load()
+    voice = Voice.load(int8=True)
     wave, ms = timed(lambda: voice.speak(SENTENCE, seed=seed))
     mel = voice.acoustic.spec.mel
     text = (

@@ -1,6 +1,5 @@
 """The page of a clone: recordings it has not learnt from, and both voices with the same texts."""
 
-import io
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +7,7 @@ import numpy as np
 from oneleap.core.report import Media, Part, Section, Table, Text, write_page
 from oneleap.domains.audio.evaluation.plots import plot_spectrograms
 from oneleap.domains.audio.loudness import level
-from oneleap.domains.audio.wave import Wave, write_wav_stream
+from oneleap.domains.audio.wave import wav_bytes
 from oneleap.domains.speech.evaluation.held_out import HeldOut
 from oneleap.domains.speech.voice.voice import Voice
 
@@ -40,7 +39,9 @@ def write_clone_page(
     sections = [Section("What this is", [Table(("", ""), about)])]
     for i, text in enumerate(texts):
         parts: list[Part] = [Text(text)]
-        parts += [Media(name, _wav(waves[i]), "audio/wav") for name, waves in sounds.items()]
+        parts += [
+            Media(name, wav_bytes(level(waves[i])), "audio/wav") for name, waves in sounds.items()
+        ]
         sections.append(Section(f"Sentence {i + 1}, not used in training", parts))
     mel = after.acoustic.spec.mel
     drawn = {"the recording": longest[0].features[: mel.n_mels]}
@@ -54,12 +55,6 @@ def write_clone_page(
     plot_spectrograms(drawn, mel, picture)
     sections.append(Section("Spectrograms of sentence 1", [Media("", picture.read_bytes())]))
     write_page(path, f"A voice from {path.parent.name}", sections)
-
-
-def _wav(wave: Wave) -> bytes:
-    buffer = io.BytesIO()
-    write_wav_stream(buffer, level(wave))
-    return buffer.getvalue()
 
 
 def pitch_hz(held_out: HeldOut) -> tuple[float, float]:

@@ -38,6 +38,6 @@ def bench(
     from oneleap.domains.speech.voice.voice import Voice
 
     name = voice or next(iter(shipped_voices()), None)
-    timed = untrained_voice() if name is None else Voice.load(name)
+    timed = untrained_voice() if name is None else Voice.load(name, int8=True)
     title = f"Speech, {name or 'untrained'}, {torch.get_num_threads()} threads"
     print_measurements(title, measure_latency(timed, calls, seed), json)

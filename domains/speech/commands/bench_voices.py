@@ -94,7 +94,7 @@ def _speakers(
     from oneleap.domains.speech.voice.voice import Voice
 
     for name in voices:
-        loaded = Voice.load(name, vocoder=vocoder)
+        loaded = Voice.load(name, vocoder=vocoder, int8=True)
         for n in steps or (loaded.acoustic.sampler.steps,):
             yield f"{name}, {n} call{'s' if n > 1 else ''}", partial(_speak, loaded, n)
     for peer in peers or []:

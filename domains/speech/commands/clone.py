@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def clone(
     recordings: Path,
-    out: Path,
+    out: Path = Path("my_voice"),
     from_: str = "heart",
     language: str = "en-us",
     transcribe: bool = False,
@@ -48,8 +48,9 @@ def clone(
         InputError: If there is too little speech, a text is missing, or the voice cannot be cloned.
     """
     from oneleap.core.cli.advice import next_line
+    from oneleap.core.hub.pretrained import CARD
     from oneleap.core.training.run import claimed_folder
-    from oneleap.domains.speech.voice.loading import CARD, find_voice
+    from oneleap.domains.speech.voice.loading import find_voice
 
     base = find_voice(from_)
     _require_pitch(base, from_)

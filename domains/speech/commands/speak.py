@@ -79,7 +79,7 @@ def speak(
     from oneleap.domains.speech.voice.loading import DEFAULT_VOICE
     from oneleap.domains.speech.voice.voice import Voice
 
-    loaded = Voice.load(voice or DEFAULT_VOICE, vocoder=vocoder, lexicon=lexicon)
+    loaded = Voice.load(voice or DEFAULT_VOICE, vocoder=vocoder, lexicon=lexicon, int8=True)
     faults = _drop_faulty(texts, paths, loaded, ipa) if len(texts) > 1 else []
     start = time.perf_counter()
     waves = loaded.speak_all(list(texts.values()), delivery, seed=seed, ipa=ipa)

@@ -26,8 +26,7 @@ from oneleap.domains.speech.evaluation.sentences import (
     packaged_text,
 )
 from oneleap.domains.speech.synthetic.teachers import Teacher
-from oneleap.domains.speech.text.sentences import split_sentences
-from oneleap.domains.speech.voice.voice import PAUSE_S
+from oneleap.domains.speech.text.sentences import PAUSE_S, split_sentences
 
 Speak = Callable[[str, int], Wave]
 """Text and seed to sound."""
@@ -61,9 +60,12 @@ class Texts:
 
 def packaged_texts(limit: int | None = None) -> Texts:
     """Return the texts that come with oneleap, or the first ``limit`` of each kind."""
-    lists = [packaged_text(name).splitlines()[:limit] for name in (HARVARD, EVERYDAY, WORDS)]
+    harvard, everyday, words = (
+        packaged_text(name).splitlines()[:limit] for name in (HARVARD, EVERYDAY, WORDS)
+    )
     passage = packaged_text(PASSAGE)
-    return Texts(*lists, passage if limit is None else passage[: passage.index(".") + 1])
+    shown = passage if limit is None else passage[: passage.index(".") + 1]
+    return Texts(harvard, everyday, words, shown)
 
 
 def speak_by(teacher: Teacher) -> Speak:

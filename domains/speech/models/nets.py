@@ -194,7 +194,7 @@ class AcousticNet(nn.Module):
                 mixed = (mixing_weights @ self.speakers.weight)[speaker]
             hidden = self.accent(hidden, mixed)
         # At the precision of the weights, also under autocast: durations are summed and searched.
-        dtype = self.mean.weight.dtype
+        dtype = self.mean.bias.dtype
         means: Tensor = self.mean(hidden).mT.to(dtype)
         spread = None if spread is None else spread.to(dtype)
         return EncodedText(means, log_durations.to(dtype), embedding, spread)

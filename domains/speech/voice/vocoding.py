@@ -1,8 +1,6 @@
-"""Features to sound, in one batch or piece by piece, after changes of pitch and effort."""
+"""Features to sound, in one batch or piece by piece."""
 
-import math
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -13,20 +11,12 @@ from torch import Tensor
 
 from oneleap.core.training.seed import step_generator
 from oneleap.domains.audio.loudness import FADE_S
-from oneleap.domains.audio.mel import SCALES, Mel
+from oneleap.domains.audio.mel import Mel
 from oneleap.domains.audio.sequence import sequence_mask
 from oneleap.domains.audio.vocoders.source_filter import SourceFilterVocoder
 from oneleap.domains.audio.vocoders.vocos import Vocos
 from oneleap.domains.audio.wave import Wave
 from oneleap.domains.speech.spec import Spec
-
-EFFORT_HZ = (250.0, 500.0, 1000.0, 2000.0, 4000.0, 8000.0)
-NORMAL_DB = (34.75, 34.27, 25.01, 17.32, 9.33, 1.13)
-LOUD_DB = (41.55, 44.85, 42.16, 34.39, 25.41, 11.39)
-"""Spectrum levels of normal and of loud speech in octave bands (ANSI S3.5-1997, Table 4)."""
-
-EFFORT_DB = 74.85 - 62.35
-"""Overall level of loud speech above that of normal speech, from the same table."""
 
 
 @runtime_checkable
@@ -37,61 +27,6 @@ class Vocoder(Protocol):
         self, mel: Float[Tensor, "b mels n"], mask: Tensor | None = None
     ) -> Float[Tensor, "b samples"]:
         """Return a hop of samples per frame. The mask, (b, 1, n), is true at real frames."""
-
-
-def change_pitch(
-    features: Float[Tensor, "c n"], spec: Spec, semitones: float
-) -> Float[Tensor, "c n"]:
-    """Shift the pitch of features that have pitch.
-
-    Args:
-        features: Normalized features.
-        spec: Their format, with pitch.
-        semitones: Change of pitch.
-
-    Returns:
-        The features, themselves if nothing changes.
-    """
-    if semitones == 0:
-        return features
-    assert spec.pitch is not None
-    changed = features.clone()
-    changed[spec.mel.n_mels] += semitones * math.log(2) / 12 / spec.pitch.scale
-    return changed
-
-
-def change_effort(features: Float[Tensor, "c n"], mel: Mel, db: float) -> Float[Tensor, "c n"]:
-    """Change the vocal effort of features.
-
-    A louder voice is not the same sound at a higher level: from 1 to 4 kHz it gains more than at
-    250 Hz. The spectrum changes as from normal to loud speech in ANSI S3.5, in proportion to
-    ``db``. The change of the overall level is left out, so the loudness stays about the same.
-
-    Args:
-        features: Normalized features, of which the first are mel bands.
-        mel: Format of the bands.
-        db: Change of effort in dB: the change of level that a speaker's voice would have.
-
-    Returns:
-        The features, themselves if nothing changes.
-    """
-    if db == 0:
-        return features
-    n, shift = mel.n_mels, torch.from_numpy(effort_shift(mel)).to(features)
-    bands = (features[:n] + db * shift.unsqueeze(1)).clamp(min=mel.silence)
-    return torch.cat([torch.where(features[:n] > mel.silence, bands, features[:n]), features[n:]])
-
-
-@lru_cache(maxsize=32)
-def effort_shift(mel: Mel) -> NDArray[np.float64]:
-    """Change of each normalized mel band for a change of effort of 1 dB, (mels,)."""
-    to_mel, to_hz = SCALES[mel.scale]
-    low, high = to_mel(np.array([mel.fmin, mel.fmax]))
-    hz = to_hz(np.linspace(low, high, mel.n_mels + 2))[1:-1]
-    slope = (np.array(LOUD_DB) - np.array(NORMAL_DB)) / EFFORT_DB - 1
-    db: NDArray[np.float64] = np.interp(np.log(hz), np.log(EFFORT_HZ), slope)
-    log = db / 20 * (math.log(10) if mel.log_base == "e" else 1.0)
-    return np.asarray(log / mel.std)
 
 
 @torch.inference_mode()

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from oneleap.core.errors import InputError, Notice, suggest
 from oneleap.core.hub.quantization import Bits
+from oneleap.core.nets.int8 import Int8Linear, use_int8
 from oneleap.core.training.release import save_release
 from oneleap.domains.audio.mel import check_compatible
 from oneleap.domains.audio.vocoders.griffin_lim import GriffinLim
@@ -25,6 +26,7 @@ from oneleap.domains.speech.text.lexicon import read_lexicon
 from oneleap.domains.speech.text.sentences import PAUSE_S
 from oneleap.domains.speech.text.symbols import token_ids
 from oneleap.domains.speech.voice.about import About, read_about, write_about
+from oneleap.domains.speech.voice.changes import change_effort, change_pitch
 from oneleap.domains.speech.voice.delivery import Delivery
 from oneleap.domains.speech.voice.loading import (
     ACOUSTIC,
@@ -36,13 +38,7 @@ from oneleap.domains.speech.voice.loading import (
     write_card,
 )
 from oneleap.domains.speech.voice.script import Line, join_lines, script_lines
-from oneleap.domains.speech.voice.vocoding import (
-    Vocoder,
-    change_effort,
-    change_pitch,
-    vocode,
-    vocode_in_pieces,
-)
+from oneleap.domains.speech.voice.vocoding import Vocoder, vocode, vocode_in_pieces
 
 BATCH_FRAMES = 4000
 """Largest number of frames of a batch, with padding: about 20 MB per layer."""
@@ -78,6 +74,7 @@ class Voice:
         vocoder: str | os.PathLike[str] | None = None,
         lexicon: str | os.PathLike[str] | None = None,
         device: str | torch.device = "cpu",
+        int8: bool = False,
     ) -> "Voice":
         """Load a voice.
 
@@ -88,6 +85,8 @@ class Voice:
                 training.
             lexicon: File of pronunciations; each line has a word, a tab and IPA.
             device: Device of the models.
+            int8: Whether large layers multiply 8-bit integers, see
+                :class:`oneleap.core.nets.int8.Int8Linear`: faster on a CPU, and only for speaking.
 
         Returns:
             The voice.
@@ -111,6 +110,9 @@ class Voice:
                     "one with data.pitch, or name another vocoder"
                 )
         words = read_lexicon(lexicon, acoustic.spec.symbols) if lexicon else {}
+        if int8:
+            use_int8(acoustic.average)
+            use_int8(chosen)
         return cls(acoustic.to(device), chosen.to(device).eval(), words, read_about(folder))
 
     @property
@@ -349,6 +351,8 @@ class Voice:
         folder = Path(folder)
         if not isinstance(self.vocoder, Vocos | SourceFilterVocoder):
             raise InputError("a voice is saved with a trained vocoder: name one")
+        if any(isinstance(m, Int8Linear) for m in self.acoustic.modules()):
+            raise InputError("int8: a voice with rounded layers only speaks: load it without int8")
         save_release(self.acoustic, folder / ACOUSTIC, bits=bits)
         save_release(self.vocoder, folder / VOCODER, bits=bits)
         write_about(folder, self.about)

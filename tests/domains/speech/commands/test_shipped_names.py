@@ -4,12 +4,13 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from support.tiny_speech import acoustic, vocoder
 
+from oneleap.core.hub.export import Graph
 from oneleap.domains.audio.wave import Wave
 from oneleap.domains.main import main
 from oneleap.domains.speech import About, Voice
@@ -75,6 +76,25 @@ def test_the_list_has_its_size_and_its_sentence(capsys: pytest.CaptureFixture[st
     assert second.strip() == '"A test."'
 
 
+def test_an_export_goes_to_the_current_folder_or_where_the_user_wants(
+    package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = list[Path]()
+
+    def export_graphs(graphs: Sequence[Graph], folder: Path, *_: object) -> list[Path]:
+        found.append(folder)
+        return []
+
+    monkeypatch.setattr("oneleap.core.hub.export.export_graphs", export_graphs)
+    assert main(["export", "anna"]) == 0
+    assert main(["export", "anna", "--out", "other"]) == 0
+    assert found == [Path("export/anna"), Path("other")]
+    for folder in found:
+        assert (folder / "README.md").read_text() == "# anna\n"
+        config = package / "voices" / "anna" / "acoustic" / "config.json"
+        assert (folder / "config.json").read_bytes() == config.read_bytes()
+
+
 EXPORT = """
 import sys
 from pathlib import Path
@@ -90,6 +110,7 @@ assert sorted((p, p.stat().st_mtime_ns) for p in Path("package").rglob("*")) == 
 """
 
 
+@pytest.mark.slow
 def test_a_shipped_voice_is_exported_to_the_current_folder(tmp_path: Path) -> None:
     env = {**os.environ, "PYTHONPATH": str(TESTS), "COLUMNS": "160"}
     argv = [sys.executable, "-W", "ignore", "-c", EXPORT]

@@ -347,3 +347,16 @@ class TestCommand:
         for option in ("--energy 8", "--temperature 0.2"):
             assert lengths[option] == lengths[""]
             assert not np.allclose(made[option], made[""], atol=1e-3)
+
+
+def test_products_of_integers_change_the_sound_a_little(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oneleap.core.nets.int8.SMALLEST", 4)
+    exact, quick = (Voice.load(folder, int8=on) for on in (False, True))
+    a, b = (voice.acoustic.synthesize([[1, 2, 3, 4]])[0] for voice in (exact, quick))
+    assert a.shape == b.shape
+    assert 0 < (a - b).square().mean() < 1e-2 * a.square().mean()
+    with pytest.raises(InputError, match="int8: a voice with rounded layers only speaks"):
+        quick.save(tmp_path / "copy")
+    assert not (tmp_path / "copy").exists()
