@@ -34,23 +34,39 @@ if TYPE_CHECKING:
     from oneleap.core.nets import ResidualMLP as ResidualMLP
     from oneleap.core.nets import UNet1d as UNet1d
     from oneleap.core.nets import WaveNet as WaveNet
+    from oneleap.core.objectives import DMD as DMD
+    from oneleap.core.objectives import DMD2 as DMD2
+    from oneleap.core.objectives import TDM as TDM
+    from oneleap.core.objectives import VSD as VSD
     from oneleap.core.objectives import AlphaFlow as AlphaFlow
     from oneleap.core.objectives import ConsistencyDistillation as ConsistencyDistillation
     from oneleap.core.objectives import ConsistencyTraining as ConsistencyTraining
     from oneleap.core.objectives import ConsistencyTrajectory as ConsistencyTrajectory
     from oneleap.core.objectives import ContinuousConsistency as ContinuousConsistency
     from oneleap.core.objectives import Denoising as Denoising
+    from oneleap.core.objectives import DiffInstruct as DiffInstruct
+    from oneleap.core.objectives import DiffInstructPlus as DiffInstructPlus
+    from oneleap.core.objectives import DiffInstructStar as DiffInstructStar
     from oneleap.core.objectives import DirectDistillation as DirectDistillation
+    from oneleap.core.objectives import DisBack as DisBack
     from oneleap.core.objectives import Dispersed as Dispersed
     from oneleap.core.objectives import EasyConsistencyTuning as EasyConsistencyTuning
+    from oneleap.core.objectives import FDistill as FDistill
     from oneleap.core.objectives import FlowMatching as FlowMatching
     from oneleap.core.objectives import ImprovedConsistencyTraining as ImprovedConsistencyTraining
     from oneleap.core.objectives import ImprovedMeanFlow as ImprovedMeanFlow
     from oneleap.core.objectives import MeanFlow as MeanFlow
     from oneleap.core.objectives import NoisePrediction as NoisePrediction
+    from oneleap.core.objectives import PhasedDMD as PhasedDMD
     from oneleap.core.objectives import Reflow as Reflow
+    from oneleap.core.objectives import ScoreForgetting as ScoreForgetting
+    from oneleap.core.objectives import ScoreIdentity as ScoreIdentity
     from oneleap.core.objectives import Shortcut as Shortcut
     from oneleap.core.objectives import SplitMeanFlow as SplitMeanFlow
+    from oneleap.core.objectives import UniInstruct as UniInstruct
+    from oneleap.core.objectives.matching.base import Matching as Matching
+    from oneleap.core.objectives.matching.reward import LinearReward as LinearReward
+    from oneleap.core.objectives.matching.reward import Reward as Reward
     from oneleap.core.paths.base import ExternalTeacher as ExternalTeacher
     from oneleap.core.paths.base import GaussianPath as GaussianPath
     from oneleap.core.paths.base import LinearPath as LinearPath
@@ -60,10 +76,12 @@ if TYPE_CHECKING:
     from oneleap.core.paths.ddpm import VPBetas as VPBetas
     from oneleap.core.paths.edm import EDM as EDM
     from oneleap.core.paths.edm import Karras as Karras
+    from oneleap.core.paths.times import GapPairs as GapPairs
     from oneleap.core.paths.times import LogitNormal as LogitNormal
     from oneleap.core.paths.times import TimePairs as TimePairs
     from oneleap.core.paths.times import Times as Times
     from oneleap.core.paths.times import Uniform as Uniform
+    from oneleap.core.paths.times import UShaped as UShaped
     from oneleap.core.paths.trigflow import TrigFlow as TrigFlow
     from oneleap.core.sampling.consistency import consistency as consistency
     from oneleap.core.sampling.diffusion import ddim as ddim
@@ -122,9 +140,15 @@ __getattr__, __dir__, __all__ = lazy_names(
         "Covariance": "losses.dispersion",
         "DDIMSampler": "sampling.samplers",
         "DDPMSampler": "sampling.samplers",
+        "DMD": "objectives",
+        "DMD2": "objectives",
         "Denoising": "objectives",
         "DiT1d": "nets",
+        "DiffInstruct": "objectives",
+        "DiffInstructPlus": "objectives",
+        "DiffInstructStar": "objectives",
         "DirectDistillation": "objectives",
+        "DisBack": "objectives",
         "DiscreteVPPath": "paths.ddpm",
         "Dispersed": "objectives",
         "Dispersion": "losses.dispersion",
@@ -136,10 +160,12 @@ __getattr__, __dir__, __all__ = lazy_names(
         "EulerSampler": "sampling.samplers",
         "Export": "training.callbacks",
         "ExternalTeacher": "paths.base",
+        "FDistill": "objectives",
         "Field": "types",
         "FlowMapSampler": "sampling.samplers",
         "FlowMatching": "objectives",
         "GammaSampler": "sampling.samplers",
+        "GapPairs": "paths.times",
         "GaussianPath": "paths.base",
         "GenerativeModel": "training.model",
         "GuidedField": "fields.guidance",
@@ -154,15 +180,18 @@ __getattr__, __dir__, __all__ = lazy_names(
         "LYNXNet": "nets",
         "LinearBetas": "paths.ddpm",
         "LinearPath": "paths.base",
+        "LinearReward": "objectives.matching.reward",
         "LogitNormal": "paths.times",
         "Loss": "types",
         "MLP": "nets",
+        "Matching": "objectives.matching.base",
         "MeanFlow": "objectives",
         "Metric": "losses.metrics",
         "NoisePrediction": "objectives",
         "Notice": "errors",
         "Objective": "types",
         "PLMSSampler": "sampling.samplers",
+        "PhasedDMD": "objectives",
         "PowerEMA": "training.ema",
         "Pretrained": "hub.pretrained",
         "Progress": "training.callbacks",
@@ -171,11 +200,15 @@ __getattr__, __dir__, __all__ = lazy_names(
         "Reflow": "objectives",
         "Residual": "nets",
         "ResidualMLP": "nets",
+        "Reward": "objectives.matching.reward",
         "Sampler": "sampling.samplers",
+        "ScoreForgetting": "objectives",
+        "ScoreIdentity": "objectives",
         "Shortcut": "objectives",
         "SplitMeanFlow": "objectives",
         "SquaredError": "losses.metrics",
         "Step": "training.seed",
+        "TDM": "objectives",
         "TargetGuidance": "fields.guidance",
         "TimePairs": "paths.times",
         "Times": "paths.times",
@@ -184,8 +217,11 @@ __getattr__, __dir__, __all__ = lazy_names(
         "TrainingModule": "training.module",
         "TrigFlow": "paths.trigflow",
         "UNet1d": "nets",
+        "UShaped": "paths.times",
+        "UniInstruct": "objectives",
         "Uniform": "paths.times",
         "VPBetas": "paths.ddpm",
+        "VSD": "objectives",
         "Validation": "training.model",
         "WaveNet": "nets",
         "consistency": "sampling.consistency",

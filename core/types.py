@@ -84,6 +84,26 @@ def rows(field: Field, index: slice) -> Field:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SecondNetworks:
+    """Networks that are trained beside a generator, under a batch's conditions.
+
+    A frozen field has the same weights as constants: a gradient passes through its inputs only.
+
+    Attributes:
+        fake: Field of the generator's own samples, learned by flow matching.
+        frozen_fake: The same field, frozen.
+        judge: Field whose mean over a sample is the logit that the sample is data; ``None`` if the
+            objective needs no judge.
+        frozen_judge: The same field, frozen.
+    """
+
+    fake: Field
+    frozen_fake: Field
+    judge: Field | None = None
+    frozen_judge: Field | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainingBatch:
     """One batch, as a domain passes it to an objective.
 
@@ -93,6 +113,9 @@ class TrainingBatch:
         mask: True where ``x`` is data, False where it is padding; broadcasts against ``x``.
         target: Field of a moving average of the network, for objectives that bootstrap.
         teacher: Field of a frozen multi-step model, guidance included; ``None`` trains from data.
+        second: Networks trained beside the field, for objectives that have any.
+        depth: Time on the linear path at which the field's time is 1. Below 1, the noise of a draw
+            is ``(1 - depth) x + depth e``, see :func:`oneleap.core.sampling.shallow.blend`.
     """
 
     field: Field
@@ -100,6 +123,8 @@ class TrainingBatch:
     mask: Bool[Tensor, "b *#d"] | None = None
     target: Field | None = None
     teacher: Field | None = None
+    second: SecondNetworks | None = None
+    depth: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -119,6 +144,10 @@ class Draw:
         ramp: Weights in [0, 1] of a term that is introduced gradually, (b,). A tensor, because a
             Python number that changes each step would be compiled anew.
         dropped: Rows whose conditions are dropped, (b,), for guidance inside a target.
+        judging: Draw at which a generated sample is compared with the teacher; ``None`` in a step
+            that trains the second network alone.
+        fitting: Draw at which the second network learns the generator's samples.
+        renoise: Noise, shaped like ``e``, that a generator of several steps adds between them.
     """
 
     e: Float[Tensor, "b *d"]
@@ -128,6 +157,9 @@ class Draw:
     w: Float[Tensor, "b"] | None = None
     ramp: Float[Tensor, "b"] | None = None
     dropped: Bool[Tensor, "b"] | None = None
+    judging: "Draw | None" = None
+    fitting: "Draw | None" = None
+    renoise: tuple[Tensor, ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -141,6 +141,8 @@ class TargetGuidance:
     for each row, and ``kappa = 1 - omega / w``. For ``omega = 1`` this gives
     ``v~ = v + (1 - 1/w) (u(z, t, t | c, w) - u(z, t, t | null, w))``.
 
+    With a teacher, ``v~`` is the teacher's own guided velocity at that scale, see :meth:`taught`.
+
     Cost: 2 forward passes; 1 if ``kappa`` is 0 and ``scales`` is not used.
 
     Traps: without ``scales``, training fixes the scale, and guiding the samples again guides them
@@ -207,11 +209,8 @@ class TargetGuidance:
             InputError: If the field's conditions cannot be dropped, or the draw has no dropped
                 rows.
         """
-        if draw.dropped is None or (draw.w is None) != (self.scales is None):
-            raise InputError("guidance needs the dropped rows and scales of its own draw()")
-        conditional, t = require_droppable(field), draw.t
-        if draw.w is not None:
-            conditional = conditional.with_guidance(draw.w)
+        conditional, dropped, unguided = self._parts(field, draw)
+        t = draw.t
         kappa = torch.full_like(t, self.kappa) if draw.w is None else 1 - self.omega / draw.w
         kappa = expand(kappa, z)
         with torch.no_grad():
@@ -219,6 +218,46 @@ class TargetGuidance:
             guided = guided + (1 - self.omega - kappa) * unconditional(conditional, t)(z, t, t)
             if self.kappa > 0 or self.scales is not None:
                 guided = guided + kappa * conditional(z, t, t)
-        low, high = self.interval
-        unguided = draw.dropped | (t < low) | (t > high)
-        return conditional.drop(draw.dropped), torch.where(expand(unguided, z), v, guided)
+        return conditional.drop(dropped), torch.where(expand(unguided | dropped, z), v, guided)
+
+    def taught(
+        self, field: Field, teacher: Field, z: Float[Tensor, "b *d"], draw: Draw
+    ) -> tuple[Field, Float[Tensor, "b *d"]]:
+        """Take the guided velocity from an unguided teacher instead of from the sample.
+
+        The teacher is guided at ``omega / (1 - kappa)``, or at the drawn scale. Rows outside the
+        interval take its conditional velocity, dropped rows its unconditional one. Cost: 2 passes
+        of the teacher.
+
+        Args:
+            field: Field being trained.
+            teacher: Field of the teacher.
+            z: States ``z_t``, (b, *d).
+            draw: Draw with dropped rows and scales.
+
+        Returns:
+            The field to be trained on these rows, and the teacher's velocity, (b, *d).
+
+        Raises:
+            InputError: If conditions cannot be dropped, or the draw has no dropped rows.
+        """
+        conditional, dropped, unguided = self._parts(field, draw)
+        scale = draw.w
+        if scale is None:
+            scale = torch.full_like(draw.t, self.omega / (1 - self.kappa))
+        scale = torch.where(unguided, torch.ones_like(scale), scale).masked_fill(dropped, 0.0)
+        return conditional.drop(dropped), guide_teacher(teacher, scale)(z, draw.t, draw.t)
+
+    def _parts(self, field: Field, draw: Draw) -> tuple[Conditioned, Tensor, Tensor]:
+        """Return the field at its scale, the dropped rows, and the rows outside the interval.
+
+        Raises:
+            InputError: If the field's conditions cannot be dropped, or the draw has no dropped
+                rows.
+        """
+        if draw.dropped is None or (draw.w is None) != (self.scales is None):
+            raise InputError("guidance needs the dropped rows and scales of its own draw()")
+        conditional, (low, high) = require_droppable(field), self.interval
+        if draw.w is not None:
+            conditional = conditional.with_guidance(draw.w)
+        return conditional, draw.dropped, (draw.t < low) | (draw.t > high)

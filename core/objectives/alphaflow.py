@@ -10,6 +10,7 @@ from torch import Tensor
 
 from oneleap.core.errors import InputError
 from oneleap.core.fields.guidance import TargetGuidance
+from oneleap.core.fields.targets import trained_velocity
 from oneleap.core.losses.metrics import Metric, SquaredError, masked_mean
 from oneleap.core.objectives.meanflow import MeanFlow
 from oneleap.core.paths.base import LinearPath, expand, jump
@@ -55,7 +56,7 @@ class AlphaFlow(Objective):
         guidance: Classifier-free guidance of ``v``; ``None`` for none.
     """
 
-    teacher: ClassVar[TeacherUse] = "none"
+    teacher: ClassVar[TeacherUse] = "optional"
 
     pairs: TimePairs = field(default_factory=TimePairs)
     metric: Metric = field(default_factory=SquaredError)
@@ -101,11 +102,9 @@ class AlphaFlow(Objective):
         """``|| u - sg(v - (1 - alpha) (u(z_t, r, t) - u(z_s, r, s)) / alpha) ||^2``."""
         if draw.ramp is None:
             return MeanFlow(self.pairs, self.metric, self.guidance).loss(batch, draw)
-        path, unequal = LinearPath(), slice(self.pairs.n_equal(len(draw.t)), None)
-        z = path.point(batch.x, draw.e, draw.t)
-        u_field, v = batch.field, path.velocity(batch.x, draw.e)
-        if self.guidance is not None:
-            u_field, v = self.guidance(u_field, z, v, draw)
+        unequal = slice(self.pairs.n_equal(len(draw.t)), None)
+        z = LinearPath().point(batch.x, draw.e, draw.t)
+        u_field, v = trained_velocity(batch, draw, z, self.guidance)
         u = u_field(z, draw.r, draw.t)
         r, t, alpha = draw.r[unequal], draw.t[unequal], draw.ramp[unequal]
         s, alpha = r + (1 - alpha) * (t - r), expand(alpha, u[unequal])

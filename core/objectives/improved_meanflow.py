@@ -9,6 +9,7 @@ from torch import Tensor
 
 from oneleap.core.fields.guidance import TargetGuidance
 from oneleap.core.fields.jvp import total_derivative
+from oneleap.core.fields.targets import trained_velocity
 from oneleap.core.losses.metrics import Metric, SquaredError, masked_mean
 from oneleap.core.paths.base import LinearPath, expand
 from oneleap.core.paths.times import TimePairs
@@ -25,7 +26,7 @@ class ImprovedMeanFlow(Objective):
     MeanFlow, however, puts the sample's ``e - x`` into the derivative; it scatters about the
     velocity, and ``(t - r) d_z u`` amplifies the scatter. Cost: 1 forward and backward pass, and
     for the share ``1 - p_equal`` a forward tangent and 1 forward pass. Guidance adds 1 or 2 forward
-    passes.
+    passes. A teacher's velocity, guided by ``guidance``, replaces ``e - x`` where one is given.
 
     Traps: the derivative is only as good as ``u(z, t, t)``, so keep ``p_equal`` at one half. For
     others see :class:`oneleap.core.objectives.MeanFlow`.
@@ -43,7 +44,7 @@ class ImprovedMeanFlow(Objective):
         guidance: Classifier-free guidance of the target; ``None`` for none.
     """
 
-    teacher: ClassVar[TeacherUse] = "none"
+    teacher: ClassVar[TeacherUse] = "optional"
 
     pairs: TimePairs = field(default_factory=TimePairs)
     metric: Metric = field(default_factory=SquaredError)
@@ -63,11 +64,9 @@ class ImprovedMeanFlow(Objective):
 
     def loss(self, batch: TrainingBatch, draw: Draw) -> Loss:
         """``|| u + (t - r) sg(du/dt) - v ||^2``."""
-        path, r, t = LinearPath(), draw.r, draw.t
-        z = path.point(batch.x, draw.e, t)
-        u_field, v = batch.field, path.velocity(batch.x, draw.e)
-        if self.guidance is not None:
-            u_field, v = self.guidance(u_field, z, v, draw)
+        r, t = draw.r, draw.t
+        z = LinearPath().point(batch.x, draw.e, t)
+        u_field, v = trained_velocity(batch, draw, z, self.guidance)
         n = self.pairs.n_equal(len(z))
         equal, unequal = slice(0, n), slice(n, None)
         parts = []

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from oneleap.core.errors import InputError
 from oneleap.core.fields.flow_map import intermediate_times
+from oneleap.core.fields.targets import boundary_velocity
 from oneleap.core.losses.metrics import Metric, SquaredError, masked_mean
 from oneleap.core.paths.base import LinearPath, jump
 from oneleap.core.paths.times import TimePairs, Uniform
@@ -24,9 +25,10 @@ class Shortcut(Objective):
     ``d``. These are exactly the intervals of samplers with 1, 2, ... equal steps. The target is
     computed without gradient, from the moving average if the domain provides one, as in the paper.
     Halves as short as ``1 / steps`` are evaluated at ``d = 0``. The rows with ``d = 0``, which are
-    the majority, are flow matching. :class:`oneleap.core.objectives.SplitMeanFlow` generalizes this
-    to any three times. Cost: 1 forward and backward pass, and 2 forward passes for the share
-    ``1 - p_equal``.
+    the majority, are flow matching, on the data or on a teacher's velocity.
+    :class:`oneleap.core.objectives.SplitMeanFlow` generalizes this to any three times. Cost: 1
+    forward and backward pass, and 2 forward passes for the share ``1 - p_equal``. A teacher adds 1
+    pass for the share ``p_equal``, or 2 with guidance.
 
     Traps: intervals off the dyadic grid are never trained; sample with a power of two as the number
     of steps. Errors accumulate over ``log2(steps)`` levels, and the single step is the last to
@@ -34,20 +36,23 @@ class Shortcut(Objective):
 
     Deviations: the lengths are spread evenly over the levels from a random start, so small batches
     contain all of them. Times with ``d = 0`` are continuous. Nothing is clipped (the authors clip
-    to 4). There is no guidance.
+    to 4). Guidance is that of a teacher; the authors guide by the network itself.
 
     Attributes:
         pairs: ``times`` for ``d = 0``, and ``p_equal``, their share: 7/8 in the authors' code, 3/4
             in the paper. All other intervals are dyadic.
         steps: Number of steps of the finest grid, a power of two.
         metric: Distance between ``u`` and its target.
+        guidance: Guidance scale for a teacher with droppable conditions; ``None`` leaves the
+            teacher unchanged.
     """
 
-    teacher: ClassVar[TeacherUse] = "none"
+    teacher: ClassVar[TeacherUse] = "optional"
 
     pairs: TimePairs = field(default_factory=lambda: TimePairs(Uniform(), p_equal=0.875))
     steps: int = 128
     metric: Metric = field(default_factory=SquaredError)
+    guidance: float | None = None
 
     def __post_init__(self) -> None:
         """Reject a grid that is not dyadic, and deployed intervals."""
@@ -57,6 +62,10 @@ class Shortcut(Objective):
             )
         if self.pairs.deployed:
             raise InputError("Shortcut always trains on deployed intervals: remove deployed")
+
+    def teacher_use(self) -> TeacherUse:
+        """Return ``required`` if there is guidance, because it is the teacher that is guided."""
+        return "optional" if self.guidance is None else "required"
 
     def draw(
         self,
@@ -77,10 +86,10 @@ class Shortcut(Objective):
 
     def loss(self, batch: TrainingBatch, draw: Draw) -> Loss:
         """``|| u(z_t, r, t) - sg(target) ||^2``."""
-        path, n = LinearPath(), self.pairs.n_equal(len(draw.t))
-        z = path.point(batch.x, draw.e, draw.t)
+        n = self.pairs.n_equal(len(draw.t))
+        z = LinearPath().point(batch.x, draw.e, draw.t)
         with torch.no_grad():
-            velocity = path.velocity(batch.x, draw.e)[:n]
+            velocity = boundary_velocity(batch, draw, z, slice(0, n), self.guidance, "Shortcut")
             target = torch.cat([velocity, self._two_steps(batch, draw, z, n)])
         u = batch.field(z, draw.r, draw.t)
         error = masked_mean((u - target).detach().square(), batch.mask)

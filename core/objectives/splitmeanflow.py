@@ -7,9 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from oneleap.core.errors import InputError
 from oneleap.core.fields.flow_map import intermediate_times
-from oneleap.core.fields.guidance import GuidedField, unconditional
+from oneleap.core.fields.targets import boundary_velocity
 from oneleap.core.losses.metrics import Metric, SquaredError, masked_mean
 from oneleap.core.paths.base import LinearPath, expand, jump
 from oneleap.core.paths.times import TimePairs, Uniform
@@ -73,7 +72,7 @@ class SplitMeanFlow(Objective):
         with torch.no_grad():
             target = torch.cat(
                 [
-                    self._boundary_target(batch, draw, z, slice(0, n)),
+                    boundary_velocity(batch, draw, z, slice(0, n), self.guidance, "SplitMeanFlow"),
                     self._split_target(batch, draw, z, n),
                 ]
             )
@@ -84,20 +83,6 @@ class SplitMeanFlow(Objective):
             "split_error": error[n:].sum() / max(1, len(error) - n),
         }
         return Loss(self.metric(u, target, batch.mask), logs)
-
-    def _boundary_target(self, batch: TrainingBatch, draw: Draw, z: Tensor, part: slice) -> Tensor:
-        """Return the instantaneous velocity of the teacher, or of the data."""
-        if batch.teacher is None:
-            if self.guidance is not None:
-                raise InputError(
-                    "guidance of SplitMeanFlow guides the teacher, and none was given: "
-                    "set the model's teacher, or remove guidance"
-                )
-            return LinearPath().velocity(batch.x[part], draw.e[part])
-        teacher, t = rows(batch.teacher, part), draw.t[part]
-        if self.guidance is not None:
-            teacher = GuidedField(teacher, unconditional(teacher, t), self.guidance)
-        return teacher(z[part], t, t)
 
     def _split_target(self, batch: TrainingBatch, draw: Draw, z: Tensor, first: int) -> Tensor:
         """``[(s - r) u(z_s, r, s) + (t - s) u(z_t, s, t)] / (t - r)``."""

@@ -1,5 +1,6 @@
 """Distributions of training times on [0, 1]: single times, and pairs ``r <= t``."""
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 
@@ -58,6 +59,34 @@ class LogitNormal(Times):
         """See :meth:`Times.sample`."""
         z = torch.randn(shape, generator=generator, dtype=like.dtype, device=like.device)
         return torch.sigmoid(self.mean + self.std * z)
+
+
+@dataclass(frozen=True)
+class UShaped(Times):
+    """Density proportional to ``exp(-rate t) + exp(-rate (1 - t))``: mostly both ends.
+
+    Straight flows are hardest to fit there (Lee et al. 2024, arXiv 2405.20320); Re-MeanFlow's code
+    draws ``t`` so, with rate 4. The density is proportional to ``cosh(rate (t - 1/2))``, whose
+    distribution function inverts to ``1/2 + asinh((2 U - 1) sinh(rate / 2)) / rate``.
+
+    Attributes:
+        rate: Rate of both exponentials, above 0.
+    """
+
+    rate: float = 4.0
+
+    def __post_init__(self) -> None:
+        """Reject a rate that is not positive."""
+        if self.rate <= 0:
+            raise InputError(f"rate of UShaped must be positive, not {self.rate}")
+
+    def sample(
+        self, shape: tuple[int, ...], like: Tensor, generator: torch.Generator | None = None
+    ) -> Tensor:
+        """See :meth:`Times.sample`."""
+        u = torch.rand(shape, generator=generator, dtype=like.dtype, device=like.device)
+        t = 0.5 + torch.asinh((2 * u - 1) * math.sinh(self.rate / 2)) / self.rate
+        return t.clamp(0.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -139,14 +168,20 @@ class TimePairs:
         Raises:
             InputError: If the batch is too small for the shares.
         """
-        times = self.times.sample((2, n), like, generator)
-        r, t = times.amin(0), times.amax(0)
+        r, t = self._ordered(n, like, generator)
         equal = self.n_equal(n)
         r[:equal] = t[:equal]
         if self.deployed:
             last = slice(n - self.n_deployed(n), None)
             r[last], t[last] = self._deployed_intervals(len(t[last]), like, generator)
         return r, t
+
+    def _ordered(
+        self, n: int, like: Tensor, generator: torch.Generator | None
+    ) -> tuple[Float[Tensor, "n"], Float[Tensor, "n"]]:
+        """Draw ``r <= t``: two sorted draws."""
+        times = self.times.sample((2, n), like, generator)
+        return times.amin(0), times.amax(0)
 
     def _deployed_intervals(
         self, n: int, like: Tensor, generator: torch.Generator | None
@@ -155,4 +190,37 @@ class TimePairs:
         grid = [(k / steps, (k + 1) / steps) for steps in self.deployed for k in range(steps)]
         index = torch.randint(len(grid), (n,), generator=generator, device=like.device)
         r, t = torch.tensor(grid, dtype=like.dtype, device=like.device)[index].unbind(1)
+        return r, t
+
+
+@dataclass(frozen=True)
+class GapPairs(TimePairs):
+    """Pairs of a time and a gap, Re-MeanFlow's law: ``r = t - gap``, but no less than 0.
+
+    MeanFlow on the pairs of noise and data that a teacher's solver made (Reflow's) has a target
+    that is nearly exact for each sample. Re-MeanFlow's code draws ``t`` mostly at both ends, and
+    completes long intervals: where ``t`` is above ``snap[0]`` and ``r`` below ``snap[1]``, ``r``
+    becomes 0, so the single step is trained often.
+
+    Attributes:
+        times: Distribution of ``t``.
+        p_equal: Share of rows with ``r = t``; 3/4 in the authors' code.
+        gaps: Distribution of ``t - r``.
+        snap: Times beyond which an interval is completed; ``None`` for never.
+    """
+
+    times: Times = field(default_factory=UShaped)
+    p_equal: float = 0.75
+    gaps: Times = field(default_factory=lambda: LogitNormal(-0.8, 1.0))
+    snap: tuple[float, float] | None = (0.8, 0.4)
+
+    def _ordered(
+        self, n: int, like: Tensor, generator: torch.Generator | None
+    ) -> tuple[Float[Tensor, "n"], Float[Tensor, "n"]]:
+        """Draw a time and a gap, and complete long intervals."""
+        t = self.times.sample((n,), like, generator)
+        r = (t - self.gaps.sample((n,), like, generator)).clamp(min=0.0)
+        if self.snap is not None:
+            late, early = self.snap
+            r = r.masked_fill((t > late) & (r < early), 0.0)
         return r, t

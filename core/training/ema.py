@@ -57,6 +57,19 @@ def frozen_copy(module: M) -> M:
     return copy.deepcopy(module).requires_grad_(False)
 
 
+def frozen_view(module: M) -> M:
+    """Return a module with the same weights in the same memory, as constants without gradient.
+
+    Training the module changes the view. A loss can thus send gradients through the inputs of a
+    network, and others to its weights, in one graph.
+    """
+    view = frozen_copy(module)
+    own = [*view.parameters(), *view.buffers()]
+    for mine, theirs in zip(own, [*module.parameters(), *module.buffers()], strict=True):
+        mine.data = theirs.data
+    return view
+
+
 @torch.no_grad()
 def ema_update(
     average: nn.Module, online: nn.Module, decay: float | PowerEMA, step: int | None = None

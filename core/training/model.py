@@ -6,7 +6,7 @@ Nothing here imports Lightning: models are loaded, sampled and exported without 
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -16,6 +16,8 @@ from oneleap.core.errors import InputError
 from oneleap.core.hub.pretrained import Pretrained, load_pretrained
 from oneleap.core.losses.hooks import RecordsActivations
 from oneleap.core.nets.embed import zero_interval_embedding
+from oneleap.core.nets.low_rank import load_plain
+from oneleap.core.nets.second import SecondModules
 from oneleap.core.training.ema import ema_update, frozen_copy
 from oneleap.core.training.recipe import Recipe
 from oneleap.core.training.seed import Step
@@ -73,6 +75,7 @@ class GenerativeModel(Trainable):
         # in lists, they are not part of the weights
         self._teacher: list[GenerativeModel] = []
         self._target: list[nn.Module] = []
+        self._second: list[SecondModules] = []
         self.average = frozen_copy(net)
         if isinstance(objective, RecordsActivations):
             objective.record_activations(net)
@@ -106,7 +109,32 @@ class GenerativeModel(Trainable):
 
     def loss(self, batch: Any, draw: Draw) -> Loss:
         """Evaluate the objective on one prepared batch, for given randomness."""
-        return self.objective.loss(self.bind(batch), draw)
+        return self.evaluate(batch, self.bind(batch), draw)
+
+    def evaluate(self, batch: Any, bound: TrainingBatch, draw: Draw) -> Loss:
+        """Evaluate the objective on a bound batch, with the second networks if it has any.
+
+        Args:
+            batch: Prepared batch.
+            bound: The same, bound to the conditions.
+            draw: Randomness of the objective.
+        """
+
+        def bind(net: nn.Module) -> Field:
+            return self.bind(batch, net).field
+
+        for second in self._second:
+            teacher = second.teacher(bind)
+            bound = replace(
+                bound,
+                second=second.fields(bind),
+                teacher=bound.teacher if teacher is None else teacher,
+            )
+        return self.objective.loss(bound, draw)
+
+    def train_beside(self, second: SecondModules | None) -> None:
+        """Bind second networks to each batch from now on; ``None`` for none."""
+        self._second = [] if second is None else [second]
 
     def validate(self, batch: Any, step: Step) -> Validation:
         """Compute the metrics of one validation batch. By default, a model has no validation.
@@ -185,14 +213,34 @@ class GenerativeModel(Trainable):
         """
         if not self.recipe.from_teacher:
             return
+        weights = self._teacher[0].average.state_dict()
+        self._load_taught(self.net, weights)
+        self.average.load_state_dict(zero_interval_embedding(self.net).state_dict())
+
+    def start_second(self) -> None:
+        """Copy the teacher's weights into the second networks, if there are any.
+
+        Raises:
+            InputError: If the teacher's network has another shape.
+        """
+        for second in self._second:
+            weights = self._teacher[0].average.state_dict()
+            for net in second.nets:
+                self._load_taught(net, weights)
+
+    def _load_taught(self, net: nn.Module, weights: Mapping[str, Tensor]) -> None:
+        """Load weights of the teacher into a network.
+
+        Raises:
+            InputError: If they do not fit.
+        """
         try:
-            self.net.load_state_dict(self._teacher[0].average.state_dict())
+            load_plain(net, weights)
         except RuntimeError as error:
             reason = str(error).splitlines()[-1].strip()
             raise InputError(
                 f"teacher: {self.recipe.teacher} has another network: {reason}"
             ) from None
-        self.average.load_state_dict(zero_interval_embedding(self.net).state_dict())
 
     def check_source(self, model: "GenerativeModel", name: str) -> None:
         """Check that this model can go on from another one of its kind; by default all can.

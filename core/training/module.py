@@ -1,25 +1,31 @@
 """The Lightning module that trains any generative model."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import lightning as L
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from oneleap.core.errors import InputError
 from oneleap.core.hub.pretrained import Pretrained
+from oneleap.core.nets.second import SecondModules
+from oneleap.core.objectives.matching.base import Matching
 from oneleap.core.training.compile import compiled
-from oneleap.core.training.ema import ema_update
+from oneleap.core.training.ema import ema_update, frozen_view
 from oneleap.core.training.finite import FiniteGuard
 from oneleap.core.training.model import SCORE, GenerativeModel, check_teacher
-from oneleap.core.training.optim import RunLength, build_optimizer, run_length
+from oneleap.core.training.optim import AdamConfig, RunLength, build_optimizer, run_length
 from oneleap.core.training.seed import Step
 from oneleap.core.types import Draw, Loss
 
 TARGET = "target_average"
 """Name in a checkpoint of the weights of the average that only gives targets."""
+
+SECOND = "second"
+"""Name in a checkpoint of the weights of the networks beside the generator, and their prefix."""
 
 PREFIX = "model."
 """Prefix of the names of a model's weights inside the Lightning module."""
@@ -42,16 +48,33 @@ class TrainingModule(L.LightningModule):
         self._last_logs: tuple[int, Mapping[str, Tensor]] = 0, {}
         self._loss: Callable[[Any, Draw], Loss] = model.loss
         self._saved_target: dict[str, Tensor] | None = None
+        self.second: SecondModules | None = None
+        self._copies = 0
+        if isinstance(model.objective, Matching):
+            objective = model.objective
+            self.second = SecondModules(
+                model.net,
+                judged=objective.judged,
+                rank=objective.fake_rank,
+                kept=objective.kept,
+                view=frozen_view,
+            )
+        model.train_beside(self.second)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Save the weights under the model's own names, without the prefix of this module.
 
-        The average that only gives targets is no part of the model; it is saved beside it.
+        The average that only gives targets is no part of the model, nor are the networks beside
+        the generator; they are saved beside it.
         """
+        if self.second is not None:
+            checkpoint[SECOND] = self.second.state_dict()
         if self.model.target_net is not self.model.average:
             checkpoint[TARGET] = self.model.target_net.state_dict()
         checkpoint["state_dict"] = {
-            name.removeprefix(PREFIX): weight for name, weight in checkpoint["state_dict"].items()
+            name.removeprefix(PREFIX): weight
+            for name, weight in checkpoint["state_dict"].items()
+            if not name.startswith(f"{SECOND}.")
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -61,6 +84,9 @@ class TrainingModule(L.LightningModule):
             name if name.startswith(PREFIX) else PREFIX + name: weight
             for name, weight in checkpoint["state_dict"].items()
         }
+        if self.second is not None:
+            saved = checkpoint.get(SECOND, {})
+            checkpoint["state_dict"] |= {f"{SECOND}.{name}": w for name, w in saved.items()}
 
     @property
     def step(self) -> Step:
@@ -99,6 +125,8 @@ class TrainingModule(L.LightningModule):
             )
         if recipe.teacher is not None:
             self.model.load_teacher()
+        if self.second is not None:
+            self.second.settle()
         self._length = run_length(self.trainer)
         if recipe.compile:
             self._loss = compiled(self.model.loss)
@@ -111,20 +139,39 @@ class TrainingModule(L.LightningModule):
         if self.global_step == 0:
             self.model.start_from_teacher()
             self.model.start_from_init()
+            self.model.start_second()
             self.model.start_target()
         elif self._saved_target is not None:
             self.model.start_target(self._saved_target)
+        objective = self.model.objective
+        if isinstance(objective, Matching):  # a checkpoint holds the copies made before
+            self._copies = objective.copies(self.step.progress)
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor | None:
         """Compute the mean loss of one batch."""
         model, step = self.model, self.step
         batch = model.prepare(batch, step)
         draw = model.objective.draw(model.data(batch), step.generator(), step.progress)
+        if self.second is not None and isinstance(model.objective, Matching):
+            draw = model.objective.turn(draw, step.gradient_step, step.progress)
+            self.second.teaching = model.objective.taught_by(step.progress)
         loss = self._loss(batch, draw)
         self.guard.watch(self, {"loss": loss.per_sample}, step.gradient_step, step.batch)
         logs = {"loss": loss.per_sample.detach().mean(), **loss.logs}
         self.log_training(logs, step.gradient_step)
-        return loss.per_sample.mean()
+        total = loss.per_sample.mean()
+        if self.second is not None and self.trainer.world_size > 1:
+            # DistributedDataParallel waits for every weight, also for those at rest in this step
+            total = total + 0 * sum(p.sum() for p in self.parameters() if p.requires_grad)
+        return total
+
+    @property
+    def _generates(self) -> bool:
+        """Whether this step trains the model's own network."""
+        step, objective = self.step, self.model.objective
+        if not isinstance(objective, Matching):
+            return True
+        return objective.generates(step.gradient_step, step.progress)
 
     def log_training(self, logs: Mapping[str, Tensor], step: int) -> None:
         """Log under ``train/`` on the trainer's logging steps; other steps cost nothing.
@@ -146,11 +193,15 @@ class TrainingModule(L.LightningModule):
                 logger.log_metrics({f"train/{name}": float(x) for name, x in logs.items()}, step)
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """Build fused AdamW and its schedule."""
-        return build_optimizer(
-            (self.model.recipe.optimizer, self.model.net.parameters()),
-            total_steps=run_length(self.trainer),
-        )
+        """Build fused AdamW and its schedule; each network is a group of its own."""
+        adam, objective = self.model.recipe.optimizer, self.model.objective
+        parts: list[tuple[AdamConfig, Iterable[nn.Parameter]]] = [
+            (adam, self.model.net.parameters())
+        ]
+        if self.second is not None and isinstance(objective, Matching):
+            beside = replace(adam, lr=objective.fake_lr * adam.lr)
+            parts += [(beside, net.parameters()) for net in self.second.nets]
+        return build_optimizer(*parts, total_steps=run_length(self.trainer))
 
     def configure_gradient_clipping(
         self,
@@ -158,16 +209,39 @@ class TrainingModule(L.LightningModule):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """Clip gradients by the recipe's optimizer settings; the trainer's own flags are unused."""
-        self.model.recipe.optimizer.clip_(self.model.net.parameters())
+        """Clip gradients by the recipe's optimizer settings; the trainer's own flags are unused.
+
+        Each network is clipped by itself. Without gradients, the optimizer leaves a generator at
+        rest, and its moments, as they are.
+        """
+        if not self._generates:
+            for weight in self.model.net.parameters():
+                weight.grad = None
+        nets = [self.model.net, *([] if self.second is None else self.second.nets)]
+        for net in nets:
+            self.model.recipe.optimizer.clip_(net.parameters())
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
-        """Take one optimizer step, then update the moving averages."""
+        """Take one optimizer step, then update the moving averages of what it trained."""
         # Lightning counts the step when the call below returns
-        step, progress = self.global_step, self.step.progress
+        step, progress, generates = self.global_step, self.step.progress, self._generates
         super().optimizer_step(*args, **kwargs)
+        self._keep_copies(self._length.progress(step + 1))
+        if not generates:
+            return
+        if isinstance(self.model.objective, Matching):
+            step //= self.model.objective.ratio
         ema_update(self.model.average, self.model.net, self.model.recipe.ema, step)
         self.model.update_target(progress)
+
+    def _keep_copies(self, progress: float) -> None:
+        """Keep the copies of the fake that are due at a share of the run."""
+        objective = self.model.objective
+        if self.second is not None and isinstance(objective, Matching):
+            due = objective.copies(progress)
+            for index in range(self._copies, due):
+                self.second.keep(index)
+            self._copies = max(self._copies, due)
 
 
 class ValidatingModule(TrainingModule):

@@ -127,7 +127,7 @@ class MusicModel(GenerativeModel):
     def validate(self, batch: MusicBatch, step: Step) -> Validation:
         """Compute the loss of the averaged weights, on noise and times that do not change."""
         draw = self.objective.draw(self.data(batch), step.generator(2), step.progress)
-        loss = self.objective.loss(self.bind(batch, self.average), draw)
+        loss = self.evaluate(batch, self.bind(batch, self.average), draw)
         figures = {"loss": loss.per_sample.mean(), **{k: v.mean() for k, v in loss.logs.items()}}
         return Validation({f"val/{name}": x for name, x in figures.items()}, len(batch.mel))
 

@@ -8,6 +8,8 @@ from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 from torch.optim.lr_scheduler import LRScheduler
 
+from oneleap.core.errors import InputError
+from oneleap.core.objectives.matching.base import Matching
 from oneleap.core.training.ema import ema_update
 from oneleap.core.training.module import TrainingModule
 from oneleap.core.training.optim import build_optimizer, run_length
@@ -36,6 +38,12 @@ class ActorCriticModule(TrainingModule):
     model: ActorCritic
 
     def __init__(self, model: ActorCritic) -> None:
+        if isinstance(model.objective, Matching):
+            name, kind = type(model.objective).__name__, type(model).__name__
+            raise InputError(
+                f"objective: {name} trains a second network, for which {kind} has no place beside "
+                "its critics: use it with oneleap.domains.rl.Policy"
+            )
         super().__init__(model)
         self.automatic_optimization = False
         self.compiled_step: CompiledStep | None = None

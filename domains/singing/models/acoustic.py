@@ -194,6 +194,7 @@ class AcousticModel(GenerativeModel):
             mask=batch.mask,
             target=scaled(net.field(cond, batch.mask, average.decoder), self.depth),
             teacher=self.teacher_field(batch),
+            depth=self.depth,
         )
 
     def teacher_field(self, batch: FrameBatch) -> Field | None:
@@ -209,7 +210,7 @@ class AcousticModel(GenerativeModel):
         """Loss of the objective plus that of the auxiliary decoder, which a student leaves out."""
         cond = self.net.encode(batch)
         draw = replace(draw, e=blend(batch.x, draw.e, self.depth))
-        loss = self.objective.loss(self.bound(batch, cond, self.net), draw)
+        loss = self.evaluate(batch, self.bound(batch, cond, self.net), draw)
         if self.recipe.from_teacher:
             return loss
         coarse_mel = self.net.coarse_mel(cond, batch.mask, self.aux_gradient)
@@ -231,7 +232,7 @@ class AcousticModel(GenerativeModel):
         samples, _ = self.generate(frames, noise, generator=generator)
         coarse_mel = self.average.coarse_mel(cond, mask)
         figures = {
-            "loss": self.objective.loss(self.bound(frames, cond, self.average), draw).per_sample,
+            "loss": self.evaluate(frames, self.bound(frames, cond, self.average), draw).per_sample,
             "aux_l1": masked_mean((coarse_mel - x).abs(), mask) * std,
             "mel_l1": masked_mean((samples - x).abs(), mask) * std,
         }

@@ -225,7 +225,7 @@ class AcousticModel(GenerativeModel):
         """Compute the objective's loss and, unless the encoder is a teacher's, the text losses."""
         encoded = self.net.encode(batch.tokens, batch.token_mask, batch.speaker)
         bound = self.bind_encoded(batch, encoded, self.net, training=True)
-        loss = self.objective.loss(bound, draw)
+        loss = self.evaluate(batch, bound, draw)
         if self.recipe.from_teacher:
             return loss
         prior, duration = text_losses(batch, encoded)
@@ -248,7 +248,7 @@ class AcousticModel(GenerativeModel):
         mels = self.spec.mel.n_mels
         gap = masked_mean((found - aligned.x)[:, :mels].abs(), aligned.mask)
         figures = {
-            "val/loss": self.objective.loss(bound, draw).per_sample.mean(),
+            "val/loss": self.evaluate(aligned, bound, draw).per_sample.mean(),
             "val/prior": prior.mean(),
             "val/duration": duration.mean(),
             "val/mel_l1": gap.mean() * self.spec.mel.std,

@@ -4,16 +4,21 @@ Lightning sends ``training_step`` through ``DistributedDataParallel``; a loss, o
 that went round it would leave each process with a gradient of its own.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from support.ddp.core_worker import OBJECTIVES, gradient
+from support.ddp.core_worker import MATCHING, OBJECTIVES, Both, gradient
 from support.ddp.launch import PROCESSES, together
-from support.tiny_generative import Toy, batch
+from support.tiny_generative import Endless, Toy, batch, trainer
 from torch import Tensor
 
+from oneleap.core.objectives import FlowMatching
+from oneleap.core.objectives.matching.base import Matching
+from oneleap.core.training import model as models
+from oneleap.core.training.module import TrainingModule
 from oneleap.core.training.seed import step_generator
 from oneleap.core.types import Draw, Objective
 
@@ -77,3 +82,54 @@ def test_each_process_alone_would_take_another(
         apart = (own - rank[type(objective).__name__]["gradient"]).norm() / own.norm()
         assert apart > 0.05
     assert not torch.equal(draw_of(objective, 0).e, draw_of(objective, 1).e)
+
+
+# Two networks: two steps, the first of the fake alone. What one process does with both batches is
+# written out here, with the draws of each rank side by side.
+
+
+def beside(draw: Draw, other: Draw) -> Draw:
+    """The draws of two processes as one."""
+
+    def joined(a: Any, b: Any) -> Any:
+        if isinstance(a, Tensor):
+            return torch.cat([a, b])
+        return beside(a, b) if isinstance(a, Draw) else a
+
+    return Draw(**{name: joined(value, getattr(other, name)) for name, value in vars(draw).items()})
+
+
+class Whole(TrainingModule):
+    """Draws as all processes together."""
+
+    def training_step(self, rows: Tensor, batch_idx: int) -> Tensor:
+        objective, step = self.model.objective, self.step
+        assert isinstance(objective, Matching)
+        parts = [
+            objective.draw(
+                self.model.data(batch(rank)),
+                replace(step, rank=rank).generator(),
+                step.progress,
+            )
+            for rank in range(PROCESSES)
+        ]
+        draw = objective.turn(beside(*parts), step.gradient_step, step.progress)
+        return self.model.loss(rows, draw).per_sample.mean()
+
+
+@pytest.mark.parametrize("objective", MATCHING, ids=lambda o: type(o).__name__)
+def test_two_processes_train_two_networks_as_one_does(
+    objective: Objective,
+    ranks: list[dict[str, dict[str, Tensor]]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(models, "load_pretrained", lambda path: Toy(FlowMatching(), seed=5))
+    seen = [rank[type(objective).__name__] for rank in ranks]
+    assert torch.equal(seen[0]["weights"], seen[1]["weights"])
+    torch.testing.assert_close(seen[0]["gradient"], seen[1]["gradient"], rtol=0, atol=0)
+    keep, module = Both(), Whole(Toy(objective, teacher="folder"))
+    whole = Endless(torch.cat([batch(rank) for rank in range(PROCESSES)]))
+    trainer(2, callbacks=[keep]).fit(module, whole)
+    torch.testing.assert_close(seen[0]["gradient"], keep.seen, rtol=1e-4, atol=1e-6)
+    weights = torch.cat([p.detach().flatten() for p in module.parameters()])
+    torch.testing.assert_close(seen[0]["weights"], weights, rtol=1e-4, atol=1e-5)

@@ -12,6 +12,7 @@ import lightning as L
 import pytest
 import test_matrix as matrix
 from support.ddp.launch import TESTS, together
+from support.matrix.domains import write_songs
 from support.tiny import CONFIG
 from support.tiny_audio import write_recordings
 from support.tiny_rl import SPEC, TINY
@@ -90,7 +91,7 @@ def test_every_model_takes_the_mean_gradient_of_both_processes(
     Path("recordings").mkdir()
     write_recordings(Path("recordings"))
     Path("vocoder.yaml").write_text(VOCODER.replace("MEL", MEL))
-    Path("durations.yaml").write_text(DURATIONS.replace("DATA", matrix.write_songs(tmp_path)))
+    Path("durations.yaml").write_text(DURATIONS.replace("DATA", write_songs(tmp_path)))
     names += ["vocoder", "durations"]
     ranks = together(WORKER, tmp_path, str(tmp_path), *names)
     for name in names:

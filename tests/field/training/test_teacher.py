@@ -12,9 +12,16 @@ from support.tiny_rl import SPEC, TINY, bandit, plain
 
 from oneleap.core import objectives
 from oneleap.core.errors import InputError
-from oneleap.core.objectives import Dispersed, FlowMatching, MeanFlow, Reflow, SplitMeanFlow
+from oneleap.core.objectives import (
+    ConsistencyTraining,
+    Dispersed,
+    FlowMatching,
+    MeanFlow,
+    Reflow,
+    SplitMeanFlow,
+)
 from oneleap.core.training import model as models
-from oneleap.core.types import Conditioned, Objective, TrainingBatch
+from oneleap.core.types import Conditioned, Objective, SecondNetworks, TrainingBatch
 from oneleap.domains.rl.algorithms.bfq import Bootstrap
 from oneleap.domains.rl.algorithms.ofql import OFQL
 from oneleap.domains.rl.nets.gaussian import ActionRegression, GaussianLikelihood
@@ -63,7 +70,11 @@ def test_what_an_objective_says_is_what_its_loss_does(name: str) -> None:
         bound = model.bind(rows)
         if seed is not None:
             other = Toy(FlowMatching(), seed=seed).net
-            bound = replace(bound, teacher=Conditioned(other, (rows[:, 2:],)))
+            taught = Conditioned(other, (rows[:, 2:],))
+            beside = SecondNetworks(
+                fake=bound.field, frozen_fake=bound.field, judge=taught, frozen_judge=taught
+            )
+            bound = replace(bound, teacher=taught, second=beside)
         if seed is None and use == "required":
             with pytest.raises(InputError, match="a teacher, and none was given"):
                 objective.loss(bound, draw)
@@ -110,12 +121,13 @@ def test_settings_decide_too() -> None:
     assert SplitMeanFlow(guidance=2.0).teacher_use() == "required"
     assert objectives.ConsistencyTrajectory(guidance=(1.0, 3.0)).teacher_use() == "required"
     assert Dispersed(Reflow()).teacher_use() == "required"
-    assert Dispersed(MeanFlow()).teacher_use() == "none"
+    assert Dispersed(MeanFlow()).teacher_use() == "optional"
+    assert Dispersed(ConsistencyTraining()).teacher_use() == "none"
 
 
 def test_an_actor_critic_refuses_it_too(teacher: Toy) -> None:
-    policy = OFQL(SPEC, MeanFlow(), **TINY | {"recipe": plain(teacher="folder")})
-    with pytest.raises(InputError, match="MeanFlow learns from data and would ignore it"):
+    policy = OFQL(SPEC, ConsistencyTraining(), **TINY | {"recipe": plain(teacher="folder")})
+    with pytest.raises(InputError, match="learns from data and would ignore it"):
         trainer(1).fit(policy.lightning_module(), bandit(8))
 
 

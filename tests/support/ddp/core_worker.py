@@ -8,17 +8,21 @@ import sys
 
 import lightning as L
 import torch
+from lightning.pytorch.strategies import DDPStrategy
 from support.ddp.launch import ddp
 from support.tiny_generative import Endless, Toy, batch, trainer
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from oneleap.core.objectives import (
+    DMD2,
     FlowMatching,
     ImprovedConsistencyTraining,
     MeanFlow,
+    ScoreIdentity,
     SplitMeanFlow,
 )
+from oneleap.core.training import model as models
 from oneleap.core.training.module import TrainingModule
 from oneleap.core.types import Objective
 
@@ -28,6 +32,8 @@ OBJECTIVES: list[Objective] = [
     SplitMeanFlow(),
     ImprovedConsistencyTraining(),
 ]
+
+MATCHING: list[Objective] = [DMD2(ratio=2), ScoreIdentity(ratio=2)]
 
 
 def gradient(net: nn.Module) -> Tensor:
@@ -53,7 +59,34 @@ def main(path: str) -> None:
         trainer(1, callbacks=[keep], **ddp()).fit(model.lightning_module(), Endless(batch(rank)))
         weights = torch.cat([p.detach().flatten() for p in model.net.parameters()])
         kept[type(objective).__name__] = {"gradient": keep.seen, "weights": weights}
-    torch.save(kept, path)
+    torch.save(kept | matched(rank), path)
+
+
+class Both(L.Callback):
+    """Keeps the gradients of the generator and of its second networks in the last step."""
+
+    def on_before_optimizer_step(
+        self, trainer: L.Trainer, pl_module: TrainingModule, *rest: object
+    ) -> None:
+        second = pl_module.second
+        assert second is not None
+        weights = [p for n in (pl_module.model.net, *second.nets) for p in n.parameters()]
+        self.seen = torch.cat([p.grad.flatten() for p in weights if p.grad is not None])
+
+
+def matched(rank: int) -> dict[str, dict[str, Tensor]]:
+    """Take a step of the second networks and one of the generator with each such objective."""
+    vars(models)["load_pretrained"] = lambda path: Toy(FlowMatching(), seed=5)
+    kept = {}
+    for objective in MATCHING:
+        keep, model = Both(), Toy(objective, teacher="folder")
+        module = model.lightning_module()
+        run = trainer(2, callbacks=[keep], **ddp())
+        run.fit(module, Endless(batch(rank)))
+        assert isinstance(run.strategy, DDPStrategy)
+        weights = torch.cat([p.detach().flatten() for p in module.parameters()])
+        kept[type(objective).__name__] = {"gradient": keep.seen, "weights": weights}
+    return kept
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""Methods that train a second network beside the generator: score-difference distillation."""
