@@ -14,7 +14,6 @@ from oneleap.core.fields.targets import trained_velocity
 from oneleap.core.losses.metrics import AdaptiveSquaredError, Metric, masked_mean, masked_sum
 from oneleap.core.paths.base import LinearPath, expand
 from oneleap.core.paths.pairs import ToDataPairs
-from oneleap.core.paths.times import TimePairs
 from oneleap.core.types import Draw, Loss, Objective, TeacherUse, TrainingBatch, noise_like, rows
 
 
@@ -45,7 +44,7 @@ class FlowAnchoredConsistency(Objective):
 
     teacher: ClassVar[TeacherUse] = "optional"
 
-    pairs: TimePairs = field(default_factory=ToDataPairs)
+    pairs: ToDataPairs = field(default_factory=ToDataPairs)
     metric: Metric = field(default_factory=lambda: AdaptiveSquaredError(0.5, 1e-3))
     cosine: float = 1.0
     guidance: TargetGuidance | None = None

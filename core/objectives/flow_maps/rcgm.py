@@ -12,7 +12,6 @@ from oneleap.core.fields.targets import boundary_velocity
 from oneleap.core.losses.metrics import Metric, SquaredError, masked_mean
 from oneleap.core.paths.base import LinearPath, expand, jump
 from oneleap.core.paths.pairs import BelowPairs
-from oneleap.core.paths.times import TimePairs
 from oneleap.core.types import (
     Draw,
     Field,
@@ -53,7 +52,7 @@ class RCGM(Objective):
 
     teacher: ClassVar[TeacherUse] = "optional"
 
-    pairs: TimePairs = field(default_factory=BelowPairs)
+    pairs: BelowPairs = field(default_factory=BelowPairs)
     metric: Metric = field(default_factory=SquaredError)
     step: float = 0.01
     substeps: int = 2

@@ -12,7 +12,7 @@ from oneleap.core.fields.guidance import TargetGuidance
 from oneleap.core.losses.metrics import Metric, SquaredError
 from oneleap.core.objectives.alphaflow import AlphaFlow
 from oneleap.core.paths.pairs import ApartPairs
-from oneleap.core.paths.times import LogitNormal, TimePairs
+from oneleap.core.paths.times import LogitNormal
 from oneleap.core.types import Draw, Loss, Objective, TeacherUse, TrainingBatch, noise_like
 
 
@@ -55,7 +55,7 @@ class SoFlow(Objective):
 
     teacher: ClassVar[TeacherUse] = "optional"
 
-    pairs: TimePairs = field(default_factory=solution_pairs)
+    pairs: ApartPairs = field(default_factory=solution_pairs)
     metric: Metric = field(default_factory=SquaredError)
     first: float = 0.1
     last: float = 0.002

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from oneleap.core.errors import require_decay
 from oneleap.core.objectives.flow_maps.lagrangian import Lagrangian
 from oneleap.core.paths.pairs import TerminalPairs
-from oneleap.core.paths.times import TimePairs
 from oneleap.core.types import Field, TrainingBatch
 
 
@@ -33,7 +32,7 @@ class TerminalVelocityMatching(Lagrangian):
             average that generates samples.
     """
 
-    pairs: TimePairs = field(default_factory=TerminalPairs)
+    pairs: TerminalPairs = field(default_factory=TerminalPairs)
     target_ema: float | None = 0.99
 
     def __post_init__(self) -> None:

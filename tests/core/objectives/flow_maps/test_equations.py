@@ -206,7 +206,7 @@ def test_the_semigroup_is_split_meanflow_without_its_average() -> None:
 
 @pytest.mark.parametrize("objective", [LSD, ESD, PSD, TVM], ids=lambda o: type(o).__name__)
 def test_with_all_rows_equal_they_are_flow_matching_bit_for_bit(objective: Any) -> None:
-    objective = replace(objective, pairs=TimePairs(Uniform(), 1.0))
+    objective = replace(objective, pairs=replace(objective.pairs, p_equal=1.0))
     _, _, net, x, draw = case(objective)
     mine, theirs = (
         o.loss(TrainingBatch(field=net, x=x), draw).per_sample for o in (objective, FlowMatching())

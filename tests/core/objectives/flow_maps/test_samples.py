@@ -15,11 +15,11 @@ from oneleap.core.nets.mlp import MLP
 from oneleap.core.objectives import RCGM, DiffInstruct, InductiveMomentMatching, TwinFlow
 from oneleap.core.objectives.flow_maps import imm, rcgm
 from oneleap.core.paths.base import LinearPath, jump
-from oneleap.core.paths.times import TimePairs, Uniform
+from oneleap.core.paths.pairs import BelowPairs
 from oneleap.core.types import Draw, TrainingBatch
 
 POINT, TRUTH = Gaussian(0.7, 0.0), Gaussian(0.7, 0.5)
-HALF, APART = TimePairs(Uniform(), p_equal=0.5), TimePairs(Uniform(), p_equal=0.0)
+HALF, APART, EQUAL = (BelowPairs(p_equal=p) for p in (0.5, 0.0, 1.0))
 IMM = InductiveMomentMatching()
 
 
@@ -265,7 +265,7 @@ def test_twinflow_learns_its_samples_at_negative_times_without_their_gradient() 
 
 def test_on_trajectories_the_velocity_rows_of_rcgm_have_no_loss() -> None:
     z = randn(40, 2)
-    draw = RCGM(TimePairs(Uniform(), 1.0)).draw(z, seeded())
+    draw = RCGM(EQUAL).draw(z, seeded())
     x, at = on_trajectory(TRUTH, z, draw)
     batch = TrainingBatch(field=TRUTH, x=x)
-    assert RCGM().loss(batch, replace(draw, e=at.e)).per_sample.max() < 1e-20
+    assert RCGM(EQUAL).loss(batch, replace(draw, e=at.e)).per_sample.max() < 1e-20
