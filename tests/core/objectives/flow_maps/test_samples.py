@@ -7,7 +7,7 @@ import pytest
 import torch
 from support.exact import Gaussian, on_trajectory, seeded
 from support.exact_paths import gradients, randn, teacher_of
-from support.matching.bench import Bench, product_nodes, pushed_gradient
+from support.matching.bench import Bench, normal_nodes, product_nodes, pushed_gradient
 from torch import Tensor
 
 from oneleap.core.errors import InputError
@@ -101,6 +101,35 @@ def test_the_times_of_imm_are_shared_and_ordered() -> None:
     torch.testing.assert_close((eta[0] - eta[1])[inside], torch.full((42,), step).double()[inside])
     assert draw.t.unique().numel() == 11
     assert draw.e[:4].unique().numel() == 8
+
+
+@pytest.mark.parametrize("copies", [False, True], ids=["different-samples", "copies-of-one"])
+def test_the_exact_map_is_stationary_for_groups_of_different_samples_only(copies: bool) -> None:
+    """In expectation, by quadrature, per length of the gap: an error of first order, or a bias."""
+    nodes, weights = normal_nodes(12)
+    axes = torch.meshgrid(*[nodes] * (3 if copies else 4), indexing="ij")
+    weight = weights
+    for _ in axes[1:]:
+        weight = torch.outer(weight, weights).flatten()
+    first, second, *noise = (axis.flatten() for axis in (axes[0], *axes[0 if copies else 1 :]))
+    x = 0.7 + 0.5 * torch.stack([first, second], 1).reshape(-1, 1)
+    e = torch.stack(noise, 1).reshape(-1, 1)
+    objective, slopes = InductiveMomentMatching(particles=2, smoothing=0.5), []
+    theta = torch.zeros(1, dtype=torch.float64, requires_grad=True)
+
+    def field(z: Tensor, r: Tensor, t: Tensor) -> Tensor:
+        return TRUTH(z, r, t) + theta * (z - 0.3)
+
+    for gap in (0.02, 0.01, 0.005):
+        r, s, t = (torch.full((len(e),), h).double() for h in (0.1, 0.6 - gap, 0.6))
+        loss = objective.loss(TrainingBatch(field=field, x=x), Draw(e, r, t, s)).per_sample
+        (slope,) = torch.autograd.grad((weight.repeat_interleave(2) * loss).sum(), theta)
+        slopes.append(abs(slope.item()) / gap)
+    if copies:
+        assert slopes[2] > 0.03
+    else:
+        assert slopes[0] / slopes[1] == pytest.approx(2, rel=0.1)
+        assert slopes[1] / slopes[2] == pytest.approx(2, rel=0.1)
 
 
 def test_imm_ignores_padding() -> None:
