@@ -28,7 +28,7 @@ class AnnealedReflow(Reflow):
     ``r < t`` regress a velocity that is not their mean, and one step gives blurred samples; judge
     at the end of the run.
 
-    Deviation: ``b`` falls linearly.
+    Deviation: ``b`` falls linearly with the share of the run.
 
     Attributes:
         annealing: Share of the run over which ``b`` falls to 0.
