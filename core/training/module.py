@@ -16,6 +16,7 @@ from oneleap.core.objectives.matching.base import Matching
 from oneleap.core.training.compile import compiled
 from oneleap.core.training.ema import ema_update, frozen_view
 from oneleap.core.training.finite import FiniteGuard
+from oneleap.core.training.loaders import repeat_rows
 from oneleap.core.training.model import SCORE, GenerativeModel, check_teacher
 from oneleap.core.training.optim import AdamConfig, RunLength, build_optimizer, run_length
 from oneleap.core.training.seed import Step
@@ -26,6 +27,9 @@ TARGET = "target_average"
 
 SECOND = "second"
 """Name in a checkpoint of the weights of the networks beside the generator, and their prefix."""
+
+FEWEST_ROWS = 8
+"""Rows of a validation batch; smaller ones are repeated."""
 
 PREFIX = "model."
 """Prefix of the names of a model's weights inside the Lightning module."""
@@ -252,7 +256,11 @@ class ValidatingModule(TrainingModule):
     """
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
-        """Log the model's metrics of one validation batch."""
+        """Log the model's metrics of one validation batch.
+
+        Objectives split a batch into kinds of rows, for which the last batch of the data may be too
+        small. The rows of a small batch are therefore repeated.
+        """
         step = Step(
             seed=self.model.recipe.seed,
             batch=batch_idx,
@@ -260,12 +268,23 @@ class ValidatingModule(TrainingModule):
             progress=self.step.progress,
             device=self.device,
         )
-        result = self.model.validate(batch, step)
+        rows = _rows(batch)
+        times = -(-FEWEST_ROWS // rows) if 0 < rows < FEWEST_ROWS else 1
+        result = self.model.validate(repeat_rows(batch, times) if times > 1 else batch, step)
         for name, value in result.figures.items():
             logger = None if name != SCORE else False
-            self.log(
-                name, value, on_epoch=True, batch_size=result.rows, logger=logger, sync_dist=True
-            )
+            size = result.rows // times
+            self.log(name, value, on_epoch=True, batch_size=size, logger=logger, sync_dist=True)
+
+
+def _rows(batch: Any) -> int:
+    """Return the number of rows of a batch: that of its first tensor; 0 if it has none."""
+    if isinstance(batch, Tensor):
+        return len(batch) if batch.dim() else 0
+    values = batch.values() if isinstance(batch, dict) else batch
+    if not isinstance(values, Iterable) or isinstance(values, str):
+        return 0
+    return next((n for n in map(_rows, values) if n), 0)
 
 
 def _logs_at(trainer: L.Trainer, step: int) -> bool:

@@ -219,14 +219,10 @@ def machine() -> dict[str, str]:
 
 # What ships
 
-TEXT = "Hello, this is a test of the voice."
 SAKURA = str(Path(__file__).parents[2] / "examples" / "sakura.musicxml")
 PIECE = ("--seconds", "2", "--intensity", "rise", "--no-picture", "--seed", "0")
 
 COMMANDS: dict[str, tuple[str, ...]] = {
-    "speak allison": ("speak", TEXT, "--voice", "allison", "--seed", "0"),
-    "speak allison, 2 steps": ("speak", TEXT, "--voice", "allison", "--steps", "2"),
-    "speak default, fast": ("speak", "Yes.", "--speed", "1.5", "--seed", "3"),
     "sing song070": ("sing", SAKURA, "--voice", "song070", "--seed", "0"),
     "sing default, 2 steps": ("sing", SAKURA, "--steps", "2", "--key", "-1", "--tempo", "2"),
     "compose tunes": ("compose", *PIECE, "--model", "tunes", "--steps", "2", "--decode", "1"),
@@ -255,8 +251,6 @@ def sound(name: str, folder: Path) -> dict[str, Any]:
 @torch.no_grad()
 def by_hand() -> dict[str, list[float]]:
     """What ships, by functions of Python, before it is rounded to 16 bits."""
-    voice = importlib.import_module("oneleap.domains.speech").Voice.load("allison")
-    pieces = voice.stream("Yes. Who says so?", seed=1)
     singer = importlib.import_module("oneleap.domains.singing").Singer.load("song070")
     note = named("ScoreSegment")(
         ph_seq=("SP", "k", "a", "SP"),
@@ -271,9 +265,6 @@ def by_hand() -> dict[str, list[float]]:
     field = composer.field(composer.spec.tags[:1])
     third, whole = torch.full((1,), 0.3), torch.ones(1)
     return {
-        "voice": some(voice.speak(TEXT, seed=0).samples),
-        "voice, 2 steps": some(voice.speak(TEXT, steps=2, seed=0).samples),
-        "voice, piece by piece": some(np.concatenate([w.samples for w in pieces])),
         "singer": some(singer.sing([note], seed=0).samples),
         "singer, 2 steps": some(singer.sing([note], steps=2, key=2.0, seed=0).samples),
         "composer, teacher": some(field(noise, third, third)),

@@ -22,7 +22,7 @@ NAMES = sorted(by.OUTPUTS)
 FAST = ("rl_ofql", "robot_dm1", "speech_flow", "singing_acoustic", "audio_nsf")
 """Kinds of runs that are gone on with in every test run."""
 
-QUICK = ("speak allison", "speak allison, 2 steps", "sing song070", "compose tunes")
+QUICK = ("sing song070", "compose tunes")
 """Commands that are given in every test run."""
 
 NEEDS = {
@@ -32,7 +32,6 @@ NEEDS = {
     "singing": ("soundfile", "soxr", "pyworld"),
     "music": ("soundfile", "soxr"),
     "audio": ("soundfile", "soxr", "pyworld"),
-    "speak": ("soundfile", "phonemizer", "num2words"),
     "sing": ("soundfile", "defusedxml", "pyopenjtalk"),
     "compose": ("soundfile",),
 }

@@ -1,7 +1,6 @@
 """Training of a vocoder: spectral losses first, adversarial losses from a given step on."""
 
 import os
-from pathlib import Path
 from typing import Any, Literal
 
 import lightning as L
@@ -12,7 +11,8 @@ from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from oneleap.core.hub.pretrained import WEIGHTS, Pretrained, load_weights
+from oneleap.core.errors import InputError
+from oneleap.core.hub.pretrained import Pretrained
 from oneleap.core.training.ema import ema_update, frozen_copy
 from oneleap.core.training.finite import FiniteGuard
 from oneleap.core.training.optim import AdamConfig, build_optimizer, run_length
@@ -101,7 +101,7 @@ class VocoderTraining(Pretrained, L.LightningModule):
             if init_from is not None:
                 source = type(self.vocoder).from_pretrained(init_from)
                 check_compatible(source.spec, spec, f"init_from {init_from}", "the data")
-                load_weights(self.vocoder, Path(init_from) / WEIGHTS)
+                _copy_weights(source, self.vocoder, init_from)
             self.by_period: Discriminator = MultiPeriodDiscriminator(tuple(periods), period_width)
             self.by_window: Discriminator = MultiResolutionDiscriminator(
                 tuple(windows), window_width
@@ -245,3 +245,16 @@ class VocoderTraining(Pretrained, L.LightningModule):
         # A lower decay at the start: otherwise the initial weights would still be a fifth of the
         # average after 1,500 steps.
         ema_update(self.average, self.vocoder, min(self.ema, (1 + step) / (10 + step)))
+
+
+def _copy_weights(source: nn.Module, target: nn.Module, name: str) -> None:
+    """Copy weights, whatever the number of bits in which they were stored.
+
+    Raises:
+        InputError: A weight has another shape.
+    """
+    try:
+        target.load_state_dict(source.state_dict())
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise InputError(f"init_from: {name} has other sizes: {reason}") from None

@@ -2,13 +2,13 @@
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from oneleap.core.errors import InputError, Notice
+from oneleap.domains.audio.pauses import cut_at_pauses
 from oneleap.domains.audio.wave import SUFFIXES, Wave, find_audio_files, read_wave, trim_silence
 from oneleap.domains.speech.data.ljspeech import read_ljspeech
 
@@ -20,9 +20,6 @@ FEWEST, LEAST_S, MOST_S = 4, 20.0, 1800.0
 
 CUT_S = 8.0
 """Recordings without a text are cut at pauses into clips of at most this length, if they can be."""
-
-PAUSE_S, PAUSE_DB = 0.2, -35.0
-"""Shortest pause, and its level below the loudest part."""
 
 FEWEST_LETTERS_S, MOST_LETTERS_S = 3.0, 30.0
 """Letters a second of a text that fits its clip."""
@@ -86,39 +83,6 @@ def _with_text(path: Path) -> Recording:
     return Recording(path, text or None)
 
 
-def cut_at_pauses(wave: Wave, longest_s: float = CUT_S) -> list[Wave]:
-    """Cut a sound in the middle of its pauses.
-
-    Neighbors are joined again as long as they stay within ``longest_s``. A piece without a pause
-    may be longer.
-
-    Args:
-        wave: The sound.
-        longest_s: Length of a piece in seconds.
-
-    Returns:
-        The pieces, in order; together they are the sound.
-    """
-    step = max(1, wave.sample_rate // 100)
-    blocks = wave.samples[: len(wave.samples) // step * step].reshape(-1, step)
-    level = np.sqrt(np.square(blocks).mean(axis=1))
-    if len(level) == 0:
-        return [wave]
-    quiet = level < level.max() * 10 ** (PAUSE_DB / 20)
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], quiet, [False]]).astype(np.int8)))
-    pauses = edges.reshape(-1, 2)
-    long = pauses[(pauses[:, 1] - pauses[:, 0]) * 0.01 >= PAUSE_S]
-    middles = [int(a + b) // 2 * step for a, b in long if a > 0 and b < len(level)]
-    ends, start, last = list[int](), 0, 0
-    for cut in [*middles, len(wave.samples)]:
-        if cut - start > longest_s * wave.sample_rate and last > start:
-            ends.append(last)
-            start = last
-        last = cut
-    bounds = [0, *ends, len(wave.samples)]
-    return [Wave(wave.samples[a:b], wave.sample_rate) for a, b in pairwise(bounds)]
-
-
 def read_clips(
     recordings: Sequence[Recording], sample_rate: int, transcribe: Transcribe | None
 ) -> list[Clip]:
@@ -173,7 +137,7 @@ def _pieces(
             continue
         if transcribe is None:
             raise InputError(f"{path}: has no text: add metadata.csv, or {path.stem}.txt beside it")
-        pieces = cut_at_pauses(wave)
+        pieces = cut_at_pauses(wave, CUT_S)
         for i, piece in enumerate(pieces):
             name = f"{path.stem}-{i:03d}" if len(pieces) > 1 else path.stem
             if np.abs(piece.samples).max(initial=0.0) > 0:

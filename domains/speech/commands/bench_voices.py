@@ -36,7 +36,7 @@ def voices(
     half the range from the 16th to the 84th percentile. ``CPU`` is processor time. The command
     needs the extra ``eval``.
 
-    Example: oneleap bench voices --voice allison --limit 5
+    Example: oneleap bench voices --voice heart --limit 5
 
     Args:
         voice: Name or folder of a voice; may be given several times. By default, all that ship.

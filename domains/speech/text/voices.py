@@ -13,7 +13,7 @@ from oneleap.domains.speech.text.lexicon import read_lexicon
 from oneleap.domains.speech.text.ssml import is_ssml, parse_ssml
 from oneleap.domains.speech.text.symbols import SYMBOLS, Phonemizer
 
-DEFAULT_VOICE = "allison"
+DEFAULT_VOICE = "heart"
 """Name of the voice that speaks by default."""
 
 

@@ -51,7 +51,7 @@ FRAMES_PER_TOKEN = 6
 class Voice:
     """A voice that speaks texts.
 
-    >>> voice = Voice.load("allison")  # doctest: +SKIP
+    >>> voice = Voice.load("heart")  # doctest: +SKIP
     >>> voice.speak("Hello.").save("hello.wav")  # doctest: +SKIP
 
     Attributes:

@@ -18,9 +18,10 @@ from oneleap.core.objectives import (
     MeanFlow,
     SplitMeanFlow,
 )
+from oneleap.core.paths.times import TimePairs
 from oneleap.core.training import model as models
 from oneleap.core.training.ema import PowerEMA
-from oneleap.core.training.loaders import FixedBatches
+from oneleap.core.training.loaders import FixedBatches, repeat_rows
 from oneleap.core.training.model import Validation
 from oneleap.core.training.module import TrainingModule, ValidatingModule, trained_model
 from oneleap.core.training.optim import AdamConfig
@@ -344,6 +345,33 @@ class Validated(Toy):
         number = torch.tensor(float(step.batch))
         figures = {"eval/number": number, models.SCORE: 10 - number}
         return Validation(figures, rows=len(batch))
+
+
+class ValidatesLoss(Toy):
+    """Has the loss of its objective, which needs rows of three kinds."""
+
+    def validate(self, batch: Tensor, step: Step) -> Validation:
+        draw = self.objective.draw(self.data(batch), step.generator(2))
+        loss = self.objective.loss(self.bind(batch), draw).per_sample.mean()
+        return Validation({"val/loss": loss}, rows=len(batch))
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 12])
+def test_a_validation_batch_may_be_small(n: int) -> None:
+    pairs = TimePairs(p_equal=0.5, deployed=(1, 2), p_deployed=0.2)
+    module = ValidatesLoss(SplitMeanFlow(pairs)).lightning_module()
+    (found,) = trainer(1).validate(module, FixedBatches([batch(n=n)]), verbose=False)
+    assert 0 < found["val/loss"] < 10
+
+
+def test_rows_of_every_kind_of_batch_are_repeated() -> None:
+    x, empty = torch.arange(6).view(3, 2), torch.zeros(())
+    spec = Conditioned(MLP(DIM), (x,))
+    found = repeat_rows({"a": (x, None), "b": [empty, "text"], "c": spec.cond}, 2)
+    twice = torch.cat([x, x])
+    assert torch.equal(found["a"][0], twice)
+    assert torch.equal(found["c"][0], twice)
+    assert (found["a"][1], found["b"][1]) == (None, "text")
 
 
 def test_figures_of_validation_are_means_weighted_by_rows() -> None:

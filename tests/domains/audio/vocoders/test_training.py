@@ -10,6 +10,7 @@ from support.tiny_audio import MEL, RATE
 
 from oneleap.core.errors import InputError
 from oneleap.core.hub.pretrained import load_pretrained
+from oneleap.core.training.release import save_release
 from oneleap.domains.audio import Vocos
 from oneleap.domains.audio.mel import log_mel
 from oneleap.domains.audio.vocoders.losses import mel_distance, stft_distance
@@ -61,6 +62,16 @@ def test_training_starts_from_another_vocoder(tmp_path: Path) -> None:
         VocoderTraining(MEL, width=16, hidden=8, depth=1, init_from=start)
     with pytest.raises(InputError, match="floor"):
         VocoderTraining(replace(MEL, floor=1e-3), width=8, hidden=8, depth=1, init_from=start)
+
+
+def test_training_starts_from_a_vocoder_of_8_bits(tmp_path: Path) -> None:
+    source = VocoderTraining(MEL, width=32, hidden=40, depth=1, seed=3).average
+    assert isinstance(source, Vocos)
+    save_release(source, tmp_path, bits=8)
+    model = VocoderTraining(MEL, width=32, hidden=40, depth=1, init_from=str(tmp_path))
+    for name, weight in source.state_dict().items():
+        gap = (model.vocoder.state_dict()[name] - weight).abs().max()
+        assert gap <= weight.abs().max() / 250
 
 
 def test_a_run_saves_a_vocoder(

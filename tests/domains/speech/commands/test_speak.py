@@ -35,8 +35,7 @@ def run(folder: Path, argv: list[str], unwanted: tuple[str, ...]) -> None:
 
 
 def test_speaking_imports_nothing_of_training(tmp_path: Path) -> None:
-    for name in ("num2words", "phonemizer", "soundfile"):
-        pytest.importorskip(name)
+    pytest.importorskip("soundfile")
     run(tmp_path, ["speak", "Hello.", "-o", "hello.wav"], TRAINING + UNUSED)
     assert (tmp_path / "hello.wav").stat().st_size > 4000
 
@@ -45,7 +44,7 @@ def test_packing_imports_nothing_of_training(tmp_path: Path) -> None:
     pytest.importorskip("soundfile")
     from oneleap.domains.speech.voice.loading import find_voice
 
-    voice = str(find_voice("allison"))
+    voice = str(find_voice("heart"))
     run(tmp_path, ["voice", "pack", voice, voice, "copy"], TRAINING + UNUSED)
     run(tmp_path, ["speak", "həlˈoʊ", "--ipa", "--voice", "copy"], TRAINING + UNUSED)
     assert (tmp_path / "speech.wav").is_file()

@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from oneleap.core.errors import InputError
+from oneleap.domains.audio.wave import Wave
 from oneleap.domains.speech.evaluation import recognition
 from oneleap.domains.speech.evaluation.recognition import (
+    Recognizer,
     normalize_words,
     packaged_model,
     word_error_rate,
@@ -76,3 +79,19 @@ def test_the_harvard_sentences_ship_with_the_code() -> None:
     found = read_sentences(None)
     assert len(found) == len(set(found)) == 80
     assert all(len(normalize_words(line)) in range(5, 12) for line in found)
+
+
+def test_a_long_sound_is_recognized_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard = list[float]()
+
+    def recognize(self: Recognizer, wave: Wave) -> str:
+        heard.append(wave.seconds)
+        return f"word{len(heard)}" if np.abs(wave.samples).max() > 0 else ""
+
+    monkeypatch.setattr(Recognizer, "_recognize", recognize)
+    phrase = np.concatenate([np.ones(9_000), np.zeros(500)]).astype(np.float32)
+    story = Wave(np.tile(phrase, 5), 1_000)  # five phrases of 9 s, pauses of half a second
+    assert Recognizer()(story) == "word1 word2 word3"
+    assert max(heard) <= 25
+    assert sum(heard) == pytest.approx(story.seconds)
+    assert Recognizer()(Wave(phrase, 1_000)) == "word4"

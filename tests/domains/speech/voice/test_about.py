@@ -77,5 +77,5 @@ assert not {"torch", "numpy", "safetensors", "rich"} & set(sys.modules)
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    assert "MiB  16 kHz  en-us  CC-BY-SA-3.0  American woman" in done.stdout
-    assert "speakers: allison, joe, pico" in done.stdout
+    assert "MiB  24 kHz  en-us  Apache-2.0    American woman" in done.stdout
+    assert "MiB  24 kHz  en-us  CC-BY-SA-3.0  American woman" in done.stdout
