@@ -104,12 +104,15 @@ if TYPE_CHECKING:
     from oneleap.core.sampling.diffusion import ddpm as ddpm
     from oneleap.core.sampling.diffusion import edm as edm
     from oneleap.core.sampling.diffusion import plms as plms
+    from oneleap.core.sampling.multistep import dpm_solver as dpm_solver
+    from oneleap.core.sampling.multistep import unipc as unipc
     from oneleap.core.sampling.ode import euler as euler
     from oneleap.core.sampling.ode import heun as heun
     from oneleap.core.sampling.ode import sample as sample
     from oneleap.core.sampling.samplers import ConsistencySampler as ConsistencySampler
     from oneleap.core.sampling.samplers import DDIMSampler as DDIMSampler
     from oneleap.core.sampling.samplers import DDPMSampler as DDPMSampler
+    from oneleap.core.sampling.samplers import DPMSolverSampler as DPMSolverSampler
     from oneleap.core.sampling.samplers import EDMSampler as EDMSampler
     from oneleap.core.sampling.samplers import EulerSampler as EulerSampler
     from oneleap.core.sampling.samplers import FlowMapSampler as FlowMapSampler
@@ -117,6 +120,7 @@ if TYPE_CHECKING:
     from oneleap.core.sampling.samplers import HeunSampler as HeunSampler
     from oneleap.core.sampling.samplers import PLMSSampler as PLMSSampler
     from oneleap.core.sampling.samplers import Sampler as Sampler
+    from oneleap.core.sampling.samplers import UniPCSampler as UniPCSampler
     from oneleap.core.training.callbacks import Export as Export
     from oneleap.core.training.callbacks import Progress as Progress
     from oneleap.core.training.checkpoints import Checkpoints as Checkpoints
@@ -161,6 +165,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "DDPMSampler": "sampling.samplers",
         "DMD": "objectives",
         "DMD2": "objectives",
+        "DPMSolverSampler": "sampling.samplers",
         "Denoising": "objectives",
         "DiT1d": "nets",
         "DiffInstruct": "objectives",
@@ -251,6 +256,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "UNet1d": "nets",
         "UShaped": "paths.times",
         "UniInstruct": "objectives",
+        "UniPCSampler": "sampling.samplers",
         "Uniform": "paths.times",
         "VPBetas": "paths.ddpm",
         "VSD": "objectives",
@@ -259,6 +265,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "consistency": "sampling.consistency",
         "ddim": "sampling.diffusion",
         "ddpm": "sampling.diffusion",
+        "dpm_solver": "sampling.multistep",
         "edm": "sampling.diffusion",
         "euler": "sampling.ode",
         "heun": "sampling.ode",
@@ -266,5 +273,6 @@ __getattr__, __dir__, __all__ = lazy_names(
         "plms": "sampling.diffusion",
         "sample": "sampling.ode",
         "step_generator": "training.seed",
+        "unipc": "sampling.multistep",
     },
 )

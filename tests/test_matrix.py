@@ -19,8 +19,9 @@ from oneleap.core.errors import InputError
 from oneleap.core.hub.config import from_config, to_config
 from oneleap.core.hub.pretrained import load_pretrained
 from oneleap.core.losses.dispersion import Hinge
-from oneleap.core.objectives import Dispersed, Shortcut
+from oneleap.core.objectives import Dispersed, Lagrangian, MeanFlow, Shortcut
 from oneleap.core.objectives.matching.base import Matching
+from oneleap.core.paths.times import GapPairs, Uniform
 from oneleap.core.training.ema import PowerEMA
 from oneleap.core.training.model import GenerativeModel
 from oneleap.core.types import Objective, TrainingBatch
@@ -274,6 +275,24 @@ def test_the_average_has_a_schedule_or_a_decay(
     assert trained("again").recipe.ema == trained().recipe.ema
     for mine, theirs in zip(trained().parameters(), trained("again").parameters(), strict=True):
         assert torch.equal(mine, theirs)
+
+
+def test_the_law_of_times_is_a_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = Path(config(tmp_path, POLICY, "MeanFlow"))
+    settings = yaml.safe_load(path.read_text())
+    init_args = {"p_equal": 0.25, "times": {"class_path": "UShaped"}}
+    pairs = {"class_path": "GapPairs", "init_args": init_args}
+    settings["model"]["init_args"]["objective"]["init_args"] = {"pairs": pairs}
+    path.write_text(yaml.safe_dump(settings))
+    fit(str(path), "--run", "run")
+    assert trained().objective == MeanFlow(GapPairs(p_equal=0.25))
+    shutil.copy("run/config.yaml", "again.yaml")  # what was resolved can be run again
+    fit("again.yaml", "--run", "again")
+    assert trained("again").objective == trained().objective
+    fit(config(tmp_path, POLICY, "Lagrangian"), "--run", "bare", "--model.objective.pairs=GapPairs")
+    kept = GapPairs(Uniform(), p_equal=0.75)  # what the default law has, too, stays
+    assert trained("bare").objective == Lagrangian(kept)
 
 
 def test_hidden_layers_and_dispersion_are_settings(

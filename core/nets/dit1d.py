@@ -130,8 +130,8 @@ class DiT1d(SequenceNet):
         mask: Bool[Tensor, "b 1 n"] | None,
     ) -> Float[Tensor, "b c n"]:
         """See :class:`SequenceNet`."""
-        contexts = nn.functional.silu(context).split(self.width, dim=1)
-        early, late = contexts[0], contexts[-1]
+        context = nn.functional.silu(context)
+        early, late = context[:, : self.width], context[:, -self.width :]
         h: Tensor = self.inward(rearrange(concat_sequence(z, sequence), "b c n -> b n c"))
         rotation = rotary_angles(h.shape[1], self.width // self.heads, h)
         for index, block in enumerate(self.blocks):
