@@ -112,7 +112,8 @@ def _extrapolated(means: list[Tensor], times: Tensor, k: int) -> Tensor:
     if not _inner(times, k):
         return means[k]
     before, start, end = _log_odds(times[k - 1 : k + 2])
-    return means[k] + (means[k] - means[k - 1]) * (end - start) / (2 * (start - before))
+    middle: Tensor = means[k] + (means[k] - means[k - 1]) * (end - start) / (2 * (start - before))
+    return middle
 
 
 def _corrected(means: list[Tensor], times: Tensor, k: int) -> Tensor:
@@ -127,4 +128,5 @@ def _corrected(means: list[Tensor], times: Tensor, k: int) -> Tensor:
     second = 2 * ((e / h - 1) / h - 0.5) / e
     ratio = (before - start) / (end - start)
     early = (first - second) / (1 - ratio)  # the solution of [[1, 1], [ratio, 1]] rho = b
-    return now + early / ratio * (means[k - 1] - now) + (first - early) * (after - now)
+    mean: Tensor = now + early / ratio * (means[k - 1] - now) + (first - early) * (after - now)
+    return mean

@@ -175,6 +175,7 @@ NO_DRAWS = {
     "singer": "packs models",
     "sweep": "takes several seeds",
     "voice": "packs models",
+    "voices": "lists voices",
 }
 """Commands without randomness of their own."""
 
