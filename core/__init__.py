@@ -36,9 +36,12 @@ if TYPE_CHECKING:
     from oneleap.core.nets import WaveNet as WaveNet
     from oneleap.core.objectives import DMD as DMD
     from oneleap.core.objectives import DMD2 as DMD2
+    from oneleap.core.objectives import RCGM as RCGM
+    from oneleap.core.objectives import TBCM as TBCM
     from oneleap.core.objectives import TDM as TDM
     from oneleap.core.objectives import VSD as VSD
     from oneleap.core.objectives import AlphaFlow as AlphaFlow
+    from oneleap.core.objectives import AnnealedReflow as AnnealedReflow
     from oneleap.core.objectives import ConsistencyDistillation as ConsistencyDistillation
     from oneleap.core.objectives import ConsistencyTraining as ConsistencyTraining
     from oneleap.core.objectives import ConsistencyTrajectory as ConsistencyTrajectory
@@ -51,18 +54,27 @@ if TYPE_CHECKING:
     from oneleap.core.objectives import DisBack as DisBack
     from oneleap.core.objectives import Dispersed as Dispersed
     from oneleap.core.objectives import EasyConsistencyTuning as EasyConsistencyTuning
+    from oneleap.core.objectives import Eulerian as Eulerian
     from oneleap.core.objectives import FDistill as FDistill
+    from oneleap.core.objectives import FlowAnchoredConsistency as FlowAnchoredConsistency
     from oneleap.core.objectives import FlowMatching as FlowMatching
     from oneleap.core.objectives import ImprovedConsistencyTraining as ImprovedConsistencyTraining
     from oneleap.core.objectives import ImprovedMeanFlow as ImprovedMeanFlow
+    from oneleap.core.objectives import InductiveMomentMatching as InductiveMomentMatching
+    from oneleap.core.objectives import Lagrangian as Lagrangian
     from oneleap.core.objectives import MeanFlow as MeanFlow
     from oneleap.core.objectives import NoisePrediction as NoisePrediction
     from oneleap.core.objectives import PhasedDMD as PhasedDMD
+    from oneleap.core.objectives import Progressive as Progressive
     from oneleap.core.objectives import Reflow as Reflow
+    from oneleap.core.objectives import SanaSprint as SanaSprint
     from oneleap.core.objectives import ScoreForgetting as ScoreForgetting
     from oneleap.core.objectives import ScoreIdentity as ScoreIdentity
     from oneleap.core.objectives import Shortcut as Shortcut
+    from oneleap.core.objectives import SoFlow as SoFlow
     from oneleap.core.objectives import SplitMeanFlow as SplitMeanFlow
+    from oneleap.core.objectives import TerminalVelocityMatching as TerminalVelocityMatching
+    from oneleap.core.objectives import TwinFlow as TwinFlow
     from oneleap.core.objectives import UniInstruct as UniInstruct
     from oneleap.core.objectives.matching.base import Matching as Matching
     from oneleap.core.objectives.matching.reward import LinearReward as LinearReward
@@ -76,6 +88,10 @@ if TYPE_CHECKING:
     from oneleap.core.paths.ddpm import VPBetas as VPBetas
     from oneleap.core.paths.edm import EDM as EDM
     from oneleap.core.paths.edm import Karras as Karras
+    from oneleap.core.paths.pairs import ApartPairs as ApartPairs
+    from oneleap.core.paths.pairs import BelowPairs as BelowPairs
+    from oneleap.core.paths.pairs import TerminalPairs as TerminalPairs
+    from oneleap.core.paths.pairs import ToDataPairs as ToDataPairs
     from oneleap.core.paths.times import GapPairs as GapPairs
     from oneleap.core.paths.times import LogitNormal as LogitNormal
     from oneleap.core.paths.times import TimePairs as TimePairs
@@ -88,12 +104,15 @@ if TYPE_CHECKING:
     from oneleap.core.sampling.diffusion import ddpm as ddpm
     from oneleap.core.sampling.diffusion import edm as edm
     from oneleap.core.sampling.diffusion import plms as plms
+    from oneleap.core.sampling.multistep import dpm_solver as dpm_solver
+    from oneleap.core.sampling.multistep import unipc as unipc
     from oneleap.core.sampling.ode import euler as euler
     from oneleap.core.sampling.ode import heun as heun
     from oneleap.core.sampling.ode import sample as sample
     from oneleap.core.sampling.samplers import ConsistencySampler as ConsistencySampler
     from oneleap.core.sampling.samplers import DDIMSampler as DDIMSampler
     from oneleap.core.sampling.samplers import DDPMSampler as DDPMSampler
+    from oneleap.core.sampling.samplers import DPMSolverSampler as DPMSolverSampler
     from oneleap.core.sampling.samplers import EDMSampler as EDMSampler
     from oneleap.core.sampling.samplers import EulerSampler as EulerSampler
     from oneleap.core.sampling.samplers import FlowMapSampler as FlowMapSampler
@@ -101,6 +120,7 @@ if TYPE_CHECKING:
     from oneleap.core.sampling.samplers import HeunSampler as HeunSampler
     from oneleap.core.sampling.samplers import PLMSSampler as PLMSSampler
     from oneleap.core.sampling.samplers import Sampler as Sampler
+    from oneleap.core.sampling.samplers import UniPCSampler as UniPCSampler
     from oneleap.core.training.callbacks import Export as Export
     from oneleap.core.training.callbacks import Progress as Progress
     from oneleap.core.training.checkpoints import Checkpoints as Checkpoints
@@ -128,6 +148,9 @@ __getattr__, __dir__, __all__ = lazy_names(
         "AdamConfig": "training.optim",
         "AdaptiveSquaredError": "losses.metrics",
         "AlphaFlow": "objectives",
+        "AnnealedReflow": "objectives",
+        "ApartPairs": "paths.pairs",
+        "BelowPairs": "paths.pairs",
         "Checkpoints": "training.checkpoints",
         "Conditioned": "types",
         "ConsistencyDistillation": "objectives",
@@ -142,6 +165,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "DDPMSampler": "sampling.samplers",
         "DMD": "objectives",
         "DMD2": "objectives",
+        "DPMSolverSampler": "sampling.samplers",
         "Denoising": "objectives",
         "DiT1d": "nets",
         "DiffInstruct": "objectives",
@@ -158,10 +182,12 @@ __getattr__, __dir__, __all__ = lazy_names(
         "EasyConsistencyTuning": "objectives",
         "Endless": "training.loaders",
         "EulerSampler": "sampling.samplers",
+        "Eulerian": "objectives",
         "Export": "training.callbacks",
         "ExternalTeacher": "paths.base",
         "FDistill": "objectives",
         "Field": "types",
+        "FlowAnchoredConsistency": "objectives",
         "FlowMapSampler": "sampling.samplers",
         "FlowMatching": "objectives",
         "GammaSampler": "sampling.samplers",
@@ -173,11 +199,13 @@ __getattr__, __dir__, __all__ = lazy_names(
         "Hinge": "losses.dispersion",
         "ImprovedConsistencyTraining": "objectives",
         "ImprovedMeanFlow": "objectives",
+        "InductiveMomentMatching": "objectives",
         "InfoNCECosine": "losses.dispersion",
         "InfoNCEL2": "losses.dispersion",
         "InputError": "errors",
         "Karras": "paths.edm",
         "LYNXNet": "nets",
+        "Lagrangian": "objectives",
         "LinearBetas": "paths.ddpm",
         "LinearPath": "paths.base",
         "LinearReward": "objectives.matching.reward",
@@ -195,30 +223,40 @@ __getattr__, __dir__, __all__ = lazy_names(
         "PowerEMA": "training.ema",
         "Pretrained": "hub.pretrained",
         "Progress": "training.callbacks",
+        "Progressive": "objectives",
         "PseudoHuber": "losses.metrics",
+        "RCGM": "objectives",
         "Recipe": "training.recipe",
         "Reflow": "objectives",
         "Residual": "nets",
         "ResidualMLP": "nets",
         "Reward": "objectives.matching.reward",
         "Sampler": "sampling.samplers",
+        "SanaSprint": "objectives",
         "ScoreForgetting": "objectives",
         "ScoreIdentity": "objectives",
         "Shortcut": "objectives",
+        "SoFlow": "objectives",
         "SplitMeanFlow": "objectives",
         "SquaredError": "losses.metrics",
         "Step": "training.seed",
+        "TBCM": "objectives",
         "TDM": "objectives",
         "TargetGuidance": "fields.guidance",
+        "TerminalPairs": "paths.pairs",
+        "TerminalVelocityMatching": "objectives",
         "TimePairs": "paths.times",
         "Times": "paths.times",
+        "ToDataPairs": "paths.pairs",
         "Trainable": "training.model",
         "TrainingBatch": "types",
         "TrainingModule": "training.module",
         "TrigFlow": "paths.trigflow",
+        "TwinFlow": "objectives",
         "UNet1d": "nets",
         "UShaped": "paths.times",
         "UniInstruct": "objectives",
+        "UniPCSampler": "sampling.samplers",
         "Uniform": "paths.times",
         "VPBetas": "paths.ddpm",
         "VSD": "objectives",
@@ -227,6 +265,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "consistency": "sampling.consistency",
         "ddim": "sampling.diffusion",
         "ddpm": "sampling.diffusion",
+        "dpm_solver": "sampling.multistep",
         "edm": "sampling.diffusion",
         "euler": "sampling.ode",
         "heun": "sampling.ode",
@@ -234,5 +273,6 @@ __getattr__, __dir__, __all__ = lazy_names(
         "plms": "sampling.diffusion",
         "sample": "sampling.ode",
         "step_generator": "training.seed",
+        "unipc": "sampling.multistep",
     },
 )

@@ -109,6 +109,9 @@ COMMANDS: Commands = {
     "configs": Command(
         "list the configurations that ship with oneleap", "oneleap.core.cli.configs:configs"
     ),
+    "methods": Command(
+        "list the training objectives, and what each needs", "oneleap.core.cli.methods:methods"
+    ),
 }
 
 EXTRAS = {

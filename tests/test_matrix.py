@@ -19,8 +19,9 @@ from oneleap.core.errors import InputError
 from oneleap.core.hub.config import from_config, to_config
 from oneleap.core.hub.pretrained import load_pretrained
 from oneleap.core.losses.dispersion import Hinge
-from oneleap.core.objectives import Dispersed, Shortcut
+from oneleap.core.objectives import Dispersed, Lagrangian, MeanFlow, Shortcut
 from oneleap.core.objectives.matching.base import Matching
+from oneleap.core.paths.times import GapPairs, Uniform
 from oneleap.core.training.ema import PowerEMA
 from oneleap.core.training.model import GenerativeModel
 from oneleap.core.types import Objective, TrainingBatch
@@ -48,8 +49,11 @@ def needs_a_teacher(cls: type[Objective]) -> bool:
 TAUGHT = sorted(name for name, cls in OBJECTIVES.items() if needs_a_teacher(cls))
 
 MATCHING = sorted(name for name, cls in OBJECTIVES.items() if issubclass(cls, Matching))
-FAST = {"DMD2", "ScoreIdentity"}
-"""Of those that train a second network, the ones that every model trains in ``make test``."""
+FLOW_MAPS = sorted(name for name, cls in OBJECTIVES.items() if ".flow_maps." in cls.__module__)
+FAST = {"DMD2", "ScoreIdentity", "Lagrangian"}
+"""Of the many, the ones that every model trains in ``make test``; the others only a policy."""
+
+SLOW = {*MATCHING, *FLOW_MAPS} - FAST
 
 HELPERS = {"base", "judge"}
 """Files beside the objectives that hold none."""
@@ -145,10 +149,7 @@ def test_none_is_forgotten() -> None:
 
 @pytest.mark.parametrize(
     "objective",
-    [
-        pytest.param(name, marks=pytest.mark.slow if name in {*MATCHING} - FAST else ())
-        for name in OBJECTIVES
-    ],
+    [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in OBJECTIVES],
 )
 def test_every_objective_trains_every_model(
     objective: str, model: str, tmp_path: Path, teachers: Callable[[str], str], capsys: Capture
@@ -163,8 +164,8 @@ def test_every_objective_trains_every_model(
     trains(objective, model, tmp_path, teachers)
 
 
-@pytest.mark.parametrize("objective", sorted({*MATCHING} - FAST))
-def test_every_generator_with_a_second_network_trains_a_policy(
+@pytest.mark.parametrize("objective", sorted(SLOW))
+def test_the_others_train_a_policy(
     objective: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -274,6 +275,24 @@ def test_the_average_has_a_schedule_or_a_decay(
     assert trained("again").recipe.ema == trained().recipe.ema
     for mine, theirs in zip(trained().parameters(), trained("again").parameters(), strict=True):
         assert torch.equal(mine, theirs)
+
+
+def test_the_law_of_times_is_a_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = Path(config(tmp_path, POLICY, "MeanFlow"))
+    settings = yaml.safe_load(path.read_text())
+    init_args = {"p_equal": 0.25, "times": {"class_path": "UShaped"}}
+    pairs = {"class_path": "GapPairs", "init_args": init_args}
+    settings["model"]["init_args"]["objective"]["init_args"] = {"pairs": pairs}
+    path.write_text(yaml.safe_dump(settings))
+    fit(str(path), "--run", "run")
+    assert trained().objective == MeanFlow(GapPairs(p_equal=0.25))
+    shutil.copy("run/config.yaml", "again.yaml")  # what was resolved can be run again
+    fit("again.yaml", "--run", "again")
+    assert trained("again").objective == trained().objective
+    fit(config(tmp_path, POLICY, "Lagrangian"), "--run", "bare", "--model.objective.pairs=GapPairs")
+    kept = GapPairs(Uniform(), p_equal=0.75)  # what the default law has, too, stays
+    assert trained("bare").objective == Lagrangian(kept)
 
 
 def test_hidden_layers_and_dispersion_are_settings(

@@ -30,6 +30,7 @@ from oneleap.core.cli.advice import after_training, resume_line
 from oneleap.core.cli.configs import find_config, runs_name, with_current_names
 from oneleap.core.cli.dispatch import about_user_options
 from oneleap.core.cli.explain import explain, original_error
+from oneleap.core.cli.families import enable_families
 from oneleap.core.cli.paths import absolute_paths
 from oneleap.core.cli.seeds import OLD, SEED, spread_seed
 from oneleap.core.cli.trackers import Track, check_trackers, name_wandb_run, tracker_settings
@@ -135,6 +136,7 @@ class CLI(LightningCLI):
 
     def add_core_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add data before model, since a model is built from ``data.spec``."""
+        enable_families()
         parser.add_subclass_arguments(L.LightningDataModule, "data", required=True)
         parser.add_subclass_arguments(MODEL_TYPES, "model", required=True, skip={"spec"})
         parser.add_lightning_class_args(L.Trainer, "trainer")

@@ -1,9 +1,11 @@
 """Diffusion transformer over sequences: motion, mel spectrograms, music."""
 
+import torch
 from einops import rearrange
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from oneleap.core.errors import InputError
 from oneleap.core.nets.attention import Rotation, SelfAttention, rotary_angles
 from oneleap.core.nets.layers import AdaNorm, apply_mask, modulate, zero_init
 from oneleap.core.nets.sequence import SequenceNet, concat_sequence
@@ -79,6 +81,10 @@ class DiT1d(SequenceNet):
         expansion: Hidden channels of each block's two-layer network, as a multiple of ``width``.
         guided: Whether the network takes a guidance scale per row, ``guidance=w``.
         time_dim: Number of features of each of the two times.
+        decoder: Number of last blocks that see the target time ``r`` alone, while the others see
+            ``t`` alone (decoupled MeanFlow, arXiv 2510.24474, a third of the blocks). The weights
+            are those of a plain network, and at ``r = t`` so is the result. With 0, all blocks see
+            both times.
     """
 
     def __init__(
@@ -92,14 +98,29 @@ class DiT1d(SequenceNet):
         expansion: int = 4,
         guided: bool = False,
         time_dim: int = 64,
+        decoder: int = 0,
     ) -> None:
         super().__init__(dim, sequence_dim, cond_dim, width, guided, time_dim)
+        if not 0 <= decoder <= depth:
+            raise InputError(f"decoder must be at most depth={depth} blocks, not {decoder}")
         self.width, self.depth, self.heads = width, depth, heads
-        self.expansion = expansion
+        self.expansion, self.decoder = expansion, decoder
         self.inward = nn.Linear(dim + sequence_dim, width)
         self.blocks = nn.ModuleList(DiTBlock(width, heads, expansion) for _ in range(depth))
         self.norm = AdaNorm(width, width)
         self.outward = zero_init(nn.Linear(width, dim))
+
+    def embed_times(
+        self,
+        r: Float[Tensor, "b"],
+        t: Float[Tensor, "b"],
+        vector: Float[Tensor, "b v"] | None,
+        guidance: Float[Tensor, "b"] | None,
+    ) -> Float[Tensor, "b g"]:
+        """The context, or with a ``decoder`` those of ``t`` and of ``r`` side by side."""
+        if self.decoder == 0:
+            return super().embed_times(r, t, vector, guidance)
+        return torch.cat([self.context(h, h, vector, guidance) for h in (t, r)], dim=1)
 
     def velocity(
         self,
@@ -110,9 +131,11 @@ class DiT1d(SequenceNet):
     ) -> Float[Tensor, "b c n"]:
         """See :class:`SequenceNet`."""
         context = nn.functional.silu(context)
+        early, late = context[:, : self.width], context[:, -self.width :]
         h: Tensor = self.inward(rearrange(concat_sequence(z, sequence), "b c n -> b n c"))
         rotation = rotary_angles(h.shape[1], self.width // self.heads, h)
-        for block in self.blocks:
-            h = block(h, context, rotation, mask)
-        u: Tensor = self.outward(self.norm(h, context))
+        for index, block in enumerate(self.blocks):
+            seen = early if index < self.depth - self.decoder else late
+            h = block(h, seen, rotation, mask)
+        u: Tensor = self.outward(self.norm(h, late))
         return rearrange(u, "b n c -> b c n")

@@ -86,9 +86,20 @@ class SequenceNet(nn.Module, ABC):
         sequence, vector, mask = self.split_conditions(z, cond)
         if sequence is not None:
             sequence = apply_mask(sequence, mask)
-        context = self.context(r, t, vector, guidance)
+        context = self.embed_times(r, t, vector, guidance)
         u = self.velocity(apply_mask(z, mask), context, sequence, mask)
         return apply_mask(u, mask).to(z.dtype)
+
+    def embed_times(
+        self,
+        r: Float[Tensor, "b"],
+        t: Float[Tensor, "b"],
+        vector: Float[Tensor, "b v"] | None,
+        guidance: Float[Tensor, "b"] | None,
+    ) -> Float[Tensor, "b g"]:
+        """Compute the context of each sample, as :meth:`velocity` takes it."""
+        context: Tensor = self.context(r, t, vector, guidance)
+        return context
 
     def split_conditions(
         self, z: Tensor, cond: tuple[Tensor, ...]

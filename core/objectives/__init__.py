@@ -16,6 +16,22 @@ from oneleap.core.objectives.denoising import NoisePrediction as NoisePrediction
 from oneleap.core.objectives.direct_distillation import DirectDistillation as DirectDistillation
 from oneleap.core.objectives.dispersed import Dispersed as Dispersed
 from oneleap.core.objectives.ect import EasyConsistencyTuning as EasyConsistencyTuning
+from oneleap.core.objectives.flow_maps.annealed_reflow import AnnealedReflow as AnnealedReflow
+from oneleap.core.objectives.flow_maps.eulerian import Eulerian as Eulerian
+from oneleap.core.objectives.flow_maps.facm import (
+    FlowAnchoredConsistency as FlowAnchoredConsistency,
+)
+from oneleap.core.objectives.flow_maps.imm import InductiveMomentMatching as InductiveMomentMatching
+from oneleap.core.objectives.flow_maps.lagrangian import Lagrangian as Lagrangian
+from oneleap.core.objectives.flow_maps.progressive import Progressive as Progressive
+from oneleap.core.objectives.flow_maps.rcgm import RCGM as RCGM
+from oneleap.core.objectives.flow_maps.sana_sprint import SanaSprint as SanaSprint
+from oneleap.core.objectives.flow_maps.soflow import SoFlow as SoFlow
+from oneleap.core.objectives.flow_maps.tbcm import TBCM as TBCM
+from oneleap.core.objectives.flow_maps.terminal import (
+    TerminalVelocityMatching as TerminalVelocityMatching,
+)
+from oneleap.core.objectives.flow_maps.twinflow import TwinFlow as TwinFlow
 from oneleap.core.objectives.flow_matching import FlowMatching as FlowMatching
 from oneleap.core.objectives.improved_meanflow import ImprovedMeanFlow as ImprovedMeanFlow
 from oneleap.core.objectives.matching.disback import DisBack as DisBack

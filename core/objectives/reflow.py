@@ -35,7 +35,7 @@ class Reflow(Objective):
 
     Deviation: the paper's field has one time. A straight field has the same mean velocity over
     every interval, so here ``r`` is drawn uniformly below ``t``, and ``sample`` works with any
-    number of steps. There is no annealing from the teacher's data (SlimFlow).
+    number of steps. For annealing, see :class:`oneleap.core.objectives.AnnealedReflow`.
 
     Attributes:
         times: Distribution of ``t``.

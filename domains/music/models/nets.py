@@ -48,16 +48,20 @@ class DiTConfig(BackboneConfig):
         depth: Number of blocks.
         heads: Number of attention heads.
         patch: Number of frames of a token.
+        decoder: Number of last blocks that see the target time alone, see
+            :class:`oneleap.core.nets.DiT1d`; 0 for none.
     """
 
     width: int = 256
     depth: int = 5
     heads: int = 4
     patch: int = 8
+    decoder: int = 0
 
     def build(self, dim: int, tags: int, guided: bool) -> SequenceNet:
         """See :meth:`BackboneConfig.build`."""
-        return DiT1d(dim, 0, tags, self.width, self.depth, self.heads, guided=guided)
+        sizes = self.width, self.depth, self.heads
+        return DiT1d(dim, 0, tags, *sizes, guided=guided, decoder=self.decoder)
 
 
 @dataclass(frozen=True)

@@ -66,15 +66,19 @@ class DiTConfig(DecoderConfig):
         width: Channels.
         depth: Number of blocks.
         heads: Number of attention heads.
+        decoder: Number of last blocks that see the target time alone, see
+            :class:`oneleap.core.nets.DiT1d`; 0 for none.
     """
 
     width: int = 192
     depth: int = 6
     heads: int = 4
+    decoder: int = 0
 
     def build(self, channels: int, speaker_dim: int) -> SequenceNet:
         """See :meth:`DecoderConfig.build`."""
-        return DiT1d(channels, channels, speaker_dim, self.width, self.depth, self.heads)
+        sizes = self.width, self.depth, self.heads
+        return DiT1d(channels, channels, speaker_dim, *sizes, decoder=self.decoder)
 
 
 @dataclass(frozen=True)

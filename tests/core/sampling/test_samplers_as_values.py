@@ -6,9 +6,11 @@ from oneleap.core.sampling.samplers import (
     ConsistencySampler,
     DDIMSampler,
     DDPMSampler,
+    DPMSolverSampler,
     EulerSampler,
     FlowMapSampler,
     Sampler,
+    UniPCSampler,
 )
 
 TRUTH = Gaussian(mean=0.3, std=0.2)
@@ -31,6 +33,8 @@ class Counted:
         (FlowMapSampler(), 1),
         (FlowMapSampler(4), 4),
         (EulerSampler(10), 10),
+        (DPMSolverSampler(10), 10),
+        (UniPCSampler(10), 10),
         (DDIMSampler(), 10),
         (DDPMSampler(), 100),
         (ConsistencySampler(), 1),

@@ -20,6 +20,7 @@ from oneleap.core.sampling.samplers import (
     ConsistencySampler,
     DDIMSampler,
     DDPMSampler,
+    DPMSolverSampler,
     EDMSampler,
     EulerSampler,
     FlowMapSampler,
@@ -27,6 +28,7 @@ from oneleap.core.sampling.samplers import (
     HeunSampler,
     PLMSSampler,
     Sampler,
+    UniPCSampler,
     with_steps,
 )
 from oneleap.core.sampling.shallow import FirstSteps, blend, scaled, shallow_diffusion
@@ -218,6 +220,8 @@ SHALLOW: list[tuple[Sampler, int, float]] = [
     (FlowMapSampler(2, 0.4), 2, 0.4),
     (EulerSampler(4, depth=0.4), 4, 0.4),
     (HeunSampler(4, depth=0.4), 8, 0.4),
+    (DPMSolverSampler(4, depth=0.4), 4, 0.4),
+    (UniPCSampler(4, depth=0.4), 4, 0.4),
     (ConsistencySampler(3, 0.4), 3, 0.4),
     (DDPMSampler(SCHEDULE, 5, None, 20), 5, SCHEDULE.time(full(1, 20.0)).item()),
     (DDIMSampler(SCHEDULE, 5, None, 20), 5, SCHEDULE.time(full(1, 20.0)).item()),

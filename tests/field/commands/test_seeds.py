@@ -170,6 +170,7 @@ NO_DRAWS = {
     "collect pixels": "draws given data",
     "composer": "packs models",
     "configs": "lists files",
+    "methods": "lists classes",
     "export": "writes a model",
     "singer": "packs models",
     "sweep": "takes several seeds",

@@ -1,0 +1,13 @@
+"""Families of concrete dataclasses, of which a configuration may name another member."""
+
+from jsonargparse import set_parsing_settings
+
+from oneleap.core.paths.times import TimePairs
+
+
+def enable_families() -> None:
+    """Let a configuration say ``pairs: GapPairs``; jsonargparse refuses that of dataclasses.
+
+    Settings that the default law has, too, keep its values unless they are named.
+    """
+    set_parsing_settings(subclasses_enabled=[TimePairs])

@@ -1,0 +1,55 @@
+"""``oneleap methods`` says of every objective what its code does."""
+
+import inspect
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+
+from oneleap.core import objectives
+from oneleap.core.cli.methods import FAMILIES, NO_DATA, about, all_methods
+from oneleap.core.nets.mlp import MLP
+from oneleap.core.types import Objective, SecondNetworks, TrainingBatch
+from oneleap.domains.main import main
+
+CLASSES: dict[str, type[Objective]] = {
+    name: cls
+    for name, cls in inspect.getmembers(objectives, inspect.isclass)
+    if issubclass(cls, Objective)
+}
+
+
+def test_every_objective_is_listed_with_a_cost(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["methods"]) == 0
+    head, *lines = capsys.readouterr().out.splitlines()
+    assert {line.split()[0] for line in lines} == set(CLASSES)
+    start = head.index("cost of a training step")
+    assert all(line[start:].strip() for line in lines)
+    assert set(FAMILIES) | NO_DATA <= set(CLASSES)
+
+
+@pytest.mark.parametrize("name", sorted(set(CLASSES) - {"Dispersed", "ScoreForgetting"}))
+def test_whether_the_data_matter_is_as_stated(name: str) -> None:
+    """The loss of the same draw on other data."""
+    torch.manual_seed(0)
+    objective: Any = CLASSES[name]()
+    net, teacher, fake = (MLP(2, width=8) for _ in range(3))
+    x = torch.randn(24, 2)
+    draw = objective.draw(x, torch.Generator().manual_seed(0), 0.7)
+    second = SecondNetworks(fake=fake, frozen_fake=fake, judge=fake, frozen_judge=fake)
+    batch = TrainingBatch(field=net, x=x, second=second)
+    if about(CLASSES[name]).teacher == "required":
+        batch = replace(batch, teacher=teacher)
+    losses = [objective.loss(replace(batch, x=data), draw).per_sample for data in (x, 2 * x)]
+    assert about(CLASSES[name]).data == (not torch.equal(*losses))
+
+
+def test_what_is_needed_is_that_of_the_class() -> None:
+    known = {a.name: a for a in all_methods()}
+    assert (known["DMD2"].second, known["SanaSprint"].second) == ("fake, judge", "judge")
+    assert known["Lagrangian"].family == "flow map"
+    assert known["DMD"].family == "distribution matching"
+    assert known["DMD2"].cost.startswith("that of DMD without regression")
+    assert known["MeanFlow"].cost.startswith("1 FB, and a forward tangent")
+    assert {a.teacher for a in known.values()} == {"none", "optional", "required"}
