@@ -174,7 +174,7 @@ NO_DRAWS = {
     "export": "writes a model",
     "singer": "packs models",
     "sweep": "takes several seeds",
-    "voice": "packs models",
+    "voice pack": "packs models",
     "voices": "lists voices",
 }
 """Commands without randomness of their own."""
