@@ -11,6 +11,10 @@ class InputError(ValueError):
     """
 
 
+class SmallBatchError(InputError):
+    """A batch has too few rows for the kinds of rows that an objective needs."""
+
+
 class Notice(UserWarning):
     """A warning for users; commands print only its message, and the work continues."""
 

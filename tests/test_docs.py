@@ -297,7 +297,7 @@ def test_pages_have_something_to_run() -> None:
 def test_what_cannot_run_says_why() -> None:
     marks = [block for page in PAGES for block in blocks(page) if block.mark == "not run"]
     assert all(len(block.reason) > 10 for block in marks)
-    assert len(marks) < 10
+    assert len(marks) < 15
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from oneleap.core.errors import InputError
+from oneleap.core.errors import InputError, SmallBatchError
 
 
 class Times(ABC):
@@ -133,7 +133,7 @@ class TimePairs:
         """
         equal = round(n * self.p_equal)
         if 0 < self.p_equal < 1 and equal in (0, n):
-            raise InputError(
+            raise SmallBatchError(
                 f"a batch of {n} is too small to split by p_equal={self.p_equal}: "
                 "use a larger batch"
             )
@@ -147,7 +147,7 @@ class TimePairs:
         """
         rows = round(n * self.p_deployed) if self.deployed else 0
         if self.deployed and rows == 0:
-            raise InputError(
+            raise SmallBatchError(
                 f"a batch of {n} is too small for p_deployed={self.p_deployed}: use a larger batch"
             )
         return min(rows, n - self.n_equal(n))

@@ -9,7 +9,7 @@ from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from oneleap.core.errors import InputError
+from oneleap.core.errors import InputError, SmallBatchError
 from oneleap.core.hub.pretrained import Pretrained
 from oneleap.core.nets.second import SecondModules
 from oneleap.core.objectives.matching.base import Matching
@@ -29,7 +29,7 @@ SECOND = "second"
 """Name in a checkpoint of the weights of the networks beside the generator, and their prefix."""
 
 FEWEST_ROWS = 8
-"""Rows of a validation batch; smaller ones are repeated."""
+"""Rows of a validation batch that was too small for the objective, once they are repeated."""
 
 PREFIX = "model."
 """Prefix of the names of a model's weights inside the Lightning module."""
@@ -258,8 +258,8 @@ class ValidatingModule(TrainingModule):
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         """Log the model's metrics of one validation batch.
 
-        Objectives split a batch into kinds of rows, for which the last batch of the data may be too
-        small. The rows of a small batch are therefore repeated.
+        Some objectives split a batch into kinds of rows, for which the last batch of the data may
+        be too small. Its rows are then repeated.
         """
         step = Step(
             seed=self.model.recipe.seed,
@@ -268,9 +268,12 @@ class ValidatingModule(TrainingModule):
             progress=self.step.progress,
             device=self.device,
         )
-        rows = _rows(batch)
-        times = -(-FEWEST_ROWS // rows) if 0 < rows < FEWEST_ROWS else 1
-        result = self.model.validate(repeat_rows(batch, times) if times > 1 else batch, step)
+        times = 1
+        try:
+            result = self.model.validate(batch, step)
+        except SmallBatchError:
+            times = -(-FEWEST_ROWS // max(1, _rows(batch)))
+            result = self.model.validate(repeat_rows(batch, times), step)
         for name, value in result.figures.items():
             logger = None if name != SCORE else False
             size = result.rows // times

@@ -155,7 +155,7 @@ def releveled(samples: list[float], before: list[float]) -> list[float]:
 
 
 def test_what_ships_does_as_it_did() -> None:
-    for command in ("speak", "sing", "compose"):
+    for command in ("sing", "compose"):
         need(command)
     near(by.by_hand(), expected("shipped")["functions"], 1e-4, 1e-4)
 

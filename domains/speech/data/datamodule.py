@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -138,8 +138,10 @@ class SpeechData(L.LightningDataModule):
             InputError: If none is left for one of the two.
         """
         symbols = self.spec.symbols
-        lexicon = read_lexicon(self.lexicon, symbols) if self.lexicon else {}
-        front_end = FrontEnd(self.language, symbols, lexicon, self.ipa, self.spec.phonemizer)
+        front_end = FrontEnd(self.language, symbols, {}, self.ipa, self.spec.phonemizer)
+        if self.lexicon:
+            words = read_lexicon(self.lexicon, front_end.from_ipa)
+            front_end = replace(front_end, lexicon=words)
         train, held_out = list[Utterance](), list[Utterance]()
         for speaker, folder in enumerate(self.path):
             sources, aligned = read_ljspeech(folder), read_alignment(Path(folder))

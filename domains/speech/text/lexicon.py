@@ -2,26 +2,30 @@
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from oneleap.core.errors import InputError
-from oneleap.domains.speech.text.symbols import canonical_ipa, check_symbols, has_sound
+from oneleap.domains.speech.text.symbols import canonical_ipa, has_sound
 
 INLINE = re.compile(r"\[\[(.*?)\]\]", re.DOTALL)
 """Phonetic text in double brackets: ``Say [[təˈmɑːtoʊ]].``"""
 
+Check = Callable[[str, str], object]
+"""Checks IPA; the second argument is the place for messages."""
+
 WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
 
 
-def read_lexicon(path: str | os.PathLike[str], symbols: Sequence[str]) -> dict[str, str]:
+def read_lexicon(path: str | os.PathLike[str], check: Check) -> dict[str, str]:
     """Read a file of pronunciations: each line has a word, a tab and IPA.
 
     Empty lines and lines that begin with ``#`` are skipped. The case of words is ignored.
 
     Args:
         path: The file, in UTF-8.
-        symbols: Alphabet of the model.
+        check: Takes IPA and its place, and raises an error if a symbol is unknown, as
+            :meth:`FrontEnd.from_ipa` does.
 
     Returns:
         IPA by word in lower case.
@@ -43,7 +47,7 @@ def read_lexicon(path: str | os.PathLike[str], symbols: Sequence[str]) -> dict[s
         where, ipa = f"{path}, line {number}", canonical_ipa(pronunciation)
         if not tab or not WORD.fullmatch(word.strip()) or not has_sound(ipa):
             raise InputError(f"{where}: expected a word, a tab and IPA, got '{line.strip()}'")
-        check_symbols(ipa, symbols, where)
+        check(ipa, where)
         entries[word.strip().lower()] = ipa
     return entries
 

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, get_args
@@ -58,8 +59,9 @@ def load_front_end(
     phonemizer: Phonemizer = spec.get("phonemizer", "espeak")
     if phonemizer not in get_args(Phonemizer):
         raise InputError(f"{found[0]}: phonemizer: '{phonemizer}' is not known")
-    words = read_lexicon(lexicon, symbols) if lexicon else {}
-    return FrontEnd(spec.get("language", "en-us"), symbols, words, ipa, phonemizer)
+    plain = FrontEnd(spec.get("language", "en-us"), symbols, {}, ipa, phonemizer)
+    words = read_lexicon(lexicon, plain.from_ipa) if lexicon else {}
+    return replace(plain, lexicon=words)
 
 
 def read_spec(config: Path) -> Mapping[str, Any]:

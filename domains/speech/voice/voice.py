@@ -109,7 +109,9 @@ class Voice:
                     f"vocoder: {vocoder} needs pitch, which voice {name} does not generate: train "
                     "one with data.pitch, or name another vocoder"
                 )
-        words = read_lexicon(lexicon, acoustic.spec.symbols) if lexicon else {}
+        spec = acoustic.spec
+        plain = FrontEnd(spec.language, spec.symbols, {}, False, spec.phonemizer)
+        words = read_lexicon(lexicon, plain.from_ipa) if lexicon else {}
         if int8:
             use_int8(acoustic.average)
             use_int8(chosen)

@@ -47,7 +47,9 @@ AcousticModel.draw_noise = draw_noise
 wanted = Voice.load("voice").speak("Hello, you.").samples.clip(-1, 1)
 found = read_wave("o.wav", MEL.sample_rate).samples
 assert found.shape == wanted.shape, (found.shape, wanted.shape)
-assert np.abs(found - wanted).max() < 1e-3, np.abs(found - wanted).max()
+edge = round(0.005 * MEL.sample_rate)  # a voice fades in and out, the script does not
+gap = np.abs(found - wanted)[edge:-edge].max()
+assert gap < 1e-3, gap
 """
 
 

@@ -5,14 +5,16 @@ from pathlib import Path
 import pytest
 
 from oneleap.core.errors import InputError
+from oneleap.domains.speech.text.frontend import FrontEnd
 from oneleap.domains.speech.text.lexicon import read_lexicon, split_by_lexicon
-from oneleap.domains.speech.text.symbols import SYMBOLS
+
+KNOWN = FrontEnd(phonemizer="espeak").from_ipa
 
 
 def test_a_lexicon(tmp_path: Path) -> None:
     path = tmp_path / "words.tsv"
     path.write_text("# my words\nTomato\ttəˈmɑːtoʊ\n\ncan't\tkɑːnt\n", encoding="utf-8")
-    lexicon = read_lexicon(path, SYMBOLS)
+    lexicon = read_lexicon(path, KNOWN)
     assert lexicon == {"tomato": "təˈmɑːtoʊ", "can't": "kɑːnt"}
     assert split_by_lexicon("A TOMATO can't.", lexicon) == [
         ("A ", None),
@@ -35,6 +37,6 @@ def test_a_lexicon(tmp_path: Path) -> None:
 def test_a_wrong_lexicon_is_rejected_with_its_line(line: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "l.tsv").write_text(line, encoding="utf-8")
     with pytest.raises(InputError, match=message):
-        read_lexicon(tmp_path / "l.tsv", SYMBOLS)
+        read_lexicon(tmp_path / "l.tsv", KNOWN)
     with pytest.raises(InputError, match="cannot be read"):
-        read_lexicon(tmp_path / "none", SYMBOLS)
+        read_lexicon(tmp_path / "none", KNOWN)

@@ -9,7 +9,7 @@ from oneleap.domains.main import main
 from oneleap.domains.speech import Voice
 from oneleap.domains.speech.voice.loading import DEFAULT_VOICE, shipped_voices
 
-MOST = 25 * 2**20
+MOST = 15 * 2**20
 """Largest size of a voice with its vocoder, in bytes."""
 
 TEXT = "The quick brown fox jumps over the lazy dog."
@@ -45,7 +45,9 @@ class TestEach:
         long = " ".join(["He carried the basket over the narrow bridge."] * 14)
         assert len(long) > 600
         one = voice.speak("He carried the basket over the narrow bridge.").seconds
-        assert voice.speak(long).seconds == pytest.approx(14 * one + 13 * 0.2, rel=0.02)
+        assert voice.speak(long).seconds == pytest.approx(
+            14 * one + 13 * 0.2, rel=0.1
+        )  # drawn durations differ
 
     def test_it_speaks_pauses_numbers_and_questions(self, name: str) -> None:
         wave = Voice.load(name).speak("Well, is it $5, or 7:30?", speed=1.3)
