@@ -34,10 +34,10 @@ def bench(
 
     from oneleap.core.timing import print_measurements
     from oneleap.domains.speech.evaluation.latency import measure_latency, untrained_voice
-    from oneleap.domains.speech.voice.loading import shipped_voices
+    from oneleap.domains.speech.voice.loading import DEFAULT_VOICE, shipped_voices
     from oneleap.domains.speech.voice.voice import Voice
 
-    name = voice or next(iter(shipped_voices()), None)
+    name = voice or (DEFAULT_VOICE if DEFAULT_VOICE in shipped_voices() else None)
     timed = untrained_voice() if name is None else Voice.load(name, int8=True)
     title = f"Speech, {name or 'untrained'}, {torch.get_num_threads()} threads"
     print_measurements(title, measure_latency(timed, calls, seed), json)
