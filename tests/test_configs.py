@@ -12,6 +12,7 @@ from jsonargparse import ArgumentParser, Namespace
 import oneleap.core.objectives  # noqa: F401  (bare names)
 from oneleap.core.cli.configs import config_purpose, find_config, run_name, shipped_configs
 from oneleap.core.cli.fit import MODEL_TYPES
+from oneleap.core.cli.parse import parse_fit
 from oneleap.core.errors import InputError
 from oneleap.core.hub.pretrained import Pretrained, load_pretrained
 from oneleap.core.training.model import GenerativeModel
@@ -198,6 +199,15 @@ def test_a_peer_laid_over_hopper_keeps_its_target_critics(peer: str) -> None:
     over = laid_over("rl/ofql_hopper-medium", f"rl/{peer}_d4rl").model.init_args
     assert task.critic_config.tau == 0.05
     assert over.critic_config.tau == 0.005
+
+
+def test_training_leaves_the_form_of_settings_as_it_is() -> None:
+    """Parsers of classes are kept, so those of before a training meet those of after it."""
+    pytest.importorskip("gymnasium")
+    before = laid_over("rl/ofql_hopper-medium").model.init_args.objective
+    parse_fit(["--config", "rl/ofql_hopper-medium"])
+    assert laid_over("rl/ofql_hopper-medium").model.init_args.objective == before
+    assert before.init_args.pairs.class_path == "oneleap.core.TimePairs"
 
 
 @pytest.mark.parametrize("name", CONFIGS)

@@ -9,5 +9,8 @@ def enable_families() -> None:
     """Let a configuration say ``pairs: GapPairs``; jsonargparse refuses that of dataclasses.
 
     Settings that the default law has, too, keep its values unless they are named.
+
+    Call it before the first parser is made: jsonargparse keeps the parsers of classes, and
+    those of before and after write the same settings in two forms, which cannot be merged.
     """
     set_parsing_settings(subclasses_enabled=[TimePairs])

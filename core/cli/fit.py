@@ -51,6 +51,8 @@ from oneleap.core.training.run import (
     read_run_config,
 )
 
+enable_families()  # before any parser is made: jsonargparse keeps the parsers of classes
+
 COMMANDS = {
     "fit": "oneleap fit --config rl/ofql_pointmaze-umaze --trainer.max_steps 2000",
     "validate": "oneleap validate --config RUN/config.yaml --ckpt_path RUN/checkpoints/best.ckpt",
@@ -136,7 +138,6 @@ class CLI(LightningCLI):
 
     def add_core_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add data before model, since a model is built from ``data.spec``."""
-        enable_families()
         parser.add_subclass_arguments(L.LightningDataModule, "data", required=True)
         parser.add_subclass_arguments(MODEL_TYPES, "model", required=True, skip={"spec"})
         parser.add_lightning_class_args(L.Trainer, "trainer")

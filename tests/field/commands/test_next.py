@@ -29,6 +29,7 @@ VALUES: dict[str, Any] = {
     "path": Path("my data.hdf5"),
     "plan.episodes": 20,
     "run": Path("a run"),
+    "task": "cube-double-singletask-task1-v0",
 }
 """Values of what lines name; a line with other names needs an entry here."""
 

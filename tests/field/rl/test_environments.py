@@ -134,7 +134,9 @@ def test_the_error_is_the_distance_on_the_scale_of_the_actions(
     acted = held_out.act + half * torch.tensor([[0.5, 0.0]])
     by_obs = {tuple(o): a for o, a in zip(held_out.obs.tolist(), acted.numpy(), strict=True)}
     monkeypatch.setattr(
-        Policy, "act", lambda self, obs, **how: np.stack([by_obs[tuple(o)] for o in obs.tolist()])
+        Policy,
+        "plan",
+        lambda self, obs, **how: np.stack([by_obs[tuple(o)] for o in obs.tolist()])[:, None],
     )
     assert action_error(policy, held_out) == pytest.approx(0.5 / np.sqrt(2), rel=1e-5)
 

@@ -110,7 +110,7 @@ def test_only_the_first_process_evaluates(first: bool, monkeypatch: pytest.Monke
 
     def evaluate(*args: object, **_: object) -> MagicMock:
         calls.append(args)
-        return MagicMock(spec=Evaluation, score=7.0, mean=70.0)
+        return MagicMock(spec=Evaluation, score=7.0, mean=70.0, successes=None)
 
     monkeypatch.setattr(callbacks, "evaluate_policy", evaluate)
     sent = {"eval/score": 7.0, "eval/return": 70.0}

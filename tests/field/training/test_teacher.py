@@ -23,15 +23,25 @@ from oneleap.core.objectives import (
 from oneleap.core.training import model as models
 from oneleap.core.types import Conditioned, Objective, SecondNetworks, TrainingBatch
 from oneleap.domains.rl.algorithms.bfq import Bootstrap
+from oneleap.domains.rl.algorithms.flow.drifting import Drifting
+from oneleap.domains.rl.algorithms.flow.meanflow_ql import ResidualMeanFlow
 from oneleap.domains.rl.algorithms.ofql import OFQL
 from oneleap.domains.rl.nets.gaussian import ActionRegression, GaussianLikelihood
 from oneleap.domains.robot.models.dm1 import ReleasedDM1
 
+OF_DOMAINS: tuple[type[Objective], ...] = (
+    Bootstrap,
+    Drifting,
+    ResidualMeanFlow,
+    ActionRegression,
+    GaussianLikelihood,
+    ReleasedDM1,
+)
 OBJECTIVES: dict[str, type[Objective]] = {
     name: cls
     for name, cls in inspect.getmembers(objectives, inspect.isclass)
     if issubclass(cls, Objective)
-} | {cls.__name__: cls for cls in (Bootstrap, ActionRegression, GaussianLikelihood, ReleasedDM1)}
+} | {cls.__name__: cls for cls in OF_DOMAINS}
 every = pytest.mark.parametrize("name", OBJECTIVES)
 
 
