@@ -52,7 +52,6 @@ from oneleap.core.training.run import (
 )
 
 enable_families()  # before any parser is made: jsonargparse keeps the parsers of classes
-
 COMMANDS = {
     "fit": "oneleap fit --config rl/ofql_pointmaze-umaze --trainer.max_steps 2000",
     "validate": "oneleap validate --config RUN/config.yaml --ckpt_path RUN/checkpoints/best.ckpt",
