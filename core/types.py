@@ -91,10 +91,10 @@ class SecondNetworks:
 
     Attributes:
         fake: Field of the generator's own samples, learned by flow matching.
-        frozen_fake: The same field, frozen.
+        frozen_fake: The fake field without gradients to its own weights.
         judge: Field whose mean over a sample is the logit that the sample is data; ``None`` if the
             objective needs no judge.
-        frozen_judge: The same field, frozen.
+        frozen_judge: The judge without gradients to its own weights.
     """
 
     fake: Field

@@ -116,7 +116,7 @@ class GenerativeModel(Trainable):
 
         Args:
             batch: Prepared batch.
-            bound: The same, bound to the conditions.
+            bound: Field and data of the batch, with its conditions bound to the network.
             draw: Randomness of the objective.
         """
 

@@ -35,7 +35,7 @@ class SanaSprint(Matching):
     Attributes:
         ratio: See the skeleton; both networks train in every step.
         times: Distribution of the noise at which the judge looks at samples.
-        fake_times: The same, for the judge's own training.
+        fake_times: Distribution of the times at which the judge is trained.
         consistency: Settings of sCM.
         gan_weight: Weight of the judge in the student's loss.
         mismatched: Weight of data under another row's conditions in the judge's loss.
