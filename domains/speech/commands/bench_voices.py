@@ -56,6 +56,9 @@ def voices(
     """
     if limit is not None and limit < 1:
         raise InputError(f"limit: {limit} is not positive")
+    for name in peer or []:
+        if name != HIBARI:
+            _kokoro_voice(name)  # before anything is loaded
     from rich.console import Console
 
     from oneleap.core.files import atomic_write
