@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from oneleap.core.objectives import InductiveMomentMatching as InductiveMomentMatching
     from oneleap.core.objectives import Lagrangian as Lagrangian
     from oneleap.core.objectives import MeanFlow as MeanFlow
+    from oneleap.core.objectives import NitroFusion as NitroFusion
     from oneleap.core.objectives import NoisePrediction as NoisePrediction
     from oneleap.core.objectives import PhasedDMD as PhasedDMD
     from oneleap.core.objectives import Progressive as Progressive
@@ -215,6 +216,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "Matching": "objectives.matching.base",
         "MeanFlow": "objectives",
         "Metric": "losses.metrics",
+        "NitroFusion": "objectives",
         "NoisePrediction": "objectives",
         "Notice": "errors",
         "Objective": "types",

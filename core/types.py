@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from oneleap.core.paths.base import expand
@@ -95,12 +95,17 @@ class SecondNetworks:
         judge: Field whose mean over a sample is the logit that the sample is data; ``None`` if the
             objective needs no judge.
         frozen_judge: The judge without gradients to its own weights.
+        heads: Judges of features, ``heads(h, index)`` with ``h`` (b, n, c), for each row the one of
+            its index -> (b, n); ``None`` if the objective needs none.
+        frozen_heads: The heads without gradients to their own weights.
     """
 
     fake: Field
     frozen_fake: Field
     judge: Field | None = None
     frozen_judge: Field | None = None
+    heads: Callable[[Tensor, Tensor], Tensor] | None = None
+    frozen_heads: Callable[[Tensor, Tensor], Tensor] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,6 +153,7 @@ class Draw:
             that trains the second network alone.
         fitting: Draw at which the second network learns the generator's samples.
         renoise: Noise, shaped like ``e``, that a generator of several steps adds between them.
+        head: Judge of each row, (b,), for objectives with a pool of judges.
     """
 
     e: Float[Tensor, "b *d"]
@@ -160,6 +166,7 @@ class Draw:
     judging: "Draw | None" = None
     fitting: "Draw | None" = None
     renoise: tuple[Tensor, ...] | None = None
+    head: Int[Tensor, "b"] | None = None
 
 
 @dataclass(frozen=True)

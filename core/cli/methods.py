@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from oneleap.core import objectives
 from oneleap.core.objectives.flow_maps.sana_sprint import SanaSprint
 from oneleap.core.objectives.matching.base import Matching
+from oneleap.core.objectives.matching.nitro import NitroFusion
 from oneleap.core.types import Objective
 
 FAMILIES = {
@@ -81,6 +82,8 @@ def about(cls: type[Objective]) -> About:
         second = "fake, judge" if cls.judged else "fake"
     if issubclass(cls, SanaSprint):
         second = "judge"
+    if issubclass(cls, NitroFusion):
+        second = "judges"
     return About(
         cls.__name__, family, cls.__name__ not in NO_DATA, cls.teacher, second, cost_of(cls)
     )

@@ -78,10 +78,34 @@ class SelfAttention(nn.Module):
         Returns:
             Mixed frames, (b, n, c).
         """
-        q, k, v = rearrange(self.qkv(x), "b n (s h d) -> s b h n d", s=3, h=self.heads)
+        y: Tensor = self.out(self.mix(x, x, rotation, mask))
+        return y
+
+    def mix(
+        self,
+        x: Float[Tensor, "b n c"],
+        source: Float[Tensor, "b n c"],
+        rotation: Rotation,
+        mask: Bool[Tensor, "b 1 n"] | None = None,
+    ) -> Float[Tensor, "b n c"]:
+        """Attend from some frames to others, without the last linear map.
+
+        Args:
+            x: Frames that ask, (b, n, c).
+            source: Frames that keys and values come from, (b, n, c).
+            rotation: Angles from :func:`rotary_angles`.
+            mask: True where frames are real, (b, 1, n).
+
+        Returns:
+            Mixed values, (b, n, c).
+        """
+        q, k, v = rearrange(self.qkv(source), "b n (s h d) -> s b h n d", s=3, h=self.heads)
+        if source is not x:
+            weight, bias = self.qkv.weight[: self.width], self.qkv.bias[: self.width]
+            q = nn.functional.linear(x, weight, bias)
+            q = rearrange(q, "b n (h d) -> b h n d", h=self.heads)
         key_mask = None if mask is None else mask.unsqueeze(1)
         mixed = nn.functional.scaled_dot_product_attention(
             rotate(q, rotation), rotate(k, rotation), v, attn_mask=key_mask
         )
-        y: Tensor = self.out(rearrange(mixed, "b h n d -> b n (h d)"))
-        return y
+        return rearrange(mixed, "b h n d -> b n (h d)")

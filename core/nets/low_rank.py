@@ -56,6 +56,24 @@ def adapt(net: nn.Module, rank: int) -> None:
         parametrize.register_parametrization(module, "weight", adapter)
 
 
+def _adapted(module: nn.Module) -> Tensor:
+    """Return the adapted weight of a layer."""
+    assert isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d)
+    return module.weight
+
+
+def plain_weights(net: nn.Module) -> dict[str, Tensor]:
+    """Return the weights of the network without adapters that computes the same, by name."""
+    weights = {}
+    for name, weight in net.named_parameters():
+        owner, found, _ = name.partition(".parametrizations.")
+        if not found:
+            weights[name] = weight
+        elif name.endswith(".original"):
+            weights[f"{owner}.weight"] = _adapted(net.get_submodule(owner))
+    return weights
+
+
 def load_plain(net: nn.Module, weights: Mapping[str, Tensor]) -> None:
     """Load the weights of a network without adapters into one with them, or without.
 

@@ -40,6 +40,7 @@ from oneleap.core.objectives.matching.dmd import DiffInstruct as DiffInstruct
 from oneleap.core.objectives.matching.dmd2 import DMD2 as DMD2
 from oneleap.core.objectives.matching.f_distill import FDistill as FDistill
 from oneleap.core.objectives.matching.forget import ScoreForgetting as ScoreForgetting
+from oneleap.core.objectives.matching.nitro import NitroFusion as NitroFusion
 from oneleap.core.objectives.matching.phased import PhasedDMD as PhasedDMD
 from oneleap.core.objectives.matching.reward import DiffInstructPlus as DiffInstructPlus
 from oneleap.core.objectives.matching.reward import DiffInstructStar as DiffInstructStar

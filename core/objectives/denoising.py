@@ -1,5 +1,6 @@
 """The losses of EDM (arXiv 2206.00364) and DDPM (arXiv 2006.11239), written for a field."""
 
+import math
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -7,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from oneleap.core.errors import InputError
 from oneleap.core.losses.metrics import Metric, SquaredError, masked_mean
 from oneleap.core.paths.base import LinearPath, expand
 from oneleap.core.paths.ddpm import DiscreteVPPath, LinearBetas
@@ -90,12 +92,20 @@ class NoisePrediction(Objective):
     Attributes:
         schedule: Noise schedule.
         metric: ``SquaredError`` (DDPM, Diffusion-QL) or ``AbsoluteError`` (DiffSinger).
+        p_end: Share of rows at pure noise, ``t = 1``, which learn the mean of the data for
+            :func:`oneleap.core.sampling.diffusion.one_more_step`; 0 for none.
     """
 
     teacher: ClassVar[TeacherUse] = "none"
 
     schedule: DiscreteVPPath = field(default_factory=LinearBetas)
     metric: Metric = field(default_factory=SquaredError)
+    p_end: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Reject a share outside [0, 1)."""
+        if not 0 <= self.p_end < 1:
+            raise InputError(f"p_end must be a share in [0, 1), not {self.p_end}")
 
     def draw(
         self,
@@ -108,8 +118,10 @@ class NoisePrediction(Objective):
         last = self.schedule.steps
         k = torch.randint(1, last + 1, (len(x),), generator=generator, device=x.device)
         t = self.schedule.time(k.to(x.dtype))
+        t[: math.ceil(self.p_end * len(x))] = 1.0
         return Draw(e, t, t)
 
     def loss(self, batch: TrainingBatch, draw: Draw) -> Loss:
         """See the class."""
-        return weighted_velocity_loss(batch, draw, 1 - draw.t, self.metric)
+        weight = torch.where(draw.t < 1, 1 - draw.t, 1.0)  # at t = 1, the error of the data's mean
+        return weighted_velocity_loss(batch, draw, weight, self.metric)

@@ -30,9 +30,10 @@ def sample(
     noise: Float[Tensor, "b *d"],
     *,
     steps: int = 1,
+    times: Float[Tensor, "k"] | None = None,
     callback: StepCallback | None = None,
 ) -> Float[Tensor, "b *d"]:
-    """Generate data in equal steps along the mean velocity.
+    """Generate data in steps along the mean velocity, by default equal ones.
 
     One step is ``e - u(e, 0, 1)``. Differentiable with respect to the noise and the field. Cost:
     ``steps`` network evaluations.
@@ -41,6 +42,7 @@ def sample(
         field: Mean-velocity field.
         noise: Noise ``e``, the state at ``t = 1``, (b, *d).
         steps: Number of steps.
+        times: Falling times at which steps start, (k,), the first being 1; replaces ``steps``.
         callback: Called after each step with the number of steps done and the state.
 
     Returns:
@@ -49,13 +51,14 @@ def sample(
     Raises:
         InputError: If ``steps`` is not positive.
     """
-    if steps == 1 and callback is None:  # the same jump with fewer small operations
+    if steps == 1 and times is None and callback is None:  # the same jump with fewer small operations
         zero, one = noise.new_zeros(len(noise)), noise.new_ones(len(noise))
         return noise - field(noise, zero, one)
     z = noise
-    times = time_grid(steps, noise).unsqueeze(1).expand(-1, len(noise))
-    for k in range(steps):
-        t, r = times[k], times[k + 1]
+    grid = time_grid(steps, noise) if times is None else torch.cat([times, times.new_zeros(1)])
+    grid = grid.to(noise).unsqueeze(1).expand(-1, len(noise))
+    for k in range(len(grid) - 1):
+        t, r = grid[k], grid[k + 1]
         z = jump(z, field(z, r, t), r, t)
         if callback is not None:
             callback(k + 1, z)

@@ -4,6 +4,7 @@ Each sampler is a frozen dataclass around a function of this package. With a coa
 data, most can start at an intermediate time, see :mod:`oneleap.core.sampling.shallow`.
 """
 
+import itertools
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, is_dataclass, replace
 from typing import TypeVar
@@ -17,8 +18,9 @@ from oneleap.core.fields.guidance import guide
 from oneleap.core.paths.ddpm import CosineBetas, DiscreteVPPath
 from oneleap.core.paths.edm import Karras
 from oneleap.core.sampling.consistency import consistency, gamma_sampling
-from oneleap.core.sampling.diffusion import ddim, ddpm, edm, plms
+from oneleap.core.sampling.diffusion import ddim, ddpm, edm, one_more_step, plms
 from oneleap.core.sampling.multistep import dpm_solver, unipc
+from oneleap.core.sampling.negative import steer_away
 from oneleap.core.sampling.ode import euler, heun, sample
 from oneleap.core.sampling.shallow import shallow_diffusion, shallow_start
 from oneleap.core.types import Field
@@ -58,32 +60,15 @@ class Sampler(ABC):
         """
 
 
-def with_steps(sampler: S, steps: int | None) -> S:
-    """Return the sampler with another number of steps; ``None`` changes nothing.
+class VelocitySampler(Sampler):
+    """A solver of the guided velocity, from noise or from the depth of a coarse guess."""
 
-    Raises:
-        InputError: If the number is not positive.
-    """
-    if steps is None:
-        return sampler
-    if steps < 1:
-        raise InputError(f"steps: at least 1, not {steps}")
-    assert is_dataclass(sampler)
-    assert not isinstance(sampler, type)
-    return replace(sampler, steps=steps)
+    guidance: float
+    depth: float
 
-
-@dataclass(frozen=True)
-class FlowMapSampler(Sampler):
-    """Steps along the mean velocity: for MeanFlow, SplitMeanFlow, Shortcut and similar methods.
-
-    Attributes:
-        steps: Number of equal steps, one network call each; the methods are trained for 1.
-        depth: Start time if there is a coarse guess; 1 starts from noise alone.
-    """
-
-    steps: int = 1
-    depth: float = 1.0
+    @abstractmethod
+    def solve(self, field: Field, start: Float[Tensor, "b *d"]) -> Float[Tensor, "b *d"]:
+        """Integrate a velocity from its time 1 to data."""
 
     def __call__(
         self,
@@ -94,11 +79,126 @@ class FlowMapSampler(Sampler):
         guess: Float[Tensor, "b *d"] | None = None,
     ) -> Float[Tensor, "b *d"]:
         """See :class:`Sampler`."""
-        return sample(*shallow_start(field, noise, guess, self.depth), steps=self.steps)
+        velocity = guide(field, self.guidance, noise)
+        return self.solve(*shallow_start(velocity, noise, guess, self.depth))
+
+
+class ScheduleSampler(Sampler):
+    """A sampler over the steps of a noise schedule, from noise or from a step of a coarse guess."""
+
+    schedule: DiscreteVPPath
+    start_step: int | None
+    one_more: bool
+
+    @abstractmethod
+    def solve(
+        self,
+        field: Field,
+        start: Float[Tensor, "b *d"],
+        schedule: DiscreteVPPath,
+        steps: int,
+        generator: torch.Generator | None,
+    ) -> Float[Tensor, "b *d"]:
+        """Sample from the last step of a schedule to data.
+
+        Args:
+            field: Mean velocity of the model under its conditions.
+            start: State at the last step, (b, *d).
+            schedule: Steps that are left.
+            steps: Number of steps to take.
+            generator: Source of fresh noise.
+        """
+
+    def __call__(
+        self,
+        field: Field,
+        noise: Float[Tensor, "b *d"],
+        generator: torch.Generator | None = None,
+        *,
+        guess: Float[Tensor, "b *d"] | None = None,
+    ) -> Float[Tensor, "b *d"]:
+        """See :class:`Sampler`."""
+        start, schedule = shallow_diffusion(self.schedule, noise, guess, self.start_step)
+        steps = self.steps
+        if self.start_step is not None:
+            steps = min(steps, schedule.steps)
+        elif self.one_more:
+            start = one_more_step(field, noise, schedule)
+        return self.solve(field, start, schedule, steps, generator)
+
+
+def with_steps(sampler: S, steps: int | None) -> S:
+    """Return the sampler with another number of steps, equally spaced; ``None`` changes nothing.
+
+    Raises:
+        InputError: If the number is not positive.
+    """
+    if steps is None:
+        return sampler
+    if steps < 1:
+        raise InputError(f"steps: at least 1, not {steps}")
+    assert is_dataclass(sampler)
+    assert not isinstance(sampler, type)
+    if steps != sampler.steps and isinstance(
+        sampler, FlowMapSampler | ConsistencySampler | GammaSampler
+    ):
+        return replace(sampler, steps=steps, times=None)
+    return replace(sampler, steps=steps)
+
+
+def _check_times(steps: int, times: tuple[float, ...] | None) -> None:
+    """Check that times are those of so many steps.
+
+    Raises:
+        InputError: If they do not fall from 1 within (0, 1], or are not ``steps`` in number.
+    """
+    if times is None:
+        return
+    falling = all(a > b for a, b in itertools.pairwise(times))
+    if not times or times[0] != 1 or times[-1] <= 0 or not falling:
+        raise InputError(f"times must fall from 1 to a time above 0, not {times}")
+    if len(times) != steps:
+        raise InputError(f"times: {len(times)} times are {len(times)} steps: set steps to that")
 
 
 @dataclass(frozen=True)
-class EulerSampler(Sampler):
+class FlowMapSampler(Sampler):
+    """Steps along the mean velocity: for MeanFlow, SplitMeanFlow, Shortcut and similar methods.
+
+    Attributes:
+        steps: Number of steps, one network call each; the methods are trained for 1.
+        depth: Start time if there is a coarse guess; 1 starts from noise alone.
+        times: Falling times at which steps start, the first being 1, such as those that
+            :func:`oneleap.core.sampling.search.search_times` finds; ``None`` spaces them equally.
+        negative: Weight of the attention without conditions that is taken away (NASA), at twice the
+            calls; 0 for none. See :class:`oneleap.core.sampling.negative.NegativeAway`.
+    """
+
+    steps: int = 1
+    depth: float = 1.0
+    times: tuple[float, ...] | None = None
+    negative: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Reject times that are not those of so many steps."""
+        _check_times(self.steps, self.times)
+
+    def __call__(
+        self,
+        field: Field,
+        noise: Float[Tensor, "b *d"],
+        generator: torch.Generator | None = None,
+        *,
+        guess: Float[Tensor, "b *d"] | None = None,
+    ) -> Float[Tensor, "b *d"]:
+        """See :class:`Sampler`."""
+        field = steer_away(field, self.negative, noise)
+        start = shallow_start(field, noise, guess, self.depth)
+        return sample(*start, steps=self.steps, times=_tensor(self.times))
+
+
+@dataclass(frozen=True)
+class EulerSampler(VelocitySampler):
     """Euler's method on the instantaneous velocity: for flow matching.
 
     Attributes:
@@ -111,21 +211,13 @@ class EulerSampler(Sampler):
     guidance: float = 1.0
     depth: float = 1.0
 
-    def __call__(
-        self,
-        field: Field,
-        noise: Float[Tensor, "b *d"],
-        generator: torch.Generator | None = None,
-        *,
-        guess: Float[Tensor, "b *d"] | None = None,
-    ) -> Float[Tensor, "b *d"]:
-        """See :class:`Sampler`."""
-        velocity = guide(field, self.guidance, noise)
-        return euler(*shallow_start(velocity, noise, guess, self.depth), steps=self.steps)
+    def solve(self, field: Field, start: Float[Tensor, "b *d"]) -> Float[Tensor, "b *d"]:
+        """See :meth:`VelocitySampler.solve`."""
+        return euler(field, start, steps=self.steps)
 
 
 @dataclass(frozen=True)
-class HeunSampler(Sampler):
+class HeunSampler(VelocitySampler):
     """Heun's method on the instantaneous velocity, second order.
 
     Attributes:
@@ -138,17 +230,47 @@ class HeunSampler(Sampler):
     guidance: float = 1.0
     depth: float = 1.0
 
-    def __call__(
-        self,
-        field: Field,
-        noise: Float[Tensor, "b *d"],
-        generator: torch.Generator | None = None,
-        *,
-        guess: Float[Tensor, "b *d"] | None = None,
-    ) -> Float[Tensor, "b *d"]:
-        """See :class:`Sampler`."""
-        velocity = guide(field, self.guidance, noise)
-        return heun(*shallow_start(velocity, noise, guess, self.depth), steps=self.steps)
+    def solve(self, field: Field, start: Float[Tensor, "b *d"]) -> Float[Tensor, "b *d"]:
+        """See :meth:`VelocitySampler.solve`."""
+        return heun(field, start, steps=self.steps)
+
+
+@dataclass(frozen=True)
+class DPMSolverSampler(VelocitySampler):
+    """DPM-Solver++(2M), second order at Euler's cost: for flow matching with few steps.
+
+    Attributes:
+        steps: Number of equal steps; one network call each, two under guidance.
+        guidance: Scale of classifier-free guidance; 1 means none.
+        depth: Start time if there is a coarse guess; 1 starts from noise alone.
+    """
+
+    steps: int = 10
+    guidance: float = 1.0
+    depth: float = 1.0
+
+    def solve(self, field: Field, start: Float[Tensor, "b *d"]) -> Float[Tensor, "b *d"]:
+        """See :meth:`VelocitySampler.solve`."""
+        return dpm_solver(field, start, steps=self.steps)
+
+
+@dataclass(frozen=True)
+class UniPCSampler(VelocitySampler):
+    """UniPC of order 2: DPM-Solver++(2M), corrected without a further network call.
+
+    Attributes:
+        steps: Number of equal steps; one network call each, two under guidance.
+        guidance: Scale of classifier-free guidance; 1 means none.
+        depth: Start time if there is a coarse guess; 1 starts from noise alone.
+    """
+
+    steps: int = 10
+    guidance: float = 1.0
+    depth: float = 1.0
+
+    def solve(self, field: Field, start: Float[Tensor, "b *d"]) -> Float[Tensor, "b *d"]:
+        """See :meth:`VelocitySampler.solve`."""
+        return unipc(field, start, steps=self.steps)
 
 
 @dataclass(frozen=True)
@@ -187,10 +309,17 @@ class ConsistencySampler(Sampler):
     Attributes:
         steps: Number of steps, one network call each.
         depth: Start time if there is a coarse guess; 1 starts from noise alone.
+        times: Falling times at which steps start, the first being 1, such as those that
+            :func:`oneleap.core.sampling.search.search_times` finds; ``None`` spaces them equally.
     """
 
     steps: int = 1
     depth: float = 1.0
+    times: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        """Reject times that are not those of so many steps."""
+        _check_times(self.steps, self.times)
 
     def __call__(
         self,
@@ -201,11 +330,13 @@ class ConsistencySampler(Sampler):
         guess: Float[Tensor, "b *d"] | None = None,
     ) -> Float[Tensor, "b *d"]:
         """See :class:`Sampler`."""
+        times = _tensor(self.times)
         if self.depth == 1:
-            return consistency(field, noise, steps=self.steps, generator=generator)
+            return consistency(field, noise, steps=self.steps, times=times, generator=generator)
         _, start = shallow_start(field, noise, guess, self.depth)
-        times = self.depth * torch.arange(self.steps, 0, -1) / self.steps
-        return consistency(field, start, times=times, generator=generator)
+        if times is None:
+            times = torch.arange(self.steps, 0, -1) / self.steps
+        return consistency(field, start, times=self.depth * times, generator=generator)
 
 
 @dataclass(frozen=True)
@@ -213,12 +344,19 @@ class GammaSampler(Sampler):
     """CTM's gamma-sampling: step too far along the flow map, then add the missing noise.
 
     Attributes:
-        steps: Number of equal steps, one network call each.
+        steps: Number of steps, one network call each.
         gamma: Share of fresh noise, from 0 (deterministic) to 1 (:class:`ConsistencySampler`).
+        times: Falling times at which steps start, the first being 1, such as those that
+            :func:`oneleap.core.sampling.search.search_times` finds; ``None`` spaces them equally.
     """
 
     steps: int = 1
     gamma: float = 0.0
+    times: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        """Reject times that are not those of so many steps."""
+        _check_times(self.steps, self.times)
 
     def __call__(
         self,
@@ -229,11 +367,14 @@ class GammaSampler(Sampler):
         guess: Float[Tensor, "b *d"] | None = None,
     ) -> Float[Tensor, "b *d"]:
         """See :class:`Sampler`."""
-        return gamma_sampling(field, noise, steps=self.steps, gamma=self.gamma, generator=generator)
+        times = _tensor(self.times)
+        return gamma_sampling(
+            field, noise, steps=self.steps, gamma=self.gamma, times=times, generator=generator
+        )
 
 
 @dataclass(frozen=True)
-class DDPMSampler(Sampler):
+class DDPMSampler(ScheduleSampler):
     """DDPM's ancestral sampling, as in Diffusion Policy and DiffSinger.
 
     Attributes:
@@ -242,29 +383,30 @@ class DDPMSampler(Sampler):
         clip: Bound on the magnitude of normalized data; ``None`` for data without a fixed range.
         start_step: Step to start from if there is a coarse guess, DiffSinger's K; ``None`` starts
             from noise alone.
+        one_more: Whether to start from pure noise by One More Step, at one further call; the model
+            must have learned it (``NoisePrediction`` with ``p_end``).
     """
 
     schedule: DiscreteVPPath = field(default_factory=CosineBetas)
     steps: int = 100
     clip: float | None = 1.0
     start_step: int | None = None
+    one_more: bool = False
 
-    def __call__(
+    def solve(
         self,
         field: Field,
-        noise: Float[Tensor, "b *d"],
-        generator: torch.Generator | None = None,
-        *,
-        guess: Float[Tensor, "b *d"] | None = None,
+        start: Float[Tensor, "b *d"],
+        schedule: DiscreteVPPath,
+        steps: int,
+        generator: torch.Generator | None,
     ) -> Float[Tensor, "b *d"]:
-        """See :class:`Sampler`."""
-        start, schedule = shallow_diffusion(self.schedule, noise, guess, self.start_step)
-        steps = _at_most(self.steps, schedule, self.start_step)
+        """See :meth:`ScheduleSampler.solve`."""
         return ddpm(field, start, schedule, steps=steps, clip=self.clip, generator=generator)
 
 
 @dataclass(frozen=True)
-class DDIMSampler(Sampler):
+class DDIMSampler(ScheduleSampler):
     """DDIM without fresh noise (deterministic).
 
     Attributes:
@@ -272,83 +414,30 @@ class DDIMSampler(Sampler):
         steps: Number of steps taken, evenly spread over the schedule; one network call each.
         clip: Bound on the magnitude of normalized data; ``None`` for data without a fixed range.
         start_step: Step to start from if there is a coarse guess; ``None`` starts from noise alone.
+        one_more: Whether to start from pure noise by One More Step, at one further call; the model
+            must have learned it (``NoisePrediction`` with ``p_end``).
     """
 
     schedule: DiscreteVPPath = field(default_factory=CosineBetas)
     steps: int = 10
     clip: float | None = 1.0
     start_step: int | None = None
+    one_more: bool = False
 
-    def __call__(
+    def solve(
         self,
         field: Field,
-        noise: Float[Tensor, "b *d"],
-        generator: torch.Generator | None = None,
-        *,
-        guess: Float[Tensor, "b *d"] | None = None,
+        start: Float[Tensor, "b *d"],
+        schedule: DiscreteVPPath,
+        steps: int,
+        generator: torch.Generator | None,
     ) -> Float[Tensor, "b *d"]:
-        """See :class:`Sampler`."""
-        start, schedule = shallow_diffusion(self.schedule, noise, guess, self.start_step)
-        steps = _at_most(self.steps, schedule, self.start_step)
+        """See :meth:`ScheduleSampler.solve`."""
         return ddim(field, start, schedule, steps=steps, clip=self.clip)
 
 
 @dataclass(frozen=True)
-class DPMSolverSampler(Sampler):
-    """DPM-Solver++(2M), second order at Euler's cost: for flow matching with few steps.
-
-    Attributes:
-        steps: Number of equal steps; one network call each, two under guidance.
-        guidance: Scale of classifier-free guidance; 1 means none.
-        depth: Start time if there is a coarse guess; 1 starts from noise alone.
-    """
-
-    steps: int = 10
-    guidance: float = 1.0
-    depth: float = 1.0
-
-    def __call__(
-        self,
-        field: Field,
-        noise: Float[Tensor, "b *d"],
-        generator: torch.Generator | None = None,
-        *,
-        guess: Float[Tensor, "b *d"] | None = None,
-    ) -> Float[Tensor, "b *d"]:
-        """See :class:`Sampler`."""
-        velocity = guide(field, self.guidance, noise)
-        return dpm_solver(*shallow_start(velocity, noise, guess, self.depth), steps=self.steps)
-
-
-@dataclass(frozen=True)
-class UniPCSampler(Sampler):
-    """UniPC of order 2: DPM-Solver++(2M), corrected without a further network call.
-
-    Attributes:
-        steps: Number of equal steps; one network call each, two under guidance.
-        guidance: Scale of classifier-free guidance; 1 means none.
-        depth: Start time if there is a coarse guess; 1 starts from noise alone.
-    """
-
-    steps: int = 10
-    guidance: float = 1.0
-    depth: float = 1.0
-
-    def __call__(
-        self,
-        field: Field,
-        noise: Float[Tensor, "b *d"],
-        generator: torch.Generator | None = None,
-        *,
-        guess: Float[Tensor, "b *d"] | None = None,
-    ) -> Float[Tensor, "b *d"]:
-        """See :class:`Sampler`."""
-        velocity = guide(field, self.guidance, noise)
-        return unipc(*shallow_start(velocity, noise, guess, self.depth), steps=self.steps)
-
-
-@dataclass(frozen=True)
-class PLMSSampler(Sampler):
+class PLMSSampler(ScheduleSampler):
     """PNDM's linear multistep sampling: deterministic, with few steps.
 
     Attributes:
@@ -358,27 +447,28 @@ class PLMSSampler(Sampler):
         start_step: Step to start from if there is a coarse guess; ``None`` starts from noise alone.
         leading: Whether the first step is one stride below the last of the schedule, as in
             DiffSinger's code.
+        one_more: Whether to start from pure noise by One More Step, at one further call; the model
+            must have learned it (``NoisePrediction`` with ``p_end``).
     """
 
     schedule: DiscreteVPPath = field(default_factory=CosineBetas)
     steps: int = 10
     start_step: int | None = None
     leading: bool = False
+    one_more: bool = False
 
-    def __call__(
+    def solve(
         self,
         field: Field,
-        noise: Float[Tensor, "b *d"],
-        generator: torch.Generator | None = None,
-        *,
-        guess: Float[Tensor, "b *d"] | None = None,
+        start: Float[Tensor, "b *d"],
+        schedule: DiscreteVPPath,
+        steps: int,
+        generator: torch.Generator | None,
     ) -> Float[Tensor, "b *d"]:
-        """See :class:`Sampler`."""
-        start, schedule = shallow_diffusion(self.schedule, noise, guess, self.start_step)
-        steps = _at_most(self.steps, schedule, self.start_step)
+        """See :meth:`ScheduleSampler.solve`."""
         return plms(field, start, schedule, steps=steps, leading=self.leading)
 
 
-def _at_most(steps: int, schedule: DiscreteVPPath, start_step: int | None) -> int:
-    """Limit the number of steps after a shallow start to the steps that are left."""
-    return steps if start_step is None else min(steps, schedule.steps)
+def _tensor(times: tuple[float, ...] | None) -> Tensor | None:
+    """Times as a tensor, if there are any."""
+    return None if times is None else torch.tensor(times, dtype=torch.float64)

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from oneleap.core.errors import InputError
+from oneleap.core.nets.low_rank import plain_weights
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -57,6 +58,11 @@ def frozen_copy(module: M) -> M:
     return copy.deepcopy(module).requires_grad_(False)
 
 
+def trainable(average: M) -> M:
+    """Return a copy of a moving average with gradients."""
+    return copy.deepcopy(average).requires_grad_(True)
+
+
 def frozen_view(module: M) -> M:
     """Return a module with the same weights in the same memory, as constants without gradient.
 
@@ -78,7 +84,7 @@ def ema_update(
 
     Args:
         average: Module to update in place.
-        online: Module being trained; unchanged.
+        online: Module being trained; unchanged. It may have low-rank adapters, the average not.
         decay: Constant, or a schedule.
         step: Gradient step, from 0; required by a schedule.
 
@@ -89,6 +95,8 @@ def ema_update(
         if step is None:
             raise ValueError("the decay of a PowerEMA depends on the step: pass step")
         decay = decay.decay(step)
-    torch._foreach_lerp_(list(average.parameters()), list(online.parameters()), weight=1.0 - decay)
+    weights = plain_weights(online)
+    new = [weights[name] for name, _ in average.named_parameters()]
+    torch._foreach_lerp_(list(average.parameters()), new, weight=1.0 - decay)
     for average_buffer, buffer in zip(average.buffers(), online.buffers(), strict=True):
         average_buffer.copy_(buffer)

@@ -16,8 +16,8 @@ from oneleap.core.errors import InputError
 from oneleap.core.hub.pretrained import Pretrained, load_pretrained
 from oneleap.core.losses.hooks import RecordsActivations
 from oneleap.core.nets.embed import zero_interval_embedding
-from oneleap.core.nets.low_rank import load_plain
-from oneleap.core.nets.second import SecondModules
+from oneleap.core.nets.low_rank import adapt, load_plain
+from oneleap.core.nets.beside.second import SecondModules
 from oneleap.core.training.ema import ema_update, frozen_copy
 from oneleap.core.training.recipe import Recipe
 from oneleap.core.training.seed import Step
@@ -77,6 +77,8 @@ class GenerativeModel(Trainable):
         self._target: list[nn.Module] = []
         self._second: list[SecondModules] = []
         self.average = frozen_copy(net)
+        if recipe.rank is not None:
+            adapt(self.net, recipe.rank)
         if isinstance(objective, RecordsActivations):
             objective.record_activations(net)
 
@@ -213,9 +215,8 @@ class GenerativeModel(Trainable):
         """
         if not self.recipe.from_teacher:
             return
-        weights = self._teacher[0].average.state_dict()
-        self._load_taught(self.net, weights)
-        self.average.load_state_dict(zero_interval_embedding(self.net).state_dict())
+        self._load_taught(self.average, self._teacher[0].average.state_dict())
+        load_plain(self.net, zero_interval_embedding(self.average).state_dict())
 
     def start_second(self) -> None:
         """Copy the teacher's weights into the second networks, if there are any.
@@ -267,12 +268,14 @@ class GenerativeModel(Trainable):
             kind, own = type(model).__name__, type(self).__name__
             raise InputError(f"init_from: {source} holds a {kind}, and a {own} is to be trained")
         self.check_source(model, f"init_from {source}")
+        averaged = {k: w for k, w in model.state_dict().items() if not k.startswith("net.")}
+        own = {k: w for k, w in self.state_dict().items() if k.startswith("net.")}
         try:
-            self.load_state_dict(model.state_dict())
+            self.load_state_dict(own | averaged)
         except RuntimeError as error:
             reason = str(error).splitlines()[-1].strip()
             raise InputError(f"init_from: {source} has other sizes: {reason}") from None
-        self.net.load_state_dict(self.average.state_dict())
+        load_plain(self.net, self.average.state_dict())
 
 
 def check_teacher(objective: Objective, recipe: Recipe) -> None:

@@ -5,16 +5,18 @@ from dataclasses import replace
 from typing import Any
 
 import lightning as L
+import torch
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from oneleap.core.errors import InputError, SmallBatchError
 from oneleap.core.hub.pretrained import Pretrained
-from oneleap.core.nets.second import SecondModules
+from oneleap.core.nets.beside.judges import JudgePool
+from oneleap.core.nets.beside.second import SecondModules
 from oneleap.core.objectives.matching.base import Matching
 from oneleap.core.training.compile import compiled
-from oneleap.core.training.ema import ema_update, frozen_view
+from oneleap.core.training.ema import ema_update, frozen_view, trainable
 from oneleap.core.training.finite import FiniteGuard
 from oneleap.core.training.loaders import repeat_rows
 from oneleap.core.training.model import SCORE, GenerativeModel, check_teacher
@@ -27,6 +29,9 @@ TARGET = "target_average"
 
 SECOND = "second"
 """Name in a checkpoint of the weights of the networks beside the generator, and their prefix."""
+
+REFRESH = 11
+"""Stream of the choice and of the new weights of judges that a step renews."""
 
 FEWEST_ROWS = 8
 """Rows of a validation batch that was too small for the objective, once they are repeated."""
@@ -56,13 +61,18 @@ class TrainingModule(L.LightningModule):
         self._copies = 0
         if isinstance(model.objective, Matching):
             objective = model.objective
+            pool = None
+            if objective.pool is not None:
+                pool = JudgePool(*objective.pool, seed=model.recipe.seed)
             self.second = SecondModules(
-                model.net,
+                model.net if model.recipe.rank is None else trainable(model.average),
                 judged=objective.judged,
                 rank=objective.fake_rank,
+                pool=pool,
                 kept=objective.kept,
                 view=frozen_view,
             )
+            objective.attend(self.second.fake)
         model.train_beside(self.second)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -204,7 +214,7 @@ class TrainingModule(L.LightningModule):
         ]
         if self.second is not None and isinstance(objective, Matching):
             beside = replace(adam, lr=objective.fake_lr * adam.lr)
-            parts += [(beside, net.parameters()) for net in self.second.nets]
+            parts += [(beside, net.parameters()) for net in self.second.trained]
         return build_optimizer(*parts, total_steps=run_length(self.trainer))
 
     def configure_gradient_clipping(
@@ -221,7 +231,7 @@ class TrainingModule(L.LightningModule):
         if not self._generates:
             for weight in self.model.net.parameters():
                 weight.grad = None
-        nets = [self.model.net, *([] if self.second is None else self.second.nets)]
+        nets = [self.model.net, *([] if self.second is None else self.second.trained)]
         for net in nets:
             self.model.recipe.optimizer.clip_(net.parameters())
 
@@ -229,7 +239,9 @@ class TrainingModule(L.LightningModule):
         """Take one optimizer step, then update the moving averages of what it trained."""
         # Lightning counts the step when the call below returns
         step, progress, generates = self.global_step, self.step.progress, self._generates
+        refreshing = replace(self.step, rank=0).generator(REFRESH)
         super().optimizer_step(*args, **kwargs)
+        self._refresh_judges(refreshing)
         self._keep_copies(self._length.progress(step + 1))
         if not generates:
             return
@@ -237,6 +249,20 @@ class TrainingModule(L.LightningModule):
             step //= self.model.objective.ratio
         ema_update(self.model.average, self.model.net, self.model.recipe.ema, step)
         self.model.update_target(progress)
+
+    def _refresh_judges(self, generator: torch.Generator) -> None:
+        """Renew some judges of a pool, and forget what the optimizer knows of them."""
+        objective = self.model.objective
+        if self.second is None or self.second.pool is None or not isinstance(objective, Matching):
+            return
+        pool, optimizer = self.second.pool, self.optimizers(use_pl_optimizer=False)
+        index = pool.due(objective.refresh, generator)
+        pool.renew(index, generator)
+        assert isinstance(optimizer, Optimizer)
+        for weight in pool.parameters():
+            for moment in optimizer.state[weight].values():
+                if moment.shape == weight.shape:
+                    moment[index] = 0.0
 
     def _keep_copies(self, progress: float) -> None:
         """Keep the copies of the fake that are due at a share of the run."""

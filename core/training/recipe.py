@@ -22,6 +22,9 @@ class Recipe:
             then equals the teacher's instantaneous velocity.
         init_from: Folder or repository of a trained model of the same kind, to go on training it
             on other data. Training starts from its averaged weights.
+        rank: Rank of low-rank adapters on all linear maps and convolutions, which are then all that
+            trains (HiPA); ``None`` trains all weights. The moving average holds the sums, so what
+            is sampled and released is a plain network.
     """
 
     optimizer: AdamConfig = field(default_factory=AdamConfig)
@@ -31,13 +34,14 @@ class Recipe:
     teacher: str | None = None
     from_teacher: bool = False
     init_from: str | None = None
+    rank: int | None = None
 
     def __post_init__(self) -> None:
         """Reject settings that contradict each other.
 
         Raises:
-            InputError: If ``from_teacher`` is set without a teacher or beside ``init_from``, or the
-                decay is not in [0, 1).
+            InputError: If ``from_teacher`` is set without a teacher or beside ``init_from``, the
+                decay is not in [0, 1), or the rank is below 1.
         """
         if self.from_teacher and self.teacher is None:
             raise InputError("from_teacher: no teacher is set")
@@ -46,5 +50,7 @@ class Recipe:
                 "from_teacher: init_from is set too: start from one of the two models, and set the "
                 "other to null"
             )
+        if self.rank is not None and self.rank < 1:
+            raise InputError(f"rank must be at least 1, not {self.rank}")
         if isinstance(self.ema, float | int):
             require_decay("ema", self.ema)

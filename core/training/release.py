@@ -36,7 +36,7 @@ def save_release(model: Pretrained, folder: str | os.PathLike[str], *, bits: Bit
     config = to_config(model) | {SLIM: True}
     if isinstance(model, GenerativeModel):
         recipe = config["init_args"]["recipe"]["init_args"]
-        recipe |= {"teacher": None, "from_teacher": False, "init_from": None}
+        recipe |= {"teacher": None, "from_teacher": False, "init_from": None, "rank": None}
     weights = {
         name: weight
         for name, weight in model.state_dict().items()

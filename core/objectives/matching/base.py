@@ -20,7 +20,7 @@ from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from oneleap.core.errors import InputError
 from oneleap.core.fields.flow_map import require_teacher
@@ -28,6 +28,7 @@ from oneleap.core.losses.metrics import masked_mean
 from oneleap.core.paths.base import LinearPath, expand, jump
 from oneleap.core.paths.times import LogitNormal, Times, Uniform
 from oneleap.core.types import (
+    Conditioned,
     Draw,
     Field,
     Loss,
@@ -72,6 +73,10 @@ class Matching(Objective):
         t_max: Latest time of judging.
         guidance: Guidance scale of the teacher, whose conditions must be droppable; ``None`` leaves
             it unchanged. The fake is unguided.
+        only: Entry of the first condition vector, from 0, that a row must have to count. Students
+            that share a teacher divide the conditions among them (multi-student distillation, Song
+            et al. 2024, arXiv 2410.23274). The loss of all other rows is 0, and that of a batch is
+            the mean over its own rows. ``None`` counts all rows.
     """
 
     teacher: ClassVar[TeacherUse] = "required"
@@ -86,6 +91,7 @@ class Matching(Objective):
     t_min: float = 0.02
     t_max: float = 0.98
     guidance: float | None = None
+    only: int | None = None
 
     def __post_init__(self) -> None:
         """Reject an empty interval, and ratios below 1."""
@@ -108,6 +114,20 @@ class Matching(Objective):
     def turn(self, draw: Draw, step: int, progress: float) -> Draw:
         """Return the draw as a gradient step uses it: without judging if it trains the fake."""
         return draw if self.generates(step, progress) else replace(draw, judging=None)
+
+    @property
+    def pool(self) -> tuple[int, int] | None:
+        """Bands of noise levels, and judges for each; ``None`` without a pool of judges."""
+        return None
+
+    @property
+    def refresh(self) -> float:
+        """Share of the pool's judges that a step renews."""
+        return 0.0
+
+    def attend(self, fake: nn.Module) -> None:
+        """Prepare to read hidden layers of the fake, if the method does; called once."""
+        return
 
     @property
     def kept(self) -> int:
@@ -165,6 +185,15 @@ class Matching(Objective):
         return Loss(per_sample, {"fake_error": per_sample.detach().mean()})
 
     def loss(self, batch: TrainingBatch, draw: Draw) -> Loss:
+        """Sum of the generator's loss, in its steps, and the fake's, over the rows that count."""
+        loss = self._total(batch, draw)
+        if self.only is None:
+            return loss
+        own = has_entry(batch.field, self.only, "only", batch.x).to(loss.per_sample)
+        share = own.mean().clamp(min=1 / len(own))
+        return replace(loss, per_sample=own / share * loss.per_sample)
+
+    def _total(self, batch: TrainingBatch, draw: Draw) -> Loss:
         """Sum of the generator's loss, in its steps, and the fake's."""
         name = type(self).__name__
         teacher = require_teacher(batch, name, "MeanFlow", self.guidance)
@@ -188,6 +217,29 @@ class Matching(Objective):
         if anchor is not None:
             total, logs["anchor"] = total + anchor, anchor.detach().mean()
         return Loss(total, logs)
+
+
+def has_entry(
+    field: Field, index: int, setting: str, like: Float[Tensor, "b *d"]
+) -> Bool[Tensor, "b"]:
+    """Whether an entry of the first condition vector of each row is positive.
+
+    Args:
+        field: Field under conditions.
+        index: Entry, from 0.
+        setting: Name of the setting, for the error message.
+        like: Data, (b, *d).
+
+    Raises:
+        InputError: If there is no such entry.
+    """
+    cond = field.cond if isinstance(field, Conditioned) else ()
+    entries = cond[0].flatten(1) if cond else like.new_zeros(len(like), 0)
+    if not 0 <= index < entries.shape[1]:
+        raise InputError(
+            f"{setting}: {index} is no entry of the condition, which has {entries.shape[1]}"
+        )
+    return entries[:, index] > 0
 
 
 def second_networks(batch: TrainingBatch) -> SecondNetworks:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from oneleap.core.errors import InputError
 from oneleap.core.fields.guidance import require_droppable
-from oneleap.core.objectives.matching.base import teacher_of
+from oneleap.core.objectives.matching.base import has_entry, teacher_of
 from oneleap.core.objectives.matching.sid import ScoreIdentity
 from oneleap.core.types import Draw, Loss, TrainingBatch
 
@@ -44,11 +44,5 @@ class ScoreForgetting(ScoreIdentity):
         if self.forbidden is None:
             return super().push(batch, x, draw)
         teacher = require_droppable(teacher_of(batch))
-        entries = teacher.cond[0].flatten(1) if teacher.cond else x.new_zeros(len(x), 0)
-        if not 0 <= self.forbidden < entries.shape[1]:
-            raise InputError(
-                f"forbidden: {self.forbidden} is no entry of the condition, which has "
-                f"{entries.shape[1]}"
-            )
-        hidden = teacher.drop(entries[:, self.forbidden] > 0)
+        hidden = teacher.drop(has_entry(teacher, self.forbidden, "forbidden", x))
         return super().push(replace(batch, teacher=hidden), x, draw)

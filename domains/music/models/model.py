@@ -9,6 +9,7 @@ from torch import Tensor
 from oneleap.core.errors import InputError
 from oneleap.core.fields.guidance import TargetGuidance
 from oneleap.core.nets.embed import zero_interval_embedding
+from oneleap.core.nets.low_rank import load_plain
 from oneleap.core.training.model import GenerativeModel, Validation
 from oneleap.core.training.optim import AdamConfig
 from oneleap.core.training.recipe import Recipe
@@ -162,16 +163,16 @@ class MusicModel(GenerativeModel):
         if not self.recipe.from_teacher:
             return
         weights = self._teacher[0].average.state_dict()
-        own = self.net.state_dict()
+        own = self.average.state_dict()
         scales = {k: v for k, v in own.items() if k.endswith("context.scale.weight")}
         try:
-            self.net.load_state_dict(scales | weights)
+            self.average.load_state_dict(scales | weights)
         except RuntimeError as error:
             reason = str(error).splitlines()[-1].strip()
             raise InputError(
                 f"teacher: {self.recipe.teacher} has another network: {reason}"
             ) from None
-        self.average.load_state_dict(zero_interval_embedding(self.net).state_dict())
+        load_plain(self.net, zero_interval_embedding(self.average).state_dict())
 
 
 def samples_guidance_scale(objective: Objective) -> bool:

@@ -44,6 +44,12 @@ class ActorCriticModule(TrainingModule):
                 f"objective: {name} trains a second network, for which {kind} has no place beside "
                 "its critics: use it with oneleap.domains.rl.Policy"
             )
+        if model.recipe.rank is not None:
+            kind = type(model).__name__
+            raise InputError(
+                f"recipe.rank: {kind} trains all its weights: leave it out, or use "
+                "oneleap.domains.rl.Policy"
+            )
         super().__init__(model)
         self.automatic_optimization = False
         self.compiled_step: CompiledStep | None = None

@@ -179,10 +179,10 @@ class DurationModel(Trainable):
         spec: Phonemes and spectrogram format, which fixes the frames.
         encoder: Sizes of the encoder.
         depth: Number of convolutions of the predictor.
-        recipe: Settings of training; teachers and ``compile`` are not supported.
+        recipe: Settings of training; teachers, ``compile`` and ``rank`` are not supported.
 
     Raises:
-        InputError: The recipe names a teacher or asks for ``compile``.
+        InputError: The recipe names a teacher or asks for ``compile`` or a rank.
     """
 
     def __init__(
@@ -194,8 +194,8 @@ class DurationModel(Trainable):
         recipe: Recipe = Recipe(AdamConfig(1e-3, cosine=True, clip=1.0)),  # noqa: B008  (frozen)
     ) -> None:
         super().__init__()
-        if recipe.teacher is not None or recipe.compile:
-            raise InputError("recipe: a duration model supports neither teacher nor compile")
+        if recipe.teacher is not None or recipe.compile or recipe.rank is not None:
+            raise InputError("recipe: a duration model supports no teacher, compile or rank")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(recipe.seed)
             self.net = DurationNet(len(spec.phonemes), encoder, depth)

@@ -14,7 +14,7 @@ from support.tiny_generative import DIM, Endless, Toy, batch, trainer
 from torch import Tensor, nn
 
 from oneleap.core.errors import InputError
-from oneleap.core.nets.second import SecondModules
+from oneleap.core.nets.beside.second import SecondModules
 from oneleap.core.objectives import (
     DMD,
     DMD2,

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from torch import nn
 
+from oneleap.core.nets.beside.judges import JudgePool
 from oneleap.core.nets.low_rank import adapt
 from oneleap.core.types import Field, SecondNetworks
 
@@ -19,6 +20,7 @@ class SecondModules(nn.Module):
         net: The generator's network.
         judged: Whether there is a judge.
         rank: Rank of the adapters that the fake trains instead of its weights; ``None`` trains all.
+        pool: Judges that read the fake's features. The fake is then frozen and stays the teacher.
         kept: Number of copies of the fake that are kept as teachers, see :meth:`keep`.
         view: Function that makes a frozen view.
     """
@@ -32,23 +34,33 @@ class SecondModules(nn.Module):
         *,
         judged: bool,
         rank: int | None = None,
+        pool: JudgePool | None = None,
         kept: int = 0,
         view: Callable[[nn.Module], nn.Module],
     ) -> None:
         super().__init__()
         self.fake = copy.deepcopy(net)
         self.judge = copy.deepcopy(net) if judged else None
+        self.pool = pool
         if rank is not None:
             adapt(self.fake, rank)
+        if pool is not None:
+            self.fake.requires_grad_(False)
         copies = (copy.deepcopy(self.fake).requires_grad_(False) for _ in range(kept))
         self.past = nn.ModuleList(copies)
         self._view = view
         self._frozen: list[nn.Module] = []  # in a list, they are not part of the weights
+        self._frozen_pool: list[nn.Module] = []
 
     @property
     def nets(self) -> list[nn.Module]:
-        """The networks that train."""
+        """The copies of the domain's network, which start as the teacher."""
         return [self.fake, *([] if self.judge is None else [self.judge])]
+
+    @property
+    def trained(self) -> list[nn.Module]:
+        """All modules with weights, each a group of the optimizer."""
+        return [*self.nets, *([] if self.pool is None else [self.pool])]
 
     def keep(self, index: int) -> None:
         """Copy the fake's present weights into one of the copies."""
@@ -61,6 +73,7 @@ class SecondModules(nn.Module):
     def settle(self) -> None:
         """Make the frozen views; call it once the weights are on their device."""
         self._frozen = [self._view(net) for net in self.nets]
+        self._frozen_pool = [] if self.pool is None else [self._view(self.pool)]
 
     def fields(self, bind: Callable[[nn.Module], Field]) -> SecondNetworks:
         """Return the fields under a batch's conditions.
@@ -76,4 +89,6 @@ class SecondModules(nn.Module):
             frozen_fake=frozen[0],
             judge=fields[1] if judged else None,
             frozen_judge=frozen[1] if judged else None,
+            heads=self.pool,
+            frozen_heads=next(iter(self._frozen_pool), None),
         )

@@ -1,0 +1,1 @@
+"""Networks that are trained beside a model: fakes, judges, the log-variance of a loss."""

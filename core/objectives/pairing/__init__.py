@@ -1,0 +1,1 @@
+"""Objectives that choose which noise belongs to which data."""
