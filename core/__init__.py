@@ -21,11 +21,13 @@ if TYPE_CHECKING:
     from oneleap.core.losses.dispersion import Hinge as Hinge
     from oneleap.core.losses.dispersion import InfoNCECosine as InfoNCECosine
     from oneleap.core.losses.dispersion import InfoNCEL2 as InfoNCEL2
+    from oneleap.core.losses.features import FeatureDistance as FeatureDistance
     from oneleap.core.losses.metrics import AbsoluteError as AbsoluteError
     from oneleap.core.losses.metrics import AdaptiveSquaredError as AdaptiveSquaredError
     from oneleap.core.losses.metrics import Metric as Metric
     from oneleap.core.losses.metrics import PseudoHuber as PseudoHuber
     from oneleap.core.losses.metrics import SquaredError as SquaredError
+    from oneleap.core.losses.spectral import HighFrequency as HighFrequency
     from oneleap.core.nets import MLP as MLP
     from oneleap.core.nets import ConvNeXt1d as ConvNeXt1d
     from oneleap.core.nets import DiT1d as DiT1d
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     from oneleap.core.objectives import ConsistencyTraining as ConsistencyTraining
     from oneleap.core.objectives import ConsistencyTrajectory as ConsistencyTrajectory
     from oneleap.core.objectives import ContinuousConsistency as ContinuousConsistency
+    from oneleap.core.objectives import Coupled as Coupled
     from oneleap.core.objectives import Denoising as Denoising
     from oneleap.core.objectives import DiffInstruct as DiffInstruct
     from oneleap.core.objectives import DiffInstructPlus as DiffInstructPlus
@@ -64,6 +67,7 @@ if TYPE_CHECKING:
     from oneleap.core.objectives import Lagrangian as Lagrangian
     from oneleap.core.objectives import MeanFlow as MeanFlow
     from oneleap.core.objectives import NitroFusion as NitroFusion
+    from oneleap.core.objectives import NoiseConsistency as NoiseConsistency
     from oneleap.core.objectives import NoisePrediction as NoisePrediction
     from oneleap.core.objectives import PhasedDMD as PhasedDMD
     from oneleap.core.objectives import Progressive as Progressive
@@ -80,6 +84,8 @@ if TYPE_CHECKING:
     from oneleap.core.objectives.matching.base import Matching as Matching
     from oneleap.core.objectives.matching.reward import LinearReward as LinearReward
     from oneleap.core.objectives.matching.reward import Reward as Reward
+    from oneleap.core.objectives.pairing.nct import Control as Control
+    from oneleap.core.objectives.pairing.nct import MeanLevel as MeanLevel
     from oneleap.core.paths.base import ExternalTeacher as ExternalTeacher
     from oneleap.core.paths.base import GaussianPath as GaussianPath
     from oneleap.core.paths.base import LinearPath as LinearPath
@@ -122,6 +128,7 @@ if TYPE_CHECKING:
     from oneleap.core.sampling.samplers import PLMSSampler as PLMSSampler
     from oneleap.core.sampling.samplers import Sampler as Sampler
     from oneleap.core.sampling.samplers import UniPCSampler as UniPCSampler
+    from oneleap.core.sampling.search import search_times as search_times
     from oneleap.core.training.callbacks import Export as Export
     from oneleap.core.training.callbacks import Progress as Progress
     from oneleap.core.training.checkpoints import Checkpoints as Checkpoints
@@ -159,8 +166,10 @@ __getattr__, __dir__, __all__ = lazy_names(
         "ConsistencyTraining": "objectives",
         "ConsistencyTrajectory": "objectives",
         "ContinuousConsistency": "objectives",
+        "Control": "objectives.pairing.nct",
         "ConvNeXt1d": "nets",
         "CosineBetas": "paths.ddpm",
+        "Coupled": "objectives",
         "Covariance": "losses.dispersion",
         "DDIMSampler": "sampling.samplers",
         "DDPMSampler": "sampling.samplers",
@@ -187,6 +196,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "Export": "training.callbacks",
         "ExternalTeacher": "paths.base",
         "FDistill": "objectives",
+        "FeatureDistance": "losses.features",
         "Field": "types",
         "FlowAnchoredConsistency": "objectives",
         "FlowMapSampler": "sampling.samplers",
@@ -197,6 +207,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "GenerativeModel": "training.model",
         "GuidedField": "fields.guidance",
         "HeunSampler": "sampling.samplers",
+        "HighFrequency": "losses.spectral",
         "Hinge": "losses.dispersion",
         "ImprovedConsistencyTraining": "objectives",
         "ImprovedMeanFlow": "objectives",
@@ -215,8 +226,10 @@ __getattr__, __dir__, __all__ = lazy_names(
         "MLP": "nets",
         "Matching": "objectives.matching.base",
         "MeanFlow": "objectives",
+        "MeanLevel": "objectives.pairing.nct",
         "Metric": "losses.metrics",
         "NitroFusion": "objectives",
+        "NoiseConsistency": "objectives",
         "NoisePrediction": "objectives",
         "Notice": "errors",
         "Objective": "types",
@@ -274,6 +287,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "load_pretrained": "hub.pretrained",
         "plms": "sampling.diffusion",
         "sample": "sampling.ode",
+        "search_times": "sampling.search",
         "step_generator": "training.seed",
         "unipc": "sampling.multistep",
     },

@@ -230,6 +230,10 @@ class Objective(ABC):
         """
         return None
 
+    def is_distance(self) -> bool:
+        """Return whether the loss of each row is a distance, never negative."""
+        return True
+
     def __call__(self, batch: TrainingBatch, generator: torch.Generator | None = None) -> Loss:
         """Draw and evaluate."""
         return self.loss(batch, self.draw(batch.x, generator))

@@ -1,18 +1,20 @@
 """``oneleap bench core``: every method on toy data at equal compute, by quality and speed."""
 
 import os
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
-from statistics import median
+from statistics import mean, median, stdev
 
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
 from rich.table import Table
 
-from oneleap.core.bench.methods import BATCH, METHODS, STEPS, TEACHER, Outcome, ToyRun, train
+from oneleap.core.bench.methods import METHODS, STUDENT, TEACHER
 from oneleap.core.bench.toy import SETS
-from oneleap.core.errors import InputError
+from oneleap.core.bench.training import BATCH, STEPS, Outcome, ToyRun, Weights, train
+from oneleap.core.errors import InputError, suggest
 from oneleap.core.files import atomic_write
 from oneleap.core.timing import median_ms, print_measurements
 from oneleap.core.training.compile import compiled
@@ -20,6 +22,9 @@ from oneleap.core.training.seed import step_generator
 
 WIDTH = 110
 """Columns of the table if the output is not a terminal."""
+
+FEWEST = 16
+"""Rows that every method can split into its kinds."""
 
 Outcomes = dict[tuple[str, str], Outcome]
 """Outcomes by method and dataset."""
@@ -29,6 +34,10 @@ def bench(
     budget: int = 20_000,
     workers: int = 0,
     seed: int = 0,
+    seeds: int = 1,
+    sets: list[str] | None = None,
+    compile_loss: bool = True,
+    batch: int = BATCH,
     json: Path | None = None,
     picture: Path = Path("methods.png"),
 ) -> None:
@@ -40,55 +49,113 @@ def bench(
         budget: Steps of flow matching; costlier methods get proportionally fewer steps.
         workers: Number of processes of one thread each; 0 is one per core.
         seed: Seed of weights and draws.
+        seeds: Number of runs of each method, with the seeds from ``seed`` on.
+        sets: Toy datasets, such as ``[spiral]``; all by default.
+        compile_loss: Whether to compile the losses; short runs are faster without.
+        batch: Rows of a batch.
         json: Also write the results to this file.
         picture: Plot of the distances.
 
     Raises:
-        InputError: If the budget is not positive, or ``workers`` is negative.
+        InputError: If a number is too small, or a dataset is unknown.
     """
-    if budget < 1 or workers < 0:
-        raise InputError(f"budget {budget} must be positive, workers {workers} not negative")
-    outcomes = train_all(budget, workers or os.cpu_count() or 1, seed)
-    distances = {
-        f"{dataset}, {name}, {k} steps": distance
-        for (name, dataset), entries in outcomes.items()
-        for k, distance in entries.distances.items()
-    }
+    if min(budget, seeds) < 1 or batch < FEWEST or workers < 0:
+        raise InputError(
+            f"budget {budget} and seeds {seeds} must be positive, batch {batch} at least {FEWEST}, "
+            f"workers {workers} not negative"
+        )
+    for name in sets or ():
+        if name not in SETS:
+            raise InputError(f"sets: no dataset '{name}'{suggest(name, SETS)}")
+    chosen, jobs = sets or list(SETS), workers or os.cpu_count() or 1
+    runs = [
+        train_all(budget, jobs, seed + k, chosen, compile_loss=compile_loss, batch=batch)
+        for k in range(seeds)
+    ]
+    outcomes = {key: averaged([run[key] for run in runs]) for key in runs[0]}
+    distances: dict[str, float] = {}
+    for (name, dataset), entry in outcomes.items():
+        for k, distance in entry.distances.items():
+            distances[f"{dataset}, {name}, {k} steps"] = distance
+        for k, error in entry.errors.items():
+            distances[f"{dataset}, {name}, {k} steps, standard error"] = error
+        for label, value in (("cost", entry.cost), ("ms a step", entry.step_ms)):
+            distances[f"{dataset}, {name}, {label}"] = value
     console = Console()
     console.width = max(WIDTH, console.width)
     console.print(table(outcomes))
-    title = f"{budget} steps of flow matching each, batch {BATCH}"
+    title = f"{budget} steps of flow matching each, batch {batch}"
     print_measurements(title, step_ratios(), json, file_only=distances)
     with atomic_write(picture) as path:
         draw(outcomes, path)
     print(f"picture: {picture}")
 
 
-def train_all(budget: int, workers: int, seed: int) -> Outcomes:
-    """Train all methods on all datasets, flow matching first, since others distill it."""
+def train_all(
+    budget: int,
+    workers: int,
+    seed: int,
+    sets: list[str],
+    *,
+    compile_loss: bool = True,
+    batch: int = BATCH,
+) -> Outcomes:
+    """Train all methods on some datasets, in the order in which they need each other's weights.
+
+    Args:
+        budget: Compute of each method, in flow-matching steps.
+        workers: Number of processes.
+        seed: Seed of weights and draws.
+        sets: Names of the datasets.
+        compile_loss: Whether to compile the losses.
+        batch: Rows of a batch.
+    """
     outcomes: Outcomes = {}
     columns = (*Progress.get_default_columns(), MofNCompleteColumn(), TimeElapsedColumn())
     with (
         ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool,
         Progress(*columns, console=Console(stderr=True)) as bar,
     ):
-        task = bar.add_task("training", total=len(METHODS) * len(SETS))
-        pending = {
-            pool.submit(train, TEACHER, dataset, budget, None, seed): (TEACHER, dataset)
-            for dataset in SETS
-        }
+        task = bar.add_task(f"training, seed {seed}", total=len(METHODS) * len(sets))
+        pending: dict[Future[Outcome], tuple[str, str]] = {}
+        known: dict[str, dict[str, Weights]] = {dataset: {} for dataset in sets}
+
+        def submit(names: list[str], dataset: str) -> None:
+            for name in names:
+                job = pool.submit(
+                    train, name, dataset, budget, known[dataset], seed, compile_loss, batch
+                )
+                pending[job] = name, dataset
+
+        for dataset in sets:
+            submit([TEACHER], dataset)
         while pending:
             done = next(as_completed(pending))
             name, dataset = pending.pop(done)
             outcomes[name, dataset] = done.result()
             bar.advance(task)
-            if name == TEACHER:
-                weights = done.result().weights
-                for other in METHODS:
-                    if other != TEACHER:
-                        job = pool.submit(train, other, dataset, budget, weights, seed)
-                        pending[job] = other, dataset
-    return {(name, dataset): outcomes[name, dataset] for dataset in SETS for name in METHODS}
+            if name in (TEACHER, STUDENT):
+                known[dataset] = {**known[dataset], name: done.result().weights}
+                late = name == STUDENT
+                ready = [n for n, m in METHODS.items() if m.from_student == late and n != TEACHER]
+                submit(ready, dataset)
+    return {(name, dataset): outcomes[name, dataset] for dataset in sets for name in METHODS}
+
+
+def averaged(entries: list[Outcome]) -> Outcome:
+    """Average the distances of several seeds, with their standard errors."""
+    if len(entries) == 1:
+        return entries[0]
+    means, errors = {}, {}
+    for k in entries[0].distances:
+        values = [entry.distances[k] for entry in entries]
+        means[k], errors[k] = mean(values), stdev(values) / len(values) ** 0.5
+    return replace(
+        entries[0],
+        distances=means,
+        errors=errors,
+        step_ms=median(entry.step_ms for entry in entries),
+    )
 
 
 def step_ratios(width: int = 256, rounds: int = 30) -> dict[str, float]:
@@ -113,16 +180,17 @@ def step_ratios(width: int = 256, rounds: int = 30) -> dict[str, float]:
 def table(outcomes: Outcomes) -> Table:
     """Make a table of distances and costs."""
     steps = " ".join(map(str, STEPS))
+    sets = list(dict.fromkeys(dataset for _, dataset in outcomes))
     entries = Table(title=f"sliced Wasserstein distance to held-out data after {steps} steps")
-    for title in ("method", *SETS, "ms a step", "cost", "MiB"):
+    for title in ("method", *sets, "ms a step", "cost", "MiB"):
         entries.add_column(title, justify="left" if title == "method" else "right", no_wrap=True)
     for name in METHODS:
-        rows = [outcomes[name, dataset] for dataset in SETS]
+        rows = [outcomes[name, dataset] for dataset in sets]
         cells = [" ".join(f"{row.distances[k]:.3f}" for k in STEPS) for row in rows]
         first = rows[0]
         cost = (f"{median(row.step_ms for row in rows):.1f}", f"{first.cost:.2f}")
         entries.add_row(name, *cells, *cost, f"{first.saved_mib:.1f}")
-    best = [f"{outcomes[TEACHER, dataset].distances[100]:.3f}" for dataset in SETS]
+    best = [f"{outcomes[TEACHER, dataset].distances[100]:.3f}" for dataset in sets]
     entries.add_row(f"{TEACHER}, 100", *best, "", "", "")
     return entries
 
@@ -134,9 +202,11 @@ def draw(outcomes: Outcomes, path: Path) -> None:
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(11, 4.6), layout="constrained")
-    panels = figure.subplots(1, len(SETS), sharey=True)
-    for panel, dataset in zip(panels, SETS, strict=True):
+    sets = list(dict.fromkeys(dataset for _, dataset in outcomes))
+    height = 1.5 + 0.2 * len(METHODS)
+    figure = Figure(figsize=(11, height), layout="constrained")
+    panels = figure.subplots(1, len(sets), sharey=True, squeeze=False)[0]
+    for panel, dataset in zip(panels, sets, strict=True):
         best = outcomes[TEACHER, dataset].distances[100]
         panel.axvspan(best, 1.5 * best, color="0.9")
         panel.axvline(best, color="0.5", linewidth=1)

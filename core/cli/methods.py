@@ -31,7 +31,9 @@ FAMILIES = {
     "Reflow": "trajectories",
     "AnnealedReflow": "trajectories",
     "DirectDistillation": "trajectories",
+    "NoiseConsistency": "a new control",
     "Dispersed": "added to another",
+    "Coupled": "added to another",
 }
 """Families by objective; those with a second network match distributions, the rest are maps."""
 
@@ -42,6 +44,7 @@ NO_DATA = {
     "DiffInstructPlus",
     "DiffInstructStar",
     "DirectDistillation",
+    "NoiseConsistency",
     "PhasedDMD",
     "Reflow",
     "ScoreForgetting",

@@ -4,6 +4,7 @@ import functools
 from typing import Any, Protocol, runtime_checkable
 
 import torch
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from oneleap.core.errors import InputError, suggest
@@ -84,3 +85,46 @@ class ActivationRecorder:
                 "no activations were recorded: call record_activations(net) before the first loss"
             )
         return {name: torch.cat(parts) for name, parts in self._outputs.items()}
+
+
+def mean_pool(
+    h: Float[Tensor, "n *d"], frames: int | None, mask: Bool[Tensor, "b *f"] | None, batch: int
+) -> Float[Tensor, "n *c"]:
+    """Average features over their frames, without padding.
+
+    Args:
+        h: Output of a layer, for the batch or several times the batch, (n, *d).
+        frames: Axis of the frames. With ``None``, and for vectors, ``h`` is returned unchanged.
+        mask: Mask of the data, with frames on one axis only, or ``None``.
+        batch: Number of rows of the batch; ``n`` is a multiple of it.
+
+    Returns:
+        Features without the axis of frames, (n, *c).
+
+    Raises:
+        InputError: If there is padding and no axis is given, or the mask has more axes.
+    """
+    if h.ndim == 2 or (frames is None and mask is None):
+        return h
+    if frames is None:
+        raise InputError("data with padding: set frames to the layers' axis of frames, 1 or 2")
+    h = h.movedim(frames, -1)
+    if mask is None:
+        return h.mean(-1)
+    if sum(size > 1 for size in mask.shape[1:]) > 1:
+        raise InputError(f"mask: only one axis besides the batch may exceed 1, not {mask.shape}")
+    real = downsample_mask(mask.flatten(1), h.shape[-1]).repeat(len(h) // batch, 1)
+    real = real.reshape(len(real), *([1] * (h.ndim - 2)), -1)
+    return h.masked_fill(~real, 0.0).sum(-1) / real.sum(-1).clamp(min=1)
+
+
+def downsample_mask(real: Bool[Tensor, "b n"], frames: int) -> Bool[Tensor, "b m"]:
+    """Reduce a mask to the frame rate of a layer: True where any of the merged frames is real.
+
+    A layer's rate is that of the data divided by a power of two; lengths are rounded up.
+    """
+    factor = 1
+    while factor * frames < real.shape[1]:
+        factor *= 2
+    real = nn.functional.pad(real, (0, factor * frames - real.shape[1]))
+    return real.reshape(-1, frames, factor).any(2)

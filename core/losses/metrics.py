@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from oneleap.core.errors import InputError
+from oneleap.core.types import TrainingBatch
 
 
 def masked_sum(
@@ -51,6 +52,10 @@ class Metric(ABC):
         Returns:
             Distances, (b,).
         """
+
+    def for_batch(self, batch: TrainingBatch) -> "Metric":
+        """Return the metric for samples of a batch; objectives that compare samples call it."""
+        return self
 
 
 @dataclass(frozen=True)

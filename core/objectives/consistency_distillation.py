@@ -100,4 +100,7 @@ class ConsistencyDistillation(Objective):
             target = consistency_function(source, z_s, s)
         prediction = consistency_function(student, z, t)
         error = masked_mean((prediction - target).detach().square(), batch.mask).mean()
-        return Loss(self.metric(prediction, target, batch.mask), {"consistency_error": error})
+        return Loss(
+            self.metric.for_batch(batch)(prediction, target, batch.mask),
+            {"consistency_error": error},
+        )

@@ -81,7 +81,10 @@ class ConsistencyTraining(Objective):
         source = batch.field if batch.target is None else batch.target
         prediction, target = consistency_pair(batch, draw, s, source)
         error = masked_mean((prediction - target).detach().square(), batch.mask).mean()
-        return Loss(self.metric(prediction, target, batch.mask), {"consistency_error": error})
+        return Loss(
+            self.metric.for_batch(batch)(prediction, target, batch.mask),
+            {"consistency_error": error},
+        )
 
 
 @dataclass(frozen=True)
@@ -139,4 +142,7 @@ class ImprovedConsistencyTraining(Objective):
         prediction, target = consistency_pair(batch, draw, s, batch.field)
         gap = self.grid.sigma(draw.t) - self.grid.sigma(s)
         error = masked_mean((prediction - target).detach().square(), batch.mask).mean()
-        return Loss(self.metric(prediction, target, batch.mask) / gap, {"consistency_error": error})
+        return Loss(
+            self.metric.for_batch(batch)(prediction, target, batch.mask) / gap,
+            {"consistency_error": error},
+        )

@@ -124,7 +124,7 @@ class ConsistencyTrajectory(Objective):
             prediction = consistency_function(average, prediction, r)
             target = consistency_function(average, target, r).detach()
         u = student(z, t, t)
-        consistency = self.metric(prediction, target, batch.mask)
+        consistency = self.metric.for_batch(batch)(prediction, target, batch.mask)
         denoising = self.metric(u, v, batch.mask)
         error = masked_mean((prediction - target).detach().square(), batch.mask).mean()
         logs = {

@@ -72,4 +72,7 @@ class DirectDistillation(Objective):
             target = target.clamp(-self.clip, self.clip)
         prediction = consistency_function(batch.field, e, draw.t)
         error = masked_mean((prediction - target).detach().square(), batch.mask).mean()
-        return Loss(self.metric(prediction, target, batch.mask), {"distillation_error": error})
+        return Loss(
+            self.metric.for_batch(batch)(prediction, target, batch.mask),
+            {"distillation_error": error},
+        )

@@ -4,12 +4,11 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor, nn
 
-from oneleap.core.errors import InputError
 from oneleap.core.losses.dispersion import Dispersion, InfoNCEL2
-from oneleap.core.losses.hooks import ActivationRecorder, RecordsActivations
+from oneleap.core.losses.hooks import ActivationRecorder, RecordsActivations, mean_pool
 from oneleap.core.objectives.meanflow import MeanFlow
 from oneleap.core.types import Draw, Loss, Objective, TeacherUse, TrainingBatch
 
@@ -82,6 +81,10 @@ class Dispersed(Objective):
         """Decay of the inner objective."""
         return self.inner.target_decay(progress)
 
+    def is_distance(self) -> bool:
+        """Return False: a dispersion can be negative."""
+        return False
+
     def draw(
         self,
         x: Float[Tensor, "b *d"],
@@ -102,46 +105,3 @@ class Dispersed(Objective):
         dispersion = torch.stack(per_layer).mean()
         logs = {**loss.logs, "dispersion": dispersion.detach()}
         return replace(loss, per_sample=loss.per_sample + self.weight * dispersion, logs=logs)
-
-
-def mean_pool(
-    h: Float[Tensor, "n *d"], frames: int | None, mask: Bool[Tensor, "b *f"] | None, batch: int
-) -> Float[Tensor, "n *c"]:
-    """Average features over their frames, without padding.
-
-    Args:
-        h: Output of a layer, for the batch or several times the batch, (n, *d).
-        frames: Axis of the frames. With ``None``, and for vectors, ``h`` is returned unchanged.
-        mask: Mask of the data, with frames on one axis only, or ``None``.
-        batch: Number of rows of the batch; ``n`` is a multiple of it.
-
-    Returns:
-        Features without the axis of frames, (n, *c).
-
-    Raises:
-        InputError: If there is padding and no axis is given, or the mask has more axes.
-    """
-    if h.ndim == 2 or (frames is None and mask is None):
-        return h
-    if frames is None:
-        raise InputError("data with padding: set frames to the layers' axis of frames, 1 or 2")
-    h = h.movedim(frames, -1)
-    if mask is None:
-        return h.mean(-1)
-    if sum(size > 1 for size in mask.shape[1:]) > 1:
-        raise InputError(f"mask: only one axis besides the batch may exceed 1, not {mask.shape}")
-    real = downsample_mask(mask.flatten(1), h.shape[-1]).repeat(len(h) // batch, 1)
-    real = real.reshape(len(real), *([1] * (h.ndim - 2)), -1)
-    return h.masked_fill(~real, 0.0).sum(-1) / real.sum(-1).clamp(min=1)
-
-
-def downsample_mask(real: Bool[Tensor, "b n"], frames: int) -> Bool[Tensor, "b m"]:
-    """Reduce a mask to the frame rate of a layer: True where any of the merged frames is real.
-
-    A layer's rate is that of the data divided by a power of two; lengths are rounded up.
-    """
-    factor = 1
-    while factor * frames < real.shape[1]:
-        factor *= 2
-    real = nn.functional.pad(real, (0, factor * frames - real.shape[1]))
-    return real.reshape(-1, frames, factor).any(2)

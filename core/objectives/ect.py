@@ -70,4 +70,7 @@ class EasyConsistencyTuning(Objective):
         prediction, target = consistency_pair(batch, draw, s, batch.field)
         gap = (t - s) / ((1 - t) * (1 - s))  # difference of t / (1 - t)
         error = masked_mean((prediction - target).detach().square(), batch.mask).mean()
-        return Loss(self.metric(prediction, target, batch.mask) / gap, {"consistency_error": error})
+        return Loss(
+            self.metric.for_batch(batch)(prediction, target, batch.mask) / gap,
+            {"consistency_error": error},
+        )

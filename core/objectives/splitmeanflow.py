@@ -1,6 +1,6 @@
 """SplitMeanFlow (Guo et al. 2025, arXiv 2507.16884): mean velocity by splitting intervals."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import torch
@@ -8,15 +8,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from oneleap.core.fields.flow_map import intermediate_times
-from oneleap.core.fields.targets import boundary_velocity
-from oneleap.core.losses.metrics import Metric, SquaredError, masked_mean
-from oneleap.core.paths.base import LinearPath, expand, jump
+from oneleap.core.objectives.flow_maps.base import MapDistillation, MapFields
+from oneleap.core.paths.base import expand, jump
 from oneleap.core.paths.times import TimePairs, Uniform
-from oneleap.core.types import Draw, Loss, Objective, TeacherUse, TrainingBatch, noise_like, rows
+from oneleap.core.types import Draw, Field, TrainingBatch
 
 
 @dataclass(frozen=True)
-class SplitMeanFlow(Objective):
+class SplitMeanFlow(MapDistillation):
     """Train ``u`` so that displacements over ``r <= s <= t`` add up, without a JVP.
 
     ``(t - r) u(z_t, r, t) = (s - r) u(z_s, r, s) + (t - s) u(z_t, s, t)``
@@ -43,15 +42,9 @@ class SplitMeanFlow(Objective):
             teacher unchanged.
     """
 
-    teacher: ClassVar[TeacherUse] = "optional"
+    error_name: ClassVar[str] = "split_error"
 
     pairs: TimePairs = field(default_factory=lambda: TimePairs(Uniform(), p_equal=0.5))
-    metric: Metric = field(default_factory=SquaredError)
-    guidance: float | None = None
-
-    def teacher_use(self) -> TeacherUse:
-        """Return ``required`` if there is guidance, because it is the teacher that is guided."""
-        return "optional" if self.guidance is None else "required"
 
     def draw(
         self,
@@ -60,36 +53,21 @@ class SplitMeanFlow(Objective):
         progress: float = 0.0,
     ) -> Draw:
         """Draw noise, ``r <= t`` with equal rows first, and ``s`` uniformly between them."""
-        e = noise_like(x, generator)
-        r, t = self.pairs.sample(len(x), x, generator)
-        s = t - Uniform().sample((len(x),), x, generator) * (t - r)
-        return Draw(e, r, t, s)
+        draw = super().draw(x, generator, progress)
+        share = Uniform().sample((len(x),), x, generator)
+        return replace(draw, s=draw.t - share * (draw.t - draw.r))
 
-    def loss(self, batch: TrainingBatch, draw: Draw) -> Loss:
-        """``|| u(z_t, r, t) - sg(target) ||^2``."""
-        z = LinearPath().point(batch.x, draw.e, draw.t)
-        n = self.pairs.n_equal(len(z))
-        with torch.no_grad():
-            target = torch.cat(
-                [
-                    boundary_velocity(batch, draw, z, slice(0, n), self.guidance, "SplitMeanFlow"),
-                    self._split_target(batch, draw, z, n),
-                ]
-            )
-        u = batch.field(z, draw.r, draw.t)
-        error = masked_mean((u - target).detach().square(), batch.mask)
-        logs = {  # 0, not NaN, if a part of the batch is empty
-            "boundary_error": error[:n].sum() / max(1, n),
-            "split_error": error[n:].sum() / max(1, len(error) - n),
-        }
-        return Loss(self.metric(u, target, batch.mask), logs)
+    def own_field(self, batch: TrainingBatch) -> Field:
+        """The moving average, where the domain has one."""
+        return batch.field if batch.target is None else batch.target
 
-    def _split_target(self, batch: TrainingBatch, draw: Draw, z: Tensor, first: int) -> Tensor:
+    def interval(
+        self, fields: MapFields, z: Float[Tensor, "b *d"], draw: Draw
+    ) -> tuple[Float[Tensor, "b *d"] | None, Float[Tensor, "b *d"]]:
         """``[(s - r) u(z_s, r, s) + (t - s) u(z_t, s, t)] / (t - r)``."""
-        part, s = slice(first, None), intermediate_times(draw, "SplitMeanFlow")
-        z, r, s, t = z[part], draw.r[part], s[part], draw.t[part]
-        u = rows(batch.field if batch.target is None else batch.target, part)
-        u_late = u(z, s, t)
-        u_early = u(jump(z, u_late, s, t), r, s)
-        late_share = expand((t - s) / (t - r).clamp(min=1e-6), z)
-        return (1 - late_share) * u_early + late_share * u_late
+        r, s, t = draw.r, intermediate_times(draw, type(self).__name__), draw.t
+        with torch.no_grad():
+            late = fields.own(z, s, t)
+            early = fields.own(jump(z, late, s, t), r, s)
+            share = expand((t - s) / (t - r).clamp(min=1e-6), z)
+            return None, (1 - share) * early + share * late

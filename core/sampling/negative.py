@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -91,5 +90,7 @@ def steer_away(field: Field, scale: float, noise: Float[Tensor, "b *d"]) -> Fiel
         require_droppable(field), unconditional(field, noise.new_ones(len(noise))), scale
     )
     if not steered._layers():
-        raise InputError("negative: this network has no attention layers, as DiT1d has: set it to 0")
+        raise InputError(
+            "negative: this network has no attention layers, as DiT1d has: set it to 0"
+        )
     return steered

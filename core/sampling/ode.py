@@ -51,7 +51,9 @@ def sample(
     Raises:
         InputError: If ``steps`` is not positive.
     """
-    if steps == 1 and times is None and callback is None:  # the same jump with fewer small operations
+    if (
+        steps == 1 and times is None and callback is None
+    ):  # the same jump with fewer small operations
         zero, one = noise.new_zeros(len(noise)), noise.new_ones(len(noise))
         return noise - field(noise, zero, one)
     z = noise

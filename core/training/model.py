@@ -14,10 +14,11 @@ from torch import Tensor, nn
 
 from oneleap.core.errors import InputError
 from oneleap.core.hub.pretrained import Pretrained, load_pretrained
+from oneleap.core.losses.features import FeatureDistance
 from oneleap.core.losses.hooks import RecordsActivations
+from oneleap.core.nets.beside.second import SecondModules
 from oneleap.core.nets.embed import zero_interval_embedding
 from oneleap.core.nets.low_rank import adapt, load_plain
-from oneleap.core.nets.beside.second import SecondModules
 from oneleap.core.training.ema import ema_update, frozen_copy
 from oneleap.core.training.recipe import Recipe
 from oneleap.core.training.seed import Step
@@ -197,6 +198,9 @@ class GenerativeModel(Trainable):
                 f"teacher: {self.recipe.teacher} holds a {kind}, which is not a generative model"
             )
         self._teacher = [model.requires_grad_(False).to(self.device)]
+        metric = getattr(self.objective, "metric", None)
+        if isinstance(metric, FeatureDistance):
+            metric.record_activations(model.average)
         return model
 
     def teacher_field(self, batch: Any) -> Field | None:

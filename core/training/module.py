@@ -13,8 +13,10 @@ from torch.optim import Optimizer
 from oneleap.core.errors import InputError, SmallBatchError
 from oneleap.core.hub.pretrained import Pretrained
 from oneleap.core.nets.beside.judges import JudgePool
+from oneleap.core.nets.beside.log_variance import LogVariance
 from oneleap.core.nets.beside.second import SecondModules
 from oneleap.core.objectives.matching.base import Matching
+from oneleap.core.objectives.pairing.coupled import Coupled
 from oneleap.core.training.compile import compiled
 from oneleap.core.training.ema import ema_update, frozen_view, trainable
 from oneleap.core.training.finite import FiniteGuard
@@ -32,6 +34,9 @@ SECOND = "second"
 
 REFRESH = 11
 """Stream of the choice and of the new weights of judges that a step renews."""
+
+LOG_VARIANCE = "log_variance"
+"""Name in a checkpoint of the weights of the loss's log-variance, and their prefix."""
 
 FEWEST_ROWS = 8
 """Rows of a validation batch that was too small for the objective, once they are repeated."""
@@ -74,6 +79,15 @@ class TrainingModule(L.LightningModule):
             )
             objective.attend(self.second.fake)
         model.train_beside(self.second)
+        self.log_variance = (
+            LogVariance(seed=model.recipe.seed) if model.recipe.log_variance else None
+        )
+        if self.log_variance is not None and not model.objective.is_distance():
+            name = type(model.objective).__name__
+            raise InputError(
+                f"recipe.log_variance: the loss of {name} can be negative, and has no log-variance: "
+                "set it to false"
+            )
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Save the weights under the model's own names, without the prefix of this module.
@@ -83,12 +97,14 @@ class TrainingModule(L.LightningModule):
         """
         if self.second is not None:
             checkpoint[SECOND] = self.second.state_dict()
+        if self.log_variance is not None:
+            checkpoint[LOG_VARIANCE] = self.log_variance.state_dict()
         if self.model.target_net is not self.model.average:
             checkpoint[TARGET] = self.model.target_net.state_dict()
         checkpoint["state_dict"] = {
             name.removeprefix(PREFIX): weight
             for name, weight in checkpoint["state_dict"].items()
-            if not name.startswith(f"{SECOND}.")
+            if not name.startswith((f"{SECOND}.", f"{LOG_VARIANCE}."))
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -98,9 +114,10 @@ class TrainingModule(L.LightningModule):
             name if name.startswith(PREFIX) else PREFIX + name: weight
             for name, weight in checkpoint["state_dict"].items()
         }
-        if self.second is not None:
-            saved = checkpoint.get(SECOND, {})
-            checkpoint["state_dict"] |= {f"{SECOND}.{name}": w for name, w in saved.items()}
+        for part, module in ((SECOND, self.second), (LOG_VARIANCE, self.log_variance)):
+            if module is not None:
+                saved = checkpoint.get(part, {})
+                checkpoint["state_dict"] |= {f"{part}.{name}": w for name, w in saved.items()}
 
     @property
     def step(self) -> Step:
@@ -169,11 +186,17 @@ class TrainingModule(L.LightningModule):
         if self.second is not None and isinstance(model.objective, Matching):
             draw = model.objective.turn(draw, step.gradient_step, step.progress)
             self.second.teaching = model.objective.taught_by(step.progress)
+        if isinstance(model.objective, Coupled):
+            with torch.no_grad():
+                draw = model.objective.pair(model.bind(batch), draw)
         loss = self._loss(batch, draw)
         self.guard.watch(self, {"loss": loss.per_sample}, step.gradient_step, step.batch)
         logs = {"loss": loss.per_sample.detach().mean(), **loss.logs}
         self.log_training(logs, step.gradient_step)
-        total = loss.per_sample.mean()
+        weighed = loss.per_sample
+        if self.log_variance is not None:
+            weighed = self.log_variance.weigh(weighed, draw.r, draw.t)
+        total = weighed.mean()
         if self.second is not None and self.trainer.world_size > 1:
             # DistributedDataParallel waits for every weight, also for those at rest in this step
             total = total + 0 * sum(p.sum() for p in self.parameters() if p.requires_grad)
@@ -215,6 +238,8 @@ class TrainingModule(L.LightningModule):
         if self.second is not None and isinstance(objective, Matching):
             beside = replace(adam, lr=objective.fake_lr * adam.lr)
             parts += [(beside, net.parameters()) for net in self.second.trained]
+        if self.log_variance is not None:
+            parts.append((replace(adam, weight_decay=0.0), self.log_variance.parameters()))
         return build_optimizer(*parts, total_steps=run_length(self.trainer))
 
     def configure_gradient_clipping(
@@ -231,7 +256,12 @@ class TrainingModule(L.LightningModule):
         if not self._generates:
             for weight in self.model.net.parameters():
                 weight.grad = None
-        nets = [self.model.net, *([] if self.second is None else self.second.trained)]
+        nets: list[nn.Module] = [
+            self.model.net,
+            *([] if self.second is None else self.second.trained),
+        ]
+        if self.log_variance is not None:
+            nets.append(self.log_variance)
         for net in nets:
             self.model.recipe.optimizer.clip_(net.parameters())
 

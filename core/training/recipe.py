@@ -25,6 +25,9 @@ class Recipe:
         rank: Rank of low-rank adapters on all linear maps and convolutions, which are then all that
             trains (HiPA); ``None`` trains all weights. The moving average holds the sums, so what
             is sampled and released is a plain network.
+        log_variance: Whether to learn the log-variance of the loss over its times, see
+            :class:`oneleap.core.nets.beside.log_variance.LogVariance`. Use it with a plain squared
+            error, in place of adaptive weights.
     """
 
     optimizer: AdamConfig = field(default_factory=AdamConfig)
@@ -35,6 +38,7 @@ class Recipe:
     from_teacher: bool = False
     init_from: str | None = None
     rank: int | None = None
+    log_variance: bool = False
 
     def __post_init__(self) -> None:
         """Reject settings that contradict each other.

@@ -33,9 +33,7 @@ class JudgePool(nn.Module):
         self.outward = nn.Parameter(torch.zeros(count, width))
         self.renew(torch.arange(count), torch.Generator().manual_seed(seed))
 
-    def forward(
-        self, h: Float[Tensor, "b n c"], head: Int[Tensor, "b"]
-    ) -> Float[Tensor, "b n"]:
+    def forward(self, h: Float[Tensor, "b n c"], head: Int[Tensor, "b"]) -> Float[Tensor, "b n"]:
         """Judge each frame by one head per row.
 
         Args:
@@ -57,7 +55,10 @@ class JudgePool(nn.Module):
             index: Heads, (k,).
             generator: Source of the weights.
         """
-        for weight, scale in ((self.inward, self.features**-0.5), (self.outward, 0.1 * self.width**-0.5)):
+        for weight, scale in (
+            (self.inward, self.features**-0.5),
+            (self.outward, 0.1 * self.width**-0.5),
+        ):
             shape = (len(index), *weight.shape[1:])
             drawn = torch.randn(shape, generator=generator, device=generator.device)
             weight[index] = scale * drawn.to(weight)

@@ -37,6 +37,22 @@ from oneleap.core.types import (
 
 
 @dataclass(frozen=True)
+class MapFields:
+    """Fields that an equation is made of, for the rows with ``r < t``.
+
+    Attributes:
+        trained: Field being trained.
+        own: Field that gives the method its targets without a teacher: the trained one, or its
+            moving average.
+        velocity: Field of the velocity, evaluated at ``r = t``: the teacher's, or ``own``.
+    """
+
+    trained: Field
+    own: Field
+    velocity: Field
+
+
+@dataclass(frozen=True)
 class MapDistillation(Objective):
     """Flow matching where ``r = t``, and one of the three equations where ``r < t``.
 
@@ -52,6 +68,8 @@ class MapDistillation(Objective):
     """
 
     teacher: ClassVar[TeacherUse] = "optional"
+    error_name: ClassVar[str] = "map_error"
+    """Name in the log of the squared error of the rows with ``r < t``."""
 
     pairs: TimePairs = field(default_factory=lambda: TimePairs(Uniform(), p_equal=0.75))
     metric: Metric = field(default_factory=SquaredError)
@@ -72,47 +90,58 @@ class MapDistillation(Objective):
         return Draw(e, *self.pairs.sample(len(x), x, generator))
 
     def own_field(self, batch: TrainingBatch) -> Field:
-        """The field whose velocity the equation takes without a teacher."""
+        """The field that the equation takes its targets from without a teacher."""
         return batch.field
 
     @abstractmethod
     def interval(
-        self, u_field: Field, velocity: Field, z: Float[Tensor, "b *d"], draw: Draw
-    ) -> tuple[Float[Tensor, "b *d"], Float[Tensor, "b *d"]]:
+        self, fields: MapFields, z: Float[Tensor, "b *d"], draw: Draw
+    ) -> tuple[Float[Tensor, "b *d"] | None, Float[Tensor, "b *d"]]:
         """Evaluate the equation on rows with ``r < t``.
 
         Args:
-            u_field: Field being trained.
-            velocity: Field of the velocity, evaluated at ``r = t`` and without gradient.
+            fields: Fields of these rows.
             z: States ``z_t``, (b, *d).
             draw: Noise and times of these rows.
 
         Returns:
-            ``u``, with gradient, and its target without; each (b, *d).
+            ``u`` with gradient, (b, *d), or ``None`` to have it evaluated together with the other
+            rows; and its target without gradient, (b, *d).
         """
 
     def loss(self, batch: TrainingBatch, draw: Draw) -> Loss:
         """``|| u - sg(target) ||^2``."""
-        name, part = type(self).__name__, slice(self.pairs.n_equal(len(draw.t)), None)
+        first = self.pairs.n_equal(len(draw.t))
+        equal, part = slice(0, first), slice(first, None)
         z = LinearPath().point(batch.x, draw.e, draw.t)
-        source = self.own_field(batch)
-        if batch.teacher is not None or self.guidance is not None:
-            source = require_teacher(batch, name, "MeanFlow", self.guidance)
-        parts, targets, equal = [], [], slice(0, part.start)
-        if part.start > 0:
-            t = draw.t[equal]
-            parts.append(rows(batch.field, equal)(z[equal], t, t))
+        targets: list[Tensor] = []
+        if first > 0:
+            name = type(self).__name__
             targets.append(boundary_velocity(batch, draw, z, equal, self.guidance, name))
-        if part.start < len(z):
-            s = None if draw.s is None else draw.s[part]
-            cut = Draw(draw.e[part], draw.r[part], draw.t[part], s)
-            u, target = self.interval(rows(batch.field, part), rows(source, part), z[part], cut)
-            parts.append(u)
+        u: Tensor | None = None
+        if first < len(z):
+            u, target = self._interval(batch, draw, z, part)
             targets.append(target)
-        u, target = torch.cat(parts), torch.cat(targets).detach()
+        if u is None:
+            u = batch.field(z, draw.r, draw.t)
+        elif first > 0:
+            at = rows(batch.field, equal)(z[equal], draw.r[equal], draw.t[equal])
+            u = torch.cat([at, u])
+        target = torch.cat(targets).detach()
         error = masked_mean((u - target).detach().square(), batch.mask)
         logs = {  # 0, not NaN, if a part of the batch is empty
-            "boundary_error": error[equal].sum() / max(1, part.start),
-            "map_error": error[part].sum() / max(1, len(z) - part.start),
+            "boundary_error": error[equal].sum() / max(1, first),
+            self.error_name: error[part].sum() / max(1, len(z) - first),
         }
         return Loss(self.metric(u, target, batch.mask), logs)
+
+    def _interval(
+        self, batch: TrainingBatch, draw: Draw, z: Float[Tensor, "b *d"], part: slice
+    ) -> tuple[Tensor | None, Tensor]:
+        """Evaluate the equation on the rows of a part."""
+        own = velocity = self.own_field(batch)
+        if batch.teacher is not None or self.guidance is not None:
+            velocity = require_teacher(batch, type(self).__name__, "MeanFlow", self.guidance)
+        fields = MapFields(*(rows(f, part) for f in (batch.field, own, velocity)))
+        s = None if draw.s is None else draw.s[part]
+        return self.interval(fields, z[part], Draw(draw.e[part], draw.r[part], draw.t[part], s))

@@ -7,9 +7,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from oneleap.core.fields.jvp import total_derivative
-from oneleap.core.objectives.flow_maps.base import MapDistillation
+from oneleap.core.objectives.flow_maps.base import MapDistillation, MapFields
 from oneleap.core.paths.base import expand
-from oneleap.core.types import Draw, Field
+from oneleap.core.types import Draw
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,11 @@ class Eulerian(MapDistillation):
     """
 
     def interval(
-        self, u_field: Field, velocity: Field, z: Float[Tensor, "b *d"], draw: Draw
+        self, fields: MapFields, z: Float[Tensor, "b *d"], draw: Draw
     ) -> tuple[Float[Tensor, "b *d"], Float[Tensor, "b *d"]]:
         """``u`` and ``v - (t - r) du/dt``."""
         r, t = draw.r, draw.t
         with torch.no_grad():
-            v = velocity(z, t, t)
-        u, dudt = total_derivative(u_field, z, r, t, v)
+            v = fields.velocity(z, t, t)
+        u, dudt = total_derivative(fields.trained, z, r, t, v)
         return u, v - expand(t - r, z) * dudt

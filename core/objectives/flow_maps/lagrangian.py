@@ -7,9 +7,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from oneleap.core.fields.jvp import jvp
-from oneleap.core.objectives.flow_maps.base import MapDistillation
+from oneleap.core.objectives.flow_maps.base import MapDistillation, MapFields
 from oneleap.core.paths.base import expand, jump
-from oneleap.core.types import Draw, Field
+from oneleap.core.types import Draw
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,11 @@ class Lagrangian(MapDistillation):
     """
 
     def interval(
-        self, u_field: Field, velocity: Field, z: Float[Tensor, "b *d"], draw: Draw
+        self, fields: MapFields, z: Float[Tensor, "b *d"], draw: Draw
     ) -> tuple[Float[Tensor, "b *d"], Float[Tensor, "b *d"]]:
         """``u`` and ``v(X, r) + (t - r) d_r u``."""
         r, t = draw.r, draw.t
-        u, slope = jvp(lambda r: u_field(z, r, t), (r,), (torch.ones_like(r),))
+        u, slope = jvp(lambda r: fields.trained(z, r, t), (r,), (torch.ones_like(r),))
         with torch.no_grad():
             end = jump(z, u, r, t)
-            return u, velocity(end, r, r) + expand(t - r, z) * slope
+            return u, fields.velocity(end, r, r) + expand(t - r, z) * slope

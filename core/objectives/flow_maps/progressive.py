@@ -1,20 +1,19 @@
 """Progressive self-distillation of a flow map (Boffi et al. 2025, arXiv 2505.18825)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from oneleap.core.fields.flow_map import intermediate_times
-from oneleap.core.objectives.flow_maps.base import MapDistillation
-from oneleap.core.paths.base import expand, jump
-from oneleap.core.paths.times import Uniform
-from oneleap.core.types import Draw, Field
+from oneleap.core.objectives.splitmeanflow import SplitMeanFlow
+from oneleap.core.paths.times import TimePairs, Uniform
+from oneleap.core.types import Draw, Field, TrainingBatch
 
 
 @dataclass(frozen=True)
-class Progressive(MapDistillation):
+class Progressive(SplitMeanFlow):
     """Two steps make one: ``X(z, t, r) = X(X(z, t, s), s, r)`` for ``r <= s <= t``.
 
     PSD of arXiv 2505.18825. The identity is SplitMeanFlow's; the target comes from the weights
@@ -33,6 +32,9 @@ class Progressive(MapDistillation):
             uniform.
     """
 
+    error_name: ClassVar[str] = "map_error"
+
+    pairs: TimePairs = field(default_factory=lambda: TimePairs(Uniform(), p_equal=0.75))
     midpoint: bool = False
 
     def draw(
@@ -43,19 +45,8 @@ class Progressive(MapDistillation):
     ) -> Draw:
         """Draw noise, ``r <= t`` with equal rows first, and ``s`` between them."""
         draw = super().draw(x, generator, progress)
-        share = Uniform().sample((len(x),), x, generator)
-        if self.midpoint:
-            share = torch.full_like(share, 0.5)
-        return replace(draw, s=draw.t - share * (draw.t - draw.r))
+        return replace(draw, s=(draw.r + draw.t) / 2) if self.midpoint else draw
 
-    def interval(
-        self, u_field: Field, velocity: Field, z: Float[Tensor, "b *d"], draw: Draw
-    ) -> tuple[Float[Tensor, "b *d"], Float[Tensor, "b *d"]]:
-        """``u`` and ``[(t - s) u(z, s, t) + (s - r) u(z_s, r, s)] / (t - r)``."""
-        r, s, t = draw.r, intermediate_times(draw, "Progressive"), draw.t
-        with torch.no_grad():
-            late = u_field(z, s, t)
-            early = u_field(jump(z, late, s, t), r, s)
-            share = expand((t - s) / (t - r).clamp(min=1e-6), z)
-            target = share * late + (1 - share) * early
-        return u_field(z, r, t), target
+    def own_field(self, batch: TrainingBatch) -> Field:
+        """The field itself, without an average."""
+        return batch.field

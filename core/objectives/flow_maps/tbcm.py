@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from oneleap.core.errors import InputError
-from oneleap.core.fields.flow_map import intermediate_times, require_teacher
+from oneleap.core.fields.flow_map import intermediate_times
 from oneleap.core.objectives.scm import ContinuousConsistency
 from oneleap.core.paths.base import expand, jump
 from oneleap.core.paths.times import Uniform
@@ -37,18 +37,16 @@ class TBCM(ContinuousConsistency):
         route: Intervals of the grid from noise to data.
         shift: Shift of the grid towards the noise, ``t -> shift t / (1 + (shift - 1) t)``. It
             replaces ``times``, which is not used.
-        guidance: Guidance scale for a teacher with droppable conditions; ``None`` leaves the
-            teacher unchanged.
     """
 
     teacher: ClassVar[TeacherUse] = "required"
 
     route: int = 16
     shift: float = 2.5
-    guidance: float | None = None
 
     def __post_init__(self) -> None:
         """Reject a route without a state to train at, and a shift that is not positive."""
+        super().__post_init__()
         if self.route < 2:
             raise InputError(f"route must be at least 2, not {self.route}")
         if self.shift <= 0:
@@ -73,14 +71,14 @@ class TBCM(ContinuousConsistency):
 
     def loss(self, batch: TrainingBatch, draw: Draw) -> Loss:
         """SCM's loss at a state of the teacher's trajectory."""
-        teacher = require_teacher(batch, "TBCM", "ContinuousConsistency", self.guidance)
+        teacher = self.guided_teacher(batch, draw)
+        assert teacher is not None
         with torch.no_grad():
             z, t = self.visited(teacher, draw), draw.t
             v = teacher(z, t, t)
             # the line through z with the teacher's velocity: its ends are data and noise there
             data, noise = z - expand(t, z) * v, z + expand(1 - t, z) * v
-        there = replace(batch, x=data, teacher=None)
-        return super().loss(there, replace(draw, e=noise))
+        return self.loss_along(None, replace(batch, x=data), replace(draw, e=noise))
 
     def visited(self, teacher: Field, draw: Draw) -> Float[Tensor, "b *d"]:
         """State at each row's time ``t`` of its route from pure noise."""

@@ -107,6 +107,10 @@ class Matching(Objective):
                 f"t_min and t_max of {name} must rise within (0, 1), not {self.t_min}, {self.t_max}"
             )
 
+    def is_distance(self) -> bool:
+        """Return False: a divergence enters by its gradient."""
+        return False
+
     def generates(self, step: int, progress: float) -> bool:
         """Return whether a gradient step, from 0, trains the generator: the last of each turn."""
         return (step + 1) % self.ratio == 0

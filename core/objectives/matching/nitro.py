@@ -8,9 +8,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from oneleap.core.errors import InputError
-from oneleap.core.losses.hooks import ActivationRecorder
+from oneleap.core.losses.hooks import ActivationRecorder, downsample_mask, mean_pool
 from oneleap.core.losses.metrics import masked_mean
-from oneleap.core.objectives.dispersed import downsample_mask, mean_pool
 from oneleap.core.objectives.matching.base import Matching, noised, second_networks
 from oneleap.core.paths.times import Times, Uniform
 from oneleap.core.types import Draw, Loss, TeacherUse, TrainingBatch

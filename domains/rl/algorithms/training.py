@@ -10,6 +10,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from oneleap.core.errors import InputError
 from oneleap.core.objectives.matching.base import Matching
+from oneleap.core.objectives.pairing.coupled import Coupled
 from oneleap.core.training.ema import ema_update
 from oneleap.core.training.module import TrainingModule
 from oneleap.core.training.optim import build_optimizer, run_length
@@ -44,11 +45,17 @@ class ActorCriticModule(TrainingModule):
                 f"objective: {name} trains a second network, for which {kind} has no place beside "
                 "its critics: use it with oneleap.domains.rl.Policy"
             )
-        if model.recipe.rank is not None:
-            kind = type(model).__name__
+        kind = type(model).__name__
+        for name in ("rank", "log_variance"):
+            if getattr(model.recipe, name):
+                raise InputError(
+                    f"recipe.{name}: {kind} does not support it: leave it out, or use "
+                    "oneleap.domains.rl.Policy"
+                )
+        if isinstance(model.objective, Coupled):
             raise InputError(
-                f"recipe.rank: {kind} trains all its weights: leave it out, or use "
-                "oneleap.domains.rl.Policy"
+                f"objective: Coupled pairs rows with equal conditions, and {kind} has a state for "
+                "each row: name its inner objective"
             )
         super().__init__(model)
         self.automatic_optimization = False

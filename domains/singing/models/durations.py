@@ -179,10 +179,11 @@ class DurationModel(Trainable):
         spec: Phonemes and spectrogram format, which fixes the frames.
         encoder: Sizes of the encoder.
         depth: Number of convolutions of the predictor.
-        recipe: Settings of training; teachers, ``compile`` and ``rank`` are not supported.
+        recipe: Settings of training; teachers, ``compile``, ``rank`` and
+            ``log_variance`` are not supported.
 
     Raises:
-        InputError: The recipe names a teacher or asks for ``compile`` or a rank.
+        InputError: The recipe asks for one of these.
     """
 
     def __init__(
@@ -194,8 +195,10 @@ class DurationModel(Trainable):
         recipe: Recipe = Recipe(AdamConfig(1e-3, cosine=True, clip=1.0)),  # noqa: B008  (frozen)
     ) -> None:
         super().__init__()
-        if recipe.teacher is not None or recipe.compile or recipe.rank is not None:
-            raise InputError("recipe: a duration model supports no teacher, compile or rank")
+        if any((recipe.teacher, recipe.compile, recipe.rank, recipe.log_variance)):
+            raise InputError(
+                "recipe: a duration model supports no teacher, compile, rank or log_variance"
+            )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(recipe.seed)
             self.net = DurationNet(len(spec.phonemes), encoder, depth)

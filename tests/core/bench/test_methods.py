@@ -6,10 +6,11 @@ import pytest
 import torch
 
 from oneleap.core.bench import command as bench_core
-from oneleap.core.bench import methods as compare
+from oneleap.core.bench import training as compare
 from oneleap.core.bench.distance import sliced_wasserstein
-from oneleap.core.bench.methods import METHODS, STEPS, TEACHER, Outcome, ToyRun, network, train
+from oneleap.core.bench.methods import METHODS, TEACHER
 from oneleap.core.bench.toy import SETS, checkerboard, eight_gaussians
+from oneleap.core.bench.training import STEPS, Outcome, ToyRun, network, train
 from oneleap.core.errors import InputError
 from oneleap.core.training.seed import step_generator
 
@@ -42,9 +43,9 @@ def test_sets_have_their_shapes() -> None:
 def test_a_costlier_method_takes_fewer_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compare, "compiled", lambda function: function)
     monkeypatch.setattr(compare, "SAMPLES", 500)
-    base = train(TEACHER, "spiral", 6, None)
+    base = train(TEACHER, "spiral", 6)
     assert (base.cost, base.steps, set(base.distances)) == (1, 6, {*STEPS, 100})
-    distilled = train("SplitMeanFlow, distilled", "spiral", 6, base.weights)
+    distilled = train("SplitMeanFlow, distilled", "spiral", 6, {TEACHER: base.weights})
     assert 1.3 < distilled.cost < 1.8
     assert distilled.steps == 4
     assert set(distilled.distances) == set(STEPS)
@@ -53,7 +54,7 @@ def test_a_costlier_method_takes_fewer_steps(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_student_starts_as_its_teacher() -> None:
     weights = ToyRun(METHODS[TEACHER]).net.state_dict()
-    run = ToyRun(METHODS["CD"], weights)
+    run = ToyRun(METHODS["CD"], {TEACHER: weights})
     z, r, t = torch.randn(3, 2), torch.rand(3) / 2, torch.rand(3) / 2 + 0.5
     torch.testing.assert_close(run.net(z, r, t), network(weights)(z, t, t))
     assert run.teacher is not None
@@ -73,7 +74,7 @@ def test_results_are_a_table_and_a_picture(tmp_path: Path) -> None:
     assert found.row_count == len(METHODS) + 1
     bench_core.draw(outcomes(), tmp_path / "methods.png")
     assert (tmp_path / "methods.png").read_bytes().startswith(b"\x89PNG")
-    with pytest.raises(InputError, match="budget 0 must be positive"):
+    with pytest.raises(InputError, match="budget 0 and seeds 1 must be positive"):
         bench_core.bench(budget=0)
 
 

@@ -23,8 +23,9 @@ from oneleap.core.objectives import (
     SoFlow,
     SplitMeanFlow,
     TerminalVelocityMatching,
+    splitmeanflow,
 )
-from oneleap.core.objectives.flow_maps import eulerian, facm, lagrangian, progressive
+from oneleap.core.objectives.flow_maps import eulerian, facm, lagrangian
 from oneleap.core.paths.base import LinearPath, expand, jump
 from oneleap.core.paths.pairs import ToDataPairs
 from oneleap.core.paths.times import TimePairs, Uniform
@@ -125,9 +126,9 @@ def derivative_in_t(f: Callable[..., Tensor], at: Any, along: Any) -> tuple[Tens
         (TVM, lagrangian, "jump", no_jump),
         (ESD, eulerian, "expand", negative),
         (ESD, eulerian, "expand", one),
-        (PSD, progressive, "jump", no_jump),
-        (PSD, progressive, "jump", jump_back),
-        (PSD, progressive, "expand", complement),
+        (PSD, splitmeanflow, "jump", no_jump),
+        (PSD, splitmeanflow, "jump", jump_back),
+        (PSD, splitmeanflow, "expand", complement),
         (FACM, facm, "expand", negative),
         (FACM, facm, "expand", one),
     ],

@@ -45,5 +45,5 @@ def test_training_reduces_the_loss_and_durations_are_positive() -> None:
 
 @pytest.mark.parametrize("recipe", [Recipe(teacher="x"), Recipe(compile=True)])
 def test_unsupported_recipes_are_rejected(recipe: Recipe) -> None:
-    with pytest.raises(InputError, match="neither teacher nor compile"):
+    with pytest.raises(InputError, match="no teacher, compile, rank or log_variance"):
         DurationModel(SPEC, encoder=SMALL, recipe=recipe)
