@@ -85,7 +85,7 @@ class TrainingModule(L.LightningModule):
         if self.log_variance is not None and not model.objective.is_distance():
             name = type(model.objective).__name__
             raise InputError(
-                f"recipe.log_variance: the loss of {name} can be negative, and has no log-variance: "
+                f"recipe.log_variance: the loss of {name} can be negative: it has no log-variance: "
                 "set it to false"
             )
 

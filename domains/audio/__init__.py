@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from oneleap.domains.audio.mel import log_mel as log_mel
     from oneleap.domains.audio.pitch import PitchFormat as PitchFormat
     from oneleap.domains.audio.vocoders.griffin_lim import GriffinLim as GriffinLim
+    from oneleap.domains.audio.vocoders.losses import MultiResolutionSTFT as MultiResolutionSTFT
     from oneleap.domains.audio.vocoders.nsf import NSF as NSF
     from oneleap.domains.audio.vocoders.nsf_training import NSFTraining as NSFTraining
     from oneleap.domains.audio.vocoders.source_filter import (
@@ -32,6 +33,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "AudioData": "data.datamodule",
         "GriffinLim": "vocoders.griffin_lim",
         "Mel": "mel",
+        "MultiResolutionSTFT": "vocoders.losses",
         "NSF": "vocoders.nsf",
         "NSFTraining": "vocoders.nsf_training",
         "PitchFormat": "pitch",

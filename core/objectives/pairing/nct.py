@@ -64,8 +64,8 @@ class NoiseConsistency(Objective):
 
         ``d(F(z_l, l, c), sg F(z_k, k, c)) + boundary d(F(e, 0, c), f(e))``.
 
-    This is consistency training on the law of ``e`` given ``c``. At ``l = 1`` the noise is fresh, so
-    ``F(n, 1, c)`` samples ``p(x | c)``. Only the shape and the conditions of the data are used.
+    This is consistency training on the law of ``e`` given ``c``. At ``l = 1`` the noise is fresh,
+    so ``F(n, 1, c)`` samples ``p(x | c)``. Only the shape and the conditions of the data are used.
     Cost: 2 forward and backward passes, 1 forward pass, and 1 pass of the frozen generator.
 
     The teacher is the finished generator, a model of one step. The student starts from its weights
@@ -107,7 +107,7 @@ class NoiseConsistency(Objective):
         generator: torch.Generator | None = None,
         progress: float = 0.0,
     ) -> Draw:
-        """Draw both noises and a level ``l``; ``r = 1 - l``, and ``s`` is that of the level below."""
+        """Draw both noises and a level ``l``; ``r = 1 - l``, and ``s`` is for the level below."""
         e, n = noise_like(x, generator), noise_like(x, generator)
         k = torch.randint(1, self.steps + 1, (len(x),), generator=generator, device=x.device)
         level = k.to(x) / self.steps

@@ -1,10 +1,13 @@
 """The comparison of all methods: toy sets, compute counted alike, and what is printed and drawn."""
 
+import inspect
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from oneleap.core import objectives
 from oneleap.core.bench import command as bench_core
 from oneleap.core.bench import training as compare
 from oneleap.core.bench.distance import sliced_wasserstein
@@ -13,6 +16,7 @@ from oneleap.core.bench.toy import SETS, checkerboard, eight_gaussians
 from oneleap.core.bench.training import STEPS, Outcome, ToyRun, network, train
 from oneleap.core.errors import InputError
 from oneleap.core.training.seed import step_generator
+from oneleap.core.types import Objective
 
 
 @pytest.mark.parametrize("name", SETS)
@@ -50,6 +54,36 @@ def test_a_costlier_method_takes_fewer_steps(monkeypatch: pytest.MonkeyPatch) ->
     assert distilled.steps == 4
     assert set(distilled.distances) == set(STEPS)
     assert distilled.saved_mib > 0
+
+
+def test_every_objective_has_a_row_or_a_reason() -> None:
+    known = {
+        cls
+        for _, cls in inspect.getmembers(objectives, inspect.isclass)
+        if issubclass(cls, Objective)
+    }
+    rows = {type(method.objective) for method in METHODS.values()}
+    assert rows | set(WITHOUT_A_ROW) == known
+    assert not rows & set(WITHOUT_A_ROW)
+
+
+@pytest.mark.parametrize("name", [n for n, m in METHODS.items() if m.from_student])
+def test_a_generator_starts_as_the_student_and_its_second_network_as_the_teacher(name: str) -> None:
+    known = {key: network(seed=seed).state_dict() for key, seed in ((TEACHER, 1), (STUDENT, 2))}
+    run = ToyRun(METHODS[name], known)
+    assert run.second is not None
+    for key, net in ((STUDENT, run.net), (STUDENT, run.average), (TEACHER, run.second.fake)):
+        for weight, wanted in zip(net.state_dict().values(), known[key].values(), strict=True):
+            assert torch.equal(weight, wanted)
+    assert run.measure_cost(torch.randn(16, 2, generator=step_generator(0, 0)))[0] > 0
+
+
+def test_several_seeds_are_averaged_with_their_standard_error() -> None:
+    entries = [replace(next(iter(outcomes().values())), distances={1: d}) for d in (0.1, 0.2, 0.6)]
+    found = bench_core.averaged(entries)
+    assert found.distances[1] == pytest.approx(0.3)
+    assert found.errors[1] == pytest.approx(0.07**0.5 / 3**0.5)
+    assert bench_core.averaged(entries[:1]) is entries[0]
 
 
 def test_a_student_starts_as_its_teacher() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -24,10 +25,10 @@ from torch import Tensor
 
 from oneleap.core.errors import InputError
 from oneleap.core.losses.metrics import SquaredError, masked_mean
-from oneleap.core.objectives import ContinuousConsistency
+from oneleap.core.objectives import TBCM, ContinuousConsistency
 from oneleap.core.paths.base import expand
 from oneleap.core.paths.trigflow import TrigFlow
-from oneleap.core.types import Draw, Field, TrainingBatch
+from oneleap.core.types import Conditioned, Draw, Field, TrainingBatch
 
 SHAPES = [(64,), (3, 5), (2, 4, 4)]
 FINAL = ContinuousConsistency(warmup=0.0)
@@ -176,3 +177,65 @@ def test_padding_seeds_and_foreign_draws() -> None:
         FINAL.loss(
             TrainingBatch(field=Gaussian(), x=x), Draw(x, torch.zeros(4).double(), x[:, 0].abs())
         )
+
+
+# Guidance of the teacher: the guided law of two Gaussians of one spread is a third one.
+
+NULL, COND, STD = -0.3, 0.6, 0.5
+
+
+def shifted(scale: float | Tensor) -> Any:
+    """A field of the guided mean, as a network that may take the scale as an input."""
+
+    def net(z: Tensor, r: Tensor, t: Tensor, c: Tensor, guidance: Tensor | None = None) -> Tensor:
+        w = expand(guidance, z) if guidance is not None else scale
+        mean: Any = NULL + w * (COND - NULL) * expand(c[:, 0], z)
+        return Gaussian(mean, STD)(z, r, t)
+
+    return net
+
+
+def guided(scale: float, objective: ContinuousConsistency) -> Tensor:
+    c = torch.ones(32, 1).double()
+    teacher = Conditioned(shifted(1.0), (c,), (torch.zeros_like(c),))
+    field = Conditioned(shifted(scale), (c,), (torch.zeros_like(c),))
+    x = randn(32, 2)
+    draw = objective.draw(x, seeded(), 1.0)
+    return objective.loss(TrainingBatch(field=field, x=x, teacher=teacher), draw).per_sample
+
+
+@pytest.mark.parametrize(
+    "objective",
+    [
+        ContinuousConsistency(sigma_data=1.0, warmup=0.0, guidance=2.0),
+        TBCM(sigma_data=1.0, warmup=0.0, guidance=2.0),
+    ],
+    ids=lambda o: type(o).__name__,
+)
+def test_a_guided_teacher_is_baked_in(objective: ContinuousConsistency) -> None:
+    assert guided(2.0, objective).max() < 1e-20
+    for wrong in (1.0, 3.0):
+        assert guided(wrong, objective).mean() > 1e-3
+    assert objective.teacher_use() == "required"
+
+
+@pytest.mark.parametrize("cls", [ContinuousConsistency, TBCM])
+def test_drawn_scales_are_the_teachers_and_an_input_of_the_student(cls: Any) -> None:
+    objective = cls(sigma_data=1.0, warmup=0.0, guidance=(1.0, 4.0))
+    draw = objective.draw(randn(400, 2), seeded(), 1.0)
+    assert draw.w is not None
+    assert draw.w.min() >= 1.0
+    assert draw.w.max() <= 4.0
+    assert draw.w.std().item() == pytest.approx(3 / 12**0.5, rel=0.1)
+    assert guided(99.0, objective).max() < 1e-20  # the student's scale is the drawn one
+    with pytest.raises(InputError, match="two rising scales"):
+        cls(guidance=(4.0, 1.0))
+
+
+def test_guidance_without_a_teacher_is_told() -> None:
+    x = randn(8, 2)
+    for guidance in (2.0, (1.0, 2.0)):
+        objective = ContinuousConsistency(guidance=guidance)
+        field = Conditioned(shifted(1.0), (torch.ones(8, 1).double(),))
+        with pytest.raises(InputError):
+            objective.loss(TrainingBatch(field=field, x=x), objective.draw(x, seeded(), 1.0))

@@ -307,3 +307,21 @@ def test_dmd_regresses_the_teachers_pairs() -> None:
     assert off is not None
     assert off.mean().item() == pytest.approx(1.0, rel=1e-2)
     assert DMD(regression=0.0).anchor(batch, x, draw) is None
+
+
+# Students that divide the conditions among them.
+
+
+def test_a_student_learns_from_its_own_rows_alone() -> None:
+    c = torch.tensor([[1.0, 1.0], [1.0, 0.0]]).double().repeat(8, 1)
+    batch = batch_of(0.2, c, 16)
+    draw = DiffInstruct().draw(batch.x, seeded())
+    wanted = DiffInstruct().loss(batch, draw).per_sample
+    found = DiffInstruct(only=1).loss(batch, draw).per_sample
+    own = c[:, 1] > 0
+    assert found[~own].abs().max() == 0
+    torch.testing.assert_close(found[own], 2 * wanted[own])  # the mean is over its own rows
+    nobody = replace(batch, field=conditioned(0.2, torch.zeros_like(c)))
+    assert DiffInstruct(only=1).loss(nobody, draw).per_sample.abs().max() == 0
+    with pytest.raises(InputError, match="only: 2 is no entry of the condition, which has 2"):
+        DiffInstruct(only=2).loss(batch, draw)

@@ -6,8 +6,10 @@ import pytest
 import torch
 from support.tiny_audio import MEL
 
+from oneleap.core.errors import InputError
 from oneleap.domains.audio.vocoders.discriminators import DiscriminatorOutput
 from oneleap.domains.audio.vocoders.losses import (
+    MultiResolutionSTFT,
     discriminator_loss,
     feature_matching_loss,
     generator_loss,
@@ -58,3 +60,31 @@ def test_summed_feature_matching_equals_a_sum_by_hand() -> None:
     assert float(feature_matching_loss(real, fake)) == float(
         feature_matching_loss(real, fake, "mean")
     )
+
+
+def test_the_metric_of_one_wave_is_the_stft_distance_and_its_squared_error() -> None:
+    fake, real = torch.randn(2, 1, 4000, generator=torch.Generator().manual_seed(0))
+    found = MultiResolutionSTFT(weight=1.0)(fake, real)
+    torch.testing.assert_close(found, stft_distance(fake, real).unsqueeze(0))
+    error = (fake - real).square().mean(1)
+    torch.testing.assert_close(MultiResolutionSTFT(weight=0.0)(fake, real), error)
+    torch.testing.assert_close(MultiResolutionSTFT(0.25)(fake, real), 0.75 * error + 0.25 * found)
+
+
+def test_the_metric_is_that_of_each_row_and_blind_to_padding() -> None:
+    fake, real = torch.randn(2, 3, 2000, generator=torch.Generator().manual_seed(0))
+    metric = MultiResolutionSTFT(resolutions=((256, 64),))
+    rows = torch.cat([metric(a[None], b[None]) for a, b in zip(fake, real, strict=True)])
+    torch.testing.assert_close(metric(fake, real), rows)
+    assert metric(real, real).abs().max() < 1e-6
+    mask = torch.arange(2000) < 1500
+    other = torch.where(mask, fake, 9.0)
+    torch.testing.assert_close(
+        metric(other, real, mask.expand(3, -1)), metric(fake, real, mask.expand(3, -1))
+    )
+    channels = metric(fake[:, None], real[:, None])
+    torch.testing.assert_close(channels, rows)
+    with pytest.raises(InputError, match="weight of MultiResolutionSTFT"):
+        MultiResolutionSTFT(weight=2.0)
+    with pytest.raises(InputError, match="name at least one"):
+        MultiResolutionSTFT(resolutions=())
