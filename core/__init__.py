@@ -129,6 +129,7 @@ if TYPE_CHECKING:
     from oneleap.core.sampling.samplers import Sampler as Sampler
     from oneleap.core.sampling.samplers import UniPCSampler as UniPCSampler
     from oneleap.core.sampling.search import search_times as search_times
+    from oneleap.core.training.averages.snapshots import Snapshots as Snapshots
     from oneleap.core.training.callbacks import Export as Export
     from oneleap.core.training.callbacks import Progress as Progress
     from oneleap.core.training.checkpoints import Checkpoints as Checkpoints
@@ -251,6 +252,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "ScoreForgetting": "objectives",
         "ScoreIdentity": "objectives",
         "Shortcut": "objectives",
+        "Snapshots": "training.averages.snapshots",
         "SoFlow": "objectives",
         "SplitMeanFlow": "objectives",
         "SquaredError": "losses.metrics",

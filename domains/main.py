@@ -106,6 +106,10 @@ COMMANDS: Commands = {
             "music": "oneleap.domains.music.commands.bench:bench",
         },
     ),
+    "average": Command(
+        "choose the length of a run's moving average afterwards",
+        "oneleap.core.cli.average:average",
+    ),
     "configs": Command(
         "list the configurations that ship with oneleap", "oneleap.core.cli.configs:configs"
     ),

@@ -64,7 +64,7 @@ def _adapted(module: nn.Module) -> Tensor:
 
 def plain_weights(net: nn.Module) -> dict[str, Tensor]:
     """Return the weights of the network without adapters that computes the same, by name."""
-    weights = {}
+    weights: dict[str, Tensor] = {}
     for name, weight in net.named_parameters():
         owner, found, _ = name.partition(".parametrizations.")
         if not found:

@@ -50,5 +50,5 @@ class LogVariance(nn.Module):
             r: Target times, (b,).
             t: Current times, (b,).
         """
-        lv = self(r, t)
+        lv: Tensor = self(r, t)
         return torch.exp(-lv) * loss + lv

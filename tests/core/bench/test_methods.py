@@ -11,7 +11,7 @@ from oneleap.core import objectives
 from oneleap.core.bench import command as bench_core
 from oneleap.core.bench import training as compare
 from oneleap.core.bench.distance import sliced_wasserstein
-from oneleap.core.bench.methods import METHODS, TEACHER
+from oneleap.core.bench.methods import METHODS, STUDENT, TEACHER, WITHOUT_A_ROW
 from oneleap.core.bench.toy import SETS, checkerboard, eight_gaussians
 from oneleap.core.bench.training import STEPS, Outcome, ToyRun, network, train
 from oneleap.core.errors import InputError

@@ -9,10 +9,13 @@ import torch
 
 from oneleap.core import objectives
 from oneleap.core.cli.methods import FAMILIES, NO_DATA, about, all_methods
+from oneleap.core.nets.beside.judges import JudgePool
 from oneleap.core.nets.mlp import MLP
+from oneleap.core.objectives import NitroFusion
 from oneleap.core.types import Objective, SecondNetworks, TrainingBatch
 from oneleap.domains.main import main
 
+POOL = JudgePool(4, 32)
 CLASSES: dict[str, type[Objective]] = {
     name: cls
     for name, cls in inspect.getmembers(objectives, inspect.isclass)
@@ -38,6 +41,9 @@ def test_whether_the_data_matter_is_as_stated(name: str) -> None:
     x = torch.randn(24, 2)
     draw = objective.draw(x, torch.Generator().manual_seed(0), 0.7)
     second = SecondNetworks(fake=fake, frozen_fake=fake, judge=fake, frozen_judge=fake)
+    if isinstance(objective, NitroFusion):
+        objective.attend(fake)
+        second = replace(second, heads=POOL, frozen_heads=POOL)
     batch = TrainingBatch(field=net, x=x, second=second)
     if about(CLASSES[name]).teacher == "required":
         batch = replace(batch, teacher=teacher)

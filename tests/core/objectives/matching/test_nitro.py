@@ -87,9 +87,7 @@ def test_mutants_miss_the_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
 
     found = pushed_gradient(objective, BENCH, change=mutated(negated))
     assert (found - wanted).abs().max() > 1e-2
-    with pytest.raises(
-        RuntimeError, match=r"not have been used in the graph|does not require grad"
-    ):
+    with pytest.raises(RuntimeError, match=r"been used in the graph|does not require grad"):
         pushed_gradient(objective, BENCH, change=mutated(blind))
     clean = nitro.noised
     monkeypatch.setattr(nitro, "noised", lambda b, x, d: clean(b, x, replace(d, t=0 * d.t)))

@@ -1,0 +1,1 @@
+"""Moving averages whose length is chosen after training."""
