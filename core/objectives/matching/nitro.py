@@ -75,6 +75,8 @@ class NitroFusion(Matching):
             raise InputError(f"layers of NitroFusion: name one layer, not {len(self.layers)}")
         if self.fake_rank is not None:
             raise InputError("fake_rank: NitroFusion's second network is frozen: leave it out")
+        if self.guidance is not None:
+            raise InputError("guidance: NitroFusion's judges see no guided teacher: leave it out")
 
     @property
     def pool(self) -> tuple[int, int] | None:

@@ -117,6 +117,12 @@ def test_one_more_step_mends_the_mean_of_the_samples() -> None:
     assert abs(mended - 0.7) < 0.05 < abs(plain - 0.7)
 
 
+def test_one_more_step_and_a_shallow_start_exclude_each_other() -> None:
+    sampler, e = DDIMSampler(SHORT, 10, start_step=5, one_more=True), torch.zeros(2, 1)
+    with pytest.raises(InputError, match="one_more starts from pure noise"):
+        sampler(TRUTH, e, guess=e)
+
+
 def test_the_last_time_is_trained_and_its_minimum_is_the_mean_of_the_data() -> None:
     objective = NoisePrediction(SHORT, p_end=0.25)
     x = TRUTH.sample((20_000, 1), seeded()).double()

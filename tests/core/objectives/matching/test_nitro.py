@@ -221,6 +221,7 @@ def test_a_run_that_is_resumed_ends_the_same(teacher: Toy, tmp_path: Any) -> Non
         ({"refresh_rate": 1.0}, "refresh_rate must be a share"),
         ({"layers": ("a", "b")}, "name one layer"),
         ({"fake_rank": 4}, "NitroFusion's second network is frozen"),
+        ({"guidance": 2.0}, "judges see no guided teacher"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(settings: Any, message: str) -> None:
