@@ -60,7 +60,7 @@ FAST = {
     "evaluate runs/(speech|singing)": "--limit 1",
     "evaluate composers": "--controls [intensity] --targets 2 --seeds 1 --steps 1 --seconds 2",
     "compose ": "--steps 2",
-    "bench core": "--budget 20 --workers 1 --batch 64 --sets [spiral] --compile_loss false",
+    "bench core": "--budget 20 --workers 1 --batch 64 --sets spiral --compile_loss false",
     "bench startup": "--rounds 1",
     "collect pointmaze": "--steps 3000",
     "collect random": "--steps 300 --workers 1",

@@ -50,7 +50,7 @@ def bench(
         workers: Number of processes of one thread each; 0 is one per core.
         seed: Seed of weights and draws.
         seeds: Number of runs of each method, with the seeds from ``seed`` on.
-        sets: Toy datasets, such as ``[spiral]``; all by default.
+        sets: Toy dataset, such as ``spiral``; may be given several times; all by default.
         compile_loss: Whether to compile the losses; short runs are faster without.
         batch: Rows of a batch.
         json: Also write the results to this file.

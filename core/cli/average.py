@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from oneleap.core.cli.advice import next_line
 from oneleap.core.errors import InputError
 from oneleap.core.hub.pretrained import load_pretrained
 from oneleap.core.training.averages.posthoc import AVERAGES, combine, stored
@@ -43,3 +44,6 @@ def average(run: Path, sigma_rel: float = 0.1, output: Path | None = None) -> No
     folder = run / f"{MODEL}-{sigma_rel:g}" if output is None else output
     model.save_pretrained(folder)
     print(f"model: {folder}, from {len(stored(run / AVERAGES))} averages")
+    words = model.next_step(str(folder))
+    if words is not None:
+        print(next_line(*words))

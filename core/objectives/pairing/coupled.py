@@ -88,7 +88,7 @@ class Coupled(Objective):
             cond = (*cond, batch.mask.expand(len(batch.x), *batch.mask.shape[1:]))
         groups = same_conditions(cond, len(batch.x), batch.x)
         order = torch.arange(len(batch.x), device=batch.x.device)
-        for group in groups.unique():
+        for group in range(int(groups.max()) + 1):
             own = (groups == group).nonzero().flatten()
             if len(own) > 1:
                 order[own] = own[assignment(batch.x[own], draw.e[own])]
@@ -110,7 +110,8 @@ def same_conditions(cond: tuple[Tensor, ...], n: int, like: Tensor) -> Int[Tenso
     if not cond:
         return torch.zeros(n, dtype=torch.long, device=like.device)
     table = torch.cat([c.flatten(1).double() for c in cond], dim=1)
-    return torch.unique(table, dim=0, return_inverse=True)[1]
+    index: Tensor = torch.unique(table, dim=0, return_inverse=True)[1]
+    return index
 
 
 @torch.no_grad()

@@ -165,6 +165,7 @@ def test_a_resumed_run_keeps_its_seed() -> None:
 
 
 NO_DRAWS = {
+    "average": "combines stored weights",
     "bench startup": "times processes",
     "collect labels": "converts recordings",
     "collect pixels": "draws given data",
