@@ -29,7 +29,7 @@ from oneleap.core.training.compile import compiled
 from oneleap.core.training.ema import ema_update, frozen_copy, frozen_view
 from oneleap.core.training.optim import AdamConfig
 from oneleap.core.training.seed import step_generator
-from oneleap.core.types import Draw, TrainingBatch
+from oneleap.core.types import Draw, Field, SecondNetworks, TrainingBatch
 
 STEPS, BATCH, SAMPLES = (1, 2, 4), 512, 10_000
 STUDENT_LR = 1e-4
@@ -160,7 +160,8 @@ class ToyRun:
 
     def loss(self, x: Tensor, draw: Draw) -> Tensor:
         """Compute the mean loss of a batch."""
-        second, teacher = None, self.teacher
+        second: SecondNetworks | None = None
+        teacher: Field | None = self.teacher
         if self.second is not None:
             second = self.second.fields(lambda net: net)
             past = self.second.teacher(lambda net: net)

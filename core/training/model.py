@@ -273,9 +273,9 @@ class GenerativeModel(Trainable):
             raise InputError(f"init_from: {source} holds a {kind}, and a {own} is to be trained")
         self.check_source(model, f"init_from {source}")
         averaged = {k: w for k, w in model.state_dict().items() if not k.startswith("net.")}
-        own = {k: w for k, w in self.state_dict().items() if k.startswith("net.")}
+        trained = {k: w for k, w in self.state_dict().items() if k.startswith("net.")}
         try:
-            self.load_state_dict(own | averaged)
+            self.load_state_dict(trained | averaged)
         except RuntimeError as error:
             reason = str(error).splitlines()[-1].strip()
             raise InputError(f"init_from: {source} has other sizes: {reason}") from None

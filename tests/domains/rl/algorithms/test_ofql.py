@@ -10,7 +10,7 @@ import torch
 from support.tiny_rl import SMALL, bandit, plain, q_of, scrambled, train
 
 from oneleap.core.errors import InputError
-from oneleap.core.objectives import FlowMatching, MeanFlow, SplitMeanFlow
+from oneleap.core.objectives import Coupled, FlowMatching, MeanFlow, SplitMeanFlow
 from oneleap.core.training.ema import PowerEMA
 from oneleap.core.training.optim import AdamConfig
 from oneleap.core.training.recipe import Recipe
@@ -203,3 +203,22 @@ def test_impossible_settings_are_refused(
 ) -> None:
     with pytest.raises(InputError, match=message):
         OFQL(spec, MeanFlow(), **make())
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"recipe": plain(rank=2)}, "recipe.rank: OFQL does not support it"),
+        ({"recipe": plain(log_variance=True)}, "recipe.log_variance: OFQL does not support it"),
+        (
+            {"objective": Coupled()},
+            "Coupled pairs rows with equal conditions, and OFQL has a state",
+        ),
+    ],
+)
+def test_what_an_actor_critic_cannot_do_is_told(
+    spec: Spec, settings: dict[str, Any], message: str
+) -> None:
+    policy = OFQL(spec, **{"objective": MeanFlow(), **SMALL, **settings})
+    with pytest.raises(InputError, match=message):
+        policy.lightning_module()
