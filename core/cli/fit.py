@@ -35,6 +35,7 @@ from oneleap.core.cli.paths import absolute_paths
 from oneleap.core.cli.seeds import OLD, SEED, spread_seed
 from oneleap.core.cli.trackers import Track, check_trackers, name_wandb_run, tracker_settings
 from oneleap.core.errors import InputError
+from oneleap.core.hub.pretrained import CONFIG as MODEL_CONFIG
 from oneleap.core.training.callbacks import Export, Progress, SaveConfig
 from oneleap.core.training.checkpoints import AtomicCheckpointIO, Checkpoints
 from oneleap.core.training.finite import NotFiniteError
@@ -330,14 +331,14 @@ class CLI(LightningCLI):
             raise InputError(f"trainer: {error}") from None
 
     def fit(self, **kwargs: Any) -> None:
-        """Train, and print how to continue."""
+        """Train, and print how to continue.
+
+        A run that was killed after its last step is ended: its model is written.
+        """
+        ended = self.folder is None or (self.folder / MODEL / MODEL_CONFIG).is_file()
         try:
-            self.trainer.fit(**{"weights_only": True, **kwargs})
-        except RuntimeError as error:
-            if "Error(s) in loading state_dict" not in str(error):
-                raise
-            first = str(error).splitlines()[1].strip()
-            raise InputError(f"{self.settings.ckpt_path} is for another model: {first}") from None
+            with checks.restoring(self.settings.ckpt_path):
+                self.trainer.fit(**{"weights_only": True, **kwargs})
         except NotFiniteError:
             if self.trainer.is_global_zero:
                 raise
@@ -348,7 +349,7 @@ class CLI(LightningCLI):
                 raise KeyboardInterrupt from None
             raise
         bar = self.trainer.progress_bar_callback
-        if isinstance(bar, Progress) and not bar.started:
+        if isinstance(bar, Progress) and not bar.started and ended:
             raise InputError(checks.at_its_end(self.settings.ckpt_path, self.trainer.global_step))
         run = self.folder if self.trainer.is_global_zero else None
         if run is not None and (run / MODEL).is_dir():
