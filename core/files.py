@@ -11,6 +11,9 @@ from pathlib import Path
 TEMPORARY = re.compile(r"\..*-tmp(\d+)-[0-9a-f]{8}(\.[^.]*)?")
 """Name of a temporary file of :func:`atomic_write`; the number is that of its process."""
 
+RUST = re.compile(r"\(os error (\d+)\)")
+"""Number of the system's error in the messages of libraries in Rust, which remove their file."""
+
 PROBE = 1 << 16
 """Number of bytes that are written to find out whether a disk is full."""
 
@@ -61,6 +64,8 @@ def naming(path: Path, temporary: Path | None = None) -> Iterator[None]:
         yield
     except Exception as error:  # writers of other languages raise anything
         fault = _disk_fault(path, temporary)
+        if fault is None and (number := RUST.search(str(error))):
+            fault = OSError(int(number[1]), "")
         if fault is None and isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
             fault = error if error.filename in (None, str(temporary)) else None
         if fault is None or fault.errno is None:

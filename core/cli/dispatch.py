@@ -18,6 +18,7 @@ line ``Example: oneleap ...``. Two options belong to every command, see :data:`U
 
 import errno
 import inspect
+import io
 import os
 import re
 import shlex
@@ -141,6 +142,8 @@ def run(commands: Commands, extras: Mapping[str, Sequence[str]], argv: Sequence[
         return formatwarning(message, category, filename, lineno, line)
 
     warnings.formatwarning = one_line
+    if isinstance(sys.stdout, io.TextIOWrapper):  # the locale may lack letters of what is printed
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         status = _run(commands, extras, *_user_options(argv))
         sys.stdout.flush()  # a full disk is told here, not by the interpreter's exit

@@ -68,18 +68,19 @@ def reason_of(error: BaseException) -> str:
     return f"{text[:SHOWN]}..." if len(text) > SHOWN else text or type(error).__name__
 
 
-def check_size(where: Where, claimed: int, stored: int) -> None:
+def check_size(where: Where, claimed: int, stored: int, ratio: int = RATIO) -> None:
     """Refuse data that take far more memory than the file that they come from.
 
     Args:
         where: The file, or the part of it that is read.
         claimed: Number of bytes in memory.
         stored: Number of bytes in the file.
+        ratio: Bytes in memory for each byte stored that are allowed beyond :data:`FREE`.
 
     Raises:
         InputError: If there are too many.
     """
-    if claimed > max(FREE, RATIO * stored):
+    if claimed > max(FREE, ratio * stored):
         raise InputError(
             f"{where}: damaged: {stored} bytes that unpack to {claimed / 2**30:.3g} GiB"
         )

@@ -139,10 +139,6 @@ class Checkpoints(Checkpoint):
             self._keep_best(trainer, float(score))
         self._write_held(trainer, trainer_callbacks(trainer))
 
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write what waits; a resumed run ends its epoch again."""
-        self._write_held(trainer)
-
     def on_train_batch_start(self, trainer: Trainer, *args: Any) -> None:
         """Write what waits, before the weights change."""
         self._write_held(trainer)

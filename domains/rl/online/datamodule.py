@@ -258,8 +258,9 @@ class OnlineData(OfflineData):
                 for logger in self.trainer.loggers:
                     logger.log_metrics({"online/return": episode_return}, step)
         n_offline = round(self.offline_share * self.batch_size)
-        parts = offline.sample(n_offline, generator), replay.sample(
-            self.batch_size - n_offline, generator
+        parts = (
+            offline.sample(n_offline, generator),
+            replay.sample(self.batch_size - n_offline, generator),
         )
         return joined(*parts)
 

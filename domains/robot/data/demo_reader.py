@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneleap.core.errors import InputError, suggest
+from oneleap.core.reading.arrays import check_hdf5, hdf5_member
+from oneleap.core.reading.guard import reading
 from oneleap.domains.robot.data.robomimic_write import ABSOLUTE_ACTIONS
 from oneleap.domains.robot.envs.control import POSE_DIM, is_absolute
 from oneleap.domains.robot.envs.rotation import pose_to_network
@@ -132,10 +134,13 @@ class DemoReader(NamedTuple):
         if key not in group:
             hint = suggest(key, group) or f" (it has {', '.join(group)})"
             raise InputError(f"{self.where}: no {prefix}{key}{hint}")
-        try:
-            array: NDArray[Any] = group[key][()]
-        except OSError as error:
-            raise InputError(f"{self.where}: {prefix}{key} is damaged ({error})") from None
+        where = f"{self.where}: {prefix}{key}"
+        with reading(where, "an array of numbers"):
+            node = hdf5_member(group, key, self.where)
+            check_hdf5(node, where)
+            array: NDArray[Any] = np.asarray(node[()])
+        if not array.ndim:
+            raise InputError(f"{where}: is a single number, not a row for each step")
         return array
 
     def _numbers(self, key: str, array: NDArray[Any]) -> NDArray[np.float32]:

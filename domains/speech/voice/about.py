@@ -7,6 +7,7 @@ from pathlib import Path
 
 from oneleap.core.errors import InputError
 from oneleap.core.files import atomic_write
+from oneleap.core.reading.text import read_json
 from oneleap.domains.speech.text.voices import read_spec, shipped_folders
 
 ABOUT, CARD = "voice.json", "README.md"
@@ -65,10 +66,7 @@ def read_about(folder: Path) -> About:
     file = folder / ABOUT
     if not file.is_file():
         return About(description=_first_sentence(folder / CARD))
-    try:
-        value = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, ValueError, RecursionError):
-        value = None
+    value = read_json(file)
     if not isinstance(value, dict):
         raise InputError(f"{file}: is not a JSON object: delete it, or pack the voice again")
     given = {field.name: value.get(field.name, "") for field in fields(About)}

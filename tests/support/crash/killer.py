@@ -108,7 +108,9 @@ def same(one: Any, other: Any, where: str) -> Iterator[str]:
     elif isinstance(one, dict) and isinstance(other, dict):
         for key in {*one, *other} - SKIPPED:
             yield from same(one.get(key), other.get(key), f"{where}/{key}")
-    elif isinstance(one, list | tuple) and isinstance(other, list | tuple) and len(one) == len(other):
+    elif (
+        isinstance(one, list | tuple) and isinstance(other, list | tuple) and len(one) == len(other)
+    ):
         for k, (a, b) in enumerate(zip(one, other, strict=True)):
             yield from same(a, b, f"{where}/{k}")
     elif one != other:

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from support.matrix.domains import DOMAINS, write_music, write_songs, write_transitions
+from support.matrix.domains import DOMAINS, write_songs, write_transitions
 
 STEPS = 24
+
 
 def trainer(more: str = "") -> str:
     """The sections of a configuration that all runs share."""
@@ -44,7 +45,9 @@ class Run:
     before: tuple[tuple[str, ...], ...] = ()
 
 
-def domain(model: str, objective: str, validates: bool, name: str = "run.yaml") -> Callable[[Path], None]:
+def domain(
+    model: str, objective: str, validates: bool, name: str = "run.yaml"
+) -> Callable[[Path], None]:
     """A model of the matrix."""
     data, settings = DOMAINS[model]
 
