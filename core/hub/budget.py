@@ -49,8 +49,7 @@ class Budget(TorchFunctionMode):
         """Count what a function creates, and call it."""
         size = 0
         if func in SHAPED:
-            given = [x for x in (*args, (kwargs or {}).get("size", ())) if not _is_tensor(x)]
-            size = _numbers(given)
+            size = _numbers((kwargs or {}).get("size") or [x for x in args if not _is_tensor(x)])
         elif func in (torch.arange, torch.linspace):
             size = max((abs(int(x)) for x in args if _is_number(x)), default=0)
         self.left -= 4 * size

@@ -2,6 +2,7 @@
 
 import math
 import os
+import sys
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -32,6 +33,7 @@ def read_array(path: str | os.PathLike[str], *, mapped: bool = False) -> NDArray
         if not isinstance(found, np.ndarray):
             found.close()
             raise ValueError("it is an archive of arrays")
+        check_text(found)
         return found
 
 
@@ -55,10 +57,23 @@ def read_arrays(
         with Path(path).open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             wanted = file.files if names is None else [n for n in names if n in file.files]
             found = {name: file[name] for name in wanted}
-    for name, value in found.items():
-        if not isinstance(value, np.ndarray):  # a member that is no npy file
-            raise InputError(f"{path}: {name} is not an array")
+        for name, value in found.items():
+            if not isinstance(value, np.ndarray):  # a member that is no npy file
+                raise InputError(f"{path}: {name} is not an array")
+            check_text(value)
     return found
+
+
+def check_text(array: NDArray[Any]) -> None:
+    """Check that an array of text holds characters; numpy would make invalid strings of others.
+
+    Raises:
+        ValueError: If it does not.
+    """
+    if array.dtype.kind == "U" and array.size:
+        codes = np.frombuffer(array.astype(array.dtype.newbyteorder("=")).tobytes(), np.uint32)
+        if codes.max(initial=0) > sys.maxunicode:
+            raise ValueError("it holds text with invalid characters")
 
 
 def array_names(path: str | os.PathLike[str]) -> list[str]:

@@ -71,13 +71,14 @@ def read_minari(path: str, clip: bool = False, obs_keys: tuple[str, ...] = ()) -
     if not (isinstance(space, spaces.Box) and len(space.shape) == 1):
         raise InputError(f"{path}: actions are {space}, but must be vectors of continuous numbers")
     with one_line_errors(path):
-        episodes = [e for e in read_episodes(storage, meta, keys) if len(e[1])]
+        episodes = [e for e in read_episodes(storage, meta, keys) if e[1].size]
     fields, bounds = concatenate_episodes(path, episodes)
     low, high = space_limits(space, fields["actions"])
     fields["actions"] = validate_actions(path, fields["actions"], low, high, clip)
     data = build_dataset(fields, bounds)
     used = keys or obs_keys
-    found = tasks(meta, used)
+    with one_line_errors(path):
+        found = tasks(meta, used)
     return LoadedData(data, low, high, **found, obs_keys=used, dictionaries=bool(keys))
 
 
@@ -227,6 +228,8 @@ def concatenate_episodes(
     if not episodes:
         raise InputError(f"{path}: contains no steps")
     columns = list(zip(*episodes, strict=True))
+    if not all(array.ndim for column in columns for array in column):
+        raise InputError(f"{path}: damaged: a field is a single number, not a row for each step")
     lengths = np.array([[len(array) for array in column] for column in columns])
     lengths[0] -= 1
     wrong = np.flatnonzero((lengths != lengths[1]).any(0))

@@ -194,7 +194,7 @@ def mutate_archive(data: bytes, rng: random.Random, inner: Mutate = mutate_bytes
     if kind == 0:
         members.pop(k)
     elif kind == 1:
-        name = rng.choice(NAMES).replace("\0", "_").replace("\udcff", "_")
+        name = rng.choice(NAMES).replace("\0", "_").replace("\udcff", "_") or "-"
     elif kind == 2:
         content = members[rng.randrange(len(members))][1]
     elif kind == 3:
