@@ -3,7 +3,6 @@
 import difflib
 from collections.abc import Iterable
 
-
 LONGEST = 1500
 """Number of characters of the longest message."""
 

@@ -26,6 +26,9 @@ PARTS: dict[str, type] = {
 }
 """What a checkpoint of a run holds."""
 
+COUNTERS = "epoch_loop.batch_progress"
+"""What Lightning counts; without it, a run would begin again without a word."""
+
 
 def read_tensors(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     """Read the tensors of a safetensors file, on the CPU.
@@ -80,6 +83,8 @@ def read_checkpoint(path: str | os.PathLike[str], device: Any = "cpu") -> dict[s
             for name, kind in PARTS.items()
             if not isinstance(found, dict) or not isinstance(found.get(name), kind)
         ]
+        if not missing and COUNTERS not in found["loops"].get("fit_loop", ()):
+            missing = ["loops"]
         if missing:
             raise InputError(
                 f"{path} is damaged or not a checkpoint of a run ({', '.join(missing)} "

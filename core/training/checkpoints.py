@@ -94,7 +94,8 @@ class Checkpoints(Checkpoint):
         self.seconds, self.rows = 0.0, 0
         self._since, self._saved = time.monotonic(), -1
         self._pending: float | None = None
-        self._waits = False
+        self._resumed: int | None = None
+        self._step, self._waits = 0, False
 
     def update(self, figures: Mapping[str, float]) -> None:
         """Receive values of this step, which may be the best; see :func:`report_score`."""
@@ -103,15 +104,24 @@ class Checkpoints(Checkpoint):
     def state_dict(self) -> dict[str, Any]:
         """Return the state that a resumed run needs."""
         seconds = self.seconds + time.monotonic() - self._since
-        return {"best": self.best, "seconds": seconds, "rows": self.rows}
+        return {"best": self.best, "seconds": seconds, "rows": self.rows, "step": self._step}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restore the state of :meth:`state_dict`."""
         self.best, self.seconds = state_dict["best"], state_dict["seconds"]
-        self.rows = state_dict["rows"]
+        self.rows, self._resumed = state_dict["rows"], state_dict.get("step")
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start the clock, and drop logged values that a resumed run will log again."""
+        """Start the clock, and drop logged values that a resumed run will log again.
+
+        Raises:
+            InputError: If the counters of a checkpoint do not fit its step.
+        """
+        if self._resumed is not None and self._resumed != trainer.global_step:
+            raise InputError(
+                f"{trainer.ckpt_path}: damaged: it is of step {self._resumed}, and its counters "
+                f"say {trainer.global_step}"
+            )
         shorten_log_interval(trainer)
         self._since, self._saved = time.monotonic(), trainer.global_step
         if trainer.global_step > 0 and isinstance(trainer.logger, RunLogger):
@@ -208,6 +218,7 @@ class Checkpoints(Checkpoint):
         if isinstance(guard, FiniteGuard):
             guard.check(module)
         require_finite(module)
+        self._step = trainer.global_step
         if name == LAST:
             self._saved = trainer.global_step
         if isinstance(trainer.logger, RunLogger):

@@ -204,7 +204,10 @@ def read_run_config(run: Path) -> dict[str, Any]:
     file = run / CONFIG
     if not file.is_file():
         raise InputError(f"{file}: no such file; name the folder of a run")
-    config = read_yaml(file)
+    try:
+        config = read_yaml(file)
+    except InputError as error:
+        raise InputError(f"{file}: not a configuration in YAML ({error})") from None
     if not isinstance(config, dict):
         raise InputError(f"{file}: not a configuration in YAML")
     with reading(file, "a configuration"):

@@ -100,11 +100,14 @@ def _load_recording(path: Path, mel: Mel, cache: Path) -> CachedRecording:
     features, info_file = cache / f"{name}.npy", cache / f"{name}.json"
     if not info_file.is_file():  # it is written last: where it exists, the other is complete
         _write_cache(features, info_file, *analyze_recording(path, mel))
-    with reading(features, "part of a cache", f"delete the folder {cache}"):
-        mapped = read_array(features, mapped=True)
-        if mapped.ndim != 2 or mapped.dtype != np.float16 or len(mapped) != mel.n_mels:
-            raise ValueError(f"it has {mapped.dtype} of shape {mapped.shape}")
-        info = RecordingInfo(**read_json(info_file))
+    try:
+        with reading(features, "part of a cache"):
+            mapped = read_array(features, mapped=True)
+            if mapped.ndim != 2 or mapped.dtype != np.float16 or len(mapped) != mel.n_mels:
+                raise ValueError(f"it has {mapped.dtype} of shape {mapped.shape}")
+            info = RecordingInfo(**read_json(info_file))
+    except InputError as error:
+        raise InputError(f"{features} is damaged ({error}): delete the folder {cache}") from None
     return CachedRecording(path, mapped, info)
 
 

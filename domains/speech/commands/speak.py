@@ -148,7 +148,10 @@ def _read_texts(text: str, file: Path | None) -> dict[str, str]:
         raise InputError(f"{file} holds no .txt files")
     found = {}
     for path in files:
-        found[path.stem] = read_text(path)
+        try:
+            found[path.stem] = read_text(path)
+        except InputError as error:
+            raise InputError(f"{path} cannot be read ({error})") from None
         if not found[path.stem].strip() and len(files) == 1:
             raise InputError(f"{path}: nothing to say: it is empty")
     return found

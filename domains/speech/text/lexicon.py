@@ -35,7 +35,10 @@ def read_lexicon(path: str | os.PathLike[str], check: Check) -> dict[str, str]:
         InputError: If the file cannot be read or a line is wrong. The message names the line.
     """
     path = Path(path)
-    lines = read_text(path).splitlines()
+    try:
+        lines = read_text(path).splitlines()
+    except InputError as error:
+        raise InputError(f"lexicon: {path} cannot be read ({error})") from None
     entries = {}
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.startswith("#"):

@@ -70,10 +70,9 @@ def read_spec(config: Path) -> Mapping[str, Any]:
     Raises:
         InputError: If the file is missing or damaged.
     """
-    value = read_json(config)
     try:
-        spec: Mapping[str, Any] = value["init_args"]["spec"]["init_args"]
-    except (KeyError, TypeError):
+        spec: Mapping[str, Any] = read_json(config)["init_args"]["spec"]["init_args"]
+    except (InputError, KeyError, TypeError):
         raise InputError(f"{config}: is not the configuration of an acoustic model") from None
     return spec
 

@@ -66,7 +66,10 @@ def read_about(folder: Path) -> About:
     file = folder / ABOUT
     if not file.is_file():
         return About(description=_first_sentence(folder / CARD))
-    value = read_json(file)
+    try:
+        value = read_json(file)
+    except InputError:
+        value = None
     if not isinstance(value, dict):
         raise InputError(f"{file}: is not a JSON object: delete it, or pack the voice again")
     given = {field.name: value.get(field.name, "") for field in fields(About)}

@@ -101,7 +101,7 @@ def edit_weights(folder: Path, **changes: torch.Tensor | None) -> None:
 
 MISTAKES = {
     "no config": (lambda f: (f / CONFIG).unlink(), "holds no model: config.json is missing"),
-    "no JSON": (lambda f: (f / CONFIG).write_text("{"), "is not JSON"),
+    "no JSON": (lambda f: (f / CONFIG).write_text("{"), "not JSON"),
     "no class": (lambda f: (f / CONFIG).write_text("{}"), "no class_path"),
     "no object": (lambda f: (f / CONFIG).write_text("[]"), "no class_path"),
     "no model": (
@@ -112,10 +112,10 @@ MISTAKES = {
     ),
     "not ours": (lambda f: edit_config(f, class_path="os.system"), "is not a class of oneleap"),
     "no weights": (lambda f: (f / WEIGHTS).unlink(), "model.safetensors is missing"),
-    "damaged": (lambda f: (f / WEIGHTS).write_bytes(b"PK\3\4 pickle"), "is damaged"),
+    "damaged": (lambda f: (f / WEIGHTS).write_bytes(b"PK\3\4 pickle"), "damaged, or not a safetensors file"),
     "cut short": (
         lambda f: (f / WEIGHTS).write_bytes((f / WEIGHTS).read_bytes()[:-4]),
-        "is damaged",
+        "damaged, or not a safetensors file",
     ),
     "lacking": (lambda f: edit_weights(f, mean=None), "mean is missing (1 such"),
     "unknown": (lambda f: edit_weights(f, extra=torch.ones(1)), "extra is not a weight"),

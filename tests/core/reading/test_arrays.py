@@ -72,11 +72,13 @@ def test_damaged_members_are_refused(members: dict[str, bytes], tmp_path: Path) 
 
 
 def test_an_archive_that_unpacks_to_far_more_is_refused(tmp_path: Path) -> None:
-    with zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED) as file:
-        with file.open("x.npy", "w", force_zip64=True) as member:
-            member.write(npy(np.zeros(1)))
-            for _ in range(300):
-                member.write(bytes(1 << 20))
+    with (
+        zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED) as file,
+        file.open("x.npy", "w", force_zip64=True) as member,
+    ):
+        member.write(npy(np.zeros(1)))
+        for _ in range(300):
+            member.write(bytes(1 << 20))
     with pytest.raises(InputError, match="unpack to"):
         read_arrays(tmp_path / "a.npz")
 

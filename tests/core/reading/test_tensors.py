@@ -23,7 +23,7 @@ def checkpoint(**changes: Any) -> dict[str, Any]:
         "epoch": 0,
         "global_step": 3,
         "pytorch-lightning_version": "2.6.0",
-        "loops": {},
+        "loops": {"fit_loop": {"epoch_loop.batch_progress": {}}},
         "callbacks": {},
         "optimizer_states": [{"state": {0: {"exp_avg": torch.zeros(2)}}}],
         "lr_schedulers": [],
@@ -85,14 +85,18 @@ def test_a_run_does_not_resume_from_a_checkpoint_of_another_kind(
     assert main(["fit", "--config", "tiny.yaml", "--run", "a", "--trainer.max_steps", "4"]) == 0
     good = torch.load("a/checkpoints/last.ckpt", weights_only=True)
     capsys.readouterr()
-    for part, value in (
-        ("optimizer_states", [{"state": 3}]),
-        ("loops", {"fit_loop": {"x": 1}}),
-        ("callbacks", {key: {"best": None} for key in good["callbacks"]}),
+    key = next(key for key in good["callbacks"] if "Checkpoints" in key)
+    other = {**good["callbacks"][key], "step": 3}
+    for part, value, text in (
+        ("optimizer_states", [{"state": 3}], "does not fit this run: 'param_groups' is missing"),
+        ("loops", {"fit_loop": {"x": 1}}, "is damaged or not a checkpoint"),
+        ("callbacks", {key: {"best": None}}, "does not fit this run: 'seconds' is missing"),
+        ("callbacks", {key: other}, "it is of step 3, and its counters say 4"),
     ):
         torch.save({**good, part: value}, "bad.ckpt")
         said = complain(capsys, "fit --config tiny.yaml --run b --ckpt_path bad.ckpt")
-        assert said.startswith("bad.ckpt does not fit this run: ")
+        assert said.startswith("bad.ckpt")
+        assert text in said
         assert not Path("b").exists()
 
 

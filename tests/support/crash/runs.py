@@ -52,7 +52,8 @@ def domain(
     data, settings = DOMAINS[model]
 
     def write(folder: Path) -> None:
-        text = f"model:\n  class_path: {model}\n  init_args:\n    objective: {objective}\n    {settings}"
+        text = f"model:\n  class_path: {model}\n  init_args:\n    objective: {objective}\n"
+        text += f"    {settings}"
         text += f"\ndata: {data(folder)}" + trainer(VALIDATES if validates else "")
         (folder / name).write_text(text)
 
@@ -85,7 +86,10 @@ def evaluated(folder: Path) -> None:
     text = f"""
 model:
   class_path: oneleap.domains.rl.OFQL
-  init_args: {{objective: oneleap.core.MeanFlow, network: {{width: 16}}, recipe: {{compile: false}}}}
+  init_args:
+    objective: oneleap.core.MeanFlow
+    network: {{width: 16}}
+    recipe: {{compile: false}}
 data:
   class_path: oneleap.domains.rl.OfflineData
   init_args: {{path: tiny.hdf5, env: none, batch_size: 16, validation: 0.34}}
@@ -109,8 +113,8 @@ data:
 
 
 FIT = ("fit", "--config", "run.yaml")
-OFFLINE = ("fit", "--config", "rl/ofql_d4rl", "--data.path", "hopper.hdf5", "--data.batch_size", "16",
-           "--run", "start", "--trainer.max_steps", "3", *SMALL)  # fmt: skip
+OFFLINE = ("fit", "--config", "rl/ofql_d4rl", "--data.path", "hopper.hdf5", "--run", "start",
+           "--data.batch_size", "16", "--trainer.max_steps", "3", *SMALL)  # fmt: skip
 ONLINE = ("fit", "--config", "rl/ofql_online", "--data.run", "start", "--data.path", "hopper.hdf5",
           "--data.batch_size", "16", "--data.first_steps", "30", "--data.env_steps", "7", *SMALL,
           "--trainer.log_every_n_steps", "3", "--trainer.max_steps", str(STEPS),

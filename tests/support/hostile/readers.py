@@ -157,9 +157,8 @@ def write_npz(folder: Path) -> Path:
 
 
 def write_npy(folder: Path) -> Path:
-    from support.tiny_audio import RATE, tone
-
     import soundfile
+    from support.tiny_audio import RATE, tone
 
     for name in ("wavs", "f0"):
         (folder / name).mkdir()

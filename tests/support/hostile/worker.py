@@ -1,4 +1,4 @@
-"""Feeds mutated files to one reader: ``python -m support.hostile.worker NAME FOLDER COUNT SEED``."""
+"""Feeds mutated files to a reader: ``python -m support.hostile.worker NAME FOLDER COUNT SEED``."""
 
 import faulthandler
 import json
