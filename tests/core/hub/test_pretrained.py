@@ -119,6 +119,12 @@ MISTAKES = {
     ),
     "lacking": (lambda f: edit_weights(f, mean=None), "mean is missing (1 such"),
     "unknown": (lambda f: edit_weights(f, extra=torch.ones(1)), "extra is not a weight"),
+    "not finite": (
+        lambda f: edit_weights(f, **{"net.bias": torch.tensor([torch.nan])}),
+        "net.bias holds numbers that are not finite",
+    ),
+    "nested": (lambda f: (f / CONFIG).write_text("[" * 100_000), "nested too deeply"),
+    "wrong type": (lambda f: edit_config(f, init_args={"spec": 3}), "damaged, or not the config"),
     "size": (
         lambda f: edit_weights(f, mean=torch.ones(4)),
         "mean has shape [4], but config.json gives [3]",
