@@ -1,4 +1,4 @@
-"""A full disk: one line, the last checkpoint stays whole, and the run goes on when there is room."""
+"""A full disk: one line, the last checkpoint stays whole, the run goes on when there is room."""
 
 import os
 import subprocess

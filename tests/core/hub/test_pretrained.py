@@ -112,7 +112,10 @@ MISTAKES = {
     ),
     "not ours": (lambda f: edit_config(f, class_path="os.system"), "is not a class of oneleap"),
     "no weights": (lambda f: (f / WEIGHTS).unlink(), "model.safetensors is missing"),
-    "damaged": (lambda f: (f / WEIGHTS).write_bytes(b"PK\3\4 pickle"), "damaged, or not a safetensors file"),
+    "damaged": (
+        lambda f: (f / WEIGHTS).write_bytes(b"PK\3\4 pickle"),
+        "damaged, or not a safetensors file",
+    ),
     "cut short": (
         lambda f: (f / WEIGHTS).write_bytes((f / WEIGHTS).read_bytes()[:-4]),
         "damaged, or not a safetensors file",
