@@ -322,13 +322,17 @@ class CLI(LightningCLI):
         else:
             kwargs["default_root_dir"] = str(self.folder)
             kwargs["logger"] = settings.logger is not False and [RunLogger(self.folder), *loggers]
-            track = Track(_plain(self._to_save), self.wandb_id)
+            track = Track(self._to_save.as_dict(), self.wandb_id)
             kwargs["callbacks"] = [*_as_list(settings.callbacks), track]
             self.config[self.command] = self._to_save  # what config.yaml will hold
         try:
             return super().instantiate_trainer(**kwargs)
         except (TypeError, ValueError, MisconfigurationException) as error:
             raise InputError(f"trainer: {error}") from None
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        with checks.restoring(self.settings.ckpt_path):
+            super()._run_subcommand(subcommand)
 
     def fit(self, **kwargs: Any) -> None:
         """Train, and print how to continue.
@@ -337,8 +341,7 @@ class CLI(LightningCLI):
         """
         ended = self.folder is None or (self.folder / MODEL / MODEL_CONFIG).is_file()
         try:
-            with checks.restoring(self.settings.ckpt_path):
-                self.trainer.fit(**{"weights_only": True, **kwargs})
+            self.trainer.fit(**{"weights_only": True, **kwargs})
         except NotFiniteError:
             if self.trainer.is_global_zero:
                 raise
@@ -393,9 +396,3 @@ def quiet_loggers() -> Iterator[None]:
 def _as_list(value: Any) -> list[Any]:
     """Return a setting that may be a list, one value or nothing as a list."""
     return [item for item in (value if isinstance(value, list) else [value]) if item]
-
-
-def _plain(settings: Namespace) -> dict[str, Any]:
-    """Return settings as dictionaries."""
-    plain: dict[str, Any] = settings.as_dict()
-    return plain

@@ -1,6 +1,7 @@
 """Text, tables, JSON and YAML from files that others made."""
 
 import csv
+import io
 import json
 import os
 import sys
@@ -83,7 +84,7 @@ def read_rows(path: str | os.PathLike[str]) -> list[list[str]]:
     if "\0" in text:
         raise InputError(f"{path}: is not a table: it holds bytes of zero")
     with reading(path, "a table"):
-        return [row for row in csv.reader(text.splitlines(keepends=True)) if row]
+        return [row for row in csv.reader(io.StringIO(text, newline="")) if row]
 
 
 def read_yaml(path: str | os.PathLike[str]) -> Any:

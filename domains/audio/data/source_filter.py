@@ -106,8 +106,8 @@ class SourceFilterData(AudioWithPitch):
         if not path.is_file():
             return None
         parts = read_array(path, mapped=True)
-        if parts.dtype != np.float16:
-            raise InputError(f"{path}: holds {parts.dtype}, not float16: make the data again")
+        if parts.dtype.kind != "f":
+            raise InputError(f"{path}: holds {parts.dtype}, not numbers: make the data again")
         expected = (frames, 5, self.mel.n_fft // 2 + 1)
         if parts.shape != expected:
             raise InputError(f"{path}: has the shape {parts.shape}, the sound needs {expected}")

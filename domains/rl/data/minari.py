@@ -71,7 +71,7 @@ def read_minari(path: str, clip: bool = False, obs_keys: tuple[str, ...] = ()) -
     if not (isinstance(space, spaces.Box) and len(space.shape) == 1):
         raise InputError(f"{path}: actions are {space}, but must be vectors of continuous numbers")
     with one_line_errors(path):
-        episodes = [e for e in read_episodes(storage, meta, keys) if e[1].size]
+        episodes = [e for e in read_episodes(storage, meta, keys) if e[1].ndim == 0 or len(e[1])]
     fields, bounds = concatenate_episodes(path, episodes)
     low, high = space_limits(space, fields["actions"])
     fields["actions"] = validate_actions(path, fields["actions"], low, high, clip)

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from oneleap.core.errors import InputError, suggest
 from oneleap.core.reading.arrays import check_hdf5, hdf5_member
-from oneleap.core.reading.guard import reading
 from oneleap.domains.robot.data.robomimic_write import ABSOLUTE_ACTIONS
 from oneleap.domains.robot.envs.control import POSE_DIM, is_absolute
 from oneleap.domains.robot.envs.rotation import pose_to_network
@@ -135,12 +134,12 @@ class DemoReader(NamedTuple):
             hint = suggest(key, group) or f" (it has {', '.join(group)})"
             raise InputError(f"{self.where}: no {prefix}{key}{hint}")
         where = f"{self.where}: {prefix}{key}"
-        with reading(where, "an array of numbers"):
-            node = hdf5_member(group, key, self.where)
-            check_hdf5(node, where)
+        node = hdf5_member(group, key, self.where)
+        check_hdf5(node, where)
+        try:
             array: NDArray[Any] = np.asarray(node[()])
-        if not array.ndim:
-            raise InputError(f"{where}: is a single number, not a row for each step")
+        except OSError as error:
+            raise InputError(f"{where} is damaged ({error})") from None
         return array
 
     def _numbers(self, key: str, array: NDArray[Any]) -> NDArray[np.float32]:
