@@ -3,12 +3,30 @@
 import difflib
 from collections.abc import Iterable
 
+LONGEST = 1500
+"""Number of characters of the longest message."""
+
 
 class InputError(ValueError):
     """Invalid input; the message names the file or setting, the field, and the remedy.
 
     Commands print the message as a single line and exit with status 2.
+
+    Args:
+        message: The message. What it quotes from a file may hold line breaks, characters that
+            control a terminal, and much text; these are taken out.
     """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(_one_line(message))
+
+
+def _one_line(message: str) -> str:
+    """Return a message on one line, without characters that cannot be printed, and not too long."""
+    if not message.isprintable():
+        words = " ".join(message.split())
+        message = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in words)
+    return message if len(message) <= LONGEST else f"{message[:LONGEST]}..."
 
 
 class SmallBatchError(InputError):

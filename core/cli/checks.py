@@ -1,9 +1,11 @@
 """Checks of ``oneleap fit`` and its sisters, made before anything is built or written."""
 
 import re
+import traceback
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from jsonargparse import Namespace
 from lightning.pytorch.utilities.model_helpers import is_overridden
 
 from oneleap.core.errors import InputError, Notice
+from oneleap.core.reading.guard import reason_of
 from oneleap.core.training.module import TrainingModule
 
 LENGTHS = ("max_steps", "max_epochs")
@@ -80,6 +83,39 @@ def at_its_end(checkpoint: str, step: int) -> str:
     return (
         f"nothing to train: {checkpoint} is at step {step} already: give a larger "
         "--trainer.max_steps"
+    )
+
+
+@contextmanager
+def restoring(checkpoint: str | None) -> Iterator[None]:
+    """Say in one line that a checkpoint does not fit the model, the data or the trainer.
+
+    Args:
+        checkpoint: Path of the checkpoint, if there is one.
+
+    Raises:
+        InputError: If Lightning fails while it restores the checkpoint.
+    """
+    try:
+        yield
+    except (InputError, ImportError):
+        raise
+    except Exception as error:  # each part restores itself, and raises errors of its own
+        if checkpoint is None or not _while_restoring(error):
+            raise
+        if "Error(s) in loading state_dict" in str(error):
+            first = str(error).splitlines()[1].strip()
+            raise InputError(f"{checkpoint} is for another model: {first}") from None
+        raise InputError(f"{checkpoint} does not fit this run: {reason_of(error)}") from None
+
+
+def _while_restoring(error: BaseException) -> bool:
+    """Whether an error passed through Lightning's code that restores checkpoints."""
+    frames = traceback.walk_tb(error.__traceback__)
+    codes = (frame.f_code for frame, _ in frames)
+    return any(
+        code.co_name.startswith("restore") and "checkpoint_connector" in code.co_filename
+        for code in codes
     )
 
 

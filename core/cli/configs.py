@@ -6,8 +6,13 @@ from importlib.resources import files
 from pathlib import Path
 
 from oneleap.core.errors import InputError, suggest
+from oneleap.core.reading.guard import reading
+from oneleap.core.reading.text import read_yaml
 
 SUFFIX = ".yaml"
+
+SECTIONS = ("trainer", "checkpoints", "export", "progress", "data", "model")
+"""Groups of settings. Without any setting below it, the name of a group says nothing."""
 
 
 def shipped_configs() -> dict[str, Path]:
@@ -85,14 +90,13 @@ def with_current_names(path: Path) -> str:
 
     from oneleap.core.hub.legacy import migrate
 
-    try:
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError):
-        return str(path)  # the parser says what is wrong
+    config = read_yaml(path)
     if not isinstance(config, dict):
         raise InputError(f"{path}: holds no settings: expected lines such as 'trainer:'")
-    migrated = migrate(config)
-    return str(path) if migrated == config else yaml.safe_dump(migrated, sort_keys=False)
+    with reading(path, "a configuration"):
+        migrated = migrate(config)
+        current = {k: v for k, v in migrated.items() if v is not None or k not in SECTIONS}
+        return str(path) if current == config else yaml.safe_dump(current, sort_keys=False)
 
 
 def configs() -> None:

@@ -16,7 +16,9 @@ Hyphens and underscores in option names are equivalent. The docstring has a sect
 line ``Example: oneleap ...``. Two options belong to every command, see :data:`USER_OPTIONS`.
 """
 
+import errno
 import inspect
+import io
 import os
 import re
 import shlex
@@ -46,6 +48,10 @@ USER_OPTIONS = {
     "trusted": "package of yours whose classes a saved model may name",
 }
 """Options of every command, which can be repeated; modules of the current folder count."""
+
+
+DISK_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
+"""Errors of writing that are a disk's, even if the library that wrote names no file."""
 
 
 @dataclass(frozen=True)
@@ -136,8 +142,12 @@ def run(commands: Commands, extras: Mapping[str, Sequence[str]], argv: Sequence[
         return formatwarning(message, category, filename, lineno, line)
 
     warnings.formatwarning = one_line
+    if isinstance(sys.stdout, io.TextIOWrapper):  # the locale may lack letters of what is printed
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        return _run(commands, extras, *_user_options(argv))
+        status = _run(commands, extras, *_user_options(argv))
+        sys.stdout.flush()  # a full disk is told here, not by the interpreter's exit
+        return status
     except InputError as error:
         return _fail(str(error))
     except ModuleNotFoundError as error:
@@ -148,9 +158,9 @@ def run(commands: Commands, extras: Mapping[str, Sequence[str]], argv: Sequence[
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:  # for example, a read-only folder or a full disk
-        if error.filename is None:
+        if error.filename is None and error.errno not in DISK_FAULTS:
             raise
-        return _fail(f"{error.filename}: {error.strerror}")
+        return _fail(f"{error.filename or 'output'}: {error.strerror}")
     finally:
         warnings.formatwarning = formatwarning
 

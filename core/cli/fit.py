@@ -35,6 +35,7 @@ from oneleap.core.cli.paths import absolute_paths
 from oneleap.core.cli.seeds import OLD, SEED, spread_seed
 from oneleap.core.cli.trackers import Track, check_trackers, name_wandb_run, tracker_settings
 from oneleap.core.errors import InputError
+from oneleap.core.hub.pretrained import CONFIG as MODEL_CONFIG
 from oneleap.core.training.callbacks import Export, Progress, SaveConfig
 from oneleap.core.training.checkpoints import AtomicCheckpointIO, Checkpoints
 from oneleap.core.training.finite import NotFiniteError
@@ -321,7 +322,7 @@ class CLI(LightningCLI):
         else:
             kwargs["default_root_dir"] = str(self.folder)
             kwargs["logger"] = settings.logger is not False and [RunLogger(self.folder), *loggers]
-            track = Track(_plain(self._to_save), self.wandb_id)
+            track = Track(self._to_save.as_dict(), self.wandb_id)
             kwargs["callbacks"] = [*_as_list(settings.callbacks), track]
             self.config[self.command] = self._to_save  # what config.yaml will hold
         try:
@@ -329,15 +330,18 @@ class CLI(LightningCLI):
         except (TypeError, ValueError, MisconfigurationException) as error:
             raise InputError(f"trainer: {error}") from None
 
+    def _run_subcommand(self, subcommand: str) -> None:
+        with checks.restoring(self.settings.ckpt_path):
+            super()._run_subcommand(subcommand)
+
     def fit(self, **kwargs: Any) -> None:
-        """Train, and print how to continue."""
+        """Train, and print how to continue.
+
+        A run that was killed after its last step is ended: its model is written.
+        """
+        ended = self.folder is None or (self.folder / MODEL / MODEL_CONFIG).is_file()
         try:
             self.trainer.fit(**{"weights_only": True, **kwargs})
-        except RuntimeError as error:
-            if "Error(s) in loading state_dict" not in str(error):
-                raise
-            first = str(error).splitlines()[1].strip()
-            raise InputError(f"{self.settings.ckpt_path} is for another model: {first}") from None
         except NotFiniteError:
             if self.trainer.is_global_zero:
                 raise
@@ -348,7 +352,7 @@ class CLI(LightningCLI):
                 raise KeyboardInterrupt from None
             raise
         bar = self.trainer.progress_bar_callback
-        if isinstance(bar, Progress) and not bar.started:
+        if isinstance(bar, Progress) and not bar.started and ended:
             raise InputError(checks.at_its_end(self.settings.ckpt_path, self.trainer.global_step))
         run = self.folder if self.trainer.is_global_zero else None
         if run is not None and (run / MODEL).is_dir():
@@ -392,9 +396,3 @@ def quiet_loggers() -> Iterator[None]:
 def _as_list(value: Any) -> list[Any]:
     """Return a setting that may be a list, one value or nothing as a list."""
     return [item for item in (value if isinstance(value, list) else [value]) if item]
-
-
-def _plain(settings: Namespace) -> dict[str, Any]:
-    """Return settings as dictionaries."""
-    plain: dict[str, Any] = settings.as_dict()
-    return plain

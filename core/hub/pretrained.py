@@ -14,15 +14,18 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, load_model, save_model
+from safetensors.torch import load_model, save_model
 from torch import nn
 
 from oneleap.core.errors import InputError
 from oneleap.core.files import atomic_write
+from oneleap.core.hub.budget import Budget
 from oneleap.core.hub.config import from_config, to_config
 from oneleap.core.hub.legacy import migrate
 from oneleap.core.hub.quantization import widen_weights
+from oneleap.core.reading.guard import reading
+from oneleap.core.reading.tensors import read_tensors, require_finite_tensors, tensor_shapes
+from oneleap.core.reading.text import read_json
 
 P = TypeVar("P", bound="Pretrained")
 WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
@@ -129,11 +132,18 @@ def load_pretrained(
     file = folder / CONFIG
     config = read_config(folder)
     slim = config.pop(SLIM, False)
+    weights = folder / WEIGHTS
+    if not weights.is_file():
+        raise InputError(f"{weights} is missing: save the model again")
     with _one_thread():
-        model = from_config(config, trusted=trusted, where=str(file))
+        with (
+            reading(file, "the configuration of a model", "save the model again"),
+            Budget(str(file), weights.stat().st_size),
+        ):
+            model = from_config(config, trusted=trusted, where=str(file))
         if not (isinstance(model, Pretrained) and isinstance(model, nn.Module)):
             raise InputError(f"{file}: {type(model).__name__} is not a model")
-        (load_release_weights if slim else load_weights)(model, folder / WEIGHTS)
+        (load_release_weights if slim else load_weights)(model, weights)
     model.eval()
     return model
 
@@ -160,13 +170,11 @@ def read_config(folder: Path) -> dict[str, Any]:
         subfolder = folder / "model"
         hint = f"; the run's model is in {subfolder}" if subfolder.is_dir() else ""
         raise InputError(f"{folder} holds no model: {CONFIG} is missing{hint}")
-    try:
-        config = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{file} is not JSON ({error}): save the model again") from None
+    config = read_json(file)
     if not isinstance(config, dict) or not isinstance(config.get("class_path"), str):
         raise InputError(f"{file}: no class_path: was it written by save_pretrained of oneleap?")
-    migrated: dict[str, Any] = migrate(config, described=True)
+    with reading(file, "the configuration of a model", "save the model again"):
+        migrated: dict[str, Any] = migrate(config, described=True)
     return migrated
 
 
@@ -180,20 +188,18 @@ def load_weights(module: nn.Module, file: Path) -> None:
     if not file.is_file():
         raise InputError(f"{file} is missing: save the model again")
     expected = {name: list(weight.shape) for name, weight in module.state_dict().items()}
-    try:
-        with safe_open(file, framework="pt") as weights:
-            sizes = {name: weights.get_slice(name).get_shape() for name in weights.keys()}  # noqa: SIM118 (no mapping)
-    except SafetensorError as error:
-        raise InputError(f"{file} is damaged ({error}): save the model again") from None
+    sizes = tensor_shapes(file)
     for name in sizes.keys() & expected.keys():
         if sizes[name] != expected[name]:
             raise InputError(
                 f"{file}: {name} has shape {sizes[name]}, but {CONFIG} gives {expected[name]}"
             )
-    missing, unknown = load_model(module, str(file), strict=False)
+    with reading(file, "a safetensors file", "save the model again"):
+        missing, unknown = load_model(module, str(file), strict=False)
     for problem, names in (("is missing", missing), ("is not a weight of the model", unknown)):
         if names:
             raise InputError(f"{file}: {min(names)} {problem} ({len(names)} such, see {CONFIG})")
+    require_finite_tensors(file, module.named_parameters())
 
 
 def load_release_weights(module: nn.Module, file: Path) -> None:
@@ -202,10 +208,7 @@ def load_release_weights(module: nn.Module, file: Path) -> None:
     Raises:
         InputError: If the file is missing, damaged, or of another model.
     """
-    try:
-        weights = widen_weights(load_file(file), str(file))
-    except (OSError, SafetensorError) as error:
-        raise InputError(f"{file} is missing or damaged ({error}): save the model again") from None
+    weights = widen_weights(read_tensors(file), str(file))
     averages = [name for name in weights if name.startswith("average.")]
     weights = {f"net.{name.removeprefix('average.')}": weights[name] for name in averages} | weights
     try:

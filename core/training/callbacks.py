@@ -5,7 +5,6 @@ import time
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.cli import SaveConfigCallback
@@ -17,6 +16,7 @@ from torch import nn
 
 from oneleap.core.files import atomic_write
 from oneleap.core.hub.card import hardware, model_card
+from oneleap.core.reading.tensors import read_checkpoint
 from oneleap.core.training.checkpoints import Checkpoints, is_fast_dev_run
 from oneleap.core.training.finite import require_finite_weights
 from oneleap.core.training.logger import RunLogger
@@ -160,7 +160,7 @@ class Export(Callback):
             return
         best = self.weights == "best" and (run / BEST).is_file()
         if best:
-            checkpoint = torch.load(run / BEST, map_location=pl_module.device, weights_only=True)
+            checkpoint = read_checkpoint(run / BEST, pl_module.device)
             pl_module.on_load_checkpoint(checkpoint)
             pl_module.load_state_dict(checkpoint["state_dict"])
         if isinstance(model, nn.Module):

@@ -1,13 +1,13 @@
 """Stops a run whose loss or weights are no finite numbers, before they are written anywhere."""
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, NoReturn, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
 from oneleap.core.errors import InputError
+from oneleap.core.reading.tensors import not_finite
 
 if TYPE_CHECKING:
     import lightning as L
@@ -130,16 +130,6 @@ def _everywhere(trainer: "L.Trainer", good: bool) -> bool:
     if trainer.world_size == 1:
         return good
     return bool(trainer.strategy.reduce_boolean_decision(good, all=True))
-
-
-def not_finite(named: Iterable[tuple[str, Tensor]]) -> str | None:
-    """Return the name of the first tensor that holds NaN or an infinite number, if any does."""
-    kept = [(name, x.detach()) for name, x in named if x.is_floating_point() and x.numel()]
-    if not kept:
-        return None
-    largest = torch._foreach_norm([x for _, x in kept], ord=math.inf)
-    bad = torch.stack([value.float() for value in largest]).isfinite().logical_not()
-    return kept[int(bad.int().argmax())][0] if bool(bad.any()) else None
 
 
 def require_finite_weights(model: nn.Module, what: str) -> None:

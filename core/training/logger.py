@@ -1,6 +1,7 @@
 """Log of a run: ``metrics.csv`` and TensorBoard events, in one folder across restarts."""
 
 import csv
+import io
 from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,12 +11,15 @@ from lightning.fabric.loggers.logger import rank_zero_experiment
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
-from oneleap.core.files import atomic_write
+from oneleap.core.files import atomic_write, naming
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
 METRICS = "metrics.csv"
+
+EVENTS = "events.out.tfevents"
+"""First part of the name of TensorBoard's file."""
 
 
 class RunLogger(Logger):
@@ -84,11 +88,13 @@ class RunLogger(Logger):
             rows = self._read()
             self._columns = [*self._columns, *(n for n in new if n not in self._columns)]
             self._rewrite(rows)
-        with (self.folder / METRICS).open("a", newline="", encoding="utf-8") as file:
+        path = self.folder / METRICS
+        with naming(path), path.open("a", newline="", encoding="utf-8") as file:
             csv.DictWriter(file, self._columns).writerow(row)
         self.rows += 1
-        for name, value in metrics.items():
-            self.writer.add_scalar(name, value, step)
+        with naming(self.folder / EVENTS):
+            for name, value in metrics.items():
+                self.writer.add_scalar(name, value, step)
 
     @rank_zero_only
     def log_hyperparams(self, params: dict[str, Any] | Namespace) -> None:
@@ -98,7 +104,8 @@ class RunLogger(Logger):
     def finalize(self, status: str) -> None:
         """Write what TensorBoard's writer still holds."""
         if self._writer is not None:
-            self._writer.close()
+            with naming(self.folder / EVENTS):
+                self._writer.close()
             self._writer = None
 
     def _read(self) -> list[dict[str, str]]:
@@ -106,9 +113,10 @@ class RunLogger(Logger):
         path = self.folder / METRICS
         if not path.is_file():
             return []
-        with path.open(newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file)
-            rows = [row for row in reader if None not in row.values()]
+        text = path.read_bytes().decode("utf-8", "replace")
+        whole = text[: text.rfind("\n") + 1]
+        reader = csv.DictReader(io.StringIO(whole, newline=""))
+        rows = [row for row in reader if None not in row.values() and row.get("step", "").isdigit()]
         self._columns = list(reader.fieldnames or [])
         return rows
 

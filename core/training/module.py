@@ -224,7 +224,12 @@ class TrainingModule(L.LightningModule):
     def on_train_end(self) -> None:
         """Check the losses that are left, and log the last step if it was not logged."""
         self.guard.check(self)
+        self.log_last()
+
+    def log_last(self) -> None:
+        """Log the last step, once, if its number is none of the logging steps."""
         step, logs = self._last_logs
+        self._last_logs = step, {}
         if logs and not _logs_at(self.trainer, step):
             for logger in self.trainer.loggers:
                 logger.log_metrics({f"train/{name}": float(x) for name, x in logs.items()}, step)

@@ -22,12 +22,12 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
-import yaml
-
 from oneleap.core.errors import InputError
-from oneleap.core.files import atomic_write
+from oneleap.core.files import atomic_write, remove_leftovers
 from oneleap.core.hub.legacy import migrate
 from oneleap.core.hub.pretrained import CONFIG as MODEL_CONFIG
+from oneleap.core.reading.guard import reading
+from oneleap.core.reading.text import read_yaml
 
 CONFIG, MODEL, EVALUATION = Path("config.yaml"), Path("model"), Path("evaluation.json")
 LAST, BEST = Path("checkpoints", "last.ckpt"), Path("checkpoints", "best.ckpt")
@@ -143,6 +143,8 @@ def claimed_folder(folder: Path, *, fresh: bool = False) -> Iterator[Path]:
         name.mkdir(parents=True, exist_ok=True)
     try:
         with _locked(name):
+            for each in (name, name / LAST.parent, name / MODEL):
+                remove_leftovers(each)
             yield name
     finally:
         with suppress(OSError):  # not empty
@@ -203,10 +205,11 @@ def read_run_config(run: Path) -> dict[str, Any]:
     if not file.is_file():
         raise InputError(f"{file}: no such file; name the folder of a run")
     try:
-        config = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError):
-        config = None
+        config = read_yaml(file)
+    except InputError as error:
+        raise InputError(f"{file}: not a configuration in YAML ({error})") from None
     if not isinstance(config, dict):
         raise InputError(f"{file}: not a configuration in YAML")
-    migrated: dict[str, Any] = migrate(config)
+    with reading(file, "a configuration"):
+        migrated: dict[str, Any] = migrate(config)
     return migrated

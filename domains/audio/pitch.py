@@ -15,6 +15,7 @@ from torch import Tensor
 
 from oneleap.core.errors import InputError
 from oneleap.core.files import atomic_write
+from oneleap.core.reading.arrays import read_array
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.audio.stft import stft
 from oneleap.domains.audio.wave import Wave
@@ -161,10 +162,10 @@ def _nearest(values: NDArray[np.float64], times_s: NDArray[np.float64]) -> NDArr
 
 
 def _read_values(path: Path) -> NDArray[np.float64]:
-    try:
-        values = np.asarray(np.load(path, allow_pickle=False), np.float64)
-    except (OSError, ValueError, EOFError):
-        values = np.zeros((0, 0))
+    values = read_array(path)
+    if values.dtype.kind not in "biuf":
+        raise InputError(f"{path}: holds {values.dtype}: delete it to estimate pitch again")
+    values = values.astype(np.float64)
     if values.ndim != 1 or len(values) == 0 or not np.isfinite(values).all():
         raise InputError(f"{path}: is not a row of numbers: delete it to estimate pitch again")
     return values

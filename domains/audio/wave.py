@@ -11,9 +11,16 @@ from numpy.typing import NDArray
 
 from oneleap.core.errors import InputError
 from oneleap.core.files import atomic_write
+from oneleap.core.reading.guard import check_size
 
 SUFFIXES = (".flac", ".mp3", ".ogg", ".opus", ".wav")
 """File suffixes that count as sound when a folder is searched."""
+
+RATES = (1_000, 768_000)
+"""Lowest and highest sample rate of a sound file, in Hz."""
+
+RATIO = 1_000
+"""Largest number of bytes that a byte of compressed sound stands for."""
 
 SILENCE = 1e-4
 """Peak amplitude below which a recording counts as silent, 80 dB below full scale."""
@@ -69,8 +76,14 @@ def read_wave(path: str | os.PathLike[str], sample_rate: int) -> Wave:
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     try:
+        info = soundfile.info(path)
+        if not RATES[0] <= info.samplerate <= RATES[1]:
+            raise InputError(f"{path}: has a sample rate of {info.samplerate} Hz: convert the file")
+        check_size(path, 4 * info.frames * info.channels, path.stat().st_size, RATIO)
         samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    except (soundfile.SoundFileError, OSError) as error:
+    except InputError:
+        raise
+    except Exception as error:  # the decoders raise errors of their own
         reason = str(error).rpartition(": ")[2].strip() or "the file ends too early"
         raise InputError(f"{path}: cannot be read as sound ({reason})") from None
     mono: NDArray[np.float32] = samples.mean(axis=1)
@@ -133,7 +146,7 @@ def find_audio_files(folder: str | os.PathLike[str]) -> list[Path]:
     folder = Path(folder).expanduser()
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder")
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    found = sorted(path for path in folder.rglob("[!.]*") if path.suffix.lower() in SUFFIXES)
     if not found:
         raise InputError(f"{folder} holds no sound files ({', '.join(SUFFIXES)})")
     return found

@@ -1,5 +1,6 @@
 """A file appears whole or not at all."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from oneleap.core.files import atomic_write
+from oneleap.core.files import atomic_write, naming, remove_leftovers
 
 
 def test_the_block_names_a_neighbour_with_the_same_suffix(tmp_path: Path) -> None:
@@ -49,3 +50,88 @@ def test_permissions_are_those_of_any_new_file(tmp_path: Path) -> None:
         path.unlink()
         os.close(os.open(path, os.O_CREAT, 0o600))  # as safetensors does
     assert (tmp_path / "a").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+KILLED = (
+    "import os, signal, sys\n"
+    "from oneleap.core.files import atomic_write\n"
+    "with atomic_write(sys.argv[1]) as path:\n"
+    "    path.write_text('half')\n"
+    "    os.kill(os.getpid(), signal.SIGKILL)\n"
+)
+
+
+def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    keep = [".hidden-12345678.txt", ".a-tmp.txt", f".a-tmp{os.getpid()}-0123abcd.txt", "b.txt"]
+    for name in keep:
+        (tmp_path / name).touch()
+    subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "a.txt")], check=False)
+    (left,) = set(os.listdir(tmp_path)) - set(keep)
+    assert left.startswith(".a-tmp")
+    with atomic_write(tmp_path / "other.csv") as path:
+        path.touch()
+    assert sorted(os.listdir(tmp_path)) == sorted([*keep, "other.csv"])
+
+
+def test_a_file_that_another_process_holds_is_not_removed(tmp_path: Path) -> None:
+    fcntl = pytest.importorskip("fcntl")
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    held = tmp_path / f".a-tmp{ended.pid}-0123abcd.txt"
+    with held.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        remove_leftovers(tmp_path)
+        assert held.exists()
+    remove_leftovers(tmp_path)
+    assert not held.exists()
+
+
+WRITERS = {
+    "torch": "import torch; torch.save({'a': torch.zeros(90_000)}, path)",
+    "safetensors": (
+        "import torch; from safetensors.torch import save_file\n"
+        "    save_file({'a': torch.zeros(90_000)}, path)"
+    ),
+    "numpy": "import numpy; numpy.save(path, numpy.zeros(90_000), allow_pickle=False)",
+    "text": "path.write_text('x' * 900_000)",
+    "soundfile": "import soundfile; soundfile.write(path, [0.0] * 900_000, 8000, format='WAV')",
+}
+"""What fails by an error of its own when no more can be written."""
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+def test_a_disk_that_takes_no_more_is_the_reason_and_the_file_is_named(
+    writer: str, tmp_path: Path
+) -> None:
+    """The system's limit on the size of a file stands for a full disk."""
+    pytest.importorskip("resource")
+    if writer == "soundfile":
+        pytest.importorskip("soundfile")
+    code = (
+        "import resource, sys\n"
+        "from oneleap.core.files import atomic_write\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
+        "try:\n"
+        "  with atomic_write(sys.argv[1]) as path:\n"
+        f"    {WRITERS[writer]}\n"
+        "except OSError as error:\n"
+        "  print(error.filename, error.strerror)\n"
+    )
+    target = tmp_path / "a.npy"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(target)], check=False, capture_output=True, text=True
+    )
+    assert done.stdout == f"{target} {os.strerror(errno.EFBIG)}\n", done.stderr
+    assert os.listdir(tmp_path) == []
+
+
+def test_errors_that_are_not_the_disks_stay_as_they_are(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="of its own"), naming(tmp_path / "a"):
+        raise RuntimeError("of its own")
+    with pytest.raises(FileNotFoundError) as error, naming(tmp_path / "a"):
+        (tmp_path / "nowhere").read_bytes()
+    assert error.value.filename == str(tmp_path / "nowhere")
+    with pytest.raises(OSError, match="No space") as full, naming(tmp_path / "a"):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert full.value.filename == str(tmp_path / "a")
+    assert os.listdir(tmp_path) == []

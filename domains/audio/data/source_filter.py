@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from oneleap.core.errors import InputError
+from oneleap.core.reading.arrays import read_array
 from oneleap.core.training.loaders import FixedBatches
 from oneleap.domains.audio.data.datamodule import (
     MOST_DRAWS,
@@ -104,10 +105,9 @@ class SourceFilterData(AudioWithPitch):
     def _parts(self, path: Path, frames: int) -> NDArray[np.float16] | None:
         if not path.is_file():
             return None
-        try:
-            parts: NDArray[np.float16] = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError):
-            raise InputError(f"{path}: is not an array of numbers: make the data again") from None
+        parts = read_array(path, mapped=True)
+        if parts.dtype.kind != "f":
+            raise InputError(f"{path}: holds {parts.dtype}, not numbers: make the data again")
         expected = (frames, 5, self.mel.n_fft // 2 + 1)
         if parts.shape != expected:
             raise InputError(f"{path}: has the shape {parts.shape}, the sound needs {expected}")

@@ -5,7 +5,6 @@ model ``MTT_musicnn`` (ISC license), as ``.npz`` or ``.safetensors``.
 """
 
 import os
-import zipfile
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +18,9 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from oneleap.core.errors import InputError, suggest
+from oneleap.core.reading.arrays import read_arrays
+from oneleap.core.reading.guard import reading
+from oneleap.core.reading.tensors import read_tensors, require_finite_tensors
 from oneleap.domains.audio.mel import Mel, filterbank
 from oneleap.domains.audio.stft import stft
 
@@ -88,11 +90,9 @@ class Tagger(nn.Module):
                 "(MTT_musicnn) as .npz or .safetensors"
             )
         tagger = cls()
-        try:
+        with reading(path, "MTT_musicnn", prefix="tagger: "):
             tagger.load_state_dict(_convert_variables(_read(path)))
-        except (KeyError, RuntimeError, ValueError, OSError, zipfile.BadZipFile) as error:
-            reason = str(error).splitlines()[-1].strip()
-            raise InputError(f"tagger: {path} does not hold MTT_musicnn ({reason})") from None
+            require_finite_tensors(path, tagger.state_dict().items())
         return tagger
 
     def forward(self, spectrogram: Float[Tensor, "b n 96"]) -> Float[Tensor, "b 50"]:
@@ -170,11 +170,8 @@ def tag_indices(names: Sequence[str]) -> list[int]:
 def _read(path: Path) -> dict[str, NDArray[Any]]:
     """Read named arrays from a file."""
     if path.suffix == ".safetensors":
-        from safetensors.numpy import load_file
-
-        return load_file(path)
-    with np.load(path, allow_pickle=False) as file:
-        return {name: file[name] for name in file.files}
+        return {name: x.float().numpy() for name, x in read_tensors(path).items()}
+    return read_arrays(path)
 
 
 @lru_cache(maxsize=1)

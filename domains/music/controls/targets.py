@@ -1,6 +1,5 @@
 """Targets given by users: names of curves, CSV files, and recordings."""
 
-import csv
 import os
 from pathlib import Path
 
@@ -11,6 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from oneleap.core.errors import InputError, suggest
+from oneleap.core.reading.guard import SHOWN
+from oneleap.core.reading.text import read_rows
 from oneleap.domains.audio.mel import Mel, log_mel
 from oneleap.domains.audio.wave import SILENCE, Wave, read_wave
 
@@ -119,18 +120,14 @@ def read_curve(path: str | os.PathLike[str]) -> NDArray[np.float64]:
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file")
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = [row for row in csv.reader(file) if any(cell.strip() for cell in row)]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: cannot be read as a table ({error})") from None
+    rows = [row for row in read_rows(path) if any(cell.strip() for cell in row)]
     if rows and not _numeric(rows[0]):
         rows = rows[1:]
     if len(rows) < 2:
         raise InputError(f"{path}: a curve needs at least two rows: {CURVE_FORMAT}")
     for k, row in enumerate(rows, 1):
         if not _numeric(row) or len(row) != len(rows[0]) or len(row) > 2:
-            raise InputError(f"{path}: row {k} is '{','.join(row)}': {CURVE_FORMAT}")
+            raise InputError(f"{path}: row {k} is '{','.join(row)[:SHOWN]}': {CURVE_FORMAT}")
     return np.array([[float(cell) for cell in row] for row in rows])
 
 

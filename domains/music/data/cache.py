@@ -15,6 +15,9 @@ from torch import Tensor
 
 from oneleap.core.errors import InputError
 from oneleap.core.files import atomic_write
+from oneleap.core.reading.arrays import read_array
+from oneleap.core.reading.guard import reading
+from oneleap.core.reading.text import read_json
 from oneleap.domains.audio.mel import Mel, log_mel, magnitudes
 from oneleap.domains.audio.stft import stft
 from oneleap.domains.audio.wave import read_wave
@@ -98,9 +101,12 @@ def _load_recording(path: Path, mel: Mel, cache: Path) -> CachedRecording:
     if not info_file.is_file():  # it is written last: where it exists, the other is complete
         _write_cache(features, info_file, *analyze_recording(path, mel))
     try:
-        mapped = np.load(features, mmap_mode="r", allow_pickle=False)
-        info = RecordingInfo(**json.loads(info_file.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
+        with reading(features, "part of a cache"):
+            mapped = read_array(features, mapped=True)
+            if mapped.ndim != 2 or mapped.dtype != np.float16 or len(mapped) != mel.n_mels:
+                raise ValueError(f"it has {mapped.dtype} of shape {mapped.shape}")
+            info = RecordingInfo(**read_json(info_file))
+    except InputError as error:
         raise InputError(f"{features} is damaged ({error}): delete the folder {cache}") from None
     return CachedRecording(path, mapped, info)
 

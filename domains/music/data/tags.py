@@ -1,12 +1,13 @@
 """Tags of recordings, read from a table or from folder names."""
 
-import csv
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from oneleap.core.errors import InputError
+from oneleap.core.reading.guard import SHOWN, reading
+from oneleap.core.reading.text import read_rows
 
 METADATA_FILE = "metadata.csv"
 """Table with the columns ``file`` and ``tags``. Tags are separated by ``;``, ``|`` or commas."""
@@ -24,12 +25,8 @@ def read_tags(folder: Path, files: Sequence[Path]) -> list[frozenset[str]]:
     table = folder / METADATA_FILE
     if not table.is_file():
         return [frozenset([f.parent.name]) if f.parent != folder else frozenset() for f in files]
-    try:
-        with table.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            rows, columns = list(reader), reader.fieldnames or ()
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{table} cannot be read ({error})") from None
+    rows = read_rows(table)
+    columns = rows[0] if rows else []
     for column in ("file", "tags"):
         if column not in columns:
             raise InputError(
@@ -37,11 +34,14 @@ def read_tags(folder: Path, files: Sequence[Path]) -> list[frozenset[str]]:
             )
     index = {file.resolve(): i for i, file in enumerate(files)}
     found = [frozenset[str]() for _ in files]
-    for line, row in enumerate(rows, start=2):
-        i = index.get((folder / (row["file"] or "")).resolve())
+    for line, cells in enumerate(rows[1:], start=2):
+        row = dict(zip(columns, cells, strict=False))
+        name = row.get("file", "")
+        with reading(f"{table}, line {line}", "the name of a file"):
+            i = index.get((folder / name).resolve())
         if i is None:
-            raise InputError(f"{table}, line {line}: there is no sound file '{row['file']}'")
-        found[i] = frozenset(t for t in re.split(r"\s*[;|,]\s*", row["tags"] or "") if t)
+            raise InputError(f"{table}, line {line}: there is no sound file '{name[:SHOWN]}'")
+        found[i] = frozenset(t for t in re.split(r"\s*[;|,]\s*", row.get("tags", "")) if t)
     return found
 
 

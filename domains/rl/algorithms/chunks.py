@@ -1,9 +1,10 @@
 """Chunks of actions in execution: a queue of planned actions for each environment."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from oneleap.core.errors import InputError
@@ -56,3 +57,14 @@ class ActionQueue:
         actions: NDArray[np.float32] = self._planned[np.arange(len(rows)), self._taken]
         self._taken += 1
         return actions if np.ndim(obs) == 2 else actions.reshape(-1)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the planned actions, for a checkpoint; nothing if there are none."""
+        if self._planned is None:
+            return {}
+        return {"planned": torch.tensor(self._planned), "taken": torch.tensor(self._taken)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore the planned actions of :meth:`state_dict`."""
+        if state:
+            self._planned, self._taken = state["planned"].numpy(), state["taken"].numpy()

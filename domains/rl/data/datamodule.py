@@ -274,7 +274,7 @@ class OfflineData(L.LightningDataModule):
         if self.trainer is not None:
             self._device = self.trainer.strategy.root_device
 
-    def train_dataloader(self) -> Endless[Transitions]:
+    def train_dataloader(self) -> Endless[Any]:
         """Endless batches, each a function of the seed and the gradient step alone."""
         return Endless(self, self.batch, rows=self.rows)
 

@@ -1,6 +1,5 @@
 """Reads the arrays of HDF5 and npz files in D4RL's layout; the content tells the kind of a file."""
 
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneleap.core.errors import InputError
+from oneleap.core.reading.arrays import array_names, hdf5_member, read_arrays, read_hdf5
+from oneleap.core.reading.guard import reading
 from oneleap.domains.rl.data.validation import DIMENSIONS
 
 Fields = Mapping[str, Any]
@@ -57,24 +58,8 @@ def read_file(path: str) -> Contents:
     """
     if not Path(path).is_file():
         raise InputError(f"{path}: no such file; --data.path FILE names the data")
-    try:
-        found = (_read_npz if _first_bytes(path).startswith(ZIP) else _read_hdf5)(path)
-    except InputError:
-        raise
-    except (
-        OSError,
-        RuntimeError,
-        TypeError,
-        KeyError,
-        ValueError,
-        MemoryError,
-        EOFError,
-        NotImplementedError,
-        zipfile.BadZipFile,
-    ) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{path}: damaged, or not an HDF5 file: {reason}") from None
-    return found
+    with reading(path, "an HDF5 file"):
+        return (_read_npz if _first_bytes(path).startswith(ZIP) else _read_hdf5)(path)
 
 
 def _first_bytes(path: str) -> bytes:
@@ -89,15 +74,12 @@ def _read_hdf5(path: str) -> Contents:
                 f"{path} is part of a Minari data set: give the folder {Path(path).parent}"
             )
         _refuse_other(path, list(file))
-        fields = {name: _read_node(file[name]) for name in FIELDS if name in file}
+        fields = {
+            name: read_hdf5(hdf5_member(file, name, path), f"{path}: {name}")
+            for name in FIELDS
+            if name in file
+        }
         return Contents(fields, *(_text(file.attrs.get(key)) for key in ("env_id", TASK_KEY)))
-
-
-def _read_node(node: Any) -> Any:
-    """A data set of HDF5 as an array, a group as a dictionary."""
-    if isinstance(node, h5py.Group):
-        return {name: _read_node(node[name]) for name in node}
-    return np.asarray(node[()])
 
 
 def _read_npz(path: str) -> Contents:
@@ -106,16 +88,21 @@ def _read_npz(path: str) -> Contents:
     Nothing is unpickled: an array of objects is an error of numpy.
     """
     fields: dict[str, Any] = {}
-    with Path(path).open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-        _refuse_other(path, [name.partition("/")[0] for name in file.files])
-        for name in file.files:
-            field, _, key = name.partition("/")
-            if field in FIELDS and key:
-                fields.setdefault(field, {})[key] = file[name]
-            elif field in FIELDS:
-                fields[field] = file[name]
-        attributes = (_text(file[key]) if key in file.files else "" for key in ("env_id", TASK_KEY))
-        return Contents(fields, *attributes)
+    names = array_names(path)
+    _refuse_other(path, [name.partition("/")[0] for name in names])
+    known = (*FIELDS, "env_id", TASK_KEY)
+    found = read_arrays(path, [name for name in names if name.partition("/")[0] in known])
+    for name, array in found.items():
+        field, _, key = name.partition("/")
+        if field not in FIELDS:
+            continue
+        if isinstance(fields.get(field), dict) != bool(key) and field in fields:
+            raise InputError(f"{path}: {field} is an array and a dictionary")
+        if key:
+            fields.setdefault(field, {})[key] = array
+        else:
+            fields[field] = array
+    return Contents(fields, *(_text(found.get(key)) for key in ("env_id", TASK_KEY)))
 
 
 def _refuse_other(path: str, names: list[str]) -> None:

@@ -1,5 +1,6 @@
 """Reads and writes Minari data sets. A data set is written completely or not at all."""
 
+import math
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,6 +22,8 @@ from minari.storage.datasets_root_dir import get_dataset_path
 from numpy.typing import NDArray
 
 from oneleap.core.errors import InputError
+from oneleap.core.reading.arrays import check_hdf5
+from oneleap.core.reading.guard import check_size, reading
 from oneleap.domains.rl.data.entries import check_entries, tell_entries
 from oneleap.domains.rl.data.minari_tasks import environment_of, maze_of, tasks
 from oneleap.domains.rl.data.transitions import LoadedData
@@ -68,26 +71,22 @@ def read_minari(path: str, clip: bool = False, obs_keys: tuple[str, ...] = ()) -
     if not (isinstance(space, spaces.Box) and len(space.shape) == 1):
         raise InputError(f"{path}: actions are {space}, but must be vectors of continuous numbers")
     with one_line_errors(path):
-        episodes = [e for e in read_episodes(storage, meta, keys) if len(e[1])]
+        episodes = [e for e in read_episodes(storage, meta, keys) if e[1].ndim == 0 or len(e[1])]
     fields, bounds = concatenate_episodes(path, episodes)
     low, high = space_limits(space, fields["actions"])
     fields["actions"] = validate_actions(path, fields["actions"], low, high, clip)
     data = build_dataset(fields, bounds)
     used = keys or obs_keys
-    found = tasks(meta, used)
+    with one_line_errors(path):
+        found = tasks(meta, used)
     return LoadedData(data, low, high, **found, obs_keys=used, dictionaries=bool(keys))
 
 
 @contextmanager
 def one_line_errors(path: str) -> Iterator[None]:
     """Convert the errors of Minari and HDF5 on a damaged data set to one line."""
-    try:
+    with reading(path, "a Minari data set"):
         yield
-    except InputError:
-        raise
-    except (OSError, KeyError, ValueError, RuntimeError, AssertionError, TypeError) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{path}: damaged, or not a Minari data set: {reason}") from None
 
 
 def locate(path: str) -> Path:
@@ -193,6 +192,7 @@ def _join_observations(arrays: Sequence[NDArray[Any]]) -> Episode:
 def _read_hdf5(file: h5py.File, count: int, names: list[str]) -> Iterator[Episode]:
     """Arrays of each episode by h5py's low-level calls, which avoid 80 % of the time."""
     dtypes: dict[str, np.dtype[Any]] = {}
+    size = Path(file.filename).stat().st_size
     for k in range(count):
         group, arrays = h5g.open(file.id, b"episode_%d" % k), []
         for name in names:
@@ -201,7 +201,9 @@ def _read_hdf5(file: h5py.File, count: int, names: list[str]) -> Iterator[Episod
             except KeyError:
                 raise InputError(f"{file.filename}: episode {k} has no field {name}") from None
             if name not in dtypes:  # asking for the type takes as long as reading
+                check_hdf5(h5py.Dataset(stored), f"{file.filename}: episode {k}: {name}")
                 dtypes[name] = stored.dtype
+            check_size(file.filename, math.prod(stored.shape) * dtypes[name].itemsize, size)
             arrays.append(np.empty(stored.shape, dtypes[name]))
             stored.read(h5s.ALL, h5s.ALL, arrays[-1])
         yield tuple(arrays)
@@ -226,6 +228,8 @@ def concatenate_episodes(
     if not episodes:
         raise InputError(f"{path}: contains no steps")
     columns = list(zip(*episodes, strict=True))
+    if not all(array.ndim for column in columns for array in column):
+        raise InputError(f"{path}: damaged: a field is a single number, not a row for each step")
     lengths = np.array([[len(array) for array in column] for column in columns])
     lengths[0] -= 1
     wrong = np.flatnonzero((lengths != lengths[1]).any(0))

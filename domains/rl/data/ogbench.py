@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneleap.core.errors import InputError
+from oneleap.core.reading.arrays import array_names, read_arrays
 from oneleap.domains.rl.data.transitions import LoadedData
 from oneleap.domains.rl.data.validation import build_dataset, validate_actions, validate_fields
 from oneleap.domains.rl.envs.ogbench import ogbench_task
@@ -39,8 +40,7 @@ def is_ogbench(path: str) -> bool:
     """Whether a file is an npz file in OGBench's layout: simulator states, and no rewards."""
     if not (Path(path).is_file() and zipfile.is_zipfile(path)):
         return False
-    with zipfile.ZipFile(path) as file:
-        names = {name.removesuffix(".npy") for name in file.namelist()}
+    names = set(array_names(path))
     return names.issuperset(STORED) and "rewards" not in names
 
 
@@ -102,13 +102,10 @@ def read_ogbench(path: str, env: str | None = None, clip: bool = False) -> Loade
 
 def _read_arrays(path: str) -> dict[str, Array]:
     """The arrays of a file, whose last row ends an episode; nothing is unpickled."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            names = [*STORED, *(["button_states"] if "button_states" in file.files else [])]
-            arrays = {name: np.asarray(file[name]) for name in names}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{path}: damaged, or not an npz file: {reason}") from None
+    arrays = read_arrays(path, (*STORED, "button_states"))
+    for name in STORED:
+        if name not in arrays or arrays[name].dtype.kind not in "biuf" or not arrays[name].ndim:
+            raise InputError(f"{path}: {name} is missing or holds no numbers")
     lengths = {name: len(array) for name, array in arrays.items()}
     if len(set(lengths.values())) > 1:
         sizes = ", ".join(f"{name} {length}" for name, length in lengths.items())

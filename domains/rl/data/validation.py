@@ -98,6 +98,8 @@ def validate_flags(where: str, array: NDArray[Any], axes: int = 1) -> NDArray[np
 
 def _to_float32(where: str, array: NDArray[Any], axes: int) -> NDArray[np.float32]:
     """Convert an array to float32; refuse another number of axes, and values not finite."""
+    if not isinstance(array, np.ndarray):
+        raise InputError(f"{where}: is a group, not an array of numbers")
     if array.dtype.kind not in "biuf":
         raise InputError(f"{where}: holds {array.dtype}, not numbers")
     if axes == 1 and array.ndim == 2 and array.shape[1] == 1:

@@ -1,6 +1,6 @@
 """The data module of online training: batches of offline data and of newly collected steps."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -35,8 +35,9 @@ class OnlineData(OfflineData):
     run, normalizes observations by the statistics of that run, and uses its environment.
 
     A run is a function of its seed. A run that was killed resumes with all its new steps, which are
-    part of its checkpoints. It starts a new episode, because environments cannot be saved, so it
-    continues differently from a run that was not killed.
+    part of its checkpoints. Environments cannot be saved: the episode is played again from its
+    start, with the actions that were taken. If the environment follows from its seed and the
+    actions, the run continues as one that was not killed.
 
     Args:
         path: Offline data, see :class:`OfflineData`.
@@ -90,7 +91,6 @@ class OnlineData(OfflineData):
             raise InputError("env_steps, first_steps and capacity must be positive")
         self.run, self.offline_share, self.env_steps = run, offline_share, env_steps
         self.first_steps, self.capacity = first_steps, capacity
-        self.episodes = 0
         self._checkpoint: dict[str, Any] | None = None
 
     @cached_property
@@ -131,7 +131,7 @@ class OnlineData(OfflineData):
         """The new steps, on the training device."""
         replay = ReplayBuffer(self.capacity, self.spec, self._device)
         if self._checkpoint is not None:
-            replay.load_state_dict(self._checkpoint)
+            replay.load_state_dict(self._checkpoint["replay"])
         return replay
 
     def reward_transform(self) -> Callable[[float], float]:
@@ -218,18 +218,90 @@ class OnlineData(OfflineData):
                     f"{now}: --data.{name} {before}"
                 )
 
-    def train_dataloader(self) -> "OnlineBatches":
-        """Endless batches."""
-        return OnlineBatches(self)
+    def train_dataloader(self) -> Endless[Any]:
+        """Endless numbers of gradient steps; each becomes a batch when its step begins.
+
+        Lightning asks for a batch before the step that precedes it. The policy would act with
+        weights that are one step old, and a checkpoint would hold steps of the next batch.
+        """
+        return Endless(self, lambda step, rank: step)
+
+    def on_before_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
+        """Collect steps, then draw the batch of a gradient step."""
+        return self.collect(batch) if isinstance(batch, int) else batch
+
+    def collect(self, step: int) -> Transitions:
+        """Collect steps with the policy in training, then draw a batch.
+
+        Args:
+            step: Number of the gradient step.
+
+        Returns:
+            Offline transitions and new ones.
+        """
+        assert self.trainer is not None
+        policy = trained_model(self.trainer.lightning_module)
+        assert isinstance(policy, Policy)
+        replay, offline, collector = self.replay, self.transitions, self._collector
+        generator = batch_generator(self.seed, step, 0, offline.obs.device)
+
+        def plan(obs: Array) -> Array:
+            return policy.plan(obs, num_action_samples=1, generator=generator)
+
+        wanted = self.env_steps if len(replay) else self.first_steps + collector.n_step
+        for _ in range(wanted):
+            steps, episode_return = collector.step(lambda obs: self._queue.next(obs, plan))
+            for row in steps:
+                replay.add(row)
+            if episode_return is not None:
+                self._queue.clear()
+                for logger in self.trainer.loggers:
+                    logger.log_metrics({"online/return": episode_return}, step)
+        n_offline = round(self.offline_share * self.batch_size)
+        parts = (
+            offline.sample(n_offline, generator),
+            replay.sample(self.batch_size - n_offline, generator),
+        )
+        return joined(*parts)
+
+    @cached_property
+    def _collector(self) -> Collector:
+        """What plays; in a resumed run, it is where it was."""
+        task, saved = self.spec.task, self._checkpoint or {}
+        assert task is not None
+        collector = Collector(
+            task,
+            self.gamma,
+            self.n_step,
+            self.reward_transform(),
+            self.seed,
+            saved.get("episodes", 0),
+            self.spec.chunk,
+        )
+        collector.resume([action.numpy() for action in saved.get("taken", ())])
+        return collector
+
+    @cached_property
+    def _queue(self) -> ActionQueue:
+        """The planned actions of the episode that runs."""
+        queue = ActionQueue(self.spec.chunk)
+        queue.load_state_dict((self._checkpoint or {}).get("planned", {}))
+        return queue
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the new steps and the number of episodes, for a checkpoint."""
-        return {"replay": self.replay.state_dict(), "episodes": self.episodes}
+        """Return the new steps and the episode that runs, for a checkpoint."""
+        return {
+            "replay": self.replay.state_dict(),
+            "episodes": self._collector.episodes,
+            "taken": [torch.from_numpy(action) for action in self._collector.taken],
+            "planned": self._queue.state_dict(),
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore the new steps and the number of episodes."""
-        self._checkpoint, self.episodes = state["replay"], state["episodes"]
-        vars(self).pop("replay", None)
+        """Restore the new steps and the episode that ran."""
+        self._checkpoint = state
+        for name in ("replay", "_collector", "_queue"):
+            vars(self).pop(name, None)
 
 
 def _setting(policy: Policy, name: str) -> object:
@@ -238,56 +310,6 @@ def _setting(policy: Policy, name: str) -> object:
     for part in name.split("."):
         value = getattr(value, part, False)
     return value
-
-
-class OnlineBatches(Endless[Transitions]):
-    """Collects steps, then draws a batch; see :class:`OnlineData`.
-
-    Args:
-        data: The data module.
-    """
-
-    def __init__(self, data: OnlineData) -> None:
-        super().__init__(data, data.batch)
-        self.online = data
-
-    def __iter__(self) -> Iterator[Transitions]:
-        data, trainer, task = self.online, self.online.trainer, self.online.spec.task
-        assert trainer is not None
-        assert task is not None
-        policy = trained_model(trainer.lightning_module)
-        assert isinstance(policy, Policy)
-        offline, replay = data.transitions, data.replay
-        chunk = policy.spec.chunk
-        reward, queue = data.reward_transform(), ActionQueue(chunk)
-        collector = Collector(
-            task, data.gamma, data.n_step, reward, data.seed, data.episodes, chunk
-        )
-        step, device = trainer.global_step, offline.obs.device
-        n_offline = round(data.offline_share * data.batch_size)
-        n_new = data.batch_size - n_offline
-        while True:
-            generator = batch_generator(data.seed, step, 0, device)
-
-            def act(obs: Array, generator: torch.Generator = generator) -> Array:
-                def plan(obs: Array) -> Array:
-                    return policy.plan(obs, num_action_samples=1, generator=generator)
-
-                return queue.next(obs, plan)
-
-            wanted = data.env_steps if len(replay) else data.first_steps + collector.n_step
-            for _ in range(wanted):
-                steps, episode_return = collector.step(act)
-                data.episodes = collector.episodes
-                for row in steps:
-                    replay.add(row)
-                if episode_return is not None:
-                    queue.clear()
-                    for logger in trainer.loggers:
-                        logger.log_metrics({"online/return": episode_return}, step)
-            parts = offline.sample(n_offline, generator), replay.sample(n_new, generator)
-            yield joined(*parts)
-            step += 1
 
 
 def joined(one: Transitions, other: Transitions) -> Transitions:

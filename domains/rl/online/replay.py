@@ -1,7 +1,7 @@
 """Collection of new transitions with a policy, and a buffer of the latest of them."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -55,6 +55,9 @@ class Collector:
         seed: Seed of the episodes.
         episodes: Number of the first episode.
         chunk: Number of actions in a row that count as one action.
+
+    Attributes:
+        taken: Actions of the episode that runs, in order.
     """
 
     def __init__(
@@ -72,6 +75,7 @@ class Collector:
         self.env = task.make(disable_env_checker=True)
         self.episodes, self.total_reward = episodes, 0.0
         self.obs: Array | None = None
+        self.taken: list[Array] = []
         self.pending: deque[tuple[Array, Array, float]] = deque()
 
     def step(self, act: Callable[[Array], Array]) -> tuple[list[Step], float | None]:
@@ -85,9 +89,10 @@ class Collector:
         """
         if self.obs is None:
             start = self.env.reset(seed=episode_seed(self.seed, self.episodes))[0]
-            self.obs = observation_vector(start)
+            self.obs, self.taken = observation_vector(start), []
             self.episodes, self.total_reward = self.episodes + 1, 0.0
         action = np.asarray(act(self.obs), np.float32)
+        self.taken.append(action)
         next_obs, reward, terminated, truncated, _ = self.env.step(action)
         self.pending.append((self.obs, action, self.reward(float(reward))))
         self.obs = observation_vector(next_obs)
@@ -98,8 +103,21 @@ class Collector:
             done.append(self._pop_oldest(self.obs, 0.0 if terminated else 1.0))
         if not over:
             return done, None
-        self.obs = None
+        self.obs, self.taken = None, []
         return done, self.total_reward
+
+    def resume(self, taken: Sequence[Array]) -> None:
+        """Continue the last episode: its actions are taken again from its start.
+
+        Args:
+            taken: The actions of the episode so far; none if no episode runs.
+        """
+        if not len(taken):
+            return
+        self.episodes -= 1
+        actions = iter(taken)
+        for _ in taken:
+            self.step(lambda _: next(actions))
 
     def _pop_oldest(self, next_obs: Array, alive: float) -> Step:
         """Remove the oldest pending step; its return sums all pending rewards."""

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneleap.core.errors import InputError, suggest
+from oneleap.core.reading.arrays import check_hdf5, hdf5_member
 from oneleap.domains.robot.data.robomimic_write import ABSOLUTE_ACTIONS
 from oneleap.domains.robot.envs.control import POSE_DIM, is_absolute
 from oneleap.domains.robot.envs.rotation import pose_to_network
@@ -132,10 +133,13 @@ class DemoReader(NamedTuple):
         if key not in group:
             hint = suggest(key, group) or f" (it has {', '.join(group)})"
             raise InputError(f"{self.where}: no {prefix}{key}{hint}")
+        where = f"{self.where}: {prefix}{key}"
+        node = hdf5_member(group, key, self.where)
+        check_hdf5(node, where)
         try:
-            array: NDArray[Any] = group[key][()]
+            array: NDArray[Any] = np.asarray(node[()])
         except OSError as error:
-            raise InputError(f"{self.where}: {prefix}{key} is damaged ({error})") from None
+            raise InputError(f"{where} is damaged ({error})") from None
         return array
 
     def _numbers(self, key: str, array: NDArray[Any]) -> NDArray[np.float32]:

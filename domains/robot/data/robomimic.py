@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from oneleap.core.errors import InputError, suggest
+from oneleap.core.reading.guard import reading, reason_of
 from oneleap.domains.robot.data.chunks import Demos
 from oneleap.domains.robot.data.demo_reader import ActionForm, DemoReader, action_form
 from oneleap.domains.robot.data.environment import choose_env_args
@@ -98,16 +99,11 @@ def _open(path: str) -> Iterator[Any]:
             f"{path}: no such file; make one with oneleap collect robosuite, or download "
             "robomimic's from huggingface.co, amandlek/robomimic"
         ) from None
-    except OSError as error:
-        raise InputError(f"{path}: damaged, or not an HDF5 file ({error})") from None
-    with file:
-        try:
-            yield file
-        except InputError:
-            raise
-        except (KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
-            reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
-            raise InputError(f"{path}: damaged, or not in robomimic's layout ({reason})") from error
+    except Exception as error:  # damaged bytes
+        reason = reason_of(error)
+        raise InputError(f"{path}: damaged, or not an HDF5 file ({reason})") from None
+    with reading(path, "in robomimic's layout"), file:
+        yield file
 
 
 def read_demos(path: str, options: ReadOptions, held_out: bool = False) -> LoadedDemos:

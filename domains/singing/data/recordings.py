@@ -10,6 +10,7 @@ import numpy as np
 
 from oneleap.core.errors import InputError
 from oneleap.core.files import atomic_write
+from oneleap.core.reading.arrays import read_array
 from oneleap.domains.audio.data.pages import refers_to
 from oneleap.domains.audio.wave import SUFFIXES, Wave, write_wave
 from oneleap.domains.singing.segments.segment import Curve, ScoreSegment, Segment
@@ -74,16 +75,13 @@ def read_recordings(folder: str | os.PathLike[str]) -> tuple[SungRecording, ...]
 
 
 def _read_f0(path: Path) -> Curve:
-    try:
-        values = np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError):
-        raise InputError(
-            f"{path}: is not an array of numbers: delete it to estimate pitch again"
-        ) from None
+    values = read_array(path)
     if values.ndim != 1 or values.dtype.kind != "f":
         raise InputError(
             f"{path}: must be a row of floats, not {values.dtype} of shape {values.shape}"
         )
+    if not np.isfinite(values).all():
+        raise InputError(f"{path}: holds numbers that are not finite")
     return Curve(values.astype(np.float64), STEP_S)
 
 

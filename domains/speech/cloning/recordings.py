@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from oneleap.core.errors import InputError, Notice
+from oneleap.core.reading.text import read_text
 from oneleap.domains.audio.pauses import cut_at_pauses
 from oneleap.domains.audio.wave import SUFFIXES, Wave, find_audio_files, read_wave, trim_silence
 from oneleap.domains.speech.data.ljspeech import read_ljspeech
@@ -76,10 +77,7 @@ def _with_text(path: Path) -> Recording:
     beside = path.with_suffix(".txt")
     if not beside.is_file():
         return Recording(path, None)
-    try:
-        text = " ".join(beside.read_text(encoding="utf-8-sig").split())
-    except UnicodeDecodeError:
-        raise InputError(f"{beside}: is not UTF-8 text") from None
+    text = " ".join(read_text(beside).split())
     return Recording(path, text or None)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oneleap.core.errors import InputError
+from oneleap.core.reading.text import as_utf8, read_standard_input, read_text
 
 if TYPE_CHECKING:
     from oneleap.domains.speech.voice.voice import Voice
@@ -141,17 +142,16 @@ def _read_texts(text: str, file: Path | None) -> dict[str, str]:
     if not text and file is None:
         raise InputError("nothing to say: give a text or -f FILE: oneleap speak 'Hello.'")
     if file is None:
-        return {"speech": sys.stdin.read() if text == "-" else text}
+        return {"speech": read_standard_input() if text == "-" else as_utf8(text)}
     files = sorted(file.glob("*.txt")) if file.is_dir() else [file]
     if not files:
         raise InputError(f"{file} holds no .txt files")
     found = {}
     for path in files:
         try:
-            found[path.stem] = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-            raise InputError(f"{path} cannot be read ({reason})") from None
+            found[path.stem] = read_text(path)
+        except InputError as error:
+            raise InputError(f"{path} cannot be read ({error})") from None
         if not found[path.stem].strip() and len(files) == 1:
             raise InputError(f"{path}: nothing to say: it is empty")
     return found

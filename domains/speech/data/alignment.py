@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from oneleap.core.errors import InputError
+from oneleap.core.reading.text import read_text
 
 ALIGNMENT = "alignment.jsonl"
 """Name of the file, which lies beside ``metadata.csv``."""
@@ -66,14 +67,14 @@ def read_alignment(folder: Path) -> dict[str, Alignment]:
     path, found = folder / ALIGNMENT, dict[str, Alignment]()
     if not path.is_file():
         return found
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(read_text(path).splitlines(), 1):
         where = f"{path}, line {number}"
         try:
             row = json.loads(line)
             phonemes = tuple(str(symbol) for symbol in row["phonemes"])
             durations = tuple(float(seconds) for seconds in row["durations_s"])
             name = str(row["name"])
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             raise InputError(
                 f"{where}: expected an object with name, phonemes and durations_s"
             ) from None

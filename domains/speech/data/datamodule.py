@@ -16,6 +16,7 @@ from torch import Tensor
 
 from oneleap.core.errors import InputError
 from oneleap.core.files import atomic_write
+from oneleap.core.reading.arrays import read_array
 from oneleap.core.training.loaders import Endless, FixedBatches, validation_split
 from oneleap.domains.audio.data.buckets import LengthBuckets
 from oneleap.domains.audio.data.pages import refers_to
@@ -207,11 +208,22 @@ class SpeechData(L.LightningDataModule):
         stamp = f"{about}{path.stat().st_mtime_ns}".encode()
         file = Path(self.cache) / f"{hashlib.sha256(stamp).hexdigest()[:24]}.npy"
         if file.is_file():
-            return torch.from_numpy(np.load(file, allow_pickle=False))
+            return self._cached(file)
         features = self._compute(path)
         with atomic_write(file) as temporary:
             np.save(temporary, features.numpy(), allow_pickle=False)
         return features
+
+    def _cached(self, file: Path) -> Float[Tensor, "c n"]:
+        """Read features from the cache.
+
+        Raises:
+            InputError: If the file is damaged.
+        """
+        found = read_array(file)
+        if found.ndim != 2 or found.dtype.kind != "f" or not np.isfinite(found).all():
+            raise InputError(f"{file}: is damaged: delete the folder of the cache")
+        return torch.from_numpy(found)
 
     def _compute(self, path: Path) -> Float[Tensor, "c n"]:
         wave = read_wave(path, self.mel.sample_rate)

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from oneleap.core.errors import InputError, Notice
+from oneleap.core.reading.guard import reading
+from oneleap.core.reading.text import read_text
 from oneleap.domains.audio.data.pages import refers_to
 from oneleap.domains.audio.wave import SUFFIXES
 
@@ -123,7 +125,7 @@ def _find_sounds(folder: Path) -> dict[str, Path]:
         InputError: If there is none.
     """
     place = folder / "wavs" if (folder / "wavs").is_dir() else folder
-    sounds = sorted(p for p in place.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    sounds = sorted(p for p in place.rglob("[!.]*") if p.suffix.lower() in SUFFIXES and p.is_file())
     if not sounds:
         raise InputError(f"{place}: holds no sound files ({', '.join(SUFFIXES)})")
     files: dict[str, Path] = {}
@@ -140,19 +142,17 @@ def _read_table(table: Path) -> list[tuple[int, list[str]]]:
     Raises:
         InputError: If the file is no text.
     """
-    raw = table.read_bytes()
-    coding = "utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-    try:
-        text = raw.decode(coding)
-    except UnicodeDecodeError:
-        raise InputError(f"{table}: is not UTF-8 text") from None
+    with table.open("rb") as file:
+        mark = file.read(2)
+    text = read_text(table, "utf-16" if mark in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
     lines = re.split(r"\r\n|\n|\r", text)
-    mark = next((m for m in "|\t" if any(m in line for line in lines)), None)
-    if mark is None:
+    between = next((m for m in "|\t" if any(m in line for line in lines)), None)
+    if between is None:
         first = lines[0].lower().replace('"', "").split(",")
-        fields = list(csv.reader(lines)) if first[0].strip() in _NAMES else [[x] for x in lines]
+        with reading(table, "a table"):
+            fields = list(csv.reader(lines)) if first[0].strip() in _NAMES else [[x] for x in lines]
     else:
-        fields = [[_unquoted(value) for value in line.split(mark)] for line in lines]
+        fields = [[_unquoted(value) for value in line.split(between)] for line in lines]
     return [(i, row) for i, row in enumerate(fields, 1) if any(value.strip() for value in row)]
 
 
@@ -229,6 +229,10 @@ def _find(name: str, files: dict[str, Path], folder: Path) -> Path | None:
     for form in (stem, plain, stem.rpartition("/")[2], stem.rpartition("/")[2].lower()):
         if form in files:
             return files[form]
-    path = Path(name).expanduser()
-    whole = path if path.is_absolute() else folder / path
-    return whole if whole.is_file() and whole.suffix.lower() in SUFFIXES else None
+    if "\0" in plain or Path(plain).is_absolute() or ".." in Path(plain).parts:
+        return None  # no name leaves the folder
+    whole = folder / plain
+    try:
+        return whole if whole.is_file() and whole.suffix.lower() in SUFFIXES else None
+    except OSError:  # a name that is too long
+        return None

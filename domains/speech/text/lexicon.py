@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from oneleap.core.errors import InputError
+from oneleap.core.reading.text import read_text
 from oneleap.domains.speech.text.symbols import canonical_ipa, has_sound
 
 INLINE = re.compile(r"\[\[(.*?)\]\]", re.DOTALL)
@@ -35,10 +36,9 @@ def read_lexicon(path: str | os.PathLike[str], check: Check) -> dict[str, str]:
     """
     path = Path(path)
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise InputError(f"lexicon: {path} cannot be read ({reason})") from None
+        lines = read_text(path).splitlines()
+    except InputError as error:
+        raise InputError(f"lexicon: {path} cannot be read ({error})") from None
     entries = {}
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.startswith("#"):

@@ -1,6 +1,5 @@
 """The text front end of a voice on disk, without loading its models."""
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import replace
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from oneleap.core.errors import InputError, suggest
+from oneleap.core.reading.text import read_json
 from oneleap.domains.speech.text.frontend import FrontEnd
 from oneleap.domains.speech.text.lexicon import read_lexicon
 from oneleap.domains.speech.text.ssml import is_ssml, parse_ssml
@@ -71,9 +71,8 @@ def read_spec(config: Path) -> Mapping[str, Any]:
         InputError: If the file is missing or damaged.
     """
     try:
-        value = json.loads(config.read_text(encoding="utf-8"))
-        spec: Mapping[str, Any] = value["init_args"]["spec"]["init_args"]
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError):
+        spec: Mapping[str, Any] = read_json(config)["init_args"]["spec"]["init_args"]
+    except (InputError, KeyError, TypeError):
         raise InputError(f"{config}: is not the configuration of an acoustic model") from None
     return spec
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from oneleap.core.errors import InputError
 from oneleap.core.files import atomic_write
+from oneleap.core.reading.text import read_json
 from oneleap.domains.speech.text.voices import read_spec, shipped_folders
 
 ABOUT, CARD = "voice.json", "README.md"
@@ -66,8 +67,8 @@ def read_about(folder: Path) -> About:
     if not file.is_file():
         return About(description=_first_sentence(folder / CARD))
     try:
-        value = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, ValueError, RecursionError):
+        value = read_json(file)
+    except InputError:
         value = None
     if not isinstance(value, dict):
         raise InputError(f"{file}: is not a JSON object: delete it, or pack the voice again")

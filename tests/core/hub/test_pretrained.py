@@ -101,7 +101,7 @@ def edit_weights(folder: Path, **changes: torch.Tensor | None) -> None:
 
 MISTAKES = {
     "no config": (lambda f: (f / CONFIG).unlink(), "holds no model: config.json is missing"),
-    "no JSON": (lambda f: (f / CONFIG).write_text("{"), "is not JSON"),
+    "no JSON": (lambda f: (f / CONFIG).write_text("{"), "not JSON"),
     "no class": (lambda f: (f / CONFIG).write_text("{}"), "no class_path"),
     "no object": (lambda f: (f / CONFIG).write_text("[]"), "no class_path"),
     "no model": (
@@ -112,13 +112,22 @@ MISTAKES = {
     ),
     "not ours": (lambda f: edit_config(f, class_path="os.system"), "is not a class of oneleap"),
     "no weights": (lambda f: (f / WEIGHTS).unlink(), "model.safetensors is missing"),
-    "damaged": (lambda f: (f / WEIGHTS).write_bytes(b"PK\3\4 pickle"), "is damaged"),
+    "damaged": (
+        lambda f: (f / WEIGHTS).write_bytes(b"PK\3\4 pickle"),
+        "damaged, or not a safetensors file",
+    ),
     "cut short": (
         lambda f: (f / WEIGHTS).write_bytes((f / WEIGHTS).read_bytes()[:-4]),
-        "is damaged",
+        "damaged, or not a safetensors file",
     ),
     "lacking": (lambda f: edit_weights(f, mean=None), "mean is missing (1 such"),
     "unknown": (lambda f: edit_weights(f, extra=torch.ones(1)), "extra is not a weight"),
+    "not finite": (
+        lambda f: edit_weights(f, **{"net.bias": torch.tensor([torch.nan])}),
+        "net.bias holds numbers that are not finite",
+    ),
+    "nested": (lambda f: (f / CONFIG).write_text("[" * 100_000), "nested too deeply"),
+    "wrong type": (lambda f: edit_config(f, init_args={"spec": 3}), "damaged, or not the config"),
     "size": (
         lambda f: edit_weights(f, mean=torch.ones(4)),
         "mean has shape [4], but config.json gives [3]",

@@ -152,7 +152,7 @@ def test_a_failed_checkpoint_leaves_the_one_before(tmp_path: Path) -> None:
     io.save_checkpoint({"state_dict": {}, "step": 1}, path)
     with pytest.raises((AttributeError, TypeError), match="pickle"):
         io.save_checkpoint({"state_dict": {}, "step": 2, "no": lambda: None}, path)
-    assert io.load_checkpoint(path, weights_only=True) == {"state_dict": {}, "step": 1}
+    assert torch.load(path, weights_only=True) == {"state_dict": {}, "step": 1}
     assert os.listdir(tmp_path) == ["a.ckpt"]
 
 

@@ -46,5 +46,5 @@ def test_pitch_files_are_read_at_frame_centers(tmp_path: Path) -> None:
     middle = (np.arange(RATE // MEL.hop) + 0.5) * MEL.hop / RATE
     assert np.abs(found - (101 + 10 * middle / 0.005)).max() <= 5 + 1e-3
     (tmp_path / "f0" / "1.npy").write_bytes(b"nothing")
-    with pytest.raises(InputError, match="not a row of numbers"):
+    with pytest.raises(InputError, match="not an array of numbers"):
         load_f0(path, wave, MEL, None, 65.0, 1000.0)

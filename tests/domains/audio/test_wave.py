@@ -52,6 +52,8 @@ def bad(folder: Path, name: str) -> Path:
             soundfile.write(path, np.zeros(800, np.float32), RATE)
         case "nan":
             soundfile.write(path, np.full(800, np.nan, np.float32), RATE, subtype="FLOAT")
+        case "slow":
+            soundfile.write(path, np.full(800, 0.1, np.float32), 1)
     return path
 
 
@@ -63,6 +65,7 @@ def bad(folder: Path, name: str) -> Path:
         ("empty", "holds no samples"),
         ("silent", "is silent"),
         ("nan", "not finite"),
+        ("slow", "has a sample rate of 1 Hz"),
     ],
 )
 def test_bad_sound_is_a_one_line_error(name: str, message: str, tmp_path: Path) -> None:

@@ -19,10 +19,11 @@ from torch import Tensor, nn
 
 from oneleap.core.errors import InputError
 from oneleap.core.objectives import FlowMatching, MeanFlow
+from oneleap.core.reading.tensors import not_finite
 from oneleap.core.training import finite
 from oneleap.core.training.callbacks import Export
 from oneleap.core.training.checkpoints import AtomicCheckpointIO, Checkpoints, report_score
-from oneleap.core.training.finite import FiniteGuard, NotFiniteError, not_finite
+from oneleap.core.training.finite import FiniteGuard, NotFiniteError
 from oneleap.core.training.loaders import FixedBatches
 from oneleap.core.training.release import save_release
 from oneleap.core.training.run import BEST, LAST, MODEL

@@ -119,7 +119,7 @@ def test_models_that_do_not_fit_are_rejected(folder: Path, tmp_path: Path) -> No
 
 def test_a_damaged_voice_is_rejected(folder: Path) -> None:
     (folder / "acoustic" / "model.safetensors").write_bytes(b"none")
-    with pytest.raises(InputError, match="missing or damaged"):
+    with pytest.raises(InputError, match=r"missing|damaged"):
         Voice.load(folder)
 
 
