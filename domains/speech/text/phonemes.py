@@ -13,6 +13,9 @@ _MARKS = re.compile(rf"\s*([{re.escape(PUNCTUATION.replace(chr(39), '').replace(
 _SPOKEN_MARKS = str.maketrans({"(": ",", ")": ",", '"': None, " ": None})
 """Brackets are spoken as pauses. Quotation marks are not spoken."""
 
+MAX_PHRASES = 1024
+"""Phrases whose phonemes are kept. A service that reads ever new text would fill more in vain."""
+
 
 @lru_cache(maxsize=8)
 def _backend(language: str) -> Any:
@@ -41,7 +44,7 @@ def _backend(language: str) -> Any:
     )
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=MAX_PHRASES)
 def _phrase(words: str, language: str) -> str:
     if not any(c.isalnum() for c in words):
         return ""
