@@ -97,6 +97,7 @@ COMMANDS: Commands = {
     "bench": Group(
         "time this machine, or compare all methods: oneleap bench rl",
         {
+            "all": "oneleap.domains.bench.command:bench_all",
             "core": "oneleap.core.bench.command:bench",
             "startup": "oneleap.core.bench.startup:bench",
             "rl": "oneleap.domains.rl.commands.bench:bench",
@@ -110,6 +111,10 @@ COMMANDS: Commands = {
     "serve": Command(
         "serve voices and policies over HTTP: oneleap serve --voice heart",
         "oneleap.domains.serve.command:serve",
+    ),
+    "report": Command(
+        "write one page about a run or a model: oneleap report runs/CONFIG/TIME",
+        "oneleap.domains.report.command:report",
     ),
     "doctor": Command(
         "say what is installed, what is missing, and how to mend it",

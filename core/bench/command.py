@@ -37,17 +37,21 @@ def bench(
     Example: oneleap bench core --budget 20000 --picture methods.png
 
     Args:
-        budget: Steps of flow matching; costlier methods get proportionally fewer steps.
+        budget: Steps of flow matching; costlier methods get proportionally fewer steps. 0 trains
+            nothing and only times the steps.
         workers: Number of processes of one thread each; 0 is one per core.
         seed: Seed of weights and draws.
         json: Also write the results to this file.
         picture: Plot of the distances.
 
     Raises:
-        InputError: If the budget is not positive, or ``workers`` is negative.
+        InputError: If the budget or ``workers`` is negative.
     """
-    if budget < 1 or workers < 0:
-        raise InputError(f"budget {budget} must be positive, workers {workers} not negative")
+    if budget < 0 or workers < 0:
+        raise InputError(f"budget {budget} and workers {workers} must not be negative")
+    if budget == 0:
+        print_measurements("compiled training steps, in turns", step_ratios(), json)
+        return
     outcomes = train_all(budget, workers or os.cpu_count() or 1, seed)
     distances = {
         f"{dataset}, {name}, {k} steps": distance

@@ -15,12 +15,6 @@ if TYPE_CHECKING:
 TOKEN = "ONELEAP_TOKEN"
 """Environment variable with the token; a list of processes does not show it."""
 
-PRIMITIVES = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
-"""Environment variable of oneDNN: how many compiled operators it keeps.
-
-It compiles one for each new length of a sentence, and keeps 1024, which takes some 300 MB.
-"""
-
 
 def serve(
     host: str = "127.0.0.1",
@@ -58,12 +52,13 @@ def serve(
         InputError: There is no such voice or policy, the port is in use, or a token is missing.
     """
     from oneleap.domains.serve.limits import Limits
+    from oneleap.domains.serve.memory import bound_primitives
 
     token = os.environ.get(TOKEN, "") if token is None else token
     check_access(host, token)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     limits = Limits(workers or cores or 1, queue, seconds, characters, kilobytes, observations)
-    os.environ.setdefault(PRIMITIVES, "64")
+    bound_primitives()
     import uvicorn
 
     with listen(host, port) as listener:

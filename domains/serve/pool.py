@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 
 from oneleap.domains.serve.errors import RequestError
 from oneleap.domains.serve.limits import Limits
+from oneleap.domains.serve.memory import TRIM_EVERY, trim_memory
 
 T = TypeVar("T")
 
@@ -57,7 +58,7 @@ class Pool:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.waiting = self.running = 0
-        self._seconds = 1.0
+        self._seconds, self._done = 1.0, 0
         self._lock, self._jobs = Lock(), set[Job[object]]()
         self._executor = ThreadPoolExecutor(limits.workers, "oneleap-worker", _one_thread)
 
@@ -102,6 +103,10 @@ class Pool:
                 self.running -= 1
                 self._jobs.discard(job)  # type: ignore[arg-type]
                 self._seconds += 0.1 * (time.monotonic() - start - self._seconds)
+                self._done += 1
+                trims = self._done % TRIM_EVERY == 0
+            if trims:
+                trim_memory()
 
     def _ended(self, job: Job[T], future: Future[T]) -> None:
         if future.cancelled():  # before it began

@@ -1,11 +1,14 @@
 """Workers: a bounded queue, jobs that stop, and figures that add up."""
 
+import os
 import threading
 import time
 
 import pytest
 import torch
 
+from oneleap.domains.serve import memory
+from oneleap.domains.serve import pool as pool_module
 from oneleap.domains.serve.errors import RequestError
 from oneleap.domains.serve.limits import Limits
 from oneleap.domains.serve.pool import Job, Pool, Stopped
@@ -97,3 +100,23 @@ def test_a_worker_has_one_thread_and_a_fault_does_not_end_it() -> None:
     assert pool.submit(lambda job: torch.get_num_threads()).future.result(10) == 1
     pool.close()
     assert pool.running == 0
+
+
+def test_freed_memory_is_returned_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    trimmed = list[int]()
+    monkeypatch.setattr(pool_module, "trim_memory", lambda: trimmed.append(1))
+    pool = Pool(Limits(workers=1, queue=64))
+    jobs = [pool.submit(lambda job: 1) for _ in range(2 * memory.TRIM_EVERY + 1)]
+    assert [job.future.result(10) for job in jobs] == [1] * len(jobs)
+    pool.close()
+    assert len(trimmed) == 2
+
+
+def test_the_number_of_compiled_operators_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(memory.PRIMITIVES, raising=False)
+    memory.bound_primitives()
+    assert os.environ[memory.PRIMITIVES] == str(memory.KEPT_PRIMITIVES)
+    monkeypatch.setenv(memory.PRIMITIVES, "7")
+    memory.bound_primitives()
+    assert os.environ[memory.PRIMITIVES] == "7"
+    memory.trim_memory()  # does no harm anywhere
