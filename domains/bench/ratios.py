@@ -64,16 +64,20 @@ RATIOS = (
     Ratio(
         "core", "splitmeanflow_over_fm_step", "a step of SplitMeanFlow over it", "times", 1.5, False
     ),
-    Ratio("rl", "dql5_over_ofql_step", "a step of Diffusion-QL (5 calls) over OFQL's", "times", 2),
-    Ratio("rl", "dql5_over_ofql_action", "an action of Diffusion-QL (5) over OFQL's", "times", 4),
-    Ratio("robot", "ddpm100_over_dm1_decision", "a decision of DDPM (100) over DM1's", "times", 20),
-    Ratio("speech", "edm50_over_1step", "speech by EDM (50 calls) over one call", "times", 15),
-    Ratio("speech", "fm10_over_1step", "speech by flow matching (10) over one call", "times", 8),
+    Ratio(
+        "rl", "dql5_over_ofql_step", "a step of Diffusion-QL (5 calls) over OFQL's", "times", 2.0
+    ),
+    Ratio("rl", "dql5_over_ofql_action", "an action of Diffusion-QL (5) over OFQL's", "times", 4.0),
+    Ratio(
+        "robot", "ddpm100_over_dm1_decision", "a decision of DDPM (100) over DM1's", "times", 20.0
+    ),
+    Ratio("speech", "edm50_over_1step", "speech by EDM (50 calls) over one call", "times", 15.0),
+    Ratio("speech", "fm10_over_1step", "speech by flow matching (10) over one call", "times", 8.0),
     Ratio("speech", "speak_rtf_1step", "speech, text to sound", "s per s", 0.012, False),
-    Ratio("singing", "flow20_over_1step", "song by a flow (20 calls) over one call", "times", 10),
-    Ratio("singing", "ddpm100_over_1step", "song by DDPM (100) over one call", "times", 40),
+    Ratio("singing", "flow20_over_1step", "song by a flow (20 calls) over one call", "times", 10.0),
+    Ratio("singing", "ddpm100_over_1step", "song by DDPM (100) over one call", "times", 40.0),
     Ratio("singing", "sing_rtf_1step", "song, score to sound", "s per s", 0.05, False),
-    Ratio("music", "ditto_over_ditto2", "music by DITTO over DITTO-2", "times", 10),
-    Ratio("music", "ditto2_seconds_6s", "six seconds by DITTO-2", "s", 6, False),
+    Ratio("music", "ditto_over_ditto2", "music by DITTO over DITTO-2", "times", 10.0),
+    Ratio("music", "ditto2_seconds_6s", "six seconds by DITTO-2", "s", 6.0, False),
 )
 """All claims. A number in brackets is that of network calls."""

@@ -22,7 +22,7 @@ from oneleap.domains.serve.errors import RequestError, is_local
 from oneleap.domains.serve.formats import pcm
 from oneleap.domains.serve.limits import Limits
 from oneleap.domains.serve.metrics import Metrics
-from oneleap.domains.serve.policies import ServedPolicy, actions_of, parse_act
+from oneleap.domains.serve.policies import Actions, ServedPolicy, actions_of, parse_act
 from oneleap.domains.serve.pool import Job, Pool, Stopped
 from oneleap.domains.serve.speech import MODEL, Speaker, SpeechRequest, parse_speech
 
@@ -176,10 +176,11 @@ class Server:
         body = await _read_json(request, self.limits)
         wanted = parse_act(body, self.policies, self.limits)
         policy = self.policies[wanted.policy]
-        job = self.pool.submit(
-            lambda job: actions_of(policy, wanted, job.check)  # type: ignore[misc]
-        )
-        actions = await self._result(request, job)
+
+        def choose(job: Job[Actions]) -> Actions:
+            return actions_of(policy, wanted, job.check)
+
+        actions = await self._result(request, self.pool.submit(choose))
         self.metrics.actions.inc(len(wanted.obs))
         return JSONResponse({"object": "actions", "model": wanted.policy, "actions": actions})
 

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 KNOWN = ("model", "observation", "observations", "seed", "steps", "num_action_samples")
 """Fields of a request."""
 
+Actions = list[list[list[float]]]
+"""For each observation, the actions to take one after the other."""
+
 MAX_SAMPLES, MAX_STEPS = 256, 1000
 """Largest number of actions sampled for an observation, and of network calls."""
 
@@ -223,9 +226,7 @@ def _fill(out: NDArray[np.float32], given: object, where: str, name: str) -> Non
             out[i] = value
 
 
-def actions_of(
-    policy: ServedPolicy, request: ActRequest, check: Callable[[], None]
-) -> list[list[list[float]]]:
+def actions_of(policy: ServedPolicy, request: ActRequest, check: Callable[[], None]) -> Actions:
     """Act, and return the actions as lists.
 
     Args:
@@ -244,5 +245,5 @@ def actions_of(
         actions = policy.act(request)
     if not np.isfinite(actions).all():
         raise RequestError(500, "the policy returned numbers that are not finite", None, "nan")
-    found: list[list[list[float]]] = actions.astype(np.float64).tolist()
+    found: Actions = actions.astype(np.float64).tolist()
     return found

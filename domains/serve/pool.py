@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Event, Lock
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from oneleap.domains.serve.errors import RequestError
 from oneleap.domains.serve.limits import Limits
@@ -59,7 +59,7 @@ class Pool:
         self.limits = limits
         self.waiting = self.running = 0
         self._seconds, self._done = 1.0, 0
-        self._lock, self._jobs = Lock(), set[Job[object]]()
+        self._lock, self._jobs = Lock(), set[Job[Any]]()
         self._executor = ThreadPoolExecutor(limits.workers, "oneleap-worker", _one_thread)
 
     def submit(self, work: Callable[[Job[T]], T]) -> Job[T]:
@@ -93,7 +93,7 @@ class Pool:
         with self._lock:
             self.waiting -= 1
             self.running += 1
-            self._jobs.add(job)  # type: ignore[arg-type]
+            self._jobs.add(job)
         start = time.monotonic()
         try:
             job.check()
@@ -101,7 +101,7 @@ class Pool:
         finally:
             with self._lock:
                 self.running -= 1
-                self._jobs.discard(job)  # type: ignore[arg-type]
+                self._jobs.discard(job)
                 self._seconds += 0.1 * (time.monotonic() - start - self._seconds)
                 self._done += 1
                 trims = self._done % TRIM_EVERY == 0

@@ -82,8 +82,9 @@ class Words:
             word: The word, in which the case of letters counts: Polish, polish.
             first: Whether it begins a sentence, so that its capital says nothing.
         """
-        read = _readings if len(word) <= MAX_LETTERS else _readings.__wrapped__
-        return read(self, word, first)
+        if len(word) > MAX_LETTERS:
+            return _readings.__wrapped__(self, word, first)
+        return _readings(self, word, first)
 
     def spell(self, letters: str) -> str:
         """Read letters by their names as one word, with the first stress on the last letter."""
