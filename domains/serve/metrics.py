@@ -42,9 +42,10 @@ class Metrics:
         self.actions = Counter(
             "oneleap_observations", "Observations that policies acted on", registry=registry
         )
-        for name, about in (("waiting", "Requests in the queue"), ("running", "Requests at work")):
-            gauge = Gauge(f"oneleap_requests_{name}", about, registry=registry)
-            gauge.set_function(lambda name=name: getattr(pool, name))
+        waiting = Gauge("oneleap_requests_waiting", "Requests in the queue", registry=registry)
+        waiting.set_function(lambda: pool.waiting)
+        running = Gauge("oneleap_requests_running", "Requests at work", registry=registry)
+        running.set_function(lambda: pool.running)
 
     def text(self) -> bytes:
         """Return all figures."""
