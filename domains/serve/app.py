@@ -97,8 +97,8 @@ class Server:
             except Exception:  # a fault of the server; its text may say too much
                 LOG.exception("%s failed", path)
                 message = "the server failed at this request; its log says why"
-                error = RequestError(500, message, None, "internal_error")
-                response = JSONResponse(error.body, 500)
+                fault = RequestError(500, message, None, "internal_error")
+                response = JSONResponse(fault.body, 500)
             self.metrics.requests.labels(path, response.status_code).inc()
             if not isinstance(response, StreamingResponse):
                 self.metrics.seconds.labels(path).observe(time.monotonic() - start)
