@@ -9,6 +9,9 @@ from oneleap.domains.report.sections import Reported, class_of
 SENTENCE = "One call of a network turns noise into this sentence."
 """What a voice says that has no sample sentence; it is English."""
 
+BASE_STEPS = 50
+"""Network calls of a music model that is heard without a student."""
+
 SCORE = Path(__file__).resolve().parents[2] / "examples" / "sakura.musicxml"
 """What a singer sings; it lies in a clone and not in an installed package."""
 
@@ -105,6 +108,7 @@ def music(home: Path, seed: int) -> list[Part]:
     """
     import torch
 
+    from oneleap.core.sampling.ode import sample
     from oneleap.core.training.seed import step_generator
     from oneleap.domains.audio.evaluation.media import picture, player
     from oneleap.domains.audio.wave import Wave
@@ -113,7 +117,12 @@ def music(home: Path, seed: int) -> list[Part]:
     composer = Composer.load(home)
     with torch.inference_mode():
         noise = composer.noise(1, 6.0, step_generator(seed, 0))
-        samples = composer.vocode(composer.decode(noise))[0].cpu().numpy()
+        if composer.student is None:
+            mel = composer.denormalize(sample(composer.field(), noise, steps=BASE_STEPS))
+        else:
+            mel = composer.decode(noise)
+        samples = composer.vocode(mel)[0].cpu().numpy()
     wave = Wave(samples.clip(-1, 1), composer.spec.mel.sample_rate)
-    about = f"{wave.seconds:.1f} s of music without control."
+    calls = BASE_STEPS if composer.student is None else 1
+    about = f"{wave.seconds:.1f} s of music without control; network calls: {calls}."
     return [Text(about), player("music", wave), picture(wave, composer.spec.mel)]

@@ -40,8 +40,16 @@ def fake_results() -> dict[str, Any]:
     return {"ratios": command.ratios(figures)}
 
 
+def read_results() -> dict[str, Any]:
+    """The last run; where there is none, README may claim nothing."""
+    if not RESULTS.is_file():
+        return {"ratios": {}}
+    found: dict[str, Any] = json.loads(RESULTS.read_text(encoding="utf-8"))
+    return found
+
+
 def test_readme_says_what_was_measured() -> None:
-    results = json.loads(RESULTS.read_text(encoding="utf-8"))
+    results = read_results()
     assert wrong_rows((ROOT / "README.md").read_text(encoding="utf-8"), results) == []
 
 
@@ -57,7 +65,9 @@ def test_a_wrong_row_is_noticed() -> None:
 
 
 def test_the_results_that_are_kept_are_whole() -> None:
-    results = json.loads(RESULTS.read_text(encoding="utf-8"))
+    if not RESULTS.is_file():
+        pytest.skip("docs/benchmarks/all.json is not there yet")
+    results = read_results()
     assert set(results["ratios"]) | {
         ratio.key for ratio in RATIOS if ratio.domain in results["failed"]
     } == {ratio.key for ratio in RATIOS}
