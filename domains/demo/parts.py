@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from oneleap.core.report import Media, Section, Table, Text, png
 from oneleap.core.report import Part as Block
-from oneleap.domains.audio.mel import Mel, log_mel
+from oneleap.domains.audio.evaluation.media import picture
 from oneleap.domains.audio.wave import Wave
 
 if TYPE_CHECKING:
@@ -154,18 +154,6 @@ def sound(wave: Wave, path: Path) -> Media:
     """Save a sound and return its player."""
     wave.save(path)
     return Media(path.name, path.read_bytes(), "audio/wav")
-
-
-def picture(wave: Wave, mel: Mel) -> Media:
-    """Draw the spectrogram of a sound."""
-    samples = torch.from_numpy(wave.samples)[None]
-    image = log_mel(samples, mel)[0].numpy()
-    figure = Figure(figsize=(9, 2.4), layout="constrained")
-    axes = figure.add_subplot()
-    extent = (0.0, wave.seconds, 0.0, float(len(image)))
-    axes.imshow(image, origin="lower", aspect="auto", extent=extent, cmap="magma")
-    axes.set(xlabel="seconds", ylabel="mel band")
-    return Media("Spectrogram", png(figure))
 
 
 def costs(parts: list[Part]) -> Section:

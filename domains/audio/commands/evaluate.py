@@ -44,6 +44,7 @@ def evaluate(
     from oneleap.domains.audio.vocoders.vocos import Vocos
 
     path = find_model(run, "vocoder")
+    path.check_output()
     vocoder = load_pretrained(path.model)
     if not isinstance(vocoder, Vocos | SourceFilterVocoder):
         raise InputError(

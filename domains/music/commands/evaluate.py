@@ -81,7 +81,8 @@ def evaluate(
     for method in methods:
         if method not in METHODS:
             raise InputError(f"methods: no '{method}' ({', '.join(METHODS)})")
-    composer = Composer.load(run)
+    composer, found = Composer.load(run), find_model(run)
+    found.check_output()
     network = None if tagger is None else Tagger.load(tagger)
     clips, reference = load_held_out_clips(composer, music, targets, seconds, network, seed)
     runner = CaseRunner(composer, network, seeds, seconds, lr, steps, tags, seed)
@@ -102,4 +103,4 @@ def evaluate(
     wanted = [results[name, method, k] for name, method, k, _ in jobs]
     figures = summarize(wanted, reference)
     Console().print(results_table(wanted, figures))
-    find_model(run).write_evaluation(figures, json)
+    found.write_evaluation(figures, json)

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from oneleap.core.errors import InputError
+from oneleap.core.outputs import check_output
 
 if TYPE_CHECKING:
     import gymnasium
@@ -65,6 +66,7 @@ def mujoco(
         raise InputError("steps and train_steps must be positive")
     task, name, scale = task_to_record(env, horizon)
     hdf5 = hdf5 or Path(f"{name}-collected.hdf5")
+    check_output(hdf5)
     if hdf5.exists() and not overwrite:
         raise InputError(f"{hdf5} exists already: --overwrite replaces it, --hdf5 names another")
     dataset_id = dataset_id or f"oneleap/{name}-collected-v0"

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from oneleap.core.errors import InputError
+from oneleap.core.outputs import check_output
 
 
 def ogbench(
@@ -49,6 +50,7 @@ def ogbench(
         recording = replace(recording, episodes=episodes)
     path = (out or Path("data/ogbench")) / f"{env.removesuffix('-v0')}-v0.npz"
     for file in (path, validation_file(path)):
+        check_output(file)
         if file.exists() and not overwrite:
             raise InputError(f"{file} exists already: --overwrite replaces it, --out names another")
     train, validation = collect_ogbench(recording, path, workers)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from oneleap.core.errors import InputError
+from oneleap.core.outputs import check_output
 
 if TYPE_CHECKING:
     from oneleap.domains.rl.data.transitions import OfflineDataset
@@ -44,6 +45,7 @@ def pixels(
     if steps < 2:
         raise InputError(f"steps: {steps} are too few")
     layout, out = maze_named(maze), out or Path(f"pointmaze-{maze}-pixels.hdf5")
+    check_output(out)
     if out.exists() and not overwrite:
         raise InputError(f"{out} exists already: --overwrite replaces it, --out names another")
     reward = GoalDistanceReward(layout.goal)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from oneleap.core.errors import InputError, check_seed, require_positive
+from oneleap.core.outputs import check_output
 
 if TYPE_CHECKING:
     from oneleap.domains.rl.demonstrators.blocks import Columns
@@ -129,6 +130,7 @@ def _record(
     from oneleap.domains.rl.demonstrators.steps import StepsRecording
 
     check_seed(seed)
+    check_output(path)
     if path.exists() and not overwrite:
         raise InputError(f"{path} exists already: --overwrite replaces it, --out names another")
     limit = task.time_limit()[0] or steps

@@ -63,6 +63,7 @@ def evaluate(
     from oneleap.domains.rl.evaluation.rollouts import evaluate_policy
 
     found = find_policy(run, "evaluation")
+    found.check_output()
     policy = load_policy(found.model)
     task = _fitting_task(policy.spec, run, env).limited(horizon)
     n = policy.num_action_samples if num_action_samples is None else num_action_samples

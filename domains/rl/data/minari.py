@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from oneleap.core.errors import InputError
 from oneleap.core.reading.arrays import check_hdf5
 from oneleap.core.reading.guard import check_size, reading
+from oneleap.core.outputs import check_output
 from oneleap.domains.rl.data.entries import check_entries, tell_entries
 from oneleap.domains.rl.data.minari_tasks import environment_of, maze_of, tasks
 from oneleap.domains.rl.data.transitions import LoadedData
@@ -279,7 +280,8 @@ def dataset_folder(dataset_id: str, out: Path | None, overwrite: bool) -> Path:
         ``out``, or the folder of the id below ``MINARI_DATASETS_PATH``.
 
     Raises:
-        InputError: The id is malformed, or the folder exists and ``overwrite`` is false.
+        InputError: The id is malformed, the folder exists and ``overwrite`` is false, or it cannot
+            be written.
     """
     try:
         parse_dataset_id(dataset_id)
@@ -288,6 +290,7 @@ def dataset_folder(dataset_id: str, out: Path | None, overwrite: bool) -> Path:
             f"dataset_id {dataset_id!r}: must be namespace/name-vNUMBER, such as oneleap/mine-v0"
         ) from None
     folder = out or get_dataset_path(dataset_id)
+    check_output(folder)
     if folder.exists() and not overwrite:
         raise InputError(
             f"{folder} exists already: --overwrite replaces it, --dataset_id names another"

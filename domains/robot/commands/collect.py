@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 from oneleap.core.errors import InputError, require_positive
+from oneleap.core.outputs import check_output
 
 CAMERAS = ("agentview_image", "robot0_eye_in_hand_image")
 """Images that are stored with ``--images``."""
@@ -51,6 +52,7 @@ def robosuite(
     if seed < 0:
         raise InputError(f"seed: {seed} is negative")
     path = out or Path("data/robot", f"{task}{'_image' if images else ''}.hdf5")
+    check_output(path)
     if path.exists() and not overwrite:
         raise InputError(f"{path} exists (--overwrite replaces it)")
     cameras = CAMERAS if images else ()

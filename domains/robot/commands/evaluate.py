@@ -60,6 +60,7 @@ def evaluate(
     from oneleap.domains.robot.models.policy import RobotPolicy
 
     found = find_model(run)
+    found.check_output()
     policy = RobotPolicy.from_pretrained(found.model)
     task = find_task(policy.spec, env, horizon)
     if task is None:

@@ -34,15 +34,18 @@ def boundary(
     from rich.table import Table
 
     from oneleap.core.files import atomic_write
+    from oneleap.core.outputs import check_output
     from oneleap.core.training.run import find_model
     from oneleap.domains.singing.evaluation.boundary import find_boundary
     from oneleap.domains.singing.voice.loading import ACOUSTIC
 
+    file = find_model(run, ACOUSTIC).home / "boundary.json"
+    check_output(file)
     found = find_boundary(run, candidates, steps=steps, limit=limit, seed=seed)
     table = Table("K", "mel L1", title=f"Shallow start of {run}")
     for k, gap in found.mel_l1.items():
         table.add_row(str(k), f"{gap:.4f}")
     Console().print(table)
     print(f"K by the classifier: {found.classifier}; by distance: {found.distance}")
-    with atomic_write(find_model(run, ACOUSTIC).home / "boundary.json") as path:
+    with atomic_write(file) as path:
         path.write_text(dumps(vars(found), indent=2) + "\n", encoding="utf-8")

@@ -60,6 +60,7 @@ def evaluate(
     from oneleap.domains.singing.voice.loading import ACOUSTIC
 
     path = find_model(run, ACOUSTIC)
+    path.check_output()
     model = load_release(path.model)
     phrases = recorded_phrases(path, model, data, limit)
     if not isinstance(model, AcousticModel):

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from oneleap.core.errors import InputError
+from oneleap.core.outputs import check_output
 
 
 def export(run: Path, out: Path | None = None) -> None:
@@ -39,6 +40,8 @@ def export(run: Path, out: Path | None = None) -> None:
             f"{run}: an export needs all models of a singer: pack them with oneleap singer, then "
             "oneleap export FOLDER"
         )
+    out = folder / "onnx" if out is None else out
+    check_output(out)
     singer = Singer.load(folder)
     spec = singer.acoustic.spec
     if spec.mel.n_fft % spec.mel.hop:
@@ -46,7 +49,7 @@ def export(run: Path, out: Path | None = None) -> None:
             f"mel: n_fft {spec.mel.n_fft} is not a multiple of hop {spec.mel.hop}: this singer "
             "cannot be exported"
         )
-    name, out = folder.name, folder / "onnx" if out is None else out
+    name = folder.name
     files = configuration_files(singer, name)
     for graph in singer_graphs(singer, name):
         path = out / graph.path

@@ -39,6 +39,7 @@ def sing(
     if steps is not None and steps < 1:
         raise InputError(f"steps: at least 1, not {steps}")
     from oneleap.domains.audio.loudness import level
+    from oneleap.domains.audio.wave import check_sound_file
     from oneleap.domains.singing.lyrics.phonemizer import read_dictionary
     from oneleap.domains.singing.scores.read import read_segments
     from oneleap.domains.singing.voice.loading import DEFAULT, shipped_singers
@@ -49,6 +50,8 @@ def sing(
             "no singer ships with this installation: train its four models (oneleap configs), pack "
             "them with oneleap singer, and name the folder with --voice"
         )
+    out = Path(score.with_suffix(".wav").name) if out is None else out
+    check_sound_file(out)
     phonemes = None if dictionary is None else read_dictionary(dictionary)
     segments = read_segments(score, phonemes, verse=verse)
     singer = Singer.load(voice or DEFAULT)
@@ -58,6 +61,5 @@ def sing(
     except InputError as error:
         raise InputError(f"{score}: {error}") from None
     seconds = time.perf_counter() - start
-    out = Path(score.with_suffix(".wav").name) if out is None else out
     level(wave).save(out)
     print(f"{out}: {wave.seconds:.1f} s of song in {seconds:.2f} s", file=sys.stderr)

@@ -63,6 +63,7 @@ def evaluate(
     runs = [find_voice(name) for name in (run, *(compare or ()))]
     chosen = output_folder(run, out, "evaluation")
     home = find_home(runs[0]) if chosen is None else ModelPath(chosen, None)
+    home.check_output()
     candidates = list(comparison.load_candidates(runs, steps, vocoder, speaker))
     recognizer = Recognizer(asr_model, candidates[0].voice.acoustic.spec.language[:2])
     rows = comparison.measure_all(

@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING
 
 from oneleap.core.errors import InputError
 from oneleap.core.reading.text import as_utf8, read_standard_input, read_text
+from oneleap.core.outputs import PIPE
 
 if TYPE_CHECKING:
     from oneleap.domains.speech.voice.voice import Voice
-
-PIPE = Path("-")
-"""Output path that stands for the standard output stream."""
 
 
 def speak(
@@ -76,10 +74,13 @@ def speak(
         speed, pitch, energy, expressive, temperature, pause, steps=steps, speaker=speaker
     )
     from oneleap.domains.audio.loudness import level
-    from oneleap.domains.audio.wave import write_wav_stream
+    from oneleap.domains.audio.wave import check_sound_file, write_wav_stream
     from oneleap.domains.speech.voice.loading import DEFAULT_VOICE
     from oneleap.domains.speech.voice.voice import Voice
 
+    for path in paths:
+        if path != PIPE:
+            check_sound_file(path)
     loaded = Voice.load(voice or DEFAULT_VOICE, vocoder=vocoder, lexicon=lexicon, int8=True)
     faults = _drop_faulty(texts, paths, loaded, ipa) if len(texts) > 1 else []
     start = time.perf_counter()

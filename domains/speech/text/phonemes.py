@@ -3,6 +3,7 @@
 import logging
 import re
 from functools import lru_cache
+from threading import Lock
 from typing import Any
 
 from oneleap.core.errors import InputError, suggest
@@ -12,6 +13,12 @@ _MARKS = re.compile(rf"\s*([{re.escape(PUNCTUATION.replace(chr(39), '').replace(
 
 _SPOKEN_MARKS = str.maketrans({"(": ",", ")": ",", '"': None, " ": None})
 """Brackets are spoken as pauses. Quotation marks are not spoken."""
+
+_ESPEAK = Lock()
+"""espeak-ng is one library with one current language: threads call it in turn."""
+
+MAX_PHRASES = 1024
+"""Phrases whose phonemes are kept. A service that reads ever new text would fill more in vain."""
 
 
 @lru_cache(maxsize=8)
@@ -41,11 +48,13 @@ def _backend(language: str) -> Any:
     )
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=MAX_PHRASES)
 def _phrase(words: str, language: str) -> str:
     if not any(c.isalnum() for c in words):
         return ""
-    return canonical_ipa(_backend(language).phonemize([words], strip=True)[0])
+    with _ESPEAK:
+        found = _backend(language).phonemize([words], strip=True)[0]
+    return canonical_ipa(found)
 
 
 def phonemize(text: str, language: str) -> str:

@@ -2,7 +2,7 @@
 
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -180,6 +180,7 @@ class Voice:
         *,
         seed: int = 0,
         ipa: bool = False,
+        before_batch: Callable[[], None] | None = None,
     ) -> list[Wave]:
         """Speak several texts, with sentences of similar lengths in one batch.
 
@@ -188,6 +189,7 @@ class Voice:
             delivery: How they are spoken.
             seed: See :meth:`speak`. Every text starts with this seed.
             ipa: See :meth:`speak`.
+            before_batch: Called before each batch of sentences; what it raises ends the work.
 
         Returns:
             The sound of each text.
@@ -206,6 +208,8 @@ class Voice:
         speeds = [delivery.speed * line.prosody.rate for line in flat]
         spoken: dict[int, Wave] = {}
         for batch in _batches([len(t) for t in tokens], speeds):
+            if before_batch is not None:
+                before_batch()
             chosen = [seeds[i] for i in batch]
             found = self._features(
                 [tokens[i] for i in batch], [flat[i] for i in batch], chosen, delivery

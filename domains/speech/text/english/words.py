@@ -26,6 +26,13 @@ _TAP_AFTER = "AIOWYiuæɑəɛɪɹʊʌ"
 _CONTRACTIONS = {"'ll": "əl", "'ve": "əv", "'d": "d", "'re": "əɹ", "'m": "m"}
 
 
+MAX_WORDS = 4096
+"""Words whose readings are kept. Frequent words stay; a service that reads on needs no more."""
+
+MAX_LETTERS = 40
+"""Letters of the longest word that is kept."""
+
+
 @lru_cache(maxsize=2)
 def _load_letters(language: str) -> "LetterModel":
     from oneleap.domains.speech.text.english.letters import LetterModel  # imports numpy
@@ -75,6 +82,8 @@ class Words:
             word: The word, in which the case of letters counts: Polish, polish.
             first: Whether it begins a sentence, so that its capital says nothing.
         """
+        if len(word) > MAX_LETTERS:
+            return _readings.__wrapped__(self, word, first)
         return _readings(self, word, first)
 
     def spell(self, letters: str) -> str:
@@ -158,7 +167,7 @@ class Words:
         return f"{stem[:-1]}T" if tap else stem
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=MAX_WORDS)
 def _readings(words: Words, word: str, first: bool) -> Mapping[str, str]:
     if len(word) == 1 and (word.isupper() or word.lower() not in ("a", "i")) and word.isascii():
         return {"DEFAULT": words._letter(word)}

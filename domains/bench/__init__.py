@@ -1,0 +1,1 @@
+"""All claims about speed in one run: the command ``oneleap bench all``."""

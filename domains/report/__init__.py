@@ -1,0 +1,1 @@
+"""A page about a run or a model: the command ``oneleap report``."""

@@ -1,0 +1,1 @@
+"""An HTTP server for voices and policies: the command ``oneleap serve``."""

@@ -1,0 +1,129 @@
+"""Worker threads with a bounded queue, and jobs that can be stopped."""
+
+import math
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Event, Lock
+from typing import Any, Generic, TypeVar
+
+from oneleap.domains.serve.errors import RequestError
+from oneleap.domains.serve.limits import Limits
+from oneleap.domains.serve.memory import TRIM_EVERY, trim_memory
+
+T = TypeVar("T")
+
+LONGEST_RETRY_S = 60
+"""Largest number of seconds after which a client is told to try again."""
+
+
+class Stopped(Exception):
+    """A job ended because its client left, its time was over, or the server stops."""
+
+
+class Job(Generic[T]):
+    """Work of one request in a worker thread.
+
+    Args:
+        seconds: Time that it may take, its waiting included.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.end = time.monotonic() + seconds
+        self.future: Future[T]
+        self._stop = Event()
+
+    def check(self) -> None:
+        """Raise if the job should end; the work calls this as often as it can.
+
+        Raises:
+            Stopped: If it should.
+        """
+        if self._stop.is_set() or time.monotonic() > self.end:
+            raise Stopped
+
+    def stop(self) -> None:
+        """End the job: at once if it still waits, else at its next :meth:`check`."""
+        self._stop.set()
+        self.future.cancel()
+
+
+class Pool:
+    """Worker threads with a bounded queue.
+
+    Args:
+        limits: Number of threads, length of the queue and time of a job.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.waiting = self.running = 0
+        self._seconds, self._done = 1.0, 0
+        self._lock, self._jobs = Lock(), set[Job[Any]]()
+        self._executor = ThreadPoolExecutor(limits.workers, "oneleap-worker", _one_thread)
+
+    def submit(self, work: Callable[[Job[T]], T]) -> Job[T]:
+        """Queue some work.
+
+        Args:
+            work: Function of its job, called in a worker thread.
+
+        Returns:
+            The job.
+
+        Raises:
+            RequestError: If the queue is full; status 503 with ``Retry-After``.
+        """
+        with self._lock:
+            if self.waiting + self.running >= self.limits.workers + self.limits.queue:
+                raise self._busy()
+            self.waiting += 1
+        job = Job[T](self.limits.seconds)
+        job.future = self._executor.submit(self._run, job, work)
+        job.future.add_done_callback(lambda future: self._ended(job, future))
+        return job
+
+    def _busy(self) -> RequestError:
+        ahead = self._seconds * (self.waiting + self.running) / self.limits.workers
+        seconds = min(max(math.ceil(ahead), 1), LONGEST_RETRY_S)
+        message = f"the server is busy: {self.waiting} requests wait; try again in {seconds} s"
+        return RequestError(503, message, None, "busy", {"Retry-After": str(seconds)})
+
+    def _run(self, job: Job[T], work: Callable[[Job[T]], T]) -> T:
+        with self._lock:
+            self.waiting -= 1
+            self.running += 1
+            self._jobs.add(job)
+        start = time.monotonic()
+        try:
+            job.check()
+            return work(job)
+        finally:
+            with self._lock:
+                self.running -= 1
+                self._jobs.discard(job)
+                self._seconds += 0.1 * (time.monotonic() - start - self._seconds)
+                self._done += 1
+                trims = self._done % TRIM_EVERY == 0
+            if trims:
+                trim_memory()
+
+    def _ended(self, job: Job[T], future: Future[T]) -> None:
+        if future.cancelled():  # before it began
+            with self._lock:
+                self.waiting -= 1
+
+    def close(self) -> None:
+        """Stop all jobs, and wait until the threads have ended."""
+        with self._lock:
+            running = list(self._jobs)
+        for job in running:
+            job.stop()
+        self._executor.shutdown(cancel_futures=True)
+
+
+def _one_thread() -> None:
+    """Let torch use one thread in this worker: several requests share the cores."""
+    import torch
+
+    torch.set_num_threads(1)
