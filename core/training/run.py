@@ -26,9 +26,9 @@ from oneleap.core.errors import InputError
 from oneleap.core.files import atomic_write, remove_leftovers
 from oneleap.core.hub.legacy import migrate
 from oneleap.core.hub.pretrained import CONFIG as MODEL_CONFIG
+from oneleap.core.outputs import check_output
 from oneleap.core.reading.guard import reading
 from oneleap.core.reading.text import read_yaml
-from oneleap.core.outputs import check_output
 
 CONFIG, MODEL, EVALUATION = Path("config.yaml"), Path("model"), Path("evaluation.json")
 LAST, BEST = Path("checkpoints", "last.ckpt"), Path("checkpoints", "best.ckpt")

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from oneleap.core.errors import InputError
 from oneleap.core.files import atomic_write
-from oneleap.core.reading.guard import check_size
 from oneleap.core.outputs import check_output
+from oneleap.core.reading.guard import check_size
 
 SUFFIXES = (".flac", ".mp3", ".ogg", ".opus", ".wav")
 """File suffixes that count as sound when a folder is searched."""

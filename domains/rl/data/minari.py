@@ -22,9 +22,9 @@ from minari.storage.datasets_root_dir import get_dataset_path
 from numpy.typing import NDArray
 
 from oneleap.core.errors import InputError
+from oneleap.core.outputs import check_output
 from oneleap.core.reading.arrays import check_hdf5
 from oneleap.core.reading.guard import check_size, reading
-from oneleap.core.outputs import check_output
 from oneleap.domains.rl.data.entries import check_entries, tell_entries
 from oneleap.domains.rl.data.minari_tasks import environment_of, maze_of, tasks
 from oneleap.domains.rl.data.transitions import LoadedData

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oneleap.core.errors import InputError
-from oneleap.core.reading.text import as_utf8, read_standard_input, read_text
 from oneleap.core.outputs import PIPE
+from oneleap.core.reading.text import as_utf8, read_standard_input, read_text
 
 if TYPE_CHECKING:
     from oneleap.domains.speech.voice.voice import Voice
