@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from oneleap.domains.speech.text.english.letters import END, START, LetterModel, Level
-from oneleap.domains.speech.text.english.symbols import split_phonemes
+from oneleap.domains.audio.english.letters import END, START, LetterModel, Level
+from oneleap.domains.audio.english.symbols import split_phonemes
 
 ROUNDS = 12
 """Number of rounds of expectation maximization."""

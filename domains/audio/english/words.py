@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from oneleap.domains.speech.text.english.context import OWN
-from oneleap.domains.speech.text.english.dictionary import FOLDER, Dictionary, load_dictionary
-from oneleap.domains.speech.text.english.symbols import VOWELS, has_vowel
+from oneleap.domains.audio.english.context import OWN
+from oneleap.domains.audio.english.dictionary import FOLDER, Dictionary, load_dictionary
+from oneleap.domains.audio.english.symbols import VOWELS, has_vowel
 
 if TYPE_CHECKING:
-    from oneleap.domains.speech.text.english.letters import LetterModel
+    from oneleap.domains.audio.english.letters import LetterModel
 
 _LATIN = str.maketrans({"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d",
                         "þ": "th", "ı": "i", "Æ": "Ae", "Ø": "O", "Ł": "L"})  # fmt: skip
@@ -28,7 +28,7 @@ _CONTRACTIONS = {"'ll": "əl", "'ve": "əv", "'d": "d", "'re": "əɹ", "'m": "m"
 
 @lru_cache(maxsize=2)
 def _load_letters(language: str) -> "LetterModel":
-    from oneleap.domains.speech.text.english.letters import LetterModel  # imports numpy
+    from oneleap.domains.audio.english.letters import LetterModel  # imports numpy
 
     return LetterModel.load(FOLDER / f"{language}.letters.npz")
 

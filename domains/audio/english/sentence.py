@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from oneleap.domains.speech.text.english.context import choose
-from oneleap.domains.speech.text.english.symbols import CONSONANTS, VOWELS, has_vowel
-from oneleap.domains.speech.text.english.words import Words, with_stress, without_primary
-from oneleap.domains.speech.text.word_lists import word_list
+from oneleap.domains.audio.english.context import choose
+from oneleap.domains.audio.english.symbols import CONSONANTS, VOWELS, has_vowel
+from oneleap.domains.audio.english.word_lists import word_list
+from oneleap.domains.audio.english.words import Words, with_stress, without_primary
 
 _TOKEN = re.compile(
     r"[\ue000-\uf8ff]|'?[^\W\d_\ue000-\uf8ff]+(?:'[^\W\d_]+)*'?|(?<=\w)-(?=\w)|[,.?!;:…—()\"]|\s-+\s"

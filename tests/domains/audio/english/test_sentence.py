@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oneleap.domains.speech.text.english.sentence import phonemize_english
+from oneleap.domains.audio.english.sentence import phonemize_english
 from oneleap.domains.speech.text.symbols import KOKORO_SYMBOLS
 
 AMERICAN = {

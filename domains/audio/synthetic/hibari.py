@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from oneleap.domains.audio.wave import Wave
-from oneleap.domains.speech.synthetic.teachers import (
+from oneleap.domains.audio.english.symbols import END, START
+from oneleap.domains.audio.synthetic.teachers import (
     UNIT_S,
     Spoken,
     check_files,
     pitch_each_5ms,
     session_with_outputs,
 )
-from oneleap.domains.speech.text.symbols import END, START
+from oneleap.domains.audio.wave import Wave
 
 PACKAGE = "hibari-tts==0.2.1"
 MODEL_SHA256 = "5f70741d4e900f4e85d0037498736cc1b3e1b9a63a13546a5da1e63abf4fccd8"

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oneleap.domains.speech.text.english.dictionary import Dictionary, load_dictionary
-from oneleap.domains.speech.text.english.letters import LetterModel
-from oneleap.domains.speech.text.english.symbols import VOWELS, from_ipa, split_phonemes
-from oneleap.domains.speech.text.english.words import Words, with_stress, without_primary
+from oneleap.domains.audio.english.dictionary import Dictionary, load_dictionary
+from oneleap.domains.audio.english.letters import LetterModel
+from oneleap.domains.audio.english.symbols import VOWELS, from_ipa, split_phonemes
+from oneleap.domains.audio.english.words import Words, with_stress, without_primary
 from oneleap.domains.speech.text.symbols import KOKORO_SYMBOLS
 
 
@@ -41,7 +41,7 @@ def test_unknown_words_have_one_stress_and_known_symbols(language: str) -> None:
 
 def test_the_letter_model_by_hand(tmp_path: Path) -> None:
     """A silent e at the end decides the vowel before it."""
-    from oneleap.domains.speech.text.english.ngrams import train_letters
+    from oneleap.domains.audio.english.ngrams import train_letters
 
     vowels = {"ite": "ˈIt", "it": "ˈɪt", "ate": "ˈAt", "at": "ˈæt"}
     words = {c + end: c + said for c in "bksm" for end, said in vowels.items()}

@@ -3,6 +3,9 @@
 import re
 import unicodedata
 
+START, END = "^", "$"
+"""Silence before and after speech, which also gets frames."""
+
 VOWELS = "AIOQWYaeiuæɑɐɒɔəɛɜɪʊʌᵻᵊ"
 """Vowels. Capital letters are diphthongs: A eɪ, I aɪ, O oʊ, Q əʊ, W aʊ, Y ɔɪ."""
 

