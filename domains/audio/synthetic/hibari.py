@@ -51,9 +51,7 @@ class Hibari:
 
     def __init__(self, parts: bool = False) -> None:
         self.parts = parts
-        model = Path(str(files("hibari") / "assets" / "hibari.onnx"))
-        check_files({model: MODEL_SHA256}, PACKAGE)
-        self.session = session_with_outputs(model.read_bytes(), (DURATIONS,))
+        self.session = session_with_outputs(graph(), (DURATIONS,))
         from hibari import Hibari as Speaker
 
         self.speaker: Any = Speaker(threads=1)
@@ -70,22 +68,43 @@ class Hibari:
         }
         *spectra, f0, units = self.session.run(None, feeds)
         return Spoken(
-            self._sound([x[0] for x in spectra], f0[0], seed),
+            self.sound([x[0] for x in spectra], f0[0], seed),
             (START, *phonemes, END),
             tuple(UNIT_S * float(x) for x in units.ravel()),
             pitch_each_5ms(f0[0], first_s=HOP / RATE),
             as_parts([x[0] for x in spectra]) if self.parts else None,
         )
 
-    def _sound(
+    def sound(
         self, spectra: list[NDArray[np.float32]], f0: NDArray[np.float32], seed: int
     ) -> Wave:
+        """Synthesize the graph's spectra.
+
+        Args:
+            spectra: Five spectra, (bins, frames) each.
+            f0: Pitch of each frame in Hz, 0 in unvoiced frames.
+            seed: Seed of the noise.
+
+        Returns:
+            The sound, delayed by half a hop.
+        """
         from hibari import dsp
 
         rng = np.random.default_rng(seed)
         samples = dsp.synth(*(x.copy() for x in spectra), f0, rng)
         delayed = np.concatenate([np.zeros(HOP // 2, np.float32), samples[: -(HOP // 2)]])
         return Wave(delayed.astype(np.float32), RATE)
+
+
+def graph() -> bytes:
+    """The network of the package, after a check of its version.
+
+    Raises:
+        InputError: Another version of hibari-tts is installed.
+    """
+    model = Path(str(files("hibari") / "assets" / "hibari.onnx"))
+    check_files({model: MODEL_SHA256}, PACKAGE)
+    return model.read_bytes()
 
 
 def as_parts(spectra: list[NDArray[np.float32]]) -> NDArray[np.float16]:

@@ -225,6 +225,7 @@ class AcousticModel(GenerativeModel):
         """Loss at fixed random numbers, and distances of samples from the recordings."""
         frames, generator = self.frame_batch(batch), step.generator(2)
         x, mask, std = frames.x, frames.mask, self.spec.mel.std
+        mels = self.spec.mel.n_mels
         draw = self.objective.draw(x, generator, step.progress)
         draw = replace(draw, e=blend(x, draw.e, self.depth))
         cond = self.average.encode(frames)
@@ -233,9 +234,12 @@ class AcousticModel(GenerativeModel):
         coarse_mel = self.average.coarse_mel(cond, mask)
         figures = {
             "loss": self.evaluate(frames, self.bound(frames, cond, self.average), draw).per_sample,
-            "aux_l1": masked_mean((coarse_mel - x).abs(), mask) * std,
-            "mel_l1": masked_mean((samples - x).abs(), mask) * std,
+            "aux_l1": masked_mean((coarse_mel - x)[:, :mels].abs(), mask) * std,
+            "mel_l1": masked_mean((samples - x)[:, :mels].abs(), mask) * std,
         }
+        if self.spec.voicing:
+            wrong = self.spec.voiced(samples) != self.spec.voiced(x)
+            figures["voicing_errors"] = masked_mean(wrong.unsqueeze(1).to(x.dtype), mask)
         means = {f"val/{name}": value.mean() for name, value in figures.items()}
         return Validation(means | {SCORE: -means["val/mel_l1"]}, len(x))
 
@@ -251,8 +255,9 @@ class AcousticModel(GenerativeModel):
         if not isinstance(model, AcousticModel):
             raise InputError(f"teacher: {name} holds a {type(model).__name__}")
         check_compatible(model.spec.mel, self.spec.mel, f"teacher {name}", "the data")
-        if model.spec.phonemes != self.spec.phonemes or model.curves != self.curves:
-            raise InputError(f"teacher: {name} has other phonemes or curves than the data")
+        ours, theirs = (m.spec.phonemes + (str(m.spec.voicing),) for m in (self, model))
+        if ours != theirs or model.curves != self.curves:
+            raise InputError(f"teacher: {name} has other phonemes, curves or voicing than the data")
         if model.depth < self.depth:
             raise InputError(
                 f"teacher: {name} is trained on times up to its depth {model.depth}, less than the "

@@ -195,7 +195,7 @@ class AcousticNet(nn.Module):
         curves: int,
     ) -> None:
         super().__init__()
-        width, mels = encoder.width, spec.mel.n_mels
+        width, mels = encoder.width, spec.channels
         self.phoneme = nn.Embedding(len(spec.phonemes) + 1, width, padding_idx=0)
         nn.init.normal_(self.phoneme.weight, std=width**-0.5)
         self.duration = nn.Linear(1, width)

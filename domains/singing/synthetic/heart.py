@@ -1,0 +1,247 @@
+"""The speaking voice heart made to sing: durations and pitch of a score are put into its network."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oneleap.core.errors import InputError
+from oneleap.domains.audio.synthetic.hibari import DURATIONS, HOP, RATE, Hibari, graph
+from oneleap.domains.audio.synthetic.teachers import LOWEST_HZ, UNIT_S, pitch_each_5ms
+from oneleap.domains.audio.wave import Wave
+from oneleap.domains.singing.lyrics.english import ENGLISH_VOWELS, Phone
+from oneleap.domains.singing.segments.pitch import midi_to_hz
+from oneleap.domains.singing.segments.segment import SILENCE, Curve, ScoreSegment
+from oneleap.domains.singing.segments.manner import Manner, sung_pitch
+
+PITCH_INPUT, DURATION_INPUT = "f0_in", "durations_in"
+"""Names of the inputs that are added to the graph."""
+
+CONSONANT_SHARE = 0.6
+"""Largest share of a note that its consonants take."""
+
+LEAD_S, TAIL_S = 0.3, 0.25
+"""Silence before and after a phrase, in seconds, at least; consonants before the first note are
+taken from it."""
+
+SPACE, END_MARK = " ", "."
+
+
+@dataclass(frozen=True)
+class SungNote:
+    """A note of a phrase.
+
+    Attributes:
+        phones: Phonemes that are sung on it; none if the vowel before goes on.
+        midi: Pitch in semitones.
+        seconds: Length in seconds.
+    """
+
+    phones: tuple[Phone, ...]
+    midi: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Durations of a phrase.
+
+    Attributes:
+        text: Letters for the network.
+        units: Duration of each token of the network, in units of 25 ms.
+        phoneme: Number of the phoneme of each token; -1 before the first, -2 after the last.
+        onsets: Unit at which each note starts, and the unit at which the last note ends.
+    """
+
+    text: str
+    units: NDArray[np.int64]
+    phoneme: NDArray[np.int64]
+    onsets: NDArray[np.int64]
+
+
+class HeartSinger:
+    """The voice ``heart`` of hibari-tts (Apache-2.0), which sings English.
+
+    The network predicts spectra from phonemes, their durations and pitch. Here durations and pitch
+    come from a score. Consonants keep the durations of speech, up to 60 % of a note, and vowels
+    take the rest. The network decides which frames are voiced.
+
+    Raises:
+        InputError: hibari-tts is missing, or has another version.
+    """
+
+    license = Hibari.license
+
+    def __init__(self) -> None:
+        try:
+            self._speaker = Hibari()
+            self._graph = _with_inputs(graph())
+        except ModuleNotFoundError as error:
+            raise InputError(
+                f"{error.name} is not installed: pip install 'oneleap[singing-data]'"
+            ) from None
+
+    def sing(
+        self, notes: Sequence[SungNote], manner: Manner, rng: np.random.Generator
+    ) -> tuple[ScoreSegment, Wave]:
+        """Sing a phrase.
+
+        Args:
+            notes: Its notes; the first has phonemes.
+            manner: Vibrato, glides and scoops.
+            rng: Source of the drift of the pitch and of the noise.
+
+        Returns:
+            The phrase with durations, notes and pitch every 5 ms, and the sound at 24 kHz.
+        """
+        layout = self._lay_out(notes)
+        frames = 2 * int(layout.units.sum())
+        midi = [note.midi for note in notes]
+        starts = layout.onsets * UNIT_S
+        f0 = midi_to_hz(sung_pitch(midi, starts, frames, HOP / RATE, manner, rng))
+        ids = self._ids(layout.text)
+        voiced = self._run(ids, layout.units, f0, ("f0",))[0][0] > LOWEST_HZ
+        f0 = np.where(voiced, f0, 0.0).astype(np.float32)
+        spectra = self._run(ids, layout.units, f0, ("lh", "theta", "ln", "lr", "phi"))
+        seed = int(rng.integers(2**31))
+        wave = self._speaker.sound([x[0] for x in spectra], f0, seed)
+        curve = Curve(pitch_each_5ms(f0, first_s=HOP / RATE).astype(np.float64), 0.005)
+        return _segment(notes, layout, curve), wave
+
+    def _ids(self, text: str) -> NDArray[np.int64]:
+        speaker = self._speaker.speaker
+        return np.array([speaker.ids([c for c in text if c in speaker.vocab])], np.int64)
+
+    def _run(
+        self,
+        ids: NDArray[np.int64],
+        units: NDArray[np.int64],
+        f0: NDArray[np.floating[Any]],
+        outputs: tuple[str, ...],
+    ) -> list[NDArray[np.float32]]:
+        feeds = {
+            "ids": ids,
+            "speed": np.ones(1, np.float32),
+            DURATION_INPUT: units.astype(np.float32).reshape(self._shape),
+            PITCH_INPUT: f0.astype(np.float32)[None],
+        }
+        found: list[NDArray[np.float32]] = self._graph.run(list(outputs), feeds)
+        return found
+
+    def _natural(self, text: str) -> NDArray[np.int64]:
+        """Durations of a spoken text in units, one for each token."""
+        feeds = {"ids": self._ids(text), "speed": np.ones(1, np.float32)}
+        found = self._speaker.session.run([DURATIONS], feeds)[0]
+        self._shape = (*found.shape[:-1], -1) if found.shape[-1] > 1 else found.shape
+        return np.rint(found.ravel()).astype(np.int64)
+
+    def _lay_out(self, notes: Sequence[SungNote]) -> _Layout:
+        phones = [phone for note in notes for phone in note.phones]
+        letters = [(c, i) for i, phone in enumerate(phones) for c in phone.written]
+        letters = letters[1:] if letters[0][0] == SPACE else letters
+        letters = [(c, i) for c, i in letters if c in self._speaker.speaker.vocab]
+        text = "".join(c for c, _ in letters) + END_MARK
+        natural = self._natural(text)
+        owner = np.array([-1, *(i for _, i in letters), -2, -2])
+        silent = np.array([False, *(c in " ˈˌ" for c, _ in letters), False, False])
+        spoken = np.bincount(owner[1:-2], (natural * ~silent)[1:-2], len(phones))
+        lead = round(LEAD_S / UNIT_S)
+        beats = np.cumsum([0.0, *(note.seconds for note in notes)]) / UNIT_S
+        onsets = lead + np.rint(beats).astype(np.int64)
+        first = onsets[[k for k, note in enumerate(notes) if note.phones]]
+        starts = np.append(first, onsets[-1])
+        beats_at = nuclei(notes)
+        sung = fit_consonants([p.name for p in phones], beats_at, spoken, starts)
+        units = np.zeros(len(owner), np.int64)
+        for i, total in enumerate(sung):
+            own = np.flatnonzero((owner == i) & ~silent)
+            units[own] = np.diff(np.rint(np.linspace(0, total, len(own) + 1))).astype(np.int64)
+        units[0] = max(1, starts[0] - sung[: beats_at[0]].sum())
+        tail = round(TAIL_S / UNIT_S)
+        units[-2:] = tail // 2, tail - tail // 2
+        return _Layout(text, units, owner, onsets)
+
+
+def nuclei(notes: Sequence[SungNote]) -> list[int]:
+    """Number of the phoneme on the beat of each note that has phonemes: its first vowel."""
+    found, first = list[int](), 0
+    for note in notes:
+        if note.phones:
+            vowels = [i for i, p in enumerate(note.phones) if p.name in ENGLISH_VOWELS]
+            found.append(first + (vowels[0] if vowels else 0))
+        first += len(note.phones)
+    return found
+
+
+def fit_consonants(
+    names: Sequence[str],
+    beats: Sequence[int],
+    spoken: NDArray[np.floating[Any]],
+    starts: NDArray[np.int64],
+) -> NDArray[np.int64]:
+    """Durations of sung phonemes: consonants keep theirs, and vowels take the rest of the note.
+
+    Args:
+        names: Phonemes in ARPABET.
+        beats: Numbers of the phonemes that are on the beat of a note.
+        spoken: Duration of each phoneme in speech, in units.
+        starts: Unit at which each of those notes starts, and the end of the last one.
+
+    Returns:
+        Duration of each phoneme in units. Consonants before the first beat end at ``starts[0]``.
+    """
+    units = np.maximum(np.rint(spoken), 1).astype(np.int64)
+    held = np.array([name in ENGLISH_VOWELS for name in names])
+    held[list(beats)] = True
+    ends = [*beats[1:], len(names)]
+    for one, stop, start, end in zip(beats, ends, starts[:-1], starts[1:], strict=True):
+        own, vowel = units[one:stop], held[one:stop]
+        most, spent = int(CONSONANT_SHARE * (end - start)), int(own[~vowel].sum())
+        if spent > most:
+            own[~vowel] = np.maximum(1, own[~vowel] * most // spent)
+        rest = end - start - own[~vowel].sum()
+        shares = np.diff(np.linspace(0, rest, vowel.sum() + 1).round()).astype(np.int64)
+        own[vowel] = np.maximum(1, shares)
+    return units
+
+
+def _segment(notes: Sequence[SungNote], layout: _Layout, f0: Curve) -> ScoreSegment:
+    phones = [phone for note in notes for phone in note.phones]
+    units = np.bincount(layout.phoneme[1:-2], layout.units[1:-2], len(phones))
+    beats = nuclei(notes)
+    counts = np.diff([*beats, len(phones)])
+    lengths = np.diff(layout.onsets)
+    tail = int(layout.units[-2:].sum())
+    return ScoreSegment(
+        ph_seq=(SILENCE, *(phone.name for phone in phones), SILENCE),
+        ph_num=(1 + beats[0], *(int(n) for n in counts), 1),
+        ph_dur=tuple(float(n) * UNIT_S for n in (layout.units[0], *units, tail)),
+        note_midi=(None, *(note.midi for note in notes), None),
+        note_dur=tuple(float(n) * UNIT_S for n in (layout.onsets[0], *lengths, tail)),
+        note_slur=(False, *(not note.phones for note in notes), False),
+        f0=f0,
+    )
+
+
+def _with_inputs(model_bytes: bytes) -> Any:
+    """Session of the graph with durations and pitch as inputs."""
+    import onnx
+    import onnxruntime
+
+    model = onnx.load_from_string(model_bytes)
+    for node in model.graph.node:
+        for i, name in enumerate(node.input):
+            if name == DURATIONS:
+                node.input[i] = DURATION_INPUT
+            elif name == "f0":
+                node.input[i] = PITCH_INPUT
+    for name in (DURATION_INPUT, PITCH_INPUT):
+        info = onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None)
+        model.graph.input.append(info)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.log_severity_level = 1, 3
+    return onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
