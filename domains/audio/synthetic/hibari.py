@@ -75,9 +75,7 @@ class Hibari:
             as_parts([x[0] for x in spectra]) if self.parts else None,
         )
 
-    def sound(
-        self, spectra: list[NDArray[np.float32]], f0: NDArray[np.float32], seed: int
-    ) -> Wave:
+    def sound(self, spectra: list[NDArray[np.float32]], f0: NDArray[np.float32], seed: int) -> Wave:
         """Synthesize the graph's spectra.
 
         Args:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from oneleap.core.errors import InputError
@@ -29,11 +30,13 @@ ENGLISH_VOWELS = frozenset(
 ENGLISH_PHONEMES: tuple[str, ...] = tuple(sorted(set(_ARPABET.values())))
 """All phonemes of English lyrics."""
 
-_ONSETS = frozenset(
+_CLUSTERS = (
     "pr br tr dr kr gr fr thr shr pl bl kl gl fl sl tw dw kw gw sw thw hhw "
-    "py by my fy vy ky gy hhy ny sp st sk sm sn sf spr str skr spl skw sky spy".split()
+    "py by my fy vy ky gy hhy ny sp st sk sm sn sf spr str skr spl skw sky spy"
 )
-"""Clusters of consonants that can begin a syllable, written without spaces."""
+"""Clusters of consonants that can begin a syllable, each written without spaces."""
+
+_ONSETS = frozenset(_CLUSTERS.split())
 
 _WEAK = frozenset(("ax", "ih", "er"))
 """Vowels that share a note with the vowel before them if a word has too few notes."""
@@ -91,7 +94,7 @@ def split_syllables(phones: Sequence[Phone]) -> list[list[Phone]]:
     """Split a word at its vowels; a syllable begins with as many consonants as English allows."""
     vowels = [i for i, p in enumerate(phones) if p.name in ENGLISH_VOWELS]
     cuts = [0]
-    for one, two in zip(vowels, vowels[1:], strict=False):
+    for one, two in pairwise(vowels):
         start = two
         while start - 1 > one and _can_begin([p.name for p in phones[start - 1 : two]]):
             start -= 1

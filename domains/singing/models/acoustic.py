@@ -255,7 +255,7 @@ class AcousticModel(GenerativeModel):
         if not isinstance(model, AcousticModel):
             raise InputError(f"teacher: {name} holds a {type(model).__name__}")
         check_compatible(model.spec.mel, self.spec.mel, f"teacher {name}", "the data")
-        ours, theirs = (m.spec.phonemes + (str(m.spec.voicing),) for m in (self, model))
+        ours, theirs = ((m.spec.phonemes, m.spec.voicing) for m in (self, model))
         if ours != theirs or model.curves != self.curves:
             raise InputError(f"teacher: {name} has other phonemes, curves or voicing than the data")
         if model.depth < self.depth:

@@ -5,6 +5,7 @@ from fractions import Fraction
 from itertools import accumulate
 
 from oneleap.core.errors import InputError
+from oneleap.domains.singing.lyrics.english import LyricError
 from oneleap.domains.singing.lyrics.phonemizer import Phonemizer
 from oneleap.domains.singing.scores.score import Score
 from oneleap.domains.singing.segments.segment import BREATH, PAUSES, SILENCE, ScoreSegment
@@ -109,21 +110,19 @@ def _make_words(score: Score, phonemizer: Phonemizer) -> list[_Word]:
     """Make all words of a score; the first is silence."""
     words = [_Word([SILENCE], [None], [0.0])]
     beat = Fraction(0)
+    read = _read_lyrics(score, phonemizer)
     for i, note in enumerate(score.notes):
         seconds = score.time_at(beat + note.beats) - score.time_at(beat)
         beat += note.beats
         if note.midi is None:
             _add_rest(words, seconds, score, i)
             continue
-        if note.slur:
+        if note.slur or not read[i]:
             words[-1].midi.append(note.midi)
             words[-1].seconds.append(seconds)
             words[-1].locations.append(score.location(i))
         else:
-            try:
-                phonemes = phonemizer.phonemes(note.lyric)
-            except InputError as error:
-                raise InputError(f"{score.location(i)}: {error}") from None
+            phonemes = read[i]
             nucleus = phonemizer.nucleus_index(phonemes)
             words[-1].phonemes += phonemes[:nucleus]
             pause = phonemes[nucleus] in PAUSES
@@ -135,6 +134,16 @@ def _make_words(score: Score, phonemizer: Phonemizer) -> list[_Word]:
         if note.breath and not rest_follows:
             _add_breath(words, NOTE_SHARE)
     return words
+
+
+def _read_lyrics(score: Score, phonemizer: Phonemizer) -> dict[int, tuple[str, ...]]:
+    """Phonemes of each note that has a lyric, by its index."""
+    sung = [i for i, note in enumerate(score.notes) if note.midi is not None and not note.slur]
+    try:
+        found = phonemizer.read([score.notes[i].lyric for i in sung])
+    except LyricError as error:
+        raise InputError(f"{score.location(sung[error.index])}: {error}") from None
+    return dict(zip(sung, found, strict=True))
 
 
 def _add_rest(words: list[_Word], seconds: float, score: Score, i: int) -> None:

@@ -95,7 +95,10 @@ def scoops(
 
 
 def glide(
-    midi: Sequence[float], starts_s: NDArray[np.float64], times_s: NDArray[np.float64], glide_s: float
+    midi: Sequence[float],
+    starts_s: NDArray[np.float64],
+    times_s: NDArray[np.float64],
+    glide_s: float,
 ) -> NDArray[np.float64]:
     """Pitch of notes with glides between them, each centered on the start of the later note.
 

@@ -1,7 +1,8 @@
-"""The speaking voice heart made to sing: durations and pitch of a score are put into its network."""
+"""The speaking voice heart made to sing: its network gets durations and pitch of a score."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,12 @@ from numpy.typing import NDArray
 from oneleap.core.errors import InputError
 from oneleap.domains.audio.synthetic.hibari import DURATIONS, HOP, RATE, Hibari, graph
 from oneleap.domains.audio.synthetic.teachers import LOWEST_HZ, UNIT_S, pitch_each_5ms
-from oneleap.domains.audio.wave import Wave
-from oneleap.domains.singing.lyrics.english import ENGLISH_VOWELS, Phone
+from oneleap.domains.audio.wave import Wave, concatenate
+from oneleap.domains.singing.lyrics.english import ENGLISH_VOWELS, Phone, read_lyrics
+from oneleap.domains.singing.scores.score import Score
+from oneleap.domains.singing.segments.manner import Manner, sung_pitch
 from oneleap.domains.singing.segments.pitch import midi_to_hz
 from oneleap.domains.singing.segments.segment import SILENCE, Curve, ScoreSegment
-from oneleap.domains.singing.segments.manner import Manner, sung_pitch
 
 PITCH_INPUT, DURATION_INPUT = "f0_in", "durations_in"
 """Names of the inputs that are added to the graph."""
@@ -109,6 +111,39 @@ class HeartSinger:
         wave = self._speaker.sound([x[0] for x in spectra], f0, seed)
         curve = Curve(pitch_each_5ms(f0, first_s=HOP / RATE).astype(np.float64), 0.005)
         return _segment(notes, layout, curve), wave
+
+    def sing_score(
+        self,
+        score: Score,
+        rng: np.random.Generator,
+        manner: Manner = Manner(),  # noqa: B008
+    ) -> tuple[ScoreSegment, Wave]:
+        """Sing a score with English lyrics; its phrases are separated by rests.
+
+        Args:
+            score: The score.
+            rng: Source of the drift of the pitch and of the noise.
+            manner: Vibrato, glides and scoops.
+
+        Returns:
+            The whole song as one segment without pitch, and the sound.
+        """
+        sung = [i for i, note in enumerate(score.notes) if note.midi is not None]
+        read = read_lyrics([score.notes[i].lyric for i in sung])
+        phones = dict(zip(sung, read, strict=True))
+        parts, waves, phrase = list[ScoreSegment](), list[Wave](), list[SungNote]()
+        beat = Fraction(0)
+        for i, note in enumerate(score.notes):
+            seconds = score.time_at(beat + note.beats) - score.time_at(beat)
+            beat += note.beats
+            if note.midi is not None:
+                phrase.append(SungNote(tuple(phones[i]), note.midi, seconds))
+            if phrase and (note.midi is None or i + 1 == len(score.notes)):
+                segment, wave = self.sing(phrase, manner, rng)
+                parts.append(segment)
+                waves.append(wave)
+                phrase = []
+        return _join(parts), concatenate(waves, 0.0)
 
     def _ids(self, text: str) -> NDArray[np.int64]:
         speaker = self._speaker.speaker
@@ -222,6 +257,18 @@ def _segment(notes: Sequence[SungNote], layout: _Layout, f0: Curve) -> ScoreSegm
         note_dur=tuple(float(n) * UNIT_S for n in (layout.onsets[0], *lengths, tail)),
         note_slur=(False, *(not note.phones for note in notes), False),
         f0=f0,
+    )
+
+
+def _join(parts: Sequence[ScoreSegment]) -> ScoreSegment:
+    """One segment of consecutive ones."""
+    return ScoreSegment(
+        ph_seq=tuple(x for part in parts for x in part.ph_seq),
+        ph_num=tuple(x for part in parts for x in part.ph_num),
+        ph_dur=tuple(x for part in parts for x in part.ph_dur),
+        note_midi=tuple(x for part in parts for x in part.note_midi),
+        note_dur=tuple(x for part in parts for x in part.note_dur),
+        note_slur=tuple(x for part in parts for x in part.note_slur),
     )
 
 

@@ -19,7 +19,6 @@ from oneleap.core.training.release import save_release
 from oneleap.core.training.seed import step_generator
 from oneleap.domains.audio.mel import check_compatible
 from oneleap.domains.audio.pitch import interpolate_unvoiced
-from oneleap.domains.audio.vocoders.nsf import NSF
 from oneleap.domains.audio.wave import Wave
 from oneleap.domains.singing.data.batches import check_range, score_batch, score_features
 from oneleap.domains.singing.models.acoustic import AcousticModel
@@ -37,6 +36,12 @@ from oneleap.domains.singing.voice.loading import (
     VOCODER,
     find_singer,
     load_part,
+)
+from oneleap.domains.singing.voice.vocoding import (
+    SongVocoder,
+    check_vocoder,
+    load_vocoder,
+    vocode,
 )
 
 TEMPO_RANGE = (0.25, 4.0)
@@ -64,7 +69,7 @@ class Singer:
     acoustic: AcousticModel
     durations: DurationModel
     pitch: CurveModel
-    vocoder: NSF
+    vocoder: SongVocoder
     variance: CurveModel | None = None
 
     @classmethod
@@ -82,7 +87,7 @@ class Singer:
             load_part(folder, ACOUSTIC, AcousticModel).to(device),
             load_part(folder, DURATIONS, DurationModel).to(device),
             load_part(folder, PITCH, CurveModel).to(device),
-            load_part(folder, VOCODER, NSF).to(device),
+            load_vocoder(folder).to(device),
             load_part(variance, VARIANCE, CurveModel).to(device) if variance.is_dir() else None,
         )
 
@@ -92,7 +97,7 @@ class Singer:
         acoustic: AcousticModel,
         durations: DurationModel,
         pitch: CurveModel,
-        vocoder: NSF,
+        vocoder: SongVocoder,
         variance: CurveModel | None = None,
     ) -> "Singer":
         """Combine models to a singer; see the attributes of the class for the arguments.
@@ -111,6 +116,7 @@ class Singer:
             InputError: The models cannot be combined.
         """
         check_compatible(acoustic.spec.mel, vocoder.spec, "acoustic model", "vocoder")
+        check_vocoder(acoustic.spec, vocoder)
         parts: list[DurationModel | CurveModel] = [
             durations,
             pitch,
@@ -259,8 +265,8 @@ class Singer:
 
     def predict_mel(
         self, batch: SingingBatch, steps: int | None, seed: int
-    ) -> Float[Tensor, "1 mels n"]:
-        """Normalized spectrogram of a phrase.
+    ) -> Float[Tensor, "1 c n"]:
+        """Normalized spectrogram of a phrase, and its voicing if that is generated.
 
         Args:
             batch: The phrase with durations and pitch.
@@ -268,7 +274,7 @@ class Singer:
             seed: Seed of the noise.
 
         Returns:
-            The spectrogram.
+            The channels.
         """
         if self.variance is not None:
             noise = self._noise(self.variance, batch.base_pitch.shape[1], seed)
@@ -281,22 +287,24 @@ class Singer:
         return self.acoustic.generate(frames, noise, sampler, more_noise)[0]
 
     def vocode(
-        self, mel: Float[Tensor, "1 mels n"], f0: Float[Tensor, "1 n"], seed: int
+        self, mel: Float[Tensor, "1 c n"], f0: Float[Tensor, "1 n"], seed: int
     ) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
         """Samples of a phrase.
 
         Args:
-            mel: Normalized spectrogram.
+            mel: Normalized spectrogram, and voicing if that is generated.
             f0: Pitch of each frame in Hz.
             seed: Seed of the noise.
 
         Returns:
             Samples in [-1, 1].
         """
-        n = mel.shape[2] * self.acoustic.spec.mel.hop
-        noise = torch.randn(1, n, generator=step_generator(seed, 2)).to(mel)
-        samples: np.ndarray[tuple[int], np.dtype[np.float32]]
-        samples = self.vocoder(mel, f0, noise)[0].cpu().numpy()
+
+        def draw(zeros: Tensor) -> Tensor:
+            return torch.randn(zeros.shape, generator=step_generator(seed, 2)).to(zeros)
+
+        found = vocode(self.vocoder, self.acoustic.spec, mel, f0, draw)[0]
+        samples: np.ndarray[tuple[int], np.dtype[np.float32]] = found.cpu().numpy()
         return samples
 
     def _noise(self, model: CurveModel, n: int, seed: int) -> Float[Tensor, "1 c n"]:
