@@ -1,13 +1,20 @@
 """How a singer moves between notes and within them: glides, vibrato and scoops."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 
 import numpy as np
 from numpy.typing import NDArray
 
 from oneleap.core.errors import InputError
+from oneleap.domains.singing.segments.segment import ScoreSegment, Segment
+
+Offsets = NDArray[np.float64]
+"""Differences of pitch in semitones."""
+
+USUAL_GLIDE_S = 0.06
+"""Duration of the glides of a score's smoothed pitch, in seconds."""
 
 DRIFT_SEMITONES, DRIFT_HZ = 0.08, 4.0
 """Standard deviation and highest frequency of the random drift of a voice's pitch."""
@@ -33,7 +40,7 @@ class Manner:
     vibrato: float = 0.0
     vibrato_hz: float = 5.6
     vibrato_delay_s: float = 0.25
-    glide_s: float = 0.06
+    glide_s: float = USUAL_GLIDE_S
     scoop: float = 0.0
     scoop_s: float = 0.15
 
@@ -116,6 +123,69 @@ def glide(
         x = ((times_s - start) / glide_s + 0.5).clip(0, 1) if glide_s > 0 else times_s >= start
         pitch += (after - before) * 0.5 * (1 - np.cos(np.pi * x))
     return pitch
+
+
+def manner_of(segment: Segment, default: Manner) -> Manner:
+    """Manner of a phrase: numbers of the same names in its ``.ds``, else those of ``default``.
+
+    Raises:
+        InputError: A number is invalid.
+    """
+    given = {name: segment.extra[name] for name in vars(default) if name in segment.extra}
+    for name, value in given.items():
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise InputError(f"{name}: must be a number, not {value!r}")
+    return replace(default, **given)
+
+
+def manner_offsets(segment: ScoreSegment, manner: Manner, times_s: NDArray[np.float64]) -> Offsets:
+    """Vibrato of all notes, and scoops of those after a rest or a breath, in semitones.
+
+    Args:
+        segment: The phrase.
+        manner: Its manner.
+        times_s: Times in the phrase at which the offsets are wanted.
+
+    Returns:
+        Offsets from the pitch of the notes, (times,); 0 in rests.
+    """
+    starts = np.cumsum([0.0, *segment.note_dur])
+    rest = np.array([midi is None for midi in segment.note_midi])
+    at = (np.searchsorted(starts, times_s, side="right") - 1).clip(0, len(rest) - 1)
+    after_rest = ~rest & np.concatenate([[True], rest[:-1]])
+    moved = scoops(starts[:-1][after_rest], times_s, manner)
+    return np.where(rest[at], 0.0, vibrato(starts, times_s, manner)) + moved
+
+
+def glide_difference(
+    segment: ScoreSegment, manner: Manner, usual_s: float, times_s: NDArray[np.float64]
+) -> Offsets:
+    """What other glides than the usual ones change, in semitones; 0 if they are the same.
+
+    Args:
+        segment: The phrase.
+        manner: Its manner.
+        usual_s: Duration of the glides in the pitch that is changed.
+        times_s: Times in the phrase.
+
+    Returns:
+        Offsets, (times,).
+    """
+    if manner.glide_s == usual_s:
+        return np.zeros(len(times_s))
+    sung = [
+        (m, t) for m, t in zip(segment.note_midi, _starts(segment), strict=True) if m is not None
+    ]
+    midi, starts = [m for m, _ in sung], np.array([t for _, t in sung])
+    if not midi:
+        return np.zeros(len(times_s))
+    mine, usual = (glide(midi, starts, times_s, s) for s in (manner.glide_s, usual_s))
+    return mine - usual
+
+
+def _starts(segment: Segment) -> NDArray[np.float64]:
+    starts: NDArray[np.float64] = np.cumsum([0.0, *segment.note_dur])[:-1]
+    return starts
 
 
 def sung_pitch(

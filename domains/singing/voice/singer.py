@@ -24,6 +24,13 @@ from oneleap.domains.singing.data.batches import check_range, score_batch, score
 from oneleap.domains.singing.models.acoustic import AcousticModel
 from oneleap.domains.singing.models.curves import CurveModel, hertz
 from oneleap.domains.singing.models.durations import DurationModel
+from oneleap.domains.singing.segments.manner import (
+    USUAL_GLIDE_S,
+    Manner,
+    glide_difference,
+    manner_of,
+    manner_offsets,
+)
 from oneleap.domains.singing.segments.segment import ScoreSegment, Segment
 from oneleap.domains.singing.segments.transforms import change_tempo, transpose
 from oneleap.domains.singing.spec import SingingBatch
@@ -43,6 +50,9 @@ from oneleap.domains.singing.voice.vocoding import (
     load_vocoder,
     vocode,
 )
+
+DEFAULT_MANNER = Manner(vibrato=0.25)
+"""Manner of a singer unless another is given."""
 
 TEMPO_RANGE = (0.25, 4.0)
 """Lowest and highest tempo factor."""
@@ -152,6 +162,7 @@ class Singer:
         key: float = 0.0,
         tempo: float = 1.0,
         seed: int = 0,
+        manner: Manner = DEFAULT_MANNER,
     ) -> Wave:
         """Sing the phrases of a score, each at its offset, with silence between them.
 
@@ -164,6 +175,7 @@ class Singer:
             key: Semitones by which the song is transposed.
             tempo: Tempo factor; 2 is twice as fast.
             seed: Seed of the noise. Equal seeds give equal sound.
+            manner: Vibrato, glides and scoops of phrases without a pitch curve of their own.
 
         Returns:
             The sound of the whole song.
@@ -185,7 +197,7 @@ class Singer:
             )
         sound = np.zeros(round(total_s * rate) + 1, np.float32)
         for i, segment in enumerate(phrases):
-            wave = self.sing_phrase(segment, steps, seed + i)
+            wave = self.sing_phrase(segment, steps, seed + i, manner)
             first = round((early + segment.offset) * rate)
             part = sound[first : first + len(wave.samples)]
             part += wave.samples[: len(part)]
@@ -221,19 +233,26 @@ class Singer:
         return found
 
     @torch.inference_mode()
-    def sing_phrase(self, segment: ScoreSegment, steps: int | None, seed: int) -> Wave:
+    def sing_phrase(
+        self,
+        segment: ScoreSegment,
+        steps: int | None,
+        seed: int,
+        manner: Manner = DEFAULT_MANNER,
+    ) -> Wave:
         """Sing one phrase.
 
         Args:
             segment: The phrase.
             steps: Steps of the acoustic model's sampler, or ``None``.
             seed: Seed of the noise.
+            manner: Vibrato, glides and scoops.
 
         Returns:
             The sound of the phrase.
         """
         batch = self.predict_durations(segment)
-        f0 = self.predict_f0(batch, segment, seed)
+        f0 = self.predict_f0(batch, segment, seed, manner)
         mel = self.predict_mel(batch._replace(f0=f0), steps, seed)
         return Wave(self.vocode(mel, f0, seed), self.sample_rate)
 
@@ -243,25 +262,35 @@ class Singer:
         batch = score_batch(timed, self.acoustic.spec)
         return SingingBatch(*(x.to(self.acoustic.device) for x in batch))
 
-    def predict_f0(self, batch: SingingBatch, segment: Segment, seed: int) -> Float[Tensor, "1 n"]:
-        """Pitch of each frame in Hz: the phrase's own or the prediction.
+    def predict_f0(
+        self,
+        batch: SingingBatch,
+        segment: ScoreSegment,
+        seed: int,
+        manner: Manner = DEFAULT_MANNER,
+    ) -> Float[Tensor, "1 n"]:
+        """Pitch of each frame in Hz: the phrase's own, or the prediction with a manner.
 
         Args:
             batch: The phrase as a batch.
             segment: The phrase.
             seed: Seed of the noise.
+            manner: Vibrato, glides and scoops.
 
         Returns:
             Pitch in Hz.
         """
         n = batch.base_pitch.shape[1]
+        middle = (np.arange(n) + 0.5) / self.acoustic.spec.mel.frame_rate
         if segment.f0 is not None:
-            middle = (np.arange(n) + 0.5) / self.acoustic.spec.mel.frame_rate
             known = replace(segment.f0, values=interpolate_unvoiced(segment.f0.values)).at(middle)
             return torch.from_numpy(known).float().to(batch.base_pitch).unsqueeze(0)
         noise = self._noise(self.pitch, n, seed)
         offset = self.pitch.generate(self.pitch.curve_batch(batch), noise)
-        return hertz(batch.base_pitch + offset[:, 0])
+        own = manner_of(segment, manner)
+        moved = manner_offsets(segment, own, middle)
+        moved += glide_difference(segment, own, USUAL_GLIDE_S, middle)
+        return hertz(batch.base_pitch + offset[:, 0] + torch.from_numpy(moved).to(offset))
 
     def predict_mel(
         self, batch: SingingBatch, steps: int | None, seed: int
