@@ -205,7 +205,7 @@ class HeartSinger:
         names = [p.name for p in phones]
         sung = fit_consonants(names, beats_at, CONSONANT_STRETCH * spoken, starts)
         units = np.zeros(len(owner), np.int64)
-        for i, total in enumerate(sung):
+        for i, total in enumerate(sung.tolist()):
             units[owner == i] = _share(total, natural[owner == i], mark[owner == i])
         units[0] = max(1, starts[0] - sung[: beats_at[0]].sum())
         tail = round(TAIL_S / UNIT_S)

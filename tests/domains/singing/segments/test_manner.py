@@ -90,7 +90,7 @@ def test_a_file_may_set_the_manner() -> None:
         extra={"vibrato": 0.5, "seed": 3},
     )
     assert manner_of(segment, Manner(scoop=1.0)) == Manner(vibrato=0.5, scoop=1.0)
-    with pytest.raises(InputError, match="vibrato: must be 0 or more, not -1.0"):
+    with pytest.raises(InputError, match=r"vibrato: must be 0 or more, not -1\.0"):
         Manner(vibrato=-1.0)
 
 
