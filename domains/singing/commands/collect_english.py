@@ -44,7 +44,11 @@ def collect_english(songs: int, seed: int, out: Path) -> None:
     with atomic_write(out / "README.md") as path:
         path.write_text(_card(songs, len(segments), seconds), encoding="utf-8")
     print(f"{out / TABLE}: phrases {len(segments)}, songs {songs}, {seconds / 60:.1f} min")
-    print(next_line("fit", "--config", "singing/flow_heart", "--data.path", f"[{out}]"))
+    print(
+        next_line(
+            "fit", "--config", "singing/flow", "--data.path", f"[{out}]", "--data.language", "en"
+        )
+    )
 
 
 def _write_song(singer: HeartSinger, out: Path, name: str, rng: np.random.Generator) -> None:
