@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 from oneleap.core.errors import InputError
 
 if TYPE_CHECKING:
-    from oneleap.domains.singing.evaluation.panel import Sing
+    from oneleap.domains.singing.evaluation.panel import Sing, Take
+    from oneleap.domains.singing.scores.score import Score
     from oneleap.domains.singing.voice.singer import Singer
 
 
@@ -77,13 +78,11 @@ def songs(
         Console().print(format_panel(table, check_language(key)))
 
 
-def _sing(singer: "Singer", steps: int, score: object, seed: int) -> object:
+def _sing(singer: "Singer", steps: int, score: "Score", seed: int) -> "Take":
     from oneleap.domains.singing.evaluation.panel import Take
     from oneleap.domains.singing.lyrics.phonemizer import Phonemizer
     from oneleap.domains.singing.scores.phrasing import score_to_segments
-    from oneleap.domains.singing.scores.score import Score
 
-    assert isinstance(score, Score)
     phonemizer = Phonemizer.of_language(singer.acoustic.spec.language)
     phrases = [
         singer.durations.add_durations(segment) for segment in score_to_segments(score, phonemizer)

@@ -117,8 +117,8 @@ def units(text: str, language: Language) -> list[str]:
         return plain.replace("'", "").split()
     import pyopenjtalk
 
-    phonemes: str = pyopenjtalk.g2p(text.replace(" ", ""))
-    return [p.lower() for p in phonemes.split() if p not in ("pau", "sil")]
+    phonemes = str(pyopenjtalk.g2p(text.replace(" ", ""))).split()
+    return [p.lower() for p in phonemes if p not in ("pau", "sil")]
 
 
 def _pitch(take: Take) -> tuple[NDArray[np.float64], int]:

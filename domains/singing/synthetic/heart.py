@@ -111,11 +111,11 @@ class HeartSinger:
         frames = 2 * int(layout.units.sum())
         midi = [note.midi for note in notes]
         starts = layout.onsets * UNIT_S
-        f0 = midi_to_hz(sung_pitch(midi, starts, frames, HOP / RATE, manner, rng))
+        wanted = midi_to_hz(sung_pitch(midi, starts, frames, HOP / RATE, manner, rng))
         ids = self._ids(layout.text)
-        voiced = self._run(ids, layout.units, f0, ("f0",))[0][0] > LOWEST_HZ
+        voiced = self._run(ids, layout.units, wanted, ("f0",))[0][0] > LOWEST_HZ
         voiced |= np.repeat(layout.vowels, 2 * layout.units)  # it gives up in long vowels
-        f0 = np.where(voiced, f0, 0.0).astype(np.float32)
+        f0 = np.where(voiced, wanted, 0.0).astype(np.float32)
         spectra = self._run(ids, layout.units, f0, ("lh", "theta", "ln", "lr", "phi"))
         seed = int(rng.integers(2**31))
         wave = self._speaker.sound([x[0] for x in spectra], f0, seed)
@@ -180,7 +180,8 @@ class HeartSinger:
         feeds = {"ids": self._ids(text), "speed": np.ones(1, np.float32)}
         found = self._speaker.session.run([DURATIONS], feeds)[0]
         self._shape = (*found.shape[:-1], -1) if found.shape[-1] > 1 else found.shape
-        return np.rint(found.ravel()).astype(np.int64)
+        units: NDArray[np.int64] = np.rint(found.ravel()).astype(np.int64)
+        return units
 
     def _lay_out(self, notes: Sequence[SungNote]) -> _Layout:
         phones = [phone for note in notes for phone in note.phones]
@@ -216,7 +217,7 @@ class HeartSinger:
 
 def _share(total: int, natural: NDArray[np.int64], mark: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Units of the tokens of a phoneme: marks keep theirs, up to half; letters share the rest."""
-    found = np.where(mark, natural, 0)
+    found: NDArray[np.int64] = np.where(mark, natural, 0)
     if found.sum() > total // 2:
         found = found * (total // 2) // found.sum()
     letters = np.flatnonzero(~mark)
