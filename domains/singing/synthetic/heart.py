@@ -169,7 +169,7 @@ class HeartSinger:
         feeds = {
             "ids": ids,
             "speed": np.ones(1, np.float32),
-            DURATION_INPUT: units.astype(np.float32).reshape(self._shape),
+            DURATION_INPUT: units.astype(np.float32),
             PITCH_INPUT: f0.astype(np.float32)[None],
         }
         found: list[NDArray[np.float32]] = self._graph.run(list(outputs), feeds)
@@ -179,8 +179,7 @@ class HeartSinger:
         """Durations of a spoken text in units, one for each token."""
         feeds = {"ids": self._ids(text), "speed": np.ones(1, np.float32)}
         found = self._speaker.session.run([DURATIONS], feeds)[0]
-        self._shape = (*found.shape[:-1], -1) if found.shape[-1] > 1 else found.shape
-        units: NDArray[np.int64] = np.rint(found.ravel()).astype(np.int64)
+        units: NDArray[np.int64] = np.rint(found).astype(np.int64)
         return units
 
     def _lay_out(self, notes: Sequence[SungNote]) -> _Layout:
@@ -254,7 +253,7 @@ def fit_consonants(
     Returns:
         Duration of each phoneme in units. Consonants before the first beat end at ``starts[0]``.
     """
-    units = np.maximum(np.rint(spoken), 1).astype(np.int64)
+    units: NDArray[np.int64] = np.maximum(np.rint(spoken), 1).astype(np.int64)
     held = np.array([name in ENGLISH_VOWELS for name in names])
     held[list(beats)] = True
     ends = [*beats[1:], len(names)]
