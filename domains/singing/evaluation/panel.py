@@ -17,10 +17,10 @@ from oneleap.domains.audio.loudness import level
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.audio.pitch import estimate_f0
 from oneleap.domains.audio.wave import Wave
-from oneleap.domains.singing.data.features import HIGHEST_HZ, LOWEST_HZ
 from oneleap.domains.singing.evaluation.measures import pitch_errors, score_pitch
 from oneleap.domains.singing.evaluation.songs import Language, lyrics, song
 from oneleap.domains.singing.scores.score import Score
+from oneleap.domains.singing.segments.pitch import midi_to_hz
 from oneleap.domains.singing.segments.segment import Segment
 
 Figures = dict[str, float]
@@ -124,7 +124,10 @@ def units(text: str, language: Language) -> list[str]:
 def _pitch(take: Take) -> tuple[NDArray[np.float64], int]:
     """Distance from the notes in cents of each voiced frame, and the number of frames."""
     mel = Mel(sample_rate=take.wave.sample_rate)
-    heard = estimate_f0(take.wave, mel, low=LOWEST_HZ, high=HIGHEST_HZ)
+    notes = [m for segment in take.segments for m in segment.note_midi if m is not None]
+    # Pitch is looked for up to a fifth beyond the notes: of clean tones, Harvest takes octaves.
+    low, high = midi_to_hz(np.array([min(notes) - 7, max(notes) + 7])).tolist()
+    heard = estimate_f0(take.wave, mel, low=low, high=high)
     found, frames = list[NDArray[np.float64]](), 0
     for segment in take.segments:
         first = round(segment.offset * mel.frame_rate)
