@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneleap.core.errors import InputError
-from oneleap.domains.audio.synthetic.hibari import DURATIONS, HOP, RATE, Hibari, graph
+from oneleap.domains.audio.synthetic.hibari import DURATIONS, FAINTEST, HOP, RATE, Hibari, graph
 from oneleap.domains.audio.synthetic.teachers import LOWEST_HZ, UNIT_S, pitch_each_5ms
 from oneleap.domains.audio.wave import Wave, concatenate
 from oneleap.domains.singing.lyrics.english import ENGLISH_VOWELS, Phone, read_lyrics
@@ -28,6 +28,16 @@ CONSONANT_STRETCH = 2.0
 """Durations of sung consonants, as a multiple of those of speech. Of the words of twenty songs
 whisper-base heard 6.4 % wrong with 1.5, and 3.5 % with 2."""
 
+LONGEST_VOWEL = 1.0
+"""Duration that the network gives a vowel at most, as a multiple of that in speech. It lets longer
+ones fade."""
+
+VOICED_HZ = 4000.0
+"""Frequency up to which the remainder of a held vowel counts as voice, above it as noise."""
+
+EDGE = 1 / 3
+"""Share of a vowel at either end that keeps its speed when the vowel is stretched."""
+
 MARKS = " ˈˌ"
 """Tokens between phonemes, which keep the durations of speech."""
 
@@ -36,6 +46,9 @@ LEAD_S, TAIL_S = 0.3, 0.25
 taken from it."""
 
 SPACE, END_MARK = " ", "."
+
+FRAMES_PER_UNIT = 2
+"""Frames of 12.5 ms in a unit of 25 ms."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +73,7 @@ class _Layout:
     Attributes:
         text: Letters for the network.
         units: Duration of each token of the network, in units of 25 ms.
+        fed: Duration that the network is given; shorter in long vowels.
         phoneme: Number of the phoneme of each token; -1 before the first, -2 after the last.
         vowels: Whether each token belongs to a vowel.
         onsets: Unit at which each note starts, and the unit at which the last note ends.
@@ -67,6 +81,7 @@ class _Layout:
 
     text: str
     units: NDArray[np.int64]
+    fed: NDArray[np.int64]
     phoneme: NDArray[np.int64]
     vowels: NDArray[np.bool_]
     onsets: NDArray[np.int64]
@@ -108,17 +123,24 @@ class HeartSinger:
             The phrase with durations, notes and pitch every 5 ms, and the sound at 24 kHz.
         """
         layout = self._lay_out(notes)
-        frames = 2 * int(layout.units.sum())
+        frames = FRAMES_PER_UNIT * int(layout.units.sum())
         midi = [note.midi for note in notes]
         starts = layout.onsets * UNIT_S
         wanted = midi_to_hz(sung_pitch(midi, starts, frames, HOP / RATE, manner, rng))
         ids = self._ids(layout.text)
-        voiced = self._run(ids, layout.units, wanted, ("f0",))[0][0] > LOWEST_HZ
-        voiced |= np.repeat(layout.vowels, 2 * layout.units)  # it gives up in long vowels
+        source = stretch(layout)
+        nearest = np.rint(source).astype(np.int64)
+        compressed = np.interp(np.arange(FRAMES_PER_UNIT * layout.fed.sum()), source, wanted)
+        voiced = (self._run(ids, layout.fed, compressed, ("f0",))[0][0] > LOWEST_HZ)[nearest]
+        voiced |= np.repeat(layout.vowels, FRAMES_PER_UNIT * layout.units)
         f0 = np.where(voiced, wanted, 0.0).astype(np.float32)
-        spectra = self._run(ids, layout.units, f0, ("lh", "theta", "ln", "lr", "phi"))
+        fed_f0 = np.interp(np.arange(len(compressed)), source, wanted)
+        fed_f0[np.setdiff1d(np.arange(len(compressed)), nearest[voiced])] = 0.0
+        names = ("lh", "theta", "ln", "lr", "phi")
+        parts = self._run(ids, layout.fed, fed_f0, names)
+        spectra = hold([x[0] for x in parts], source)
         seed = int(rng.integers(2**31))
-        wave = self._speaker.sound([x[0] for x in spectra], f0, seed)
+        wave = self._speaker.sound(spectra, f0, seed)
         curve = Curve(pitch_each_5ms(f0, first_s=HOP / RATE).astype(np.float64), 0.005)
         return _segment(notes, layout, curve), wave
 
@@ -211,7 +233,64 @@ class HeartSinger:
         tail = round(TAIL_S / UNIT_S)
         units[-2:] = tail // 2, tail - tail // 2
         vowel = np.array([i >= 0 and names[i] in ENGLISH_VOWELS for i in owner])
-        return _Layout(text, units, owner, vowel, onsets)
+        most = np.maximum(np.rint(LONGEST_VOWEL * natural), 4).astype(np.int64)
+        fed = np.where(vowel, np.minimum(units, most), units)
+        return _Layout(text, units, fed, owner, vowel, onsets)
+
+
+def stretch(layout: _Layout) -> NDArray[np.float64]:
+    """Frame of the network's output that each frame of the song takes.
+
+    Tokens that the network was given in full are taken as they are. The middle of the others is
+    stretched.
+
+    Args:
+        layout: Durations.
+
+    Returns:
+        Positions in the output, (frames,), from 0 on and rising.
+    """
+    found, first = list[NDArray[np.float64]](), 0.0
+    for units, fed in zip(
+        FRAMES_PER_UNIT * layout.units, FRAMES_PER_UNIT * layout.fed, strict=True
+    ):
+        edge = int(EDGE * fed)
+        corners = (0, edge, units - edge, units)
+        found.append(first + np.interp(np.arange(units), corners, (0, edge, fed - edge, fed)))
+        first += fed
+    last = FRAMES_PER_UNIT * layout.fed.sum() - 1
+    return np.minimum(np.concatenate(found), last)
+
+
+def hold(
+    spectra: Sequence[NDArray[np.float32]], source: NDArray[np.float64]
+) -> list[NDArray[np.float32]]:
+    """Spectra at the frames of the song.
+
+    Logarithms of amplitudes are interpolated. Where frames are stretched, the phases of the
+    remainder would repeat and buzz. There it becomes a part of the harmonics, and above 4 kHz of
+    the noise, with equal power.
+
+    Args:
+        spectra: The network's log amplitude and phase of the harmonics, log amplitude of the noise,
+            log amplitude and phase of the remainder, (bins, frames) each.
+        source: Frame of each frame of the song; see :func:`stretch`.
+
+    Returns:
+        The five spectra, (bins, frames of the song).
+    """
+    low = source.astype(np.int64)
+    high, share = np.minimum(low + 1, spectra[0].shape[1] - 1), (source - low).astype(np.float32)
+    harmonic, turn, noise, rest = (
+        x[:, low] * (1 - share) + x[:, high] * share for x in spectra[:4]
+    )
+    held = np.gradient(source) < 0.75
+    voice = round(VOICED_HZ * len(rest) / (RATE / 2))
+    for part, bins in ((harmonic, slice(voice)), (noise, slice(voice, None))):
+        part[bins, held] = 0.5 * np.logaddexp(2 * part[bins, held], 2 * rest[bins, held])
+    rest[:, held] = FAINTEST
+    phase = spectra[4][:, np.rint(source).astype(np.int64)]
+    return [x.astype(np.float32) for x in (harmonic, turn, noise, rest, phase)]
 
 
 def _share(total: int, natural: NDArray[np.int64], mark: NDArray[np.bool_]) -> NDArray[np.int64]:
