@@ -10,20 +10,20 @@ from typing import Literal
 from xml.etree.ElementTree import Element
 
 from oneleap.core.errors import InputError
-from oneleap.domains.singing.scores.directions import resolve_jumps
 from oneleap.domains.singing.scores.dynamics import DynamicSign, dynamics_curve
-from oneleap.domains.singing.scores.measures import (
+from oneleap.domains.singing.scores.elements.directions import resolve_jumps
+from oneleap.domains.singing.scores.elements.measures import (
     UNPITCHED,
     Measure,
     RawNote,
     dynamic_signs,
     parse_measures,
 )
+from oneleap.domains.singing.scores.elements.xml_safe import read_xml
 from oneleap.domains.singing.scores.melody import HUM, NO_LYRIC, Melody
 from oneleap.domains.singing.scores.parts import choose_part
 from oneleap.domains.singing.scores.repeats import playback_order
 from oneleap.domains.singing.scores.score import DEFAULT_TEMPO, Bar, Note, Score
-from oneleap.domains.singing.scores.xml_safe import read_xml
 
 Chords = Literal["top", "bottom"]
 """Which note of a chord is sung."""

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.notations import bar, lyric, n, partwise, shown, sign, words
+from support.scores.notations import bar, lyric, n, partwise, shown, sign, words
 
 from oneleap.domains.singing.scores.musicxml import read_musicxml
 from oneleap.domains.singing.scores.score import Score
@@ -16,6 +16,11 @@ def read(folder: Path, text: str, **options: Any) -> Score:
     path = folder / "a.xml"
     path.write_text(text, encoding="utf-8")
     return read_musicxml(path, **options)
+
+
+def two(text: str, other: str) -> str:
+    """Lyrics of two verses."""
+    return lyric(text) + lyric(other, "2")
 
 
 VERSES: list[tuple[str, str, Any, str]] = [
@@ -74,7 +79,9 @@ def test_verses(tmp_path: Path, inside: str, verse: int | str | None, expected: 
 
 def test_verses_of_repeats_and_jumps(tmp_path: Path) -> None:
     three = lyric("あ") + lyric("い", "2") + lyric("う", "3")
-    music = bar(1, n("A4", 4, three), BACKWARD) + bar(2, n("A4", 4, "ら"), words("D.C."))
+    music = bar(1, n("A4", 4, three), line(repeat="backward")) + bar(
+        2, n("A4", 4, "ら"), words("D.C.")
+    )
     assert [x.lyric for x in read(tmp_path, partwise(music)).notes] == [
         "あ",
         "い",

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from support.song_strategies import scores
 
 from oneleap.core.errors import InputError
+from oneleap.domains.singing.scores.elements.xml_safe import zip_musicxml
 from oneleap.domains.singing.scores.musicxml import read_musicxml
 from oneleap.domains.singing.scores.musicxml_write import musicxml, write_musicxml
 from oneleap.domains.singing.scores.score import Note, Score
-from oneleap.domains.singing.scores.xml_safe import zip_musicxml
 
 pytest.importorskip("defusedxml")
 

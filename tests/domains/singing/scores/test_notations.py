@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.notations import bar, lyric, n, partwise, shown, sign
+from support.scores.notations import bar, lyric, n, partwise, shown, sign
 
 from oneleap.domains.singing.scores.musicxml import read_musicxml
 from oneleap.domains.singing.scores.score import Score
@@ -27,11 +27,6 @@ def notation(inside: str) -> str:
 
 def articulation(name: str) -> str:
     return notation(f"<articulations><{name}/></articulations>")
-
-
-def two(text: str, other: str) -> str:
-    """Lyrics of two verses."""
-    return lyric(text) + lyric(other, "2")
 
 
 NOTES: list[tuple[str, str, str]] = [

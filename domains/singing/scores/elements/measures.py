@@ -7,13 +7,13 @@ from xml.etree.ElementTree import Element
 
 from oneleap.core.errors import InputError
 from oneleap.domains.singing.lyrics.punctuation import Lyric, clean_lyric
-from oneleap.domains.singing.scores.directions import (
+from oneleap.domains.singing.scores.dynamics import DynamicSign
+from oneleap.domains.singing.scores.elements.directions import (
     Marks,
     decimal,
     parse_direction,
     parse_signs,
 )
-from oneleap.domains.singing.scores.dynamics import DynamicSign
 from oneleap.domains.singing.scores.melody import NO_LYRIC
 from oneleap.domains.singing.scores.repeats import RepeatSigns
 from oneleap.domains.singing.scores.score import CONTINUATION_LYRICS, TimeSignature, bar_beats
