@@ -1,10 +1,12 @@
 """Loudness that a score asks for: marks such as p and f, hairpins, and accents."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
+from numpy.typing import NDArray
 
 from oneleap.domains.singing.scores.score import Score, onsets
 from oneleap.domains.singing.segments.segment import Curve
@@ -104,36 +106,52 @@ def dynamics_curve(signs: Sequence[DynamicSign]) -> tuple[tuple[Fraction, float]
     return tuple(points)
 
 
-def loudness_curve(score: Score, start_s: float, seconds: float) -> Curve | None:
-    """Loudness of a part of a score, over time.
+@dataclass(frozen=True, eq=False)
+class Loudness:
+    """Loudness that a score asks for, over time.
 
-    Args:
-        score: The score.
-        start_s: Start of the part, seconds from the first beat.
-        seconds: Length of the part.
-
-    Returns:
-        Curve in dB relative to mezzo forte, or ``None`` if the score has no dynamics and accents.
+    Attributes:
+        times: Times of the points of the dynamics, seconds; empty if there are none.
+        levels: Loudness at these times, dB relative to mezzo forte.
+        accents: Start and end of each accent, seconds, in order.
     """
-    accents = [
-        (onset, note)
-        for onset, note in zip(onsets(score.notes), score.notes, strict=True)
-        if note.accent
-    ]
-    if not accents and not score.dynamics:
-        return None
-    times = start_s + np.arange(max(1, round(seconds / CURVE_STEP_S))) * CURVE_STEP_S
-    found = np.zeros(len(times))
-    if score.dynamics:
-        beats, levels = zip(*score.dynamics, strict=True)
-        at = np.array([score.time_at(beat) for beat in beats])
-        at[1:] += RAMP_S * (at[1:] <= at[:-1])
-        found = np.interp(times, np.maximum.accumulate(at), np.array(levels))
-    for onset, note in accents:
-        start = score.time_at(onset)
-        end = score.time_at(onset + min(note.beats, ACCENT_BEATS))
-        if end < times[0] or start > times[-1]:
-            continue
-        corners = [start - RAMP_S, start, end]
-        found += np.interp(times, corners, [0.0, ACCENT_DB, 0.0], left=0.0, right=0.0)
-    return Curve(found, CURVE_STEP_S)
+
+    times: NDArray[np.float64]
+    levels: NDArray[np.float64]
+    accents: Sequence[tuple[float, float]]
+
+    @classmethod
+    def of(cls, score: Score) -> "Loudness":
+        """Place the dynamics and accents of a score in time."""
+        times = np.array([score.time_at(beat) for beat, _ in score.dynamics])
+        times[1:] += RAMP_S * (times[1:] <= times[:-1])
+        accents = [
+            (score.time_at(onset), score.time_at(onset + min(note.beats, ACCENT_BEATS)))
+            for onset, note in zip(onsets(score.notes), score.notes, strict=True)
+            if note.accent
+        ]
+        levels = np.array([level for _, level in score.dynamics])
+        return cls(np.maximum.accumulate(times), levels, accents)
+
+    def curve(self, start_s: float, seconds: float) -> Curve | None:
+        """Curve of a part of the score.
+
+        Args:
+            start_s: Start of the part, seconds from the first beat.
+            seconds: Length of the part.
+
+        Returns:
+            Curve in dB relative to mezzo forte, or ``None`` if the score has no dynamics and no
+            accents.
+        """
+        if not len(self.times) and not self.accents:
+            return None
+        times = start_s + np.arange(max(1, round(seconds / CURVE_STEP_S))) * CURVE_STEP_S
+        found = np.interp(times, self.times, self.levels) if len(self.times) else 0.0 * times
+        first = bisect_left(self.accents, (start_s - RAMP_S, 0.0))
+        first = max(0, first - 1)  # one accent may have begun before
+        last = bisect_right(self.accents, (start_s + seconds, np.inf))
+        for start, end in self.accents[first:last]:
+            corners, heights = [start - RAMP_S, start, end], [0.0, ACCENT_DB, 0.0]
+            found = found + np.interp(times, corners, heights, left=0.0, right=0.0)
+        return Curve(found, CURVE_STEP_S)

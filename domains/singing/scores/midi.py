@@ -251,7 +251,7 @@ def _place_lyrics(
 def _clean(texts: dict[int, str]) -> dict[int, Lyric]:
     """Clean lyrics; a word goes on if neither a space nor a line break separates two of them."""
     raw = list(texts.values())
-    spaced = any(text.strip("\r\n/\\") != text.strip() for text in raw)
+    spaced = any(text.strip("\r\n/\\") != text.strip(" \r\n/\\") for text in raw)
     found: dict[int, Lyric] = {}
     for k, (i, text) in enumerate(texts.items()):
         bare = text.strip(" \r\n/\\")

@@ -58,7 +58,9 @@ def _find_part(names: Sequence[str], wanted: str) -> int:
     if len(partial) == 1:
         return partial[0]
     close = suggest(wanted, names)
-    raise InputError(f"part '{wanted[:40]}' does not exist{close}; there are {list_parts(names)}")
+    raise InputError(
+        f"part '{wanted[:40]}' does not exist{close}; there are {list_parts(names)}: name one with --part"
+    )
 
 
 def list_parts(names: Sequence[str], most: int = 20) -> str:

@@ -6,6 +6,7 @@ from itertools import accumulate
 
 from oneleap.core.errors import InputError
 from oneleap.domains.singing.lyrics.phonemizer import Phonemizer
+from oneleap.domains.singing.scores.dynamics import Loudness
 from oneleap.domains.singing.scores.score import Score
 from oneleap.domains.singing.segments.segment import BREATH, PAUSES, SILENCE, ScoreSegment
 
@@ -67,8 +68,8 @@ def score_to_segments(
 
     Each phrase starts and ends with silence. If a breath separates two phrases, their silences
     overlap, so the sounds of phrases must be added. ``offset`` is the time at which a phrase
-    starts. Time 0 is the first beat of the score, or 0.25 s before it if the score starts with a
-    note.
+    starts; time 0 is the first beat of the score. If the score starts with a note, its first
+    phrase starts 0.25 s before time 0.
 
     Args:
         score: The score.
@@ -101,8 +102,8 @@ def score_to_segments(
     if first is not None:
         stop = len(words) - words[-1].silent
         found.append(_make_segment(words, first, stop, starts))
-    early = max(0.0, -found[0].offset)
-    return tuple(replace(s, offset=s.offset + early) for s in found)
+    loudness = Loudness.of(score)
+    return tuple(replace(s, dynamics=loudness.curve(s.offset, s.seconds)) for s in found)
 
 
 def _make_words(score: Score, phonemizer: Phonemizer) -> list[_Word]:
@@ -174,6 +175,9 @@ def _make_segment(words: list[_Word], first: int, stop: int, starts: list[float]
         note_slur=tuple(k > 0 for word in parts for k in range(len(word.midi))),
         offset=starts[first] - lead_s,
         text=" ".join(word.lyric for word in inner if word.lyric),
+        note_lyrics=tuple(
+            word.lyric if k == 0 else "" for word in parts for k in range(len(word.midi))
+        ),
         note_locations=tuple(
             location for w in parts for location in w.locations or [w.phonemes[0]] * len(w.midi)
         ),

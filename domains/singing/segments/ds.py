@@ -32,8 +32,9 @@ def read_ds(path: str | os.PathLike[str]) -> tuple[Segment, ...]:
         InputError: If the file cannot be read, is not a ``.ds`` file, or a segment is invalid. The
             message names the file, the segment and the field.
     """
+    text = read_text(path)
     try:
-        found = json.loads(read_text(path))
+        found = json.loads(text)
     except RecursionError:
         raise InputError(f"{path} is not valid JSON (nested too deeply)") from None
     except ValueError as error:

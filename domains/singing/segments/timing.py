@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneleap.core.errors import InputError
-from oneleap.domains.singing.segments.segment import ScoreSegment, Segment
+from oneleap.domains.singing.segments.segment import SILENCE, ScoreSegment, Segment
 
 
 def frame_counts(durations_s: Sequence[float], step_s: float) -> tuple[int, ...]:
@@ -121,6 +121,28 @@ def rescale_to_words(
     predicted = np.where(empty[word], 1.0, predicted)
     sums = np.where(empty, np.asarray(ph_num, np.float64), sums)
     return tuple(float(d) for d in predicted * (np.asarray(word_dur, np.float64) / sums)[word])
+
+
+def lead_in(segments: Sequence[Segment]) -> float:
+    """Time that a song needs before its first beat, seconds.
+
+    It is 0 unless a phrase sounds before time 0, as the consonant of a note on the first beat does.
+    Then it is the time from the start of this phrase to time 0.
+    """
+    found = 0.0
+    for segment in segments:
+        if segment.offset >= 0:
+            continue
+        start = segment.offset
+        if segment.ph_seq[0] == SILENCE:
+            alone = not segment.ph_num or segment.ph_num[0] == 1
+            if segment.ph_dur:
+                start += segment.ph_dur[0]
+            elif alone and segment.note_dur:
+                start += segment.note_dur[0]
+        if start < -1e-6:
+            found = max(found, -segment.offset)
+    return found
 
 
 def fit_to_notes(segment: ScoreSegment, ph_dur: Sequence[float]) -> ScoreSegment:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.scores.notations import bar, lyric, n, partwise, shown, sign, words
+from support.scores.notations import bar, line, lyric, n, partwise, shown, sign, words
 
 from oneleap.domains.singing.scores.musicxml import read_musicxml
 from oneleap.domains.singing.scores.score import Score
