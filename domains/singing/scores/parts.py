@@ -57,9 +57,9 @@ def _find_part(names: Sequence[str], wanted: str) -> int:
     partial = [k for k, name in enumerate(folded) if wanted and wanted.casefold() in name]
     if len(partial) == 1:
         return partial[0]
-    close = suggest(wanted, names)
+    close, known = suggest(wanted, names), list_parts(names)
     raise InputError(
-        f"part '{wanted[:40]}' does not exist{close}; there are {list_parts(names)}: name one with --part"
+        f"part '{wanted[:40]}' does not exist{close}; there are {known}: name one with --part"
     )
 
 

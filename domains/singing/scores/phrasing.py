@@ -9,6 +9,7 @@ from oneleap.domains.singing.lyrics.phonemizer import Phonemizer
 from oneleap.domains.singing.scores.dynamics import Loudness
 from oneleap.domains.singing.scores.score import Score
 from oneleap.domains.singing.segments.segment import BREATH, PAUSES, SILENCE, ScoreSegment
+from oneleap.domains.singing.segments.timing import check_length
 
 MARGIN_S = 0.25
 """Longest silence before and after a phrase, seconds."""
@@ -81,7 +82,8 @@ def score_to_segments(
         Phrases in order.
 
     Raises:
-        InputError: If a lyric has no phonemes, naming the bar and the note, or all notes are rests.
+        InputError: If a lyric has no phonemes, naming the bar and the note, all notes are rests, or
+            the song is too long.
     """
     words = _make_words(score, phonemizer)
     if all(word.silent for word in words):
@@ -102,6 +104,7 @@ def score_to_segments(
     if first is not None:
         stop = len(words) - words[-1].silent
         found.append(_make_segment(words, first, stop, starts))
+    check_length(found)
     loudness = Loudness.of(score)
     return tuple(replace(s, dynamics=loudness.curve(s.offset, s.seconds)) for s in found)
 

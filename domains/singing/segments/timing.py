@@ -9,6 +9,24 @@ from numpy.typing import NDArray
 from oneleap.core.errors import InputError
 from oneleap.domains.singing.segments.segment import SILENCE, ScoreSegment, Segment
 
+LONGEST_S = 4 * 3600.0
+"""Longest song, seconds."""
+
+
+def check_length(phrases: Sequence[Segment]) -> None:
+    """Check that a song has a length that can be sung.
+
+    Raises:
+        InputError: If it is longer than :data:`LONGEST_S`.
+    """
+    start = min(0.0, *(s.offset for s in phrases))
+    total_s = max(s.offset + s.seconds for s in phrases) - start
+    if not total_s <= LONGEST_S:
+        raise InputError(
+            f"the song lasts {total_s / 3600:.3g} hours, at most {LONGEST_S / 3600:.0f} are "
+            "possible"
+        )
+
 
 def frame_counts(durations_s: Sequence[float], step_s: float) -> tuple[int, ...]:
     """Convert durations to whole numbers of frames whose sum is the rounded total.

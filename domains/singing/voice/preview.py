@@ -7,6 +7,7 @@ from oneleap.domains.singing.data.batches import phoneme_tokens
 from oneleap.domains.singing.models.durations import DurationModel
 from oneleap.domains.singing.segments.phonemes import spell_phonemes
 from oneleap.domains.singing.segments.segment import ScoreSegment
+from oneleap.domains.singing.segments.timing import check_length
 from oneleap.domains.singing.segments.transforms import change_tempo, transpose
 from oneleap.domains.singing.voice.loading import (
     DEFAULT,
@@ -15,7 +16,6 @@ from oneleap.domains.singing.voice.loading import (
     load_part,
     shipped_singers,
 )
-from oneleap.domains.singing.voice.song import check_length
 
 
 def time_phonemes(

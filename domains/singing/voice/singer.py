@@ -27,7 +27,7 @@ from oneleap.domains.singing.models.curves import CurveModel, hertz
 from oneleap.domains.singing.models.durations import DurationModel
 from oneleap.domains.singing.segments.phonemes import spell_phonemes
 from oneleap.domains.singing.segments.segment import ScoreSegment, Segment
-from oneleap.domains.singing.segments.timing import lead_in
+from oneleap.domains.singing.segments.timing import check_length, lead_in
 from oneleap.domains.singing.segments.transforms import change_tempo, transpose
 from oneleap.domains.singing.spec import SingingBatch
 from oneleap.domains.singing.voice.loading import (
@@ -40,7 +40,7 @@ from oneleap.domains.singing.voice.loading import (
     find_singer,
     load_part,
 )
-from oneleap.domains.singing.voice.song import Song, check_length, song_phrases, with_dynamics
+from oneleap.domains.singing.voice.song import Song, song_phrases, with_dynamics
 from oneleap.domains.singing.voice.song_range import fit_range
 
 TEMPO_RANGE = (0.25, 4.0)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from oneleap.core.errors import InputError
 from oneleap.domains.audio.wave import Wave
 from oneleap.domains.singing.lyrics.phonemizer import Phonemizer
 from oneleap.domains.singing.scores.phrasing import score_to_segments
@@ -16,9 +15,6 @@ from oneleap.domains.singing.segments.segment import Segment
 
 Song = str | os.PathLike[str] | Score | Sequence[Segment]
 """What can be sung: a file, a score, or phrases."""
-
-LONGEST_S = 4 * 3600.0
-"""Longest song in seconds."""
 
 
 def song_phrases(song: Song) -> Sequence[Segment]:
@@ -32,21 +28,6 @@ def song_phrases(song: Song) -> Sequence[Segment]:
     if isinstance(song, (str, os.PathLike)):
         return read_segments(song)
     return song
-
-
-def check_length(phrases: Sequence[Segment]) -> None:
-    """Check that a song has a length that can be sung.
-
-    Raises:
-        InputError: If it is longer than :data:`LONGEST_S`.
-    """
-    start = min(0.0, *(s.offset for s in phrases))
-    total_s = max(s.offset + s.seconds for s in phrases) - start
-    if not total_s <= LONGEST_S:
-        raise InputError(
-            f"the song lasts {total_s / 3600:.3g} hours, at most {LONGEST_S / 3600:.0f} are "
-            "possible"
-        )
 
 
 def with_dynamics(wave: Wave, phrase: Segment, share: float) -> NDArray[np.float32]:
