@@ -156,7 +156,7 @@ def _one_at_a_time(
             groups[-1].append(note)
         else:
             groups.append([note])
-    found = []
+    found: list[tuple[int, int, int]] = []
     pick = max if chords == "top" else min
     for group in groups:
         onset, end, pitch = pick(group, key=lambda note: note[2])

@@ -22,13 +22,26 @@ def spell_phonemes(segment: S, known: Collection[str]) -> S:
     Returns:
         The segment with other spellings.
     """
-    spelled = {
-        p: next((s for s in _spellings(p, segment.lang, known) if s in known), p)
-        for p in set(segment.ph_seq) - set(known)
-    }
+    spelled = {p: spell(p, known, segment.lang) for p in set(segment.ph_seq) - set(known)}
     if not spelled:
         return segment
     return replace(segment, ph_seq=tuple(spelled.get(p, p) for p in segment.ph_seq))
+
+
+def spell(phoneme: str, known: Collection[str], lang: str | None = None) -> str:
+    """Spell one phoneme as a voice does; see :func:`spell_phonemes`.
+
+    Args:
+        phoneme: The phoneme.
+        known: Phonemes of the voice.
+        lang: Language of the phoneme, if it is known.
+
+    Returns:
+        The spelling that the voice knows, or else the phoneme itself.
+    """
+    if phoneme in known:
+        return phoneme
+    return next((s for s in _spellings(phoneme, lang, known) if s in known), phoneme)
 
 
 def _spellings(phoneme: str, lang: str | None, known: Collection[str]) -> Iterable[str]:

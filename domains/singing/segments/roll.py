@@ -10,9 +10,7 @@ from pathlib import Path
 from oneleap.core.files import atomic_write
 from oneleap.domains.singing.segments.pitch import midi_to_name
 from oneleap.domains.singing.segments.segment import PAUSES, ScoreSegment
-from oneleap.domains.singing.segments.timing import (
-    start_times,
-)
+from oneleap.domains.singing.segments.timing import phoneme_notes, start_times
 
 PICTURE_SUFFIXES = (".png", ".pdf", ".svg")
 """Suffixes of pictures of a piano roll."""
@@ -138,7 +136,7 @@ def _draw_system(rows: Sequence[NoteRow], begin: float, columns: int) -> str:
             grid[pitch][column] = "█" if column > start or not row.phonemes else "▐"
         text = row.lyric or "".join(p for p, _ in row.phonemes)
         if row.start >= begin and text and _width(syllables) <= start:
-            syllables += " " * (start - _width(syllables)) + text + " "
+            syllables += " " * (start - _width(syllables)) + text
     lines = [
         f"{midi_to_name(float(pitch)):>{NAMES_WIDTH}} |{''.join(cells)}".rstrip()
         for pitch, cells in grid.items()
