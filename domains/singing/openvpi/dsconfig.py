@@ -52,7 +52,8 @@ def configuration_files(singer: Singer, name: str) -> dict[str, dict[str, Any]]:
     acoustic, spec = singer.acoustic, singer.acoustic.spec
     mel = mel_keys(spec.mel, spec.channels)
     depth = sampler_depth(acoustic)
-    common = {"use_lang_id": False, "use_continuous_acceleration": True, "speakers": []}
+    # No key "speakers": even an empty list makes OpenUtau feed a speaker embedding.
+    common = {"use_lang_id": False, "use_continuous_acceleration": True}
     frames = {key: mel[key] for key in ("sample_rate", "hop_size")}
     curves = {f"use_{c}_embed": c in acoustic.curves for c in ("energy", "breathiness")}
     unused = dict.fromkeys(("key_shift", "speed", "voicing", "tension"), False)

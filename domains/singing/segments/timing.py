@@ -7,7 +7,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneleap.core.errors import InputError
-from oneleap.domains.singing.segments.segment import ScoreSegment, Segment
+from oneleap.domains.singing.segments.segment import SILENCE, ScoreSegment, Segment
+
+LONGEST_S = 4 * 3600.0
+"""Longest song, seconds."""
+
+
+def check_length(phrases: Sequence[Segment]) -> None:
+    """Check that a song has a length that can be sung.
+
+    Raises:
+        InputError: If it is longer than :data:`LONGEST_S`.
+    """
+    start = min(0.0, *(s.offset for s in phrases))
+    total_s = max(s.offset + s.seconds for s in phrases) - start
+    if not total_s <= LONGEST_S:
+        raise InputError(
+            f"the song lasts {total_s / 3600:.3g} hours, at most {LONGEST_S / 3600:.0f} are "
+            "possible"
+        )
 
 
 def frame_counts(durations_s: Sequence[float], step_s: float) -> tuple[int, ...]:
@@ -130,6 +148,28 @@ def hold_vowels(
     found *= shrink[word]
     found[first] = length - np.bincount(word, found, count)
     return tuple(float(d) for d in found)
+
+
+def lead_in(segments: Sequence[Segment]) -> float:
+    """Time that a song needs before its first beat, seconds.
+
+    It is 0 unless a phrase sounds before time 0, as the consonant of a note on the first beat does.
+    Then it is the time from the start of this phrase to time 0.
+    """
+    found = 0.0
+    for segment in segments:
+        if segment.offset >= 0:
+            continue
+        start = segment.offset
+        if segment.ph_seq[0] == SILENCE:
+            alone = not segment.ph_num or segment.ph_num[0] == 1
+            if segment.ph_dur:
+                start += segment.ph_dur[0]
+            elif alone and segment.note_dur:
+                start += segment.note_dur[0]
+        if start < -1e-6:
+            found = max(found, -segment.offset)
+    return found
 
 
 def fit_to_notes(segment: ScoreSegment, ph_dur: Sequence[float]) -> ScoreSegment:

@@ -20,7 +20,7 @@ from oneleap.core.training.seed import step_generator
 from oneleap.domains.audio.mel import check_compatible
 from oneleap.domains.audio.pitch import interpolate_unvoiced
 from oneleap.domains.audio.wave import Wave
-from oneleap.domains.singing.data.batches import check_range, score_batch, score_features
+from oneleap.domains.singing.data.batches import score_batch, score_features
 from oneleap.domains.singing.models.acoustic import AcousticModel
 from oneleap.domains.singing.models.curves import CurveModel, hertz
 from oneleap.domains.singing.models.durations import DurationModel
@@ -31,7 +31,9 @@ from oneleap.domains.singing.segments.manner import (
     manner_of,
     manner_offsets,
 )
+from oneleap.domains.singing.segments.phonemes import spell_phonemes
 from oneleap.domains.singing.segments.segment import ScoreSegment, Segment
+from oneleap.domains.singing.segments.timing import check_length, lead_in
 from oneleap.domains.singing.segments.transforms import change_tempo, transpose
 from oneleap.domains.singing.spec import SingingBatch
 from oneleap.domains.singing.voice.loading import (
@@ -44,6 +46,8 @@ from oneleap.domains.singing.voice.loading import (
     find_singer,
     load_part,
 )
+from oneleap.domains.singing.voice.song import Song, song_phrases, with_dynamics
+from oneleap.domains.singing.voice.song_range import fit_range
 from oneleap.domains.singing.voice.vocoding import (
     SongVocoder,
     check_vocoder,
@@ -56,9 +60,6 @@ DEFAULT_MANNER = Manner(vibrato=0.25)
 
 TEMPO_RANGE = (0.25, 4.0)
 """Lowest and highest tempo factor."""
-
-LONGEST_S = 4 * 3600.0
-"""Longest song in seconds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,24 +157,31 @@ class Singer:
 
     def sing(
         self,
-        segments: Sequence[Segment],
+        song: Song,
         *,
         steps: int | None = None,
         key: float = 0.0,
         tempo: float = 1.0,
+        dynamics: float = 1.0,
+        fold_octaves: bool = False,
         seed: int = 0,
         manner: Manner = DEFAULT_MANNER,
     ) -> Wave:
-        """Sing the phrases of a score, each at its offset, with silence between them.
+        """Sing a score, each phrase at its time, with silence between them.
 
-        Phoneme durations and pitch that a phrase already has are kept.
+        The sound starts with the first beat of the score. If the first note starts there with a
+        consonant, the sound starts earlier, see :func:`segments.timing.lead_in`. Phoneme durations
+        and pitch that a phrase already has are kept.
 
         Args:
-            segments: Phrases with words and notes.
+            song: File of a score, a score in the language of the singer, or phrases with words and notes;
+                see :func:`read_segments` for other lyrics and for the choices that a file leaves.
             steps: Steps of the acoustic model's sampler; by default its own number, which is 1
                 for students.
             key: Semitones by which the song is transposed.
             tempo: Tempo factor; 2 is twice as fast.
+            dynamics: Share of the score's dynamics that is applied, as a gain: 0 for none.
+            fold_octaves: Whether notes out of range are moved by octaves.
             seed: Seed of the noise. Equal seeds give equal sound.
             manner: Vibrato, glides and scoops of phrases without a pitch curve of their own.
 
@@ -184,32 +192,40 @@ class Singer:
             InputError: There are no phrases, the voice lacks a phoneme, a note is out of range, or
                 an argument is invalid.
         """
+        if not 0 <= dynamics <= 1:
+            raise InputError(f"dynamics: must be from 0 to 1, not {dynamics:g}")
+        segments = song_phrases(song, self.acoustic.spec.language)
         if not segments:
             raise InputError("nothing to sing: the score has no phrases")
-        phrases = self.prepare(segments, key, tempo)
+        phrases = self.prepare(segments, key, tempo, fold_octaves=fold_octaves)
         rate = self.sample_rate
-        early = -min(0.0, *(s.offset for s in phrases))  # a phrase may begin before the song
+        early = lead_in(phrases)
         total_s = early + max(s.offset + s.seconds for s in phrases)
-        if total_s > LONGEST_S:
-            raise InputError(
-                f"the song lasts {total_s / 3600:.3g} hours, at most {LONGEST_S / 3600:.0f} are "
-                "possible"
-            )
         sound = np.zeros(round(total_s * rate) + 1, np.float32)
         for i, segment in enumerate(phrases):
             wave = self.sing_phrase(segment, steps, seed + i, manner)
+            samples = with_dynamics(wave, segment, dynamics)
             first = round((early + segment.offset) * rate)
-            part = sound[first : first + len(wave.samples)]
-            part += wave.samples[: len(part)]
+            samples, first = samples[max(0, -first) :], max(0, first)
+            part = sound[first : first + len(samples)]
+            part += samples[: len(part)]
         return Wave(sound, rate)
 
-    def prepare(self, segments: Sequence[Segment], key: float, tempo: float) -> list[ScoreSegment]:
+    def prepare(
+        self,
+        segments: Sequence[Segment],
+        key: float,
+        tempo: float,
+        *,
+        fold_octaves: bool = False,
+    ) -> list[ScoreSegment]:
         """Transpose phrases, change their tempo, and check that this voice can sing them.
 
         Args:
             segments: Phrases with words and notes.
             key: Semitones by which they are transposed.
             tempo: Tempo factor.
+            fold_octaves: Whether notes out of range are moved by octaves.
 
         Returns:
             The phrases as the voice will sing them.
@@ -220,16 +236,20 @@ class Singer:
         low, high = TEMPO_RANGE
         if not low <= tempo <= high:
             raise InputError(f"tempo: must be a factor from {low:g} to {high:g}, not {tempo:g}")
-        found = []
+        spec, found = self.acoustic.spec, list[ScoreSegment]()
         for i, segment in enumerate(segments):
             try:
-                score = ScoreSegment.from_segment(segment)
-                moved = change_tempo(transpose(score, key), tempo)
-                check_range(moved, self.acoustic.spec, key)
-                score_features(moved, self.acoustic.spec)  # checks phonemes
+                score = spell_phonemes(ScoreSegment.from_segment(segment), spec.phonemes)
+                found.append(change_tempo(transpose(score, key), tempo))
             except InputError as error:
                 raise InputError(f"phrase {i + 1}: {error}") from None
-            found.append(moved)
+        check_length(found)
+        found = fit_range(found, spec, key, fold_octaves=fold_octaves)
+        for i, moved in enumerate(found):
+            try:
+                score_features(moved, spec)  # checks phonemes
+            except InputError as error:
+                raise InputError(f"phrase {i + 1}: {error}") from None
         return found
 
     @torch.inference_mode()

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from oneleap.core.errors import InputError
-from oneleap.domains.singing.scores import xml_safe
+from oneleap.domains.singing.scores.elements import xml_safe
+from oneleap.domains.singing.scores.elements.xml_safe import zip_musicxml
 from oneleap.domains.singing.scores.musicxml import read_musicxml
-from oneleap.domains.singing.scores.xml_safe import zip_musicxml
 
 pytest.importorskip("defusedxml")
 
