@@ -12,6 +12,9 @@ from oneleap.core.errors import InputError
 if TYPE_CHECKING:
     from oneleap.domains.singing.segments.segment import ScoreSegment
 
+DEFAULT_VIBRATO, DEFAULT_GLIDE_S = 0.25, 0.06
+"""Depth of the vibrato in semitones, and duration of the glides in seconds."""
+
 
 def sing(
     score: Path,
@@ -27,6 +30,9 @@ def sing(
     vowel: str | None = None,
     fold_octaves: bool = False,
     dynamics: float = 1.0,
+    vibrato: float = DEFAULT_VIBRATO,
+    portamento: float = DEFAULT_GLIDE_S,
+    scoop: float = 0.0,
     show: bool = False,
     seed: int = 0,
 ) -> None:
@@ -36,13 +42,15 @@ def sing(
 
     Args:
         score: MusicXML or MIDI file with lyrics, UTAU's .ust or .ustx, .ds file, or HTS labels.
-        out: Sound file to write; by default named after the score, with suffix .wav. With --show,
-            a picture to write, such as roll.png.
-        voice: Name of a shipped singer, or folder of a singer.
+        out: Sound file to write; by default named after the score, with suffix .wav. A .ds file
+            gets phonemes with their times and the pitch instead of sound. With --show, a picture
+            to write, such as roll.png.
+        voice: Name of a shipped singer, or folder of a singer; by default the one that sings the
+            language of the lyrics, Japanese or English.
         steps: Sampler steps; by default the number of the voice, 1.
         key: Transposition in semitones, for example +2 or -3.
         tempo: Tempo factor; 2 is twice as fast.
-        dictionary: Dictionary for lyrics that are not Japanese.
+        dictionary: Dictionary of pronunciations, for lyrics in other languages.
         verse: Number or name of the verse to sing; by default the first.
         part: Name or number of the part to sing; by default the one with the most lyrics.
         chords: Note of a chord that is sung, top or bottom.
@@ -50,6 +58,9 @@ def sing(
             any lyrics is sung if this is given.
         fold_octaves: Move notes that the voice cannot sing by octaves.
         dynamics: Share of the score's dynamics to apply, from 0 to 1.
+        vibrato: Depth of the vibrato of long notes in semitones; 0 for none.
+        portamento: Time that pitch takes from one note to the next, in seconds.
+        scoop: Semitones from which a note after a rest rises; 0 for none.
         show: Print notes, syllables, phonemes and a piano roll, and sing nothing.
         seed: Seed of the noise.
 
@@ -60,25 +71,45 @@ def sing(
         raise InputError(f"steps: at least 1, not {steps}")
     from oneleap.domains.audio.loudness import level
     from oneleap.domains.singing.lyrics.phonemizer import Phonemizer, read_dictionary
-    from oneleap.domains.singing.scores.read import read_segments
+    from oneleap.domains.singing.scores.phrasing import score_to_segments
+    from oneleap.domains.singing.scores.read import SEGMENT_SUFFIXES, read_score, read_segments
+    from oneleap.domains.singing.segments.ds import write_ds
+    from oneleap.domains.singing.segments.manner import Manner
     from oneleap.domains.singing.segments.timing import lead_in
-    from oneleap.domains.singing.voice.loading import DEFAULT, shipped_singers
+    from oneleap.domains.singing.voice.language import (
+        language_of,
+        lyrics_language,
+        phonemes_language,
+        singer_of,
+    )
 
-    if not show and voice is None and DEFAULT not in shipped_singers():
-        raise InputError(
-            "no singer ships with this installation: train its four models (oneleap configs), pack "
-            "them with oneleap singer, and name the folder with --voice"
-        )
+    manner = Manner(vibrato=vibrato, glide_s=portamento, scoop=scoop)
     phonemes = None if dictionary is None else read_dictionary(dictionary)
-    segments = read_segments(score, phonemes, verse=verse, part=part, chords=chords, vowel=vowel)
+    if score.suffix.lower() in SEGMENT_SUFFIXES:
+        segments = read_segments(score, phonemes)
+        name = voice or singer_of(phonemes_language(segments))
+    else:
+        notes = read_score(score, verse=verse, part=part, chords=chords, vowel=vowel)
+        name = voice or singer_of("ja" if phonemes else lyrics_language(notes))
+        phonemes = phonemes or Phonemizer.of_language(language_of(name))
+        try:
+            segments = score_to_segments(notes, phonemes)
+        except InputError as error:
+            raise InputError(f"{score}: {error}") from None
     if show:
-        _show(score, segments, (phonemes or Phonemizer()).syllabic, out, voice, key, tempo)
+        _show(score, segments, (phonemes or Phonemizer()).syllabic, out, name, key, tempo)
         return
+    from oneleap.domains.singing.voice.performance import perform
     from oneleap.domains.singing.voice.singer import Singer
 
-    singer = Singer.load(voice or DEFAULT)
+    singer = Singer.load(name)
     start = time.perf_counter()
     try:
+        if out is not None and out.suffix.lower() == ".ds":
+            moved = singer.prepare(segments, key, tempo, fold_octaves=fold_octaves)
+            write_ds(out, perform(singer, moved, seed, manner))
+            print(f"{out}: {len(moved)} phrases", file=sys.stderr)
+            return
         wave = singer.sing(
             segments,
             steps=steps,
@@ -87,6 +118,7 @@ def sing(
             dynamics=dynamics,
             fold_octaves=fold_octaves,
             seed=seed,
+            manner=manner,
         )
     except InputError as error:
         raise InputError(f"{score}: {error}") from None

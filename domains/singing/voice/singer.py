@@ -174,8 +174,8 @@ class Singer:
         and pitch that a phrase already has are kept.
 
         Args:
-            song: File of a score, a score in the language of the singer, or phrases with words and notes;
-                see :func:`read_segments` for other lyrics and for the choices that a file leaves.
+            song: File of a score, or a score, with lyrics in the singer's language; or phrases with
+                words and notes. See :func:`read_segments` for the choices that a file leaves.
             steps: Steps of the acoustic model's sampler; by default its own number, which is 1
                 for students.
             key: Semitones by which the song is transposed.
