@@ -171,6 +171,7 @@ class AcousticModel(GenerativeModel):
             curves=curves.gather(1, index.expand(-1, -1, curves.shape[2])),
             x=batch.mel.gather(2, at.unsqueeze(1).expand(-1, batch.mel.shape[1], -1)),
             mask=mask.unsqueeze(1),
+            dropped=torch.zeros_like(first, dtype=torch.bool),
         )
 
     def next_step(self, run: str) -> tuple[str, ...] | None:
@@ -203,7 +204,7 @@ class AcousticModel(GenerativeModel):
         assert isinstance(average, AcousticNet)
         field = net.field(cond, batch.mask, null)
         target = net.field(cond, batch.mask, null, average.decoder)
-        if batch.dropped is not None:
+        if self.drop:
             field, target = field.drop(batch.dropped), target.drop(batch.dropped)
         return TrainingBatch(
             field=scaled(field, self.depth),

@@ -156,7 +156,7 @@ class FrameBatch(NamedTuple):
         curves: Further curves the model is conditioned on, scaled, one channel each.
         x: Normalized spectrograms of the segments.
         mask: True at real frames.
-        dropped: Rows whose phonemes are dropped in training, for guidance; ``None`` for no row.
+        dropped: Rows whose phonemes are dropped in training, for guidance.
     """
 
     tokens: Int[Tensor, "b l"]
@@ -167,7 +167,7 @@ class FrameBatch(NamedTuple):
     curves: Float[Tensor, "b n k"]
     x: Float[Tensor, "b mels n"]
     mask: Bool[Tensor, "b 1 n"]
-    dropped: Bool[Tensor, "b"] | None = None
+    dropped: Bool[Tensor, "b"]
 
 
 class AcousticNet(nn.Module):

@@ -175,6 +175,7 @@ class AcousticGraph(nn.Module):
             curves=torch.cat(curves, 2) if curves else f0.new_zeros(1, 1, 0).expand(-1, n, -1),
             x=z,
             mask=torch.ones_like(f0, dtype=torch.bool).unsqueeze(1),
+            dropped=torch.zeros(1, dtype=torch.bool),
         )
         cond = self.net.encode(batch)
         depth = torch.ones(())
