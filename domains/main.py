@@ -105,6 +105,7 @@ COMMANDS: Commands = {
             "speech": "oneleap.domains.speech.commands.bench:bench",
             "voices": "oneleap.domains.speech.commands.bench_voices:voices",
             "singing": "oneleap.domains.singing.commands.bench:bench",
+            "songs": "oneleap.domains.singing.commands.bench_songs:songs",
             "music": "oneleap.domains.music.commands.bench:bench",
         },
     ),

@@ -19,6 +19,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from oneleap.domains.rl.envs.adroit import with_d4rl_rewards
+
 JOINTS, LATCH, HINGE, PALM, HANDLE = slice(0, 27), 27, 28, slice(29, 32), slice(32, 35)
 """Indices of an observation."""
 
@@ -52,15 +54,18 @@ def main(path: str) -> None:
     gym.register_envs(gymnasium_robotics)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a newer version of the task exists
-        env = gym.make("AdroitHandDoor-v1", max_episode_steps=1000).unwrapped
+        # gymnasium-robotics pays for reaching with another sign than the recordings.
+        wrapped = with_d4rl_rewards(gym.make("AdroitHandDoor-v1", max_episode_steps=1000))
+    env = wrapped.unwrapped
     ends = np.flatnonzero(last) + 1
     columns = ("demonstration", "steps", "recorded return", "replayed return", "start error")
     table = Table(*columns, caption="start error: largest difference of the first observations")
     returns = []
     for k, (start, end) in enumerate(zip([0, *ends[:-1]], ends, strict=True)):
+        wrapped.reset(seed=0)
         reset_to_observation(env, obs[start].astype(np.float64))
         error = np.abs(env._get_obs() - obs[start]).max()
-        replayed = sum(env.step(action)[1] for action in actions[start:end])
+        replayed = sum(wrapped.step(action)[1] for action in actions[start:end])
         recorded = rewards[start:end].sum()
         returns.append((recorded, replayed))
         table.add_row(

@@ -75,10 +75,12 @@ def song_part(score: Path, folder: Path, seed: int = 0) -> Part:
     """
     from oneleap.domains.audio.pitch import estimate_f0
     from oneleap.domains.singing import Singer, read_segments
+    from oneleap.domains.singing.segments.timing import lead_in
 
     singer, segments = Singer.load(), read_segments(score)
     wave, ms = timed(lambda: singer.sing(segments, seed=seed))
     seconds, hertz = score_pitch(segments)
+    seconds = [second + lead_in(segments) for second in seconds]
     mel = singer.acoustic.spec.mel
     f0 = estimate_f0(wave, mel)
     figure = Figure(figsize=(9, 3), layout="constrained")

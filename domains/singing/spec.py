@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
@@ -22,12 +23,28 @@ class Spec:
             has token 1.
         lowest: Lowest pitch of a note in the data, in semitones (60 is C4).
         highest: Highest pitch of a note in the data, in semitones.
+        language: Language of the lyrics, ``ja`` or ``en``; empty if a dictionary is needed.
+        voicing: Whether voicing is generated as one more channel after the spectrogram, 1 in voiced
+            frames and -1 in others. A source-filter vocoder needs it.
     """
 
     mel: Mel = field(default_factory=lambda: SINGING)
     phonemes: tuple[str, ...] = ("SP", "AP", "a", "i", "u", "e", "o", "k", "s", "t", "n")
     lowest: float = 48.0
     highest: float = 84.0
+    language: str = "ja"
+    voicing: bool = False
+
+    @property
+    def channels(self) -> int:
+        """Number of channels that are generated."""
+        return self.mel.n_mels + self.voicing
+
+    def voiced(self, x: Float[Tensor, "b c n"]) -> Bool[Tensor, "b n"]:
+        """Voiced frames of generated channels; all frames if voicing is not generated."""
+        if not self.voicing:
+            return torch.ones(len(x), x.shape[2], dtype=torch.bool, device=x.device)
+        return x[:, self.mel.n_mels] > 0
 
 
 class SingingBatch(NamedTuple):
@@ -44,7 +61,7 @@ class SingingBatch(NamedTuple):
         note_midi: Pitch of each note in semitones. Rests have the pitch of a neighbor.
         note_rest: True at rests.
         note_durations: Whole frames of each note.
-        mel: Normalized log-mel spectrograms.
+        mel: Normalized log-mel spectrograms, with voicing after them if it is generated.
         f0: Pitch of each frame in Hz, interpolated through unvoiced frames.
         base_pitch: Smoothed pitch of the score at each frame, in semitones.
         energy: Energy of each frame in dB.

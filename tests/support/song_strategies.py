@@ -25,7 +25,7 @@ SAKURA = ScoreSegment(
 """Four syllables, the last on two notes, between rests."""
 
 VOWELS = ("a", "i", "u", "e", "o")
-LYRICS = ("さ", "く", "ら", "きゃ", "ん", "っ", "かん", "la", "shi", "あ い", "<&>\"'")
+LYRICS = ("さ", "く", "ら", "きゃ", "ん", "っ", "かん", "la", "shi", "あ い", "don't", "a<&>b")
 
 seconds = st.integers(1, 3000).map(lambda ms: ms / 1000)
 pitches = st.one_of(st.none(), st.integers(0, 12_700).map(lambda cents: cents / 100))
@@ -97,7 +97,9 @@ def scores(draw: st.DrawFn, *, whole: bool = False, even: bool = False) -> Calla
         midi = float(cents // 100) if whole else cents / 100
         slur = kind == "slur" and bool(notes) and not resting
         lyric = "" if slur else draw(st.sampled_from(LYRICS))
-        notes.append(Note(draw(beats), midi, lyric, slur, draw(st.booleans())))
+        signs = [draw(st.booleans()) and not (whole and k) for k in range(3)]
+        hyphen = bool(lyric) and draw(st.booleans())
+        notes.append(Note(draw(beats), midi, lyric, slur, signs[0], hyphen, *signs[1:]))
     if all(note.midi is None for note in notes):
         notes.append(Note(Fraction(1), 60.0, "あ"))
     total = sum((n.beats for n in notes), Fraction(0))

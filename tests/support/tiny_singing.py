@@ -88,7 +88,12 @@ def randomize(model: torch.nn.Module, seed: int = 3) -> None:
 
 
 def acoustic(
-    objective: Objective | None = None, sampler: Sampler | None = None, depth: float = 1.0
+    objective: Objective | None = None,
+    sampler: Sampler | None = None,
+    depth: float = 1.0,
+    *,
+    drop: float = 0.0,
+    temperature: float = 1.0,
 ) -> AcousticModel:
     """An acoustic model with random weights."""
     model = AcousticModel(
@@ -100,6 +105,8 @@ def acoustic(
         decoder=DECODER,
         depth=depth,
         crop_s=None,
+        drop=drop,
+        temperature=temperature,
     )
     randomize(model.net)
     randomize(model.average)

@@ -3,8 +3,8 @@
 import numpy as np
 from support.tiny_speech import tone
 
+from oneleap.domains.audio.synthetic.teachers import Spoken
 from oneleap.domains.audio.wave import Wave
-from oneleap.domains.speech.synthetic.teachers import Spoken
 
 RATE = 24_000
 

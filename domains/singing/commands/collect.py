@@ -53,14 +53,16 @@ def singing(
     seed: int = 0,
     out: Path = Path("data/singing"),
     workers: int = 2,
+    language: Literal["ja", "en"] = "ja",
 ) -> None:
-    """Collect songs sung by Sinsy: sound, phonemes with durations, notes and pitch.
+    """Collect invented songs: sound, phonemes with durations, notes and pitch.
 
-    Each song is a melody with random morae, transposed into the range of the voice. Songs are cut
-    at rests. An interrupted collection continues, and a finished one can grow to more songs. The
+    Sinsy sings random Japanese morae. The voice heart of hibari-tts sings random English sentences,
+    to invented melodies. Melodies are transposed into the range of the voice. Songs are cut at
+    rests. An interrupted collection continues, and a finished one can grow to more songs. The
     data depend only on the seed.
 
-    Example: oneleap collect singing --songs 60
+    Example: oneleap collect singing --songs 60 --language en
 
     Args:
         songs: Number of songs, about half a minute each.
@@ -68,15 +70,21 @@ def singing(
             generates melodies that are free of rights.
         seed: Seed of melodies and words.
         out: Folder to write, in openvpi's layout.
-        workers: Number of songs rendered in parallel.
+        workers: Number of songs rendered in parallel; English songs take one.
+        language: Language of the lyrics.
 
     Raises:
-        InputError: Sinsy or music21 is missing, or the folder holds another collection.
+        InputError: The synthesizer or music21 is missing, or the folder holds another collection.
     """
     if songs < 1 or workers < 1:
         raise InputError(f"songs {songs} and workers {workers} must be positive")
+    if language == "en":
+        from oneleap.domains.singing.commands.collect_english import collect_english
+
+        collect_english(songs, seed, out)
+        return
     engine = Sinsy()
-    _open_collection(out, {"melodies": melodies, "seed": seed})
+    open_collection(out, {"melodies": melodies, "seed": seed})
     names = [f"{melodies}_{k:04d}" for k in range(songs)]
     sources: dict[str, str] = {}
 
@@ -179,7 +187,7 @@ Songs {len(sources)}, phrases {phrase_count}, {seconds / 60:.1f} minutes, 48 kHz
 """
 
 
-def _open_collection(out: Path, settings: dict[str, object]) -> None:
+def open_collection(out: Path, settings: dict[str, object]) -> None:
     """Start a collection, or check that the one in the folder has the same settings.
 
     Raises:

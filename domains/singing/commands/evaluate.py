@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 from oneleap.core.errors import InputError
 
 if TYPE_CHECKING:
-    from oneleap.domains.audio.vocoders.nsf import NSF
     from oneleap.domains.singing.evaluation.comparison import Phrase
     from oneleap.domains.singing.models.acoustic import AcousticModel
     from oneleap.domains.singing.voice.singer import Singer
+    from oneleap.domains.singing.voice.vocoding import SongVocoder
 
 
 def evaluate(
@@ -40,7 +40,7 @@ def evaluate(
             spectrograms.png are written there. A packed singer is evaluated with its own vocoder,
             durations and pitch unless others are named.
         data: Folder of recordings; by default the validation songs of the run.
-        vocoder: Run or model folder of an NSF vocoder.
+        vocoder: Run or model folder of a vocoder.
         durations: Run or model folder of a duration model.
         pitch: Run or model folder of a pitch model.
         compare: Run of a further acoustic model on the same data; can be repeated.
@@ -69,16 +69,16 @@ def evaluate(
     else:
         if (run / ACOUSTIC).is_dir():  # a packed singer
             vocoder, durations, pitch = vocoder or run, durations or run, pitch or run
-        nsf, singer = _load_parts(model, vocoder, durations, pitch)
+        sound, singer = _load_parts(model, vocoder, durations, pitch)
         models = {_label(run): model} | _load_others(compare or [])
         picture = path.home / "spectrograms.png"
-        figures = _compare(models, nsf, singer, phrases, picture, seed)
+        figures = _compare(models, sound, singer, phrases, picture, seed)
     path.write_evaluation(figures, json)
 
 
 def _compare(
     models: dict[str, "AcousticModel"],
-    nsf: "NSF | None",
+    vocoder: "SongVocoder | None",
     singer: "Singer | None",
     phrases: "list[Phrase]",
     picture: Path,
@@ -87,7 +87,7 @@ def _compare(
     """Evaluate models side by side, print a table, and return its figures by ``row/column``."""
     from oneleap.domains.singing.evaluation.comparison import compare_models, print_table
 
-    rows = compare_models(models, nsf, singer, phrases, picture, seed)
+    rows = compare_models(models, vocoder, singer, phrases, picture, seed)
     print_table(rows, len(phrases))
     return {f"{row}/{name}": x for row, values in rows.items() for name, x in values.items()}
 
@@ -102,21 +102,21 @@ def _load_others(runs: list[str]) -> dict[str, "AcousticModel"]:
 
 def _load_parts(
     model: "AcousticModel", vocoder: Path | None, durations: Path | None, pitch: Path | None
-) -> tuple["NSF | None", "Singer | None"]:
+) -> tuple["SongVocoder | None", "Singer | None"]:
     """Load the vocoder if it is named, and the complete singer if all parts are."""
-    from oneleap.domains.audio.vocoders.nsf import NSF
     from oneleap.domains.singing.models.curves import CurveModel
     from oneleap.domains.singing.models.durations import DurationModel
-    from oneleap.domains.singing.voice.loading import DURATIONS, PITCH, VOCODER, load_part
+    from oneleap.domains.singing.voice.loading import DURATIONS, PITCH, load_part
     from oneleap.domains.singing.voice.singer import Singer
+    from oneleap.domains.singing.voice.vocoding import load_vocoder
 
     if vocoder is None:
         return None, None
-    nsf = load_part(vocoder, VOCODER, NSF)
+    sound = load_vocoder(vocoder)
     if durations is None or pitch is None:
-        return nsf, None
+        return sound, None
     timing = load_part(durations, DURATIONS, DurationModel)
-    return nsf, Singer.from_parts(model, timing, load_part(pitch, PITCH, CurveModel), nsf)
+    return sound, Singer.from_parts(model, timing, load_part(pitch, PITCH, CurveModel), sound)
 
 
 def _label(run: Path) -> str:

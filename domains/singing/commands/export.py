@@ -7,21 +7,23 @@ from oneleap.core.errors import InputError
 from oneleap.core.outputs import check_output
 
 
-def export(run: Path, out: Path | None = None) -> None:
+def export(run: Path, out: Path | None = None, dictionary: Path | None = None) -> None:
     """Export a singer as ONNX graphs in openvpi's format, with their configuration files.
 
     ``dsconfig.yaml``, ``phonemes.json`` and the acoustic graph are written to the folder, graphs
     of durations to ``dsdur``, of pitch to ``dspitch``, and the vocoder to ``dsvocoder``. Names,
     shapes and types are those of openvpi/DiffSinger's exporters, and each graph is compared with
     its model. The noise is a table in the graph, so results can be repeated. The opset is 18, where
-    openvpi has 17. A voice that is conditioned on energy and breathiness takes them as inputs; the
-    model that predicts them is not exported.
+    openvpi has 17. OpenUtau finds the singer by ``character.txt`` and ``character.yaml``, and reads
+    lyrics by ``dsdict.yaml``. A voice that is conditioned on energy and breathiness takes them as
+    inputs; the model that predicts them is not exported.
 
     Example: oneleap export singers/mine --out dsvoice
 
     Args:
         run: Folder of a packed singer, or of one of its models.
         out: Folder to write; by default ``onnx`` in the folder of the singer.
+        dictionary: Dictionary of the singer's language in openvpi's format; by default Japanese.
 
     Raises:
         InputError: There is no singer, or a graph differs from its model.
@@ -29,6 +31,8 @@ def export(run: Path, out: Path | None = None) -> None:
     import yaml
 
     from oneleap.core.files import atomic_write
+    from oneleap.domains.singing.lyrics.phonemizer import read_dictionary
+    from oneleap.domains.singing.openvpi import openutau
     from oneleap.domains.singing.openvpi.dsconfig import configuration_files
     from oneleap.domains.singing.openvpi.singer_graphs import singer_graphs, write_graph
     from oneleap.domains.singing.voice.loading import ACOUSTIC
@@ -49,15 +53,21 @@ def export(run: Path, out: Path | None = None) -> None:
             f"mel: n_fft {spec.mel.n_fft} is not a multiple of hop {spec.mel.hop}: this singer "
             "cannot be exported"
         )
-    name = folder.name
+    name = folder.resolve().name
+    words = None if dictionary is None else read_dictionary(dictionary)
     files = configuration_files(singer, name)
+    files["character.yaml"] = openutau.character_yaml(name)
+    files |= dict.fromkeys(openutau.DICTIONARIES, openutau.dictionary(spec.phonemes, words))
     for graph in singer_graphs(singer, name):
         path = out / graph.path
         gap = write_graph(graph, singer, path)
         print(f"{path}: {path.stat().st_size / 2**20:.1f} MiB, largest difference {gap:.1e}")
     for file, values in files.items():
         with atomic_write(out / file) as path:
-            path.write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
+            text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+            path.write_text(text, encoding="utf-8")
+    with atomic_write(out / "character.txt") as path:
+        path.write_text(openutau.character_txt(name), encoding="utf-8")
     numbers = {"<PAD>": 0} | {phoneme: i + 1 for i, phoneme in enumerate(spec.phonemes)}
     with atomic_write(out / "phonemes.json") as path:
         path.write_text(json.dumps(numbers, ensure_ascii=False, indent=1), encoding="utf-8")

@@ -27,7 +27,7 @@ def pack(
         acoustic: Run or model folder of an acoustic model.
         durations: Run or model folder of a duration model.
         pitch: Run or model folder of a pitch model.
-        vocoder: Run or model folder of an NSF vocoder with the same spectrogram format.
+        vocoder: Run or model folder of a vocoder with the same spectrogram format.
         out: Folder of the singer.
         variance: Run or model folder of a model of energy and breathiness, if the acoustic model
             is conditioned on them.
@@ -42,7 +42,6 @@ def pack(
         raise InputError(f"{out} exists already: delete it, or name another folder")
     if card is not None and not card.is_file():
         raise InputError(f"card: {card}: no such file")
-    from oneleap.domains.audio.vocoders.nsf import NSF
     from oneleap.domains.singing.models.acoustic import AcousticModel
     from oneleap.domains.singing.models.curves import CurveModel
     from oneleap.domains.singing.models.durations import DurationModel
@@ -51,17 +50,17 @@ def pack(
         DURATIONS,
         PITCH,
         VARIANCE,
-        VOCODER,
         load_part,
     )
     from oneleap.domains.singing.voice.singer import Singer
+    from oneleap.domains.singing.voice.vocoding import load_vocoder
 
     text = f"# {out.name}\n" if card is None else card.read_text(encoding="utf-8")
     singer = Singer.from_parts(
         load_part(acoustic, ACOUSTIC, AcousticModel),
         load_part(durations, DURATIONS, DurationModel),
         load_part(pitch, PITCH, CurveModel),
-        load_part(vocoder, VOCODER, NSF),
+        load_vocoder(vocoder),
         None if variance is None else load_part(variance, VARIANCE, CurveModel),
     )
     singer.save(out, card=text, bits=32 if full else bits)

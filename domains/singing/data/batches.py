@@ -46,7 +46,7 @@ class AudioFeatures(NamedTuple):
     """Features of the recording of one phrase, frame by frame.
 
     Attributes:
-        mel: Normalized log-mel spectrogram.
+        mel: Normalized log-mel spectrogram, with voicing after it if it is generated.
         f0: Pitch in Hz, interpolated through unvoiced frames.
         energy: Energy in dB.
         breathiness: Energy of the aperiodic part in dB.
@@ -257,5 +257,5 @@ def score_batch(segment: ScoreSegment, spec: Spec) -> SingingBatch:
     score = score_features(segment, spec)
     n = max(1, len(score.base_pitch))
     zeros = torch.zeros(n)
-    recording = AudioFeatures(torch.zeros(spec.mel.n_mels, n), zeros, zeros, zeros)
+    recording = AudioFeatures(torch.zeros(spec.channels, n), zeros, zeros, zeros)
     return collate([score], [recording], spec.mel)

@@ -46,6 +46,8 @@ class SingingData(L.LightningDataModule):
         path: Folders with ``wavs``, ``transcriptions.csv`` and optionally ``f0``.
         mel: Spectrogram format; recordings are resampled to its rate.
         curves: Whether to compute energy and breathiness.
+        voicing: Whether models generate voicing too, as a source-filter vocoder needs it.
+        language: Language of the lyrics, ``ja`` or ``en``; empty if it is another.
         longest_s: Longest phrase in seconds; longer ones are skipped.
         batch_size: Phrases per batch.
         cache: Folder that keeps estimated pitch, or ``None``.
@@ -59,6 +61,8 @@ class SingingData(L.LightningDataModule):
         *,
         mel: Mel = SINGING,
         curves: bool = False,
+        voicing: bool = False,
+        language: str = "ja",
         longest_s: float = 20.0,
         batch_size: int = 16,
         cache: str | None = None,
@@ -71,6 +75,7 @@ class SingingData(L.LightningDataModule):
         if not 0 < validation < 1:
             raise InputError(f"validation: must be between 0 and 1, not {validation}")
         self.path, self.mel, self.curves = tuple(path), mel, curves
+        self.voicing, self.language = voicing, language
         self.longest_s, self.batch_size, self.cache = longest_s, batch_size, cache
         self.validation, self.seed = validation, seed
 
@@ -96,7 +101,8 @@ class SingingData(L.LightningDataModule):
         notes = [midi for _, s in self.phrases for midi in s.note_midi if midi is not None]
         if not notes:
             raise InputError(f"{self.path[0]}: note_seq is missing or holds only rests")
-        return Spec(self.mel, tuple(sorted(phonemes)), min(notes), max(notes))
+        symbols = tuple(sorted(phonemes))
+        return Spec(self.mel, symbols, min(notes), max(notes), self.language, self.voicing)
 
     @cached_property
     @refers_to(PAGE)
@@ -141,7 +147,9 @@ class SingingData(L.LightningDataModule):
         Raises:
             InputError: Recording and phonemes have different lengths, or a phoneme is unknown.
         """
-        recording = audio_features(path, self.mel, curves=self.curves, cache=self.cache)
+        recording = audio_features(
+            path, self.mel, curves=self.curves, voicing=self.voicing, cache=self.cache
+        )
         frames = recording.mel.shape[1]
         if abs(frames / self.mel.frame_rate - segment.seconds) > MAX_LENGTH_ERROR_S:
             raise InputError(

@@ -19,7 +19,7 @@ LOWEST_HZ, HIGHEST_HZ = 65.0, 1100.0
 
 
 def audio_features(
-    path: Path, mel: Mel, *, curves: bool, cache: str | None = None
+    path: Path, mel: Mel, *, curves: bool, voicing: bool = False, cache: str | None = None
 ) -> AudioFeatures:
     """Compute the features of a recording.
 
@@ -27,6 +27,7 @@ def audio_features(
         path: Path of the sound file, which is resampled if necessary.
         mel: Spectrogram format.
         curves: Whether to compute energy and breathiness; otherwise they are zeros.
+        voicing: Whether voicing follows the spectrogram as one more channel.
         cache: Folder that keeps estimated pitch, the slowest feature, or ``None``.
 
     Returns:
@@ -42,10 +43,14 @@ def audio_features(
     whole = interpolate_unvoiced(f0)
     if whole.any():
         whole = np.maximum(whole, LOWEST_HZ)
+    spectrogram = log_mel(samples, mel)[0]
+    if voicing:
+        voiced = torch.from_numpy(np.where(f0[:frames] > 0, 1.0, -1.0)).float()
+        spectrogram = torch.cat([spectrogram, voiced.unsqueeze(0)])
     zeros = np.zeros(frames)
     loud, breath = db_curves(wave, f0, mel) if curves else (zeros, zeros)
     return AudioFeatures(
-        mel=log_mel(samples, mel)[0],
+        mel=spectrogram,
         f0=torch.from_numpy(whole[:frames]).float(),
         energy=torch.from_numpy(loud[:frames]).float(),
         breathiness=torch.from_numpy(breath[:frames]).float(),

@@ -3,6 +3,8 @@
 import time
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +25,6 @@ from oneleap.core.training.seed import step_generator
 from oneleap.domains.audio.evaluation.plots import plot_spectrograms
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.audio.pitch import estimate_f0
-from oneleap.domains.audio.vocoders.nsf import NSF
 from oneleap.domains.audio.wave import Wave
 from oneleap.domains.singing.data.batches import collate
 from oneleap.domains.singing.data.datamodule import PhraseFeatures, SingingData
@@ -43,6 +44,7 @@ from oneleap.domains.singing.models.sampling import CoarseMelSampler
 from oneleap.domains.singing.segments.segment import ScoreSegment
 from oneleap.domains.singing.spec import SingingBatch
 from oneleap.domains.singing.voice.singer import Singer
+from oneleap.domains.singing.voice.vocoding import SongVocoder, vocode
 
 RECORDING, COPY, SUNG = "recording", "copy synthesis", "score to sound"
 """Names of the rows for the recording, for its copy synthesis, and for the complete singer."""
@@ -112,7 +114,9 @@ def recorded_phrases(
         raise InputError(f"{path.model}: a {type(model).__name__} is not a model of a singer")
     if folder is not None:
         curves = isinstance(model, CurveModel) or bool(getattr(model, "curves", ()))
-        data = SingingData((str(folder),), mel=model.spec.mel, curves=curves)
+        data = SingingData(
+            (str(folder),), mel=model.spec.mel, curves=curves, voicing=model.spec.voicing
+        )
         chosen = data.phrases
     else:
         if path.run is None:
@@ -157,7 +161,7 @@ def prediction_error(model: Pretrained, phrases: list[Phrase], seed: int = 0) ->
 @torch.inference_mode()
 def compare_models(
     models: dict[str, AcousticModel],
-    vocoder: NSF | None,
+    vocoder: SongVocoder | None,
     singer: Singer | None,
     phrases: list[Phrase],
     picture: Path,
@@ -182,7 +186,7 @@ def compare_models(
     rows: dict[str, MetricAccumulator] = defaultdict(MetricAccumulator)
     spec = next(iter(models.values())).spec
     for name, model in models.items():
-        if (model.spec.mel, model.spec.phonemes) != (spec.mel, spec.phonemes):
+        if replace(model.spec, lowest=0.0, highest=0.0) != replace(spec, lowest=0.0, highest=0.0):
             raise InputError(f"{name} was trained on other data: its spec differs")
     mel = spec.mel
     for i, (segment, (score, recording)) in enumerate(
@@ -192,24 +196,31 @@ def compare_models(
         batch = collate([score], [recording], mel)
         target = score_pitch(segment, recording.mel.shape[1], mel)
         generated = dict(_generate(models, batch, own_seed, rows))
-        for name, spectrogram in generated.items():
-            gap = (spectrogram - batch.mel).abs().mean() * mel.std
+        real = batch.mel[:, : mel.n_mels]
+        for name, channels in generated.items():
+            spectrogram = channels[:, : mel.n_mels]
+            gap = (spectrogram - real).abs().mean() * mel.std
             frames = float(spectrogram.shape[2])
             rows[name].add("mel_l1", float(gap), frames)
-            distortion = cepstral_distortion(spectrogram, batch.mel, mel).mean()
+            distortion = cepstral_distortion(spectrogram, real, mel).mean()
             rows[name].add("mcd_db", float(distortion), frames)
         if i == 0:
-            shown = {name: spectrogram[0] for name, spectrogram in generated.items()}
-            plot_spectrograms({RECORDING: recording.mel} | shown, mel, picture)
+            shown = {name: channels[0, : mel.n_mels] for name, channels in generated.items()}
+            plot_spectrograms({RECORDING: real[0]} | shown, mel, picture)
         if vocoder is None:
             continue
         rows[RECORDING].add_pitch(pitch_errors(recording.f0.double().numpy(), target))
-        for name, spectrogram in (generated | {COPY: batch.mel}).items():
-            wave = vocoder(spectrogram, batch.f0, generator=step_generator(seed, i))[0].numpy()
+        draw = partial(_noise, seed, i)
+        for name, channels in (generated | {COPY: batch.mel}).items():
+            wave = vocode(vocoder, spec, channels, batch.f0, draw)[0].numpy()
             rows[name].add_pitch(pitch_errors(_heard_pitch(wave, mel), target))
         if singer is not None:
             _measure_singer(singer, segment, recording.mel.shape[1], own_seed, rows[SUNG])
     return {name: row.figures() for name, row in rows.items()}
+
+
+def _noise(seed: int, phrase: int, zeros: Tensor) -> Tensor:
+    return torch.randn(zeros.shape, generator=step_generator(seed, phrase))
 
 
 def _generate(

@@ -7,6 +7,12 @@ from pathlib import Path
 
 from oneleap.core.errors import InputError, suggest
 from oneleap.core.files import atomic_write
+from oneleap.domains.singing.lyrics.english import (
+    ENGLISH_PHONEMES,
+    ENGLISH_VOWELS,
+    LyricError,
+    read_lyrics,
+)
 from oneleap.domains.singing.lyrics.mora import (
     MORAIC_NASAL,
     SOKUON,
@@ -37,15 +43,63 @@ PAUSE_LYRICS = {"SP": SILENCE, "AP": BREATH, "br": BREATH, "息": BREATH}
 
 @dataclass(frozen=True)
 class Phonemizer:
-    """Converts lyrics to phonemes, by a dictionary or as Japanese.
+    """Converts lyrics to phonemes: of Japanese, of English, or by a dictionary.
 
     Attributes:
-        entries: Phonemes of each syllable; if it is empty, lyrics are Japanese.
+        entries: Phonemes of each syllable; if it is empty, the lyrics are in ``language``.
         syllabic: Phonemes that can carry a note: vowels, syllabic consonants, and pauses.
+        language: ``ja`` or ``en``.
     """
 
     entries: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     syllabic: frozenset[str] = SYLLABIC
+    language: str = "ja"
+
+    @classmethod
+    def of_language(cls, language: str) -> "Phonemizer":
+        """The phonemizer of a singer's language.
+
+        Raises:
+            InputError: There are no rules for it.
+        """
+        if language == "ja":
+            return cls()
+        if language == "en":
+            return cls(syllabic=ENGLISH_VOWELS | {SILENCE, BREATH}, language="en")
+        raise InputError(
+            f"there are no rules for lyrics in '{language}', only for ja and en: give the "
+            "pronunciations with --dictionary"
+        )
+
+    def read(self, lyrics: Sequence[str]) -> list[tuple[str, ...]]:
+        """Convert the lyrics of consecutive notes to phonemes.
+
+        Args:
+            lyrics: Lyric of each note. A hyphen at the end of one, or at the beginning of the next,
+                joins syllables to a word.
+
+        Returns:
+            Phonemes of each note; none where the syllable before goes on.
+
+        Raises:
+            LyricError: A lyric cannot be read.
+        """
+        if self.entries or self.language != "en":
+            return [self._read_one(lyric, i) for i, lyric in enumerate(lyrics)]
+        pauses = {i: self.phonemes(x) for i, x in enumerate(lyrics) if x.strip() in PAUSE_LYRICS}
+        sung = [i for i in range(len(lyrics)) if i not in pauses]
+        try:
+            found = read_lyrics([lyrics[i] for i in sung])
+        except LyricError as error:
+            raise LyricError(str(error), sung[error.index]) from None
+        by_note = {i: tuple(p.name for p in x) for i, x in zip(sung, found, strict=True)} | pauses
+        return [by_note[i] for i in range(len(lyrics))]
+
+    def _read_one(self, lyric: str, index: int) -> tuple[str, ...]:
+        try:
+            return self.phonemes(lyric.strip().strip("-") or lyric)
+        except InputError as error:
+            raise LyricError(str(error), index) from None
 
     def phonemes(self, lyric: str) -> tuple[str, ...]:
         """Convert the lyric of one note to phonemes.
@@ -55,6 +109,8 @@ class Phonemizer:
         """
         if lyric.strip() in PAUSE_LYRICS:
             return (PAUSE_LYRICS[lyric.strip()],)
+        if not self.entries and self.language == "en":
+            return tuple(phone.name for phone in read_lyrics([lyric])[0])
         if not self.entries:
             return tuple(phoneme for mora in morae(_kanji_to_kana(lyric)) for phoneme in mora)
         found: list[str] = []
@@ -78,7 +134,8 @@ class Phonemizer:
     def symbols(self) -> tuple[str, ...]:
         """All phonemes; silence and breath come first."""
         if not self.entries:
-            return JAPANESE_PHONEMES
+            english = (SILENCE, BREATH, *ENGLISH_PHONEMES)
+            return english if self.language == "en" else JAPANESE_PHONEMES
         known = sorted({phoneme for entry in self.entries.values() for phoneme in entry})
         return (SILENCE, BREATH, *(p for p in known if p not in (SILENCE, BREATH)))
 

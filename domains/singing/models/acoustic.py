@@ -74,6 +74,8 @@ class AcousticModel(GenerativeModel):
         aux_gradient: Fraction of that loss's gradient that reaches the encoder.
         crop_s: Length of the random segment of each phrase in a training step, in seconds;
             ``None`` takes whole phrases.
+        drop: Probability that the phonemes of a row are dropped, for guidance; 0 in a student.
+        temperature: Standard deviation of the noise that :meth:`generate` starts from.
         recipe: Settings of training.
     """
 
@@ -94,10 +96,16 @@ class AcousticModel(GenerativeModel):
         aux_weight: float = 0.2,
         aux_gradient: float = 0.1,
         crop_s: float | None = 1.5,
+        drop: float = 0.0,
+        temperature: float = 1.0,
         recipe: Recipe = Recipe(optimizer=AdamConfig(clip=1.0)),  # noqa: B008  (frozen)
     ) -> None:
         if crop_s is not None and crop_s * spec.mel.frame_rate < 1:
             raise InputError(f"crop_s: {crop_s} s is less than a frame")
+        if not 0 <= drop < 1:
+            raise InputError(f"drop: must be from 0 to below 1, not {drop}")
+        if temperature < 0:
+            raise InputError(f"temperature: {temperature} is negative")
         if not 0 < depth <= 1:
             raise InputError(f"depth: must be above 0 and at most 1, not {depth}")
         if unknown := set(curves) - set(CURVE_SCALES):
@@ -109,6 +117,7 @@ class AcousticModel(GenerativeModel):
         self.spec, self.sampler, self.encoder, self.aux = spec, sampler, encoder, aux
         self.decoder, self.curves, self.depth = decoder, tuple(curves), depth
         self.aux_weight, self.aux_gradient, self.crop_s = aux_weight, aux_gradient, crop_s
+        self.drop, self.temperature = drop, temperature
         if recipe.from_teacher:
             self.net.requires_grad_(False)
             self.net.decoder.requires_grad_(True)
@@ -118,7 +127,11 @@ class AcousticModel(GenerativeModel):
     def prepare(self, batch: SingingBatch, step: Step) -> FrameBatch:
         """Random segments of the phrases."""
         crop = None if self.crop_s is None else round(self.crop_s * self.spec.mel.frame_rate)
-        return self.frame_batch(batch, crop=crop, generator=step.generator(3))
+        frames = self.frame_batch(batch, crop=crop, generator=step.generator(3))
+        if not self.drop:
+            return frames
+        u = torch.rand(len(frames.x), generator=step.generator(4), device=frames.x.device)
+        return frames._replace(dropped=u < self.drop)
 
     def frame_batch(
         self,
@@ -158,6 +171,7 @@ class AcousticModel(GenerativeModel):
             curves=curves.gather(1, index.expand(-1, -1, curves.shape[2])),
             x=batch.mel.gather(2, at.unsqueeze(1).expand(-1, batch.mel.shape[1], -1)),
             mask=mask.unsqueeze(1),
+            dropped=torch.zeros_like(first, dtype=torch.bool),
         )
 
     def next_step(self, run: str) -> tuple[str, ...] | None:
@@ -186,13 +200,17 @@ class AcousticModel(GenerativeModel):
         Returns:
             The field, the data, and the targets of the objective.
         """
-        average = self.target_net
+        average, null = self.target_net, net.melody(batch)
         assert isinstance(average, AcousticNet)
+        field = net.field(cond, batch.mask, null)
+        target = net.field(cond, batch.mask, null, average.decoder)
+        if self.drop:
+            field, target = field.drop(batch.dropped), target.drop(batch.dropped)
         return TrainingBatch(
-            field=scaled(net.field(cond, batch.mask), self.depth),
+            field=scaled(field, self.depth),
             x=batch.x,
             mask=batch.mask,
-            target=scaled(net.field(cond, batch.mask, average.decoder), self.depth),
+            target=scaled(target, self.depth),
             teacher=self.teacher_field(batch),
             depth=self.depth,
         )
@@ -202,8 +220,8 @@ class AcousticModel(GenerativeModel):
         for teacher in self._teacher:
             assert isinstance(teacher, AcousticModel)
             with torch.no_grad():
-                cond = teacher.average.encode(batch)
-            return scaled(teacher.average.field(cond, batch.mask), self.depth)
+                cond, null = teacher.average.encode(batch), teacher.average.melody(batch)
+            return scaled(teacher.average.field(cond, batch.mask, null), self.depth)
         return None
 
     def loss(self, batch: FrameBatch, draw: Draw) -> Loss:
@@ -225,6 +243,7 @@ class AcousticModel(GenerativeModel):
         """Loss at fixed random numbers, and distances of samples from the recordings."""
         frames, generator = self.frame_batch(batch), step.generator(2)
         x, mask, std = frames.x, frames.mask, self.spec.mel.std
+        mels = self.spec.mel.n_mels
         draw = self.objective.draw(x, generator, step.progress)
         draw = replace(draw, e=blend(x, draw.e, self.depth))
         cond = self.average.encode(frames)
@@ -233,9 +252,12 @@ class AcousticModel(GenerativeModel):
         coarse_mel = self.average.coarse_mel(cond, mask)
         figures = {
             "loss": self.evaluate(frames, self.bound(frames, cond, self.average), draw).per_sample,
-            "aux_l1": masked_mean((coarse_mel - x).abs(), mask) * std,
-            "mel_l1": masked_mean((samples - x).abs(), mask) * std,
+            "aux_l1": masked_mean((coarse_mel - x)[:, :mels].abs(), mask) * std,
+            "mel_l1": masked_mean((samples - x)[:, :mels].abs(), mask) * std,
         }
+        if self.spec.voicing:
+            wrong = self.spec.voiced(samples) != self.spec.voiced(x)
+            figures["voicing_errors"] = masked_mean(wrong.unsqueeze(1).to(x.dtype), mask)
         means = {f"val/{name}": value.mean() for name, value in figures.items()}
         return Validation(means | {SCORE: -means["val/mel_l1"]}, len(x))
 
@@ -251,8 +273,9 @@ class AcousticModel(GenerativeModel):
         if not isinstance(model, AcousticModel):
             raise InputError(f"teacher: {name} holds a {type(model).__name__}")
         check_compatible(model.spec.mel, self.spec.mel, f"teacher {name}", "the data")
-        if model.spec.phonemes != self.spec.phonemes or model.curves != self.curves:
-            raise InputError(f"teacher: {name} has other phonemes or curves than the data")
+        ours, theirs = ((m.spec.phonemes, m.spec.voicing) for m in (self, model))
+        if ours != theirs or model.curves != self.curves:
+            raise InputError(f"teacher: {name} has other phonemes, curves or voicing than the data")
         if model.depth < self.depth:
             raise InputError(
                 f"teacher: {name} is trained on times up to its depth {model.depth}, less than the "
@@ -285,5 +308,6 @@ class AcousticModel(GenerativeModel):
         coarse_mel = noise
         if needs_coarse_mel(sampler):
             coarse_mel = self.average.coarse_mel(cond, batch.mask)
-        field = self.average.field(cond, batch.mask)
-        return sampler(field, noise, generator, guess=coarse_mel), coarse_mel
+        field = self.average.field(cond, batch.mask, self.average.melody(batch))
+        start = self.temperature * noise
+        return sampler(field, start, generator, guess=coarse_mel), coarse_mel

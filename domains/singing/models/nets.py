@@ -4,7 +4,6 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
@@ -157,6 +156,7 @@ class FrameBatch(NamedTuple):
         curves: Further curves the model is conditioned on, scaled, one channel each.
         x: Normalized spectrograms of the segments.
         mask: True at real frames.
+        dropped: Rows whose phonemes are dropped in training, for guidance.
     """
 
     tokens: Int[Tensor, "b l"]
@@ -167,6 +167,7 @@ class FrameBatch(NamedTuple):
     curves: Float[Tensor, "b n k"]
     x: Float[Tensor, "b mels n"]
     mask: Bool[Tensor, "b 1 n"]
+    dropped: Bool[Tensor, "b"]
 
 
 class AcousticNet(nn.Module):
@@ -195,7 +196,7 @@ class AcousticNet(nn.Module):
         curves: int,
     ) -> None:
         super().__init__()
-        width, mels = encoder.width, spec.mel.n_mels
+        width, mels = encoder.width, spec.channels
         self.phoneme = nn.Embedding(len(spec.phonemes) + 1, width, padding_idx=0)
         nn.init.normal_(self.phoneme.weight, std=width**-0.5)
         self.duration = nn.Linear(1, width)
@@ -211,10 +212,15 @@ class AcousticNet(nn.Module):
         x = x + self.duration(batch.durations.unsqueeze(2).to(x.dtype).log1p())
         hidden = self.encoder(x, batch.tokens > 0)
         cond = expand_by_duration(hidden, batch.frame_to_token) + self.place(batch.position)
-        cond = cond + self.pitch((1 + batch.f0.unsqueeze(2) / 700).log())
-        if self.curves is not None:
-            cond = cond + self.curves(batch.curves)
-        return apply_mask(cond, batch.mask.mT).mT
+        return apply_mask(cond + self._melody(batch), batch.mask.mT).mT
+
+    def melody(self, batch: FrameBatch) -> Float[Tensor, "b c n"]:
+        """Condition of each frame without the phonemes: what guidance leads away from."""
+        return apply_mask(self._melody(batch), batch.mask.mT).mT
+
+    def _melody(self, batch: FrameBatch) -> Float[Tensor, "b n c"]:
+        found: Tensor = self.pitch((1 + batch.f0.unsqueeze(2) / 700).log())
+        return found if self.curves is None else found + self.curves(batch.curves)
 
     def coarse_mel(
         self, cond: Float[Tensor, "b c n"], mask: Tensor | None, gradient: float = 0.1
@@ -237,16 +243,18 @@ class AcousticNet(nn.Module):
         self,
         cond: Float[Tensor, "b c n"],
         mask: Bool[Tensor, "b 1 n"],
+        null: Float[Tensor, "b c n"],
         decoder: nn.Module | None = None,
     ) -> Conditioned:
-        """Field of a decoder under a condition; a dropped condition is zero.
+        """Field of a decoder under a condition.
 
         Args:
             cond: Condition of each frame.
             mask: True at real frames.
+            null: Condition without phonemes, see :meth:`melody`.
             decoder: Decoder to use instead of the network's own.
 
         Returns:
             The field ``u(z, r, t)``.
         """
-        return Conditioned(decoder or self.decoder, (cond, mask), (torch.zeros_like(cond), mask))
+        return Conditioned(decoder or self.decoder, (cond, mask), (null, mask))

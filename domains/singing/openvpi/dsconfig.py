@@ -8,8 +8,15 @@ from oneleap.domains.singing.openvpi.graphs import sampler_depth
 from oneleap.domains.singing.voice.singer import Singer
 
 
-def mel_keys(mel: Mel) -> dict[str, Any]:
+def mel_keys(mel: Mel, channels: int | None = None) -> dict[str, Any]:
     """Describe a spectrogram format with openvpi's keys.
+
+    Args:
+        mel: The format.
+        channels: Number of channels if voicing follows the bands.
+
+    Returns:
+        Values by key.
 
     Raises:
         InputError: If the spectrogram does not have natural logarithms.
@@ -24,7 +31,7 @@ def mel_keys(mel: Mel) -> dict[str, Any]:
         "hop_size": mel.hop,
         "win_size": mel.window,
         "fft_size": mel.n_fft,
-        "num_mel_bins": mel.n_mels,
+        "num_mel_bins": mel.n_mels if channels is None else channels,
         "mel_fmin": mel.fmin,
         "mel_fmax": mel.fmax,
         "mel_base": "e",
@@ -42,9 +49,11 @@ def configuration_files(singer: Singer, name: str) -> dict[str, dict[str, Any]]:
     Returns:
         Content of each file by its path in the singer's folder.
     """
-    acoustic, mel = singer.acoustic, mel_keys(singer.acoustic.spec.mel)
+    acoustic, spec = singer.acoustic, singer.acoustic.spec
+    mel = mel_keys(spec.mel, spec.channels)
     depth = sampler_depth(acoustic)
-    common = {"use_lang_id": False, "use_continuous_acceleration": True, "speakers": []}
+    # No key "speakers": even an empty list makes OpenUtau feed a speaker embedding.
+    common = {"use_lang_id": False, "use_continuous_acceleration": True}
     frames = {key: mel[key] for key in ("sample_rate", "hop_size")}
     curves = {f"use_{c}_embed": c in acoustic.curves for c in ("energy", "breathiness")}
     unused = dict.fromkeys(("key_shift", "speed", "voicing", "tension"), False)

@@ -140,7 +140,7 @@ class AcousticGraph(nn.Module):
         self.depth = sampler_depth(model)
         self.mean, self.std = mel.mean, mel.std
         self.noise: Tensor
-        self.register_buffer("noise", noise_table(mel.n_mels, seed))
+        self.register_buffer("noise", noise_table(model.spec.channels, seed))
 
     def forward(
         self,
@@ -159,7 +159,7 @@ class AcousticGraph(nn.Module):
                 input; the number of steps.
 
         Returns:
-            Natural logarithms of the mel amplitudes.
+            Natural logarithms of the mel amplitudes, and voicing if the model generates it.
         """
         n = f0.shape[1]
         token = frame_to_token(durations, n)
@@ -175,6 +175,7 @@ class AcousticGraph(nn.Module):
             curves=torch.cat(curves, 2) if curves else f0.new_zeros(1, 1, 0).expand(-1, n, -1),
             x=z,
             mask=torch.ones_like(f0, dtype=torch.bool).unsqueeze(1),
+            dropped=torch.zeros(1, dtype=torch.bool),
         )
         cond = self.net.encode(batch)
         depth = torch.ones(())

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from oneleap.core.errors import InputError
 from oneleap.core.files import atomic_write
 from oneleap.core.hub.export import onnx_session, write_program
-from oneleap.domains.audio.vocoders.nsf_onnx import NSFGraph
 from oneleap.domains.singing.openvpi.graphs import (
     AcousticGraph,
     DurationGraph,
@@ -20,6 +19,7 @@ from oneleap.domains.singing.openvpi.graphs import (
     WordLinguisticGraph,
     sampler_depth,
 )
+from oneleap.domains.singing.openvpi.vocoder_graph import vocoder_graph
 from oneleap.domains.singing.voice.singer import Singer
 
 TOLERANCE = 1e-3
@@ -100,7 +100,7 @@ def singer_graphs(singer: Singer, name: str, seed: int = 0) -> list[SingerGraph]
         ),
         SingerGraph(
             f"dsvocoder/{name}-nsf.onnx",
-            NSFGraph(singer.vocoder, seed),
+            vocoder_graph(singer.vocoder, acoustic.spec, seed),
             {"mel": "1nm", "f0": "1n"},
             ("waveform",),
         ),
@@ -147,7 +147,7 @@ def random_inputs(
         "retake": lambda: torch.rand(1, frames, generator=g) < 0.8,
         "encoder_out": lambda: torch.randn(1, phonemes, width, generator=g),
         "x_masks": lambda: torch.zeros(1, phonemes, dtype=torch.bool),
-        "mel": lambda: -5 + torch.randn(1, frames, spec.mel.n_mels, generator=g),
+        "mel": lambda: -5 + torch.randn(1, frames, spec.channels, generator=g),
         "depth": lambda: torch.tensor(0.5),
         "steps": lambda: torch.tensor(3),
         "energy": lambda: -40 + 10 * torch.randn(1, frames, generator=g),

@@ -2,264 +2,284 @@
 
 import os
 from bisect import bisect_right
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 from oneleap.core.errors import InputError
+from oneleap.domains.singing.lyrics.punctuation import Lyric, clean_lyric
+from oneleap.domains.singing.scores.melody import HUM, NO_LYRIC, Melody
+from oneleap.domains.singing.scores.midi_file import MidiSong, MidiTexts, read_midi_file
+from oneleap.domains.singing.scores.musicxml import Chords
+from oneleap.domains.singing.scores.parts import choose_part
 from oneleap.domains.singing.scores.score import (
     CONTINUATION_LYRICS,
-    DEFAULT_TEMPO,
     Bar,
     Note,
     Score,
     TimeSignature,
     bar_beats,
+    check_size,
     onsets,
     uniform_bars,
 )
 
-BREATH_TEXT = "breath"
-"""Text event that marks a breath after a note, because MIDI has no event for it."""
-
-LYRIC_TOLERANCE = Fraction(1, 8)
-"""Largest distance of a lyric from its note, quarter notes."""
+LYRIC_REACH = 120
+"""Largest distance of a lyric from its note in ticks; at least a quarter of a beat."""
 
 GAP_TOLERANCE = Fraction(1, 32)
-"""Largest gap or overlap between two notes that is ignored, quarter notes."""
+"""Largest gap between two notes that is ignored, and between notes of a chord, quarter notes."""
 
-MAX_BYTES = 8 * 2**20
-"""Largest size of a file, 8 MiB."""
+SHORTEST = Fraction(1, 4)
+"""Length of a note whose end is missing or at its start, quarter notes."""
 
-
-@dataclass
-class _Track:
-    """Events of a track; all times are in ticks.
-
-    Attributes:
-        name: Name of the track.
-        notes: Triples (onset, end, pitch in semitones).
-        lyrics: Pairs (time, text) of lyric events.
-        texts: Pairs (time, text) of text events.
-        breaths: Times of breaths.
-        end: End of the track.
-    """
-
-    name: str = ""
-    notes: list[tuple[int, int, int]] = field(default_factory=list)
-    lyrics: list[tuple[int, str]] = field(default_factory=list)
-    texts: list[tuple[int, str]] = field(default_factory=list)
-    breaths: list[int] = field(default_factory=list)
-    end: int = 0
+_LINE_BREAKS = ("/", "\\", "\r", "\n")
 
 
-def read_midi(path: str | os.PathLike[str]) -> Score:
-    """Read the track of a MIDI file that is sung: the one with the most lyrics.
+def read_midi(
+    path: str | os.PathLike[str],
+    *,
+    part: int | str | None = None,
+    chords: Chords = "top",
+    vowel: str | None = None,
+) -> Score:
+    """Read the part of a MIDI file that is sung.
 
-    Lyrics are lyric events, or text events if there are no lyric events (``.kar``). If they are in
-    a track without notes, they belong to the track whose notes they match best. A note without a
-    lyric continues the syllable before it. Bars are counted from 1 by the time signatures.
+    Lyrics are lyric events, or text events if there are no lyric events (``.kar``). They may be up
+    to 120 ticks early or late. By default the part is sung whose notes they match best; a channel
+    of a track is a part. A note without a lyric continues the syllable before it, and is hummed if
+    there is none. A note ends where the next one starts. Bars are counted from 1 by the time
+    signatures.
+
+    Args:
+        path: The file.
+        part: Name or number of the part to sing, counted from 1.
+        chords: Which note of a chord is sung.
+        vowel: Lyric of notes that have none and continue no syllable. If it is given, a part
+            without lyrics can be sung.
+
+    Returns:
+        The score.
 
     Raises:
         InputError: If the file is not a MIDI file, has no lyrics, or contains something that cannot
             be sung. The message names the file, the bar and the note.
     """
-    file = _open_midi(Path(path))
     try:
-        return _convert_file(file)
+        return _convert(read_midi_file(Path(path)), part, chords, vowel)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
 
 
-def _open_midi(path: Path) -> Any:
-    try:
-        import mido
-    except ModuleNotFoundError:
-        raise InputError("mido is not installed: pip install 'oneleap[singing]'") from None
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise InputError(f"{path}: no score has more than {MAX_BYTES // 2**20} MiB")
-        return mido.MidiFile(path, charset="latin1", clip=True)
-    except OSError as error:
-        reason = error.strerror or str(error) or "it ends too early"
-        raise InputError(f"{path} is not a MIDI file ({reason})") from None
-    except (EOFError, LookupError, ValueError, TypeError, mido.KeySignatureError) as error:
-        reason = str(error) or "it ends too early"
-        raise InputError(f"{path} is not a MIDI file ({reason})") from None
-
-
-def _convert_file(file: Any) -> Score:
-    ticks = file.ticks_per_beat
-    if ticks < 1 or file.type == 2 or not file.tracks:
-        raise InputError("is not a score: save it as format 1, with times in ticks per beat")
-    tracks = [_parse_track(track) for track in file.tracks]
-    tempos, time_signatures = _conductor_events(file)
-    lyric_track = max(tracks, key=lambda t: len(t.lyrics))
-    lyrics = lyric_track.lyrics
-    if not lyrics:
-        lyric_track = max(tracks, key=lambda t: len(t.texts))
-        lyrics = lyric_track.texts
-    vocal = lyric_track if lyric_track.notes else _matching_track(tracks, lyrics, ticks)
-    if not lyrics or not vocal.notes:
-        raise InputError("has no lyrics: write a lyric event for each note")
-    end = max(vocal.end, *(max(end, onset + 1) for onset, end, _ in vocal.notes))
-    bars = _make_bars(
-        {Fraction(t, ticks): signature for t, signature in time_signatures.items()},
-        Fraction(end, ticks),
+def _convert(song: MidiSong, part: int | str | None, chords: Chords, vowel: str | None) -> Score:
+    source, lyrics = _find_lyrics(song)
+    reach = max(song.ticks // 4, min(LYRIC_REACH, song.ticks // 2))
+    matched = [_match(p.notes, lyrics, reach) for _, p in song.parts]
+    own = {source.track} if source and any(t == source.track for t, _ in song.parts) else None
+    sizes = [
+        (p.name, p.drums, 0 if part is None and own and track not in own else len(found))
+        for (track, p), found in zip(song.parts, matched, strict=True)
+    ]
+    if not sizes:
+        raise InputError("has no notes")
+    chosen = choose_part(sizes, part, hum=vowel is not None)
+    track, found = song.parts[chosen]
+    notes = _one_at_a_time(found.notes, song.ticks, chords)
+    if lyrics and source is not None and source.lyrics == []:  # texts before a song are its head
+        lyrics = [(tick, text) for tick, text in lyrics if tick >= notes[0][0] - reach]
+    end = max(song.ends[track], max(stop for _, stop, _ in notes))
+    bars = _make_bars(song, Fraction(end, song.ticks))
+    placed = _place_lyrics(notes, lyrics, reach, song, bars)
+    melody = _sing(notes, placed, song, Melody(vowel or HUM))
+    missing = sum((b.beats for b in bars), Fraction(0)) - sum(
+        (n.beats for n in melody.notes), Fraction(0)
     )
-    notes = _convert_notes(vocal, lyrics, ticks, bars)
-    missing = sum((b.beats for b in bars), Fraction(0)) - sum((n.beats for n in notes), Fraction(0))
     if missing:
-        notes.append(Note(missing, None))
-    changes = tuple((Fraction(tick, ticks), tempo) for tick, tempo in sorted(tempos.items()))
-    title = tracks[0].name if tracks[0] is not vocal else ""
-    return Score(tuple(notes), bars, changes, title, vocal.name)
+        melody.rest(missing)
+    changes = tuple(
+        (Fraction(tick, song.ticks), tempo) for tick, tempo in sorted(song.tempos.items())
+    )
+    return Score(tuple(melody.notes), bars, changes, _title(song, track), found.name)
 
 
-def _parse_track(messages: Any) -> _Track:
-    found = _Track()
-    tick = 0
-    sounding: dict[tuple[int, int], int] = {}
-    for message in messages:
-        tick += message.time
-        if message.type == "track_name" and not found.name:
-            found.name = _decode_text(message.name).strip()
-        elif message.type == "lyrics":
-            found.lyrics.append((tick, _decode_text(message.text)))
-        elif message.type == "text" and message.text == BREATH_TEXT:
-            found.breaths.append(tick)
-        elif message.type == "text" and not message.text.startswith("@"):
-            found.texts.append((tick, _decode_text(message.text)))
-        elif message.type in ("note_on", "note_off") and message.channel != 9:  # 9 is percussion
-            key = (message.channel, message.note)
-            if key in sounding:
-                found.notes.append((sounding.pop(key), tick, message.note))
-            if message.type == "note_on" and message.velocity > 0:
-                sounding[key] = tick
-    found.notes.sort()
-    found.end = tick
-    found.lyrics = [(at, text) for at, text in found.lyrics if text.strip(" \r\n/\\")]
-    found.texts = [(at, text) for at, text in found.texts if text.strip(" \r\n/\\")]
+def _title(song: MidiSong, track: int) -> str:
+    """Title by the first karaoke head, else the name of the first track if another is sung."""
+    titles = [head[2:].strip() for texts in song.texts for head in texts.heads if head[1:2] == "T"]
+    return titles[0] if titles else song.names[0] if track else ""
+
+
+def _find_lyrics(song: MidiSong) -> tuple[MidiTexts | None, list[tuple[int, str]]]:
+    """Find the track with the most lyric events, or else text events, and its lyrics."""
+    for kind in ("lyrics", "texts"):
+        best = max(song.texts, key=lambda texts: len(_sung_texts(getattr(texts, kind))))
+        if found := _sung_texts(getattr(best, kind)):
+            return best, found
+    return None, []
+
+
+def _sung_texts(texts: list[tuple[int, str]]) -> list[tuple[int, str]]:
+    """Texts that are more than a line break, each with the line break before it."""
+    found: list[tuple[int, str]] = []
+    broken = ""
+    for tick, text in texts:
+        if text.strip(" \r\n/\\"):
+            found.append((tick, broken + text))
+            broken = ""
+        elif text.strip(" "):
+            broken = "\n"
     return found
 
 
-def _decode_text(raw: str) -> str:
-    """Decode text that was read as Latin-1, but may be UTF-8 or Shift-JIS."""
-    data = raw.encode("latin1")
-    for name in ("utf-8", "cp932"):
-        try:
-            return data.decode(name)
-        except UnicodeDecodeError:
-            continue
-    return raw
+def _match(
+    notes: Sequence[tuple[int, int, int]], lyrics: list[tuple[int, str]], reach: int
+) -> set[int]:
+    """Onsets of the notes that start at a lyric, in ticks."""
+    starts = [onset for onset, _, _ in notes]
+    found = set[int]()
+    for tick, _ in lyrics:
+        k = bisect_right(starts, tick)
+        near = [i for i in (k - 1, k) if 0 <= i < len(starts) and abs(starts[i] - tick) <= reach]
+        found |= {min((starts[i] for i in near), key=lambda s: abs(s - tick))} if near else set()
+    return found
 
 
-def _conductor_events(file: Any) -> tuple[dict[int, float], dict[int, TimeSignature]]:
-    """Collect tempos and time signatures of all tracks by tick; tempos have three decimals."""
-    tempos: dict[int, float] = {0: DEFAULT_TEMPO}
-    time_signatures: dict[int, TimeSignature] = {0: (4, 4)}
-    for track in file.tracks:
-        tick = 0
-        for message in track:
-            tick += message.time
-            if message.type == "set_tempo":
-                if message.tempo < 1:
-                    raise InputError(f"a tempo is {message.tempo} microseconds per beat")
-                tempos[tick] = round(60e6 / message.tempo, 3)
-            elif message.type == "time_signature":
-                time_signatures[tick] = (message.numerator, message.denominator)
-    return tempos, time_signatures
+def _one_at_a_time(
+    notes: Sequence[tuple[int, int, int]], ticks: int, chords: Chords
+) -> list[tuple[int, int, int]]:
+    """Reduce chords to one note, and end each note where the next one starts."""
+    together = GAP_TOLERANCE * ticks
+    shortest = max(1, int(SHORTEST * ticks))
+    groups: list[list[tuple[int, int, int]]] = []
+    for note in notes:
+        if groups and note[0] - groups[-1][0][0] <= together and _overlap(groups[-1][0], note):
+            groups[-1].append(note)
+        else:
+            groups.append([note])
+    found: list[tuple[int, int, int]] = []
+    pick = max if chords == "top" else min
+    for group in groups:
+        onset, end, pitch = pick(group, key=lambda note: note[2])
+        onset = group[0][0]
+        if found and found[-1][1] > onset:
+            found[-1] = (found[-1][0], onset, found[-1][2])
+        found.append((onset, end if end > onset else onset + shortest, pitch))
+    return found
 
 
-def _make_bars(time_signatures: dict[Fraction, TimeSignature], end: Fraction) -> tuple[Bar, ...]:
+def _overlap(one: tuple[int, int, int], other: tuple[int, int, int]) -> bool:
+    """Whether two notes sound together; a note without length sounds at its start."""
+    return other[0] < max(one[1], one[0] + 1)
+
+
+def _make_bars(song: MidiSong, end: Fraction) -> tuple[Bar, ...]:
     """Make bars up to the one in which the last note ends; a time signature starts a bar."""
-    changes = sorted(time_signatures.items())
+    changes = sorted((Fraction(t, song.ticks), s) for t, s in song.time_signatures.items())
     found: list[Bar] = []
     for k, (start, time_signature) in enumerate(changes):
         if start >= end:
             break
         stop = min(changes[k + 1][0], end) if k + 1 < len(changes) else end
-        full = bar_beats(time_signature)
-        if full <= 0:
-            raise InputError(f"a time signature is {time_signature[0]}/{time_signature[1]}")
-        length = stop - start
-        if stop == end:
-            length = -(-length // full) * full
-            if k + 1 < len(changes):
-                length = min(length, changes[k + 1][0] - start)
+        length = _whole_bars(time_signature, stop - start) if stop == end else stop - start
+        if stop == end and k + 1 < len(changes):
+            length = min(length, changes[k + 1][0] - start)
         for bar in uniform_bars(length, time_signature):
             found.append(Bar(str(len(found) + 1), bar.beats, time_signature))
+        check_size(len(found))
     return tuple(found)
 
 
-def _matching_track(tracks: list[_Track], lyrics: list[tuple[int, str]], ticks: int) -> _Track:
-    """Find the track with the most notes that start at lyrics."""
-
-    def matches(track: _Track) -> tuple[int, int]:
-        starts = [Fraction(onset, ticks) for onset, _, _ in track.notes]
-        hits = {_nearest_note(starts, Fraction(tick, ticks)) for tick, _ in lyrics} - {None}
-        return len(hits), -len(starts)
-
-    return max(tracks, key=matches)
+def _whole_bars(time_signature: TimeSignature, length: Fraction) -> Fraction:
+    full = bar_beats(time_signature)
+    if full <= 0:
+        raise InputError(f"a time signature is {time_signature[0]}/{time_signature[1]}")
+    return -(-length // full) * full
 
 
-def _convert_notes(
-    track: _Track, lyrics: list[tuple[int, str]], ticks: int, bars: tuple[Bar, ...]
-) -> list[Note]:
-    starts = [Fraction(onset, ticks) for onset, _, _ in track.notes]
-    lyric_of = _assign_lyrics(starts, lyrics, ticks, bars)
-    breaths = {Fraction(tick, ticks) for tick in track.breaths}
-    found: list[Note] = []
-    at = Fraction(0)
-    for i, (_, end_tick, pitch) in enumerate(track.notes):
-        start, end = starts[i], Fraction(end_tick, ticks)
-        where = _location(bars, starts, i)
-        following = starts[i + 1] if i + 1 < len(starts) else None
-        if following is not None and end > following:
-            if end - following > GAP_TOLERANCE or following <= start:
-                raise InputError(f"{where}: overlaps the next note: shorten one of them")
-            end = following
-        if end <= start:
-            raise InputError(f"{where}: its length is 0: give it one, or delete it")
-        if start > at:
-            if found and start - at < GAP_TOLERANCE:
-                found[-1] = replace(found[-1], beats=found[-1].beats + start - at)
-            else:
-                found.append(Note(start - at, None))
-        lyric = lyric_of.get(i, "")
-        lyric = "" if lyric in CONTINUATION_LYRICS else lyric
-        found.append(Note(end - start, float(pitch), lyric, not lyric, end in breaths))
-        at = end
-    return found
+@dataclass(frozen=True)
+class _Way:
+    """The best way to give the lyrics up to one to notes.
+
+    Attributes:
+        cost: Sum of the distances in ticks; two lyrics on one note cost more.
+        note: Note of the last lyric.
+        before: The way up to the lyric before.
+    """
+
+    cost: int
+    note: int
+    before: "_Way | None"
 
 
-def _assign_lyrics(
-    starts: list[Fraction], lyrics: list[tuple[int, str]], ticks: int, bars: tuple[Bar, ...]
-) -> dict[int, str]:
-    """Assign each lyric to the nearest note; the result has the lyric by index of the note."""
-    found: dict[int, str] = {}
+def _place_lyrics(
+    notes: list[tuple[int, int, int]],
+    lyrics: list[tuple[int, str]],
+    reach: int,
+    song: MidiSong,
+    bars: tuple[Bar, ...],
+) -> dict[int, Lyric]:
+    """Give each lyric to a note nearby, in order, and if possible one to each note."""
+    starts = [onset for onset, _, _ in notes]
+    ways = [_Way(0, -1, None)]
     for tick, text in lyrics:
-        beat = Fraction(tick, ticks)
-        i = _nearest_note(starts, beat)
-        if i is None:
-            bar = bars[max(0, bisect_right(onsets(bars), beat) - 1)].number
+        k = bisect_right(starts, tick)
+        near = range(max(0, k - 3), min(len(starts), k + 3))
+        near_notes = [i for i in near if abs(starts[i] - tick) <= reach]
+        if not near_notes:
+            at = Fraction(tick, song.ticks)
+            bar = bars[max(0, bisect_right(onsets(bars), at) - 1)].number
             raise InputError(f"bar {bar}: the lyric '{text.strip()[:20]}' is not at a note")
-        found[i] = (found.get(i, "") + " " + text.strip(" \r\n/\\")).strip()
+        following = []
+        for i in near_notes:
+            distance = abs(starts[i] - tick)
+            options = [
+                _Way(w.cost + distance + 4 * reach * (w.note == i), i, w)
+                for w in ways
+                if w.note <= i
+            ]
+            if options:
+                following.append(min(options, key=lambda w: w.cost))
+        ways = following or [_Way(w.cost, w.note, w) for w in ways]
+    found: dict[int, list[str]] = {}
+    way = min(ways, key=lambda w: w.cost)
+    for _, text in reversed(lyrics):
+        found.setdefault(way.note, []).insert(0, text)
+        way = way.before or way
+    return _clean({i: " ".join(texts) for i, texts in sorted(found.items())})
+
+
+def _clean(texts: dict[int, str]) -> dict[int, Lyric]:
+    """Clean lyrics; a word goes on if neither a space nor a line break separates two of them."""
+    raw = list(texts.values())
+    spaced = any(text.strip("\r\n/\\") != text.strip(" \r\n/\\") for text in raw)
+    found: dict[int, Lyric] = {}
+    for k, (i, text) in enumerate(texts.items()):
+        bare = text.strip(" \r\n/\\")
+        lyric = NO_LYRIC if bare in CONTINUATION_LYRICS else clean_lyric(bare)
+        following = raw[k + 1] if k + 1 < len(raw) else " "
+        apart = text.endswith((" ", *_LINE_BREAKS)) or following.startswith((" ", *_LINE_BREAKS))
+        if spaced and not apart and lyric.text:
+            lyric = lyric._replace(hyphen=True)
+        found[i] = lyric
     return found
 
 
-def _nearest_note(starts: list[Fraction], at: Fraction) -> int | None:
-    """Find the note that starts nearest to a beat; ``None`` if none is within the tolerance."""
-    k = bisect_right(starts, at)
-    near = [
-        i for i in (k - 1, k) if 0 <= i < len(starts) and abs(starts[i] - at) <= LYRIC_TOLERANCE
-    ]
-    return min(near, key=lambda i: abs(starts[i] - at), default=None)
-
-
-def _location(bars: tuple[Bar, ...], starts: list[Fraction], i: int) -> str:
-    bar_starts = onsets(bars)
-    bar = bisect_right(bar_starts, starts[i]) - 1
-    number = sum(bar_starts[bar] <= s for s in starts[: i + 1])
-    return f"bar {bars[bar].number}, note {number}"
+def _sing(
+    notes: list[tuple[int, int, int]],
+    lyrics: dict[int, Lyric],
+    song: MidiSong,
+    melody: Melody,
+) -> Melody:
+    """Append the notes to a melody, with the rests between them."""
+    at = Fraction(0)
+    for i, (onset, stop, pitch) in enumerate(notes):
+        start, end = Fraction(onset, song.ticks), Fraction(stop, song.ticks)
+        if start > at:
+            if melody.notes and start - at < GAP_TOLERANCE:
+                melody.lengthen(start - at)
+            else:
+                melody.rest(start - at)
+        breath = stop in song.breaths
+        melody.note(Note(end - start, float(pitch), breath=breath), lyrics.get(i, NO_LYRIC))
+        at = end
+    return melody

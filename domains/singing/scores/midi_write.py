@@ -8,7 +8,7 @@ from typing import Any
 
 from oneleap.core.errors import InputError
 from oneleap.core.files import atomic_write
-from oneleap.domains.singing.scores.midi import BREATH_TEXT
+from oneleap.domains.singing.scores.midi_file import BREATH_TEXT
 from oneleap.domains.singing.scores.score import Score, TimeSignature, bar_beats, onsets
 
 MIN_TICKS = 480
@@ -88,7 +88,7 @@ def _vocal_track(score: Score, ticks: int) -> Any:
             raise InputError(f"{score.location(i)}: its pitch has cents, which MIDI cannot store")
         pitch = int(note.midi)
         if note.lyric:
-            events.append((start, mido.MetaMessage("lyrics", text=note.lyric)))
+            events.append((start, mido.MetaMessage("lyrics", text=note.lyric + "-" * note.hyphen)))
         events.append((start, mido.Message("note_on", note=pitch, velocity=VELOCITY)))
         events.append((start + note.beats, mido.Message("note_off", note=pitch)))
         if note.breath:

@@ -1,40 +1,59 @@
-"""Reading MusicXML: the part that is sung, with its repeats written out."""
+"""Reading MusicXML: the part that is sung, with its repeats and jumps written out."""
 
 import os
+import re
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import Literal
 from xml.etree.ElementTree import Element
 
 from oneleap.core.errors import InputError
-from oneleap.domains.singing.scores.repeats import RepeatSigns, playback_order
-from oneleap.domains.singing.scores.score import (
-    CONTINUATION_LYRICS,
-    DEFAULT_TEMPO,
-    Bar,
-    Note,
-    Score,
-    TimeSignature,
-    bar_beats,
+from oneleap.domains.singing.scores.dynamics import DynamicSign, dynamics_curve
+from oneleap.domains.singing.scores.elements.directions import resolve_jumps
+from oneleap.domains.singing.scores.elements.measures import (
+    UNPITCHED,
+    Measure,
+    RawNote,
+    dynamic_signs,
+    parse_measures,
 )
-from oneleap.domains.singing.scores.xml_safe import read_xml
-from oneleap.domains.singing.segments.pitch import LETTERS
+from oneleap.domains.singing.scores.elements.xml_safe import read_xml
+from oneleap.domains.singing.scores.melody import HUM, NO_LYRIC, Melody
+from oneleap.domains.singing.scores.parts import choose_part
+from oneleap.domains.singing.scores.repeats import playback_order
+from oneleap.domains.singing.scores.score import DEFAULT_TEMPO, Bar, Note, Score
 
-_BEAT_UNITS = {"whole": 4.0, "half": 2.0, "quarter": 1.0, "eighth": 0.5, "16th": 0.25}
-_JUMPS = ("dacapo", "dalsegno", "tocoda")
+Chords = Literal["top", "bottom"]
+"""Which note of a chord is sung."""
+
+PERCUSSION_CHANNEL = "10"
+"""MIDI channel of percussion."""
 
 
-def read_musicxml(path: str | os.PathLike[str], *, verse: int = 1) -> Score:
+def read_musicxml(
+    path: str | os.PathLike[str],
+    *,
+    verse: int | str | None = None,
+    part: int | str | None = None,
+    chords: Chords = "top",
+    vowel: str | None = None,
+) -> Score:
     """Read the part that is sung from a MusicXML file, plain or zipped (``.mxl``).
 
-    If the file has several parts and voices, the one with the most lyrics is sung. A note without a
-    lyric, or with a lyric such as ``ー``, ``-`` or ``+``, continues the syllable before it. Grace
-    notes and dynamics are ignored. The second pass of a repeat uses the next verse if there is one.
+    By default the part and the voice with the most lyrics are sung; percussion is ignored. A note
+    without a lyric, or with a lyric such as ``ー``, ``-`` or ``+``, continues the syllable before
+    it; if there is none, it is hummed. Grace notes are not sung. Each time a bar is repeated, it
+    has the next verse if there is one. Dynamics, accents, breaths and fermatas are read.
 
     Args:
         path: The file.
-        verse: Number of the verse to sing.
+        verse: Number or name of the verse to sing; by default the first.
+        part: Name or number of the part to sing, counted from 1.
+        chords: Which note of a chord is sung.
+        vowel: Lyric of notes that have none and continue no syllable. If it is given, a part
+            without lyrics can be sung.
 
     Returns:
         The score.
@@ -45,334 +64,242 @@ def read_musicxml(path: str | os.PathLike[str], *, verse: int = 1) -> Score:
     """
     root = read_xml(path)
     try:
-        return _parse_score(root, verse)
+        return _parse_score(root, _Choice(verse, part, chords, vowel))
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
 
 
 @dataclass(frozen=True)
-class _RawNote:
-    """A note or rest of one measure, as in the file.
+class _Choice:
+    """What to sing; see :func:`read_musicxml`."""
 
-    Attributes:
-        onset: Quarter notes from the beginning of the measure.
-        beats: Length in quarter notes.
-        midi: Pitch in semitones; ``None`` is a rest.
-        lyrics: Lyric by number of the verse.
-        tied: Whether a tie continues the note before.
-        breath: Whether a breath follows.
-        chord: Whether it sounds together with the note before.
-        voice: Name of its voice and staff.
-    """
-
-    onset: Fraction
-    beats: Fraction
-    midi: float | None
-    lyrics: dict[str, str]
-    tied: bool
-    breath: bool
-    chord: bool
-    voice: str
+    verse: int | str | None
+    part: int | str | None
+    chords: Chords
+    vowel: str | None
 
 
-@dataclass
-class _Measure:
-    """A measure of one part, as in the file.
-
-    Attributes:
-        number: Number in the file.
-        time_signature: Numerator and denominator.
-        beats: Length in quarter notes.
-        signs: Repeats and endings.
-        notes: Notes and rests of all voices.
-        tempos: Pairs (quarter notes from the beginning, quarter notes per minute).
-    """
-
-    number: str
-    time_signature: TimeSignature
-    beats: Fraction = Fraction(0)
-    signs: RepeatSigns = field(default_factory=lambda: RepeatSigns(""))
-    notes: list[_RawNote] = field(default_factory=list)
-    tempos: list[tuple[Fraction, float]] = field(default_factory=list)
-
-
-def _parse_score(root: Element, verse: int) -> Score:
+def _parse_score(root: Element, choice: _Choice) -> Score:
     for element in root.iter():  # some programs put a namespace before each name
         element.tag = str(element.tag).rpartition("}")[2]
     if root.tag == "score-timewise":
-        raise InputError("score-timewise is not supported: save the file as score-partwise")
+        root = _to_partwise(root)
     if root.tag != "score-partwise":
         raise InputError(f"is XML, but not a score: its root element is '{root.tag[:40]}'")
-    parts = {part.get("id", ""): list(_parse_measures(part)) for part in root.findall("part")}
-    name, voice = _find_lyrics(parts)
-    measures = parts[name]
-    _check_verse(measures, voice, verse)
-    _merge_tempos(measures, list(parts.values()))
-    names = {p.get("id", ""): p.findtext("part-name", "") for p in root.iter("score-part")}
-    title = root.findtext("work/work-title") or root.findtext("movement-title") or ""
-    notes, bars, tempos = list[Note](), list[Bar](), dict[Fraction, float]()
-    start, before, initial_tempos = Fraction(0), -1, _initial_tempos(measures)
-    for index, pass_number in playback_order([measure.signs for measure in measures]):
-        measure = measures[index]
-        if index != before + 1:  # after a jump, the tempo is the one written here
-            tempos[start] = initial_tempos[index]
-        before = index
-        lyrics = _verse_in_pass(measure, voice, verse, pass_number)
-        notes += _convert_notes(measure, voice, lyrics, notes)
-        bars.append(Bar(measure.number, measure.beats, measure.time_signature))
-        tempos |= {start + onset: tempo for onset, tempo in measure.tempos}
-        start += measure.beats
-    first = {} if Fraction(0) in tempos else {Fraction(0): DEFAULT_TEMPO}
-    changes = tuple(sorted({**first, **tempos}.items()))
-    return Score(tuple(notes), tuple(bars), changes, title.strip(), names.get(name, "").strip())
-
-
-def _find_lyrics(parts: dict[str, list[_Measure]]) -> tuple[str, str]:
-    """Find the part and the voice with the most lyrics."""
-    lyrics = Counter(
-        (name, note.voice)
-        for name, measures in parts.items()
-        for measure in measures
-        for note in measure.notes
-        if note.lyrics
+    parts = root.findall("part")
+    if not parts:
+        raise InputError("has no parts")
+    heads = {p.get("id", ""): p for p in root.iter("score-part")}
+    names = [_part_name(heads.get(part.get("id", "")), part) for part in parts]
+    chosen = choose_part(
+        [(*name, _count_lyrics(part)) for name, part in zip(names, parts, strict=True)],
+        choice.part,
+        hum=choice.vowel is not None,
     )
-    if not lyrics:
-        count = f"{len(parts)} part{'s' if len(parts) != 1 else ''}"
-        raise InputError(f"has no lyrics in its {count}: write a syllable under each note")
-    return lyrics.most_common(1)[0][0]
+    measures = list(parse_measures(parts[chosen]))
+    others = [list(parse_measures(p, strict=False)) for k, p in enumerate(parts) if k != chosen]
+    title = root.findtext("work/work-title") or root.findtext("movement-title") or ""
+    voice = _find_voice(measures)
+    _merge_marks(measures, others)
+    return _play(measures, voice, choice, title.strip(), names[chosen][0])
 
 
-def _check_verse(measures: list[_Measure], voice: str, verse: int) -> None:
-    verses = {n for m in measures for note in m.notes if note.voice == voice for n in note.lyrics}
-    if str(verse) not in verses:
-        raise InputError(f"verse {verse} does not exist; there are {', '.join(sorted(verses))}")
+def _to_partwise(root: Element) -> Element:
+    """Convert a score of measures with parts to one of parts with measures."""
+    found = Element("score-partwise")
+    parts: dict[str, Element] = {}
+    for child in root:
+        if child.tag != "measure":
+            found.append(child)
+            continue
+        for part in child.findall("part"):
+            name = part.get("id", "")
+            if name not in parts:
+                parts[name] = Element("part", {"id": name})
+            measure = Element("measure", dict(child.attrib))
+            measure.extend(list(part))
+            parts[name].append(measure)
+    found.extend(parts.values())
+    return found
 
 
-def _merge_tempos(measures: list[_Measure], parts: list[list[_Measure]]) -> None:
-    """Give measures the tempos of all parts, since a tempo in any part is that of the score.
+def _part_name(head: Element | None, part: Element) -> tuple[str, bool]:
+    """Name of a part, and whether it is percussion."""
+    if head is None:
+        return part.get("id", ""), False
+    channels = {c.text for c in head.iterfind("midi-instrument/midi-channel")}
+    drums = channels == {PERCUSSION_CHANNEL} or part.find("measure/note/unpitched") is not None
+    return (head.findtext("part-name") or "").strip(), drums
+
+
+def _count_lyrics(part: Element) -> int:
+    return sum(1 for t in part.iterfind("measure/note/lyric/text") if t.text and t.text.strip())
+
+
+def _find_voice(measures: list[Measure]) -> str:
+    """Find the voice with the most lyrics, or with the most notes if none has lyrics."""
+    counts: Counter[str] = Counter()
+    for measure in measures:
+        for note in measure.notes:
+            counts[note.voice] += (10**6 if note.lyrics else 0) + (note.midi is not None)
+    if not counts:
+        raise InputError("has no notes in the part that is sung: name another with --part")
+    return counts.most_common(1)[0][0]
+
+
+def _find_verse(measures: list[Measure], voice: str, wanted: int | str | None) -> str:
+    """Find a verse by its number, its name, the number at the end of its name, or its place."""
+    notes = [note for m in measures for note in m.notes if note.voice == voice]
+    verses = sorted({verse for note in notes for verse in note.lyrics}, key=_natural)
+    if not verses or wanted is None:
+        return verses[0] if verses else ""
+    text = str(wanted).strip()
+    names = {name.casefold(): verse for m in measures for name, verse in m.verse_names.items()}
+    ends = [verse for verse in verses if _split_number(verse)[1] == text.lstrip("0")]
+    if text in verses:
+        return text
+    if text.casefold() in names and names[text.casefold()] in verses:
+        return names[text.casefold()]
+    if len(ends) == 1:
+        return ends[0]
+    unnumbered = not any(_split_number(verse)[1] for verse in verses)
+    if unnumbered and re.fullmatch("[0-9]{1,4}", text) and 1 <= int(text) <= len(verses):
+        return verses[int(text) - 1]
+    known = ", ".join([*verses, *sorted(set(names) - set(verses))])
+    raise InputError(f"verse {text} does not exist; there are {known}: name one with --verse")
+
+
+def _natural(verse: str) -> tuple[str, int, str]:
+    head, digits = _split_number(verse)
+    return head, int(digits or 0), verse
+
+
+def _split_number(verse: str) -> tuple[str, str]:
+    """Split a verse such as ``part1verse2`` before the number at its end."""
+    found = re.search(r"0*([0-9]{1,9})$", verse)
+    return (verse[: found.start()], found[1]) if found else (verse, "")
+
+
+def _merge_marks(measures: list[Measure], others: list[list[Measure]]) -> None:
+    """Give measures the tempos and jumps of all parts, since they are those of the score.
 
     A tempo at the end of a measure becomes the tempo of the next one.
     """
     late: dict[Fraction, float] = {}
     for index, measure in enumerate(measures):
-        here = [pair for part in parts if index < len(part) for pair in part[index].tempos]
-        found = late | {onset: tempo for onset, tempo in here if onset < measure.beats}
-        late = {Fraction(0): tempo for onset, tempo in here if onset >= measure.beats}
-        measure.tempos = sorted(found.items())
+        here = [part[index].marks for part in others if index < len(part)]
+        tempos = [pair for marks in (*here, measure.marks) for pair in marks.tempos]
+        found = late | {onset: tempo for onset, tempo in tempos if onset < measure.beats}
+        late = {Fraction(0): tempo for onset, tempo in tempos if onset >= measure.beats}
+        measure.marks.tempos = sorted(found.items())
+        for marks in here:
+            measure.marks.merge_jumps(marks)
 
 
-def _initial_tempos(measures: list[_Measure]) -> list[float]:
-    """Tempo at the beginning of each measure, in the order of the file."""
-    found, tempo = list[float](), DEFAULT_TEMPO
+def _play(measures: list[Measure], voice: str, choice: _Choice, title: str, part: str) -> Score:
+    """Write out repeats and jumps, and make the score of one voice."""
+    verse = _find_verse(measures, voice, choice.verse)
+    signs = resolve_jumps([m.signs for m in measures], [m.marks for m in measures])
+    tempo_at, level_at = _written_states(measures)
+    melody = Melody(choice.vowel or HUM)
+    bars, tempos = list[Bar](), dict[Fraction, float]()
+    dynamics, start, before = list[DynamicSign](), Fraction(0), -1
+    for index, pass_number in playback_order(signs):
+        measure = measures[index]
+        if index != before + 1:  # after a jump, tempo and loudness are those written here
+            tempos[start] = tempo_at[index]
+            if level_at[index] is not None:
+                dynamics.append(DynamicSign(start, level_at[index]))
+        before = index
+        here = _verse_in_pass(measure, voice, verse, pass_number)
+        _sing_measure(measure, voice, here, choice.chords, melody)
+        bars.append(Bar(measure.number, measure.beats, measure.time_signature))
+        tempos |= {start + onset: tempo for onset, tempo in measure.marks.tempos}
+        dynamics += dynamic_signs(measure, start)
+        start += measure.beats
+    first = {} if Fraction(0) in tempos else {Fraction(0): DEFAULT_TEMPO}
+    changes = tuple(sorted({**first, **tempos}.items()))
+    curve = dynamics_curve(dynamics)
+    return Score(tuple(melody.notes), tuple(bars), changes, title, part, curve)
+
+
+def _written_states(measures: list[Measure]) -> tuple[list[float], list[float | None]]:
+    """Tempo and loudness at the beginning of each measure, in the order of the file."""
+    tempos, levels = list[float](), list[float | None]()
+    tempo, level = DEFAULT_TEMPO, None
     for measure in measures:
-        found.append(tempo)
-        tempo = measure.tempos[-1][1] if measure.tempos else tempo
-    return found
+        tempos.append(tempo)
+        levels.append(level)
+        tempo = measure.marks.tempos[-1][1] if measure.marks.tempos else tempo
+        marks = [s.level for s in measure.marks.signs if s.level is not None]
+        level = marks[-1] if marks else level
+    return tempos, levels
 
 
-def _verse_in_pass(measure: _Measure, voice: str, verse: int, pass_number: int) -> str:
+def _verse_in_pass(measure: Measure, voice: str, verse: str, pass_number: int) -> str:
     """Choose the verse of a measure in a pass of a repeat.
 
     It is the next verse if the measure has it, else the chosen verse, else the only one: a refrain
     is written once.
     """
     here = {number for n in measure.notes if n.voice == voice for number in n.lyrics}
-    wanted = (str(verse + pass_number - 1), str(verse), min(here, default=""))
+    head, digits = _split_number(verse)
+    following = f"{head}{int(digits) + pass_number - 1}" if digits else verse
+    wanted = (following, verse, min(here, key=_natural, default=""))
     return next((number for number in wanted if number in here), "")
 
 
-def _convert_notes(measure: _Measure, voice: str, verse: str, before: list[Note]) -> list[Note]:
-    """Convert one measure; a tie or rest that continues lengthens the last note of ``before``."""
-    found: list[Note] = []
+def _sing_measure(measure: Measure, voice: str, verse: str, chords: Chords, melody: Melody) -> None:
+    """Append the notes of one voice of a measure to the melody."""
     end = Fraction(0)
-    for number, raw in enumerate(measure.notes, 1):
-        if raw.voice != voice:
-            continue
-        where = f"bar {measure.number}, note {number}"
-        if raw.chord and raw.midi is not None:
-            raise InputError(f"{where}: a chord, but one voice can sing only one note at a time")
+    for raw in _one_note_each([n for n in measure.notes if n.voice == voice], chords):
+        where = f"bar {measure.number}, note {raw.number}"
+        if raw.midi == UNPITCHED:
+            raise InputError(
+                f"{where}: has no pitch (percussion): name the part that is sung with --part"
+            )
         if raw.onset < end:
             raise InputError(f"{where}: overlaps the note before it: shorten one of them")
         if raw.onset > end:
-            _append(found, before, Note(raw.onset - end, None), tied=False)
-        lyric = "" if raw.midi is None else raw.lyrics.get(verse, "")
-        lyric = "" if lyric in CONTINUATION_LYRICS else lyric
-        slur = raw.midi is not None and not lyric
-        note = Note(raw.beats, raw.midi, lyric, slur, raw.breath and raw.midi is not None)
-        _append(found, before, note, tied=raw.tied and not lyric)
+            melody.rest(raw.onset - end)
         end = raw.onset + raw.beats
+        if raw.midi is None:
+            melody.rest(raw.beats)
+            continue
+        accent = raw.accent or raw.onset in measure.marks.accents
+        note = Note(raw.beats, raw.midi, breath=raw.breath, accent=accent, fermata=raw.fermata)
+        try:
+            melody.note(note, raw.lyrics.get(verse, NO_LYRIC), tied=raw.tied)
+        except InputError as error:
+            raise InputError(f"{where}: {error}") from None
     if measure.beats > end:
-        _append(found, before, Note(measure.beats - end, None), tied=False)
-    return found
+        melody.rest(measure.beats - end)
 
 
-def _append(found: list[Note], before: list[Note], note: Note, tied: bool) -> None:
-    """Append a note, or lengthen the last one if it is tied or both are rests."""
-    notes = found or before
-    last = notes[-1] if notes else None
-    rests = last is not None and last.midi is None and note.midi is None
-    if last is not None and (rests or (tied and last.midi == note.midi)):
-        notes[-1] = replace(last, beats=last.beats + note.beats, breath=last.breath or note.breath)
-    else:
-        found.append(note)
+def _one_note_each(notes: Sequence[RawNote], chords: Chords) -> list[RawNote]:
+    """Reduce chords to one note, which gets the lyric of the chord."""
+    groups: list[list[RawNote]] = []
+    for raw in notes:
+        together = groups and raw.onset == groups[-1][0].onset
+        if together and raw.midi is not None and groups[-1][0].midi is not None:
+            groups[-1].append(raw)
+        else:
+            groups.append([raw])
+    pick = max if chords == "top" else min
+    return [_join_chord(group, pick(group, key=lambda raw: raw.midi or 0.0)) for group in groups]
 
 
-def _parse_measures(part: Element) -> Iterator[_Measure]:
-    """Parse the measures of a part; attributes and endings carry over to the next measure."""
-    divisions, time_signature, transposition = Fraction(1), (4, 4), Fraction(0)
-    endings: frozenset[int] = frozenset()
-    for count, element in enumerate(part.findall("measure"), 1):
-        number = element.get("number", "") or str(count)
-        measure = _Measure(number, time_signature)
-        position = extent = Fraction(0)
-        for child in element:
-            where = f"bar {number}, note {len(measure.notes) + 1}"
-            if child.tag == "attributes":
-                divisions = _divisions(child, divisions, where)
-                time_signature = measure.time_signature = _time(child, time_signature, where)
-                transposition = _transposition(child, transposition, where)
-            elif child.tag == "note" and child.find("grace") is None:
-                beats = _fraction(child.findtext("duration"), where) / divisions
-                chord = child.find("chord") is not None
-                if child.find("cue") is None:  # cue notes belong to another part
-                    onset = measure.notes[-1].onset if chord and measure.notes else position
-                    raw = _parse_note(child, onset, beats, transposition, where)
-                    measure.notes.append(raw)
-                position = position if chord else position + beats
-            elif child.tag in ("backup", "forward"):
-                step = _fraction(child.findtext("duration"), where) / divisions
-                position += step if child.tag == "forward" else -step
-                if position < 0:
-                    raise InputError(f"{where}: a backup goes beyond the beginning of the bar")
-            elif child.tag in ("direction", "sound"):
-                measure.tempos += [(position, tempo) for tempo in _parse_tempo(child, where)]
-            extent = max(extent, position)
-        measure.beats = extent or bar_beats(time_signature)
-        measure.signs, endings = _parse_signs(element, number, endings)
-        yield measure
-
-
-def _parse_note(
-    note: Element, onset: Fraction, beats: Fraction, transposition: Fraction, where: str
-) -> _RawNote:
-    pitch = note.find("pitch")
-    if note.find("unpitched") is not None:
-        raise InputError(f"{where}: has no pitch (percussion): delete this part")
-    if pitch is None and note.find("rest") is None:
-        raise InputError(f"{where}: has neither a pitch nor a rest")
-    if beats <= 0:
-        raise InputError(f"{where}: its length is {float(beats):g}: give it one, or delete it")
-    ties = {tie.get("type") for tie in (*note.findall("tie"), *note.iterfind("notations/tied"))}
-    lyrics = {}
-    for lyric in note.findall("lyric"):
-        text = " ".join(t.text.strip() for t in lyric.findall("text") if t.text and t.text.strip())
-        if text:
-            lyrics[lyric.get("number", "1")] = text
-    return _RawNote(
-        onset=onset,
-        beats=beats,
-        midi=None if pitch is None else _parse_pitch(pitch, transposition, where),
-        lyrics=lyrics,
-        tied="stop" in ties,
-        breath=note.find("notations/articulations/breath-mark") is not None,
-        chord=note.find("chord") is not None,
-        voice=f"{note.findtext('voice', '1')}/{note.findtext('staff', '1')}",
+def _join_chord(group: list[RawNote], sung: RawNote) -> RawNote:
+    """Give the note of a chord that is sung the lyric and the signs of the chord."""
+    if len(group) == 1:
+        return sung
+    lyrics = {verse: lyric for raw in reversed(group) for verse, lyric in raw.lyrics.items()}
+    return replace(
+        sung,
+        number=group[0].number,
+        beats=group[0].beats,
+        lyrics=lyrics | sung.lyrics,
+        breath=any(raw.breath for raw in group),
+        accent=any(raw.accent for raw in group),
+        fermata=any(raw.fermata for raw in group),
     )
-
-
-def _parse_pitch(pitch: Element, transposition: Fraction, where: str) -> float:
-    step = (pitch.findtext("step") or "").strip()
-    if step not in LETTERS:
-        raise InputError(f"{where}: its pitch has the step '{step}'; it must be A to G")
-    alter = _fraction(pitch.findtext("alter") or "0", where)
-    octave = _fraction(pitch.findtext("octave"), where)
-    return round(float(12 * (octave + 1) + LETTERS[step] + alter + transposition), 6)
-
-
-def _divisions(attributes: Element, before: Fraction, where: str) -> Fraction:
-    """Divisions of a quarter note."""
-    text = attributes.findtext("divisions")
-    value = before if text is None else _fraction(text, where)
-    if value <= 0:
-        raise InputError(f"{where}: divisions is {value}; it must be positive")
-    return value
-
-
-def _transposition(attributes: Element, before: Fraction, where: str) -> Fraction:
-    """Semitones from the written pitch to the sounding one."""
-    transpose = attributes.find("transpose")
-    if transpose is None:
-        return before
-    octaves = _fraction(transpose.findtext("octave-change") or "0", where)
-    return _fraction(transpose.findtext("chromatic") or "0", where) + 12 * octaves
-
-
-def _time(attributes: Element, before: TimeSignature, where: str) -> TimeSignature:
-    time = attributes.find("time")
-    if time is None or time.find("beats") is None:
-        return before
-    beats = sum(_fraction(n, where) for n in (time.findtext("beats") or "").split("+"))
-    beat_type = _fraction(time.findtext("beat-type"), where)
-    if beats <= 0 or beat_type <= 0 or beats % 1 or beat_type % 1:
-        raise InputError(f"{where}: the time signature is {beats}/{beat_type}")
-    return int(beats), int(beat_type)
-
-
-def _parse_tempo(element: Element, where: str) -> Iterator[float]:
-    """Parse the tempo of a direction: the sound tempo, else the printed metronome marks."""
-    sounds = [element] if element.tag == "sound" else element.findall("sound")
-    for sound in sounds:
-        for jump in _JUMPS:
-            if sound.get(jump) is not None:
-                raise InputError(f"{where}: {jump} is not supported: write the bars out")
-    given = [sound.get("tempo") for sound in sounds if sound.get("tempo")]
-    if given:
-        yield _positive_tempo(given[0], where)
-        return
-    for mark in element.iterfind("direction-type/metronome"):
-        unit = _BEAT_UNITS.get(mark.findtext("beat-unit", ""))
-        printed = mark.findtext("per-minute", "")
-        if unit and printed.replace(".", "", 1).isdigit():
-            dots = len(mark.findall("beat-unit-dot"))
-            yield _positive_tempo(str(float(printed) * unit * (2 - 0.5**dots)), where)
-
-
-def _positive_tempo(text: str | None, where: str) -> float:
-    tempo = float(_fraction(text, where))
-    if tempo <= 0:
-        raise InputError(f"{where}: the tempo is {tempo:g} beats per minute")
-    return tempo
-
-
-def _parse_signs(
-    element: Element, number: str, endings: frozenset[int]
-) -> tuple[RepeatSigns, frozenset[int]]:
-    """Parse the signs of a measure; also return the endings that continue after it."""
-    forward, times, ends = False, 1, False
-    here = endings
-    for line in element.findall("barline"):
-        ending, repeat = line.find("ending"), line.find("repeat")
-        if ending is not None and ending.get("type") == "start":
-            digits = ending.get("number", "1").replace(",", " ").split()
-            here = frozenset(int(d) for d in digits if d.isdigit()) or frozenset((1,))
-        if ending is not None and ending.get("type") in ("stop", "discontinue"):
-            ends = True
-        if repeat is not None and repeat.get("direction") == "forward":
-            forward = True
-        if repeat is not None and repeat.get("direction") == "backward":
-            count = repeat.get("times", "2")
-            times = int(count) if count.isdigit() else 2
-    if here and times > 1:
-        times = max(times, max(here) + 1)
-    return RepeatSigns(number, forward, times, here, ends), frozenset() if ends else here
-
-
-def _fraction(text: str | None, where: str) -> Fraction:
-    """Parse a decimal number exactly."""
-    shown = (text or "").strip()
-    if len(shown) > 40 or "/" in shown or "e" in shown.lower():
-        raise InputError(f"{where}: '{shown[:20]}' is not a decimal number")
-    try:
-        return Fraction(shown)
-    except (ValueError, ZeroDivisionError):
-        raise InputError(f"{where}: '{shown[:20]}' is not a decimal number") from None

@@ -21,6 +21,14 @@ _NOTE_TYPES = {
     Fraction(1, 8): "32nd",
 }
 
+_SYLLABICS = {
+    (False, False): "single",
+    (False, True): "begin",
+    (True, True): "middle",
+    (True, False): "end",
+}
+"""Place of a syllable in its word, by whether the word began before it and goes on after it."""
+
 _HEADER = (
     '<?xml version="1.0" encoding="UTF-8"?>\n'
     '<!DOCTYPE score-partwise PUBLIC "-//Recordare//DTD MusicXML 3.1 Partwise//EN" '
@@ -38,9 +46,9 @@ def write_musicxml(path: str | os.PathLike[str], score: Score) -> None:
 def musicxml(score: Score) -> str:
     """Convert a score to MusicXML 3.1, partwise.
 
-    Pitches are spelled with sharps; a fraction of a semitone is part of ``alter``. Slurs and
-    breaths become notations, and tempos become ``<sound tempo>``. A note is split where the tempo
-    changes.
+    Pitches are spelled with sharps; a fraction of a semitone is part of ``alter``. Slurs,
+    breaths, accents and fermatas become notations, and tempos become ``<sound tempo>``. A note is
+    split where the tempo changes. The curve of the dynamics is not written.
     """
     beats = [n.beats for n in score.notes] + [b.beats for b in score.bars]
     divisions = lcm(*(f.denominator for f in (*beats, *(beat for beat, _ in score.tempos))))
@@ -78,6 +86,7 @@ class _TiedNote:
         first: Whether the note starts with this part.
         last: Whether the note ends with this part.
         slur_follows: Whether the next note of the score is a slur.
+        hyphen_before: Whether its lyric continues the word of the lyric before it.
     """
 
     note: Note
@@ -86,21 +95,23 @@ class _TiedNote:
     first: bool
     last: bool
     slur_follows: bool
+    hyphen_before: bool
 
 
 def _split_into_bars(score: Score) -> Iterator[list[_TiedNote]]:
     """Split notes at bar lines and at changes of tempo; yield those of each bar."""
     bar_starts = onsets(score.bars)
     changes = sorted({beat for beat, _ in score.tempos} | set(bar_starts))
-    found = list[_TiedNote]()
+    found, hyphen = list[_TiedNote](), False
     for i, (note, onset) in enumerate(zip(score.notes, onsets(score.notes), strict=True)):
         ends = [c for c in changes if onset < c < onset + note.beats] + [onset + note.beats]
         slur_follows = i + 1 < len(score.notes) and score.notes[i + 1].slur
         start = onset
         for end in ends:
             first, last = start == onset, end == ends[-1]
-            found.append(_TiedNote(note, start, end - start, first, last, slur_follows))
+            found.append(_TiedNote(note, start, end - start, first, last, slur_follows, hyphen))
             start = end
+        hyphen = note.hyphen if note.lyric else hyphen
     for start, bar in zip(bar_starts, score.bars, strict=True):
         yield [part for part in found if start <= part.onset < start + bar.beats]
 
@@ -116,13 +127,18 @@ def _note(part: _TiedNote, divisions: int) -> str:
         marks.append('<slur type="stop" number="1"/>')
     if part.slur_follows and part.last:
         marks.append('<slur type="start" number="1"/>')
-    if note.breath and part.last:
-        marks.append("<articulations><breath-mark/></articulations>")
+    signs = "<accent/>" if note.accent and part.first else ""
+    signs += "<breath-mark/>" if note.breath and part.last else ""
+    if signs:
+        marks.append(f"<articulations>{signs}</articulations>")
+    if note.fermata and part.last:
+        marks.append("<fermata/>")
     notations = f"<notations>{''.join(marks)}</notations>" if marks else ""
     lyric = ""
     if note.lyric and part.first:
         text = f"<text>{escape(note.lyric)}</text>"
-        lyric = f'<lyric number="1"><syllabic>single</syllabic>{text}</lyric>'
+        syllabic = _SYLLABICS[part.hyphen_before, note.hyphen]
+        lyric = f'<lyric number="1"><syllabic>{syllabic}</syllabic>{text}</lyric>'
     tied = "".join(f'<tie type="{kind}"/>' for kind in ties)
     inner = f"{_pitch(note.midi)}{duration}{tied}<voice>1</voice>{_note_type(part.beats)}"
     return f"<note>{inner}{notations}{lyric}</note>\n"

@@ -5,9 +5,12 @@ from fractions import Fraction
 from itertools import accumulate
 
 from oneleap.core.errors import InputError
+from oneleap.domains.singing.lyrics.english import LyricError
 from oneleap.domains.singing.lyrics.phonemizer import Phonemizer
+from oneleap.domains.singing.scores.dynamics import Loudness
 from oneleap.domains.singing.scores.score import Score
 from oneleap.domains.singing.segments.segment import BREATH, PAUSES, SILENCE, ScoreSegment
+from oneleap.domains.singing.segments.timing import check_length
 
 MARGIN_S = 0.25
 """Longest silence before and after a phrase, seconds."""
@@ -67,8 +70,8 @@ def score_to_segments(
 
     Each phrase starts and ends with silence. If a breath separates two phrases, their silences
     overlap, so the sounds of phrases must be added. ``offset`` is the time at which a phrase
-    starts. Time 0 is the first beat of the score, or 0.25 s before it if the score starts with a
-    note.
+    starts; time 0 is the first beat of the score. If the score starts with a note, its first
+    phrase starts 0.25 s before time 0.
 
     Args:
         score: The score.
@@ -80,7 +83,8 @@ def score_to_segments(
         Phrases in order.
 
     Raises:
-        InputError: If a lyric has no phonemes, naming the bar and the note, or all notes are rests.
+        InputError: If a lyric has no phonemes, naming the bar and the note, all notes are rests, or
+            the song is too long.
     """
     words = _make_words(score, phonemizer)
     if all(word.silent for word in words):
@@ -101,29 +105,28 @@ def score_to_segments(
     if first is not None:
         stop = len(words) - words[-1].silent
         found.append(_make_segment(words, first, stop, starts))
-    early = max(0.0, -found[0].offset)
-    return tuple(replace(s, offset=s.offset + early) for s in found)
+    check_length(found)
+    loudness = Loudness.of(score)
+    return tuple(replace(s, dynamics=loudness.curve(s.offset, s.seconds)) for s in found)
 
 
 def _make_words(score: Score, phonemizer: Phonemizer) -> list[_Word]:
     """Make all words of a score; the first is silence."""
     words = [_Word([SILENCE], [None], [0.0])]
     beat = Fraction(0)
+    read = _read_lyrics(score, phonemizer)
     for i, note in enumerate(score.notes):
         seconds = score.time_at(beat + note.beats) - score.time_at(beat)
         beat += note.beats
         if note.midi is None:
             _add_rest(words, seconds, score, i)
             continue
-        if note.slur:
+        if note.slur or not read[i]:
             words[-1].midi.append(note.midi)
             words[-1].seconds.append(seconds)
             words[-1].locations.append(score.location(i))
         else:
-            try:
-                phonemes = phonemizer.phonemes(note.lyric)
-            except InputError as error:
-                raise InputError(f"{score.location(i)}: {error}") from None
+            phonemes = read[i]
             nucleus = phonemizer.nucleus_index(phonemes)
             words[-1].phonemes += phonemes[:nucleus]
             pause = phonemes[nucleus] in PAUSES
@@ -135,6 +138,16 @@ def _make_words(score: Score, phonemizer: Phonemizer) -> list[_Word]:
         if note.breath and not rest_follows:
             _add_breath(words, NOTE_SHARE)
     return words
+
+
+def _read_lyrics(score: Score, phonemizer: Phonemizer) -> dict[int, tuple[str, ...]]:
+    """Phonemes of each note that has a lyric, by its index."""
+    sung = [i for i, note in enumerate(score.notes) if note.midi is not None and not note.slur]
+    try:
+        found = phonemizer.read([score.notes[i].lyric + "-" * score.notes[i].hyphen for i in sung])
+    except LyricError as error:
+        raise InputError(f"{score.location(sung[error.index])}: {error}") from None
+    return dict(zip(sung, found, strict=True))
 
 
 def _add_rest(words: list[_Word], seconds: float, score: Score, i: int) -> None:
@@ -174,6 +187,9 @@ def _make_segment(words: list[_Word], first: int, stop: int, starts: list[float]
         note_slur=tuple(k > 0 for word in parts for k in range(len(word.midi))),
         offset=starts[first] - lead_s,
         text=" ".join(word.lyric for word in inner if word.lyric),
+        note_lyrics=tuple(
+            word.lyric if k == 0 else "" for word in parts for k in range(len(word.midi))
+        ),
         note_locations=tuple(
             location for w in parts for location in w.locations or [w.phonemes[0]] * len(w.midi)
         ),

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from itertools import accumulate
-from math import isfinite
+from math import ceil, isfinite
 
 from oneleap.core.errors import InputError
 
@@ -18,6 +18,12 @@ DEFAULT_TEMPO = 120.0
 
 CONTINUATION_LYRICS = frozenset(("ー", "-", "+", "~", "—", "–", "_"))
 """Lyrics in score files that mean: the syllable before continues on this note."""
+
+MAX_BARS = 20_000
+"""Largest number of bars of a song."""
+
+MAX_NOTES = 100_000
+"""Largest number of notes of a song."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,9 @@ class Note:
             slurs.
         slur: Whether the note continues the syllable of the note before it.
         breath: Whether the singer takes a breath at the end of the note.
+        hyphen: Whether the word of the lyric goes on with the next lyric.
+        accent: Whether the note starts louder.
+        fermata: Whether the note may be held longer than written.
     """
 
     beats: Fraction
@@ -38,6 +47,9 @@ class Note:
     lyric: str = ""
     slur: bool = False
     breath: bool = False
+    hyphen: bool = False
+    accent: bool = False
+    fermata: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,10 +78,14 @@ class Score:
             is at beat 0.
         title: Title of the song.
         part: Name of the part.
+        dynamics: Points (beat, dB relative to mezzo forte) of the written dynamics, in order,
+            between which the loudness changes linearly. Two points at one beat are a sudden change.
+            Empty if the score has no dynamics.
 
     Raises:
-        InputError: If a note is empty or out of range, a rest has a lyric, a slur continues
-            nothing, or bars and notes differ in length. The message names the bar and the note.
+        InputError: If there are too many notes or bars, a note is empty or out of range, a rest
+            has a lyric, a slur continues nothing, or bars and notes differ in length. The message
+            names the bar and the note.
     """
 
     notes: tuple[Note, ...]
@@ -77,8 +93,10 @@ class Score:
     tempos: tuple[tuple[Fraction, float], ...] = ((Fraction(0), DEFAULT_TEMPO),)
     title: str = ""
     part: str = ""
+    dynamics: tuple[tuple[Fraction, float], ...] = ()
 
     def __post_init__(self) -> None:
+        check_size(len(self.bars), len(self.notes))
         for i, note in enumerate(self.notes):
             problem = _problem(note, self.notes[i - 1] if i else None)
             if problem:
@@ -104,15 +122,32 @@ class Score:
         number = self.bars[bar].number if self.bars else "1"
         return f"bar {number}, note {index - first + 1}"
 
+    @cached_property
+    def _tempo_starts(self) -> tuple[list[Fraction], list[float]]:
+        """Beats and times at which tempos start."""
+        beats = [beat for beat, _ in self.tempos]
+        times = [0.0]
+        for (beat, tempo), end in zip(self.tempos, beats[1:], strict=False):
+            times.append(times[-1] + float(end - beat) * 60.0 / tempo)
+        return beats, times
+
     def time_at(self, beat: Fraction) -> float:
         """Time of a beat, seconds from the beginning of the score."""
-        time = 0.0
-        for i, (start, tempo) in enumerate(self.tempos):
-            end = self.tempos[i + 1][0] if i + 1 < len(self.tempos) else beat
-            if beat <= start:
-                break
-            time += float(min(beat, end) - start) * 60.0 / tempo
-        return time
+        beats, times = self._tempo_starts
+        k = max(0, bisect_right(beats, beat) - 1)
+        return times[k] + float(max(beat, Fraction(0)) - beats[k]) * 60.0 / self.tempos[k][1]
+
+
+def check_size(bars: int, notes: int = 0) -> None:
+    """Check that a song is not too long.
+
+    Raises:
+        InputError: If it has more than ``MAX_BARS`` bars or ``MAX_NOTES`` notes.
+    """
+    if bars > MAX_BARS:
+        raise InputError(f"the song has {bars} bars, at most {MAX_BARS} are possible")
+    if notes > MAX_NOTES:
+        raise InputError(f"the song has {notes} notes, at most {MAX_NOTES} are possible")
 
 
 def _problem(note: Note, before: Note | None) -> str:
@@ -178,8 +213,12 @@ def uniform_bars(
 
     Returns:
         Bars of the total length.
+
+    Raises:
+        InputError: If there would be more than ``MAX_BARS``.
     """
     full = bar_beats(time_signature)
+    check_size(ceil((beats - pickup) / full))
     found = [Bar("0", pickup, time_signature)] if pickup else []
     left, number = beats - pickup, 1
     while left > 0:

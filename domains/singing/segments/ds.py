@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Callable, Sequence
 from math import isfinite
 from pathlib import Path
@@ -13,6 +14,7 @@ from oneleap.core.errors import InputError
 from oneleap.core.files import atomic_write
 from oneleap.domains.singing.segments.pitch import midi_to_name, name_to_midi
 from oneleap.domains.singing.segments.segment import Curve, Segment
+from oneleap.domains.singing.segments.text import read_text
 
 T = TypeVar("T")
 
@@ -30,15 +32,13 @@ def read_ds(path: str | os.PathLike[str]) -> tuple[Segment, ...]:
         InputError: If the file cannot be read, is not a ``.ds`` file, or a segment is invalid. The
             message names the file, the segment and the field.
     """
-    try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise InputError(f"{path} cannot be read ({reason})") from None
+    text = read_text(path)
     try:
         found = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
-        reason = error.msg if isinstance(error, json.JSONDecodeError) else "nested too deeply"
+    except RecursionError:
+        raise InputError(f"{path} is not valid JSON (nested too deeply)") from None
+    except ValueError as error:
+        reason = error.msg if isinstance(error, json.JSONDecodeError) else "a number is too long"
         raise InputError(f"{path} is not valid JSON ({reason})") from None
     rows = found if isinstance(found, list) else [found]
     if not rows:
@@ -72,7 +72,7 @@ def ds_to_segment(row: object) -> Segment:
         raise InputError("ph_seq is missing")
     return Segment(
         ph_seq=tuple(_pop_words(left, "ph_seq")),
-        ph_num=_pop_values(left, "ph_num", int),
+        ph_num=_pop_values(left, "ph_num", _count),
         ph_dur=_pop_values(left, "ph_dur", float),
         note_midi=_pop_values(left, "note_seq", name_to_midi),
         note_dur=_pop_values(left, "note_dur", float),
@@ -144,14 +144,22 @@ def _pop_values(left: dict[str, Any], key: str, convert: Callable[[str], T]) -> 
             raise InputError(f"{key}: value {position}: {error}") from None
         except ValueError:
             kind = convert.__name__
-            raise InputError(f"{key}: value {position} is '{word}', not a valid {kind}") from None
+            raise InputError(
+                f"{key}: value {position} is '{word[:40]}', not a valid {kind}"
+            ) from None
     return tuple(found)
 
 
 def _flag(word: str) -> bool:
     if word not in ("0", "1"):
-        raise InputError(f"'{word}' is neither 0 nor 1")
+        raise InputError(f"'{word[:40]}' is neither 0 nor 1")
     return word == "1"
+
+
+def _count(word: str) -> int:
+    if not re.fullmatch("[0-9]{1,6}", word):
+        raise InputError(f"'{word[:40]}' is not a number of phonemes")
+    return int(word)
 
 
 def _number(value: object, key: str) -> float:

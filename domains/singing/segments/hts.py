@@ -9,6 +9,7 @@ from pathlib import Path
 from oneleap.core.errors import InputError
 from oneleap.core.files import atomic_write
 from oneleap.domains.singing.segments.pitch import name_to_midi
+from oneleap.domains.singing.segments.text import read_text
 
 TICKS_PER_SECOND = 10_000_000
 """Ticks in a second; the times of labels are in ticks of 100 ns."""
@@ -68,12 +69,7 @@ def read_labels(path: str | os.PathLike[str]) -> tuple[Label, ...]:
         InputError: If the file cannot be read, a line is not a label, or a label ends before it
             starts.
     """
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise InputError(f"{path} cannot be read ({reason})") from None
-    return parse_labels(text.splitlines(), str(path))
+    return parse_labels(read_text(path).splitlines(), str(path))
 
 
 def parse_labels(lines: Sequence[str], where: str = "labels") -> tuple[Label, ...]:
@@ -95,7 +91,7 @@ def parse_labels(lines: Sequence[str], where: str = "labels") -> tuple[Label, ..
             continue
         parts = line.split(maxsplit=2)
         try:
-            label = Label(int(parts[0]), int(parts[1]), parts[2].strip())
+            label = Label(_ticks(parts[0]), _ticks(parts[1]), parts[2].strip())
             _ = label.midi
         except (ValueError, IndexError):
             raise InputError(
@@ -107,6 +103,17 @@ def parse_labels(lines: Sequence[str], where: str = "labels") -> tuple[Label, ..
     if not found:
         raise InputError(f"{where}: there are no labels")
     return tuple(found)
+
+
+def _ticks(word: str) -> int:
+    """Parse a time of at most eleven days.
+
+    Raises:
+        ValueError: If it is not a whole number, or too large.
+    """
+    if not re.fullmatch("-1|[0-9]{1,13}", word):
+        raise ValueError(word)
+    return int(word)
 
 
 def write_labels(path: str | os.PathLike[str], labels: Sequence[Label]) -> None:

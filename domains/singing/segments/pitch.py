@@ -15,7 +15,8 @@ SHARP_NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 """Name of each semitone above C, spelled with sharps."""
 
 _NAME = re.compile(
-    r"(?P<letter>[A-Ga-g])(?P<accidental>[#♯b!♭𝄪𝄫♮]*)(?P<octave>-?\d+)(?P<cents>[+-]\d+(?:\.\d+)?)?"
+    r"(?P<letter>[A-Ga-g])(?P<accidental>[#♯b!♭𝄪𝄫♮]*)(?P<octave>-?[0-9]{1,2})"
+    r"(?P<cents>[+-][0-9]{1,4}(?:\.[0-9]{1,9})?)?"
 )
 _ACCIDENTALS = {"#": 1, "♯": 1, "b": -1, "!": -1, "♭": -1, "𝄪": 2, "𝄫": -2, "♮": 0}
 
@@ -23,17 +24,19 @@ _ACCIDENTALS = {"#": 1, "♯": 1, "b": -1, "!": -1, "♭": -1, "𝄪": 2, "𝄫"
 def name_to_midi(name: str) -> float | None:
     """Convert a note name, with optional cents, to semitones: C4 is 60, A4 is 69.
 
+    Of two names of one note, such as ``C#4/Db4``, the first counts.
+
     Returns:
         Semitones, or ``None`` for a rest.
 
     Raises:
         InputError: If it is not a note name.
     """
-    if name == REST:
+    if name.lower() == REST:
         return None
-    found = _NAME.fullmatch(name)
+    found = _NAME.fullmatch(name.partition("/")[0])
     if not found:
-        raise InputError(f"'{name}' is not a pitch such as C#4 or A4+25, and not '{REST}'")
+        raise InputError(f"'{name[:40]}' is not a pitch such as C#4 or A4+25, and not '{REST}'")
     semitone = LETTERS[found["letter"].upper()] + 12 * (int(found["octave"]) + 1)
     semitone += sum(_ACCIDENTALS[sign] for sign in found["accidental"])
     return (100 * semitone + float(found["cents"] or 0)) / 100

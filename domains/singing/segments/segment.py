@@ -86,9 +86,12 @@ class Segment:
         tension: Vocal tension, log-odds.
         gender: Shift of the formants, on [-1, 1].
         velocity: Speed of consonants; 1 is unchanged.
+        dynamics: Loudness that the score asks for, dB relative to mezzo forte; ``.ds`` files do not
+            store it.
         lang: Language of the phonemes that do not name their own.
         name: Name of the recording, if the segment is one; ``.ds`` files do not store it.
         note_locations: Location of each note in its score, such as ``bar 3, note 2``, for messages.
+        note_lyrics: Lyric of each note in its score, for display.
         extra: All other keys of the file, unchanged (``spk_mix``, ``seed``, ...).
 
     Raises:
@@ -111,9 +114,11 @@ class Segment:
     tension: Curve | None = None
     gender: Curve | float | None = None
     velocity: Curve | float | None = None
+    dynamics: Curve | None = None
     lang: str | None = None
     name: str = ""
     note_locations: tuple[str, ...] = field(default=(), compare=False)
+    note_lyrics: tuple[str, ...] = field(default=(), compare=False)
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -246,4 +251,5 @@ def map_curves(segment: S, change: Callable[[Curve], Curve]) -> S:
         tension=curve(segment.tension),
         gender=curve_or_number(segment.gender),
         velocity=curve_or_number(segment.velocity),
+        dynamics=curve(segment.dynamics),
     )

@@ -7,7 +7,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneleap.core.errors import InputError
-from oneleap.domains.singing.segments.segment import ScoreSegment, Segment
+from oneleap.domains.singing.segments.segment import SILENCE, ScoreSegment, Segment
+
+LONGEST_S = 4 * 3600.0
+"""Longest song, seconds."""
+
+
+def check_length(phrases: Sequence[Segment]) -> None:
+    """Check that a song has a length that can be sung.
+
+    Raises:
+        InputError: If it is longer than :data:`LONGEST_S`.
+    """
+    start = min(0.0, *(s.offset for s in phrases))
+    total_s = max(s.offset + s.seconds for s in phrases) - start
+    if not total_s <= LONGEST_S:
+        raise InputError(
+            f"the song lasts {total_s / 3600:.3g} hours, at most {LONGEST_S / 3600:.0f} are "
+            "possible"
+        )
 
 
 def frame_counts(durations_s: Sequence[float], step_s: float) -> tuple[int, ...]:
@@ -99,42 +117,73 @@ def leading_consonants(phonemes: Sequence[str], syllabic: Collection[str]) -> in
     return count
 
 
-def rescale_to_words(
+CONSONANT_SHARE = 0.6
+"""Largest share of a word that the phonemes after its first one take."""
+
+
+def hold_vowels(
     ph_dur: Sequence[float], ph_num: Sequence[int], word_dur: Sequence[float]
 ) -> tuple[float, ...]:
-    """Rescale durations inside each word so that they add up to the word's duration.
+    """Durations that add up to those of the words: vowels are held, consonants keep theirs.
 
-    If all durations of a word are 0, its phonemes get equal durations.
+    A word starts with its vowel, which takes what the consonants leave. Consonants that take more
+    than 60 % of a word are shortened in proportion. (openvpi rescales all phonemes of a word in
+    proportion, so consonants of long notes become too long to be understood.)
 
     Args:
-        ph_dur: Predicted durations of phonemes, in any unit, 0 or more.
+        ph_dur: Predicted durations of phonemes in seconds, 0 or more.
         ph_num: Number of phonemes of each word.
-        word_dur: Duration of each word, in the unit of the result.
+        word_dur: Duration of each word in seconds.
 
     Returns:
-        Duration of each phoneme.
+        Duration of each phoneme in seconds.
     """
-    word = phoneme_words(ph_num)
-    predicted = np.asarray(ph_dur, np.float64)
-    sums = np.bincount(word, predicted, len(ph_num))
-    empty = sums == 0
-    predicted = np.where(empty[word], 1.0, predicted)
-    sums = np.where(empty, np.asarray(ph_num, np.float64), sums)
-    return tuple(float(d) for d in predicted * (np.asarray(word_dur, np.float64) / sums)[word])
+    word, count = phoneme_words(ph_num), len(ph_num)
+    length = np.asarray(word_dur, np.float64)
+    found = np.asarray(ph_dur, np.float64).copy()
+    first = np.diff(word, prepend=-1) > 0
+    found[first] = 0.0
+    sums = np.bincount(word, found, count)
+    shrink = np.minimum(1.0, CONSONANT_SHARE * length / np.maximum(sums, 1e-9))
+    found *= shrink[word]
+    found[first] = length - np.bincount(word, found, count)
+    return tuple(float(d) for d in found)
+
+
+def lead_in(segments: Sequence[Segment]) -> float:
+    """Time that a song needs before its first beat, seconds.
+
+    It is 0 unless a phrase sounds before time 0, as the consonant of a note on the first beat does.
+    Then it is the time from the start of this phrase to time 0.
+    """
+    found = 0.0
+    for segment in segments:
+        if segment.offset >= 0:
+            continue
+        start = segment.offset
+        if segment.ph_seq[0] == SILENCE:
+            alone = not segment.ph_num or segment.ph_num[0] == 1
+            if segment.ph_dur:
+                start += segment.ph_dur[0]
+            elif alone and segment.note_dur:
+                start += segment.note_dur[0]
+        if start < -1e-6:
+            found = max(found, -segment.offset)
+    return found
 
 
 def fit_to_notes(segment: ScoreSegment, ph_dur: Sequence[float]) -> ScoreSegment:
-    """Give a segment durations of phonemes, rescaled word by word to its notes.
+    """Give a segment durations of phonemes that fit its notes; see :func:`hold_vowels`.
 
     Args:
         segment: The segment.
-        ph_dur: Predicted duration of each phoneme, in any unit.
+        ph_dur: Predicted duration of each phoneme in seconds.
 
     Returns:
         The segment with ``ph_dur`` in seconds.
     """
     words = word_durations(segment).tolist()
-    return replace(segment, ph_dur=rescale_to_words(ph_dur, segment.ph_num, words))
+    return replace(segment, ph_dur=hold_vowels(ph_dur, segment.ph_num, words))
 
 
 def align_notes_to_words(segment: Segment, tolerance_s: float = 0.02) -> ScoreSegment:

@@ -19,13 +19,21 @@ from oneleap.core.training.release import save_release
 from oneleap.core.training.seed import step_generator
 from oneleap.domains.audio.mel import check_compatible
 from oneleap.domains.audio.pitch import interpolate_unvoiced
-from oneleap.domains.audio.vocoders.nsf import NSF
 from oneleap.domains.audio.wave import Wave
-from oneleap.domains.singing.data.batches import check_range, score_batch, score_features
+from oneleap.domains.singing.data.batches import score_batch, score_features
 from oneleap.domains.singing.models.acoustic import AcousticModel
 from oneleap.domains.singing.models.curves import CurveModel, hertz
 from oneleap.domains.singing.models.durations import DurationModel
+from oneleap.domains.singing.segments.manner import (
+    USUAL_GLIDE_S,
+    Manner,
+    glide_difference,
+    manner_of,
+    manner_offsets,
+)
+from oneleap.domains.singing.segments.phonemes import spell_phonemes
 from oneleap.domains.singing.segments.segment import ScoreSegment, Segment
+from oneleap.domains.singing.segments.timing import check_length, lead_in
 from oneleap.domains.singing.segments.transforms import change_tempo, transpose
 from oneleap.domains.singing.spec import SingingBatch
 from oneleap.domains.singing.voice.loading import (
@@ -38,12 +46,20 @@ from oneleap.domains.singing.voice.loading import (
     find_singer,
     load_part,
 )
+from oneleap.domains.singing.voice.song import Song, song_phrases, with_dynamics
+from oneleap.domains.singing.voice.song_range import fit_range
+from oneleap.domains.singing.voice.vocoding import (
+    SongVocoder,
+    check_vocoder,
+    load_vocoder,
+    vocode,
+)
+
+DEFAULT_MANNER = Manner(vibrato=0.25)
+"""Manner of a singer unless another is given."""
 
 TEMPO_RANGE = (0.25, 4.0)
 """Lowest and highest tempo factor."""
-
-LONGEST_S = 4 * 3600.0
-"""Longest song in seconds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +80,7 @@ class Singer:
     acoustic: AcousticModel
     durations: DurationModel
     pitch: CurveModel
-    vocoder: NSF
+    vocoder: SongVocoder
     variance: CurveModel | None = None
 
     @classmethod
@@ -82,7 +98,7 @@ class Singer:
             load_part(folder, ACOUSTIC, AcousticModel).to(device),
             load_part(folder, DURATIONS, DurationModel).to(device),
             load_part(folder, PITCH, CurveModel).to(device),
-            load_part(folder, VOCODER, NSF).to(device),
+            load_vocoder(folder).to(device),
             load_part(variance, VARIANCE, CurveModel).to(device) if variance.is_dir() else None,
         )
 
@@ -92,7 +108,7 @@ class Singer:
         acoustic: AcousticModel,
         durations: DurationModel,
         pitch: CurveModel,
-        vocoder: NSF,
+        vocoder: SongVocoder,
         variance: CurveModel | None = None,
     ) -> "Singer":
         """Combine models to a singer; see the attributes of the class for the arguments.
@@ -111,6 +127,7 @@ class Singer:
             InputError: The models cannot be combined.
         """
         check_compatible(acoustic.spec.mel, vocoder.spec, "acoustic model", "vocoder")
+        check_vocoder(acoustic.spec, vocoder)
         parts: list[DurationModel | CurveModel] = [
             durations,
             pitch,
@@ -140,24 +157,33 @@ class Singer:
 
     def sing(
         self,
-        segments: Sequence[Segment],
+        song: Song,
         *,
         steps: int | None = None,
         key: float = 0.0,
         tempo: float = 1.0,
+        dynamics: float = 1.0,
+        fold_octaves: bool = False,
         seed: int = 0,
+        manner: Manner = DEFAULT_MANNER,
     ) -> Wave:
-        """Sing the phrases of a score, each at its offset, with silence between them.
+        """Sing a score, each phrase at its time, with silence between them.
 
-        Phoneme durations and pitch that a phrase already has are kept.
+        The sound starts with the first beat of the score. If the first note starts there with a
+        consonant, the sound starts earlier, see :func:`segments.timing.lead_in`. Phoneme durations
+        and pitch that a phrase already has are kept.
 
         Args:
-            segments: Phrases with words and notes.
+            song: File of a score, or a score, with lyrics in the singer's language; or phrases with
+                words and notes. See :func:`read_segments` for the choices that a file leaves.
             steps: Steps of the acoustic model's sampler; by default its own number, which is 1
                 for students.
             key: Semitones by which the song is transposed.
             tempo: Tempo factor; 2 is twice as fast.
+            dynamics: Share of the score's dynamics that is applied, as a gain: 0 for none.
+            fold_octaves: Whether notes out of range are moved by octaves.
             seed: Seed of the noise. Equal seeds give equal sound.
+            manner: Vibrato, glides and scoops of phrases without a pitch curve of their own.
 
         Returns:
             The sound of the whole song.
@@ -166,32 +192,40 @@ class Singer:
             InputError: There are no phrases, the voice lacks a phoneme, a note is out of range, or
                 an argument is invalid.
         """
+        if not 0 <= dynamics <= 1:
+            raise InputError(f"dynamics: must be from 0 to 1, not {dynamics:g}")
+        segments = song_phrases(song, self.acoustic.spec.language)
         if not segments:
             raise InputError("nothing to sing: the score has no phrases")
-        phrases = self.prepare(segments, key, tempo)
+        phrases = self.prepare(segments, key, tempo, fold_octaves=fold_octaves)
         rate = self.sample_rate
-        early = -min(0.0, *(s.offset for s in phrases))  # a phrase may begin before the song
+        early = lead_in(phrases)
         total_s = early + max(s.offset + s.seconds for s in phrases)
-        if total_s > LONGEST_S:
-            raise InputError(
-                f"the song lasts {total_s / 3600:.3g} hours, at most {LONGEST_S / 3600:.0f} are "
-                "possible"
-            )
         sound = np.zeros(round(total_s * rate) + 1, np.float32)
         for i, segment in enumerate(phrases):
-            wave = self.sing_phrase(segment, steps, seed + i)
+            wave = self.sing_phrase(segment, steps, seed + i, manner)
+            samples = with_dynamics(wave, segment, dynamics)
             first = round((early + segment.offset) * rate)
-            part = sound[first : first + len(wave.samples)]
-            part += wave.samples[: len(part)]
+            samples, first = samples[max(0, -first) :], max(0, first)
+            part = sound[first : first + len(samples)]
+            part += samples[: len(part)]
         return Wave(sound, rate)
 
-    def prepare(self, segments: Sequence[Segment], key: float, tempo: float) -> list[ScoreSegment]:
+    def prepare(
+        self,
+        segments: Sequence[Segment],
+        key: float,
+        tempo: float,
+        *,
+        fold_octaves: bool = False,
+    ) -> list[ScoreSegment]:
         """Transpose phrases, change their tempo, and check that this voice can sing them.
 
         Args:
             segments: Phrases with words and notes.
             key: Semitones by which they are transposed.
             tempo: Tempo factor.
+            fold_octaves: Whether notes out of range are moved by octaves.
 
         Returns:
             The phrases as the voice will sing them.
@@ -202,32 +236,43 @@ class Singer:
         low, high = TEMPO_RANGE
         if not low <= tempo <= high:
             raise InputError(f"tempo: must be a factor from {low:g} to {high:g}, not {tempo:g}")
-        found = []
+        spec, found = self.acoustic.spec, list[ScoreSegment]()
         for i, segment in enumerate(segments):
             try:
-                score = ScoreSegment.from_segment(segment)
-                moved = change_tempo(transpose(score, key), tempo)
-                check_range(moved, self.acoustic.spec, key)
-                score_features(moved, self.acoustic.spec)  # checks phonemes
+                score = spell_phonemes(ScoreSegment.from_segment(segment), spec.phonemes)
+                found.append(change_tempo(transpose(score, key), tempo))
             except InputError as error:
                 raise InputError(f"phrase {i + 1}: {error}") from None
-            found.append(moved)
+        check_length(found)
+        found = fit_range(found, spec, key, fold_octaves=fold_octaves)
+        for i, moved in enumerate(found):
+            try:
+                score_features(moved, spec)  # checks phonemes
+            except InputError as error:
+                raise InputError(f"phrase {i + 1}: {error}") from None
         return found
 
     @torch.inference_mode()
-    def sing_phrase(self, segment: ScoreSegment, steps: int | None, seed: int) -> Wave:
+    def sing_phrase(
+        self,
+        segment: ScoreSegment,
+        steps: int | None,
+        seed: int,
+        manner: Manner = DEFAULT_MANNER,
+    ) -> Wave:
         """Sing one phrase.
 
         Args:
             segment: The phrase.
             steps: Steps of the acoustic model's sampler, or ``None``.
             seed: Seed of the noise.
+            manner: Vibrato, glides and scoops.
 
         Returns:
             The sound of the phrase.
         """
         batch = self.predict_durations(segment)
-        f0 = self.predict_f0(batch, segment, seed)
+        f0 = self.predict_f0(batch, segment, seed, manner)
         mel = self.predict_mel(batch._replace(f0=f0), steps, seed)
         return Wave(self.vocode(mel, f0, seed), self.sample_rate)
 
@@ -237,30 +282,40 @@ class Singer:
         batch = score_batch(timed, self.acoustic.spec)
         return SingingBatch(*(x.to(self.acoustic.device) for x in batch))
 
-    def predict_f0(self, batch: SingingBatch, segment: Segment, seed: int) -> Float[Tensor, "1 n"]:
-        """Pitch of each frame in Hz: the phrase's own or the prediction.
+    def predict_f0(
+        self,
+        batch: SingingBatch,
+        segment: ScoreSegment,
+        seed: int,
+        manner: Manner = DEFAULT_MANNER,
+    ) -> Float[Tensor, "1 n"]:
+        """Pitch of each frame in Hz: the phrase's own, or the prediction with a manner.
 
         Args:
             batch: The phrase as a batch.
             segment: The phrase.
             seed: Seed of the noise.
+            manner: Vibrato, glides and scoops.
 
         Returns:
             Pitch in Hz.
         """
         n = batch.base_pitch.shape[1]
+        middle = (np.arange(n) + 0.5) / self.acoustic.spec.mel.frame_rate
         if segment.f0 is not None:
-            middle = (np.arange(n) + 0.5) / self.acoustic.spec.mel.frame_rate
             known = replace(segment.f0, values=interpolate_unvoiced(segment.f0.values)).at(middle)
             return torch.from_numpy(known).float().to(batch.base_pitch).unsqueeze(0)
         noise = self._noise(self.pitch, n, seed)
         offset = self.pitch.generate(self.pitch.curve_batch(batch), noise)
-        return hertz(batch.base_pitch + offset[:, 0])
+        own = manner_of(segment, manner)
+        moved = manner_offsets(segment, own, middle)
+        moved += glide_difference(segment, own, USUAL_GLIDE_S, middle)
+        return hertz(batch.base_pitch + offset[:, 0] + torch.from_numpy(moved).to(offset))
 
     def predict_mel(
         self, batch: SingingBatch, steps: int | None, seed: int
-    ) -> Float[Tensor, "1 mels n"]:
-        """Normalized spectrogram of a phrase.
+    ) -> Float[Tensor, "1 c n"]:
+        """Normalized spectrogram of a phrase, and its voicing if that is generated.
 
         Args:
             batch: The phrase with durations and pitch.
@@ -268,7 +323,7 @@ class Singer:
             seed: Seed of the noise.
 
         Returns:
-            The spectrogram.
+            The channels.
         """
         if self.variance is not None:
             noise = self._noise(self.variance, batch.base_pitch.shape[1], seed)
@@ -281,22 +336,24 @@ class Singer:
         return self.acoustic.generate(frames, noise, sampler, more_noise)[0]
 
     def vocode(
-        self, mel: Float[Tensor, "1 mels n"], f0: Float[Tensor, "1 n"], seed: int
+        self, mel: Float[Tensor, "1 c n"], f0: Float[Tensor, "1 n"], seed: int
     ) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
         """Samples of a phrase.
 
         Args:
-            mel: Normalized spectrogram.
+            mel: Normalized spectrogram, and voicing if that is generated.
             f0: Pitch of each frame in Hz.
             seed: Seed of the noise.
 
         Returns:
             Samples in [-1, 1].
         """
-        n = mel.shape[2] * self.acoustic.spec.mel.hop
-        noise = torch.randn(1, n, generator=step_generator(seed, 2)).to(mel)
-        samples: np.ndarray[tuple[int], np.dtype[np.float32]]
-        samples = self.vocoder(mel, f0, noise)[0].cpu().numpy()
+
+        def draw(zeros: Tensor) -> Tensor:
+            return torch.randn(zeros.shape, generator=step_generator(seed, 2)).to(zeros)
+
+        found = vocode(self.vocoder, self.acoustic.spec, mel, f0, draw)[0]
+        samples: np.ndarray[tuple[int], np.dtype[np.float32]] = found.cpu().numpy()
         return samples
 
     def _noise(self, model: CurveModel, n: int, seed: int) -> Float[Tensor, "1 c n"]:

@@ -103,7 +103,7 @@ def _speakers(
     for peer in peers or []:
         try:
             if peer == HIBARI:
-                from oneleap.domains.speech.synthetic.hibari import Hibari
+                from oneleap.domains.audio.synthetic.hibari import Hibari
 
                 yield "hibari-tts", speak_by(Hibari())
             else:

@@ -12,11 +12,11 @@ from rich.progress import Progress
 
 from oneleap.core.errors import InputError, Notice
 from oneleap.core.training.seed import episode_seed
+from oneleap.domains.audio.synthetic.teachers import Spoken, Teacher
 from oneleap.domains.speech.evaluation.sentences import read_sentences
 from oneleap.domains.speech.synthetic.collection import ALIGNMENT, TABLE, Collection
 from oneleap.domains.speech.synthetic.corpora import FORTUNES, WORDNET
 from oneleap.domains.speech.synthetic.sentences import SentenceSource, texts
-from oneleap.domains.speech.synthetic.teachers import Spoken, Teacher
 
 Voice = Literal["heart", "am_michael", "bf_emma"]
 
@@ -100,7 +100,7 @@ def _folder(path: Path) -> Path | None:
 
 def _teacher(voice: Voice, parts: bool, styles: Path) -> Teacher:
     if voice == "heart":
-        from oneleap.domains.speech.synthetic.hibari import Hibari
+        from oneleap.domains.audio.synthetic.hibari import Hibari
 
         return Hibari(parts)
     from oneleap.domains.speech.synthetic.kokoro import Kokoro

@@ -13,6 +13,7 @@ from rich.table import Table
 from oneleap.domains.audio.evaluation.dnsmos import ratings
 from oneleap.domains.audio.loudness import level
 from oneleap.domains.audio.pitch import harvest
+from oneleap.domains.audio.synthetic.teachers import Teacher
 from oneleap.domains.audio.wave import Wave, concatenate
 from oneleap.domains.speech.evaluation.recognition import (
     normalize_words,
@@ -25,7 +26,6 @@ from oneleap.domains.speech.evaluation.sentences import (
     WORDS,
     packaged_text,
 )
-from oneleap.domains.speech.synthetic.teachers import Teacher
 from oneleap.domains.speech.text.sentences import PAUSE_S, split_sentences
 
 Speak = Callable[[str, int], Wave]

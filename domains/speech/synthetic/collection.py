@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from oneleap.core.errors import InputError
 from oneleap.core.files import atomic_write
+from oneleap.domains.audio.synthetic.teachers import Spoken
 from oneleap.domains.audio.wave import write_wave
-from oneleap.domains.speech.synthetic.teachers import Spoken
 
 SETTINGS, TABLE, ALIGNMENT = "settings.json", "metadata.csv", "alignment.jsonl"
 

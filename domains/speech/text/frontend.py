@@ -8,8 +8,8 @@ from functools import cached_property
 from typing import NamedTuple
 
 from oneleap.core.errors import InputError, Notice
-from oneleap.domains.speech.text.english.sentence import english_words, phonemize_english
-from oneleap.domains.speech.text.english.symbols import from_ipa
+from oneleap.domains.audio.english.sentence import english_words, phonemize_english
+from oneleap.domains.audio.english.symbols import from_ipa
 from oneleap.domains.speech.text.lexicon import INLINE, split_by_lexicon
 from oneleap.domains.speech.text.normalize import is_english, normalize_text
 from oneleap.domains.speech.text.phonemes import phonemize

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import Literal
 
 from oneleap.core.errors import InputError, suggest
-from oneleap.domains.speech.text.english import symbols as english
+from oneleap.domains.audio.english import symbols as english
+from oneleap.domains.audio.english.symbols import END, START
 
-PAD, START, END = "_", "^", "$"
-"""Padding of a batch, and the silence before and after speech, which also gets frames."""
+PAD = "_"
+"""Padding of a batch."""
 
 PUNCTUATION = ",.?!;:…—-'\"()"
 """Punctuation that the model sees, because it can be heard in pauses and melody."""

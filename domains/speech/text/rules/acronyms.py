@@ -2,9 +2,9 @@
 
 import re
 
-from oneleap.domains.speech.text.english.dictionary import load_dictionary
+from oneleap.domains.audio.english.dictionary import load_dictionary
+from oneleap.domains.audio.english.word_lists import word_list
 from oneleap.domains.speech.text.rules.base import Rule, letters
-from oneleap.domains.speech.text.word_lists import word_list
 
 WORDS = word_list("capitals read as words")
 """Words in capitals that are read as words though they are short."""

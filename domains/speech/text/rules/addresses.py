@@ -2,9 +2,9 @@
 
 import re
 
+from oneleap.domains.audio.english.word_lists import word_list
 from oneleap.domains.speech.text.numbers import cardinal, digits, year
 from oneleap.domains.speech.text.rules.base import Rule, alternatives, letters
-from oneleap.domains.speech.text.word_lists import word_list
 
 _DOMAINS = word_list("endings of domains")
 _SPELLED = word_list("spelled in addresses")

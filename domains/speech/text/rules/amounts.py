@@ -3,6 +3,7 @@
 import re
 import unicodedata
 
+from oneleap.domains.audio.english.word_lists import word_list
 from oneleap.domains.speech.text.numbers import (
     MOST_DIGITS,
     cardinal,
@@ -14,7 +15,6 @@ from oneleap.domains.speech.text.numbers import (
     year,
 )
 from oneleap.domains.speech.text.rules.base import AMOUNT, DASH, Rule, text_after, text_before
-from oneleap.domains.speech.text.word_lists import word_list
 
 VULGAR = re.compile(r"(\d*)\s?([¼-¾⅐-⅞])")
 """A fraction character such as ¾, with the whole number before it."""

@@ -2,6 +2,7 @@
 
 import re
 
+from oneleap.domains.audio.english.word_lists import word_list
 from oneleap.domains.speech.text.numbers import cardinal, ordinal, roman
 from oneleap.domains.speech.text.rules.base import (
     Rule,
@@ -25,7 +26,6 @@ from oneleap.domains.speech.text.rules.tables import (
     STREETS,
     TITLES,
 )
-from oneleap.domains.speech.text.word_lists import word_list
 
 _PRONOUN_I = re.compile(rf"\s+(?:{alternatives(word_list('pronoun I before'))})\b|'")
 

@@ -1,6 +1,6 @@
 """Tables of English: months, abbreviations, currencies, states, and words for other rules."""
 
-from oneleap.domains.speech.text.word_lists import word_list
+from oneleap.domains.audio.english.word_lists import word_list
 
 MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September",

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from oneleap.domains.audio.english.word_lists import word_list
 from oneleap.domains.speech.text.rules.base import (
     AMOUNT,
     DASH,
@@ -13,7 +14,6 @@ from oneleap.domains.speech.text.rules.base import (
     text_after,
     text_before,
 )
-from oneleap.domains.speech.text.word_lists import word_list
 
 _PREFIXES = {"k": "kilo", "M": "mega", "G": "giga", "T": "tera", "m": "milli", "µ": "micro",
              "μ": "micro", "n": "nano", "c": "centi"}  # fmt: skip

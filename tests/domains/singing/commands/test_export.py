@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+from support.scores.openutau import check_singer
 from support.tiny_singing import SPEC, acoustic, curves, durations, vocoder
 
 from oneleap.core.sampling.samplers import FlowMapSampler
 from oneleap.domains.main import main
 from oneleap.domains.singing import Singer
+from oneleap.domains.singing.openvpi import openutau
 from oneleap.domains.singing.openvpi.dsconfig import configuration_files
 from oneleap.domains.singing.openvpi.singer_graphs import TOLERANCE, singer_graphs
 
@@ -36,7 +38,9 @@ def test_a_singer_is_written_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert max(gaps) < TOLERANCE
     written = {str(p.relative_to("ds")) for p in Path("ds").rglob("*") if p.is_file()}
     graphs_ = {g.path for g in singer_graphs(singer(), "mine")}
-    assert written == graphs_ | set(configuration_files(singer(), "mine")) | {"phonemes.json"}
+    more = {"phonemes.json", "character.txt", "character.yaml", *openutau.DICTIONARIES}
+    assert written == graphs_ | set(configuration_files(singer(), "mine")) | more
+    check_singer(Path("ds"))
     numbers = json.loads(Path("ds/phonemes.json").read_text())
     assert [numbers[p] for p in SPEC.phonemes] == [1, 2, 3, 4, 5, 6, 7]
     assert yaml.safe_load(Path("ds/dsconfig.yaml").read_text())["acoustic"] == "mine.onnx"

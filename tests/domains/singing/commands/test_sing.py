@@ -77,6 +77,40 @@ def test_dictionaries_and_verses(singer: Singer, capsys: pytest.CaptureFixture[s
     assert "bar 1, note 1: 'ni' is not in the dictionary" in error
 
 
+def test_showing_a_song(singer: Singer, capsys: pytest.CaptureFixture[str]) -> None:
+    singer.save("mine")
+    assert main(["sing", "--show", "song.ds", "--voice", "mine", "-o", "roll.png"]) == 0
+    shown = capsys.readouterr().out
+    assert "A3" in shown
+    assert "▐" in shown
+    assert re.search(r"k 0\.\d+ a 0\.200", shown)  # the consonant has a predicted time
+    assert Path("roll.png").read_bytes().startswith(b"\x89PNG")
+    assert not Path("song.wav").exists()
+    assert main(["sing", "--show", "song.ds", "--voice", "mine", "-o", "roll.wav"]) == 2
+    assert "roll.wav must end in .png" in capsys.readouterr().err
+
+
+def test_options_for_scores(singer: Singer, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("defusedxml")
+    singer.save("mine")
+    score = Score((Note(Fraction(2), 72.0, "ka"),), uniform_bars(Fraction(2)), part="Voice")
+    Path("song.musicxml").write_text(musicxml(score), encoding="utf-8")
+    argv = ["sing", "song.musicxml", "--voice", "mine", "-o", "a.wav"]
+    assert main(argv) == 2
+    assert "--key -1 brings the song into this range" in capsys.readouterr().err
+    more = ["--fold-octaves", "--part", "1", "--verse", "1", "--chords", "bottom"]
+    assert main([*argv, *more, "--dynamics", "0.5", "--vowel", "a"]) == 0
+    assert "The first beat is at 0.250 s" in capsys.readouterr().err
+    assert main([*argv, "--key", "-2", "--tempo", "2"]) == 0
+    assert "The first beat is at 0.125 s" in capsys.readouterr().err
+    assert main([*argv, "--part", "Piano"]) == 2
+    assert "part 'Piano' does not exist; there are 1 (Voice)" in capsys.readouterr().err
+    assert main([*argv, "--chords", "middle"]) == 2
+    error = capsys.readouterr().err
+    assert "chords" in error
+    assert error.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("argv", "message"),
     [

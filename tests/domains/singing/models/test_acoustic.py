@@ -22,6 +22,7 @@ from oneleap.core.sampling.samplers import (
     with_steps,
 )
 from oneleap.core.training.recipe import Recipe
+from oneleap.core.training.seed import Step
 from oneleap.domains.singing.models.acoustic import AcousticModel
 from oneleap.domains.singing.models.curves import CurveModel
 from oneleap.domains.singing.models.nets import (
@@ -98,7 +99,8 @@ def test_diffsinger_overfits_a_few_frames(decoder: DecoderConfig) -> None:
 def test_one_step_from_noise_and_from_the_coarse_mel() -> None:
     model, e = acoustic(), torch.randn(3, 10, 75, generator=seeded(4))
     batch = model.frame_batch(songs())
-    field = model.average.field(model.average.encode(batch), batch.mask)
+    net = model.average
+    field = net.field(net.encode(batch), batch.mask, net.melody(batch))
     made, _ = model.generate(batch, e, FlowMapSampler(1))
     torch.testing.assert_close(made, sample(field, e))
     shallow, coarse_mel = model.generate(batch, e, FlowMapSampler(1, 0.6))
@@ -171,7 +173,8 @@ def test_a_student_trains_only_its_decoder() -> None:
     field = model.teacher_field(batch)
     assert field is not None
     t = torch.full((6,), 0.5)
-    own = teacher.average.field(teacher.average.encode(batch), batch.mask)
+    net = teacher.average
+    own = net.field(net.encode(batch), batch.mask, net.melody(batch))
     torch.testing.assert_close(field(batch.x, t, t), 0.6 * own(batch.x, 0.6 * t, 0.6 * t))
 
 
@@ -228,3 +231,36 @@ def test_the_coarse_mel_alone_is_fft_singer() -> None:
     samples, coarse_mel = model.generate(model.frame_batch(songs()), noise, CoarseMelSampler())
     assert samples is coarse_mel
     assert samples.abs().max() > 0
+
+
+def test_dropped_rows_know_the_melody_and_not_the_phonemes() -> None:
+    model = acoustic()
+    batch, net = model.frame_batch(songs()), model.average
+    field = net.field(net.encode(batch), batch.mask, net.melody(batch))
+    other = batch._replace(tokens=torch.where(batch.tokens > 0, 1, 0))
+    same = net.field(net.encode(other), batch.mask, net.melody(other))
+    z, r, t = batch.x, torch.zeros(3), torch.full((3,), 0.5)
+    every = torch.ones(3, dtype=torch.bool)
+    assert not torch.allclose(field(z, r, t), same(z, r, t))
+    torch.testing.assert_close(field.drop(every)(z, r, t), same.drop(every)(z, r, t))
+    higher = batch._replace(f0=2 * batch.f0)
+    moved = net.field(net.encode(higher), batch.mask, net.melody(higher)).drop(every)
+    assert not torch.allclose(field.drop(every)(z, r, t), moved(z, r, t))
+
+
+def test_a_share_of_the_rows_is_dropped_in_training_alone() -> None:
+    model = acoustic(drop=0.5)
+    rows = torch.cat([model.prepare(songs(), Step(0, k, k, 0.0)).dropped for k in range(60)])
+    assert 0.35 < rows.float().mean() < 0.65
+    assert not model.frame_batch(songs()).dropped.any()
+    assert not acoustic().prepare(songs(), Step(0, 0, 0, 0.0)).dropped.any()
+    with pytest.raises(InputError, match="drop: must be from 0 to below 1"):
+        acoustic(drop=1.0)
+
+
+def test_a_temperature_scales_the_noise() -> None:
+    cold, warm = acoustic(temperature=0.5), acoustic()
+    batch, e = warm.frame_batch(songs()), torch.randn(3, 10, 75, generator=seeded(4))
+    torch.testing.assert_close(cold.generate(batch, e)[0], warm.generate(batch, 0.5 * e)[0])
+    with pytest.raises(InputError, match=r"temperature: -1\.0 is negative"):
+        acoustic(temperature=-1.0)

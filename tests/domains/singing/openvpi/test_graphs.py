@@ -150,3 +150,20 @@ def test_random_durations_add_up() -> None:
 def test_logarithms_of_ten_are_refused() -> None:
     with pytest.raises(InputError, match="log_base"):
         mel_keys(replace(MEL, log_base="10"))
+
+
+@torch.no_grad()
+def test_voicing_rides_on_the_spectrogram_from_graph_to_graph() -> None:
+    from oneleap.domains.audio.vocoders.source_filter import SourceFilterVocoder
+    from oneleap.domains.audio.vocoders.source_filter_onnx import SourceFilterGraph
+    from oneleap.domains.singing.openvpi.vocoder_graph import vocoder_graph
+
+    spec = replace(SPEC, voicing=True)
+    model = SourceFilterVocoder(MEL, 8, 8, 1).eval()
+    x = torch.randn(20, spec.channels, generator=seeded(0))
+    f0 = torch.full((20,), 220.0)
+    found = vocoder_graph(model, spec, 3)((x * MEL.std + MEL.mean)[None], f0[None])
+    voiced = torch.where(x[:, -1] > 0, f0, 0.0)
+    alone = SourceFilterGraph(model, 3)(x[:, :-1], voiced)
+    torch.testing.assert_close(found, alone.reshape(1, -1), atol=1e-4, rtol=1e-4)
+    assert mel_keys(MEL, spec.channels)["num_mel_bins"] == MEL.n_mels + 1

@@ -85,15 +85,8 @@ def test_karaoke_and_shift_jis(tmp_path: Path) -> None:
     ("tune", "lyrics", "message"),
     [
         (played(60, 0, 480), {}, "has no lyrics"),
-        ([], {"t0": "あ"}, "has no lyrics"),
-        (played(60, 0, 480) + played(62, 300, 960), {"t0": "あ"}, "bar 1, note 1: overlaps"),
-        (played(60, 1920, 1920), {"t1920": "あ"}, "bar 2, note 1: its length is 0"),
+        ([], {"t0": "あ"}, "has no notes"),
         (played(60, 0, 480), {"t0": "あ", "t960": "い"}, "the lyric 'い' is not at a note"),
-        (
-            played(60, 0, 480) + played(60, 960, 1000),
-            {"t0": "あ"},
-            "note 3: it has no lyric, and no",
-        ),
     ],
 )
 def test_bad_midi_is_named(

@@ -46,7 +46,7 @@ def test_a_score_to_a_phrase() -> None:
 
 def test_a_score_that_starts_with_a_note_gets_a_silence_before_it() -> None:
     (found,) = score_to_segments(song(sung("さ"), sung("ら")), Phonemizer())
-    assert found.offset == 0.0  # the first beat is 0.25 s later
+    assert found.offset == -0.25  # the first beat is at 0
     assert found.note_dur == (0.25, 1.0, 1.0, 0.25)
 
 
@@ -55,8 +55,7 @@ def test_long_rests_separate_phrases() -> None:
     one, two = score_to_segments(score, Phonemizer(), min_rest_s=2.0)
     assert one.ph_seq == ("SP", "s", "a", "SP")
     assert two.ph_seq == ("SP", "k", "u", "SP", "r", "a", "SP")
-    # The song starts after a silence of 0.25 s, so the beat of the second phrase is at 4.25 s.
-    assert two.offset == 4.0
+    assert two.offset == 3.75  # its beat is at 4 s
     assert two.note_dur == (0.25, 1.0, 1.0, 1.0, 0.25)
     assert len(score_to_segments(score, Phonemizer(), min_rest_s=1.0)) == 3
     assert len(score_to_segments(score, Phonemizer(), min_rest_s=9.0)) == 1
@@ -75,7 +74,7 @@ def test_breaths() -> None:
         ("SP", "r", "a", "SP"),
     ]
     # A phrase after a breath starts within the breath, and its beat stays where it was.
-    assert parts[1].offset + parts[1].note_dur[0] == pytest.approx(2.25)
+    assert parts[1].offset + parts[1].note_dur[0] == pytest.approx(2.0)
 
 
 def test_lyrics_without_phonemes_are_named() -> None:
@@ -104,9 +103,8 @@ def test_beats_stay_where_they_are(rows: list[tuple[str, int, bool]]) -> None:
         notes.append(sung("あ"))
     score = song(*notes, tempo=90.0)
     found = score_to_segments(score, Phonemizer())
-    early = 0.25 if notes[0].midi is not None else 0.0
     starts = [
-        (score.time_at(sum((m.beats for m in notes[:k]), Fraction(0))) + early, n.midi)
+        (score.time_at(sum((m.beats for m in notes[:k]), Fraction(0))), n.midi)
         for k, n in enumerate(notes)
         if n.midi is not None
     ]

@@ -26,7 +26,7 @@ def test_the_example() -> None:
     assert len(score.bars) == 14
     once = read_segments(EXAMPLE)
     assert "".join("".join(s.text.split()) for s in once).startswith("さくらさくらやよいのそらわ")
-    assert once[0].offset == 0.0
+    assert once[0].offset == -0.25  # the first note is at 0
     assert min(m for s in once for m in s.note_midi if m is not None) == 59.0
     other = with_lyrics(score, ["ら"] * 45)
     assert {n.lyric for n in other.notes} == {"ら", ""}

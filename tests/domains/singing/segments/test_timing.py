@@ -15,8 +15,8 @@ from oneleap.domains.singing.segments.timing import (
     align_notes_to_words,
     fit_to_notes,
     frame_counts,
+    hold_vowels,
     phoneme_notes,
-    rescale_to_words,
     word_durations,
     word_midi,
 )
@@ -43,19 +43,27 @@ def test_rounding_each_duration_would_drift() -> None:
 @given(
     st.lists(st.tuples(st.integers(1, 4), st.floats(0.05, 2)), min_size=1, max_size=8), st.data()
 )
-def test_rescaling_keeps_words(words: list[tuple[int, float]], data: st.DataObject) -> None:
+def test_consonants_keep_their_durations(
+    words: list[tuple[int, float]], data: st.DataObject
+) -> None:
     ph_num = [n for n, _ in words]
     lengths = [s for _, s in words]
     dur = data.draw(st.lists(st.floats(0, 3), min_size=sum(ph_num), max_size=sum(ph_num)))
-    dur = [d if d > 1e-3 else 0.0 for d in dur]
-    found = rescale_to_words(dur, ph_num, lengths)
+    found = hold_vowels(dur, ph_num, lengths)
     at = 0
     for n, length in words:
-        part, old = found[at : at + n], dur[at : at + n]
-        assert sum(part) == pytest.approx(length)
-        if sum(old) > 0:  # inside a word, proportions stay
-            np.testing.assert_allclose(np.array(part) * sum(old), np.array(old) * length, atol=1e-9)
+        part, old = np.array(found[at : at + n]), np.array(dur[at : at + n])
+        assert part.sum() == pytest.approx(length)
+        assert part[0] >= 0.4 * length - 1e-9
+        if old[1:].sum() <= 0.6 * length:
+            np.testing.assert_allclose(part[1:], old[1:], atol=1e-9)
+        else:  # shortened in proportion
+            np.testing.assert_allclose(part[1:] * old[1:].sum(), old[1:] * 0.6 * length, atol=1e-8)
         at += n
+
+
+def test_a_long_note_does_not_stretch_its_consonants() -> None:
+    assert hold_vowels((0.2, 0.1, 0.08), (3,), (2.0,)) == pytest.approx((1.82, 0.1, 0.08))
 
 
 def test_words_and_notes() -> None:
@@ -78,9 +86,9 @@ def test_a_closed_syllable_keeps_its_end() -> None:
     assert phoneme_notes(kanto, SYLLABIC) == (0, 1, 1, 1, 2, 2)
 
 
-def test_durations_are_rescaled_to_the_notes() -> None:
+def test_durations_fit_the_notes() -> None:
     found = fit_to_notes(SAKURA, (1.0,) * 8)
-    assert found.ph_dur == pytest.approx((0.25, 0.25, 0.25, 0.25, 0.25, 0.25, 1.0, 0.5))
+    assert found.ph_dur == pytest.approx((0.2, 0.3, 0.2, 0.3, 0.2, 0.3, 1.0, 0.5))
 
 
 def test_slurs_found_by_time() -> None:

@@ -85,7 +85,11 @@ def test_key_transposes_the_pitch(singer: Singer) -> None:
     ("change", "settings", "message"),
     [
         ({}, {"tempo": 9.0}, "tempo: must be a factor from"),
-        ({}, {"key": 24.0}, r"phrase 1: note 2 has pitch 81, .* --key \+7"),
+        (
+            {},
+            {"key": 24.0},
+            r"phrase 1: note 2 has pitch 81: the song goes from A5 to E6, .* --key \+7",
+        ),
         ({"ph_seq": ("SP", "k", "a", "zh", "i", "SP")}, {}, "phrase 1: ph_seq: phoneme 4 is 'zh'"),
     ],
 )

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from oneleap.core.errors import InputError
+from oneleap.domains.audio.evaluation import recognition
+from oneleap.domains.audio.evaluation.recognition import packaged_model
 from oneleap.domains.audio.wave import Wave
-from oneleap.domains.speech.evaluation import recognition
 from oneleap.domains.speech.evaluation.recognition import (
     Recognizer,
     normalize_words,
-    packaged_model,
     word_error_rate,
 )
 from oneleap.domains.speech.evaluation.sentences import read_sentences

@@ -1,0 +1,1 @@
+"""A teacher voice that speech and singing share, and what a teacher returns."""

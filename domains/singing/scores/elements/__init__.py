@@ -1,0 +1,1 @@
+"""MusicXML as it is written: safe reading of its elements, its measures and its directions."""
