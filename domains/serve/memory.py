@@ -15,6 +15,9 @@ KEPT_PRIMITIVES = 64
 TRIM_EVERY = 8
 """Jobs after which freed memory is returned."""
 
+IDLE_TRIM_S = 1.0
+"""Seconds after which it is also returned when the last job has ended: it takes some 10 ms."""
+
 
 def bound_primitives() -> None:
     """Let oneDNN keep fewer compiled operators, unless the user has set how many.

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from oneleap.domains.serve.errors import RequestError
 from oneleap.domains.serve.limits import Limits
-from oneleap.domains.serve.memory import TRIM_EVERY, trim_memory
+from oneleap.domains.serve.memory import IDLE_TRIM_S, TRIM_EVERY, trim_memory
 
 T = TypeVar("T")
 
@@ -58,7 +58,7 @@ class Pool:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.waiting = self.running = 0
-        self._seconds, self._done = 1.0, 0
+        self._seconds, self._done, self._trimmed = 1.0, 0, time.monotonic()
         self._lock, self._jobs = Lock(), set[Job[Any]]()
         self._executor = ThreadPoolExecutor(limits.workers, "oneleap-worker", _one_thread)
 
@@ -104,9 +104,16 @@ class Pool:
                 self._jobs.discard(job)
                 self._seconds += 0.1 * (time.monotonic() - start - self._seconds)
                 self._done += 1
-                trims = self._done % TRIM_EVERY == 0
+                trims = self._done % TRIM_EVERY == 0 or self._idle_for_long()
+                if trims:
+                    self._trimmed = time.monotonic()
             if trims:
                 trim_memory()
+
+    def _idle_for_long(self) -> bool:
+        """Return whether nothing works or waits, and freed memory was not returned lately."""
+        idle = self.waiting + self.running == 0
+        return idle and time.monotonic() - self._trimmed > IDLE_TRIM_S
 
     def _ended(self, job: Job[T], future: Future[T]) -> None:
         if future.cancelled():  # before it began

@@ -105,11 +105,22 @@ def test_a_worker_has_one_thread_and_a_fault_does_not_end_it() -> None:
 def test_freed_memory_is_returned_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     trimmed = list[int]()
     monkeypatch.setattr(pool_module, "trim_memory", lambda: trimmed.append(1))
+    monkeypatch.setattr(pool_module, "IDLE_TRIM_S", 1e9)
     pool = Pool(Limits(workers=1, queue=64))
     jobs = [pool.submit(lambda job: 1) for _ in range(2 * memory.TRIM_EVERY + 1)]
     assert [job.future.result(10) for job in jobs] == [1] * len(jobs)
     pool.close()
     assert len(trimmed) == 2
+
+
+def test_an_idle_server_returns_freed_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    trimmed = list[int]()
+    monkeypatch.setattr(pool_module, "trim_memory", lambda: trimmed.append(1))
+    monkeypatch.setattr(pool_module, "IDLE_TRIM_S", -1.0)
+    pool = Pool(Limits(workers=1, queue=64))
+    assert pool.submit(lambda job: 1).future.result(10) == 1
+    pool.close()
+    assert len(trimmed) == 1
 
 
 def test_the_number_of_compiled_operators_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
