@@ -16,6 +16,10 @@ COMMANDS: Commands = {
         "train a policy, speak, sing and compose, in minutes; writes a report",
         "oneleap.domains.demo.command:demo",
     ),
+    "studio": Command(
+        "open a web page that speaks, sings, composes and acts: oneleap studio --port 7860",
+        "oneleap.domains.studio.command:studio",
+    ),
     "fit": Forward(
         "train a model: oneleap fit --config rl/ofql_pointmaze-umaze", "oneleap.core.cli.fit:main"
     ),
@@ -127,6 +131,7 @@ EXTRAS = {
     "audio": ("librosa", "numba", "pyworld", "soundfile", "soxr", "torchaudio"),
     "export": ("huggingface_hub", "onnx", "onnxruntime", "onnxscript"),
     "eval": ("faster_whisper", "jiwer", "speechmos"),
+    "studio": ("gradio",),
 }
 """Modules that each extra installs."""
 
