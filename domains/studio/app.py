@@ -1,5 +1,6 @@
 """The page of the studio: its tabs, its theme, and its server."""
 
+from socket import socket
 from typing import Any
 
 from oneleap.domains.studio.compare import compare_tab
@@ -46,27 +47,23 @@ def build(seed: int) -> Any:
     return page
 
 
-def serve(page: Any, host: str, port: int) -> None:
-    """Start to serve a page, without telemetry, a public link, or fonts of other servers.
+def serve(page: Any, listener: socket) -> None:
+    """Serve a page until the process is interrupted, without telemetry, a public link or fonts.
 
     Args:
         page: The page.
-        host: Address to listen at.
-        port: Port to listen at.
-
-    Raises:
-        OSError: If the address and port cannot be opened.
+        listener: Socket that listens at the address of the page.
     """
     import gradio as gr
+    import uvicorn
+    from fastapi import FastAPI
 
     system = ["system-ui", "sans-serif"]
     theme = gr.themes.Soft(font=system, font_mono=["ui-monospace", "monospace"])
-    page.launch(
-        server_name=host,
-        server_port=port,
-        share=False,
-        inbrowser=False,
-        quiet=True,
+    app = gr.mount_gradio_app(
+        FastAPI(openapi_url=None),
+        page,
+        "/",
         show_error=True,
         ssr_mode=False,
         mcp_server=False,
@@ -74,6 +71,7 @@ def serve(page: Any, host: str, port: int) -> None:
         enable_monitoring=False,
         footer_links=[],
         max_file_size=MAX_BYTES,
-        prevent_thread_lock=True,
         theme=theme,
     )
+    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=3)
+    uvicorn.Server(config).run(sockets=[listener])

@@ -1,6 +1,7 @@
 """``oneleap studio``: a web page on this machine to try what ships."""
 
 import os
+import socket
 import sys
 
 from oneleap.core.errors import InputError
@@ -22,16 +23,18 @@ def studio(host: str = "127.0.0.1", port: int = 7860, seed: int = 0) -> None:
     """
     if not 1 <= port <= 65535:
         raise InputError(f"port: must be from 1 to 65535, not {port}")
-    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # gradio reads it when it is imported, too
-    from oneleap.domains.studio.app import build, serve
-
-    page = build(seed)
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # gradio also reads it when it is imported
     try:
-        serve(page, host, port)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.create_server((host, port), family=family)
     except OSError as error:
         raise InputError(
-            f"port: {host}:{port} cannot be opened; is it in use? Name another with --port "
-            f"({' '.join(str(error).split())[:80]})"
+            f"port: {host}:{port} cannot be opened ({error.strerror}): name another with --port"
         ) from None
-    print(f"studio: http://{host}:{port}/ (Ctrl-C ends it)", file=sys.stderr, flush=True)
-    page.block_thread()
+    with listener:
+        from oneleap.domains.studio.app import build, serve
+
+        page = build(seed)
+        shown = f"[{host}]" if ":" in host else host
+        print(f"studio: http://{shown}:{port}/ (Ctrl-C ends it)", file=sys.stderr, flush=True)
+        serve(page, listener)

@@ -79,9 +79,9 @@ def compare_tab(seed: int) -> None:
             button = gr.Button("Compare", variant="primary")
     sides = []
     with gr.Row():
-        for label in ("Several steps", "One step"):
+        for label, name in (("Several steps", "several"), ("One step", "one")):
             with gr.Column():
-                sound = gr.Audio(label=label, interactive=False)
+                sound = gr.Audio(label=label, interactive=False, elem_id=name)
                 sides += [sound, gr.Image(label=f"{label}: spectrogram", interactive=False)]
     table = gr.Dataframe(headers=HEADER, interactive=False, label="What it costs")
     gr.Markdown(

@@ -1,7 +1,7 @@
 """The tab Compose: music that follows a curve, a melody, a structure or a recording."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -24,8 +24,6 @@ from oneleap.domains.studio.handling import (
 from oneleap.domains.studio.models import composer_tags, load_composer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from torch import Tensor
 
     from oneleap.domains.music import Composition
@@ -39,7 +37,7 @@ def compose(
     tags: Sequence[str],
     steps: int,
     seed: int,
-    report: "Callable[[int], None] | None" = None,
+    report: Callable[[int], None] | None = None,
 ) -> "tuple[Composition, NDArray[np.uint8]]":
     """Compose a piece with the shipped composer.
 
@@ -120,30 +118,18 @@ def compose_tab(seed: int) -> None:
             noise = gr.Number(seed, precision=0, label="Seed of the noise")
             button = gr.Button("Compose", variant="primary")
         with gr.Column():
-            sound = gr.Audio(label="Music", interactive=False)
+            sound = gr.Audio(label="Music", interactive=False, elem_id="music")
             cost = gr.Markdown()
             plot = gr.Image(label="Asked for and achieved", interactive=False)
     tracker = gr.Progress()
-
-    asked = {
-        "curve": curve,
-        "levels": editor,
-        "seconds": seconds,
-        "structure": structure,
-        "loop": loop,
-        "recording": recording,
-        "use": use,
-        "begin": begin,
-        "end": end,
-        "midi": midi,
-    }
+    fields = (curve, editor, seconds, structure, loop, recording, use, begin, end, midi)
 
     def on_compose(given: dict[Any, Any], progress: Any = tracker) -> tuple[Any, str, Any]:
         from oneleap.domains.music.commands.compose import summary
 
         with clear_errors("music"):
             number, most = seed_of(given[noise]), int(given[steps])
-            form = ask.Form(**{name: given[field] for name, field in asked.items()})
+            form = ask.Form(*(given[field] for field in fields))  # in the order of its attributes
             start = time.perf_counter()
             piece, image = compose(
                 form, given[tags], most, number, lambda done: progress((done, most))
@@ -156,7 +142,7 @@ def compose_tab(seed: int) -> None:
     editor.input(lambda: ask.DRAWN, None, curve)
     button.click(
         on_compose,
-        {tags, steps, noise, *asked.values()},
+        {tags, steps, noise, *fields},
         [sound, cost, plot],
         concurrency_id=MODEL,
         concurrency_limit=1,

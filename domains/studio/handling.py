@@ -109,7 +109,7 @@ def seed_of(value: float | None) -> int:
     Raises:
         InputError: If the field is empty, or the number cannot be a seed.
     """
-    if value is None or value != int(value):
+    if value is None or not float(value).is_integer():
         raise InputError("seed: give a whole number")
     check_seed(int(value))
     return int(value)

@@ -62,10 +62,9 @@ def read_song(score: str | None, key: float, tempo: float) -> "list[ScoreSegment
     from oneleap.domains.singing.segments.transforms import change_tempo, transpose
 
     with short_paths(path):
-        phrases = read_segments(path)
-        if not phrases:
+        found = [change_tempo(transpose(phrase, key), tempo) for phrase in read_segments(path)]
+        if not found:
             raise InputError(f"{path}: nothing to sing: the score has no phrases")
-        found = [change_tempo(transpose(phrase, key), tempo) for phrase in phrases]
         seconds = max(phrase.offset + phrase.seconds for phrase in found)
         if seconds > MAX_SECONDS:
             raise InputError(
@@ -115,14 +114,14 @@ def sing_tab(seed: int) -> None:
     with gr.Row():
         with gr.Column(scale=1):
             example = str(EXAMPLE) if EXAMPLE.is_file() else None
-            score = gr.File(example, label="Score", file_types=list(SUFFIXES), type="filepath")
+            score = gr.File(example, label="Score", file_types=list(SUFFIXES), elem_id="score")
             key = gr.Slider(*KEY, 0.0, step=1.0, label="Key (semitones)")
             tempo = gr.Slider(*TEMPO, 1.0, step=0.05, label="Tempo (factor)")
             noise = gr.Number(seed, precision=0, label="Seed of the noise")
             button = gr.Button("Sing", variant="primary")
         with gr.Column(scale=2):
-            roll = gr.Image(label="Piano roll", interactive=False)
-            sound = gr.Audio(label="Song", interactive=False)
+            roll = gr.Image(label="Piano roll", interactive=False, elem_id="roll")
+            sound = gr.Audio(label="Song", interactive=False, elem_id="song")
             cost = gr.Markdown()
 
     def on_draw(score: str | None, key: float, tempo: float) -> NDArray[np.uint8] | None:
@@ -146,10 +145,5 @@ def sing_tab(seed: int) -> None:
 
     for changed in (score.change, key.release, tempo.release):
         changed(on_draw, [score, key, tempo], [roll], show_progress="minimal")
-    button.click(on_draw, [score, key, tempo], [roll]).success(
-        on_sing,
-        [score, key, tempo, noise],
-        [sound, cost],
-        concurrency_id=MODEL,
-        concurrency_limit=1,
-    )
+    inputs, model = [score, key, tempo, noise], {"concurrency_id": MODEL, "concurrency_limit": 1}
+    button.click(on_draw, inputs[:3], [roll]).success(on_sing, inputs, [sound, cost], **model)

@@ -118,7 +118,7 @@ def speak_tab(seed: int) -> None:
         with gr.Column():
             words = gr.Textbox(label="Text in words", lines=3, interactive=False)
             phonemes = gr.Textbox(label="Phonemes (IPA)", lines=3, interactive=False)
-            sound = gr.Audio(label="Speech", interactive=False)
+            sound = gr.Audio(label="Speech", interactive=False, elem_id="speech")
             cost = gr.Markdown()
 
     def on_read(text: str, voice: str) -> tuple[str, str]:
