@@ -77,7 +77,7 @@ def compare_tab(seed: int) -> None:
             steps = gr.Slider(*STEPS, 16.0, step=1.0, label="Steps, to compare with 1")
             noise = gr.Number(seed, precision=0, label="Seed of the noise")
             button = gr.Button("Compare", variant="primary")
-    sides = []
+    sides: list[Any] = []
     with gr.Row():
         for label, name in (("Several steps", "several"), ("One step", "one")):
             with gr.Column():

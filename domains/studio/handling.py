@@ -85,7 +85,7 @@ def check_upload(what: str, path: str | None, most_bytes: int) -> Path:
     return Path(path)
 
 
-def check_range(what: str, value: float | None, low: float, high: float) -> float:
+def check_range(what: str, value: int | float | None, low: float, high: float) -> float:
     """Return a number that is within a range.
 
     Args:
@@ -100,10 +100,10 @@ def check_range(what: str, value: float | None, low: float, high: float) -> floa
     if value is None or not low <= value <= high:
         given = "nothing" if value is None else f"{value:g}"
         raise InputError(f"{what}: must be from {low:g} to {high:g}, not {given}")
-    return value
+    return float(value)
 
 
-def seed_of(value: float | None) -> int:
+def seed_of(value: int | float | None) -> int:
     """Return the seed in a field.
 
     Raises:

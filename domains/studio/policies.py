@@ -60,7 +60,8 @@ def rollout(seed: int, max_steps: int = MAX_STEPS) -> Iterator[Moment]:
     generator = step_generator(seed, 0, stream=2)
     obs, over = env.reset(seed=episode_seed(seed, 0))[0], False
     policy.reset()
-    path, total, times, arrived = [obs[:2]], 0.0, list[float](), None
+    path, total, times = [obs[:2]], 0.0, list[float]()
+    arrived: int | None = None
     yield Moment(np.array(path), total, 0, 0.0, arrived)
     while not over and len(times) < max_steps:
         begin = time.perf_counter()

@@ -29,7 +29,7 @@ def recording(tmp_path: Path) -> str:
 @pytest.mark.parametrize("name", PRESETS)
 def test_presets_can_be_edited(name: str) -> None:
     levels = parse_levels(preset_levels(name))
-    assert levels[0], levels[-1] == (PRESETS[name][0], PRESETS[name][-1])
+    assert (levels[0], levels[-1]) == (PRESETS[name][0], PRESETS[name][-1])
 
 
 def test_the_browser_draws_as_many_points_as_are_parsed() -> None:
