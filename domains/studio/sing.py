@@ -116,7 +116,7 @@ def sing_tab(seed: int) -> None:
             example = str(EXAMPLE) if EXAMPLE.is_file() else None
             score = gr.File(example, label="Score", file_types=list(SUFFIXES), elem_id="score")
             key = gr.Slider(*KEY, 0.0, step=1.0, label="Key (semitones)")
-            tempo = gr.Slider(*TEMPO, 1.0, step=0.05, label="Tempo (factor)")
+            tempo = gr.Slider(*TEMPO, 1.0, step=0.05, label="Tempo")
             noise = gr.Number(seed, precision=0, label="Seed of the noise")
             button = gr.Button("Sing", variant="primary")
         with gr.Column(scale=2):

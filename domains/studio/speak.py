@@ -111,13 +111,13 @@ def speak_tab(seed: int) -> None:
             names = voice_names()
             voice = gr.Dropdown(names, value=names[0], label="Voice")
             with gr.Row():
-                speed = gr.Slider(*SPEED, 1.0, step=0.05, label="Speed (factor)")
+                speed = gr.Slider(*SPEED, 1.0, step=0.05, label="Speed")
                 pitch = gr.Slider(*PITCH, 0.0, step=0.5, label="Pitch (semitones)")
             noise = gr.Number(seed, precision=0, label="Seed of the noise")
             button = gr.Button("Speak", variant="primary")
         with gr.Column():
             words = gr.Textbox(label="Text in words", lines=3, interactive=False)
-            phonemes = gr.Textbox(label="Phonemes (IPA)", lines=3, interactive=False)
+            phonemes = gr.Textbox(label="Phonemes", lines=3, interactive=False)
             sound = gr.Audio(label="Speech", interactive=False, elem_id="speech")
             cost = gr.Markdown()
 

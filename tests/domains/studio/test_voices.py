@@ -20,7 +20,7 @@ SCORE = Path(__file__).parents[3] / "examples" / "sakura.musicxml"
 
 def test_a_text_is_shown_as_it_is_read() -> None:
     words, phonemes = read_text("Dr. Smith paid $3.50.", "heart")
-    assert words == "doctor Smith paid three dollars and fifty cents."
+    assert words == "Doctor Smith paid three dollars and fifty cents."
     assert "θɹ" in phonemes
 
 
