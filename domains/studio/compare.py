@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from oneleap.domains.studio.components import picture, player
 from oneleap.domains.studio.handling import MODEL, as_pixels, as_sound, clear_errors, seed_of
 from oneleap.domains.studio.models import composer_tags, voice_names
 from oneleap.domains.studio.sampling import STEPS, TIMED, compare_composer, compare_voice
@@ -81,8 +82,8 @@ def compare_tab(seed: int) -> None:
     with gr.Row():
         for label, name in (("Several steps", "several"), ("One step", "one")):
             with gr.Column():
-                sound = gr.Audio(label=label, interactive=False, elem_id=name)
-                sides += [sound, gr.Image(label=f"{label}: spectrogram", interactive=False)]
+                sound = player(label, name)
+                sides += [sound, picture(f"{label}: spectrogram", f"{name}-picture")]
     table = gr.Dataframe(headers=HEADER, interactive=False, label="What it costs")
     gr.Markdown(
         f"Medians of {TIMED} times on this machine, after a first one. *ms in all* is from the "

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from oneleap.core.errors import InputError
 from oneleap.domains.music.controls.presets import PRESETS
 from oneleap.domains.studio import request as ask
+from oneleap.domains.studio.components import picture, player
 from oneleap.domains.studio.curve import curve_editor, preset_levels
 from oneleap.domains.studio.handling import (
     MODEL,
@@ -105,7 +106,10 @@ def compose_tab(seed: int) -> None:
             loop = gr.Checkbox(label="Loop: the end leads into the start")
             with gr.Accordion("A recording or a melody", open=False):
                 recording = gr.Audio(
-                    sources=["microphone", "upload"], type="filepath", label="Hum, or upload"
+                    sources=["microphone", "upload"],
+                    type="filepath",
+                    label="Hum, or upload",
+                    buttons=[],
                 )
                 uses = [ask.MELODY, ask.TIMBRE, ask.CONTINUE, ask.GAP]
                 use = gr.Radio(uses, value=ask.MELODY, label="Use of the recording")
@@ -118,9 +122,9 @@ def compose_tab(seed: int) -> None:
             noise = gr.Number(seed, precision=0, label="Seed of the noise")
             button = gr.Button("Compose", variant="primary")
         with gr.Column():
-            sound = gr.Audio(label="Music", interactive=False, elem_id="music")
+            sound = player("Music", "music")
             cost = gr.Markdown()
-            plot = gr.Image(label="Asked for and achieved", interactive=False)
+            plot = picture("Asked for and achieved", "plot")
     tracker = gr.Progress()
     fields = (curve, editor, seconds, structure, loop, recording, use, begin, end, midi)
 

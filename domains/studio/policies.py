@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneleap.core.errors import InputError
+from oneleap.domains.studio.components import picture
 from oneleap.domains.studio.handling import MODEL, clear_errors, seed_of
 from oneleap.domains.studio.maze import draw_maze, write_video
 from oneleap.domains.studio.models import POLICY, load_policy
@@ -110,8 +111,10 @@ def policies_tab(seed: int) -> None:
             button = gr.Button("Run an episode", variant="primary")
             result = gr.Markdown()
         with gr.Column():
-            live = gr.Image(label="The episode as it runs", interactive=False, height=360)
-            video = gr.Video(label="Video", interactive=False, autoplay=True, height=360)
+            live = picture("The episode as it runs", "live", 360)
+            video = gr.Video(
+                label="Video", interactive=False, buttons=["download"], autoplay=True, height=360
+            )
 
     def on_run(seed: float | None) -> Iterator[tuple[Any, Any, str]]:
         with clear_errors("rl"), TemporaryDirectory() as folder:

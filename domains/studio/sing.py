@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneleap.core.errors import InputError
+from oneleap.domains.studio.components import picture, player
 from oneleap.domains.studio.handling import (
     MODEL,
     Sound,
@@ -120,8 +121,8 @@ def sing_tab(seed: int) -> None:
             noise = gr.Number(seed, precision=0, label="Seed of the noise")
             button = gr.Button("Sing", variant="primary")
         with gr.Column(scale=2):
-            roll = gr.Image(label="Piano roll", interactive=False, elem_id="roll")
-            sound = gr.Audio(label="Song", interactive=False, elem_id="song")
+            roll = picture("Piano roll", "roll")
+            sound = player("Song", "song")
             cost = gr.Markdown()
 
     def on_draw(score: str | None, key: float, tempo: float) -> NDArray[np.uint8] | None:

@@ -4,6 +4,7 @@ import time
 from typing import TYPE_CHECKING
 
 from oneleap.core.errors import InputError
+from oneleap.domains.studio.components import player
 from oneleap.domains.studio.handling import (
     MODEL,
     Sound,
@@ -118,7 +119,7 @@ def speak_tab(seed: int) -> None:
         with gr.Column():
             words = gr.Textbox(label="Text in words", lines=3, interactive=False)
             phonemes = gr.Textbox(label="Phonemes", lines=3, interactive=False)
-            sound = gr.Audio(label="Speech", interactive=False, elem_id="speech")
+            sound = player("Speech", "speech")
             cost = gr.Markdown()
 
     def on_read(text: str, voice: str) -> tuple[str, str]:

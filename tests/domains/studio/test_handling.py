@@ -85,8 +85,12 @@ def test_mistakes_become_errors_of_the_page() -> None:
 def test_the_page_is_built_without_torch() -> None:
     pytest.importorskip("gradio")
     code = (
-        "import sys; from oneleap.domains.studio.app import build; build(0); "
-        "assert not {'torch', 'lightning'} & set(sys.modules)"
+        "import sys; from oneleap.domains.studio.app import build; page = build(0); "
+        "assert not {'torch', 'lightning'} & set(sys.modules)\n"
+        "kinds = ('Audio', 'Image', 'Video')\n"
+        "media = [b for b in page.blocks.values() if type(b).__name__ in kinds]\n"
+        "assert len(media) > 8\n"
+        "assert all(b.buttons is not None and 'share' not in b.buttons for b in media)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
