@@ -17,6 +17,10 @@ COMMANDS: Commands = {
         "train a policy, speak, sing and compose, in minutes; writes a report",
         "oneleap.domains.demo.command:demo",
     ),
+    "studio": Command(
+        "open a web page that speaks, sings, composes and acts: oneleap studio --port 7860",
+        "oneleap.domains.studio.command:studio",
+    ),
     "fit": Forward(
         "train a model: oneleap fit --config rl/ofql_pointmaze-umaze", "oneleap.core.cli.fit:main"
     ),

@@ -53,7 +53,9 @@ def test_nothing_is_imported_a_second_time_under_a_bare_name(path: Path) -> None
         assert not {name.partition(".")[0] for name in names} & set(SOURCES)
 
 
-@pytest.mark.parametrize("extra", ["rl", "robot", "audio", "music", "export", "eval", "dev", "all"])
+@pytest.mark.parametrize(
+    "extra", ["rl", "robot", "audio", "music", "export", "eval", "studio", "dev", "all"]
+)
 def test_extras_are_declared(extra: str) -> None:
     assert PROJECT["project"]["optional-dependencies"][extra]
 

@@ -13,10 +13,9 @@ from oneleap.domains.music.controls.base import Control, Intensity, Melody, Weig
 from oneleap.domains.music.controls.clap import load_clap
 from oneleap.domains.music.controls.melody import melody_target
 from oneleap.domains.music.controls.musicnn import Tagger
+from oneleap.domains.music.controls.presets import LOUD_DB, QUIET_DB
 from oneleap.domains.music.controls.tagging import TargetTags, Vocode
 from oneleap.domains.music.controls.targets import (
-    LOUD_DB,
-    QUIET_DB,
     intensity_target,
     parse_structure,
     read_clip,

@@ -14,27 +14,7 @@ from oneleap.core.reading.guard import SHOWN
 from oneleap.core.reading.text import read_rows
 from oneleap.domains.audio.mel import Mel, log_mel
 from oneleap.domains.audio.wave import SILENCE, Wave, read_wave
-
-QUIET_DB, LOUD_DB = -34.0, -16.0
-"""Lowest and highest level of the presets in dB relative to full scale.
-
-In music whose peaks are near full scale, about a tenth of the frames is below the first level,
-and about a tenth is above the second.
-"""
-
-PRESETS = {
-    "rise": (0.0, 1.0),
-    "fall": (1.0, 0.0),
-    "hill": (0.0, 1.0, 0.0),
-    "valley": (1.0, 0.0, 1.0),
-    "flat": (0.7, 0.7),
-    "loud": (1.0, 1.0),
-    "quiet": (0.0, 0.0),
-    "late": (0.0, 0.0, 1.0),
-    "early": (1.0, 0.0, 0.0),
-    "waves": (0.0, 1.0, 0.0, 1.0, 0.0),
-}
-"""Curves of loudness: levels from 0 (quiet) to 1 (loud) at equal distances, joined by lines."""
+from oneleap.domains.music.controls.presets import LOUD_DB, PRESETS, QUIET_DB
 
 CURVE_FORMAT = "expected two columns (seconds and dB) or one column of dB, one row per frame"
 
@@ -42,7 +22,7 @@ CURVE_FORMAT = "expected two columns (seconds and dB) or one column of dB, one r
 def preset_curve(
     name: str, frames: int, low: float = QUIET_DB, high: float = LOUD_DB
 ) -> Float[Tensor, "n"]:
-    """Return a curve of :data:`PRESETS` in dB.
+    """Return a curve of :data:`~oneleap.domains.music.controls.presets.PRESETS` in dB.
 
     Args:
         name: Name of the preset.

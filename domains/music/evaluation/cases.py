@@ -13,7 +13,7 @@ from oneleap.domains.audio.mel import Mel
 from oneleap.domains.music.controls.base import Control, Intensity, Melody
 from oneleap.domains.music.controls.edits import Inpaint, Loop, Outpaint
 from oneleap.domains.music.controls.melody import melody_pitch_classes
-from oneleap.domains.music.controls.targets import LOUD_DB, QUIET_DB
+from oneleap.domains.music.controls.presets import LOUD_DB, QUIET_DB
 from oneleap.domains.music.controls.timbre import Structure, Timbre, mean_cepstrum
 from oneleap.domains.music.data.midi import MelodyNote
 from oneleap.domains.music.data.tunes import Tune, compose_tune

@@ -11,8 +11,8 @@ from oneleap.domains.music.controls.melody import (
     melody_target,
     notes_from_f0,
 )
+from oneleap.domains.music.controls.presets import PRESETS
 from oneleap.domains.music.controls.targets import (
-    PRESETS,
     check_not_silent,
     intensity_target,
     parse_structure,

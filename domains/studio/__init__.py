@@ -1,0 +1,1 @@
+"""The studio: a web page on this machine that speaks, sings, composes, acts and compares."""

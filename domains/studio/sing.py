@@ -1,0 +1,150 @@
+"""The tab Sing: a score, its piano roll, and its sound."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oneleap.core.errors import InputError
+from oneleap.domains.studio.components import picture, player
+from oneleap.domains.studio.handling import (
+    MODEL,
+    Sound,
+    as_pixels,
+    as_sound,
+    check_range,
+    check_upload,
+    clear_errors,
+    seed_of,
+    short_paths,
+)
+from oneleap.domains.studio.models import load_singer
+
+if TYPE_CHECKING:
+    from oneleap.domains.audio.wave import Wave
+    from oneleap.domains.singing import ScoreSegment
+
+SUFFIXES = (".musicxml", ".xml", ".mxl", ".mid", ".midi", ".kar", ".ds", ".lab")
+"""Suffixes of scores."""
+
+MAX_BYTES = 2**20
+"""Largest size of a score."""
+
+MAX_SECONDS = 180.0
+"""Longest song in seconds."""
+
+KEY, TEMPO = (-12.0, 12.0), (0.5, 2.0)
+"""Ranges of the transposition in semitones, and of the factor of the tempo."""
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "sakura.musicxml"
+"""Score that the tab begins with; it lies in a clone and not in an installed package."""
+
+
+def read_song(score: str | None, key: float, tempo: float) -> "list[ScoreSegment]":
+    """Read the phrases of a score, in another key and at another tempo.
+
+    Args:
+        score: Path of the score.
+        key: Transposition in semitones, in :data:`KEY`.
+        tempo: Factor of the tempo, in :data:`TEMPO`.
+
+    Returns:
+        The phrases.
+
+    Raises:
+        InputError: If the score cannot be sung or is too long, or an argument is out of range.
+    """
+    path = check_upload("score", score, MAX_BYTES)
+    check_range("key", key, *KEY)
+    check_range("tempo", tempo, *TEMPO)
+    from oneleap.domains.singing import read_segments
+    from oneleap.domains.singing.segments.transforms import change_tempo, transpose
+
+    with short_paths(path):
+        found = [change_tempo(transpose(phrase, key), tempo) for phrase in read_segments(path)]
+        if not found:
+            raise InputError(f"{path}: nothing to sing: the score has no phrases")
+        seconds = max(phrase.offset + phrase.seconds for phrase in found)
+        if seconds > MAX_SECONDS:
+            raise InputError(
+                f"{path}: lasts {seconds:.0f} s; the studio sings up to {MAX_SECONDS:g} s: "
+                "oneleap sing takes longer songs"
+            )
+    return found
+
+
+def sing(score: str | None, key: float, tempo: float, seed: int) -> "Wave":
+    """Sing a score at the loudness of ``oneleap sing``.
+
+    Args:
+        score: Path of the score.
+        key: Transposition in semitones.
+        tempo: Factor of the tempo.
+        seed: Seed of the noise.
+
+    Returns:
+        The sound.
+
+    Raises:
+        InputError: See :func:`read_song`; or the singer lacks a phoneme or a note.
+    """
+    phrases = read_song(score, key, tempo)
+    from oneleap.domains.audio.loudness import level
+
+    with short_paths(score):
+        try:
+            return level(load_singer().sing(phrases, seed=seed))
+        except InputError as error:
+            raise InputError(f"{score}: {error}") from None
+
+
+def sing_tab(seed: int) -> None:
+    """Build the tab inside a Gradio page.
+
+    Args:
+        seed: Seed that the tab begins with.
+    """
+    import gradio as gr
+
+    gr.Markdown(
+        "Upload a score with Japanese lyrics: MusicXML, MIDI, `.ds` or HTS labels. Each phrase "
+        "takes one network call for the pitch and one for the spectrogram."
+    )
+    with gr.Row():
+        with gr.Column(scale=1):
+            example = str(EXAMPLE) if EXAMPLE.is_file() else None
+            score = gr.File(example, label="Score", file_types=list(SUFFIXES), elem_id="score")
+            key = gr.Slider(*KEY, 0.0, step=1.0, label="Key (semitones)")
+            tempo = gr.Slider(*TEMPO, 1.0, step=0.05, label="Tempo")
+            noise = gr.Number(seed, precision=0, label="Seed of the noise")
+            button = gr.Button("Sing", variant="primary")
+        with gr.Column(scale=2):
+            roll = picture("Piano roll", "roll")
+            sound = player("Song", "song")
+            cost = gr.Markdown()
+
+    def on_draw(score: str | None, key: float, tempo: float) -> NDArray[np.uint8] | None:
+        from oneleap.domains.studio.pianoroll import piano_roll
+
+        if not score:
+            return None
+        with clear_errors("singing"):
+            return as_pixels(piano_roll(read_song(score, key, tempo), Path(score).name))
+
+    def on_sing(
+        score: str | None, key: float, tempo: float, seed: float | None
+    ) -> tuple[Sound, str]:
+        with clear_errors("singing"):
+            number = seed_of(seed)
+            load_singer()
+            start = time.perf_counter()
+            wave = sing(score, key, tempo, number)
+            took = time.perf_counter() - start
+        return as_sound(wave), f"{wave.seconds:.1f} s of song in {took:.2f} s"
+
+    for changed in (score.change, key.release, tempo.release):
+        changed(on_draw, [score, key, tempo], [roll], show_progress="minimal")
+    inputs, model = [score, key, tempo, noise], {"concurrency_id": MODEL, "concurrency_limit": 1}
+    button.click(on_draw, inputs[:3], [roll]).success(on_sing, inputs, [sound, cost], **model)
