@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from oneleap.domains.singing.segments.segment import ScoreSegment as ScoreSegment
     from oneleap.domains.singing.segments.segment import Segment as Segment
     from oneleap.domains.singing.spec import Spec as Spec
+    from oneleap.domains.singing.voice.language import read_song as read_song
     from oneleap.domains.singing.voice.singer import Singer as Singer
 
 __getattr__, __dir__, __all__ = lazy_names(
@@ -49,5 +50,6 @@ __getattr__, __dir__, __all__ = lazy_names(
         "read_dictionary": "lyrics.phonemizer",
         "read_score": "scores.read",
         "read_segments": "scores.read",
+        "read_song": "voice.language",
     },
 )

@@ -39,12 +39,12 @@ def load_voice(name: str) -> "Voice":
     return Voice.load(name, int8=True)
 
 
-@lru_cache(maxsize=1)
-def load_singer() -> "Singer":
-    """Load the shipped singer."""
+@lru_cache(maxsize=2)
+def load_singer(name: str) -> "Singer":
+    """Load a shipped singer; the last two are kept."""
     from oneleap.domains.singing import Singer
 
-    return Singer.load()
+    return Singer.load(name)
 
 
 @lru_cache(maxsize=1)

@@ -42,8 +42,8 @@ EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "sakura.musicxml"
 """Score that the tab begins with; it lies in a clone and not in an installed package."""
 
 
-def read_song(score: str | None, key: float, tempo: float) -> "list[ScoreSegment]":
-    """Read the phrases of a score, in another key and at another tempo.
+def read_song(score: str | None, key: float, tempo: float) -> "tuple[list[ScoreSegment], str]":
+    """Read the phrases of a score, in another key and at another tempo, and choose the singer.
 
     Args:
         score: Path of the score.
@@ -51,7 +51,7 @@ def read_song(score: str | None, key: float, tempo: float) -> "list[ScoreSegment
         tempo: Factor of the tempo, in :data:`TEMPO`.
 
     Returns:
-        The phrases.
+        The phrases, and the name of the singer of their language.
 
     Raises:
         InputError: If the score cannot be sung or is too long, or an argument is out of range.
@@ -59,11 +59,12 @@ def read_song(score: str | None, key: float, tempo: float) -> "list[ScoreSegment
     path = check_upload("score", score, MAX_BYTES)
     check_range("key", key, *KEY)
     check_range("tempo", tempo, *TEMPO)
-    from oneleap.domains.singing import read_segments
+    from oneleap.domains.singing import read_song as read_for_singer
     from oneleap.domains.singing.segments.transforms import change_tempo, transpose
 
     with short_paths(path):
-        found = [change_tempo(transpose(phrase, key), tempo) for phrase in read_segments(path)]
+        song = read_for_singer(path)
+        found = [change_tempo(transpose(phrase, key), tempo) for phrase in song.segments]
         if not found:
             raise InputError(f"{path}: nothing to sing: the score has no phrases")
         seconds = max(phrase.offset + phrase.seconds for phrase in found)
@@ -72,7 +73,7 @@ def read_song(score: str | None, key: float, tempo: float) -> "list[ScoreSegment
                 f"{path}: lasts {seconds:.0f} s; the studio sings up to {MAX_SECONDS:g} s: "
                 "oneleap sing takes longer songs"
             )
-    return found
+    return found, song.voice
 
 
 def sing(score: str | None, key: float, tempo: float, seed: int) -> "Wave":
@@ -90,12 +91,12 @@ def sing(score: str | None, key: float, tempo: float, seed: int) -> "Wave":
     Raises:
         InputError: See :func:`read_song`; or the singer lacks a phoneme or a note.
     """
-    phrases = read_song(score, key, tempo)
+    phrases, singer = read_song(score, key, tempo)
     from oneleap.domains.audio.loudness import level
 
     with short_paths(score):
         try:
-            return level(load_singer().sing(phrases, seed=seed))
+            return level(load_singer(singer).sing(phrases, seed=seed))
         except InputError as error:
             raise InputError(f"{score}: {error}") from None
 
@@ -131,14 +132,14 @@ def sing_tab(seed: int) -> None:
         if not score:
             return None
         with clear_errors("singing"):
-            return as_pixels(piano_roll(read_song(score, key, tempo), Path(score).name))
+            return as_pixels(piano_roll(read_song(score, key, tempo)[0], Path(score).name))
 
     def on_sing(
         score: str | None, key: float, tempo: float, seed: float | None
     ) -> tuple[Sound, str]:
         with clear_errors("singing"):
             number = seed_of(seed)
-            load_singer()
+            load_singer(read_song(score, key, tempo)[1])
             start = time.perf_counter()
             wave = sing(score, key, tempo, number)
             took = time.perf_counter() - start

@@ -72,34 +72,19 @@ def sing(
     from oneleap.core.outputs import check_output
     from oneleap.domains.audio.loudness import level
     from oneleap.domains.audio.wave import check_sound_file
-    from oneleap.domains.singing.lyrics.phonemizer import Phonemizer, read_dictionary
-    from oneleap.domains.singing.scores.phrasing import score_to_segments
-    from oneleap.domains.singing.scores.read import SEGMENT_SUFFIXES, read_score, read_segments
+    from oneleap.domains.singing.lyrics.phonemizer import read_dictionary
     from oneleap.domains.singing.segments.ds import write_ds
     from oneleap.domains.singing.segments.manner import Manner
     from oneleap.domains.singing.segments.timing import lead_in
-    from oneleap.domains.singing.voice.language import (
-        language_of,
-        lyrics_language,
-        phonemes_language,
-        singer_of,
-    )
+    from oneleap.domains.singing.voice.language import read_song
 
     manner = Manner(vibrato=vibrato, glide_s=portamento, scoop=scoop)
     phonemes = None if dictionary is None else read_dictionary(dictionary)
-    if score.suffix.lower() in SEGMENT_SUFFIXES:
-        segments = read_segments(score, phonemes)
-        name = voice or singer_of(phonemes_language(segments))
-    else:
-        notes = read_score(score, verse=verse, part=part, chords=chords, vowel=vowel)
-        name = voice or singer_of("ja" if phonemes else lyrics_language(notes))
-        phonemes = phonemes or Phonemizer.of_language(language_of(name))
-        try:
-            segments = score_to_segments(notes, phonemes)
-        except InputError as error:
-            raise InputError(f"{score}: {error}") from None
+    segments, name, phonemes = read_song(
+        score, voice, phonemes, verse=verse, part=part, chords=chords, vowel=vowel
+    )
     if show:
-        _show(score, segments, (phonemes or Phonemizer()).syllabic, out, name, key, tempo)
+        _show(score, segments, phonemes.syllabic, out, name, key, tempo)
         return
     out = Path(score.with_suffix(".wav").name) if out is None else out
     (check_output if out.suffix.lower() == ".ds" else check_sound_file)(out)

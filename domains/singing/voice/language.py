@@ -4,12 +4,16 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from oneleap.core.errors import InputError
 from oneleap.core.hub.pretrained import CONFIG
 from oneleap.domains.singing.lyrics.phonemizer import JAPANESE_PHONEMES, Phonemizer
+from oneleap.domains.singing.scores.musicxml import Chords
+from oneleap.domains.singing.scores.phrasing import score_to_segments
+from oneleap.domains.singing.scores.read import SEGMENT_SUFFIXES, read_score, read_segments
 from oneleap.domains.singing.scores.score import Score
-from oneleap.domains.singing.segments.segment import Segment
+from oneleap.domains.singing.segments.segment import ScoreSegment, Segment
 from oneleap.domains.singing.voice import loading
 from oneleap.domains.singing.voice.loading import ACOUSTIC, DEFAULT, find_singer
 
@@ -64,3 +68,57 @@ def language_of(voice: str | os.PathLike[str]) -> str:
     except (OSError, ValueError, KeyError, TypeError):
         return "ja"  # loading the singer will say what is wrong
     return str(spec.get("language", "ja"))
+
+
+class SongReading(NamedTuple):
+    """A song that was read for a singer.
+
+    Attributes:
+        segments: Its phrases.
+        voice: Name or folder of the singer.
+        phonemizer: What converted its lyrics.
+    """
+
+    segments: tuple[ScoreSegment, ...]
+    voice: str
+    phonemizer: Phonemizer
+
+
+def read_song(
+    path: Path,
+    voice: str | None = None,
+    phonemizer: Phonemizer | None = None,
+    *,
+    verse: int | str | None = None,
+    part: int | str | None = None,
+    chords: Chords = "top",
+    vowel: str | None = None,
+) -> SongReading:
+    """Read a song, and choose the singer by the language of its lyrics.
+
+    Args:
+        path: Score, ``.ds`` file or HTS labels.
+        voice: Name or folder of a singer, if it is chosen already.
+        phonemizer: Converts lyrics to phonemes; by default that of the language.
+        verse: Number or name of the verse.
+        part: Name or number of the part.
+        chords: Which note of a chord is sung.
+        vowel: Lyric of notes that have none and continue no syllable.
+
+    Returns:
+        Phrases, singer and phonemizer.
+
+    Raises:
+        InputError: The file cannot be sung, or there is no such singer.
+    """
+    if path.suffix.lower() in SEGMENT_SUFFIXES:
+        segments = read_segments(path, phonemizer)
+        name = voice or singer_of(phonemes_language(segments))
+        return SongReading(segments, name, phonemizer or Phonemizer.of_language(language_of(name)))
+    score = read_score(path, verse=verse, part=part, chords=chords, vowel=vowel)
+    name = voice or singer_of("ja" if phonemizer else lyrics_language(score))
+    phonemizer = phonemizer or Phonemizer.of_language(language_of(name))
+    try:
+        return SongReading(score_to_segments(score, phonemizer), name, phonemizer)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None

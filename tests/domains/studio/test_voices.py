@@ -73,7 +73,7 @@ def test_a_piano_roll_shows_all_notes_and_syllables() -> None:
 
 
 def test_key_and_tempo_move_the_song() -> None:
-    plain, moved = read_song(str(SCORE), 0.0, 1.0), read_song(str(SCORE), -2.0, 2.0)
+    plain, moved = read_song(str(SCORE), 0.0, 1.0)[0], read_song(str(SCORE), -2.0, 2.0)[0]
     for one, two in zip(plain, moved, strict=True):
         assert two.seconds == pytest.approx(one.seconds / 2)
         assert two.offset == pytest.approx(one.offset / 2)
@@ -81,7 +81,8 @@ def test_key_and_tempo_move_the_song() -> None:
 
 
 def test_a_song_is_as_long_as_its_score() -> None:
-    phrases = read_song(str(SCORE), 0.0, 2.0)
+    phrases, singer = read_song(str(SCORE), 0.0, 2.0)
+    assert singer == "song070"
     end = max(phrase.offset + phrase.seconds for phrase in phrases)
     wave = sing(str(SCORE), 0.0, 2.0, 0)
     assert wave.seconds == pytest.approx(end, abs=0.5)
