@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -125,6 +125,7 @@ def as_pixels(figure: "Figure") -> NDArray[np.uint8]:
     """Draw a figure of matplotlib as an image, (h, w, 3)."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    canvas = FigureCanvasAgg(figure)
+    canvas: Any = FigureCanvasAgg(figure)  # matplotlib has no types for these methods
     canvas.draw()
-    return np.asarray(canvas.buffer_rgba(), np.uint8)[..., :3].copy()
+    pixels: NDArray[np.uint8] = np.asarray(canvas.buffer_rgba(), np.uint8)[..., :3].copy()
+    return pixels
