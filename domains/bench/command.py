@@ -7,15 +7,19 @@ import re
 import subprocess
 import sys
 import tempfile
+import warnings
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from oneleap.core.errors import InputError, suggest
+from oneleap.core.errors import InputError, Notice, suggest
 from oneleap.domains.bench.ratios import OPTIONS, RATIOS
 
 PROGRAM = "from oneleap.domains.main import main; raise SystemExit(main())"
+
+BUSY = 0.5
+"""Mean number of running processes from which on a machine counts as busy."""
 
 PACKAGES = ("oneleap", "torch", "lightning", "numpy")
 """Packages whose versions are recorded."""
@@ -44,6 +48,13 @@ def bench_all(
         if name not in OPTIONS:
             raise InputError(f"only: no '{name}'{suggest(name, OPTIONS)} ({', '.join(OPTIONS)})")
     about, figures, failed = machine(), dict[str, dict[str, float]](), dict[str, str]()
+    if (about["load_before"] or 0) > BUSY:
+        warnings.warn(
+            f"other programs are running (load {about['load_before']}): the figures will say "
+            "little about oneleap; stop them, and measure again",
+            Notice,
+            stacklevel=1,
+        )
     for domain in only or OPTIONS:
         print(f"measuring {domain}", file=sys.stderr)
         found = measure(domain, seed)
