@@ -106,9 +106,9 @@ def remove_leftovers(folder: Path) -> None:
         if found is None or _runs(int(found[1])):
             continue
         with suppress(OSError):
-            descriptor = os.open(entry, os.O_RDONLY)
+            descriptor = os.open(entry, os.O_RDWR)
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 entry.unlink()
             finally:
                 os.close(descriptor)
@@ -148,10 +148,10 @@ def _held(temporary: Path) -> Iterator[None]:
     except ModuleNotFoundError:  # Windows
         yield
         return
-    descriptor = os.open(temporary, os.O_RDONLY)
+    descriptor = os.open(temporary, os.O_RDWR)
     try:
         with suppress(OSError):  # a network disk without locks
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # h5py takes those of flock
         yield
     finally:
         os.close(descriptor)

@@ -102,7 +102,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ("fitt", "no command 'fitt'; did you mean 'fit'?"),
         ("colect pointmaze", "did you mean 'collect'?"),
         ("collect pointmace", "no command 'collect pointmace'; did you mean 'pointmaze'?"),
-        ("bench zzz", "no command 'bench zzz': core, startup, rl"),
+        ("bench zzz", "no command 'bench zzz': all, core, startup, rl"),
         ("xyzzy", "no command 'xyzzy' (oneleap --help)"),
         ("configs rl", "no option 'rl'"),
         ("evaluate", "name the run first"),
@@ -141,7 +141,7 @@ def test_a_mistake_is_one_line(
         ("max_steps: 40", "max_steps: forty", "trainer.max_steps: expected int, not 'forty'"),
         ("max_steps", "max_stepz", "no option 'trainer.max_stepz'; did you mean"),
         ("support.tiny.Shrink", "support.tiny.Shrank", "model: no class 'Shrank'"),
-        ("{max", "{{max", "Problems parsing config: "),
+        ("{max", "{{max", "damaged, or not YAML"),
     ],
 )
 def test_a_bad_file_is_named(

@@ -10,7 +10,7 @@ from oneleap.core.training.model import GenerativeModel
 from oneleap.core.training.run import MODEL
 
 
-def average(run: Path, sigma_rel: float = 0.1, output: Path | None = None) -> None:
+def average(run: Path, sigma_rel: float = 0.1, out: Path | None = None) -> None:
     """Make the model of a run with a moving average of another width.
 
     The run must have been trained with the callback ``oneleap.core.Snapshots``, which stores what
@@ -22,7 +22,7 @@ def average(run: Path, sigma_rel: float = 0.1, output: Path | None = None) -> No
         run: Folder of the run.
         sigma_rel: Width of the average: the standard deviation of its weights over the steps, as a
             share of the run.
-        output: Folder for the model; by default ``model-WIDTH`` in the run's folder.
+        out: Folder for the model; by default ``model-WIDTH`` in the run's folder.
 
     Raises:
         InputError: If the run stored no averages, they are those of another network, or no average
@@ -41,7 +41,7 @@ def average(run: Path, sigma_rel: float = 0.1, output: Path | None = None) -> No
     if set(weights) != names:
         raise InputError(f"{run / AVERAGES} holds averages of another network than {run / MODEL}")
     model.average.load_state_dict(weights, strict=False)
-    folder = run / f"{MODEL}-{sigma_rel:g}" if output is None else output
+    folder = run / f"{MODEL}-{sigma_rel:g}" if out is None else out
     model.save_pretrained(folder)
     print(f"model: {folder}, from {len(stored(run / AVERAGES))} averages")
     words = model.next_step(str(folder))

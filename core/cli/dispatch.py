@@ -43,13 +43,11 @@ DOMAINS = "oneleap.domains."
 SHORT = {"out": "-o", "file": "-f"}
 """Options with a short form, the same in all commands."""
 
-
 USER_OPTIONS = {
     "import": "package to import first, for example one that registers environments",
     "trusted": "package of yours whose classes a saved model may name",
 }
 """Options of every command, which can be repeated; modules of the current folder count."""
-
 
 DISK_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 """Errors of writing that are a disk's, even if the library that wrote names no file."""

@@ -51,6 +51,9 @@ def with_steps(sampler: S, steps: int | None) -> S:
 class FlowMapSampler(Sampler):
     """Steps along the mean velocity: for MeanFlow, SplitMeanFlow, Shortcut and similar methods.
 
+    Deviations: SNOOPI's NASA acts on the cross-attention to a text; here ``negative`` acts on the
+    self-attention to frames under the null condition.
+
     Attributes:
         steps: Number of steps, one network call each; the methods are trained for 1.
         depth: Start time if there is a coarse guess; 1 starts from noise alone.

@@ -20,8 +20,10 @@ def search_times(
     name the result in the sampler: ``ConsistencySampler(steps=2, times=(1.0, 0.62))``. Cost: about
     ``2 log(grid) / log(1.5)`` calls of ``distance`` for each time and round.
 
-    Trap: ternary search assumes a single minimum. Deviation: the authors' code returns its last
-    probe at the end of a search; here the best one is kept.
+    Trap: ternary search assumes a single minimum.
+
+    Deviations: the authors' code returns its last probe at the end of a search; here the best one
+    is kept.
 
     Args:
         distance: Distance to the data of samples at these times, such as a Fréchet distance.

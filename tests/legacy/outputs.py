@@ -223,8 +223,6 @@ SAKURA = str(Path(__file__).parents[2] / "examples" / "sakura.musicxml")
 PIECE = ("--seconds", "2", "--intensity", "rise", "--no-picture", "--seed", "0")
 
 COMMANDS: dict[str, tuple[str, ...]] = {
-    "sing song070": ("sing", SAKURA, "--voice", "song070", "--seed", "0"),
-    "sing default, 2 steps": ("sing", SAKURA, "--steps", "2", "--key", "-1", "--tempo", "2"),
     "compose tunes": ("compose", *PIECE, "--model", "tunes", "--steps", "2", "--decode", "1"),
     "compose default, 2 decoded": ("compose", *PIECE, "--steps", "1", "--decode", "2"),
     "compose by ditto": ("compose", *PIECE, "--steps", "1", "--method", "ditto"),
@@ -251,22 +249,11 @@ def sound(name: str, folder: Path) -> dict[str, Any]:
 @torch.no_grad()
 def by_hand() -> dict[str, list[float]]:
     """What ships, by functions of Python, before it is rounded to 16 bits."""
-    singer = importlib.import_module("oneleap.domains.singing").Singer.load("song070")
-    note = named("ScoreSegment")(
-        ph_seq=("SP", "k", "a", "SP"),
-        ph_num=(2, 1, 1),
-        note_midi=(None, 69.0, None),
-        note_dur=(0.2, 0.5, 0.2),
-        note_slur=(False, False, False),
-        name="one",
-    )
     composer = importlib.import_module("oneleap.domains.music").Composer.load("tunes")
     noise = composer.noise(1, 1.0, seeded())
     field = composer.field(composer.spec.tags[:1])
     third, whole = torch.full((1,), 0.3), torch.ones(1)
     return {
-        "singer": some(singer.sing([note], seed=0).samples),
-        "singer, 2 steps": some(singer.sing([note], steps=2, key=2.0, seed=0).samples),
         "composer, teacher": some(field(noise, third, third)),
         "composer, 1 step": some(composer.vocode(composer.decode(noise))),
         "composer, 2 steps": some(composer.decode(noise, steps=2, tags=composer.spec.tags[:1])),

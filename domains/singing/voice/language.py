@@ -17,7 +17,7 @@ from oneleap.domains.singing.segments.segment import ScoreSegment, Segment
 from oneleap.domains.singing.voice import loading
 from oneleap.domains.singing.voice.loading import ACOUSTIC, DEFAULT, find_singer
 
-SINGERS: Mapping[str, str] = {"ja": DEFAULT, "en": "heart"}
+SINGERS: Mapping[str, str] = {"ja": DEFAULT, "en": "lark"}
 """Name of the shipped singer of each language."""
 
 

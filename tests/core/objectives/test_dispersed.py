@@ -15,6 +15,7 @@ from torch.func import functional_call
 from oneleap.core.errors import InputError
 from oneleap.core.hub.config import from_config, to_config
 from oneleap.core.losses.dispersion import Covariance, Dispersion, Hinge, InfoNCECosine, InfoNCEL2
+from oneleap.core.losses.hooks import downsample_mask
 from oneleap.core.nets import MLP, UNet1d
 from oneleap.core.objectives import (
     ConsistencyTrajectory,
@@ -24,7 +25,6 @@ from oneleap.core.objectives import (
     MeanFlow,
     SplitMeanFlow,
 )
-from oneleap.core.objectives.dispersed import downsample_mask
 from oneleap.core.paths.base import LinearPath
 from oneleap.core.types import Conditioned, Draw, Objective, TrainingBatch
 

@@ -225,7 +225,7 @@ def stop_gradient_of_the_block_left_out(patch: Patch) -> None:
     [
         (MF, stop_gradient_of_tensors_left_out),
         (IMF, stop_gradient_of_tensors_left_out),
-        (SMF, stop_gradient_of_the_block_left_out),
+        (SMF, stop_gradient_of_tensors_left_out),
         (SHORT, stop_gradient_of_the_block_left_out),
         (ALPHA, stop_gradient_of_the_block_left_out),
     ],

@@ -52,7 +52,8 @@ def test_a_model_that_was_saved_by_an_earlier_version_is_loaded(tmp_path: Path) 
     config["class_path"] = "oneleap.domains.music.model.MusicModel"
     arguments = config["init_args"]
     recipe = arguments.pop("recipe")["init_args"]
-    del recipe["init_from"]
+    for new in ("init_from", "rank", "log_variance"):
+        del recipe[new]
     arguments |= {"compile_loss": recipe.pop("compile"), **recipe}
     arguments["optimizer"]["class_path"] = "oneleap.core.optim.Adam"
     arguments["spec"]["class_path"] = "oneleap.domains.music.spec.Spec"

@@ -216,7 +216,9 @@ def test_with_all_rows_equal_they_are_flow_matching_bit_for_bit(objective: Any) 
 
 
 def test_guidance_without_a_teacher_is_told_in_a_line() -> None:
-    with pytest.raises(InputError, match="Lagrangian distills a teacher, and none was given"):
+    with pytest.raises(
+        InputError, match="guidance of Lagrangian guides the teacher, and none was given"
+    ):
         Lagrangian(guidance=2.0)(TrainingBatch(field=TRUTH, x=randn(8, 2)))
     assert Lagrangian(guidance=2.0).teacher_use() == "required"
 

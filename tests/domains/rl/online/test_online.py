@@ -196,7 +196,7 @@ def test_a_killed_run_continues_with_what_it_has_played(start: Path) -> None:
     assert main(again) == 0
     later = torch.load("a/checkpoints/last.ckpt", weights_only=True)["OnlineData"]
     assert played < later["replay"]["added"] <= played + 4
-    assert later["episodes"] > kept["episodes"]
+    assert later["episodes"] >= kept["episodes"]  # the episode goes on where it was
     for old, new in zip(kept["replay"]["rows"], later["replay"]["rows"], strict=True):
         assert torch.equal(old, new[:played])
 

@@ -9,6 +9,7 @@ from oneleap.core.errors import InputError
 from oneleap.domains.audio.evaluation import recognition
 from oneleap.domains.audio.evaluation.recognition import packaged_model
 from oneleap.domains.audio.wave import Wave
+from oneleap.domains.speech.evaluation import sentences
 from oneleap.domains.speech.evaluation.recognition import (
     Recognizer,
     normalize_words,
@@ -75,7 +76,7 @@ def test_the_halves_of_a_model_are_joined(
 
 
 def test_the_harvard_sentences_ship_with_the_code() -> None:
-    assert Path(recognition.__file__).with_name("harvard.txt").is_file()
+    assert Path(sentences.__file__).with_name("harvard.txt").is_file()
     found = read_sentences(None)
     assert len(found) == len(set(found)) == 80
     assert all(len(normalize_words(line)) in range(5, 12) for line in found)

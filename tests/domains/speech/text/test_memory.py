@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from oneleap.domains.audio.english import words
 from oneleap.domains.speech.text import phonemes
-from oneleap.domains.speech.text.english import words
 
 
 def new_words(n: int) -> Iterator[str]:
