@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -73,17 +74,38 @@ def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path: Path) 
     assert sorted(os.listdir(tmp_path)) == sorted([*keep, "other.csv"])
 
 
+HOLDER = """
+import fcntl, sys
+with open(sys.argv[1], "w") as file:
+    fcntl.lockf(file, fcntl.LOCK_EX)
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+"""Program that locks a file until its input ends."""
+
+
 def test_a_file_that_another_process_holds_is_not_removed(tmp_path: Path) -> None:
-    fcntl = pytest.importorskip("fcntl")
+    pytest.importorskip("fcntl")
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     held = tmp_path / f".a-tmp{ended.pid}-0123abcd.txt"
-    with held.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_SH)
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", HOLDER, str(held)], **pipes) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
         remove_leftovers(tmp_path)
         assert held.exists()
+        holder.communicate()
     remove_leftovers(tmp_path)
     assert not held.exists()
+
+
+def test_hdf5_takes_its_own_lock_of_a_file_that_is_written(tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    with atomic_write(tmp_path / "a.hdf5") as path, h5py.File(path, "w") as file:
+        file["x"] = [1, 2]
+    with h5py.File(tmp_path / "a.hdf5") as file:
+        assert file["x"][:].tolist() == [1, 2]
 
 
 WRITERS = {

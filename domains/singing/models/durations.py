@@ -249,11 +249,11 @@ class DurationModel(Trainable):
         return dict(zip(("phoneme", "word", "phrase"), parts, strict=True)) | {"loss": loss}
 
     def validate(self, batch: SingingBatch) -> Validation:
-        """Mean absolute error of the durations of consonants, in milliseconds.
-
-        Vowels are not counted, because they take what the notes leave.
-        """
-        mask = (batch.tokens > 0) & ~batch.word_onset
-        error = (self.predict(batch) - batch.exact_durations).abs()[mask].mean()
+        """Mean absolute error of phoneme durations that add up to the words', in milliseconds."""
+        mask = batch.tokens > 0
+        predicted, true, word = self.predict(batch), batch.exact_durations, batch.word_index
+        total = sum_by_word(predicted, word).gather(1, word).clamp(min=1e-6)
+        target = sum_by_word(true, word).gather(1, word)
+        error = (predicted * target / total - true).abs()[mask].mean()
         ms = 1e3 * error / self.spec.mel.frame_rate
         return Validation({"val/duration_ms": ms, SCORE: -ms}, len(mask))

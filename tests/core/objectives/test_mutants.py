@@ -220,12 +220,17 @@ def stop_gradient_of_the_block_left_out(patch: Patch) -> None:
     patch.setattr(torch, "no_grad", nullcontext)
 
 
+def stop_gradient_left_out(patch: Patch) -> None:
+    stop_gradient_of_tensors_left_out(patch)
+    stop_gradient_of_the_block_left_out(patch)
+
+
 @pytest.mark.parametrize(
     ("objective", "mutate"),
     [
         (MF, stop_gradient_of_tensors_left_out),
         (IMF, stop_gradient_of_tensors_left_out),
-        (SMF, stop_gradient_of_tensors_left_out),
+        (SMF, stop_gradient_left_out),
         (SHORT, stop_gradient_of_the_block_left_out),
         (ALPHA, stop_gradient_of_the_block_left_out),
     ],
