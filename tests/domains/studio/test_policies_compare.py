@@ -33,7 +33,7 @@ def test_a_rollout_takes_one_call_for_each_action() -> None:
 
 def test_the_picture_shows_the_ball_where_it_is(tmp_path: Path) -> None:
     pytest.importorskip("gymnasium_robotics")
-    imageio = pytest.importorskip("imageio")
+    ffmpeg = pytest.importorskip("imageio_ffmpeg")
     from oneleap.domains.studio.maze import CELL, draw_maze, write_video
 
     path = np.array([[1.0, 1.0], [-1.0, -1.0]], np.float32)
@@ -44,9 +44,7 @@ def test_the_picture_shows_the_ball_where_it_is(tmp_path: Path) -> None:
     assert image[0, 0].tolist() == [0x55, 0x60, 0x6E]  # a wall
     file = tmp_path / "a.mp4"
     write_video(np.linspace([1.0, 1.0], [1.0, -1.0], 9, dtype=np.float32), file)
-    with imageio.get_reader(file) as reader:
-        frames = [frame.shape for frame in reader]
-    assert frames == [image.shape] * (4 + 25)
+    assert ffmpeg.count_frames_and_secs(str(file))[0] == 4 + 25
 
 
 def test_calls_are_counted_and_hooks_removed() -> None:
