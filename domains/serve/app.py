@@ -202,7 +202,8 @@ class Server:
             if not done.done():
                 raise _too_long(self.limits)
             try:
-                return done.result()
+                await done
+                return job.take()
             except Stopped:
                 raise _too_long(self.limits) from None
         finally:

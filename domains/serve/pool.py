@@ -30,8 +30,8 @@ class Job(Generic[T]):
 
     def __init__(self, seconds: float) -> None:
         self.end = time.monotonic() + seconds
-        self.future: Future[T]
-        self._stop = Event()
+        self.future: Future[None]
+        self._stop, self._value = Event(), list[T]()
 
     def check(self) -> None:
         """Raise if the job should end; the work calls this as often as it can.
@@ -41,6 +41,31 @@ class Job(Generic[T]):
         """
         if self._stop.is_set() or time.monotonic() > self.end:
             raise Stopped
+
+    def finish(self, value: T) -> None:
+        """Keep the result of the work until it is taken."""
+        self._value.append(value)
+
+    def take(self) -> T:
+        """Return the result of a job that has ended, once.
+
+        The future does not hold it: futures and their callbacks refer to each other, so that only
+        the garbage collector would free a sound of some hundred kilobytes.
+        """
+        return self._value.pop()
+
+    def result(self, seconds: float | None = None) -> T:
+        """Wait for the end of the job, and return its result, once.
+
+        Args:
+            seconds: Longest time to wait; by default without end.
+
+        Raises:
+            Stopped: If it was stopped while it worked.
+            TimeoutError: If it has not ended.
+        """
+        self.future.result(seconds)
+        return self.take()
 
     def stop(self) -> None:
         """End the job: at once if it still waits, else at its next :meth:`check`."""
@@ -80,7 +105,7 @@ class Pool:
             self.waiting += 1
         job = Job[T](self.limits.seconds)
         job.future = self._executor.submit(self._run, job, work)
-        job.future.add_done_callback(lambda future: self._ended(job, future))
+        job.future.add_done_callback(self._ended)
         return job
 
     def _busy(self) -> RequestError:
@@ -89,7 +114,7 @@ class Pool:
         message = f"the server is busy: {self.waiting} requests wait; try again in {seconds} s"
         return RequestError(503, message, None, "busy", {"Retry-After": str(seconds)})
 
-    def _run(self, job: Job[T], work: Callable[[Job[T]], T]) -> T:
+    def _run(self, job: Job[T], work: Callable[[Job[T]], T]) -> None:
         with self._lock:
             self.waiting -= 1
             self.running += 1
@@ -97,7 +122,7 @@ class Pool:
         start = time.monotonic()
         try:
             job.check()
-            return work(job)
+            job.finish(work(job))
         finally:
             with self._lock:
                 self.running -= 1
@@ -115,7 +140,7 @@ class Pool:
         idle = self.waiting + self.running == 0
         return idle and time.monotonic() - self._trimmed > IDLE_TRIM_S
 
-    def _ended(self, job: Job[T], future: Future[T]) -> None:
+    def _ended(self, future: Future[None]) -> None:
         if future.cancelled():  # before it began
             with self._lock:
                 self.waiting -= 1

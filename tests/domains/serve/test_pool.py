@@ -1,8 +1,10 @@
 """Workers: a bounded queue, jobs that stop, and figures that add up."""
 
+import gc
 import os
 import threading
 import time
+import weakref
 
 import pytest
 import torch
@@ -38,7 +40,7 @@ def test_the_queue_is_bounded_and_says_when_to_come_back() -> None:
     assert refused.value.status == 503
     assert int(refused.value.headers["Retry-After"]) >= 1
     gate.open.set()
-    assert [job.future.result(10) for job in jobs] == [1, 1, 1]
+    assert [job.result(10.0) for job in jobs] == [1, 1, 1]
     pool.close()
     assert (pool.waiting, pool.running) == (0, 0)
 
@@ -52,7 +54,7 @@ def test_a_job_that_waits_is_dropped_and_makes_room() -> None:
     assert pool.waiting == 0
     third = pool.submit(gate)
     gate.open.set()
-    assert first.future.result(10) == third.future.result(10) == 1
+    assert first.result(10.0) == third.result(10.0) == 1
     pool.close()
     assert not late.begun.is_set()
 
@@ -63,7 +65,7 @@ def test_a_job_at_work_stops_at_its_next_check() -> None:
     assert gate.begun.wait(10)
     job.stop()
     with pytest.raises(Stopped):
-        job.future.result(10)
+        job.result(10.0)
     pool.close()
     assert pool.running == 0
 
@@ -73,10 +75,10 @@ def test_a_job_whose_time_is_over_does_not_begin() -> None:
     slow = pool.submit(gate)
     job = pool.submit(late)
     with pytest.raises(Stopped):
-        slow.future.result(10)
+        slow.result(10.0)
     time.sleep(0.06)
     with pytest.raises(Stopped):
-        job.future.result(10)
+        job.result(10.0)
     pool.close()
 
 
@@ -96,8 +98,8 @@ def test_a_worker_has_one_thread_and_a_fault_does_not_end_it() -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        pool.submit(fail).future.result(10)
-    assert pool.submit(lambda job: torch.get_num_threads()).future.result(10) == 1
+        pool.submit(fail).result(10.0)
+    assert pool.submit(lambda job: torch.get_num_threads()).result(10.0) == 1
     pool.close()
     assert pool.running == 0
 
@@ -108,7 +110,7 @@ def test_freed_memory_is_returned_now_and_then(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(pool_module, "IDLE_TRIM_S", 1e9)
     pool = Pool(Limits(workers=1, queue=64))
     jobs = [pool.submit(lambda job: 1) for _ in range(2 * memory.TRIM_EVERY + 1)]
-    assert [job.future.result(10) for job in jobs] == [1] * len(jobs)
+    assert [job.result(10.0) for job in jobs] == [1] * len(jobs)
     pool.close()
     assert len(trimmed) == 2
 
@@ -118,7 +120,7 @@ def test_an_idle_server_returns_freed_memory(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(pool_module, "trim_memory", lambda: trimmed.append(1))
     monkeypatch.setattr(pool_module, "IDLE_TRIM_S", -1.0)
     pool = Pool(Limits(workers=1, queue=64))
-    assert pool.submit(lambda job: 1).future.result(10) == 1
+    assert pool.submit(lambda job: 1).result(10.0) == 1
     pool.close()
     assert len(trimmed) == 1
 
@@ -131,3 +133,19 @@ def test_the_number_of_compiled_operators_is_bounded(monkeypatch: pytest.MonkeyP
     memory.bound_primitives()
     assert os.environ[memory.PRIMITIVES] == "7"
     memory.trim_memory()  # does no harm anywhere
+
+
+def test_a_result_is_freed_when_it_was_taken() -> None:
+    class Sound(bytearray):
+        """A large result that weak references can watch."""
+
+    pool = Pool(Limits(workers=1, queue=1))
+    job = pool.submit(lambda job: Sound(1000))
+    found = weakref.ref(job.result(10.0))
+    gc.disable()  # no help from the garbage collector
+    try:
+        assert pool.submit(lambda job: 1).result(10.0) == 1  # the worker forgets the last work
+        assert found() is None
+    finally:
+        gc.enable()
+    pool.close()
