@@ -1,18 +1,17 @@
 """``oneleap collect singing --language en``: songs sung by the speaking voice heart."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from oneleap.core.cli.advice import next_line
-from oneleap.core.files import atomic_write
 from oneleap.domains.audio.synthetic.hibari import Hibari
-from oneleap.domains.singing.commands.collect import SONGS, open_collection
-from oneleap.domains.singing.data.recordings import TABLE, write_recording, write_table
-from oneleap.domains.singing.segments.ds import read_ds, write_ds
+from oneleap.domains.singing.commands.collect import SONGS, finish_collection, open_collection
+from oneleap.domains.singing.data.recordings import TABLE, write_recording
+from oneleap.domains.singing.segments.ds import write_ds
 from oneleap.domains.singing.segments.segment import Segment
 from oneleap.domains.singing.synthetic.english_songs import random_song
 from oneleap.domains.singing.synthetic.heart import HeartSinger
@@ -35,20 +34,7 @@ def collect_english(songs: int, seed: int, out: Path) -> None:
         name = f"english_{k:04d}"
         if not (out / SONGS / f"{name}.ds").exists():
             _write_song(singer, out, name, np.random.default_rng((seed, k)))
-    segments = list[Segment]()
-    for path in sorted((out / SONGS).glob("*.ds")):
-        for segment in read_ds(path):
-            segments.append(replace(segment, name=str(segment.extra["name"]), extra={}))
-    write_table(out, tuple(segments))
-    seconds = sum(segment.seconds for segment in segments)
-    with atomic_write(out / "README.md") as path:
-        path.write_text(_card(songs, len(segments), seconds), encoding="utf-8")
-    print(f"{out / TABLE}: phrases {len(segments)}, songs {songs}, {seconds / 60:.1f} min")
-    print(
-        next_line(
-            "fit", "--config", "singing/flow", "--data.path", f"[{out}]", "--data.language", "en"
-        )
-    )
+    finish_collection(out, songs, partial(_card, songs), "--data.language", "en")
 
 
 def _write_song(singer: HeartSinger, out: Path, name: str, rng: np.random.Generator) -> None:

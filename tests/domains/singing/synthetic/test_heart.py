@@ -15,7 +15,7 @@ from oneleap.domains.singing.synthetic.english_songs import (
     LOWEST_MIDI,
     random_song,
 )
-from oneleap.domains.singing.synthetic.heart import SungNote, fit_consonants, nuclei
+from oneleap.domains.singing.synthetic.heart_timing import SungNote, fit_consonants, nuclei
 
 SKY = [SungNote(tuple(p), 60.0 + i, 0.5) for i, p in enumerate(read_lyrics(["the", "sky", "fell"]))]
 
