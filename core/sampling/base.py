@@ -2,6 +2,7 @@
 
 import itertools
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
@@ -47,11 +48,20 @@ class Sampler(ABC):
         """
 
 
+@dataclass(frozen=True)
 class VelocitySampler(Sampler):
-    """A solver of the guided velocity, from noise or from the depth of a coarse guess."""
+    """A solver of the guided velocity, from noise or from the depth of a coarse guess.
 
-    guidance: float
-    depth: float
+    Attributes:
+        steps: Number of equal steps.
+        guidance: Scale of classifier-free guidance; 1 means none.
+        depth: Start time if there is a coarse guess; 1 starts from noise alone. openvpi's
+            ``T_start`` is 1 minus this.
+    """
+
+    steps: int = 10
+    guidance: float = 1.0
+    depth: float = 1.0
 
     @abstractmethod
     def solve(self, field: Field, start: Float[Tensor, "b *d"]) -> Float[Tensor, "b *d"]:

@@ -90,15 +90,8 @@ class FlowMapSampler(Sampler):
 class EulerSampler(VelocitySampler):
     """Euler's method on the instantaneous velocity: for flow matching.
 
-    Attributes:
-        steps: Number of equal steps; one network call each, two under guidance.
-        guidance: Scale of classifier-free guidance; 1 means none.
-        depth: Start time if there is a coarse guess; openvpi's ``T_start`` is 1 minus this.
+    A step takes one network call, two under guidance.
     """
-
-    steps: int = 10
-    guidance: float = 1.0
-    depth: float = 1.0
 
     def solve(self, field: Field, start: Float[Tensor, "b *d"]) -> Float[Tensor, "b *d"]:
         """See :meth:`VelocitySampler.solve`."""
@@ -109,15 +102,8 @@ class EulerSampler(VelocitySampler):
 class HeunSampler(VelocitySampler):
     """Heun's method on the instantaneous velocity, second order.
 
-    Attributes:
-        steps: Number of equal steps; two network calls each, four under guidance.
-        guidance: Scale of classifier-free guidance; 1 means none.
-        depth: Start time if there is a coarse guess; 1 starts from noise alone.
+    A step takes two network calls, four under guidance.
     """
-
-    steps: int = 10
-    guidance: float = 1.0
-    depth: float = 1.0
 
     def solve(self, field: Field, start: Float[Tensor, "b *d"]) -> Float[Tensor, "b *d"]:
         """See :meth:`VelocitySampler.solve`."""
@@ -128,15 +114,8 @@ class HeunSampler(VelocitySampler):
 class DPMSolverSampler(VelocitySampler):
     """DPM-Solver++(2M), second order at Euler's cost: for flow matching with few steps.
 
-    Attributes:
-        steps: Number of equal steps; one network call each, two under guidance.
-        guidance: Scale of classifier-free guidance; 1 means none.
-        depth: Start time if there is a coarse guess; 1 starts from noise alone.
+    A step takes one network call, two under guidance.
     """
-
-    steps: int = 10
-    guidance: float = 1.0
-    depth: float = 1.0
 
     def solve(self, field: Field, start: Float[Tensor, "b *d"]) -> Float[Tensor, "b *d"]:
         """See :meth:`VelocitySampler.solve`."""
@@ -147,15 +126,8 @@ class DPMSolverSampler(VelocitySampler):
 class UniPCSampler(VelocitySampler):
     """UniPC of order 2: DPM-Solver++(2M), corrected without a further network call.
 
-    Attributes:
-        steps: Number of equal steps; one network call each, two under guidance.
-        guidance: Scale of classifier-free guidance; 1 means none.
-        depth: Start time if there is a coarse guess; 1 starts from noise alone.
+    A step takes one network call, two under guidance.
     """
-
-    steps: int = 10
-    guidance: float = 1.0
-    depth: float = 1.0
 
     def solve(self, field: Field, start: Float[Tensor, "b *d"]) -> Float[Tensor, "b *d"]:
         """See :meth:`VelocitySampler.solve`."""

@@ -16,7 +16,7 @@ class Finding:
         state: Whether it is as it should be.
         text: What was found, in one line.
         mend: Commands that mend it; empty if nothing is to be done.
-        values: The same for programs, by name.
+        values: What was found, as numbers and texts for programs, by name.
     """
 
     name: str

@@ -24,6 +24,7 @@ class Spec:
         lowest: Lowest pitch of a note in the data, in semitones (60 is C4).
         highest: Highest pitch of a note in the data, in semitones.
         language: Language of the lyrics, ``ja`` or ``en``; empty if a dictionary is needed.
+        breath: Whether the data have audible breaths. Without them, a breath is silence.
         voicing: Whether voicing is generated as one more channel after the spectrogram, 1 in voiced
             frames and -1 in others. A source-filter vocoder needs it.
     """
@@ -33,7 +34,16 @@ class Spec:
     lowest: float = 48.0
     highest: float = 84.0
     language: str = "ja"
+    breath: bool = True
     voicing: bool = False
+
+    @property
+    def tokens(self) -> dict[str, int]:
+        """Token of each phoneme; a breath that the voice never heard is silence."""
+        found = {phoneme: i + 1 for i, phoneme in enumerate(self.phonemes)}
+        if not self.breath and {"AP", "SP"} <= found.keys():
+            found["AP"] = found["SP"]
+        return found
 
     @property
     def channels(self) -> int:

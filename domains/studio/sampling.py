@@ -1,4 +1,4 @@
-"""The same piece sampled in several steps and in one, with the cost of the network calls."""
+"""Sampling of one piece in several steps and in one, and the time of its network calls."""
 
 import statistics
 import time

@@ -67,6 +67,7 @@ def segments(draw: st.DrawFn) -> Callable[[], Segment]:
         breathiness=draw(maybe),
         voicing=draw(maybe),
         tension=draw(maybe),
+        dynamics=draw(maybe),
         gender=draw(either),
         velocity=draw(either),
         lang=draw(st.sampled_from((None, "ja"))),

@@ -1,5 +1,6 @@
-"""Automatic speech recognition with Whisper."""
+"""Automatic speech recognition with Whisper, and rates of its errors."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
@@ -82,3 +83,35 @@ def packaged_model() -> dict[str, bytes]:
     small = ("config.json", "tokenizer.json", "vocabulary.txt")
     halves = [(first / "model.bin.part1").read_bytes(), (second / "model.bin.part2").read_bytes()]
     return {name: (first / name).read_bytes() for name in small} | {"model.bin": b"".join(halves)}
+
+
+@dataclass(frozen=True)
+class ErrorRate:
+    """Share of what was recognized wrong, over several sounds.
+
+    Attributes:
+        rate: Number of errors divided by the number of reference units.
+        low: Lower end of the 95 % bootstrap interval over sounds.
+        high: Upper end of the interval.
+    """
+
+    rate: float
+    low: float
+    high: float
+
+
+def error_rate(errors: Sequence[int], totals: Sequence[int]) -> ErrorRate:
+    """Compute an error rate; the bootstrap has 1000 draws with a fixed seed.
+
+    Args:
+        errors: Number of errors in each sound.
+        totals: Number of reference units of each sound.
+
+    Returns:
+        The rate with its interval.
+    """
+    wrong, total = np.array(errors, float), np.array(totals, float)
+    sound = np.random.default_rng(0).integers(0, len(total), (1000, len(total)))
+    rates = wrong[sound].sum(1) / np.maximum(total[sound].sum(1), 1)
+    low, high = np.quantile(rates, (0.025, 0.975))
+    return ErrorRate(float(wrong.sum() / max(total.sum(), 1)), float(low), float(high))

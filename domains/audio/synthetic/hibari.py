@@ -13,7 +13,7 @@ from oneleap.domains.audio.synthetic.teachers import (
     Spoken,
     check_files,
     pitch_each_5ms,
-    session_with_outputs,
+    session,
 )
 from oneleap.domains.audio.wave import Wave
 
@@ -51,7 +51,7 @@ class Hibari:
 
     def __init__(self, parts: bool = False) -> None:
         self.parts = parts
-        self.session = session_with_outputs(graph(), (DURATIONS,))
+        self.session = session(graph(), outputs=(DURATIONS,))
         from hibari import Hibari as Speaker
 
         self.speaker: Any = Speaker(threads=1)

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -92,15 +93,28 @@ def pitch_each_5ms(hz: NDArray[np.float32], first_s: float) -> NDArray[np.float3
     return np.where(hz[nearest] > LOWEST_HZ, between, 0.0).astype(np.float32)
 
 
-def session_with_outputs(graph: bytes, names: tuple[str, ...]) -> Any:
-    """Session of an ONNX graph on one thread, with inner values as further outputs."""
+def session(
+    graph: bytes, *, outputs: tuple[str, ...] = (), inputs: Mapping[str, str] = MappingProxyType({})
+) -> Any:
+    """Open a session of an ONNX graph on one thread.
+
+    Args:
+        graph: The graph.
+        outputs: Inner values that become further outputs.
+        inputs: Inner values that the caller feeds instead, with the names of the new inputs.
+
+    Returns:
+        A session of onnxruntime.
+    """
     import onnx
     import onnxruntime
 
-    model = onnx.load_from_string(graph)
-    for name in names:
-        info = onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None)
-        model.graph.output.append(info)
+    model, floats = onnx.load_from_string(graph), onnx.TensorProto.FLOAT
+    for node in model.graph.node:
+        for i, name in enumerate(node.input):
+            node.input[i] = inputs.get(name, name)
+    for added, names in ((model.graph.input, inputs.values()), (model.graph.output, outputs)):
+        added.extend(onnx.helper.make_tensor_value_info(name, floats, None) for name in names)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.log_severity_level = 1, 3
     return onnxruntime.InferenceSession(

@@ -2,9 +2,10 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
@@ -49,7 +50,7 @@ class SongSynthesizer(Protocol):
 
 def singing(
     songs: int = 60,
-    melodies: Literal["folk", "invented"] = "folk",
+    melodies: Literal["folk", "invented"] | None = None,
     seed: int = 0,
     out: Path = Path("data/singing"),
     workers: int = 2,
@@ -66,8 +67,8 @@ def singing(
 
     Args:
         songs: Number of songs, about half a minute each.
-        melodies: folk takes the Essen collection of music21, for non-commercial use. invented
-            generates melodies that are free of rights.
+        melodies: folk takes the Essen collection of music21, for non-commercial use; it is the
+            default of Japanese songs. invented generates melodies that are free of rights.
         seed: Seed of melodies and words.
         out: Folder to write, in openvpi's layout.
         workers: Number of songs rendered in parallel; English songs take one.
@@ -78,12 +79,14 @@ def singing(
     """
     if songs < 1 or workers < 1:
         raise InputError(f"songs {songs} and workers {workers} must be positive")
+    if language == "en" and melodies == "folk":
+        raise InputError("melodies: English songs have invented ones: leave out --melodies folk")
     if language == "en":
         from oneleap.domains.singing.commands.collect_english import collect_english
 
         collect_english(songs, seed, out)
         return
-    engine = Sinsy()
+    melodies, engine = melodies or "folk", Sinsy()
     open_collection(out, {"melodies": melodies, "seed": seed})
     names = [f"{melodies}_{k:04d}" for k in range(songs)]
     sources: dict[str, str] = {}
@@ -104,7 +107,7 @@ def singing(
         for name, score, song in _render(engine, missing(), workers):
             _write_song(out, name, score, song)
             bar.advance(task)
-    _finish(out, sources)
+    finish_collection(out, len(sources), partial(_card, sources))
 
 
 def _source(melody: Melody) -> str:
@@ -146,8 +149,17 @@ def _write_song(out: Path, name: str, score: Score, song: Performance) -> None:
     write_ds(out / SONGS / f"{name}.ds", named)
 
 
-def _finish(out: Path, sources: dict[str, str]) -> None:
-    """Write the table and the card of all complete songs."""
+def finish_collection(
+    out: Path, songs: int, card: Callable[[int, float], str], *settings: str
+) -> None:
+    """Write the table and the card of all complete songs, and print the next command.
+
+    Args:
+        out: Folder of the collection.
+        songs: Number of its songs.
+        card: Function from the number of phrases and their seconds to the text of the card.
+        *settings: Options of ``oneleap fit`` that the songs need.
+    """
     from oneleap.core.cli.advice import next_line
 
     segments: list[Segment] = []
@@ -157,9 +169,9 @@ def _finish(out: Path, sources: dict[str, str]) -> None:
     write_table(out, tuple(segments))
     seconds = sum(segment.seconds for segment in segments)
     with atomic_write(out / "README.md") as path:
-        path.write_text(_card(sources, len(segments), seconds), encoding="utf-8")
-    print(f"{out / TABLE}: phrases {len(segments)}, songs {len(sources)}, {seconds / 60:.1f} min")
-    print(next_line("fit", "--config", "singing/diffsinger", "--data.path", f"[{out}]"))
+        path.write_text(card(len(segments), seconds), encoding="utf-8")
+    print(f"{out / TABLE}: phrases {len(segments)}, songs {songs}, {seconds / 60:.1f} min")
+    print(next_line("fit", "--config", "singing/flow", "--data.path", f"[{out}]", *settings))
 
 
 def _card(sources: dict[str, str], phrase_count: int, seconds: float) -> str:

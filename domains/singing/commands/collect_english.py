@@ -1,21 +1,24 @@
 """``oneleap collect singing --language en``: songs sung by the speaking voice heart."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from oneleap.core.cli.advice import next_line
-from oneleap.core.files import atomic_write
 from oneleap.domains.audio.synthetic.hibari import Hibari
-from oneleap.domains.singing.commands.collect import SONGS, open_collection
-from oneleap.domains.singing.data.recordings import TABLE, write_recording, write_table
-from oneleap.domains.singing.segments.ds import read_ds, write_ds
+from oneleap.domains.singing.commands.collect import SONGS, finish_collection, open_collection
+from oneleap.domains.singing.data.recordings import TABLE, write_recording
+from oneleap.domains.singing.segments.ds import write_ds
+from oneleap.domains.singing.segments.phonemes import without_marks
 from oneleap.domains.singing.segments.segment import Segment
 from oneleap.domains.singing.synthetic.english_songs import random_song
 from oneleap.domains.singing.synthetic.heart import HeartSinger
+
+PLAIN_EVERY = 7
+"""Every seventh song has phonemes without marks, as many files of phonemes have."""
 
 
 def collect_english(songs: int, seed: int, out: Path) -> None:
@@ -34,30 +37,21 @@ def collect_english(songs: int, seed: int, out: Path) -> None:
     for k in track(range(songs), "rendering", console=Console(stderr=True)):
         name = f"english_{k:04d}"
         if not (out / SONGS / f"{name}.ds").exists():
-            _write_song(singer, out, name, np.random.default_rng((seed, k)))
-    segments = list[Segment]()
-    for path in sorted((out / SONGS).glob("*.ds")):
-        for segment in read_ds(path):
-            segments.append(replace(segment, name=str(segment.extra["name"]), extra={}))
-    write_table(out, tuple(segments))
-    seconds = sum(segment.seconds for segment in segments)
-    with atomic_write(out / "README.md") as path:
-        path.write_text(_card(songs, len(segments), seconds), encoding="utf-8")
-    print(f"{out / TABLE}: phrases {len(segments)}, songs {songs}, {seconds / 60:.1f} min")
-    print(
-        next_line(
-            "fit", "--config", "singing/flow", "--data.path", f"[{out}]", "--data.language", "en"
-        )
-    )
+            rng = np.random.default_rng((seed, k))
+            _write_song(singer, out, name, rng, plain=k % PLAIN_EVERY == PLAIN_EVERY - 1)
+    finish_collection(out, songs, partial(_card, songs), "--data.language", "en")
 
 
-def _write_song(singer: HeartSinger, out: Path, name: str, rng: np.random.Generator) -> None:
+def _write_song(
+    singer: HeartSinger, out: Path, name: str, rng: np.random.Generator, *, plain: bool
+) -> None:
     """Write a song. The file of its segments comes last and marks the song as complete."""
     manner, phrases = random_song(rng)
     named = list[Segment]()
     for k, phrase in enumerate(phrases):
         segment, wave = singer.sing(phrase.notes, manner, rng)
-        segment = replace(segment, name=f"{name}_{k:02d}", text=phrase.text)
+        said = tuple(map(without_marks, segment.ph_seq)) if plain else segment.ph_seq
+        segment = replace(segment, name=f"{name}_{k:02d}", text=phrase.text, ph_seq=said)
         write_recording(out, segment, wave)
         named.append(replace(segment, f0=None, extra={"name": segment.name}))
     write_ds(out / SONGS / f"{name}.ds", named)
@@ -70,7 +64,8 @@ Songs {songs}, phrases {phrases}, {seconds / 60:.1f} minutes, 24 kHz mono. Made 
 `oneleap collect singing --language en`: invented melodies with random sentences, sung by a
 speaking voice into whose network durations and pitch are put.
 
-- `{TABLE}`: the columns of openvpi; words begin with their vowels; phonemes are ARPABET.
+- `{TABLE}`: the columns of openvpi; words begin with their vowels; phonemes are ARPABET
+  with marks of stress (`ae1`) and place in the word (`t_b`, `t_e`), in every seventh song without.
 - `wavs/`: sound. `f0/`: pitch in Hz, every 5 ms, 0 in unvoiced parts.
 - `{SONGS}/`: segments (`.ds`) of each song.
 

@@ -68,6 +68,6 @@ def export(run: Path, out: Path | None = None, dictionary: Path | None = None) -
             path.write_text(text, encoding="utf-8")
     with atomic_write(out / "character.txt") as path:
         path.write_text(openutau.character_txt(name), encoding="utf-8")
-    numbers = {"<PAD>": 0} | {phoneme: i + 1 for i, phoneme in enumerate(spec.phonemes)}
+    numbers = {"<PAD>": 0} | spec.tokens
     with atomic_write(out / "phonemes.json") as path:
         path.write_text(json.dumps(numbers, ensure_ascii=False, indent=1), encoding="utf-8")

@@ -8,12 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from oneleap.core.errors import InputError
+from oneleap.domains.singing.segments.manner import DEFAULT_MANNER, Manner
 
 if TYPE_CHECKING:
     from oneleap.domains.singing.segments.segment import ScoreSegment
-
-DEFAULT_VIBRATO, DEFAULT_GLIDE_S = 0.25, 0.06
-"""Depth of the vibrato in semitones, and duration of the glides in seconds."""
 
 
 def sing(
@@ -30,9 +28,9 @@ def sing(
     vowel: str | None = None,
     fold_octaves: bool = False,
     dynamics: float = 1.0,
-    vibrato: float = DEFAULT_VIBRATO,
-    portamento: float = DEFAULT_GLIDE_S,
-    scoop: float = 0.0,
+    vibrato: float = DEFAULT_MANNER.vibrato,
+    portamento: float = DEFAULT_MANNER.glide_s,
+    scoop: float = DEFAULT_MANNER.scoop,
     show: bool = False,
     seed: int = 0,
 ) -> None:
@@ -74,7 +72,6 @@ def sing(
     from oneleap.domains.audio.wave import check_sound_file
     from oneleap.domains.singing.lyrics.phonemizer import read_dictionary
     from oneleap.domains.singing.segments.ds import write_ds
-    from oneleap.domains.singing.segments.manner import Manner
     from oneleap.domains.singing.segments.timing import lead_in
     from oneleap.domains.singing.voice.language import read_song
 

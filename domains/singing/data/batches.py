@@ -13,11 +13,12 @@ from oneleap.core.errors import InputError, suggest
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.singing.lyrics.phonemizer import SYLLABIC
 from oneleap.domains.singing.segments import timing
-from oneleap.domains.singing.segments.segment import ScoreSegment, Segment
+from oneleap.domains.singing.segments.manner import USUAL_GLIDE_S
+from oneleap.domains.singing.segments.segment import ScoreSegment
 from oneleap.domains.singing.spec import SingingBatch, Spec
 
-SMOOTH_S = 0.06
-"""Length of the kernel that smooths the pitch of a score, in seconds, as in openvpi."""
+SMOOTH_S = USUAL_GLIDE_S
+"""Length of the half sine that smooths the pitch of a score, in seconds, as in openvpi."""
 
 QUIET_DB = -96.0
 """Lowest energy and breathiness in dB."""
@@ -64,7 +65,7 @@ def phoneme_tokens(segment: ScoreSegment, spec: Spec) -> Int[Tensor, "l"]:
     Raises:
         InputError: The voice has no such phoneme. The message names bar and note if known.
     """
-    known = {phoneme: i + 1 for i, phoneme in enumerate(spec.phonemes)}
+    known = spec.tokens
     for i, phoneme in enumerate(segment.ph_seq):
         if phoneme not in known:
             where = "ph_seq"
@@ -75,37 +76,6 @@ def phoneme_tokens(segment: ScoreSegment, spec: Spec) -> Int[Tensor, "l"]:
                 f"{suggest(phoneme, known)} (known: {' '.join(spec.phonemes)})"
             )
     return torch.tensor([known[phoneme] for phoneme in segment.ph_seq])
-
-
-def check_range(segment: Segment, spec: Spec, key: float = 0.0) -> None:
-    """Check that all notes lie in the range of the training data, plus a margin.
-
-    Args:
-        segment: Phrase, already transposed.
-        spec: Range of the voice.
-        key: Semitones by which the phrase was transposed.
-
-    Raises:
-        InputError: A note is out of range. The message names the first such note, and a key shift
-            that brings all notes into range if there is one.
-    """
-    sung = [midi for midi in segment.note_midi if midi is not None]
-    low, high = spec.lowest - RANGE_MARGIN, spec.highest + RANGE_MARGIN
-    for i, midi in enumerate(segment.note_midi):
-        if midi is None or low <= midi <= high:
-            continue
-        down, up = np.floor(high - max(sung)), np.ceil(low - min(sung))
-        shift = down if midi > high else up
-        fits = low <= min(sung) + shift and max(sung) + shift <= high
-        fix = (
-            f"--key {key + shift:+g} brings the song into this range"
-            if fits
-            else "the range of the song is too wide"
-        )
-        raise InputError(
-            f"{segment.note_location(i)} has pitch {midi:g}, but this voice sings {low:g} to "
-            f"{high:g} semitones (60 is C4): {fix}"
-        )
 
 
 def score_features(segment: ScoreSegment, spec: Spec, frames: int | None = None) -> ScoreFeatures:

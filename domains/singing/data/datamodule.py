@@ -20,7 +20,7 @@ from oneleap.domains.singing.data.batches import (
 from oneleap.domains.singing.data.features import audio_features
 from oneleap.domains.singing.data.recordings import PAGE, SungRecording, read_recordings
 from oneleap.domains.singing.segments.pitch import midi_to_hz
-from oneleap.domains.singing.segments.segment import PAUSES, ScoreSegment
+from oneleap.domains.singing.segments.segment import BREATH, PAUSES, ScoreSegment
 from oneleap.domains.singing.spec import SINGING, SingingBatch, Spec
 
 MAX_LENGTH_ERROR_S = 0.25
@@ -97,12 +97,19 @@ class SingingData(L.LightningDataModule):
     @refers_to(PAGE)
     def spec(self) -> Spec:
         """Spectrogram format, phonemes and range, read from the tables alone."""
-        phonemes = {phoneme for _, s in self.phrases for phoneme in s.ph_seq} | PAUSES
+        heard = {phoneme for _, s in self.phrases for phoneme in s.ph_seq}
         notes = [midi for _, s in self.phrases for midi in s.note_midi if midi is not None]
         if not notes:
             raise InputError(f"{self.path[0]}: note_seq is missing or holds only rests")
-        symbols = tuple(sorted(phonemes))
-        return Spec(self.mel, symbols, min(notes), max(notes), self.language, self.voicing)
+        return Spec(
+            self.mel,
+            tuple(sorted(heard | PAUSES)),
+            min(notes),
+            max(notes),
+            language=self.language,
+            breath=BREATH in heard,
+            voicing=self.voicing,
+        )
 
     @cached_property
     @refers_to(PAGE)

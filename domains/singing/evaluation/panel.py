@@ -12,7 +12,7 @@ from rich.table import Table
 
 from oneleap.core.errors import InputError
 from oneleap.domains.audio.evaluation.dnsmos import ratings
-from oneleap.domains.audio.evaluation.recognition import Recognizer
+from oneleap.domains.audio.evaluation.recognition import Recognizer, error_rate
 from oneleap.domains.audio.loudness import level
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.audio.pitch import estimate_f0
@@ -65,24 +65,24 @@ def judge(
     """
     recognizer = Recognizer(language=language)
     lines = lyrics(language)[:limit]
-    wrong, total = np.zeros(len(lines)), np.zeros(len(lines))
+    wrong, total = list[int](), list[int]()
     rated, cents, frames = [], list[NDArray[np.float64]](), 0
     for i, line in enumerate(track(lines, name, console=Console(stderr=True))):
         take = sing(song(line, language, i), seed + i)
         wave = level(take.wave)
-        wrong[i], total[i] = word_errors(line, recognizer(wave), language)
+        counts = word_errors(line, recognizer(wave), language)
+        wrong.append(counts[0])
+        total.append(counts[1])
         rated.append(ratings(wave))
         errors, count = _pitch(take)
         cents.append(errors)
         frames += count
-    draws = np.random.default_rng(0).integers(0, len(lines), (1000, len(lines)))
-    rates = wrong[draws].sum(1) / total[draws].sum(1)
-    low, high = np.quantile(rates, (0.025, 0.975))
+    found = error_rate(wrong, total)
     distance = np.abs(np.concatenate(cents))
     return {
-        "error": float(wrong.sum() / total.sum()),
-        "error_low": float(low),
-        "error_high": float(high),
+        "error": found.rate,
+        "error_low": found.low,
+        "error_high": found.high,
         "dnsmos": fmean(r.overall for r in rated),
         "p808": fmean(r.p808 for r in rated),
         "within_50_cents": float((distance <= 50).sum() / frames),

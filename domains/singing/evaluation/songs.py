@@ -14,6 +14,9 @@ from oneleap.domains.singing.synthetic.melodies import random_melodies
 
 Language = Literal["ja", "en"]
 
+LONG_CONSONANT = "っ"
+"""Kana of the first half of a long consonant."""
+
 TEMPO = {"ja": 100.0, "en": 96.0}
 """Quarter notes per minute."""
 
@@ -58,14 +61,10 @@ def _morae(line: str) -> Iterator[str | None]:
             i += 1
             continue
         size = 2 if line[i : i + 2] in table else 1
-        if line[i + size : i + size + 1] == SOKUON_KANA:
+        if line[i + size : i + size + 1] == LONG_CONSONANT:  # it stays with the mora before
             size += 1
         yield line[i : i + size]
         i += size
-
-
-SOKUON_KANA = "っ"
-"""Kana of a long consonant; it stays with the mora before."""
 
 
 def song(line: str, language: Language, number: int) -> Score:
@@ -91,7 +90,8 @@ def song(line: str, language: Language, number: int) -> Score:
         pitch, beats = tune[k % len(tune)]
         k += 1
         length = min(max(beats, Fraction(1, 2)), Fraction(2))
-        notes.append(Note(length, float(_into_range(pitch + shift, language)), lyric))
+        midi = float(_into_range(pitch + shift, language))
+        notes.append(Note(length, midi, lyric.rstrip("-"), hyphen=lyric.endswith("-")))
     if notes[-1].midi is None:
         notes.pop()
     total = sum((note.beats for note in notes), Fraction(0))

@@ -8,6 +8,14 @@ from typing import NamedTuple
 from oneleap.core.errors import InputError
 from oneleap.domains.audio.english.sentence import phonemize_english
 from oneleap.domains.audio.english.symbols import split_phonemes
+from oneleap.domains.singing.segments.phonemes import (
+    BEGINS,
+    ENDS,
+    SECONDARY,
+    STRESSED,
+    UNSTRESSED,
+    without_marks,
+)
 
 _ARPABET = {
     "A": "ey", "I": "ay", "O": "ow", "Q": "ow", "W": "aw", "Y": "oy", "i": "iy", "u": "uw",
@@ -22,13 +30,26 @@ _ARPABET = {
 _R_COLORED = ("ə", "ɜ")
 """Vowels that are one phoneme, ``er``, together with an ``ɹ`` after them."""
 
-ENGLISH_VOWELS = frozenset(
-    ("aa", "ae", "ah", "ao", "aw", "ax", "ay", "eh", "er", "ey", "ih", "iy", "ow", "oy", "uh", "uw")
-)
-"""Phonemes that can carry a note."""
+_VOWELS = (
+    "aa", "ae", "ah", "ao", "aw", "ax", "ay", "eh", "er", "ey", "ih", "iy", "ow", "oy", "uh", "uw",
+)  # fmt: skip
 
-ENGLISH_PHONEMES: tuple[str, ...] = tuple(sorted(set(_ARPABET.values())))
-"""All phonemes of English lyrics."""
+ENGLISH_VOWELS = frozenset(
+    vowel + mark for vowel in _VOWELS for mark in ("", UNSTRESSED, STRESSED, SECONDARY)
+)
+"""Phonemes that can carry a note, with and without marks."""
+
+ENGLISH_PHONEMES: tuple[str, ...] = tuple(
+    sorted(
+        ENGLISH_VOWELS
+        | {
+            consonant + mark
+            for consonant in set(_ARPABET.values()) - set(_VOWELS)
+            for mark in ("", BEGINS, ENDS)
+        }
+    )
+)
+"""All phonemes of English lyrics, with and without marks."""
 
 _CLUSTERS = (
     "pr br tr dr kr gr fr thr shr pl bl kl gl fl sl tw dw kw gw sw thw hhw "
@@ -46,7 +67,8 @@ class Phone(NamedTuple):
     """A phoneme, and how the dictionary writes it with its mark of stress.
 
     Attributes:
-        name: The phoneme in ARPABET, in small letters.
+        name: The phoneme in ARPABET, in small letters: a vowel with its stress, such as ``ae1``, or
+            a consonant with its place in the word, such as ``t_b``, ``t`` and ``t_e``.
         written: Letters of the dictionary, such as ``ˈɪ`` or ``əɹ``, after a space at the beginning
             of a word.
     """
@@ -62,8 +84,28 @@ def to_arpabet(said: str) -> list[Phone]:
         said: Phonemes of a word, such as ``twˈɪŋkᵊl``.
 
     Returns:
-        The phonemes, without marks.
+        The phonemes, with marks of stress and of the place in the word.
     """
+    phones = _plain_phones(said)
+    vowels = [i for i, phone in enumerate(phones) if phone.name in ENGLISH_VOWELS]
+    first, last = (vowels[0], vowels[-1]) if vowels else (len(phones), len(phones))
+    return [
+        Phone(phone.name + _mark(phone, before=i < first, after=i > last), phone.written)
+        for i, phone in enumerate(phones)
+    ]
+
+
+def _mark(phone: Phone, *, before: bool, after: bool) -> str:
+    """Mark of a phoneme: the stress of a vowel, or the place of a consonant in the word."""
+    if phone.name in ENGLISH_VOWELS:
+        marks = {"ˈ": STRESSED, "ˌ": SECONDARY}
+        return next((marks[c] for c in phone.written if c in marks), UNSTRESSED)
+    if before:
+        return BEGINS
+    return ENDS if after else ""
+
+
+def _plain_phones(said: str) -> list[Phone]:
     found = list[Phone]()
     for part in split_phonemes(said):
         plain = part.strip("ˈˌː")
@@ -96,7 +138,9 @@ def split_syllables(phones: Sequence[Phone]) -> list[list[Phone]]:
     cuts = [0]
     for one, two in pairwise(vowels):
         start = two
-        while start - 1 > one and _can_begin([p.name for p in phones[start - 1 : two]]):
+        while start - 1 > one and _can_begin(
+            [without_marks(p.name) for p in phones[start - 1 : two]]
+        ):
             start -= 1
         cuts.append(start)
     ends = [*cuts[1:], len(phones)]
@@ -124,7 +168,9 @@ def fit_to_notes(syllables: list[list[Phone]], notes: int) -> list[list[Phone]]:
     """
     joined = [list(s) for s in syllables]
     while len(joined) > notes:
-        weak = [k for k in range(1, len(joined)) if _WEAK & {p.name for p in joined[k]}]
+        weak = [
+            k for k in range(1, len(joined)) if _WEAK & {without_marks(p.name) for p in joined[k]}
+        ]
         at = weak[-1] if weak else len(joined) - 1
         joined[at - 1 : at + 1] = [joined[at - 1] + joined[at]]
     return joined + [[] for _ in range(notes - len(joined))]

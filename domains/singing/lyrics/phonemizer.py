@@ -66,9 +66,10 @@ class Phonemizer:
             return cls()
         if language == "en":
             return cls(syllabic=ENGLISH_VOWELS | {SILENCE, BREATH}, language="en")
+        named = f"lyrics in '{language}'" if language else "the language of this singer"
         raise InputError(
-            f"there are no rules for lyrics in '{language}', only for ja and en: give the "
-            "pronunciations with --dictionary"
+            f"there are no rules for {named}, only for ja and en: give the pronunciations with "
+            "--dictionary"
         )
 
     def read(self, lyrics: Sequence[str]) -> list[tuple[str, ...]]:

@@ -12,6 +12,7 @@ from oneleap.core.training.finite import FiniteGuard
 from oneleap.core.training.model import SCORE
 from oneleap.core.training.module import PREFIX
 from oneleap.core.training.optim import build_optimizer, run_length
+from oneleap.core.training.seed import step_generator
 from oneleap.domains.singing.models.durations import DurationModel
 from oneleap.domains.singing.spec import SingingBatch
 
@@ -41,7 +42,8 @@ class DurationTraining(L.LightningModule):
 
     def training_step(self, batch: SingingBatch, batch_idx: int) -> Tensor:
         """Weighted sum of the three losses."""
-        losses = self.model.losses(batch)
+        draw = step_generator(self.model.recipe.seed, self.global_step, self.global_rank)
+        losses = self.model.losses(batch, draw)
         self.guard.watch(self, {"loss": losses["loss"]})
         every: int = vars(self.trainer)["log_every_n_steps"]
         if (self.global_step + 1) % every == 0:

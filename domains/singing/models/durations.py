@@ -177,16 +177,21 @@ class DurationModel(Trainable):
     (:func:`oneleap.domains.singing.segments.timing.hold_vowels`). So the weights (1, 0, 0) serve
     best; openvpi has (0.3, 1, 3).
 
+    The words of a recording start where the singer's vowels do, so their durations reveal those of
+    the consonants: before a long consonant the word is late by it. A score reveals nothing. So
+    training adds noise to the durations of words.
+
     Args:
         spec: Phonemes and spectrogram format, which fixes the frames.
         encoder: Sizes of the encoder.
         depth: Number of convolutions of the predictor.
         loss_weights: Weights of the losses of phonemes, words and phrases.
+        jitter_s: Standard deviation of the noise on the durations of words, in seconds; 0 for none.
         recipe: Settings of training; teachers, ``compile``, ``rank`` and
             ``log_variance`` are not supported.
 
     Raises:
-        InputError: The recipe asks for one of these.
+        InputError: The recipe asks for one of these, or the noise is negative.
     """
 
     def __init__(
@@ -196,6 +201,7 @@ class DurationModel(Trainable):
         encoder: EncoderConfig = EncoderConfig(96, 2, 2, 192),  # noqa: B008  (frozen)
         depth: int = 3,
         loss_weights: tuple[float, float, float] = OPENVPI_WEIGHTS,
+        jitter_s: float = 0.0,
         recipe: Recipe = Recipe(AdamConfig(1e-3, cosine=True, clip=1.0)),  # noqa: B008  (frozen)
     ) -> None:
         super().__init__()
@@ -203,11 +209,13 @@ class DurationModel(Trainable):
             raise InputError(
                 "recipe: a duration model supports no teacher, compile, rank or log_variance"
             )
+        if not jitter_s >= 0:
+            raise InputError(f"jitter_s: must be 0 or more, not {jitter_s}")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(recipe.seed)
             self.net = DurationNet(len(spec.phonemes), encoder, depth)
         self.average = frozen_copy(self.net)
-        self.loss_weights = loss_weights
+        self.loss_weights, self.jitter_s = loss_weights, jitter_s
         self.spec, self.encoder, self.depth, self.recipe = spec, encoder, depth, recipe
 
     def next_step(self, run: str) -> tuple[str, ...] | None:
@@ -238,15 +246,30 @@ class DurationModel(Trainable):
         seconds = self.predict(batch)[0].cpu().double() / self.spec.mel.frame_rate
         return timing.fit_to_notes(segment, seconds.tolist())
 
-    def losses(self, batch: SingingBatch) -> dict[str, Tensor]:
-        """Losses of phonemes, words and phrases, and their weighted sum ``loss``."""
-        predicted = self.predict(batch, self.net)
+    def losses(self, batch: SingingBatch, generator: torch.Generator) -> dict[str, Tensor]:
+        """Losses of phonemes, words and phrases, and their weighted sum ``loss``.
+
+        Args:
+            batch: Phrases.
+            generator: Source of the noise on the durations of words.
+
+        Returns:
+            The losses by name.
+        """
+        predicted = self.predict(self._jitter(batch, generator), self.net)
         mask = batch.tokens > 0
         parts = duration_losses(predicted, batch.exact_durations, batch.word_index, mask)
         loss = torch.stack(
             [w * part for w, part in zip(self.loss_weights, parts, strict=True)]
         ).sum()
         return dict(zip(("phoneme", "word", "phrase"), parts, strict=True)) | {"loss": loss}
+
+    def _jitter(self, batch: SingingBatch, generator: torch.Generator) -> SingingBatch:
+        """Add noise to the durations of words; all phonemes of a word have the same."""
+        exact = batch.word_durations
+        drawn = torch.randn(exact.shape, generator=generator, device=generator.device).to(exact)
+        noise = self.jitter_s * self.spec.mel.frame_rate * drawn.gather(1, batch.word_index)
+        return batch._replace(word_durations=(exact + noise).clamp(min=0.5 * exact))
 
     def validate(self, batch: SingingBatch) -> Validation:
         """Mean absolute error of phoneme durations that add up to the words', in milliseconds."""

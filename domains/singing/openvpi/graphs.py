@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from oneleap.core.errors import InputError
 from oneleap.core.sampling.samplers import EulerSampler
 from oneleap.core.training.seed import step_generator
 from oneleap.domains.audio.sequence import frame_to_token
@@ -130,17 +131,25 @@ class AcousticGraph(nn.Module):
     Args:
         model: The model, of which the average is used.
         seed: Seed of the noise table.
+
+    Raises:
+        InputError: The sampler is guided; openvpi's graphs have one network call a step.
     """
 
     def __init__(self, model: AcousticModel, seed: int = 0) -> None:
         super().__init__()
+        if getattr(model.sampler, "guidance", 1.0) != 1.0:
+            raise InputError(
+                "sampler: guidance is not exported: export a student, or a model with guidance 1"
+            )
         self.net, mel = model.average, model.spec.mel
         self.scales = tuple(CURVE_SCALES[name] for name in model.curves)
         self.step = SamplerStep(model.average.decoder, uses_instantaneous_velocity(model))
         self.depth = sampler_depth(model)
         self.mean, self.std = mel.mean, mel.std
         self.noise: Tensor
-        self.register_buffer("noise", noise_table(model.spec.channels, seed))
+        start = model.temperature * noise_table(model.spec.channels, seed)
+        self.register_buffer("noise", start)
 
     def forward(
         self,

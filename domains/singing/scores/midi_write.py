@@ -50,7 +50,7 @@ def _conductor_track(score: Score, ticks: int) -> Any:
     import mido
 
     events: list[tuple[Fraction, Any]] = []
-    for beat, tempo in score.tempos:
+    for beat, tempo in score.sung_tempos:
         events.append((beat, mido.MetaMessage("set_tempo", tempo=round(60e6 / tempo))))
     before = None
     for start, bar in zip(onsets(score.bars), score.bars, strict=True):

@@ -16,6 +16,9 @@ TimeSignature = tuple[int, int]
 DEFAULT_TEMPO = 120.0
 """Tempo of a score that names none, quarter notes per minute, as in MIDI."""
 
+FERMATA = 1.5
+"""Length of a note with a fermata, as a multiple of what is written."""
+
 CONTINUATION_LYRICS = frozenset(("ー", "-", "+", "~", "—", "–", "_"))
 """Lyrics in score files that mean: the syllable before continues on this note."""
 
@@ -39,7 +42,7 @@ class Note:
         breath: Whether the singer takes a breath at the end of the note.
         hyphen: Whether the word of the lyric goes on with the next lyric.
         accent: Whether the note starts louder.
-        fermata: Whether the note may be held longer than written.
+        fermata: Whether the note is held longer than written, see :data:`FERMATA`.
     """
 
     beats: Fraction
@@ -123,11 +126,28 @@ class Score:
         return f"bar {number}, note {index - first + 1}"
 
     @cached_property
+    def sung_tempos(self) -> tuple[tuple[Fraction, float], ...]:
+        """The tempos as they are sung: a note with a fermata is slower by :data:`FERMATA`."""
+        starts = self._onsets[0]
+        held = [(a, a + n.beats) for a, n in zip(starts, self.notes, strict=True) if n.fermata]
+        if not held:
+            return self.tempos
+        beats = [beat for beat, _ in self.tempos]
+        firsts, ends = [a for a, _ in held], [b for _, b in held]
+
+        def sung(beat: Fraction) -> float:
+            tempo = self.tempos[bisect_right(beats, beat) - 1][1]
+            k = bisect_right(firsts, beat) - 1
+            return tempo / FERMATA if k >= 0 and beat < ends[k] else tempo
+
+        return tuple((beat, sung(beat)) for beat in sorted({*beats, *firsts, *ends}))
+
+    @cached_property
     def _tempo_starts(self) -> tuple[list[Fraction], list[float]]:
         """Beats and times at which tempos start."""
-        beats = [beat for beat, _ in self.tempos]
+        beats = [beat for beat, _ in self.sung_tempos]
         times = [0.0]
-        for (beat, tempo), end in zip(self.tempos, beats[1:], strict=False):
+        for (beat, tempo), end in zip(self.sung_tempos, beats[1:], strict=False):
             times.append(times[-1] + float(end - beat) * 60.0 / tempo)
         return beats, times
 
@@ -135,7 +155,7 @@ class Score:
         """Time of a beat, seconds from the beginning of the score."""
         beats, times = self._tempo_starts
         k = max(0, bisect_right(beats, beat) - 1)
-        return times[k] + float(max(beat, Fraction(0)) - beats[k]) * 60.0 / self.tempos[k][1]
+        return times[k] + float(max(beat, Fraction(0)) - beats[k]) * 60.0 / self.sung_tempos[k][1]
 
 
 def check_size(bars: int, notes: int = 0) -> None:

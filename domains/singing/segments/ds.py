@@ -18,7 +18,7 @@ from oneleap.domains.singing.segments.text import read_text
 
 T = TypeVar("T")
 
-CURVE_KEYS = ("energy", "breathiness", "voicing", "tension")
+CURVE_KEYS = ("energy", "breathiness", "voicing", "tension", "dynamics")
 """Keys whose value is a curve; ``KEY_timestep`` gives its time step."""
 
 CURVE_OR_NUMBER_KEYS = ("gender", "velocity")
@@ -84,6 +84,7 @@ def ds_to_segment(row: object) -> Segment:
         breathiness=_pop_curve(left, "breathiness", "breathiness_timestep"),
         voicing=_pop_curve(left, "voicing", "voicing_timestep"),
         tension=_pop_curve(left, "tension", "tension_timestep"),
+        dynamics=_pop_curve(left, "dynamics", "dynamics_timestep"),
         gender=_pop_curve_or_number(left, "gender"),
         velocity=_pop_curve_or_number(left, "velocity"),
         lang=None if left.get("lang") is None else str(left.pop("lang")),

@@ -86,8 +86,8 @@ class Segment:
         tension: Vocal tension, log-odds.
         gender: Shift of the formants, on [-1, 1].
         velocity: Speed of consonants; 1 is unchanged.
-        dynamics: Loudness that the score asks for, dB relative to mezzo forte; ``.ds`` files do not
-            store it.
+        dynamics: Loudness that the score asks for, dB relative to mezzo forte; a key of our own in
+            ``.ds`` files, which other programs leave alone.
         lang: Language of the phonemes that do not name their own.
         name: Name of the recording, if the segment is one; ``.ds`` files do not store it.
         note_locations: Location of each note in its score, such as ``bar 3, note 2``, for messages.

@@ -9,7 +9,7 @@ import numpy as np
 from oneleap.domains.singing.lyrics.english import Phone
 from oneleap.domains.singing.segments.manner import Manner
 from oneleap.domains.singing.synthetic.english_lyrics import random_syllables
-from oneleap.domains.singing.synthetic.heart import SungNote
+from oneleap.domains.singing.synthetic.heart_timing import SungNote
 from oneleap.domains.singing.synthetic.melodies import random_melodies
 
 LOWEST_MIDI, HIGHEST_MIDI = 52, 69

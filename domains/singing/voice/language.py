@@ -1,13 +1,15 @@
 """Which singer sings a song: the language of its lyrics, and the singer of a language."""
 
-import json
 import os
+import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from oneleap.core.errors import InputError
 from oneleap.core.hub.pretrained import CONFIG
+from oneleap.core.reading.guard import reading
+from oneleap.core.reading.text import read_json
 from oneleap.domains.singing.lyrics.phonemizer import JAPANESE_PHONEMES, Phonemizer
 from oneleap.domains.singing.scores.musicxml import Chords
 from oneleap.domains.singing.scores.phrasing import score_to_segments
@@ -22,14 +24,15 @@ SINGERS: Mapping[str, str] = {"ja": DEFAULT, "en": "lark"}
 
 
 def lyrics_language(score: Score) -> str:
-    """Language of the lyrics: Japanese if they are all Japanese in kana or romaji, else English."""
-    japanese = Phonemizer()
-    for note in score.notes:
-        if note.lyric:
-            try:
-                japanese.read([note.lyric])
-            except InputError:
-                return "en" if any(c.isascii() and c.isalpha() for c in note.lyric) else "ja"
+    """Language of lyrics: English if they are in Latin letters, and not all of them romaji."""
+    lyrics = [note.lyric for note in score.notes if note.lyric]
+    letters = [c for lyric in lyrics for c in lyric if c.isalpha()]
+    if not letters or not all(unicodedata.name(c, "").startswith("LATIN") for c in letters):
+        return "ja"
+    try:
+        Phonemizer().read(lyrics)
+    except InputError:
+        return "en"
     return "ja"
 
 
@@ -62,12 +65,10 @@ def language_of(voice: str | os.PathLike[str]) -> str:
     """
     path = Path(find_singer(voice)) / ACOUSTIC / CONFIG
     if not path.is_file():
-        return "ja"
-    try:
-        spec = json.loads(path.read_text(encoding="utf-8"))["init_args"]["spec"]["init_args"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return "ja"  # loading the singer will say what is wrong
-    return str(spec.get("language", "ja"))
+        raise InputError(f"{voice} holds no {ACOUSTIC}: pack a singer with oneleap singer")
+    settings = read_json(path)
+    with reading(path, "the settings of a singer"):
+        return str(settings["init_args"]["spec"]["init_args"].get("language", "ja"))
 
 
 class SongReading(NamedTuple):

@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from oneleap.domains.singing.segments.manner import Manner
+from oneleap.domains.singing.segments.manner import DEFAULT_MANNER, Manner
 from oneleap.domains.singing.segments.segment import Curve, ScoreSegment
-from oneleap.domains.singing.voice.singer import DEFAULT_MANNER, Singer
+from oneleap.domains.singing.voice.singer import Singer
 
 STEP_S = 0.005
 """Time between two values of the pitch, in seconds."""

@@ -24,13 +24,8 @@ from oneleap.domains.singing.data.batches import score_batch, score_features
 from oneleap.domains.singing.models.acoustic import AcousticModel
 from oneleap.domains.singing.models.curves import CurveModel, hertz
 from oneleap.domains.singing.models.durations import DurationModel
-from oneleap.domains.singing.segments.manner import (
-    USUAL_GLIDE_S,
-    Manner,
-    glide_difference,
-    manner_of,
-    manner_offsets,
-)
+from oneleap.domains.singing.segments.manner import DEFAULT_MANNER, Manner
+from oneleap.domains.singing.segments.movement import glide_difference, manner_of, manner_offsets
 from oneleap.domains.singing.segments.phonemes import spell_phonemes
 from oneleap.domains.singing.segments.segment import ScoreSegment, Segment
 from oneleap.domains.singing.segments.timing import check_length, lead_in
@@ -54,9 +49,6 @@ from oneleap.domains.singing.voice.vocoding import (
     load_vocoder,
     vocode,
 )
-
-DEFAULT_MANNER = Manner(vibrato=0.25)
-"""Manner of a singer unless another is given."""
 
 TEMPO_RANGE = (0.25, 4.0)
 """Lowest and highest tempo factor."""
@@ -309,7 +301,7 @@ class Singer:
         offset = self.pitch.generate(self.pitch.curve_batch(batch), noise)
         own = manner_of(segment, manner)
         moved = manner_offsets(segment, own, middle)
-        moved += glide_difference(segment, own, USUAL_GLIDE_S, middle)
+        moved += glide_difference(segment, own, middle)
         return hertz(batch.base_pitch + offset[:, 0] + torch.from_numpy(moved).to(offset))
 
     def predict_mel(

@@ -16,7 +16,7 @@ from oneleap.domains.audio.synthetic.teachers import (
     UNIT_S,
     Spoken,
     pitch_each_5ms,
-    session_with_outputs,
+    session,
 )
 from oneleap.domains.audio.wave import Wave
 
@@ -76,7 +76,7 @@ class Kokoro:
             raise InputError(
                 f"{PACKAGES[0]}: install version 0.1.0 of it and of its three siblings"
             )
-        self.session = session_with_outputs(graph, (DURATIONS, PITCH))
+        self.session = session(graph, outputs=(DURATIONS, PITCH))
 
     @cached_property
     def reader(self) -> Any:

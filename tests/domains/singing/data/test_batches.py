@@ -8,7 +8,6 @@ from support.tiny_singing import MEL, SCORE, SPEC, TIMED
 from oneleap.core.errors import InputError
 from oneleap.domains.singing.data.batches import (
     base_pitch,
-    check_range,
     phoneme_tokens,
     score_features,
     smooth,
@@ -52,8 +51,10 @@ def phrase(phoneme: str, *notes: float) -> ScoreSegment:
 def test_what_a_voice_cannot_sing_is_an_error() -> None:
     with pytest.raises(InputError, match=r"phoneme 1 is 'zz', which this voice cannot sing"):
         phoneme_tokens(phrase("zz", 60.0), SPEC)
-    with pytest.raises(InputError, match=r"note 1 has pitch 80, .* 55 to 71 .* --key -9"):
-        check_range(phrase("a", 80.0), SPEC)
-    with pytest.raises(InputError, match="range of the song is too wide"):
-        check_range(phrase("a", 40.0, 90.0), SPEC)
-    check_range(TIMED, SPEC)
+
+
+def test_a_breath_that_was_never_heard_is_silence() -> None:
+    spec = replace(SPEC, phonemes=("SP", "AP", "a"))
+    segment = phrase("AP", 60.0)
+    assert phoneme_tokens(segment, spec).tolist() == [2]
+    assert phoneme_tokens(segment, replace(spec, breath=False)).tolist() == [1]

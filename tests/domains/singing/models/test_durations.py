@@ -47,3 +47,25 @@ def test_training_reduces_the_loss_and_durations_are_positive() -> None:
 def test_unsupported_recipes_are_rejected(recipe: Recipe) -> None:
     with pytest.raises(InputError, match="no teacher, compile, rank or log_variance"):
         DurationModel(SPEC, encoder=SMALL, recipe=recipe)
+
+
+def test_the_noise_moves_all_phonemes_of_a_word_alike() -> None:
+    seen: list[torch.Tensor] = []
+    model, batch = DurationModel(SPEC, encoder=SMALL, depth=1, jitter_s=0.05), songs()
+    model.net.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[2]))
+    for seed in (0, 0, 1):
+        model.losses(batch, torch.Generator().manual_seed(seed))
+    moved = seen[0] - batch.word_durations
+    assert torch.equal(seen[0], seen[1])
+    assert not torch.equal(seen[0], seen[2])
+    real = batch.tokens > 0
+    same = batch.word_index[:, 1:] == batch.word_index[:, :-1]
+    torch.testing.assert_close(moved[:, 1:][same], moved[:, :-1][same])
+    assert 0.2 < float(moved[real].std()) / (0.05 * SPEC.mel.frame_rate) < 2
+    model.predict(batch)
+    assert len(seen) == 3  # the average predicts, without noise
+
+
+def test_a_negative_noise_is_refused() -> None:
+    with pytest.raises(InputError, match="jitter_s: must be 0 or more"):
+        DurationModel(SPEC, encoder=SMALL, jitter_s=-0.1)

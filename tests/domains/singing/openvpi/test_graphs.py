@@ -167,3 +167,17 @@ def test_voicing_rides_on_the_spectrogram_from_graph_to_graph() -> None:
     alone = SourceFilterGraph(model, 3)(x[:, :-1], voiced)
     torch.testing.assert_close(found, alone.reshape(1, -1), atol=1e-4, rtol=1e-4)
     assert mel_keys(MEL, spec.channels)["num_mel_bins"] == MEL.n_mels + 1
+
+
+@torch.no_grad()
+def test_the_temperature_is_that_of_the_model_and_guidance_is_refused() -> None:
+    cold, r = acoustic(temperature=0.5), score()
+    graph, warm = AcousticGraph(cold), AcousticGraph(acoustic())
+    torch.testing.assert_close(graph.noise, 0.5 * warm.noise)
+    f0 = torch.full((1, len(r.base_pitch)), 220.0)
+    found = graph(r.tokens[None], r.durations[None], f0, torch.tensor(1))
+    frames = cold.frame_batch(score_batch(TIMED, SPEC)._replace(f0=f0))
+    expected, _ = cold.generate(frames, tile_noise(warm.noise, len(r.base_pitch)))
+    torch.testing.assert_close(found, expected.mT * MEL.std + MEL.mean, atol=1e-4, rtol=1e-4)
+    with pytest.raises(InputError, match="sampler: guidance is not exported"):
+        AcousticGraph(acoustic(sampler=EulerSampler(2, guidance=2.0)))

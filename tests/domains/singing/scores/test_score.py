@@ -1,5 +1,6 @@
 """Scores: what they refuse, time by tempos, and other lyrics."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -30,3 +31,14 @@ def test_times_of_beats() -> None:
     notes = (Note(Fraction(8), 60.0, "あ"),)
     score = Score(notes, uniform_bars(Fraction(8)), ((Fraction(0), 60.0), (Fraction(2), 120.0)))
     assert [score.time_at(Fraction(b)) for b in (0, 1, 2, 4, 8)] == [0.0, 1.0, 2.0, 3.0, 5.0]
+
+
+def test_a_fermata_holds_its_note_and_nothing_else() -> None:
+    beats = [Fraction(1), Fraction(2), Fraction(1)]
+    notes = [Note(b, 60.0, "ら", fermata=i == 1) for i, b in enumerate(beats)]
+    tempos = ((Fraction(0), 60.0), (Fraction(2), 120.0))  # the tempo changes within the fermata
+    score = Score(tuple(notes), uniform_bars(Fraction(4)), tempos)
+    assert [score.time_at(Fraction(b)) for b in (0, 1, 2, 3, 4)] == [0.0, 1.0, 2.5, 3.25, 3.75]
+    plain = replace(score, notes=tuple(replace(n, fermata=False) for n in notes))
+    assert plain.sung_tempos == tempos
+    assert plain.time_at(Fraction(4)) == 3.0

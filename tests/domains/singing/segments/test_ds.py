@@ -28,6 +28,8 @@ ROW: dict[str, Any] = {
     "gender": 0.25,
     "velocity": "1 1.1",
     "velocity_timestep": "0.1",
+    "dynamics": "-3.0 2.5",
+    "dynamics_timestep": "0.01",
     "spk_mix": {"a": 1.0},
     "ph_glide": "none none none none",
 }
@@ -45,7 +47,7 @@ def test_ds_keeps_every_field(build: Callable[[], Segment]) -> None:
 
 def test_a_ds_row_survives_conversion() -> None:
     again = segment_to_ds(ds_to_segment(ROW))
-    numbers = ("ph_dur", "note_dur", "f0_seq", "velocity")
+    numbers = ("ph_dur", "note_dur", "f0_seq", "velocity", "dynamics")
     for key, value in ROW.items():
         if key in numbers:
             assert [float(x) for x in again[key].split()] == [float(x) for x in value.split()]

@@ -23,6 +23,8 @@ TWO = ("SP", "AP", "ja/a", "en/a", "ja/k")
         ("SP k a", TWO, None, "SP ja/k a"),  # two languages have an a
         ("SP k a", TWO, "en", "SP ja/k en/a"),
         ("SP x a", PLAIN, None, "SP x a"),
+        ("t_b ae1 t t_e en/ae2", ("t", "ae"), None, "t ae t t ae"),  # a voice without marks
+        ("t_b ae1", ("t", "t_b", "ae", "ae1"), None, "t_b ae1"),
     ],
 )
 def test_spellings(phonemes: str, known: tuple[str, ...], lang: str | None, expected: str) -> None:
