@@ -13,6 +13,7 @@ EXTRAS = {
     "audio": ("librosa", "numba", "pyworld", "soundfile", "soxr", "torchaudio"),
     "export": ("huggingface_hub", "onnx", "onnxruntime", "onnxscript"),
     "serve": ("prometheus_client", "starlette", "uvicorn"),
+    "ray": ("ray",),
     "studio": ("gradio",),
     "eval": ("faster_whisper", "jiwer", "speechmos"),
 }

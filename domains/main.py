@@ -34,6 +34,7 @@ COMMANDS: Commands = {
             for domain in ("rl", "robot", "speech", "singing", "music", "audio")
         },
         SHIPPED,
+        "oneleap.domains.main",
     ),
     "export": ByDomain(
         "write a model as ONNX or torch.export graphs: oneleap export runs/CONFIG/TIME",

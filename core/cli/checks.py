@@ -28,6 +28,10 @@ STEPS = {
 """What each of Lightning's other commands needs of a model, and of data."""
 
 
+SHARDING = ("fsdp", "deepspeed", "modelparallel", "model_parallel")
+"""Parts of the names of strategies that split the weights over processes."""
+
+
 def split_configs(argv: Sequence[str]) -> tuple[list[str], list[str]]:
     """Separate configurations from other arguments, which take precedence wherever they stand."""
     configs, rest, arguments = list[str](), list[str](), iter(argv)
@@ -130,6 +134,13 @@ def check_trainer(trainer: Namespace) -> None:
         value = trainer[name]
         if isinstance(value, int | float) and value < (1 if name in counts else 1e-9):
             raise InputError(f"trainer.{name}: {value} is not positive")
+    strategy = trainer.strategy
+    named = strategy if isinstance(strategy, str) else getattr(strategy, "class_path", "")
+    if any(part in str(named).lower() for part in SHARDING):
+        raise InputError(
+            f"trainer.strategy: {named} splits the weights over processes, and moving averages and "
+            "exact checkpoints need them whole: use ddp (docs/howto/scale.md)"
+        )
 
 
 def require_names(settings: Namespace) -> None:

@@ -13,7 +13,8 @@ parameter                              command line
 =====================================  =====================================================
 
 Hyphens and underscores in option names are equivalent. The docstring has a section ``Args`` and a
-line ``Example: oneleap ...``. Two options belong to every command, see :data:`USER_OPTIONS`.
+line ``Example: oneleap ...``. Two options belong to every command, see
+:data:`oneleap.core.hub.trust.USER_OPTIONS`.
 """
 
 import errno
@@ -28,10 +29,12 @@ from argparse import SUPPRESS, ArgumentError
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from oneleap.core.errors import InputError, Notice, check_seed, suggest
+from oneleap.core.hub.trust import USER_OPTIONS, about_user_options, user_options
 from oneleap.core.outputs import OPTIONS, check_output
 
 if TYPE_CHECKING:
@@ -42,12 +45,6 @@ DOMAINS = "oneleap.domains."
 
 SHORT = {"out": "-o", "file": "-f"}
 """Options with a short form, the same in all commands."""
-
-USER_OPTIONS = {
-    "import": "package to import first, for example one that registers environments",
-    "trusted": "package of yours whose classes a saved model may name",
-}
-"""Options of every command, which can be repeated; modules of the current folder count."""
 
 DISK_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 """Errors of writing that are a disk's, even if the library that wrote names no file."""
@@ -91,11 +88,14 @@ class ByDomain:
             user named.
         shipped: Where a domain keeps the models that ship, which can be named too: the arguments
             of :func:`oneleap.core.hub.registry.shipped_models`.
+        program: Module that is ``oneleap`` as ``python -m``, which runs the command for each of
+            several models; empty if it takes one only.
     """
 
     help: str
     domains: Mapping[str, str]
     shipped: Mapping[str, tuple[str, str, str]] = field(default_factory=dict)
+    program: str = ""
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ def run(commands: Commands, extras: Mapping[str, Sequence[str]], argv: Sequence[
     if isinstance(sys.stdout, io.TextIOWrapper):  # the locale may lack letters of what is printed
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        status = _run(commands, extras, *_user_options(argv))
+        status = _run(commands, extras, *user_options(argv))
         sys.stdout.flush()  # a full disk is told here, not by the interpreter's exit
         return status
     except InputError as error:
@@ -162,22 +162,6 @@ def run(commands: Commands, extras: Mapping[str, Sequence[str]], argv: Sequence[
         return _fail(f"{error.filename or 'output'}: {error.strerror}")
     finally:
         warnings.formatwarning = formatwarning
-
-
-def _user_options(argv: Sequence[str]) -> tuple[list[str], dict[str, list[str]]]:
-    """Separate :data:`USER_OPTIONS` from the other arguments."""
-    rest, found = list[str](), {name: list[str]() for name in USER_OPTIONS}
-    words = iter(argv)
-    for word in words:
-        name, equals, value = word.removeprefix("--").partition("=")
-        if not word.startswith("--") or name not in USER_OPTIONS:
-            rest.append(word)
-            continue
-        value = value if equals else next(words, "")
-        if not value or value.startswith("-"):
-            raise InputError(f"{name}: name a package: --{name} PACKAGE")
-        found[name].append(value)
-    return rest, found
 
 
 def _run(
@@ -251,6 +235,11 @@ def _by_domain(
         raise InputError(
             f"name the run first: oneleap {name} runs/CONFIG/TIME (options: oneleap {name} --help)"
         )
+    runs = tuple(takewhile(lambda word: not word.startswith("-"), argv))
+    if command.program and len(runs) > 1:
+        from oneleap.core.jobs.several import run_several
+
+        return run_several((command.program, name), runs, argv[len(runs) :])
     from oneleap.core.hub.pretrained import read_config
     from oneleap.core.hub.registry import shipped_models
     from oneleap.core.training.run import find_model
@@ -316,12 +305,6 @@ def call(target: str, name: str, argv: Sequence[str]) -> int:
             named[parameter.name] = value
     result = function(*positional, **named)
     return result if isinstance(result, int) else 0
-
-
-def about_user_options() -> str:
-    """Return what the help of each command says about :data:`USER_OPTIONS`."""
-    options = (f"--{name} PACKAGE ({text})" for name, text in USER_OPTIONS.items())
-    return f"Options of every command: {', '.join(options)}."
 
 
 def parser_of(function: Callable[..., Any], name: str) -> "ArgumentParser":

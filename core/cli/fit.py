@@ -28,7 +28,6 @@ import oneleap.core.objectives  # noqa: F401  (makes their bare names known to j
 from oneleap.core.cli import checks
 from oneleap.core.cli.advice import after_training, resume_line
 from oneleap.core.cli.configs import find_config, runs_name, with_current_names
-from oneleap.core.cli.dispatch import about_user_options
 from oneleap.core.cli.explain import explain, original_error
 from oneleap.core.cli.families import enable_families
 from oneleap.core.cli.paths import absolute_paths
@@ -36,6 +35,7 @@ from oneleap.core.cli.seeds import OLD, SEED, spread_seed
 from oneleap.core.cli.trackers import Track, check_trackers, name_wandb_run, tracker_settings
 from oneleap.core.errors import InputError
 from oneleap.core.hub.pretrained import CONFIG as MODEL_CONFIG
+from oneleap.core.hub.trust import about_user_options
 from oneleap.core.training.callbacks import Export, Progress, SaveConfig
 from oneleap.core.training.checkpoints import AtomicCheckpointIO, Checkpoints
 from oneleap.core.training.finite import NotFiniteError

@@ -19,6 +19,34 @@ PACKAGE = "oneleap"
 IMPORT, TRUSTED = "ONELEAP_IMPORT", "ONELEAP_TRUSTED"
 """Environment variables with the names of packages, with commas between them."""
 
+USER_OPTIONS = {
+    "import": "package to import first, for example one that registers environments",
+    "trusted": "package of yours whose classes a saved model may name",
+}
+"""Options of every command, which can be repeated; modules of the current folder count."""
+
+
+def user_options(argv: Sequence[str]) -> tuple[list[str], dict[str, list[str]]]:
+    """Separate :data:`USER_OPTIONS` from the other arguments."""
+    rest, found = list[str](), {name: list[str]() for name in USER_OPTIONS}
+    words = iter(argv)
+    for word in words:
+        name, equals, value = word.removeprefix("--").partition("=")
+        if not word.startswith("--") or name not in USER_OPTIONS:
+            rest.append(word)
+            continue
+        value = value if equals else next(words, "")
+        if not value or value.startswith("-"):
+            raise InputError(f"{name}: name a package: --{name} PACKAGE")
+        found[name].append(value)
+    return rest, found
+
+
+def about_user_options() -> str:
+    """Return what the help of each command says about :data:`USER_OPTIONS`."""
+    options = (f"--{name} PACKAGE ({text})" for name, text in USER_OPTIONS.items())
+    return f"Options of every command: {', '.join(options)}."
+
 
 @contextmanager
 def user_packages(imports: Sequence[str], trusted: Sequence[str]) -> Iterator[None]:

@@ -213,13 +213,26 @@ class TrainingModule(L.LightningModule):
     def log_training(self, logs: Mapping[str, Tensor], step: int) -> None:
         """Log under ``train/`` on the trainer's logging steps; other steps cost nothing.
 
+        The row is written by :meth:`on_train_batch_end`.
+
         Args:
             logs: Detached scalars by name.
             step: Gradient step that they belong to, from 0.
         """
         if _logs_at(self.trainer, step):
-            self.log_dict({f"train/{name}": value.detach() for name, value in logs.items()})
+            figures = {f"train/{name}": value.detach() for name, value in logs.items()}
+            self.log_dict(figures, logger=False)  # for the progress line
         self._last_logs = step, logs
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Write the row of a logging step, once the step is done.
+
+        Lightning's own row would repeat figures of earlier steps that this one does not have, such
+        as a generator's at rest, and a resumed run could not repeat them.
+        """
+        step, _ = self._last_logs
+        if self.global_step > step and _logs_at(self.trainer, step):
+            self._write_row()
 
     def on_train_end(self) -> None:
         """Check the losses that are left, and log the last step if it was not logged."""
@@ -228,11 +241,18 @@ class TrainingModule(L.LightningModule):
 
     def log_last(self) -> None:
         """Log the last step, once, if its number is none of the logging steps."""
+        if not _logs_at(self.trainer, self._last_logs[0]):
+            self._write_row()
+
+    def _write_row(self) -> None:
+        """Write the figures of the last step, once."""
         step, logs = self._last_logs
         self._last_logs = step, {}
-        if logs and not _logs_at(self.trainer, step):
-            for logger in self.trainer.loggers:
-                logger.log_metrics({f"train/{name}": float(x) for name, x in logs.items()}, step)
+        if not logs:
+            return
+        row: dict[str, float] = {f"train/{name}": float(x) for name, x in logs.items()}
+        for logger in self.trainer.loggers:
+            logger.log_metrics(row | {"epoch": self.current_epoch}, step)
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Build fused AdamW and its schedule; each network is a group of its own."""

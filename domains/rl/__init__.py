@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from oneleap.domains.rl.algorithms.policy import Policy as Policy
     from oneleap.domains.rl.algorithms.rebrac import ReBRAC as ReBRAC
     from oneleap.domains.rl.data.datamodule import OfflineData as OfflineData
+    from oneleap.domains.rl.data.mapped import MappedData as MappedData
     from oneleap.domains.rl.data.pixels import PixelData as PixelData
     from oneleap.domains.rl.data.rewards import AntMazeReward as AntMazeReward
     from oneleap.domains.rl.data.rewards import GoalDistanceReward as GoalDistanceReward
@@ -79,6 +80,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "IDQL": "algorithms.idql",
         "IFQL": "algorithms.flow.ifql",
         "IQL": "algorithms.iql",
+        "MappedData": "data.mapped",
         "MeanFlowQL": "algorithms.flow.meanflow_ql",
         "NetworkConfig": "nets.config",
         "NormalizedReward": "data.rewards",

@@ -14,9 +14,12 @@ from torch import Tensor
 from oneleap.core.errors import InputError
 from oneleap.core.training.loaders import Endless, FixedBatches, validation_split
 from oneleap.core.training.seed import batch_generator
+from oneleap.domains.audio.data.file_samples import FileSamples, to_int16
 from oneleap.domains.audio.data.pages import SOUNDS, refers_to
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.audio.wave import SILENCE, find_audio_files, read_wave
+
+Samples = NDArray[np.int16] | FileSamples
 
 VALIDATION_S = 8
 """Longest part of a validation recording, in seconds."""
@@ -29,8 +32,7 @@ MOST_DRAWS = 1000
 class AudioData(L.LightningDataModule):
     """Random segments of recordings; no transcripts are needed.
 
-    Long recordings are drawn proportionally more often. All sound is kept in memory at 16 bits,
-    115 MB per hour at 16 kHz.
+    Long recordings are drawn proportionally more often.
 
     Args:
         path: Folders of sound files, searched recursively.
@@ -40,6 +42,9 @@ class AudioData(L.LightningDataModule):
         gain_db: Range of the random gain of a segment, in dB.
         validation: Fraction of the files for validation; at least one file.
         seed: Seed of the random segments and of the validation split.
+        in_memory: Whether all sound is kept in memory at 16 bits, 115 MB per hour at 16 kHz.
+            Otherwise each segment is read from its file; WAV and FLAC files of the sample rate of
+            ``mel`` can be.
     """
 
     def __init__(
@@ -52,6 +57,7 @@ class AudioData(L.LightningDataModule):
         gain_db: tuple[float, float] = (-6.0, 0.0),
         validation: float = 0.02,
         seed: int = 0,
+        in_memory: bool = True,
     ) -> None:
         super().__init__()
         if batch_size < 1:
@@ -64,7 +70,7 @@ class AudioData(L.LightningDataModule):
             raise InputError(f"seconds: {seconds} is less than a frame")
         self.path, self.mel, self.seconds = tuple(path), mel, seconds
         self.batch_size, self.gain_db = batch_size, gain_db
-        self.validation, self.seed = validation, seed
+        self.validation, self.seed, self.in_memory = validation, seed, in_memory
         self._device = torch.device("cpu")
 
     @property
@@ -79,7 +85,7 @@ class AudioData(L.LightningDataModule):
 
     @cached_property
     @refers_to(SOUNDS)
-    def clips(self) -> tuple[list[NDArray[np.int16]], list[NDArray[np.int16]]]:
+    def clips(self) -> tuple[list[Samples], list[Samples]]:
         """Recordings for training and for validation.
 
         Raises:
@@ -89,8 +95,11 @@ class AudioData(L.LightningDataModule):
         if len(files) < 2:
             raise InputError(f"{files[0]}: one file is too few, validation needs another")
         held_out = set(validation_split(len(files), self.validation, self.seed))
-        sounds = [read_wave(file, self.mel.sample_rate).samples for file in files]
-        clips = [to_int16(sound) for sound in sounds]
+        rate = self.mel.sample_rate
+        clips: list[Samples] = [
+            to_int16(read_wave(file, rate).samples) if self.in_memory else FileSamples(file, rate)
+            for file in files
+        ]
         return (
             [clip for i, clip in enumerate(clips) if i not in held_out],
             [clip for i, clip in enumerate(clips) if i in held_out],
@@ -156,12 +165,6 @@ def require_sound(found: int, wanted: int, path: tuple[str, ...]) -> None:
             f"{', '.join(path)}: almost all of the recordings is silent (peak below {SILENCE:g} of "
             "full scale): cut the silence, or amplify them"
         )
-
-
-def to_int16(samples: NDArray[np.float32]) -> NDArray[np.int16]:
-    """Samples in [-1, 1] at 16 bits."""
-    rounded: NDArray[np.int16] = np.round(samples.clip(-1, 1) * 32767).astype(np.int16)
-    return rounded
 
 
 def whole_frames(clip: NDArray[np.int16], hop: int) -> Float[Tensor, "1 n"]:

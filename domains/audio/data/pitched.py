@@ -16,9 +16,9 @@ from oneleap.domains.audio.data.datamodule import (
     VALIDATION_S,
     AudioData,
     require_sound,
-    to_int16,
     whole_frames,
 )
+from oneleap.domains.audio.data.file_samples import to_int16
 from oneleap.domains.audio.data.pages import SOUNDS, refers_to
 from oneleap.domains.audio.mel import Mel
 from oneleap.domains.audio.pitch import interpolate_unvoiced, load_f0

@@ -17,9 +17,9 @@ from oneleap.domains.audio.data.datamodule import (
     MOST_DRAWS,
     VALIDATION_S,
     require_sound,
-    to_int16,
     whole_frames,
 )
+from oneleap.domains.audio.data.file_samples import to_int16
 from oneleap.domains.audio.data.pages import SOUNDS, refers_to
 from oneleap.domains.audio.data.pitched import AudioWithPitch
 from oneleap.domains.audio.pitch import load_f0

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from oneleap.core.cli.datamodule import load_datamodule
 from oneleap.core.errors import InputError
 from oneleap.core.training.run import ModelPath
-from oneleap.domains.audio.data.datamodule import AudioData, to_int16, whole_frames
+from oneleap.domains.audio.data.datamodule import AudioData, whole_frames
+from oneleap.domains.audio.data.file_samples import to_int16
 from oneleap.domains.audio.data.source_filter import SourceFilterData
 from oneleap.domains.audio.evaluation.dnsmos import dnsmos
 from oneleap.domains.audio.mel import log_mel

@@ -1,6 +1,5 @@
 """``oneleap evaluate`` for policies: scores in the environment, plots and a video."""
 
-import functools
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +28,10 @@ def evaluate(
     seed: int = 0,
     json: Path | None = None,
     video: bool = True,
+    at_once: int | None = None,
+    threads: int = 1,
+    ray: str | None = None,
+    gpus: float = 0.0,
 ) -> None:
     """Run a trained policy in its environment, and print returns and scores.
 
@@ -51,14 +54,23 @@ def evaluate(
         seed: Seed of the environments and of the policy.
         json: Further file for the results, name -> number.
         video: Whether to write ``rollout.mp4``, if the environment can render images.
+        at_once: Number of processes that play groups of 200 episodes side by side; by default this
+            process plays them one after the other, with the same results.
+        threads: Threads of each such process.
+        ray: Address of a running Ray cluster whose nodes play the groups, HOST:PORT, or auto for
+            the one that this machine belongs to. All nodes must see the folder of the policy and
+            the current folder.
+        gpus: GPUs of each group on a cluster; 0.5 lets two groups share one.
 
     Raises:
         InputError: There is no policy in ``run``, or it does not fit its environment.
     """
     from rich.console import Console
 
-    from oneleap.core.training.seed import episode_seed, step_generator
+    from oneleap.core.jobs.place import Place
+    from oneleap.core.training.seed import episode_seed
     from oneleap.domains.rl.algorithms.actor_critic import ActorCritic
+    from oneleap.domains.rl.commands.evaluate_groups import Episodes, Player, play_side_by_side
     from oneleap.domains.rl.evaluation.plots import record_video
     from oneleap.domains.rl.evaluation.rollouts import evaluate_policy
 
@@ -72,11 +84,15 @@ def evaluate(
     if noise_scale < 0:
         raise InputError(f"noise_scale must be 0 or more, not {noise_scale}")
     _prepare_selection(policy, n, temperature)
-    generator = step_generator(seed, 0, stream=2, device=policy.device)
     how: dict[str, Any] = {"num_action_samples": n, "steps": steps, "noise_scale": noise_scale}
-    act = functools.partial(policy.act, **how, generator=generator)
-
-    evaluation = evaluate_policy(act, task, episodes, seed, progress=True, reset=policy.reset)
+    what, place = Episodes(episodes, seed, how, temperature), Place(at_once, threads, ray, gpus)
+    player = Player(policy, what)
+    if ray is None and at_once in (None, 1):
+        evaluation = evaluate_policy(
+            player.act, task, episodes, seed, progress=True, reset=player.reset
+        )
+    else:
+        evaluation = play_side_by_side(found.model, task, what, place, found.home)
     figures = {**evaluation.figures(), **how, "seed": seed}
     if isinstance(policy, ActorCritic):
         figures["temperature"] = policy.temperature
@@ -85,8 +101,8 @@ def evaluate(
     _plot(evaluation, found.home / "trajectories.png")
     if video:
         path = found.home / "rollout.mp4"
-        policy.reset()
-        print(record_video(act, task, path, episode_seed(seed, 0)) or f"video: {path}")
+        player.reset()
+        print(record_video(player.act, task, path, episode_seed(seed, 0)) or f"video: {path}")
 
 
 def find_policy(run: Path, kind: str) -> "ModelPath":

@@ -1,14 +1,14 @@
 """``oneleap sweep``: trains values of one setting with several seeds, side by side."""
 
 import shlex
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, stdev
 from typing import TYPE_CHECKING
 
 from oneleap.core.errors import InputError
-from oneleap.domains.rl.commands.processes import run_processes
+from oneleap.core.jobs.place import Place
+from oneleap.core.jobs.processes import Job
 from oneleap.domains.rl.commands.sweep_trials import (
     SweepPlan,
     Trial,
@@ -103,8 +103,10 @@ def sweep(
     fit: str = "",
     episodes: int = 100,
     num_action_samples: int | None = None,
-    at_once: int = 2,
+    at_once: int | None = None,
     threads: int = 1,
+    ray: str | None = None,
+    gpus: float = 0.0,
     out: Path | None = None,
 ) -> int:
     """Train every value of a setting with every seed, evaluate each run, and print means.
@@ -125,8 +127,13 @@ def sweep(
         episodes: Episodes of each evaluation.
         num_action_samples: Actions sampled for each observation in an evaluation, of which the best
             by Q is taken; by default the policy's own number.
-        at_once: Number of trials that run at the same time.
+        at_once: Number of trials that run at the same time; by default 2, or on a cluster as many
+            as it has room for.
         threads: Threads of each trial.
+        ray: Address of a running Ray cluster whose nodes run the trials, HOST:PORT, or auto for the
+            one that this machine belongs to. All nodes must see the folder of the sweep and the
+            current folder.
+        gpus: GPUs of each trial on a cluster; 0.5 lets two trials share one.
         out: Folder of the sweep; by default runs/sweep/CONFIG.
 
     Returns:
@@ -140,8 +147,9 @@ def sweep(
     from oneleap.core.training.run import claimed_folder
     from oneleap.domains.rl.commands.sweep_check import check_sweep
 
-    if min(episodes, at_once, threads) < 1:
-        raise InputError("episodes, at_once and threads must be positive")
+    if episodes < 1:
+        raise InputError(f"episodes: {episodes} is not positive")
+    place = Place(at_once, threads, ray, gpus)
     arguments = tuple(shlex.split(fit))
     plan = SweepPlan(tuple(config.split("+")), setting, arguments, episodes, num_action_samples)
     for name in plan.configs:
@@ -152,10 +160,10 @@ def sweep(
         check_plan(folder, plan)
         if any(trial_score(plan, folder / trial.name) is None for trial in wanted):
             check_sweep(plan, wanted)
-        return _run(folder, plan, store_sweep(folder, plan, wanted), at_once, threads)
+        return _run(folder, plan, store_sweep(folder, plan, wanted), place)
 
 
-def _run(folder: Path, plan: SweepPlan, every: list[Trial], at_once: int, threads: int) -> int:
+def _run(folder: Path, plan: SweepPlan, every: list[Trial], place: Place) -> int:
     """Run the trials that are not done yet, and print the table; the exit status."""
     from rich.console import Console
 
@@ -167,9 +175,10 @@ def _run(folder: Path, plan: SweepPlan, every: list[Trial], at_once: int, thread
         shown = " ".join(f"{k} {figures[k]:.1f}" for k in ("return", "score") if k in figures)
         print(f"{name}: {shown}", flush=True)
 
-    program = [sys.executable, "-c", PROGRAM, str(folder)]
-    commands = {name: [*program, name, str(threads)] for name in waiting}
-    failed = run_processes(commands, at_once, folder / "logs", finished)
+    program, logs = ("-c", PROGRAM, str(folder)), folder / "logs"
+    threads = place.threads
+    jobs = {n: Job((*program, n, str(threads)), logs / f"{n}.log", threads) for n in waiting}
+    failed = place.run(jobs, finished)
     results = {trial: trial_score(plan, folder / trial.name) for trial in every}
     rows = summary({trial: figures for trial, figures in results.items() if figures is not None})
     for name, reason in failed.items():

@@ -171,7 +171,7 @@ def load_arrays(
     raw, keys = join_observations(source, arrays, obs_keys)
     refuse_discrete(source, column(raw, "actions"), box=True)
     fields = validate_fields(source, raw, optional=("next_observations", "timeouts"))
-    task, family = _task(source, env, stored)
+    task, family = find_task(source, env, stored)
     width, act_dim = fields["observations"].shape[1], fields["actions"].shape[1]
     if family and task and family.is_own(task) and width != family.obs_dim:
         raise InputError(
@@ -264,11 +264,22 @@ def task_of(env: str) -> Task:
     return FAMILIES[key].task(key, env) if key else Task(env)
 
 
-def _task(path: str, env: str | None, stored: str) -> tuple[Task | None, Family | None]:
+def find_task(path: str, env: str | None, stored: str) -> tuple[Task | None, Family | None]:
     """The requested environment, else the stored one, else the one of the file's name.
 
     A requested environment is scored by the reference returns of its own family, if it has any, not
     by those of the file's family.
+
+    Args:
+        path: The file.
+        env: Requested environment, or ``none``.
+        stored: Environment that the file names; may be empty.
+
+    Returns:
+        The task and D4RL's family of the data, if there are any.
+
+    Raises:
+        InputError: Nothing names an environment.
     """
     if env == "none":
         return None, None

@@ -161,16 +161,9 @@ class OfflineDataset:
         return torch.cat(parts, dim=1) if chunk > 1 else parts[0]
 
     def moments(self, eps: float = 1e-3) -> tuple[Float[Tensor, "o"], Float[Tensor, "o"]]:
-        """Mean and standard deviation of ``obs``. As in TD3+BC, ``eps`` is added to the latter.
-
-        A dimension that does not vary beyond the rounding of 32 bits has its magnitude, or 1 if
-        that is larger, in place of a deviation: dividing by ``eps`` alone would blow up rounding.
-        """
+        """Mean and standard deviation of ``obs``, see :func:`scales`."""
         obs = self.obs.double()
-        mean, std = obs.mean(0), obs.std(0, correction=0)
-        constant = std <= 1e-6 * mean.abs()
-        std = torch.where(constant, mean.abs().clamp(min=1), std + eps)
-        return mean.float(), std.float()
+        return scales(obs.mean(0), obs.std(0, correction=0), eps)
 
     def returns(self) -> Float[Tensor, "e"]:
         """Undiscounted return of each finished episode."""
@@ -196,6 +189,27 @@ class OfflineDataset:
     def relabel(self, reward: Callable[["OfflineDataset"], Tensor]) -> "OfflineDataset":
         """Return the same steps under another reward, such as those of ``data/rewards.py``."""
         return replace(self, reward=reward(self))
+
+
+def scales(
+    mean: Float[Tensor, "o"], std: Float[Tensor, "o"], eps: float = 1e-3
+) -> tuple[Float[Tensor, "o"], Float[Tensor, "o"]]:
+    """Mean and deviation that normalize observations; as in TD3+BC, ``eps`` is added to the latter.
+
+    A dimension that does not vary beyond the rounding of 32 bits has its magnitude, or 1 if that is
+    larger, in place of a deviation: dividing by ``eps`` alone would blow up rounding.
+
+    Args:
+        mean: Means in float64.
+        std: Standard deviations in float64.
+        eps: Number that is added.
+
+    Returns:
+        Both in float32.
+    """
+    constant = std <= 1e-6 * mean.abs()
+    std = torch.where(constant, mean.abs().clamp(min=1), std + eps)
+    return mean.float(), std.float()
 
 
 def check_chunk(chunk: int, n_step: int) -> None:

@@ -106,6 +106,8 @@ def _to_float32(where: str, array: NDArray[Any], axes: int) -> NDArray[np.float3
         array = array[:, 0]
     if array.ndim != axes:
         raise InputError(f"{where}: has shape {array.shape}, but needs {axes} axes")
+    if axes == 2 and not array.shape[1]:
+        raise InputError(f"{where}: has shape {array.shape}: there is nothing in a row")
     with np.errstate(over="ignore"):
         out = array.astype(np.float32)
     bad = ~np.isfinite(out)

@@ -2,7 +2,7 @@
 
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -132,6 +132,7 @@ def evaluate_policy(
     seed: int = 0,
     progress: bool = False,
     reset: Callable[[], None] | None = None,
+    first: int = 0,
 ) -> Evaluation:
     """Run episodes of a policy, each from a seed of its own.
 
@@ -155,6 +156,7 @@ def evaluate_policy(
         progress: Whether to show a progress bar.
         reset: Called before new episodes begin, and at the end. A policy with chunks of actions
             needs its ``reset``, which forgets what it had planned.
+        first: Number of the first episode, if others run in another process.
 
     Returns:
         The results.
@@ -164,7 +166,7 @@ def evaluate_policy(
     """
     if episodes < 1:
         raise InputError(f"episodes: {episodes} is not positive")
-    groups = [range(k, min(k + MAX_PARALLEL, episodes)) for k in range(0, episodes, MAX_PARALLEL)]
+    groups = groups_of(range(first, first + episodes))
     with Progress(console=Console(stderr=True), disable=not progress) as bar:
         advance = bar.add_task("evaluating", total=episodes)
         found = []
@@ -175,7 +177,23 @@ def evaluate_policy(
             found.append(_run_group(act, task, seeds, bar, advance))
         if reset is not None:
             reset()
-    cut = sum(group.cut for group in found)
+    tell_cut(task, sum(group.cut for group in found), episodes)
+    return merge(found)
+
+
+def groups_of(episodes: range) -> list[range]:
+    """Split episodes into the groups that step side by side."""
+    return [episodes[k : k + MAX_PARALLEL] for k in range(0, len(episodes), MAX_PARALLEL)]
+
+
+def tell_cut(task: Task, cut: int, episodes: int) -> None:
+    """Say so if a limit of steps that nobody chose has ended episodes.
+
+    Args:
+        task: Their task.
+        cut: How many it ended.
+        episodes: How many there were.
+    """
     limit, assumed = task.time_limit()
     if cut and assumed:
         warnings.warn(
@@ -183,19 +201,23 @@ def evaluate_policy(
             "without max_episode_steps; --horizon N of oneleap evaluate, or horizon of "
             "EvaluatePolicy in training, sets another limit",
             Notice,
-            stacklevel=2,
+            stacklevel=3,
         )
+
+
+def merge(found: Sequence[Evaluation]) -> Evaluation:
+    """Join the results of groups of episodes, in order."""
     reported = [group.successes for group in found if group.successes is not None]
     calls = np.array([group.lengths.max() for group in found])
     return Evaluation(
-        task=task,
+        task=found[0].task,
         returns=np.concatenate([group.returns for group in found]),
         lengths=np.concatenate([group.lengths for group in found]),
         successes=np.concatenate(reported) if len(reported) == len(found) else None,
         act_ms=float(np.average([group.act_ms for group in found], weights=calls)),
         batch=found[0].batch,
         trajectories=found[0].trajectories,
-        cut=cut,
+        cut=sum(group.cut for group in found),
     )
 
 

@@ -5,7 +5,7 @@ import math
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import h5py
@@ -16,8 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oneleap.core.errors import InputError
+from oneleap.core.jobs.place import Place
+from oneleap.core.jobs.processes import Job
 from oneleap.domains.main import main
-from oneleap.domains.rl.commands import sweep as command
 from oneleap.domains.rl.commands import sweep_trials
 from oneleap.domains.rl.commands.sweep import ValueSummary, next_command, summary, summary_table
 from oneleap.domains.rl.commands.sweep_check import check_model
@@ -97,22 +98,20 @@ def played(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     done: list[str] = []
 
     def loop(
-        commands: Mapping[str, Sequence[str]],
-        at_once: int,
-        logs: Path,
-        finished: Callable[[str], None],
+        place: Place, jobs: Mapping[str, Job], finished: Callable[[str], None]
     ) -> dict[str, str]:
         failed = {}
-        for name, argv in commands.items():
+        for name, job in jobs.items():
             done.append(name)
             try:
-                sweep_trials.run_trial(Path(argv[3]), argv[4], int(argv[5]))
+                folder, trial, threads = job.arguments[2:]
+                sweep_trials.run_trial(Path(folder), trial, int(threads))
                 finished(name)
             except InputError as error:
                 failed[name] = str(error)
         return failed
 
-    monkeypatch.setattr(command, "run_processes", loop)
+    monkeypatch.setattr(Place, "run", loop)
     monkeypatch.setattr("torch.set_num_threads", lambda n: None)
     return done
 

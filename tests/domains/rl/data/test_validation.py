@@ -81,6 +81,14 @@ def test_shapes_that_do_not_fit_are_reported(name, shape):
         validate_fields("data.hdf5", fields() | {name: np.zeros(shape)})
 
 
+@pytest.mark.parametrize("name", ["observations", "actions", "next_observations"])
+def test_rows_without_a_number_are_reported(name):
+    raw = fields()
+    raw[name] = np.zeros((12, 0))
+    with pytest.raises(InputError, match=rf"^x: {name}: has shape \(12, 0\): there is nothing in"):
+        validate_fields("x", raw)
+
+
 def test_empty_files_and_unequal_observations_are_reported():
     with pytest.raises(InputError, match="contains no steps"):
         validate_fields("data.hdf5", fields(0))

@@ -1,0 +1,126 @@
+"""Jobs on a Ray cluster of two nodes on this machine."""
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from oneleap.core.errors import InputError
+from oneleap.core.jobs.cluster import on_node, require_room
+from oneleap.core.jobs.place import Place
+from oneleap.core.jobs.processes import Job
+
+
+def node(cpus: float, gpus: float = 0.0, alive: bool = True) -> dict[str, Any]:
+    return {"Alive": alive, "Resources": {"CPU": cpus, "GPU": gpus}}
+
+
+def test_jobs_that_no_node_can_hold_are_refused() -> None:
+    require_room([node(1), node(4, 1)], {"CPU": 4, "GPU": 0.5})
+    with pytest.raises(InputError, match=r"--threads 5 of at most 4, --gpus 0 of at most 1"):
+        require_room([node(1), node(4, 1)], {"CPU": 5, "GPU": 0})
+    with pytest.raises(InputError, match="no node has room"):  # each has one of them
+        require_room([node(4), node(1, 1)], {"CPU": 4, "GPU": 1})
+    with pytest.raises(InputError, match="no node has room"):
+        require_room([node(8, alive=False)], {"CPU": 1})
+
+
+def test_a_folder_that_a_node_does_not_see_is_named(tmp_path: Path) -> None:
+    job = Job(("-c", "pass"), tmp_path / "logs" / "a.log")
+    assert "logs is missing: all nodes must see this folder" in str(on_node(job, str(tmp_path)))
+    job.log.parent.mkdir()
+    assert on_node(job, str(tmp_path)) is None
+    assert "nowhere is missing" in str(on_node(job, str(tmp_path / "nowhere")))
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """Two nodes of one core each."""
+    pytest.importorskip("ray")
+    utils = pytest.importorskip("ray.cluster_utils")
+    os.environ["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] = "0"
+    os.environ["RAY_raylet_start_wait_time_s"] = "300"  # noqa: SIM112  (a busy machine)
+    head = {"num_cpus": 1, "include_dashboard": False}
+    found = utils.Cluster(initialize_head=True, head_node_args=head)
+    found.add_node(num_cpus=1)
+    found.wait_for_nodes()
+    yield found
+    found.shutdown()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_jobs_run_on_both_nodes(
+    cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two jobs wait for each other, so each needs a node."""
+    monkeypatch.chdir(tmp_path)
+    meet = (
+        "import pathlib, sys, time, os\n"
+        "me, other = map(pathlib.Path, sys.argv[1:])\n"
+        "me.touch()\n"
+        "end = time.time() + 60\n"
+        "while not other.exists() and time.time() < end: time.sleep(0.05)\n"
+        "print(os.environ['OMP_NUM_THREADS'])\n"
+        "sys.exit(not other.exists())\n"
+    )
+    code = {
+        "a": ("-c", meet, "a.here", "b.here"),
+        "b": ("-c", meet, "b.here", "a.here"),
+        "bad": ("-c", "raise SystemExit('no such value')"),
+        "crashed": ("-c", "import os; os.abort()"),
+    }
+    jobs = {name: Job(argv, tmp_path / "logs" / f"{name}.log") for name, argv in code.items()}
+    done: list[str] = []
+    failed = Place(ray=cluster.address).run(jobs, done.append)
+    assert sorted(done) == ["a", "b"]
+    assert failed["bad"] == "no such value"
+    assert failed.keys() == {"bad", "crashed"}
+    assert (tmp_path / "logs" / "a.log").read_text() == "1\n"
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_jobs_of_a_node_that_dies_start_again(
+    cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    lost = cluster.add_node(num_cpus=4)
+    cluster.wait_for_nodes()
+    code = (
+        "import pathlib, time\n"
+        "first = pathlib.Path('first')\n"
+        "again = first.exists()\n"
+        "first.touch()\n"
+        "time.sleep(0 if again else 600)\n"
+    )
+    job = Job(("-c", code), tmp_path / "logs" / "a.log", threads=4)  # fits on the new node alone
+
+    def watch() -> None:
+        while not Path("first").exists():
+            time.sleep(0.05)
+        cluster.add_node(num_cpus=4)
+        cluster.remove_node(lost, allow_graceful=False)
+
+    from threading import Thread
+
+    thread = Thread(target=watch)
+    thread.start()
+    done: list[str] = []
+    assert Place(ray=cluster.address, threads=4).run({"a": job}, done.append) == {}
+    thread.join()
+    assert done == ["a"]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_without_a_cluster_there_is_one_line(cluster: Any, tmp_path: Path) -> None:
+    jobs = {"a": Job(("-c", "pass"), tmp_path / "a.log")}
+    with pytest.raises(InputError, match=r"ray: no node has room for a job: --threads 64"):
+        Place(ray=cluster.address, threads=64).run(jobs, lambda name: None)
+    with pytest.raises(InputError, match=r"ray: no cluster at 127\.0\.0\.1:1 .*ray start") as e:
+        Place(ray="127.0.0.1:1").run(jobs, lambda name: None)
+    assert "\n" not in str(e.value)
