@@ -1,6 +1,7 @@
 """The tab Sing: a score, its piano roll, and its sound."""
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -152,7 +153,8 @@ def sing_tab(seed: int) -> None:
             button = gr.Button("Sing", variant="primary")
         with gr.Column(scale=2):
             label = "Piano roll; dark notes begin a syllable"
-            roll = picture(label, "roll", first=first and (lambda: draw_roll(first, 0.0, 1.0)))
+            drawing = None if first is None else partial(draw_roll, first, 0.0, 1.0)
+            roll = picture(label, "roll", first=drawing)
             sound = player("Song", "song")
             cost = gr.Markdown()
 

@@ -54,10 +54,9 @@ def export(run: Path, out: Path | None = None, dictionary: Path | None = None) -
             "cannot be exported"
         )
     name = folder.resolve().name
+    words = Phonemizer.of_language(spec.language) if spec.language else None
     if dictionary is not None:
         words = read_dictionary(dictionary)
-    else:
-        words = Phonemizer.of_language(spec.language) if spec.language else None
     files = configuration_files(singer, name)
     files["character.yaml"] = openutau.character_yaml(name, "" if dictionary else spec.language)
     files |= dict.fromkeys(openutau.DICTIONARIES, openutau.dictionary(spec.phonemes, words))
