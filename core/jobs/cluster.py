@@ -3,8 +3,10 @@
 import logging
 import os
 import socket
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,16 @@ from oneleap.core.jobs.processes import Job, run_job
 
 RETRIES = 3
 """How often a job starts again if its node dies."""
+
+TIED = (
+    "import ctypes, os, sys; ctypes.CDLL(None).prctl(1, 9); "
+    "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+)
+"""Program that runs another one, which Linux kills when the process that started it ends.
+
+Ray kills its processes when a command is interrupted, and their jobs must not train on. 1 is
+``PR_SET_PDEATHSIG``, 9 is ``SIGKILL``.
+"""
 
 START = "start one with ray start --head, and join other nodes to it (docs/howto/scale.md)"
 """What to do without a cluster."""
@@ -58,7 +70,7 @@ def run_on_ray(
         while waiting or running:
             while waiting and len(running) < (at_once or len(jobs)):
                 name = waiting.pop(0)
-                running[task.remote(jobs[name], here)] = name
+                running[task.remote(jobs[name], here, gpus > 0)] = name
             (done, *_), _ = ray.wait(list(running))
             name = running.pop(done)
             try:
@@ -72,12 +84,24 @@ def run_on_ray(
     return failed
 
 
-def on_node(job: Job, folder: str) -> str | None:
-    """Run a job on this node; the reason if it fails."""
+def on_node(job: Job, folder: str, gpu: bool = False) -> str | None:
+    """Run a job on this node.
+
+    Args:
+        job: The job.
+        folder: Folder in which it runs.
+        gpu: Whether it may use the GPUs that Ray gives it; else it sees none.
+
+    Returns:
+        The reason if it fails.
+    """
     for path in (folder, job.log.parent):
         if not Path(path).is_dir():
             return f"{socket.gethostname()}: {path} is missing: all nodes must see this folder"
-    return run_job(job, Path(folder))
+    env = {} if gpu else {"CUDA_VISIBLE_DEVICES": ""}
+    if sys.platform == "linux":
+        job = replace(job, arguments=("-c", TIED, *job.arguments))
+    return run_job(job, Path(folder), env)
 
 
 @contextmanager

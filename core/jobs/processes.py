@@ -24,22 +24,25 @@ class Job:
     threads: int = 1
 
 
-def run_job(job: Job, folder: Path | None = None) -> str | None:
+def run_job(
+    job: Job, folder: Path | None = None, env: Mapping[str, str] | None = None
+) -> str | None:
     """Run a job in a process of its own, and wait for its end.
 
     Args:
         job: The job.
         folder: Folder in which it runs; by default the current one.
+        env: Further environment variables.
 
     Returns:
         The reason if it fails: the last line of its output, or its exit status.
     """
-    env = {**os.environ, "OMP_NUM_THREADS": str(job.threads)}
+    variables = {**os.environ, "OMP_NUM_THREADS": str(job.threads), **(env or {})}
     with job.log.open("w", encoding="utf-8") as file:
         done = subprocess.run(
             [sys.executable, *job.arguments],
             cwd=folder,
-            env=env,
+            env=variables,
             stdout=file,
             stderr=subprocess.STDOUT,
             check=False,

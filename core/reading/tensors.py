@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -28,6 +29,15 @@ PARTS: dict[str, type] = {
 
 COUNTERS = "epoch_loop.batch_progress"
 """What Lightning counts; without it, a run would begin again without a word."""
+
+COUNTS = ("ready", "started", "processed", "completed", "_batches_that_stepped")
+"""Names of the counts in the state of Lightning's loops."""
+
+LARGEST = 2**63
+"""Counts are below this."""
+
+VERSION = re.compile(r"\d+(\.\d+)*([a-z.+-]+[\w.+-]*)?")
+"""Version of Lightning, which it parses."""
 
 
 def read_tensors(path: str | os.PathLike[str]) -> dict[str, Tensor]:
@@ -90,6 +100,9 @@ def read_checkpoint(path: str | os.PathLike[str], device: Any = "cpu") -> dict[s
                 f"{path} is damaged or not a checkpoint of a run ({', '.join(missing)} "
                 f"{'is' if len(missing) == 1 else 'are'} missing): name another"
             )
+        if not VERSION.fullmatch(found["pytorch-lightning_version"]):
+            raise InputError(f"{path} is damaged: pytorch-lightning_version is no version")
+        check_counts(path, found["loops"])
         weights = found["state_dict"]
         if not all(isinstance(n, str) and isinstance(w, Tensor) for n, w in weights.items()):
             raise InputError(f"{path} is damaged: state_dict holds other things than weights")
@@ -100,6 +113,27 @@ def read_checkpoint(path: str | os.PathLike[str], device: Any = "cpu") -> dict[s
         require_finite_tensors(path, numbers)
     checkpoint: dict[str, Any] = found
     return checkpoint
+
+
+def check_counts(path: str | os.PathLike[str], loops: Any, name: str = "loops") -> None:
+    """Refuse loops whose counts are no whole numbers from 0.
+
+    Args:
+        path: The checkpoint, for the message.
+        loops: State of Lightning's loops, or a part of it.
+        name: Name of the part.
+
+    Raises:
+        InputError: If one is something else.
+    """
+    if not isinstance(loops, dict):
+        raise InputError(f"{path} is damaged: {name} holds no counts")
+    for key, value in loops.items():
+        where = f"{name}/{key}"
+        if key in COUNTS and not (type(value) is int and 0 <= value < LARGEST):
+            raise InputError(f"{path} is damaged: {where} is no count")
+        if isinstance(value, dict) or key in ("total", "current"):
+            check_counts(path, value, where)
 
 
 def require_finite_tensors(

@@ -107,7 +107,16 @@ class Checkpoints(Checkpoint):
         return {"best": self.best, "seconds": seconds, "rows": self.rows, "step": self._step}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restore the state of :meth:`state_dict`."""
+        """Restore the state of :meth:`state_dict`.
+
+        Raises:
+            ValueError: If it holds something else.
+        """
+        kinds = {"best": float | int | None, "seconds": float | int, "rows": int}
+        for name, kind in {**kinds, "step": int | None}.items():
+            value = state_dict.get(name)
+            if not isinstance(value, kind) or isinstance(value, bool):
+                raise ValueError(f"damaged: {name} of Checkpoints is a {type(value).__name__}")
         self.best, self.seconds = state_dict["best"], state_dict["seconds"]
         self.rows, self._resumed = state_dict["rows"], state_dict.get("step")
 

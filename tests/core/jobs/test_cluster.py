@@ -1,9 +1,12 @@
 """Jobs on a Ray cluster of two nodes on this machine."""
 
 import os
+import subprocess
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -28,6 +31,44 @@ def test_jobs_that_no_node_can_hold_are_refused() -> None:
         require_room([node(8, alive=False)], {"CPU": 1})
 
 
+def test_a_job_on_a_node_sees_no_gpu_unless_it_takes_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
+    job = Job(("-c", "import os; print(os.environ['CUDA_VISIBLE_DEVICES'])"), tmp_path / "a.log")
+    for gpu, seen in ((False, "\n"), (True, "3\n")):
+        assert on_node(job, str(tmp_path), gpu) is None
+        assert job.log.read_text() == seen
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with its parent")
+def test_a_job_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
+    code = (
+        "import os, sys, time\n"
+        "from pathlib import Path\n"
+        "from oneleap.core.jobs.cluster import on_node\n"
+        "from oneleap.core.jobs.processes import Job\n"
+        "inner = 'import os, pathlib, time; "
+        'pathlib.Path("pid").write_text(str(os.getpid())); time.sleep(600)\'\n'
+        "on_node(Job(('-c', inner), Path('a.log').absolute()), os.getcwd())\n"
+    )
+    outer = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path)
+    wait_for((tmp_path / "pid").is_file)
+    time.sleep(0.2)
+    inner = Path("/proc", (tmp_path / "pid").read_text(), "cwd")
+    assert inner.exists()
+    outer.kill()
+    outer.wait()
+    wait_for(lambda: not inner.exists())
+
+
+def wait_for(true: Callable[[], bool]) -> None:
+    end = time.monotonic() + 120
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
 def test_a_folder_that_a_node_does_not_see_is_named(tmp_path: Path) -> None:
     job = Job(("-c", "pass"), tmp_path / "logs" / "a.log")
     assert "logs is missing: all nodes must see this folder" in str(on_node(job, str(tmp_path)))
@@ -42,13 +83,14 @@ def cluster() -> Iterator[Any]:
     pytest.importorskip("ray")
     utils = pytest.importorskip("ray.cluster_utils")
     os.environ["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] = "0"
-    os.environ["RAY_raylet_start_wait_time_s"] = "300"  # noqa: SIM112  (a busy machine)
-    head = {"num_cpus": 1, "include_dashboard": False}
-    found = utils.Cluster(initialize_head=True, head_node_args=head)
-    found.add_node(num_cpus=1)
-    found.wait_for_nodes()
-    yield found
-    found.shutdown()
+    found = utils.Cluster()
+    try:
+        for options in ({"include_dashboard": False}, {}):
+            found.add_node(num_cpus=1, **options)
+        found.wait_for_nodes()
+        yield found
+    finally:
+        found.shutdown()
 
 
 @pytest.mark.slow
@@ -91,21 +133,19 @@ def test_jobs_of_a_node_that_dies_start_again(
     lost = cluster.add_node(num_cpus=4)
     cluster.wait_for_nodes()
     code = (
-        "import pathlib, time\n"
+        "import os, pathlib, time\n"
         "first = pathlib.Path('first')\n"
         "again = first.exists()\n"
+        "again or pathlib.Path('pid').write_text(str(os.getpid()))\n"
         "first.touch()\n"
         "time.sleep(0 if again else 600)\n"
     )
     job = Job(("-c", code), tmp_path / "logs" / "a.log", threads=4)  # fits on the new node alone
 
     def watch() -> None:
-        while not Path("first").exists():
-            time.sleep(0.05)
+        wait_for(Path("first").exists)
         cluster.add_node(num_cpus=4)
         cluster.remove_node(lost, allow_graceful=False)
-
-    from threading import Thread
 
     thread = Thread(target=watch)
     thread.start()
@@ -113,6 +153,7 @@ def test_jobs_of_a_node_that_dies_start_again(
     assert Place(ray=cluster.address, threads=4).run({"a": job}, done.append) == {}
     thread.join()
     assert done == ["a"]
+    assert not Path("/proc", Path("pid").read_text(), "cwd").exists()  # it did not outlive its node
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ from torch import nn
 from oneleap.core.errors import InputError
 from oneleap.core.hub.budget import Budget
 from oneleap.core.reading.tensors import read_checkpoint, read_tensors, tensor_shapes
+from oneleap.core.training.checkpoints import Checkpoints
 from oneleap.domains.main import main
 
 
@@ -31,6 +32,20 @@ def checkpoint(**changes: Any) -> dict[str, Any]:
     }
 
 
+def counting(progress: dict[str, Any]) -> dict[str, Any]:
+    return checkpoint(loops={"fit_loop": {"epoch_loop.batch_progress": progress}})
+
+
+@pytest.mark.parametrize("wrong", [{"best": "x"}, {"best": []}, {"seconds": {}}, {"rows": None}])
+def test_what_a_run_keeps_beside_is_checked(wrong: dict[str, Any]) -> None:
+    state = {"best": None, "seconds": 1.5, "rows": 3, "step": 3}
+    found = Checkpoints()
+    found.load_state_dict(state)
+    assert found.rows == 3
+    with pytest.raises(ValueError, match=f"damaged: {next(iter(wrong))} of Checkpoints is a"):
+        found.load_state_dict(state | wrong)
+
+
 def test_a_checkpoint_is_read(tmp_path: Path) -> None:
     torch.save(checkpoint(), tmp_path / "a.ckpt")
     assert read_checkpoint(tmp_path / "a.ckpt")["global_step"] == 3
@@ -46,6 +61,12 @@ def test_a_checkpoint_is_read(tmp_path: Path) -> None:
         (checkpoint(state_dict={"w": torch.tensor([1.0, torch.nan])}), "w holds numbers that are"),
         (checkpoint(optimizer_states=[{"m": torch.tensor(torch.inf)}]), "not finite"),
         (checkpoint(more=torch.zeros(1).expand(10**9)), "unpack to"),
+        (checkpoint(**{"pytorch-lightning_version": "x"}), "pytorch-lightning_version is no"),
+        (counting({"_batches_that_stepped": None}), "_batches_that_stepped is no count"),
+        (counting({"total": {"ready": [1, 2]}}), "total/ready is no count"),
+        (counting({"current": {"completed": -1}}), "current/completed is no count"),
+        (counting({"current": {"started": 10**30}}), "current/started is no count"),
+        (counting({"current": 3}), "current holds no counts"),
     ],
 )
 def test_what_is_no_checkpoint_is_refused(found: object, said: str, tmp_path: Path) -> None:

@@ -198,6 +198,30 @@ def write_minari(folder: Path) -> Path:
     return folder / "d" / "data" / "main_data.hdf5"
 
 
+def write_minari_arrow(folder: Path) -> Path:
+    """The same steps as Arrow files, one for each episode."""
+    import gymnasium
+    from minari.dataset.minari_storage import MinariStorage
+
+    from oneleap.domains.rl.demonstrators.episodes import collect_episodes
+
+    env = gymnasium.make("Pendulum-v1", max_episode_steps=5)
+    act = env.action_space.sample
+    episodes = list(collect_episodes(env, lambda obs: act(), 15, 0))
+    spaces = env.observation_space, env.action_space
+    (folder / "d").mkdir()
+    storage = MinariStorage.new(folder / "d" / "data", *spaces, env.spec, data_format="arrow")
+    storage.update_metadata({"dataset_id": "oneleap/it-v0", "minari_version": "0.5.3"})
+    storage.update_episodes(episodes)
+    return folder / "d" / "data" / "0" / "part-0.arrow"
+
+
+def read_minari_arrow(path: Path) -> object:
+    from oneleap.domains.rl.data.datamodule import OfflineData
+
+    return OfflineData(str(path.parents[2]), env="none").spec
+
+
 def write_minari_json(folder: Path) -> Path:
     write_minari(folder)
     return folder / "d" / "data" / "metadata.json"
@@ -302,6 +326,7 @@ READERS = {
     "hdf5": Reader(write_hdf5, offline, mutate_hdf5, RL),
     "robomimic": Reader(write_demos, read_demos, mutate_hdf5, ("h5py", "scipy")),
     "minari": Reader(write_minari, read_minari, mutate_hdf5, RL),
+    "minari-arrow": Reader(write_minari_arrow, read_minari_arrow, mutate_bytes, RL),
     "minari-json": Reader(write_minari_json, read_minari, mutate_json, RL),
     "npz": Reader(write_npz, offline, mutate_archive, RL),
     "npy": Reader(write_npy, read_npy, mutate_bytes, SOUND),

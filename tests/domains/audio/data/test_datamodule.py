@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-import soundfile
 import torch
 from support.tiny_audio import MEL, tone
 
@@ -49,6 +48,7 @@ def test_segments_that_are_read_from_files_are_those_in_memory(sounds: Path) -> 
 
 
 def test_files_whose_parts_cannot_be_read_exactly_are_refused(tmp_path: Path) -> None:
+    soundfile = pytest.importorskip("soundfile")
     for name, rate, message in (
         ("a.wav", 2 * MEL.sample_rate, "resample it, or keep the data in memory"),
         ("a.mp3", 16_000, "parts of .mp3 files cannot be read exactly"),

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from support.tiny_rl import TINY
 
+from oneleap.core.jobs.place import Place
 from oneleap.core.objectives.meanflow import MeanFlow
 from oneleap.domains.main import main
 from oneleap.domains.rl.algorithms.policy import Policy
@@ -36,10 +37,8 @@ def write_policy(folder: Path) -> Path:
     return folder
 
 
-class Here:
+class Here(Place):
     """Runs the jobs in this process, the last one first."""
-
-    threads = 1
 
     def run(self, jobs: Any, finished: Any) -> dict[str, str]:
         for job in reversed(jobs.values()):
@@ -54,7 +53,7 @@ def test_groups_in_any_order_are_those_of_one_process(
     model, episodes = write_policy(tmp_path) / "model", Episodes(8, 5, HOW)
     player = Player(load_policy(model), episodes)
     one = evaluate_policy(player.act, maze(), 8, 5, reset=player.reset)
-    found = play_side_by_side(model, maze(), episodes, Here(), tmp_path)  # type: ignore[arg-type]
+    found = play_side_by_side(model, maze(), episodes, Here(), tmp_path)
     assert found.returns.tolist() == one.returns.tolist()
     assert len(set(one.returns.tolist())) == 8
     assert found.lengths.tolist() == one.lengths.tolist()
