@@ -61,6 +61,9 @@ def validate_fields(
         raise InputError(f"{source}: fields differ in length: {sizes}")
     if not lengths["observations"]:
         raise InputError(f"{source}: contains no steps")
+    for name, array in fields.items():
+        if not array.size:
+            raise InputError(f"{source}: {name}: has no columns")
     if "next_observations" in fields:
         width, other = fields["observations"].shape[1], fields["next_observations"].shape[1]
         if width != other:

@@ -81,6 +81,12 @@ def test_shapes_that_do_not_fit_are_reported(name, shape):
         validate_fields("data.hdf5", fields() | {name: np.zeros(shape)})
 
 
+@pytest.mark.parametrize("name", ["observations", "actions", "next_observations"])
+def test_fields_without_columns_are_reported(name):
+    with pytest.raises(InputError, match=f"^x: {name}: has no columns$"):
+        validate_fields("x", fields() | {name: np.zeros((12, 0), np.float32)})
+
+
 def test_empty_files_and_unequal_observations_are_reported():
     with pytest.raises(InputError, match="contains no steps"):
         validate_fields("data.hdf5", fields(0))
