@@ -33,9 +33,10 @@ class Pair:
 
     def matrix(self, t: float) -> Tensor:
         """``v = matrix(t) z``: the regression of ``B - A`` on ``z_t``."""
-        a, b = torch.diag(torch.tensor([SX**2, 1.0])), torch.diag(torch.tensor([1.0, SC**2]))
-        cross = torch.tensor([[0.0, self.rho * SX * SC], [0.0, 0.0]])
-        a, b, cross = a.double(), b.double(), cross.double()
+        a = torch.diag(torch.tensor([SX**2, 1.0], dtype=torch.float64))
+        b = torch.diag(torch.tensor([1.0, SC**2], dtype=torch.float64))
+        cross = torch.zeros(2, 2, dtype=torch.float64)
+        cross[0, 1] = self.rho * SX * SC
         at = (1 - t) ** 2 * a + t**2 * b + t * (1 - t) * (cross + cross.T)
         return ((1 - t) * (cross.T - a) + t * (b - cross)) @ torch.linalg.inv(at)
 
