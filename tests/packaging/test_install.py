@@ -174,7 +174,8 @@ def test_the_core_alone_says_what_is_missing(installed: Path, tmp_path: Path) ->
     found = json.loads(done.stdout)
     states = {finding["name"]: finding["state"] for finding in found["findings"]}
     assert states["locale"] == "note"
-    assert states["shipped: voice"] == "ok"
+    assert states["shipped: voice"] == states["torch"] == "ok"
+    assert states["extra rl"] == states["extra speech"] == "missing"
     assert b"Traceback" not in done.stderr
 
 

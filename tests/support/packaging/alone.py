@@ -1,7 +1,7 @@
 """An environment in which only some extras of oneleap are installed, without installing anything.
 
 The packages of an extra are found by the metadata of what is installed, markers included. Modules
-of all other packages are hidden from import by a ``sitecustomize.py``.
+of all other packages, and their metadata, are hidden by a ``sitecustomize.py``.
 """
 
 import re
@@ -16,18 +16,32 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-HIDE = """import sys
+HIDE = """import re
+import sys
 
-HIDDEN = {hidden!r}
+HIDDEN, KEPT = {hidden!r}, {kept!r}
 
 
-class Hidden:
+class Filtered:
+    def __init__(self, finder):
+        self.finder = finder
+
+    def __getattr__(self, name):
+        return getattr(self.finder, name)
+
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] in HIDDEN:
-            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+            return None
+        return self.finder.find_spec(name, path, target)
+
+    def find_distributions(self, *args, **options):
+        find = getattr(self.finder, "find_distributions", None)
+        for found in find(*args, **options) if find else ():
+            if re.sub(r"[-_.]+", "-", found.metadata["Name"]).lower() in KEPT:
+                yield found
 
 
-sys.meta_path.insert(0, Hidden())
+sys.meta_path[:] = [Filtered(finder) for finder in sys.meta_path]
 """
 """Program that runs when Python starts."""
 
@@ -87,8 +101,9 @@ def write_environment(folder: Path, extras: Iterable[str]) -> Path:
     Returns:
         The folder.
     """
-    hidden = hidden_modules(closure("oneleap", extras))
+    kept = closure("oneleap", extras)
+    hidden = hidden_modules(kept)
     folder.mkdir(parents=True, exist_ok=True)
-    text = HIDE.format(hidden=frozenset(sorted(hidden)))
+    text = HIDE.format(hidden=hidden, kept=kept)
     (folder / "sitecustomize.py").write_text(text, encoding="utf-8")
     return folder
