@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from oneleap.core.losses.metrics import Metric as Metric
     from oneleap.core.losses.metrics import PseudoHuber as PseudoHuber
     from oneleap.core.losses.metrics import SquaredError as SquaredError
+    from oneleap.core.losses.parts import PartsError as PartsError
     from oneleap.core.losses.spectral import HighFrequency as HighFrequency
     from oneleap.core.nets import MLP as MLP
     from oneleap.core.nets import ConvNeXt1d as ConvNeXt1d
@@ -78,6 +79,8 @@ if TYPE_CHECKING:
     from oneleap.core.objectives import Shortcut as Shortcut
     from oneleap.core.objectives import SoFlow as SoFlow
     from oneleap.core.objectives import SplitMeanFlow as SplitMeanFlow
+    from oneleap.core.objectives import StoredPairs as StoredPairs
+    from oneleap.core.objectives import Symmetric as Symmetric
     from oneleap.core.objectives import TerminalVelocityMatching as TerminalVelocityMatching
     from oneleap.core.objectives import TwinFlow as TwinFlow
     from oneleap.core.objectives import UniInstruct as UniInstruct
@@ -235,6 +238,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "Notice": "errors",
         "Objective": "types",
         "PLMSSampler": "sampling.samplers",
+        "PartsError": "losses.parts",
         "PhasedDMD": "objectives",
         "PowerEMA": "training.ema",
         "Pretrained": "hub.pretrained",
@@ -257,6 +261,8 @@ __getattr__, __dir__, __all__ = lazy_names(
         "SplitMeanFlow": "objectives",
         "SquaredError": "losses.metrics",
         "Step": "training.seed",
+        "StoredPairs": "objectives",
+        "Symmetric": "objectives",
         "TBCM": "objectives",
         "TDM": "objectives",
         "TargetGuidance": "fields.guidance",

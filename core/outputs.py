@@ -28,6 +28,8 @@ def check_output(path: Path, name: str = "") -> None:
     if path == PIPE:
         return
     prefix = f"{name}: " if name else ""
+    if "\0" in str(path):
+        raise InputError(f"{prefix}{str(path)!r} cannot be written (a name holds no bytes of zero)")
     if path.suffix and path.is_dir() and name != "out":
         raise InputError(f"{prefix}{path} is a folder: name a file")
     try:

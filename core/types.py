@@ -154,6 +154,7 @@ class Draw:
         fitting: Draw at which the second network learns the generator's samples.
         renoise: Noise, shaped like ``e``, that a generator of several steps adds between them.
         head: Judge of each row, (b,), for objectives with a pool of judges.
+        x: Data that belong to the noise in place of the batch's, for stored pairs.
     """
 
     e: Float[Tensor, "b *d"]
@@ -167,6 +168,7 @@ class Draw:
     fitting: "Draw | None" = None
     renoise: tuple[Tensor, ...] | None = None
     head: Int[Tensor, "b"] | None = None
+    x: Float[Tensor, "b *d"] | None = None
 
 
 @dataclass(frozen=True)

@@ -118,6 +118,10 @@ COMMANDS: Commands = {
         "choose the length of a run's moving average afterwards",
         "oneleap.core.cli.average:average",
     ),
+    "pairs": Command(
+        "store pairs of noise and data that a trained model makes: oneleap pairs runs/flow",
+        "oneleap.core.cli.pairs:pairs",
+    ),
     "serve": Command(
         "serve voices and policies over HTTP: oneleap serve --voice heart",
         "oneleap.domains.serve.command:serve",

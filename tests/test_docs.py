@@ -62,6 +62,7 @@ FAST = {
     "compose ": "--steps 2",
     "bench core": "--budget 20 --workers 1 --batch 64 --sets spiral --compile_loss false",
     "bench startup": "--rounds 1",
+    "pairs ": "--batches 2 --steps 2",
     "collect pointmaze": "--steps 3000",
     "collect random": "--steps 300 --workers 1",
     "collect robosuite": "--demos 3 --workers 1 --overwrite",

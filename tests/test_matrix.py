@@ -19,7 +19,14 @@ from oneleap.core.errors import InputError
 from oneleap.core.hub.config import from_config, to_config
 from oneleap.core.hub.pretrained import load_pretrained
 from oneleap.core.losses.dispersion import Hinge
-from oneleap.core.objectives import Dispersed, Lagrangian, MeanFlow, NitroFusion, Shortcut
+from oneleap.core.objectives import (
+    Dispersed,
+    Lagrangian,
+    MeanFlow,
+    NitroFusion,
+    Shortcut,
+    StoredPairs,
+)
 from oneleap.core.objectives.matching.base import Matching
 from oneleap.core.paths.times import GapPairs, Uniform
 from oneleap.core.training.ema import PowerEMA
@@ -56,7 +63,7 @@ FAST = {"DMD2", "ScoreIdentity", "Lagrangian"}
 PAIRING = sorted(name for name, cls in OBJECTIVES.items() if ".pairing." in cls.__module__)
 SLOW = {*MATCHING, *FLOW_MAPS, *PAIRING} - FAST
 
-HELPERS = {"base", "judge"}
+HELPERS = {"around", "base", "judge"}
 """Files beside the objectives that hold none."""
 
 DISPERSED = {
@@ -72,6 +79,12 @@ READS_LAYERS = {"Dispersed", "NitroFusion"}
 """Objectives with the settings of :data:`DISPERSED`."""
 
 ACTOR_CRITIC = "oneleap.domains.rl.OFQL"
+
+SHALLOW = "oneleap.domains.singing.AcousticModel"
+"""A model that starts from a guess, at a depth below 1."""
+
+PAIRS = "pairs.safetensors"
+"""Pairs that a teacher stored."""
 
 POLICY = next(iter(DOMAINS))
 """What is tried with one model only."""
@@ -93,6 +106,8 @@ def config(folder: Path, model: str, objective: str) -> str:
     """Write a configuration, and what data it needs; its path."""
     data, settings = DOMAINS[model]
     arguments = yaml.safe_load(DISPERSED[model]) if reads(objective, model) else {}
+    if objective == "StoredPairs":
+        arguments["path"] = PAIRS
     if objective in MATCHING:
         arguments["ratio"] = 1
     filled = CONFIG.format(
@@ -176,6 +191,14 @@ def test_every_objective_trains_every_model(
         assert main(["fit", "--config", config(tmp_path, model, objective)]) == 2
         assert "OFQL has a state for each row" in last_line(capsys)
         return
+    if objective == "StoredPairs" and model == ACTOR_CRITIC:
+        assert main(["fit", "--config", config(tmp_path, model, objective)]) == 2
+        assert "OFQL learns from rewards, too" in last_line(capsys)
+        return
+    if objective == "Symmetric" and model == SHALLOW:
+        assert main(["fit", "--config", config(tmp_path, model, objective)]) == 2
+        assert "set the model's depth to 1" in last_line(capsys)
+        return
     trains(objective, model, tmp_path, teachers)
 
 
@@ -193,6 +216,9 @@ def test_the_others_train_a_policy(
 def trains(objective: str, model: str, tmp_path: Path, teachers: Callable[[str], str]) -> None:
     """Train three steps from YAML alone."""
     teacher_field = ["--model.recipe.teacher", teachers(model)] if objective in TAUGHT else []
+    if objective == "StoredPairs":
+        config(tmp_path, model, objective)  # its data, by their names in the teacher's run
+        store(teachers(model))
     fit(config(tmp_path, model, objective), "--run", "run", *teacher_field)
     result, fresh = trained(), OBJECTIVES[objective]()
     if reads(objective, model):
@@ -203,6 +229,9 @@ def trains(objective: str, model: str, tmp_path: Path, teachers: Callable[[str],
     assert all(weight.isfinite().all() for weight in result.parameters())
     if isinstance(fresh, Matching):
         fresh = replace(fresh, ratio=1)
+    if isinstance(fresh, StoredPairs):
+        assert isinstance(result.objective, StoredPairs)
+        fresh = replace(fresh, path=result.objective.path)
     assert result.objective == fresh
     draw = fresh.draw(torch.zeros(16, 2), torch.Generator().manual_seed(0))
     blind = torch.equal(draw.r, draw.t)  # then what reads the interval has no gradient
@@ -214,6 +243,12 @@ def trains(objective: str, model: str, tmp_path: Path, teachers: Callable[[str],
     if objective == "DisBack":  # the generator rests at first, and has nothing to log
         values = [x for x in values if x]
     assert all(np.isfinite(float(x)) for x in values)
+
+
+def store(teacher: str) -> None:
+    """Store two batches of a teacher's pairs."""
+    argv = ["pairs", str(Path(teacher).parent), "--out", PAIRS, "--batches", "2", "--steps", "2"]
+    assert main(argv) == 0
 
 
 def still(model: GenerativeModel) -> set[str]:

@@ -3,6 +3,7 @@
 import os
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import replace
+from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import mean, median, stdev
@@ -11,9 +12,10 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
 from rich.table import Table
 
+from oneleap.core.bench.kept import Kept
 from oneleap.core.bench.methods import METHODS, STUDENT, TEACHER
 from oneleap.core.bench.toy import SETS
-from oneleap.core.bench.training import BATCH, STEPS, Outcome, ToyRun, Weights, train
+from oneleap.core.bench.training import BATCH, STEPS, Outcome, ToyRun, train
 from oneleap.core.errors import InputError, suggest
 from oneleap.core.files import atomic_write
 from oneleap.core.timing import median_ms, print_measurements
@@ -36,10 +38,12 @@ def bench(
     seed: int = 0,
     seeds: int = 1,
     sets: list[str] | None = None,
+    methods: list[str] | None = None,
     compile_loss: bool = True,
     batch: int = BATCH,
     json: Path | None = None,
     picture: Path = Path("methods.png"),
+    folder: Path | None = None,
 ) -> None:
     """Train every method on every toy dataset with the same compute.
 
@@ -52,13 +56,18 @@ def bench(
         seed: Seed of weights and draws.
         seeds: Number of runs of each method, with the seeds from ``seed`` on.
         sets: Toy dataset, such as ``spiral``; may be given several times; all by default.
+        methods: Method, such as ``MeanFlow``; may be given several times; all by default. Flow
+            matching is always there.
         compile_loss: Whether to compile the losses; short runs are faster without.
         batch: Rows of a batch.
         json: Also write the results to this file.
         picture: Plot of the distances.
+        folder: Write each result to this folder at once, and read those that are there: a run that
+            was stopped goes on.
 
     Raises:
-        InputError: If a number is too small, or a dataset is unknown.
+        InputError: If a number is too small, a dataset or method is unknown, or the folder holds
+            results of other settings.
     """
     if min(budget, workers) < 0 or seeds < 1 or batch < FEWEST:
         raise InputError(
@@ -68,15 +77,24 @@ def bench(
     for name in sets or ():
         if name not in SETS:
             raise InputError(f"sets: no dataset '{name}'{suggest(name, SETS)}")
+    for name in methods or ():
+        if name not in METHODS:
+            raise InputError(f"methods: no method '{name}'{suggest(name, METHODS)}")
     if budget == 0:
         print_measurements("compiled training steps, in turns", step_ratios(), json)
         return
     chosen, jobs = sets or list(SETS), workers or os.cpu_count() or 1
-    runs = [
-        train_all(budget, jobs, seed + k, chosen, compile_loss=compile_loss, batch=batch)
-        for k in range(seeds)
-    ]
-    outcomes = {key: averaged([run[key] for run in runs]) for key in runs[0]}
+    kept = Kept(folder, {"budget": budget, "batch": batch})
+    all_seeds = range(seed, seed + seeds)
+    names = needed(methods)
+    runs = train_all(
+        names, budget, jobs, all_seeds, chosen, kept, compile_loss=compile_loss, batch=batch
+    )
+    outcomes = {
+        (name, dataset): averaged([runs[name, dataset, k] for k in all_seeds])
+        for dataset in chosen
+        for name in names
+    }
     distances: dict[str, float] = {}
     for (name, dataset), entry in outcomes.items():
         for k, distance in entry.distances.items():
@@ -95,55 +113,79 @@ def bench(
     print(f"picture: {picture}")
 
 
+def needed(methods: list[str] | None) -> list[str]:
+    """Return the methods to train, in the table's order, with those whose weights others need.
+
+    Args:
+        methods: Names of methods; ``None`` for all.
+    """
+    chosen = {TEACHER, *(methods or METHODS)}
+    if any(METHODS[name].from_student for name in chosen):
+        chosen.add(STUDENT)
+    return [name for name in METHODS if name in chosen]
+
+
 def train_all(
+    names: list[str],
     budget: int,
     workers: int,
-    seed: int,
+    seeds: range,
     sets: list[str],
+    kept: Kept,
     *,
     compile_loss: bool = True,
     batch: int = BATCH,
-) -> Outcomes:
-    """Train all methods on some datasets, in the order in which they need each other's weights.
+) -> dict[tuple[str, str, int], Outcome]:
+    """Train methods on some datasets, in the order in which they need each other's weights.
+
+    The datasets and seeds of one method follow each other, so that a process compiles once for all.
 
     Args:
+        names: Names of the methods, with those whose weights others need.
         budget: Compute of each method, in flow-matching steps.
         workers: Number of processes.
-        seed: Seed of weights and draws.
+        seeds: Seeds of weights and draws.
         sets: Names of the datasets.
+        kept: Results of earlier runs; new ones are written there at once.
         compile_loss: Whether to compile the losses.
         batch: Rows of a batch.
+
+    Returns:
+        Outcomes by method, dataset and seed.
     """
-    outcomes: Outcomes = {}
+    outcomes: dict[tuple[str, str, int], Outcome] = {}
+    first = [name for name in (TEACHER, STUDENT) if name in names]
+    late = [name for name in names if METHODS[name].from_student]
+    stages = [[TEACHER], [*first, *(name for name in names if name not in late)], late]
     columns = (*Progress.get_default_columns(), MofNCompleteColumn(), TimeElapsedColumn())
     with (
         ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool,
         Progress(*columns, console=Console(stderr=True)) as bar,
     ):
-        task = bar.add_task(f"training, seed {seed}", total=len(METHODS) * len(sets))
-        pending: dict[Future[Outcome], tuple[str, str]] = {}
-        known: dict[str, dict[str, Weights]] = {dataset: {} for dataset in sets}
-
-        def submit(names: list[str], dataset: str) -> None:
-            for name in names:
-                job = pool.submit(
-                    train, name, dataset, budget, known[dataset], seed, compile_loss, batch
-                )
-                pending[job] = name, dataset
-
-        for dataset in sets:
-            submit([TEACHER], dataset)
-        while pending:
-            done = next(as_completed(pending))
-            name, dataset = pending.pop(done)
-            outcomes[name, dataset] = done.result()
-            bar.advance(task)
-            if name in (TEACHER, STUDENT):
-                known[dataset] = {**known[dataset], name: done.result().weights}
-                late = name == STUDENT
-                ready = [n for n, m in METHODS.items() if m.from_student == late and n != TEACHER]
-                submit(ready, dataset)
-    return {(name, dataset): outcomes[name, dataset] for dataset in sets for name in METHODS}
+        task = bar.add_task("training", total=len(names) * len(sets) * len(seeds))
+        for stage in stages:
+            pending: dict[Future[Outcome], tuple[str, str, int]] = {}
+            for key in product(dict.fromkeys(stage), sets, seeds):
+                name, dataset, seed = key
+                if key in outcomes:
+                    continue
+                if (found := kept.read(*key)) is not None:
+                    outcomes[key] = found
+                    bar.advance(task)
+                    continue
+                known = {
+                    n: outcomes[n, dataset, seed].weights
+                    for n in (TEACHER, STUDENT)
+                    if (n, dataset, seed) in outcomes
+                }
+                job = pool.submit(train, name, dataset, budget, known, seed, compile_loss, batch)
+                pending[job] = key
+            for job in as_completed(pending):
+                key = pending[job]
+                outcomes[key] = job.result()
+                kept.write(*key, outcomes[key])
+                bar.advance(task)
+    return outcomes
 
 
 def averaged(entries: list[Outcome]) -> Outcome:
@@ -188,7 +230,7 @@ def table(outcomes: Outcomes) -> Table:
     entries = Table(title=f"sliced Wasserstein distance to held-out data after {steps} steps")
     for title in ("method", *sets, "ms a step", "cost", "MiB"):
         entries.add_column(title, justify="left" if title == "method" else "right", no_wrap=True)
-    for name in METHODS:
+    for name in dict.fromkeys(name for name, _ in outcomes):
         rows = [outcomes[name, dataset] for dataset in sets]
         cells = [" ".join(f"{row.distances[k]:.3f}" for k in STEPS) for row in rows]
         first = rows[0]
@@ -207,7 +249,8 @@ def draw(outcomes: Outcomes, path: Path) -> None:
     from matplotlib.figure import Figure
 
     sets = list(dict.fromkeys(dataset for _, dataset in outcomes))
-    height = 1.5 + 0.2 * len(METHODS)
+    names = list(dict.fromkeys(name for name, _ in outcomes))
+    height = 1.5 + 0.2 * len(names)
     figure = Figure(figsize=(11, height), layout="constrained")
     panels = figure.subplots(1, len(sets), sharey=True, squeeze=False)[0]
     for panel, dataset in zip(panels, sets, strict=True):
@@ -215,17 +258,17 @@ def draw(outcomes: Outcomes, path: Path) -> None:
         panel.axvspan(best, 1.5 * best, color="0.9")
         panel.axvline(best, color="0.5", linewidth=1)
         for k, marker in zip(STEPS, "o^s", strict=True):
-            x = [outcomes[name, dataset].distances[k] for name in METHODS]
+            x = [outcomes[name, dataset].distances[k] for name in names]
             panel.plot(
                 x,
-                range(len(METHODS)),
+                range(len(names)),
                 marker,
                 markersize=5,
                 label=f"{k} steps" if k > 1 else "1 step",
             )
         panel.set(title=dataset, xscale="log", xlabel="distance to data")
         panel.grid(axis="y", alpha=0.3)
-    panels[0].set_yticks(range(len(METHODS)), METHODS)
+    panels[0].set_yticks(range(len(names)), names)
     panels[0].invert_yaxis()
     panels[0].legend(loc="upper right")
     figure.suptitle("Gray: 100 steps of flow matching, and up to 1.5 times its distance")

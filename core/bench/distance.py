@@ -31,7 +31,29 @@ def sliced_wasserstein(
     Returns:
         Distance, a scalar.
     """
-    directions = noise_like(x.new_empty(projections, x.shape[1]), generator)
-    directions = torch.nn.functional.normalize(directions, dim=1)
-    a, b = ((points @ directions.T).sort(dim=0).values for points in (x, y))
-    return (a - b).square().mean().sqrt()
+    along = directions(x, projections, generator)
+    return (projected(x, along) - projected(y, along)).square().mean().sqrt()
+
+
+def directions(
+    like: Float[Tensor, "n d"], projections: int, generator: torch.Generator | None = None
+) -> Float[Tensor, "p d"]:
+    """Draw directions, uniform on the sphere.
+
+    Args:
+        like: Points whose dimension, dtype and device the directions have.
+        projections: Number of directions.
+        generator: Source of randomness.
+    """
+    drawn = noise_like(like.new_empty(projections, like.shape[1]), generator)
+    return torch.nn.functional.normalize(drawn, dim=1)
+
+
+def projected(points: Float[Tensor, "n d"], along: Float[Tensor, "p d"]) -> Float[Tensor, "p n"]:
+    """Project points on directions, and sort each projection; rows sort fastest.
+
+    Args:
+        points: Points, (n, d).
+        along: Directions, (p, d).
+    """
+    return (along @ points.T).sort(dim=1).values

@@ -48,12 +48,14 @@ from oneleap.core.objectives import (
     Shortcut,
     SoFlow,
     SplitMeanFlow,
+    StoredPairs,
+    Symmetric,
     TerminalVelocityMatching,
     TwinFlow,
     UniInstruct,
 )
 from oneleap.core.objectives.matching.base import Matching
-from oneleap.core.paths.times import TimePairs, Uniform
+from oneleap.core.paths.times import GapPairs, TimePairs, Uniform
 from oneleap.core.sampling.consistency import consistency
 from oneleap.core.sampling.ode import euler, sample
 from oneleap.core.training.seed import step_generator
@@ -107,12 +109,16 @@ class Method:
             own training is not counted.
         from_student: Whether the start is the one-step student :data:`STUDENT` instead, as methods
             with a second network need. Its training is not counted either.
+        compute: Compute of training, as a multiple of what most methods get.
+        lr: Learning rate; ``None`` for that of most methods.
     """
 
     objective: Objective
     sampler: Samples = flow_map_samples
     distills: bool = False
     from_student: bool = False
+    compute: float = 1.0
+    lr: float | None = None
 
 
 HALF = TimePairs(Uniform(), p_equal=0.5, deployed=(1,), p_deployed=0.1)
@@ -134,6 +140,7 @@ METHODS = {
     "EDM denoising": Method(Denoising(sigma_data=1.0), euler_samples),
     "DDPM": Method(NoisePrediction(), euler_samples),
     "MeanFlow": Method(MeanFlow(HALF)),
+    "MeanFlow, 4 x compute": Method(MeanFlow(HALF), compute=4.0),
     "MeanFlow, optimal transport": Method(Coupled(MeanFlow(HALF))),
     "MeanFlow, dispersed": Method(Dispersed(MeanFlow(HALF), weight=0.05)),
     "improved MeanFlow": Method(ImprovedMeanFlow(HALF)),
@@ -162,6 +169,7 @@ METHODS = {
     "TBCM": distilled(TBCM(sigma_data=1.0), consistency_samples),
     "reflow": distilled(Reflow(steps=8, heun=False)),
     "annealed reflow": distilled(AnnealedReflow(steps=8, heun=False)),
+    "Re-MeanFlow, stored pairs": distilled(StoredPairs(MeanFlow(GapPairs()))),
     "direct distillation": distilled(DirectDistillation(steps=16), consistency_samples),
     "Diff-Instruct": matched(DiffInstruct()),
     "DMD": matched(DMD()),
@@ -184,6 +192,7 @@ WITHOUT_A_ROW = {
     DiffInstructPlus: "without a reward it is Diff-Instruct",
     DiffInstructStar: "without a reward it is SIM",
     ScoreForgetting: "with nothing to forget it is SiD",
+    Symmetric: "it makes one coordinate from the other, and this distance is of both",
     NoiseConsistency: "it adds a control, and these data have no conditions",
 }
 """Objectives that are not compared, and why."""

@@ -1,10 +1,10 @@
 """Training of every method on toy data at equal compute."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import lru_cache, partial
 from types import MappingProxyType
 
 import torch
@@ -14,16 +14,17 @@ from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.flop_counter import FlopCounterMode
 
-from oneleap.core.bench.distance import sliced_wasserstein
+from oneleap.core.bench.distance import directions, projected
 from oneleap.core.bench.methods import METHODS, STUDENT, TEACHER, Method
 from oneleap.core.bench.toy import SETS
+from oneleap.core.fields.flow_map import teacher_pairs
 from oneleap.core.losses.hooks import RecordsActivations
 from oneleap.core.nets import MLP
 from oneleap.core.nets.beside.judges import JudgePool
 from oneleap.core.nets.beside.second import SecondModules
 from oneleap.core.nets.embed import zero_interval_embedding
 from oneleap.core.nets.low_rank import load_plain
-from oneleap.core.objectives import Coupled
+from oneleap.core.objectives import Coupled, StoredPairs
 from oneleap.core.objectives.matching.base import Matching
 from oneleap.core.training.compile import compiled
 from oneleap.core.training.ema import ema_update, frozen_copy, frozen_view
@@ -32,8 +33,13 @@ from oneleap.core.training.seed import step_generator
 from oneleap.core.types import Draw, Field, SecondNetworks, TrainingBatch
 
 STEPS, BATCH, SAMPLES = (1, 2, 4), 512, 10_000
-STUDENT_LR = 1e-4
-"""Learning rate of generators that start as a trained one-step student."""
+PROJECTIONS = 256
+STORED, SOLVER = 64, 8
+"""Batches of stored pairs, and Heun's steps that make them; a step costs two of the three passes
+that a training step costs."""
+
+LR, STUDENT_LR = 2e-3, 1e-4
+"""Learning rates: of most methods, and of generators that start as a trained one-step student."""
 
 Weights = dict[str, Tensor]
 NOTHING: Mapping[str, Weights] = MappingProxyType({})
@@ -115,6 +121,7 @@ class ToyRun:
         self.average = frozen_copy(self.net)
         if isinstance(self.objective, RecordsActivations):
             self.objective.record_activations(self.net)
+        self.pairs: list[tuple[Tensor, Tensor]] = []
         self.second: SecondModules | None = None
         if isinstance(self.objective, Matching):
             self.second = self._second(self.objective, seed)
@@ -142,6 +149,25 @@ class ToyRun:
         """Networks with an optimizer."""
         return [self.net, *([] if self.second is None else self.second.trained)]
 
+    def restart(self, other: "ToyRun") -> None:
+        """Take the weights of another run of this method; what was compiled for this run stays.
+
+        Args:
+            other: Run that has not begun.
+        """
+        self.pairs = []
+        for own, new in zip(self._networks(), other._networks(), strict=True):
+            own.load_state_dict(new.state_dict())
+        if self.second is not None:
+            self.second.teaching = None
+        for net in self.trained:
+            net.zero_grad(set_to_none=True)
+
+    def _networks(self) -> list[nn.Module]:
+        """List everything with weights."""
+        found = (self.net, self.average, self.teacher, self.second)
+        return [net for net in found if net is not None]
+
     def draw(self, x: Tensor, generator: torch.Generator, step: int, progress: float) -> Draw:
         """Draw the randomness of a step.
 
@@ -156,7 +182,19 @@ class ToyRun:
             return self.objective.turn(draw, step, progress)
         if isinstance(self.objective, Coupled):
             return self.objective.pair(TrainingBatch(field=self.net, x=x), draw)
+        if isinstance(self.objective, StoredPairs):
+            assert self.teacher is not None
+            for k in range(0 if self.pairs else STORED):
+                e = torch.randn(x.shape, generator=step_generator(k, 12))
+                self.pairs.append(teacher_pairs(self.teacher, e, steps=SOLVER))
+            e, data = self.pairs[step % len(self.pairs)]
+            return replace(draw, e=e, x=data)
         return draw
+
+    @property
+    def beforehand(self) -> float:
+        """Compute before training, in flow-matching steps: what makes the stored pairs."""
+        return STORED * SOLVER * 2 / 3 if isinstance(self.objective, StoredPairs) else 0.0
 
     def loss(self, x: Tensor, draw: Draw) -> Tensor:
         """Compute the mean loss of a batch."""
@@ -211,6 +249,19 @@ class ToyRun:
         ema_update(self.average, self.net, min(0.999, (1 + count) / (10 + count)))
 
 
+@lru_cache(maxsize=1)
+def prepared(name: str, compile_loss: bool) -> tuple[ToyRun, Callable[[Tensor, Draw], Tensor]]:
+    """Build a run and its loss, which all datasets and seeds of a method share in one process.
+
+    Args:
+        name: Name of the method.
+        compile_loss: Whether to compile the loss.
+    """
+    torch.compiler.reset()  # otherwise earlier methods of this process count as recompilations
+    run = ToyRun(METHODS[name])
+    return run, compiled(run.loss) if compile_loss else run.loss
+
+
 def train(
     name: str,
     dataset: str,
@@ -235,18 +286,19 @@ def train(
         Result of the run.
     """
     torch.set_num_threads(1)
-    torch.compiler.reset()  # otherwise earlier methods of this worker count as recompilations
     method, draws = METHODS[name], SETS[dataset]
-    run = ToyRun(method, known, seed=seed)
+    run, evaluate = prepared(name, compile_loss)
+    run.restart(ToyRun(method, known, seed=seed))
     x = draws(batch, step_generator(seed, 0))
     flops, saved = run.measure_cost(x)
     cost = flops / ToyRun(METHODS[TEACHER]).measure_cost(x)[0]
-    steps = max(1, round(budget / cost))
-    adam = AdamConfig(lr=2e-3, warmup_steps=steps // 20, cosine=True, clip=1.0)
-    if method.from_student:  # it starts from a trained generator
-        adam = replace(adam, lr=STUDENT_LR)
+    steps = max(1, round((method.compute * budget - run.beforehand) / cost))
+    lr = STUDENT_LR if method.from_student else LR  # the former starts from a trained generator
+    adam = AdamConfig(
+        lr=lr if method.lr is None else method.lr, warmup_steps=steps // 20, cosine=True, clip=1.0
+    )
     optimizer, scheduler = optimizers(run, adam, steps)
-    evaluate, times = compiled(run.loss) if compile_loss else run.loss, []
+    times = []
     for k in range(steps):
         generator, start = step_generator(seed, k), time.perf_counter()
         x = draws(batch, generator)
@@ -261,7 +313,8 @@ def train(
         times.append(time.perf_counter() - start)
     ms = 1e3 * torch.tensor(times).median().item()
     found = distances(run.average, method, dataset)
-    return Outcome(found, ms, cost, steps, saved, run.average.state_dict())
+    weights = {key: weight.clone() for key, weight in run.average.state_dict().items()}
+    return Outcome(found, ms, cost, steps, saved, weights)
 
 
 def optimizers(run: ToyRun, adam: AdamConfig, steps: int) -> tuple[AdamW, LambdaLR]:
@@ -282,6 +335,18 @@ def optimizers(run: ToyRun, adam: AdamConfig, steps: int) -> tuple[AdamW, Lambda
     return optimizer, LambdaLR(optimizer, partial(adam.factor, total_steps=steps))
 
 
+@lru_cache
+def held_out(dataset: str) -> tuple[Tensor, Tensor]:
+    """Directions, and sorted projections of the held-out data on them.
+
+    Args:
+        dataset: Name of the dataset.
+    """
+    held = SETS[dataset](SAMPLES, step_generator(1, 0))
+    along = directions(held, PROJECTIONS, step_generator(1, 3))
+    return along, projected(held, along)
+
+
 def distances(net: nn.Module, method: Method, dataset: str) -> dict[int, float]:
     """Compute the sliced Wasserstein distance of samples to held-out data.
 
@@ -293,11 +358,11 @@ def distances(net: nn.Module, method: Method, dataset: str) -> dict[int, float]:
     Returns:
         Distance by number of sampling steps.
     """
-    held = SETS[dataset](SAMPLES, step_generator(1, 0))
+    along, held = held_out(dataset)
     noise = torch.randn(SAMPLES, 2, generator=step_generator(1, 2))
     found = {}
     for k in (*STEPS, 100) if method is METHODS[TEACHER] else STEPS:
         with torch.no_grad():
             x = method.sampler(net, noise, k)
-        found[k] = sliced_wasserstein(x, held, generator=step_generator(1, 3)).item()
+        found[k] = (projected(x, along) - held).square().mean().sqrt().item()
     return found

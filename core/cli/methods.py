@@ -34,6 +34,8 @@ FAMILIES = {
     "NoiseConsistency": "a new control",
     "Dispersed": "added to another",
     "Coupled": "added to another",
+    "StoredPairs": "added to another",
+    "Symmetric": "added to another",
 }
 """Families by objective; those with a second network match distributions, the rest are maps."""
 
@@ -49,6 +51,7 @@ NO_DATA = {
     "Reflow",
     "ScoreForgetting",
     "ScoreIdentity",
+    "StoredPairs",
     "TBCM",
     "TDM",
     "VSD",

@@ -5,6 +5,7 @@ from einops import rearrange
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from oneleap.core.nets.depthwise import DepthwiseConv
 from oneleap.core.nets.layers import AdaNorm, apply_mask, zero_init
 from oneleap.core.nets.sequence import SequenceNet, concat_sequence
 
@@ -22,7 +23,7 @@ class ConvNeXtBlock(nn.Module):
     def __init__(self, width: int, expansion: int, kernel: int, scale: float) -> None:
         super().__init__()
         self.width, self.expansion, self.kernel, self.scale = width, expansion, kernel, scale
-        self.depthwise = nn.Conv1d(width, width, kernel, padding=kernel // 2, groups=width)
+        self.depthwise = DepthwiseConv(width, kernel)
         self.norm = AdaNorm(width, width)
         self.widen = nn.Linear(width, expansion * width)
         self.narrow = nn.Linear(expansion * width, width)
@@ -44,8 +45,8 @@ class ConvNeXtBlock(nn.Module):
         Returns:
             Frames, zero at padding, (b, n, c).
         """
-        h = rearrange(self.depthwise(rearrange(x, "b n c -> b c n")), "b c n -> b n c")
-        h = self.narrow(nn.functional.gelu(self.widen(self.norm(h, context))))
+        h = self.norm(self.depthwise(x), context)
+        h = self.narrow(nn.functional.gelu(self.widen(h)))
         return apply_mask(x + self.gain * h, None if mask is None else mask.mT)
 
 

@@ -6,6 +6,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from oneleap.core.nets.activation import mish
+from oneleap.core.nets.depthwise import DepthwiseConv
 from oneleap.core.nets.layers import apply_mask, zero_init
 from oneleap.core.nets.sequence import SequenceNet
 
@@ -28,7 +29,7 @@ class LYNXBlock(nn.Module):
         super().__init__()
         self.width, self.kernel = width, kernel
         self.norm = nn.LayerNorm(width, eps=1e-6, elementwise_affine=False)
-        self.depthwise = nn.Conv1d(width, width, kernel, padding=kernel // 2, groups=width)
+        self.depthwise = DepthwiseConv(width, kernel)
         self.first, self.second = nn.Linear(width, 2 * width), nn.Linear(width, 2 * width)
         self.last = nn.Linear(width, width)
 
@@ -36,8 +37,7 @@ class LYNXBlock(nn.Module):
         self, x: Float[Tensor, "b n c"], mask: Bool[Tensor, "b n 1"] | None
     ) -> Float[Tensor, "b n c"]:
         """Apply the block; ``x`` and the result are zero at padding."""
-        h = rearrange(apply_mask(self.norm(x), mask), "b n c -> b c n")
-        h = rearrange(self.depthwise(h), "b c n -> b n c")
+        h = self.depthwise(apply_mask(self.norm(x), mask))
         h = self.last(atan_glu(self.second(atan_glu(self.first(h)))))
         return apply_mask(x + h, mask)
 

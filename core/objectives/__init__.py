@@ -51,6 +51,8 @@ from oneleap.core.objectives.matching.vsd import VSD as VSD
 from oneleap.core.objectives.meanflow import MeanFlow as MeanFlow
 from oneleap.core.objectives.pairing.coupled import Coupled as Coupled
 from oneleap.core.objectives.pairing.nct import NoiseConsistency as NoiseConsistency
+from oneleap.core.objectives.pairing.stored import StoredPairs as StoredPairs
+from oneleap.core.objectives.pairing.symmetric import Symmetric as Symmetric
 from oneleap.core.objectives.reflow import Reflow as Reflow
 from oneleap.core.objectives.scm import ContinuousConsistency as ContinuousConsistency
 from oneleap.core.objectives.shortcut import Shortcut as Shortcut

@@ -17,6 +17,7 @@ from oneleap.core.nets.beside.log_variance import LogVariance
 from oneleap.core.nets.beside.second import SecondModules
 from oneleap.core.objectives.matching.base import Matching
 from oneleap.core.objectives.pairing.coupled import Coupled
+from oneleap.core.objectives.pairing.stored import PairedBatch, StoredPairs
 from oneleap.core.training.compile import compiled
 from oneleap.core.training.ema import ema_update, frozen_view, trainable
 from oneleap.core.training.finite import FiniteGuard
@@ -182,7 +183,13 @@ class TrainingModule(L.LightningModule):
         """Compute the mean loss of one batch."""
         model, step = self.model, self.step
         batch = model.prepare(batch, step)
+        stored: PairedBatch | None = None
+        if isinstance(model.objective, StoredPairs):
+            number = step.batch * self.trainer.world_size + step.rank
+            batch, stored = model.objective.take(batch, number, step.seed, type(model).__name__)
         draw = model.objective.draw(model.data(batch), step.generator(), step.progress)
+        if stored is not None:
+            draw = replace(draw, e=stored.e, x=stored.x)
         if self.second is not None and isinstance(model.objective, Matching):
             draw = model.objective.turn(draw, step.gradient_step, step.progress)
             self.second.teaching = model.objective.taught_by(step.progress)

@@ -2,13 +2,15 @@
 
 import json
 import re
+import shlex
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import Distribution, PackageNotFoundError, distribution, version
 from importlib.util import find_spec
 from pathlib import Path
-from urllib.parse import unquote, urlparse
+from urllib.parse import urlparse
+from urllib.request import url2pathname
 
 from oneleap.domains.doctor.findings import Finding
 from oneleap.domains.extras import EXTRAS
@@ -100,11 +102,17 @@ def install_command(package: Distribution, extra: str = "") -> str:
         extra: The extra; empty for the core.
     """
     suffix = f"[{extra}]" if extra else ""
+    pip = f"{shlex.quote(sys.executable)} -m pip install"
     origin = json.loads(package.read_text("direct_url.json") or "{}")
-    if origin.get("dir_info", {}).get("editable"):
-        clone = Path(unquote(urlparse(origin["url"]).path))
-        return f"cd {clone} && {sys.executable} -m pip install -c constraints.txt -e '.{suffix}'"
-    return f"{sys.executable} -m pip install '{PACKAGE}{suffix}'"
+    url = str(origin.get("url", ""))
+    if "dir_info" in origin and url.startswith("file:"):  # a clone
+        clone = Path(url2pathname(urlparse(url).path))
+        pins = " -c constraints.txt" if (clone / "constraints.txt").is_file() else ""
+        editable = " -e" if origin["dir_info"].get("editable") else ""
+        return f"cd {shlex.quote(str(clone))} && {pip}{pins}{editable} '.{suffix}'"
+    if url:  # a wheel, or another address
+        return f"{pip} '{PACKAGE}{suffix} @ {url}'"
+    return f"{pip} '{PACKAGE}{suffix}'"
 
 
 def examine_packages() -> Iterator[Finding]:

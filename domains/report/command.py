@@ -39,7 +39,7 @@ def report(
         out: Page to write; by default report.html in the folder of the run, and report/NAME.html
             for a model that ships.
         text: What a voice says; by default its sample sentence.
-        score: What a singer sings; by default a folk song.
+        score: What a singer sings; by default a folk song in its language.
         seed: Seed of the noise.
 
     Raises:

@@ -107,7 +107,7 @@ def results(found: Reported) -> list[Section]:
     """
     file = found.evaluation / EVALUATION
     if not file.is_file():
-        text = f"There are none yet: {shell_line('evaluate', found.name)} measures the model."
+        text = f"There are none yet: {shell_line(*evaluation(found))} measures the model."
         return [Section("Results", [Text(text)])]
     try:
         figures = json.loads(file.read_text(encoding="utf-8"))
@@ -117,6 +117,22 @@ def results(found: Reported) -> list[Section]:
         raise InputError(f"{file}: is not a JSON object: evaluate again")
     rows = [(name, _number(value)) for name, value in figures.items()]
     return [Section("Results", [Table(("measure", "value"), rows)])]
+
+
+def evaluation(found: Reported) -> list[object]:
+    """Return the words of the command that evaluates a model.
+
+    Args:
+        found: The model and its run.
+    """
+    domain = class_of(found).removeprefix("oneleap.domains.").partition(".")[0]
+    alone = found.run is None and domain in ("singing", "music")  # evaluate takes no names here
+    words: list[object] = ["evaluate", found.home if alone else found.name]
+    if domain == "music":
+        words.append("FOLDER_OF_MUSIC")
+    elif domain == "singing" and found.run is None:
+        words += ["--data", "FOLDER_OF_RECORDINGS"]
+    return words
 
 
 def _number(value: object) -> str:
@@ -226,7 +242,7 @@ def reproduction(found: Reported, made: Sequence[object]) -> Section:
     lines = []
     if found.run is not None:
         lines.append(shell_line("fit", "--config", found.run / CONFIG))
-    lines.append(shell_line("evaluate", found.name, *_evaluation_options(found.evaluation)))
+    lines.append(shell_line(*evaluation(found), *_evaluation_options(found.evaluation)))
     lines.append(shell_line(*made))
     text = "All settings and the seed are in the configuration below."
     return Section("To make it again", [Text(text), Code("\n".join(lines))])

@@ -12,8 +12,11 @@ SENTENCE = "One call of a network turns noise into this sentence."
 BASE_STEPS = 50
 """Network calls of a music model that is heard without a student."""
 
-SCORE = Path(__file__).resolve().parents[2] / "examples" / "sakura.musicxml"
-"""What a singer sings; it lies in a clone and not in an installed package."""
+SCORES = {"ja": "sakura.musicxml", "en": "twinkle.musicxml"}
+"""What a singer of each language sings."""
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+"""Folder of these scores; it lies in a clone and not in an installed package."""
 
 
 def sounds(found: Reported, text: str | None, score: Path | None, seed: int) -> list[Section]:
@@ -22,7 +25,7 @@ def sounds(found: Reported, text: str | None, score: Path | None, seed: int) -> 
     Args:
         found: The model and its run.
         text: What a voice says; by default its sample sentence.
-        score: What a singer sings; by default a folk song.
+        score: What a singer sings; by default a folk song in its language.
         seed: Seed of the noise.
 
     Returns:
@@ -35,7 +38,7 @@ def sounds(found: Reported, text: str | None, score: Path | None, seed: int) -> 
         if domain == "speech":
             return [Section("A sentence", voice(home, text, seed))]
         if domain == "singing":
-            return [Section("A song", song(home, score or SCORE, seed))]
+            return [Section("A song", song(home, score, seed))]
         if domain == "music":
             return [Section("A piece of music", music(home, seed))]
     except InputError as error:
@@ -69,12 +72,12 @@ def voice(home: Path, text: str | None, seed: int) -> list[Part]:
     return [Text(about), player(f"“{said}”", wave), picture(wave, loaded.acoustic.spec.mel)]
 
 
-def song(home: Path, score: Path, seed: int) -> list[Part]:
+def song(home: Path, score: Path | None, seed: int) -> list[Part]:
     """Let a singer sing.
 
     Args:
         home: Folder of a singer.
-        score: What is sung.
+        score: What is sung; by default a folk song in its language.
         seed: Seed of the noise.
 
     Raises:
@@ -82,16 +85,18 @@ def song(home: Path, score: Path, seed: int) -> list[Part]:
     """
     from oneleap.domains.audio.evaluation.media import picture, player
     from oneleap.domains.audio.loudness import level
-    from oneleap.domains.singing.scores.read import read_segments
+    from oneleap.domains.singing.voice.language import language_of, read_song
     from oneleap.domains.singing.voice.loading import ACOUSTIC
     from oneleap.domains.singing.voice.singer import Singer
 
     if not (home / ACOUSTIC).is_dir():
         raise InputError("one model alone cannot sing: pack all four with oneleap singer")
-    if not score.is_file():
-        raise InputError(f"score: {score}: no such file; name one with --score")
+    if score is None:
+        score = EXAMPLES / SCORES.get(language_of(home), "none")
+        if not score.is_file():
+            raise InputError("no score to sing comes with this installation: name one with --score")
     singer = Singer.load(home)
-    wave = level(singer.sing(read_segments(score), seed=seed))
+    wave = level(singer.sing(read_song(score, str(home)).segments, seed=seed))
     about = f"{wave.seconds:.1f} s of song."
     return [Text(about), player(score.name, wave), picture(wave, singer.acoustic.spec.mel)]
 

@@ -322,6 +322,10 @@ async def _read_json(request: Request, limits: Limits) -> dict[str, Any]:
         raise RequestError(408, "the body came too slowly", None, "timeout") from None
     try:
         value = json.loads(body)
+        json.dumps(value, ensure_ascii=False).encode()  # an escape can stand for half a character
+    except UnicodeEncodeError:
+        message = "the body holds half of a pair of surrogates, which is no text"
+        raise RequestError(400, message, None, "invalid_json") from None
     except (ValueError, RecursionError):
         raise RequestError(400, "the body is not JSON", None, "invalid_json") from None
     if not isinstance(value, dict):

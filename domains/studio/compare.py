@@ -6,7 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneleap.domains.studio.components import picture, player
-from oneleap.domains.studio.handling import MODEL, as_pixels, as_sound, clear_errors, seed_of
+from oneleap.domains.studio.handling import (
+    MODEL,
+    as_pixels,
+    as_sound,
+    clear_errors,
+    nothing,
+    seed_of,
+)
 from oneleap.domains.studio.models import composer_tags, voice_names
 from oneleap.domains.studio.sampling import STEPS, TIMED, compare_composer, compare_voice
 from oneleap.domains.studio.speak import MAX_CHARACTERS
@@ -20,7 +27,7 @@ VOICE, MUSIC = "a voice", "the composer"
 TEXT = "One call of a network turns noise into this sentence."
 """Text that the tab begins with."""
 
-HEADER = ["sampling", "network calls", "ms in these calls", "ms in all"]
+HEADER = ["sampling", "network calls", "ms in calls", "ms in all"]
 """Columns of the table."""
 
 ABOUT = {
@@ -62,33 +69,42 @@ def compare_tab(seed: int) -> None:
 
     with gr.Row():
         with gr.Column():
-            what = gr.Radio([VOICE, MUSIC], value=VOICE, label="What is sampled")
-            about = gr.Markdown(ABOUT[VOICE])
-        with gr.Column():
-            text = gr.Textbox(TEXT, label="Text", lines=2, max_length=MAX_CHARACTERS)
+            what = gr.Radio([MUSIC, VOICE], value=MUSIC, label="What is sampled")
+            text = gr.Textbox(TEXT, label="Text", lines=2, max_length=MAX_CHARACTERS, visible=False)
             names = voice_names()
-            voice = gr.Dropdown(names, value=names[0], label="Voice")
+            voice = gr.Dropdown(names, value=names[0], label="Voice", visible=False)
             tags = gr.Dropdown(
                 composer_tags(),
                 value=["piano", "major", "moderate"],
                 multiselect=True,
                 label="Tags",
-                visible=False,
+                info="what the music is like",
             )
-            steps = gr.Slider(*STEPS, 16.0, step=1.0, label="Steps, to compare with 1")
-            noise = gr.Number(seed, precision=0, label="Seed of the noise")
+            with gr.Row():
+                steps = gr.Slider(*STEPS, 16.0, step=1.0, label="Steps", info="to compare")
+                noise = gr.Number(seed, precision=0, label="Seed", info="of the noise")
             button = gr.Button("Compare", variant="primary")
+        with gr.Column():
+            about = gr.Markdown(ABOUT[MUSIC])
+            table = gr.Dataframe(
+                headers=HEADER,
+                interactive=False,
+                label="What it costs",
+                buttons=[],
+                row_count=2,
+                wrap=True,
+                column_widths=["37%", "21%", "21%", "21%"],
+            )
+            gr.Markdown(
+                f"Medians of {TIMED} times on this machine, after a first one. *ms in all* is from "
+                "the input to the sound, with text, vocoder and all."
+            )
     sides: list[Any] = []
     with gr.Row():
         for label, name in (("Several steps", "several"), ("One step", "one")):
             with gr.Column():
                 sound = player(label, name)
                 sides += [sound, picture(f"{label}: spectrogram", f"{name}-picture")]
-    table = gr.Dataframe(headers=HEADER, interactive=False, label="What it costs")
-    gr.Markdown(
-        f"Medians of {TIMED} times on this machine, after a first one. *ms in all* is from the "
-        "input to the sound, with text, vocoder and all."
-    )
 
     def on_choose(what: str) -> tuple[Any, ...]:
         spoken = what == VOICE
@@ -111,6 +127,7 @@ def compare_tab(seed: int) -> None:
         on_compare,
         [what, text, voice, tags, steps, noise],
         [*sides, table],
+        show_progress_on=[sides[0], sides[2]],
         concurrency_id=MODEL,
         concurrency_limit=1,
-    )
+    ).failure(nothing(5), None, [*sides, table])

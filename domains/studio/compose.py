@@ -19,6 +19,7 @@ from oneleap.domains.studio.handling import (
     as_sound,
     check_range,
     clear_errors,
+    nothing,
     seed_of,
     short_paths,
 )
@@ -96,13 +97,20 @@ def compose_tab(seed: int) -> None:
     with gr.Row():
         with gr.Column():
             names = [ask.NONE, ask.DRAWN, *PRESETS]
-            curve = gr.Dropdown(names, value="rise", label="Loudness over time")
+            curve = gr.Dropdown(
+                names,
+                value="rise",
+                label="Loudness over time",
+                info="choose a curve, or draw one below",
+            )
             editor = curve_editor("rise")
             with gr.Row():
-                seconds = gr.Slider(*ask.SECONDS, 6.0, step=0.5, label="Seconds")
-                steps = gr.Slider(*ask.STEPS, 70.0, step=5.0, label="Optimizer steps")
-            structure = gr.Textbox(label="Structure: a letter for each section, such as ABA")
-            tags = gr.Dropdown(composer_tags(), multiselect=True, label="Tags")
+                seconds = gr.Slider(*ask.SECONDS, 6.0, step=0.5, label="Length", info="in seconds")
+                steps = gr.Slider(*ask.STEPS, 70.0, step=5.0, label="Steps", info="of optimization")
+            structure = gr.Textbox(label="Structure", info="a letter for each section, such as ABA")
+            tags = gr.Dropdown(
+                composer_tags(), multiselect=True, label="Tags", info="what the music is like"
+            )
             loop = gr.Checkbox(label="Loop: the end leads into the start")
             with gr.Accordion("A recording or a melody", open=False):
                 recording = gr.Audio(
@@ -139,7 +147,8 @@ def compose_tab(seed: int) -> None:
                 form, given[tags], most, number, lambda done: progress((done, most))
             )
             took = time.perf_counter() - start
-        text = f"{piece.wave.seconds:.1f} s of music in {took:.1f} s: {summary(piece)}"
+        found = summary(piece).replace("^2", "²").replace("\n", "  \n")  # lines of Markdown
+        text = f"{piece.wave.seconds:.1f} s of music in {took:.1f} s: {found}"
         return as_sound(piece.wave), text, image
 
     curve.input(lambda name: preset_levels(name) if name in PRESETS else gr.skip(), curve, editor)
@@ -148,6 +157,7 @@ def compose_tab(seed: int) -> None:
         on_compose,
         {tags, steps, noise, *fields},
         [sound, cost, plot],
+        show_progress_on=sound,
         concurrency_id=MODEL,
         concurrency_limit=1,
-    )
+    ).failure(nothing(3), None, [sound, cost, plot])

@@ -13,15 +13,19 @@ from oneleap.domains.music.controls.presets import LOUD_DB, PRESETS, QUIET_DB
 POINTS = 61
 """Number of levels of a curve, at equal distances."""
 
-TEMPLATE = '<canvas width="640" height="200" aria-label="curve of loudness"></canvas>'
+TEMPLATE = (
+    "<p>Curve of loudness: draw with the mouse or a finger</p>"
+    '<canvas width="640" height="200" aria-label="curve of loudness"></canvas>'
+)
 
 STYLE = """
+p { font-size: 14px; color: var(--block-info-text-color); margin: 0 0 6px }
 canvas { width: 100%; height: 200px; touch-action: none; cursor: crosshair; border-radius: 8px;
   border: 1px solid #8886; background: #8881 }
 """
 
 SCRIPT = """
-const points = 61, clamp = (x) => Math.min(1, Math.max(0, x));
+const points = 61, left = 46, edge = 12, clamp = (x) => Math.min(1, Math.max(0, x));
 const parse = (text) => {
   const found = String(text ?? '').split(',').map(Number);
   return found.length === points && found.every(Number.isFinite)
@@ -30,24 +34,34 @@ const parse = (text) => {
 let levels = parse(props.value), last = null;
 const paint = () => {
   const canvas = element.querySelector('canvas'), g = canvas.getContext('2d');
-  const w = canvas.width, h = canvas.height, edge = 6;
+  const w = canvas.width, h = canvas.height;
   g.clearRect(0, 0, w, h);
   g.font = '13px sans-serif';
   g.fillStyle = '#888';
-  g.fillText('loud', 8, 18);
-  g.fillText('quiet', 8, h - 10);
+  g.fillText('loud', 6, edge + 5);
+  g.fillText('quiet', 6, h - edge + 5);
+  g.strokeStyle = '#8884';
+  g.lineWidth = 1;
+  for (const y of [edge, h / 2, h - edge]) {
+    g.beginPath();
+    g.moveTo(left, y);
+    g.lineTo(w - edge, y);
+    g.stroke();
+  }
   g.beginPath();
-  levels.forEach((level, i) =>
-    g.lineTo(i / (points - 1) * w, edge + (1 - level) * (h - 2 * edge)));
+  levels.forEach((level, i) => g.lineTo(
+    left + i / (points - 1) * (w - left - edge), edge + (1 - level) * (h - 2 * edge)));
   g.strokeStyle = '#3b82f6';
   g.lineWidth = 4;
   g.lineJoin = 'round';
   g.stroke();
 };
 const place = (event) => {
-  const box = element.querySelector('canvas').getBoundingClientRect();
-  return [clamp((event.clientX - box.left) / box.width) * (points - 1),
-    clamp(1 - (event.clientY - box.top) / box.height)];
+  const canvas = element.querySelector('canvas'), box = canvas.getBoundingClientRect();
+  const x = (event.clientX - box.left) / box.width * canvas.width;
+  const y = (event.clientY - box.top) / box.height * canvas.height;
+  return [clamp((x - left) / (canvas.width - left - edge)) * (points - 1),
+    clamp(1 - (y - edge) / (canvas.height - 2 * edge))];
 };
 const stroke = (from, to) => {
   const [a, b] = from[0] <= to[0] ? [from, to] : [to, from];
@@ -130,8 +144,7 @@ def curve_editor(preset: str) -> Any:
 
     return gr.HTML(
         preset_levels(preset),
-        label="Curve of loudness: draw with the mouse",
-        show_label=True,
+        show_label=False,
         container=True,
         html_template=TEMPLATE,
         css_template=STYLE,

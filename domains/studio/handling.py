@@ -1,6 +1,6 @@
 """What the tabs share: limits of inputs, errors in one line, sounds and pictures for a browser."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,6 +41,15 @@ def clear_errors(extra: str) -> Iterator[None]:
     except ModuleNotFoundError as error:
         text = f"{error.name} is not installed: pip install 'oneleap[{extra}]'"
         raise gradio.Error(text, print_exception=False) from None
+
+
+def nothing(count: int) -> Callable[[], tuple[None, ...]]:
+    """Return what empties fields after a mistake, so that no older result stands beside it.
+
+    Args:
+        count: Number of the fields, 2 or more.
+    """
+    return lambda: (None,) * count
 
 
 @contextmanager

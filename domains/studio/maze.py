@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 FRAME_STEPS, FPS = 2, 25
 """Steps of the simulation per picture, and pictures of the video per second."""
 
-CELL, FINE = 64, 2
+CELL, FINE = 80, 2
 """Pixels of a cell of the maze, and the factor at which pictures are drawn, then reduced."""
 
 

@@ -82,7 +82,7 @@ def piano_roll(segments: "Sequence[ScoreSegment]", title: str) -> "Figure":
     keys = [round(bar.midi) for bar in bars] or [60]
     low, high = min(keys) - 2, max(keys) + 2
     end = max(segment.offset + segment.seconds for segment in segments)
-    figure = Figure(figsize=(11, 3.6), layout="constrained")
+    figure = Figure(figsize=(9.5, 3.8), dpi=130, layout="constrained")
     axes = figure.add_subplot()
     for key in range(low, high + 1):
         if key % 12 in BLACK:
@@ -98,7 +98,7 @@ def piano_roll(segments: "Sequence[ScoreSegment]", title: str) -> "Figure":
                 bar.syllable,
                 ha="center",
                 va="center",
-                fontsize=8,
+                fontsize=7,
                 color="white",
             )
     named = [key for key in range(low, high + 1) if key % 12 not in BLACK]

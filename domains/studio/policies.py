@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from oneleap.core.errors import InputError
 from oneleap.domains.studio.components import picture
-from oneleap.domains.studio.handling import MODEL, clear_errors, seed_of
+from oneleap.domains.studio.handling import MODEL, clear_errors, nothing, seed_of
 from oneleap.domains.studio.maze import draw_maze, write_video
 from oneleap.domains.studio.models import POLICY, load_policy
 
@@ -109,11 +109,20 @@ def policies_tab(seed: int) -> None:
         with gr.Column():
             start = gr.Number(seed, precision=0, label="Seed of the start and of the actions")
             button = gr.Button("Run an episode", variant="primary")
-            result = gr.Markdown()
         with gr.Column():
-            live = picture("The episode as it runs", "live", 360)
+            result = gr.Markdown()
+    with gr.Row():
+        with gr.Column():
+            live = picture("The episode as it runs", "live", 400)
+        with gr.Column():
+            gr.Markdown("**The whole episode as a video**")
             video = gr.Video(
-                label="Video", interactive=False, buttons=["download"], autoplay=True, height=360
+                label="Video",
+                show_label=False,
+                interactive=False,
+                buttons=["download"],
+                autoplay=True,
+                height=400,
             )
 
     def on_run(seed: float | None) -> Iterator[tuple[Any, Any, str]]:
@@ -130,4 +139,7 @@ def policies_tab(seed: int) -> None:
             score = float(task.score(np.array([moment.total]))[0])
             yield draw_maze(moment.path), str(file), describe(moment, score)
 
-    button.click(on_run, [start], [live, video, result], concurrency_id=MODEL, concurrency_limit=1)
+    shown = [live, video, result]
+    button.click(
+        on_run, [start], shown, show_progress_on=live, concurrency_id=MODEL, concurrency_limit=1
+    ).failure(nothing(3), None, shown)

@@ -1,6 +1,7 @@
 """The tab Sing: a score, its piano roll, and its sound."""
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from oneleap.domains.studio.handling import (
     check_range,
     check_upload,
     clear_errors,
+    nothing,
     seed_of,
     short_paths,
 )
@@ -26,7 +28,11 @@ if TYPE_CHECKING:
     from oneleap.domains.audio.wave import Wave
     from oneleap.domains.singing import ScoreSegment
 
-SUFFIXES = (".musicxml", ".xml", ".mxl", ".mid", ".midi", ".kar", ".ds", ".lab")
+SUFFIXES = (
+    *(".musicxml", ".xml", ".mxl"),
+    *(".mid", ".midi", ".kar"),
+    *(".ust", ".ustx", ".ds", ".lab"),
+)
 """Suffixes of scores."""
 
 MAX_BYTES = 2**20
@@ -38,8 +44,11 @@ MAX_SECONDS = 180.0
 KEY, TEMPO = (-12.0, 12.0), (0.5, 2.0)
 """Ranges of the transposition in semitones, and of the factor of the tempo."""
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "sakura.musicxml"
-"""Score that the tab begins with; it lies in a clone and not in an installed package."""
+EXAMPLES = tuple(
+    Path(__file__).resolve().parents[2] / "examples" / f"{name}.musicxml"
+    for name in ("sakura", "twinkle")
+)
+"""Scores to begin with; they lie in a clone and not in an installed package."""
 
 
 def read_song(score: str | None, key: float, tempo: float) -> "tuple[list[ScoreSegment], str]":
@@ -101,6 +110,22 @@ def sing(score: str | None, key: float, tempo: float, seed: int) -> "Wave":
             raise InputError(f"{score}: {error}") from None
 
 
+def draw_roll(score: str | None, key: float, tempo: float) -> NDArray[np.uint8] | None:
+    """Draw the piano roll of a score for the page, (h, w, 3); without a score, nothing.
+
+    Args:
+        score: Path of the score.
+        key: Transposition in semitones.
+        tempo: Factor of the tempo.
+    """
+    from oneleap.domains.studio.pianoroll import piano_roll
+
+    if not score:
+        return None
+    with clear_errors("singing"):
+        return as_pixels(piano_roll(read_song(score, key, tempo)[0], Path(score).name))
+
+
 def sing_tab(seed: int) -> None:
     """Build the tab inside a Gradio page.
 
@@ -110,29 +135,28 @@ def sing_tab(seed: int) -> None:
     import gradio as gr
 
     gr.Markdown(
-        "Upload a score with Japanese lyrics: MusicXML, MIDI, `.ds` or HTS labels. Each phrase "
-        "takes one network call for the pitch and one for the spectrogram."
+        "Upload a score with Japanese or English lyrics: MusicXML, MIDI, UTAU, `.ds` or HTS "
+        "labels. The language chooses the singer. Each phrase takes one network call for the "
+        "pitch and one for the spectrogram."
     )
     with gr.Row():
         with gr.Column(scale=1):
-            example = str(EXAMPLE) if EXAMPLE.is_file() else None
-            score = gr.File(example, label="Score", file_types=list(SUFFIXES), elem_id="score")
-            key = gr.Slider(*KEY, 0.0, step=1.0, label="Key (semitones)")
-            tempo = gr.Slider(*TEMPO, 1.0, step=0.05, label="Tempo")
+            examples = [[str(path)] for path in EXAMPLES if path.is_file()]
+            first = examples[0][0] if examples else None
+            score = gr.File(first, label="Score", file_types=list(SUFFIXES), elem_id="score")
+            if examples:
+                labels = ["Japanese: Sakura", "English: Twinkle, twinkle"]
+                gr.Examples(examples, score, label="Scores to try", example_labels=labels)
+            key = gr.Slider(*KEY, 0.0, step=1.0, label="Key", info="in semitones")
+            tempo = gr.Slider(*TEMPO, 1.0, step=0.05, label="Tempo", info="as a factor")
             noise = gr.Number(seed, precision=0, label="Seed of the noise")
             button = gr.Button("Sing", variant="primary")
         with gr.Column(scale=2):
-            roll = picture("Piano roll", "roll")
+            label = "Piano roll; dark notes begin a syllable"
+            drawing = None if first is None else partial(draw_roll, first, 0.0, 1.0)
+            roll = picture(label, "roll", first=drawing)
             sound = player("Song", "song")
             cost = gr.Markdown()
-
-    def on_draw(score: str | None, key: float, tempo: float) -> NDArray[np.uint8] | None:
-        from oneleap.domains.studio.pianoroll import piano_roll
-
-        if not score:
-            return None
-        with clear_errors("singing"):
-            return as_pixels(piano_roll(read_song(score, key, tempo)[0], Path(score).name))
 
     def on_sing(
         score: str | None, key: float, tempo: float, seed: float | None
@@ -146,6 +170,15 @@ def sing_tab(seed: int) -> None:
         return as_sound(wave), f"{wave.seconds:.1f} s of song in {took:.2f} s"
 
     for changed in (score.change, key.release, tempo.release):
-        changed(on_draw, [score, key, tempo], [roll], show_progress="minimal")
-    inputs, model = [score, key, tempo, noise], {"concurrency_id": MODEL, "concurrency_limit": 1}
-    button.click(on_draw, inputs[:3], [roll]).success(on_sing, inputs, [sound, cost], **model)
+        changed(draw_roll, [score, key, tempo], [roll], show_progress="minimal")
+    drawn = button.click(draw_roll, [score, key, tempo], [roll], show_progress="minimal")
+    sung = drawn.success(
+        on_sing,
+        [score, key, tempo, noise],
+        [sound, cost],
+        show_progress_on=sound,
+        concurrency_id=MODEL,
+        concurrency_limit=1,
+    )
+    drawn.failure(nothing(3), None, [roll, sound, cost])
+    sung.failure(nothing(2), None, [sound, cost])

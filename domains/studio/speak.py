@@ -11,6 +11,7 @@ from oneleap.domains.studio.handling import (
     as_sound,
     check_range,
     clear_errors,
+    nothing,
     seed_of,
 )
 from oneleap.domains.studio.models import load_voice, voice_names
@@ -26,6 +27,9 @@ MAX_SILENCE_S = 30.0
 
 SPEED, PITCH = (0.5, 2.0), (-12.0, 12.0)
 """Ranges of the factor of the tempo, and of the change of pitch in semitones."""
+
+SYMBOLS = "IPA, and capital letters: A as in day, I my, O go (Q in Britain), W now, Y boy, T water"
+"""What the phonemes are written in."""
 
 TEXT = "One call of a network turns noise into this sentence. Dr. Smith paid $3.50 on May 3rd."
 """Text that the tab begins with."""
@@ -112,13 +116,13 @@ def speak_tab(seed: int) -> None:
             names = voice_names()
             voice = gr.Dropdown(names, value=names[0], label="Voice")
             with gr.Row():
-                speed = gr.Slider(*SPEED, 1.0, step=0.05, label="Speed")
-                pitch = gr.Slider(*PITCH, 0.0, step=0.5, label="Pitch (semitones)")
+                speed = gr.Slider(*SPEED, 1.0, step=0.05, label="Speed", info="as a factor")
+                pitch = gr.Slider(*PITCH, 0.0, step=0.5, label="Pitch", info="in semitones")
             noise = gr.Number(seed, precision=0, label="Seed of the noise")
             button = gr.Button("Speak", variant="primary")
         with gr.Column():
             words = gr.Textbox(label="Text in words", lines=3, interactive=False)
-            phonemes = gr.Textbox(label="Phonemes", lines=3, interactive=False)
+            phonemes = gr.Textbox(label="Phonemes", info=SYMBOLS, lines=3, interactive=False)
             sound = player("Speech", "speech")
             cost = gr.Markdown()
 
@@ -137,10 +141,14 @@ def speak_tab(seed: int) -> None:
             took = time.perf_counter() - start
         return as_sound(wave), f"{wave.seconds:.1f} s of speech in {took:.2f} s"
 
-    button.click(on_read, [text, voice], [words, phonemes]).success(
+    read = button.click(on_read, [text, voice], [words, phonemes], show_progress="minimal")
+    spoken = read.success(
         on_speak,
         [text, voice, speed, pitch, noise],
         [sound, cost],
+        show_progress_on=sound,
         concurrency_id=MODEL,
         concurrency_limit=1,
     )
+    read.failure(nothing(4), None, [words, phonemes, sound, cost])
+    spoken.failure(nothing(2), None, [sound, cost])

@@ -129,3 +129,10 @@ def test_the_commands_refuse_in_one_line(
     assert "cannot be written" in error
     assert error.count("\n") == 1
     assert {path.name for path in Path.cwd().iterdir()} == {"file", "evaluation", "export"}
+
+
+def test_a_name_with_a_byte_of_zero_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(InputError, match=r"^out: 'a\\x00\.wav' cannot be written"):
+        check_output(Path("a\0.wav"), "out")
+    assert main(["speak", "Hello.", "-o", "a\0.wav"]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1

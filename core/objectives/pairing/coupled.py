@@ -1,20 +1,18 @@
 """Any objective on noise that is paired with the data by optimal transport within the batch."""
 
-from dataclasses import dataclass, field, replace
-from typing import ClassVar
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
 from oneleap.core.errors import InputError
-from oneleap.core.losses.hooks import RecordsActivations
-from oneleap.core.objectives.meanflow import MeanFlow
-from oneleap.core.types import Conditioned, Draw, Loss, Objective, TeacherUse, TrainingBatch
+from oneleap.core.objectives.pairing.around import Around
+from oneleap.core.types import Conditioned, Draw, TrainingBatch
 
 
 @dataclass(frozen=True)
-class Coupled(Objective):
+class Coupled(Around):
     """Minibatch optimal transport (Tong et al. 2023, arXiv 2302.00482; MeanFlow: 2509.22592).
 
     The noise of a batch is reassigned to its data so that the sum of squared distances is smallest.
@@ -33,42 +31,6 @@ class Coupled(Objective):
         objective: Objective; ``None`` is ``MeanFlow()``, see
             :class:`oneleap.core.objectives.Dispersed` for the reason.
     """
-
-    teacher: ClassVar[TeacherUse] = "optional"
-
-    objective: Objective | None = None
-    _default: Objective = field(default_factory=MeanFlow, init=False, repr=False, compare=False)
-
-    @property
-    def inner(self) -> Objective:
-        """The objective that sees the paired noise."""
-        return self._default if self.objective is None else self.objective
-
-    def teacher_use(self) -> TeacherUse:
-        """Return that of the inner objective."""
-        return self.inner.teacher_use()
-
-    def record_activations(self, net: nn.Module) -> None:
-        """Let the inner objective register its hooks, if it has any."""
-        if isinstance(self.inner, RecordsActivations):
-            self.inner.record_activations(net)
-
-    def target_decay(self, progress: float) -> float | None:
-        """Decay of the inner objective."""
-        return self.inner.target_decay(progress)
-
-    def is_distance(self) -> bool:
-        """Return that of the inner objective."""
-        return self.inner.is_distance()
-
-    def draw(
-        self,
-        x: Float[Tensor, "b *d"],
-        generator: torch.Generator | None = None,
-        progress: float = 0.0,
-    ) -> Draw:
-        """Draw as the inner objective does; :meth:`pair` pairs the noise with the data."""
-        return self.inner.draw(x, generator, progress)
 
     def pair(self, batch: TrainingBatch, draw: Draw) -> Draw:
         """Reassign the noise of a draw to the data; training calls this before the loss.
@@ -93,10 +55,6 @@ class Coupled(Objective):
             if len(own) > 1:
                 order[own] = own[assignment(batch.x[own], draw.e[own])]
         return replace(draw, e=draw.e[order])
-
-    def loss(self, batch: TrainingBatch, draw: Draw) -> Loss:
-        """Loss of the inner objective."""
-        return self.inner.loss(batch, draw)
 
 
 def same_conditions(cond: tuple[Tensor, ...], n: int, like: Tensor) -> Int[Tensor, "n"]:

@@ -5,6 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from oneleap.core.errors import InputError
+from oneleap.core.nets.depthwise import DepthwiseConv
 from oneleap.domains.audio.mel import Mel
 
 
@@ -19,14 +20,14 @@ class ConvNeXtBlock(nn.Module):
 
     def __init__(self, width: int, hidden: int, scale: float) -> None:
         super().__init__()
-        self.depthwise = nn.Conv1d(width, width, 7, padding=3, groups=width)
+        self.depthwise = DepthwiseConv(width, 7)
         self.norm = nn.LayerNorm(width, eps=1e-6)
         self.widen, self.narrow = nn.Linear(width, hidden), nn.Linear(hidden, width)
         self.gain = nn.Parameter(torch.full((width,), scale))
 
     def forward(self, x: Float[Tensor, "b n c"]) -> Float[Tensor, "b n c"]:
         """Apply the block."""
-        h = self.norm(self.depthwise(x.mT).mT)
+        h = self.norm(self.depthwise(x))
         y: Tensor = x + self.gain * self.narrow(nn.functional.gelu(self.widen(h)))
         return y
 

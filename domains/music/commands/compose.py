@@ -221,7 +221,8 @@ def summary(piece: "Composition") -> str:
         )
         where = f"clip {k + 1}: " if len(piece.clips) > 1 else ""
         text = ", ".join(found) or "no controls"
-        lines.append(f"{where}{text}; {clip.decode_steps} decoding steps")
+        steps = f"{clip.decode_steps} decoding step{'s' if clip.decode_steps > 1 else ''}"
+        lines.append(f"{where}{text}; {steps}")
     if piece.seams is not None and piece.seams.flux:
         seams = piece.seams
         text = f"seams: spectral flux up to {max(seams.flux):.2f}, limit {seams.limit:.2f} dB"

@@ -11,6 +11,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from oneleap.core.errors import InputError
 from oneleap.core.objectives.matching.base import Matching
 from oneleap.core.objectives.pairing.coupled import Coupled
+from oneleap.core.objectives.pairing.stored import StoredPairs
 from oneleap.core.training.ema import ema_update
 from oneleap.core.training.module import TrainingModule
 from oneleap.core.training.optim import build_optimizer, run_length
@@ -56,6 +57,11 @@ class ActorCriticModule(TrainingModule):
             raise InputError(
                 f"objective: Coupled pairs rows with equal conditions, and {kind} has a state for "
                 "each row: name its inner objective"
+            )
+        if isinstance(model.objective, StoredPairs):
+            raise InputError(
+                f"objective: StoredPairs puts stored batches in place of the data, and {kind} "
+                "learns from rewards, too: use it with oneleap.domains.rl.Policy"
             )
         super().__init__(model)
         self.automatic_optimization = False

@@ -31,7 +31,7 @@ def export(run: Path, out: Path | None = None, dictionary: Path | None = None) -
     import yaml
 
     from oneleap.core.files import atomic_write
-    from oneleap.domains.singing.lyrics.phonemizer import read_dictionary
+    from oneleap.domains.singing.lyrics.phonemizer import Phonemizer, read_dictionary
     from oneleap.domains.singing.openvpi import openutau
     from oneleap.domains.singing.openvpi.dsconfig import configuration_files
     from oneleap.domains.singing.openvpi.singer_graphs import singer_graphs, write_graph
@@ -54,9 +54,11 @@ def export(run: Path, out: Path | None = None, dictionary: Path | None = None) -
             "cannot be exported"
         )
     name = folder.resolve().name
-    words = None if dictionary is None else read_dictionary(dictionary)
+    words = Phonemizer.of_language(spec.language) if spec.language else None
+    if dictionary is not None:
+        words = read_dictionary(dictionary)
     files = configuration_files(singer, name)
-    files["character.yaml"] = openutau.character_yaml(name)
+    files["character.yaml"] = openutau.character_yaml(name, "" if dictionary else spec.language)
     files |= dict.fromkeys(openutau.DICTIONARIES, openutau.dictionary(spec.phonemes, words))
     for graph in singer_graphs(singer, name):
         path = out / graph.path

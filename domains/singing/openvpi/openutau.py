@@ -11,6 +11,9 @@ from oneleap.domains.singing.segments.segment import PAUSES
 PHONEMIZER = "OpenUtau.Core.DiffSinger.DiffSingerPhonemizer"
 """OpenUtau's class that reads lyrics by ``dsdict.yaml``."""
 
+ENGLISH_PHONEMIZER = "OpenUtau.Core.DiffSinger.DiffSingerEnglishPhonemizer"
+"""OpenUtau's class that reads English words; its phonemes are ARPABET in small letters."""
+
 DICTIONARIES = ("dsdur/dsdict.yaml", "dspitch/dsdict.yaml")
 """Places of the dictionary; OpenUtau reads one for durations and one for pitch."""
 
@@ -23,13 +26,13 @@ def character_txt(name: str) -> str:
     return f"name={name}\n"
 
 
-def character_yaml(name: str) -> dict[str, Any]:
+def character_yaml(name: str, language: str = "ja") -> dict[str, Any]:
     """Make ``character.yaml``: the kind of the singer, and the encoding of its text files."""
     return {
         "name": name,
         "text_file_encoding": "utf-8",
         "singer_type": "diffsinger",
-        "default_phonemizer": PHONEMIZER,
+        "default_phonemizer": ENGLISH_PHONEMIZER if language == "en" else PHONEMIZER,
     }
 
 
@@ -38,17 +41,19 @@ def dictionary(phonemes: tuple[str, ...], phonemizer: Phonemizer | None = None) 
 
     OpenUtau puts vowels on the beat and everything else before it, so that ``N``, ``cl`` and pauses
     count as vowels. It ignores entries with phonemes that are not listed, so these are left out.
+    English words need no entries, because OpenUtau reads them itself.
 
     Args:
         phonemes: Phonemes of the singer.
-        phonemizer: Dictionary of the singer's language; by default the lyrics are Japanese.
+        phonemizer: Phonemizer of the singer's language; by default the lyrics are Japanese.
 
     Returns:
         The content of the file.
     """
     phonemizer = phonemizer or Phonemizer()
     syllabic = {spell(p, phonemes) for p in (*phonemizer.syllabic, *PAUSES)}
-    entries = phonemizer.entries or _japanese_entries()
+    japanese = _japanese_entries() if phonemizer.language == "ja" else {}
+    entries = phonemizer.entries or japanese
     spelled = {
         lyric: [spell(p, phonemes) for p in sounds]
         for lyric, sounds in {**entries, **{pause: (pause,) for pause in sorted(PAUSES)}}.items()

@@ -11,6 +11,7 @@ from oneleap.core import objectives
 from oneleap.core.bench import command as bench_core
 from oneleap.core.bench import training as compare
 from oneleap.core.bench.distance import sliced_wasserstein
+from oneleap.core.bench.kept import Kept
 from oneleap.core.bench.methods import METHODS, STUDENT, TEACHER, WITHOUT_A_ROW
 from oneleap.core.bench.toy import SETS, checkerboard, eight_gaussians
 from oneleap.core.bench.training import STEPS, Outcome, ToyRun, network, train
@@ -110,6 +111,56 @@ def test_results_are_a_table_and_a_picture(tmp_path: Path) -> None:
     assert (tmp_path / "methods.png").read_bytes().startswith(b"\x89PNG")
     with pytest.raises(InputError, match="budget -1, seeds 1"):
         bench_core.bench(budget=-1)
+    with pytest.raises(InputError, match="no method 'MeanFlo'; did you mean 'MeanFlow'"):
+        bench_core.bench(methods=["MeanFlo"])
+
+
+def test_methods_bring_those_that_they_start_from() -> None:
+    assert bench_core.needed(["MeanFlow"]) == [TEACHER, "MeanFlow"]
+    assert bench_core.needed(["SiD", "CD"]) == [TEACHER, STUDENT, "CD", "SiD"]
+    assert bench_core.needed(None) == list(METHODS)
+
+
+def test_results_are_kept_and_those_of_other_settings_refused(tmp_path: Path) -> None:
+    kept = Kept(tmp_path, {"budget": 6})
+    weights = network(seed=3).state_dict()
+    outcome = Outcome({1: 0.3, 100: 0.1}, 1.5, 1.2, 10, 2.0, weights)
+    assert kept.read(TEACHER, "spiral", 0) is None
+    kept.write(TEACHER, "spiral", 0, outcome)
+    kept.write("MeanFlow", "spiral", 0, outcome)
+    found = kept.read(TEACHER, "spiral", 0)
+    assert found is not None
+    assert replace(found, weights={}) == replace(outcome, weights={})
+    assert all(torch.equal(found.weights[name], weights[name]) for name in weights)
+    other = kept.read("MeanFlow", "spiral", 0)
+    assert other == replace(outcome, weights={})
+    assert kept.read(TEACHER, "spiral", 1) is None
+    with pytest.raises(InputError, match="other settings than budget 7 made it"):
+        Kept(tmp_path, {"budget": 7}).read(TEACHER, "spiral", 0)
+    (tmp_path / "meanflow-spiral-0.json").write_text("{}")
+    with pytest.raises(InputError, match="holds no result of this command"):
+        kept.read("MeanFlow", "spiral", 0)
+    nothing = Kept(None, {})
+    nothing.write(TEACHER, "spiral", 0, outcome)
+    assert nothing.read(TEACHER, "spiral", 0) is None
+
+
+@pytest.mark.parametrize("name", ["MeanFlow", "DisBack", "Re-MeanFlow, stored pairs"])
+def test_what_a_process_trained_before_makes_no_difference(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compare, "SAMPLES", 500)
+    monkeypatch.setattr(compare, "STORED", 3)
+    compare.held_out.cache_clear()
+    known = {key: network(seed=seed).state_dict() for key, seed in ((TEACHER, 1), (STUDENT, 2))}
+    settings = {"known": known, "compile_loss": False, "batch": 32}
+    compare.prepared.cache_clear()
+    one, _, again = (train(name, "spiral", 40, seed=seed, **settings) for seed in (0, 1, 0))
+    assert one.distances == again.distances
+    assert one.steps > 1
+    moved = [not torch.equal(one.weights[key], known[TEACHER][key]) for key in one.weights]
+    assert any(moved)
+    compare.held_out.cache_clear()
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from oneleap.core import objectives
 from oneleap.core.cli.methods import FAMILIES, NO_DATA, about, all_methods
 from oneleap.core.nets.beside.judges import JudgePool
 from oneleap.core.nets.mlp import MLP
-from oneleap.core.objectives import NitroFusion
+from oneleap.core.objectives import NitroFusion, StoredPairs
 from oneleap.core.types import Objective, SecondNetworks, TrainingBatch
 from oneleap.domains.main import main
 
@@ -40,6 +40,8 @@ def test_whether_the_data_matter_is_as_stated(name: str) -> None:
     net, teacher, fake = (MLP(2, width=8) for _ in range(3))
     x = torch.randn(24, 2)
     draw = objective.draw(x, torch.Generator().manual_seed(0), 0.7)
+    if isinstance(objective, StoredPairs):
+        draw = replace(draw, x=torch.ones_like(x))
     second = SecondNetworks(fake=fake, frozen_fake=fake, judge=fake, frozen_judge=fake)
     if isinstance(objective, NitroFusion):
         objective.attend(fake)

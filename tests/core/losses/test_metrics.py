@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from support.exact import seeded
 from torch import Tensor
 
+from oneleap.core.losses import metrics
 from oneleap.core.losses.metrics import (
     AdaptiveSquaredError,
     Metric,
@@ -84,3 +85,30 @@ def test_padding_reaches_neither_value_nor_gradient(metric: Metric) -> None:
     (gradient,) = torch.autograd.grad(dirty.sum(), prediction)
     assert (gradient[~mask.expand_as(gradient)] == 0).all()
     assert clean[3] == 0
+
+
+# Mutants of the weights.
+
+
+def halved() -> None:
+    test_adaptive_weight_scales_the_gradient_and_takes_none_itself(0.5)
+
+
+def test_a_weight_that_takes_a_gradient_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    halved()
+    with monkeypatch.context() as patch:
+        patch.setattr(metrics, "masked_sum", metrics.masked_mean)  # the mean for the sum
+        with pytest.raises(AssertionError):
+            halved()
+        with pytest.raises(AssertionError):
+            test_adaptive_error_of_power_zero_is_the_plain_sum()
+    monkeypatch.setattr(Tensor, "detach", lambda self: self)
+    with pytest.raises(AssertionError):
+        halved()
+
+
+def test_a_mask_that_is_forgotten_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = metrics.masked_mean
+    monkeypatch.setattr(metrics, "masked_mean", lambda values, mask: right(values))
+    with pytest.raises(AssertionError):
+        test_padding_reaches_neither_value_nor_gradient(SquaredError())

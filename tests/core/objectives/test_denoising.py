@@ -1,5 +1,9 @@
 """The losses of diffusion on a field, against the same losses written in their own terms."""
 
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 import torch
 from support.exact import Gaussian, on_trajectory, seeded
@@ -16,7 +20,7 @@ from support.exact_paths import (
 )
 
 from oneleap.core.losses.metrics import AbsoluteError, SquaredError
-from oneleap.core.objectives import Denoising, NoisePrediction
+from oneleap.core.objectives import Denoising, NoisePrediction, denoising
 from oneleap.core.paths.base import expand
 from oneleap.core.paths.ddpm import CosineBetas, LinearBetas, VPBetas
 from oneleap.core.paths.edm import EDM
@@ -132,3 +136,30 @@ def test_edm_times_are_lognormal_noise() -> None:
     assert abs(sigma.mean() + 1.2) < 0.02
     assert abs(sigma.std() - 1.2) < 0.02
     assert torch.equal(expand(draw.r, draw.e), expand(draw.t, draw.e))
+
+
+def weighed_edm() -> None:
+    test_denoising_is_the_weighted_error_of_edm(0.5)
+
+
+def weighed_noise() -> None:
+    test_noise_prediction_is_the_error_of_the_noise(LinearBetas(), 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "mutant", "exactness"),
+    [
+        ("hypot", lambda a, b: a + b, weighed_edm),
+        ("hypot", lambda a, b: torch.hypot(a, 1 - b), weighed_edm),
+        ("where", lambda now, a, b: torch.ones_like(a), weighed_noise),
+        ("where", lambda now, a, b: a.square(), weighed_noise),
+    ],
+)
+def test_a_mutant_of_the_weight_is_seen(
+    monkeypatch: pytest.MonkeyPatch, name: str, mutant: Any, exactness: Callable[[], None]
+) -> None:
+    exactness()
+    wrong = SimpleNamespace(**{**vars(torch), name: mutant})
+    monkeypatch.setattr(denoising, "torch", wrong)
+    with pytest.raises(AssertionError):
+        exactness()

@@ -220,3 +220,27 @@ def test_mean_flow_on_affine_pairs_is_exact_in_every_row(std: float) -> None:
     assert loss.max() < 1e-20
     other, at = on_trajectory(truth, e, draw)
     assert objective.loss(TrainingBatch(field=straight, x=other), at).per_sample.mean() > 1e-3
+
+
+def never_completed(self: GapPairs, n: int, like: Tensor, g: torch.Generator) -> Any:
+    t = self.times.sample((n,), like, g)
+    return (t - self.gaps.sample((n,), like, g)).clamp(min=0.0), t
+
+
+def below_zero(self: GapPairs, n: int, like: Tensor, g: torch.Generator) -> Any:
+    t = self.times.sample((n,), like, g)
+    return t - self.gaps.sample((n,), like, g), t
+
+
+@pytest.mark.parametrize("mutant", [never_completed, below_zero])
+def test_a_mutant_of_the_gaps_is_seen(monkeypatch: pytest.MonkeyPatch, mutant: Any) -> None:
+    monkeypatch.setattr(GapPairs, "_ordered", mutant)
+    with pytest.raises(AssertionError):
+        test_gaps_are_cut_and_long_intervals_completed()
+
+
+def test_a_law_of_another_rate_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = UShaped.sample
+    monkeypatch.setattr(UShaped, "sample", lambda self, *a: right(UShaped(2.0), *a))
+    with pytest.raises(AssertionError):
+        test_the_u_shaped_law_has_its_density(lambda t: t)

@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -12,9 +13,11 @@ from torch import Tensor
 
 from oneleap.core.errors import InputError
 from oneleap.core.fields.flow_map import consistency_function
-from oneleap.core.paths.base import LinearPath
+from oneleap.core.paths.base import GaussianPath, LinearPath
 from oneleap.core.paths.ddpm import CosineBetas, DiscreteVPPath, LinearBetas, VPBetas
 from oneleap.core.paths.edm import EDM, Karras
+from oneleap.core.sampling import consistency as consistency_file
+from oneleap.core.sampling import diffusion as diffusion_file
 from oneleap.core.sampling.consistency import consistency, gamma_sampling
 from oneleap.core.sampling.diffusion import ddim, ddpm, edm, plms, timesteps
 from oneleap.core.sampling.ode import sample
@@ -316,3 +319,77 @@ def test_a_seed_makes_a_sample(sampler: Sampler) -> None:
     first, again, other = (sampler(TRUTH, e, steps=4, generator=seeded(k)) for k in (1, 1, 2))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
+
+
+# Mutants.
+
+
+def order_of(sampler: Sampler, order: int) -> Callable[[], None]:
+    return lambda: test_deterministic_samplers_converge_at_their_order(sampler, order)
+
+
+def order_of_edm() -> None:
+    test_edm_converges_at_its_order(True, 2)
+
+
+def follows_the_data() -> None:
+    test_samples_of_an_exact_field_follow_the_data(consistency)
+
+
+def no_noise(noises: Tensor, k: int, like: Tensor, generator: torch.Generator) -> Tensor:
+    return torch.zeros_like(like)
+
+
+def exchanged_means(self: DiscreteVPPath | EDM, *args: Any) -> tuple[Tensor, Tensor]:
+    return means(self, *args)[::-1]
+
+
+means = GaussianPath.posterior_means
+point = LinearPath.point
+MUTANTS: list[tuple[Any, str, Any, Callable[[], None]]] = [
+    (
+        LinearPath,
+        "point",
+        lambda self, x, e, t: point(self, e, x, t),
+        follows_the_data,
+    ),
+    (
+        consistency_file,
+        "fresh_noise",
+        no_noise,
+        test_gamma_steps_too_far_and_adds_the_missing_noise_in_sigma,
+    ),
+    (
+        consistency_file,
+        "flow_map",
+        lambda field, z, r, t: consistency_function(field, z, t),
+        test_gamma_steps_too_far_and_adds_the_missing_noise_in_sigma,
+    ),
+    (
+        diffusion_file,
+        "ADAMS_BASHFORTH",
+        tuple((1.0,) + (0.0,) * k for k in range(4)),
+        order_of(plms, 2),
+    ),
+    (GaussianPath, "posterior_means", exchanged_means, order_of(ddim, 1)),
+    (GaussianPath, "posterior_means", exchanged_means, order_of_edm),
+    (
+        diffusion_file,
+        "fresh_noise",
+        no_noise,
+        test_one_ancestral_step_is_the_posterior_of_the_paper,
+    ),
+]
+
+
+@pytest.mark.parametrize(("where", "name", "mutant", "exactness"), MUTANTS)
+def test_a_mutant_of_a_sampler_is_seen(
+    monkeypatch: pytest.MonkeyPatch,
+    where: Any,
+    name: str,
+    mutant: Any,
+    exactness: Callable[[], None],
+) -> None:
+    monkeypatch.setattr(where, name, mutant)
+    with pytest.raises(AssertionError):
+        exactness()

@@ -1,11 +1,15 @@
 """The moving average of weights."""
 
+from collections.abc import Callable
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch import nn
 
 from oneleap.core.errors import InputError
 from oneleap.core.hub.config import from_config, to_config
+from oneleap.core.training import ema
 from oneleap.core.training.ema import PowerEMA, ema_update, frozen_copy
 
 
@@ -85,16 +89,16 @@ def test_the_width_is_that_of_the_weights(sigma_rel: float) -> None:
 
 @pytest.mark.parametrize("sigma_rel", [0.05, 0.2])
 def test_the_average_weighs_the_steps_of_a_run_by_a_power(sigma_rel: float) -> None:
-    n, ema = 400, PowerEMA(sigma_rel)
+    n, power = 400, PowerEMA(sigma_rel)
     average, online = (nn.Linear(1, 1, bias=False).double() for _ in range(2))
     for step in range(n):
         nn.init.constant_(online.weight, float(step))
-        ema_update(average, online, ema, step)
+        ema_update(average, online, power, step)
     steps = torch.arange(n, dtype=torch.float64)
-    weight = torch.diff(((steps + 1) / n).pow(ema.gamma + 1), prepend=torch.zeros(1).double())
+    weight = torch.diff(((steps + 1) / n).pow(power.gamma + 1), prepend=torch.zeros(1).double())
     wanted = (weight * steps).sum().item()
     assert average.weight.item() == pytest.approx(wanted, rel=1e-9)
-    assert wanted == pytest.approx(n * (ema.gamma + 1) / (ema.gamma + 2), rel=1e-2)
+    assert wanted == pytest.approx(n * (power.gamma + 1) / (power.gamma + 2), rel=1e-2)
 
 
 def test_the_first_step_copies_and_equal_weights_are_the_mean() -> None:
@@ -119,7 +123,54 @@ def test_a_schedule_needs_the_step_and_a_width_that_exists() -> None:
 
 
 def test_it_can_be_written_down_before_and_after_use() -> None:
-    ema = PowerEMA(0.1)
-    assert ema.decay(3) < 1
-    assert from_config(to_config(ema)) == ema == PowerEMA(0.1)
-    assert to_config(ema)["init_args"] == {"sigma_rel": 0.1}
+    power = PowerEMA(0.1)
+    assert power.decay(3) < 1
+    assert from_config(to_config(power)) == power == PowerEMA(0.1)
+    assert to_config(power)["init_args"] == {"sigma_rel": 0.1}
+
+
+# Mutants.
+
+
+def stated() -> None:
+    test_the_update_is_the_stated_formula(0.9)
+
+
+def powers() -> None:
+    test_the_average_weighs_the_steps_of_a_run_by_a_power(0.2)
+
+
+def exchanged(average: list[torch.Tensor], new: list[torch.Tensor], weight: float) -> None:
+    torch._foreach_lerp_(average, new, weight=1 - weight)
+
+
+@pytest.mark.parametrize("exactness", [stated, powers])
+def test_weights_of_old_and_new_exchanged_are_seen(
+    monkeypatch: pytest.MonkeyPatch, exactness: Callable[[], None]
+) -> None:
+    exactness()
+    wrong = SimpleNamespace(**{**vars(torch), "_foreach_lerp_": exchanged})
+    monkeypatch.setattr(ema, "torch", wrong)
+    with pytest.raises(AssertionError):
+        exactness()
+
+
+@pytest.mark.parametrize(
+    "mutant",
+    [
+        lambda self, step: (step / (step + 1)) ** self.gamma,
+        lambda self, step: ((step + 1) / (step + 2)) ** (self.gamma + 1),
+        lambda self, step: 1 - (step / (step + 1)) ** (self.gamma + 1),
+    ],
+    ids=["exponent", "a-step-late", "complement"],
+)
+def test_a_mutant_of_the_schedule_is_seen(monkeypatch: pytest.MonkeyPatch, mutant: object) -> None:
+    monkeypatch.setattr(PowerEMA, "decay", mutant)
+    with pytest.raises(AssertionError):
+        powers()
+
+
+def test_a_width_of_other_moments_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PowerEMA, "gamma", property(lambda self: 1 / self.sigma_rel))
+    with pytest.raises(AssertionError):
+        test_the_width_is_that_of_the_weights(0.1)

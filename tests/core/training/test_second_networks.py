@@ -306,6 +306,20 @@ def test_copies_of_the_fake_are_kept_and_teach_in_reverse_order() -> None:
     assert set(model.state_dict()) == set(Toy(FlowMatching()).state_dict())
 
 
+def test_copies_that_teach_in_the_order_they_were_made_are_seen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    right = DisBack.taught_by
+
+    def forward(self: DisBack, progress: float) -> int | None:
+        index = right(self, progress)
+        return None if index is None else self.kept - 1 - index
+
+    monkeypatch.setattr(DisBack, "taught_by", forward)
+    with pytest.raises(AssertionError):
+        test_copies_of_the_fake_are_kept_and_teach_in_reverse_order()
+
+
 def test_without_stage_1_it_is_dmd2_bit_for_bit() -> None:
     ends = [
         run(objective)[2].seen[-1] for objective in (DMD2(ratio=2), DisBack(ratio=2, degrade=0.0))

@@ -1,6 +1,7 @@
 """``oneleap doctor``: what is found, what is missing, and the commands that mend it."""
 
 import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -115,6 +116,34 @@ def test_a_missing_requirement_of_the_core_is_a_failure(
     printed = capsys.readouterr()
     assert "BROKEN   safetensors" in printed.out
     assert printed.err.endswith("something needed is missing\n")
+
+
+@pytest.mark.parametrize(
+    ("origin", "expected"),
+    [
+        (None, "{pip} 'oneleap[rl]'"),
+        (
+            {"url": "file:///w/oneleap-1-py3-none-any.whl", "archive_info": {}},
+            "{pip} 'oneleap[rl] @ file:///w/oneleap-1-py3-none-any.whl'",
+        ),
+        ({"url": "{clone}", "dir_info": {}}, "cd {folder} && {pip} -c constraints.txt '.[rl]'"),
+        (
+            {"url": "{clone}", "dir_info": {"editable": True}},
+            "cd {folder} && {pip} -c constraints.txt -e '.[rl]'",
+        ),
+    ],
+)
+def test_an_extra_is_installed_as_oneleap_was(
+    origin: dict[str, Any] | None, expected: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "a clone"
+    folder.mkdir()
+    (folder / "constraints.txt").touch()
+    text = json.dumps(origin).replace("{clone}", folder.as_uri()) if origin else None
+    package: Any = SimpleNamespace(read_text=lambda _: text)
+    pip = f"{shlex.quote(sys.executable)} -m pip install"
+    command = expected.format(pip=pip, folder=shlex.quote(str(folder)))
+    assert packages.install_command(package, "rl") == command
 
 
 def test_it_does_not_import_torch() -> None:

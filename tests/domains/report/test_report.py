@@ -177,6 +177,26 @@ def test_a_model_that_ships_is_named(capsys: pytest.CaptureFixture[str]) -> None
     assert "weights of acoustic" in page.text
 
 
+def test_a_singer_that_ships_sings_in_its_language(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", "lark"]) == 0
+    page = Page(Path("report/lark.html"))
+    page.assert_alone()
+    assert page.count("audio") == 1
+    assert "twinkle.musicxml" in page.text
+    assert "voices/lark --data FOLDER_OF_RECORDINGS" in page.text
+
+
+def test_a_singer_without_a_score_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from oneleap.domains.report import sounds
+
+    monkeypatch.setattr(sounds, "EXAMPLES", tmp_path)
+    assert main(["report", "song070"]) == 0
+    text = Page(Path("report/song070.html")).text
+    assert "no score to sing comes with this installation: name one with --score" in text
+
+
 def test_weights_are_counted() -> None:
     from safetensors.torch import load_file
 

@@ -188,6 +188,8 @@ def test_a_fault_of_the_server_is_told_without_details(
         (b"[" * 100_000, {}, 400, "not JSON"),
         (b"\xff", {}, 400, "not JSON"),
         (b"", {}, 400, "not JSON"),
+        (rb'{"voice": "\ud800", "model": "\udfff"}', {}, 400, "half of a pair of surrogates"),
+        (rb'{"\udc80": 1}', {}, 400, "half of a pair of surrogates"),
         (b'{"input": "' + b"a" * 2_000_000 + b'"}', {}, 413, "exceeds 1024 KiB"),
         (b"{}", {"content-type": "text/plain"}, 415, "Content-Type: application/json"),
         (b"{}", {"host": "evil.example"}, 403, "not this machine's own name"),

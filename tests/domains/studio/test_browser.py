@@ -23,7 +23,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
 ]
 
-WAIT_S = 300
+WAIT_S = int(os.environ.get("STUDIO_WAIT_S", "300"))
 """Longest wait for a result; the machine may be busy."""
 
 SCORE = Path(__file__).parents[3] / "examples" / "sakura.musicxml"
@@ -41,7 +41,9 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     log = tmp_path_factory.mktemp("studio") / "log"
     command = [sys.executable, "-c", code, "studio", "--port", str(port)]
     with log.open("w") as file:
-        server = subprocess.Popen(command, stdout=file, stderr=file)
+        # Two threads that wait for each other are slow on a busy machine.
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        server = subprocess.Popen(command, stdout=file, stderr=file, env=environment)
     try:
         end = time.monotonic() + WAIT_S
         while True:
@@ -147,9 +149,16 @@ class Person:
             time.sleep(0.3)
         raise AssertionError(f"no {pattern} in: {self.text}")
 
+    def wait_until_gone(self, pattern: str) -> None:
+        """Wait until no visible text matches a pattern."""
+        end = time.monotonic() + WAIT_S
+        while re.search(pattern, self.text):
+            assert time.monotonic() < end, self.text
+            time.sleep(0.3)
+
     def complaint(self) -> str:
         """The text of the message about a mistake, which is then closed."""
-        message: str = self.find("//*[contains(@class, 'toast-text')]").text
+        message: str = self.find("//*[contains(@class, 'toast-message-text')]").text
         self.click("//*[contains(@class, 'toast-close')]")
         time.sleep(0.5)
         return message
@@ -196,10 +205,15 @@ def test_speak(person: Person) -> None:
     person.photograph("speak")
     person.write("Text", "?!", "textarea")
     person.press("Speak")
-    assert "nothing to say" in person.complaint()
+    assert person.complaint() == "text: nothing to say: there is no word in '?!'"
+    person.wait_until_gone(r"s of speech in")  # no older result stands beside the mistake
+    person.write("Text", "Hello.", "textarea")
+    person.write("Seed of the noise", "-1")
+    person.press("Speak")
+    assert person.complaint() == "seed: -1 is negative"
 
 
-def test_sing(person: Person) -> None:
+def test_sing(person: Person, tmp_path: Path) -> None:
     person.open_tab("Sing")
     upload = person.browser.find_element("xpath", "//*[@id='score']//input[@type='file']")
     if "sakura.musicxml" not in person.text:
@@ -209,6 +223,20 @@ def test_sing(person: Person) -> None:
     assert person.length("song")
     assert person.find("//*[@id='roll']//img").get_property("naturalWidth") > 500
     person.photograph("sing")
+    large, torn = tmp_path / "large.mid", tmp_path / "torn.musicxml"
+    large.write_bytes(bytes(2**20 + 1))
+    torn.write_text(SCORE.read_text()[:2000])
+    for file, message in ((large, "score: large.mid has 1.0 MiB"), (torn, "torn.musicxml: ")):
+        person.click("//*[@id='score']//button[@aria-label='Clear' or @title='Clear']")
+        person.wait_until_gone(r"sakura\.musicxml\s+1|large\.mid")
+        person.browser.find_element("xpath", "//*[@id='score']//input[@type='file']").send_keys(
+            str(file)
+        )
+        complaint = person.complaint()
+        assert complaint.startswith(message)
+        assert "\n" not in complaint
+        assert "/" not in complaint.split(": ")[0]
+    person.wait_until_gone(r"s of song in")
 
 
 def test_compose(person: Person) -> None:
@@ -224,11 +252,11 @@ def test_compose(person: Person) -> None:
         assert time.monotonic() < end
         time.sleep(0.3)
     person.press("Compose")
-    found = person.wait_for(r"(\d+\.\d) s of music in [\d.]+ s: intensity ([\d.e+-]+) dB²")
+    found = person.wait_for(r"(\d+\.\d) s of music in [\d.]+ s: intensity [\d.e+-]+ dB²")
     assert float(found[1]) == pytest.approx(6.0, abs=0.1)
     assert person.length("music")
     person.photograph("compose")
-    person.write("Structure: a letter for each section, such as ABA", "A1")
+    person.write("Structure", "A1")
     person.press("Compose")
     assert person.complaint().startswith("structure: expected 2 to 8 letters")
 
@@ -253,13 +281,13 @@ def test_policies(person: Person) -> None:
 def test_compare(person: Person) -> None:
     person.open_tab("Compare")
     person.press("Compare")
-    person.wait_for(r"heart, 16 steps\s+16\s+\d+\s+\d+\s+heart, 1 step\s+1\s+\d+\s+\d+")
+    person.wait_for(r"teacher, 16 steps\s+32\s+\d+\s+\d+\s+student, 1 step\s+1\s+\d+\s+\d+")
     assert person.length("several") == person.length("one")
     person.photograph("compare")
-    person.click("//label[normalize-space()='the composer']")
-    person.wait_for("A teacher and its student")
+    person.click("//label[normalize-space()='a voice']")
+    person.wait_for("The same weights twice")
     person.press("Compare")
-    person.wait_for(r"teacher, 16 steps\s+32\s+\d+\s+\d+\s+student, 1 step\s+1\s+\d+\s+\d+")
+    person.wait_for(r"heart, 16 steps\s+16\s+\d+\s+\d+\s+heart, 1 step\s+1\s+\d+\s+\d+")
 
 
 def test_nothing_was_asked_of_another_server(person: Person, url: str) -> None:

@@ -13,7 +13,7 @@ from torch import Tensor
 from oneleap.core.errors import InputError
 from oneleap.core.nets.mlp import MLP
 from oneleap.core.objectives import RCGM, DiffInstruct, InductiveMomentMatching, TwinFlow
-from oneleap.core.objectives.flow_maps import imm, rcgm
+from oneleap.core.objectives.flow_maps import imm, rcgm, twinflow
 from oneleap.core.paths.base import LinearPath, jump
 from oneleap.core.paths.pairs import BelowPairs
 from oneleap.core.types import Draw, TrainingBatch
@@ -298,3 +298,15 @@ def test_on_trajectories_the_velocity_rows_of_rcgm_have_no_loss() -> None:
     x, at = on_trajectory(TRUTH, z, draw)
     batch = TrainingBatch(field=TRUTH, x=x)
     assert RCGM(EQUAL).loss(batch, replace(draw, e=at.e)).per_sample.max() < 1e-20
+
+
+@pytest.mark.parametrize("name", ["noised", "noise_of"])
+def test_a_mutant_of_twinflow_is_seen(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Samples that are judged without noise, and a velocity that ends at no noise."""
+    wrong = {"noised": lambda batch, x, draw: x, "noise_of": lambda batch, x, draw: 0 * x}
+    monkeypatch.setattr(twinflow, name, wrong[name])
+    with pytest.raises(AssertionError):
+        test_twinflow_learns_its_samples_at_negative_times_without_their_gradient()
+    if name == "noised":
+        with pytest.raises(AssertionError):
+            test_the_correction_descends_as_dmd_does(0.6)

@@ -20,7 +20,7 @@ from oneleap.core.objectives import (
     Reflow,
     SanaSprint,
 )
-from oneleap.core.objectives.flow_maps import annealed_reflow, tbcm
+from oneleap.core.objectives.flow_maps import annealed_reflow, sana_sprint, tbcm
 from oneleap.core.paths.base import expand, jump
 from oneleap.core.types import Draw, SecondNetworks, TrainingBatch
 
@@ -174,6 +174,22 @@ def test_the_student_climbs_the_judge_on_the_bench() -> None:
     k = 1 / v_p - 1 / v_q
     kl = (1 - t) ** 2 * torch.tensor([bench.a * k, (bench.b - bench.m) / v_p]).double()
     torch.testing.assert_close(found, 0.5 * kl, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "exactness",
+    [
+        test_the_judges_loss_is_the_hinge_of_samples_data_and_mismatched_data,
+        test_the_student_climbs_the_judge_on_the_bench,
+    ],
+)
+def test_a_verdict_of_the_wrong_sign_is_seen(
+    monkeypatch: pytest.MonkeyPatch, exactness: Any
+) -> None:
+    right = sana_sprint.logit
+    monkeypatch.setattr(sana_sprint, "logit", lambda *a: -right(*a))
+    with pytest.raises(AssertionError):
+        exactness()
 
 
 # Annealed reflow.

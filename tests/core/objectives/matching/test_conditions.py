@@ -1,6 +1,7 @@
 """Conditions, guidance, masks and judges of the methods with a second network."""
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -26,6 +27,8 @@ from oneleap.core.objectives import (
     ScoreIdentity,
     UniInstruct,
 )
+from oneleap.core.objectives.matching import base, forget
+from oneleap.core.objectives.matching import judge as judge_file
 from oneleap.core.objectives.matching.base import Matching, half_square, noised
 from oneleap.core.objectives.matching.judge import convict, deceive, logit
 from oneleap.core.objectives.matching.reward import LinearReward
@@ -325,3 +328,47 @@ def test_a_student_learns_from_its_own_rows_alone() -> None:
     assert DiffInstruct(only=1).loss(nobody, draw).per_sample.abs().max() == 0
     with pytest.raises(InputError, match="only: 2 is no entry of the condition, which has 2"):
         DiffInstruct(only=2).loss(batch, draw)
+
+
+# Mutants of what is beside the gap.
+
+RIGHT_ROWS = base.has_entry
+
+
+def other_rows(field: Conditioned, entry: int, name: str, x: Tensor) -> Tensor:
+    return ~RIGHT_ROWS(field, entry, name, x)
+
+
+def all_rows(field: Conditioned, entry: int, name: str, x: Tensor) -> Tensor:
+    return torch.ones(len(x), dtype=torch.bool)
+
+
+@pytest.mark.parametrize("mutant", [other_rows, all_rows])
+def test_a_mutant_of_forgetting_forgets_too_much(
+    monkeypatch: pytest.MonkeyPatch, mutant: Any
+) -> None:
+    monkeypatch.setattr(forget, "has_entry", mutant)
+    with pytest.raises(AssertionError):
+        test_what_is_forbidden_is_taught_without_its_condition()
+
+
+@pytest.mark.parametrize(
+    "exactness",
+    [
+        test_the_optimal_judge_is_the_log_ratio,
+        test_a_judge_moves_samples_towards_data_and_not_the_judge,
+    ],
+)
+def test_a_judge_of_the_wrong_sign_is_seen(
+    monkeypatch: pytest.MonkeyPatch, exactness: Callable[[], None]
+) -> None:
+    right = judge_file.logit
+    monkeypatch.setattr(judge_file, "logit", lambda *a: -right(*a))
+    with pytest.raises(AssertionError):
+        exactness()
+
+
+def test_a_student_of_all_rows_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base, "has_entry", all_rows)
+    with pytest.raises(AssertionError):
+        test_a_student_learns_from_its_own_rows_alone()

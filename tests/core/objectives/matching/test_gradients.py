@@ -32,6 +32,7 @@ from oneleap.core.objectives import (
     UniInstruct,
 )
 from oneleap.core.objectives.matching import dmd, f_distill, sid, uni_instruct
+from oneleap.core.objectives.matching import reward as reward_file
 from oneleap.core.objectives.matching.reward import LinearReward
 from oneleap.core.types import TrainingBatch
 
@@ -364,3 +365,22 @@ def test_the_judge_pulls_towards_data() -> None:
     far = Bench(a=0.5, b=2.0)
     plain = pushed_gradient(DMD2(gan_weight=0.0), far)
     assert pushed_gradient(DMD2(gan_weight=1.0), far)[1] > plain[1]
+
+
+@pytest.mark.parametrize(
+    "exactness",
+    [
+        test_a_linear_reward_shifts_by_the_weight_of_time,
+        test_the_exact_weight_shifts_as_boltzmann_says,
+    ],
+)
+@pytest.mark.parametrize("factor", [-1.0, 0.5], ids=["sign", "half"])
+def test_a_mutant_of_the_reward_shifts_elsewhere(
+    monkeypatch: pytest.MonkeyPatch, exactness: Any, factor: float
+) -> None:
+    right = reward_file.rewarded
+    monkeypatch.setattr(
+        reward_file, "rewarded", lambda loss, r, w, b, x: right(loss, r, factor * w, b, x)
+    )
+    with pytest.raises(AssertionError):
+        exactness()

@@ -213,3 +213,24 @@ def test_settings_that_cannot_be_are_refused(make: Any, message: str) -> None:
 def test_the_nodes_integrate_polynomials() -> None:
     nodes, weights = normal_nodes()
     assert (weights * nodes**4).sum().item() == pytest.approx(3.0)
+
+
+RIGHT = phased.coefficients
+
+
+@pytest.mark.parametrize("objective", [TDM(), PhasedDMD()], ids=["tdm", "phased"])
+@pytest.mark.parametrize(
+    "mutant",
+    [
+        lambda s, t: (RIGHT(s, t)[0], t),  # the noise of the state is forgotten
+        lambda s, t: (1 - t, RIGHT(s, t)[1]),  # as if the state were data
+        lambda s, t: RIGHT(s, t)[::-1],
+    ],
+    ids=["noise-again", "state-for-data", "exchanged"],
+)
+def test_a_mutant_of_the_noising_misses_the_law_of_the_path(
+    monkeypatch: pytest.MonkeyPatch, objective: Any, mutant: Any
+) -> None:
+    monkeypatch.setattr(phased, "coefficients", mutant)
+    with pytest.raises(AssertionError):
+        test_a_state_is_noised_to_the_law_of_the_path(objective)

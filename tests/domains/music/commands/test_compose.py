@@ -34,7 +34,7 @@ def test_the_command_writes_a_sound_and_a_plot(
     assert soundfile.info(out).samplerate == RATE
     assert out.with_suffix(".png").stat().st_size > 1000
     printed = capsys.readouterr().err
-    for name in ("intensity", "melody", "timbre", "1 decoding steps", "s of music"):
+    for name in ("intensity", "melody", "timbre", "1 decoding step", "s of music"):
         assert name in printed
 
 

@@ -46,3 +46,18 @@ def test_another_language(tmp_path: Path) -> None:
 def test_the_character(name: str) -> None:
     assert character_txt(name) == f"name={name}\n"
     assert character_yaml(name)["singer_type"] == "diffsinger"
+
+
+def test_an_english_singer_leaves_the_words_to_openutau() -> None:
+    english = Phonemizer.of_language("en")
+    values = dictionary(english.symbols, english)
+    assert set(check_dictionary(values, tokens(english.symbols))) == {"SP", "AP"}
+    kinds = {symbol["symbol"]: symbol["type"] for symbol in values["symbols"]}
+    # The phonemes of OpenUtau's English reader are all known, and its vowels are vowels.
+    reader = {
+        "vowel": "aa ae ah ao aw ay eh er ey ih iy ow oy uh uw",
+        "stop": "b ch d dh f g hh jh k l m n ng p r s sh t th v w y z zh",
+    }
+    for kind, names in reader.items():
+        assert {kinds[p] for p in names.split()} == {kind}
+    assert character_yaml("x", "en")["default_phonemizer"].endswith("DiffSingerEnglishPhonemizer")
