@@ -113,8 +113,8 @@ class Checkpoints(Checkpoint):
             ValueError: If it holds something else.
         """
         kinds = {"best": float | int | None, "seconds": float | int, "rows": int}
-        for name, kind in {**kinds, "step": int | None}.items():
-            value = state_dict.get(name)
+        for name, kind in kinds.items():
+            value = state_dict[name]
             if not isinstance(value, kind) or isinstance(value, bool):
                 raise ValueError(f"damaged: {name} of Checkpoints is a {type(value).__name__}")
         self.best, self.seconds = state_dict["best"], state_dict["seconds"]

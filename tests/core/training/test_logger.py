@@ -4,9 +4,13 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path
 
+import lightning as L
 import pytest
+from support.tiny_generative import Endless, Toy, batch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from oneleap.core.objectives import DMD2, FlowMatching
+from oneleap.core.training import model as models
 from oneleap.core.training.logger import METRICS, RunLogger
 
 
@@ -101,3 +105,28 @@ def test_tensorboard_sees_each_step_once(logger: RunLogger) -> None:
         (3, 2.0),
         (4, 2.0),
     ]
+
+
+def test_a_row_holds_the_figures_of_its_step_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A step at which the generator rests has none of it; a resumed run could not repeat them."""
+    monkeypatch.setattr(models, "load_pretrained", lambda path: Toy(FlowMatching(), seed=5))
+    logger = RunLogger(tmp_path)
+    run = L.Trainer(
+        max_steps=6,
+        accelerator="cpu",
+        logger=logger,
+        log_every_n_steps=1,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    run.fit(Toy(DMD2(ratio=2), teacher="folder").lightning_module(), Endless(batch()))
+    with (tmp_path / "metrics.csv").open() as file:
+        found = list(csv.DictReader(file))
+    assert [int(row["step"]) for row in found] == list(range(6))
+    generates = [bool(row["train/gap"]) for row in found]
+    assert generates == [DMD2(ratio=2).generates(step, 0.0) for step in range(6)]
+    assert any(generates)
+    assert not all(generates)

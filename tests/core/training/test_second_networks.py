@@ -1,6 +1,5 @@
 """A generator and its second networks: whose turn it is, where they live, how a run goes on."""
 
-import csv
 import os
 import subprocess
 import sys
@@ -31,7 +30,6 @@ from oneleap.core.objectives import (
 )
 from oneleap.core.training import model as models
 from oneleap.core.training.ema import PowerEMA, frozen_view
-from oneleap.core.training.logger import RunLogger
 from oneleap.core.training.module import TrainingModule
 from oneleap.core.training.optim import AdamConfig
 from oneleap.core.types import Objective
@@ -401,25 +399,3 @@ for objective in (DMD2(ratio=2), ScoreIdentity(ratio=2)):
 def test_compiled_steps_are_those_of_plain_pytorch() -> None:
     env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(TESTS)}
     subprocess.run([sys.executable, "-c", SCRIPT], check=True, timeout=1800, env=env)
-
-
-def test_a_row_holds_the_figures_of_its_step_alone(tmp_path: Path) -> None:
-    """A step at which the generator rests has none of it; a resumed run could not repeat them."""
-    logger = RunLogger(tmp_path)
-    run = L.Trainer(
-        max_steps=6,
-        accelerator="cpu",
-        logger=logger,
-        log_every_n_steps=1,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
-    run.fit(Toy(DMD2(ratio=2), teacher="folder").lightning_module(), Endless(batch()))
-    with (tmp_path / "metrics.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    assert [int(row["step"]) for row in rows] == list(range(6))
-    generates = [bool(row["train/gap"]) for row in rows]
-    assert generates == [DMD2(ratio=2).generates(step, 0.0) for step in range(6)]
-    assert any(generates)
-    assert not all(generates)
