@@ -75,8 +75,9 @@ class Kept:
             return
         file = self._file(name, dataset, seed)
         if name in (TEACHER, STUDENT):
+            apart = {key: weight.clone().contiguous() for key, weight in outcome.weights.items()}
             with atomic_write(file.with_suffix(".safetensors")) as path:
-                save_file(outcome.weights, path)
+                save_file(apart, path)
         kept = {
             "method": name,
             "dataset": dataset,

@@ -183,13 +183,23 @@ class ToyRun:
         if isinstance(self.objective, Coupled):
             return self.objective.pair(TrainingBatch(field=self.net, x=x), draw)
         if isinstance(self.objective, StoredPairs):
-            assert self.teacher is not None
-            for k in range(0 if self.pairs else STORED):
-                e = torch.randn(x.shape, generator=step_generator(k, 12))
-                self.pairs.append(teacher_pairs(self.teacher, e, steps=SOLVER))
+            self.store_pairs(x)
             e, data = self.pairs[step % len(self.pairs)]
             return replace(draw, e=e, x=data)
         return draw
+
+    def store_pairs(self, like: Tensor) -> None:
+        """Let the teacher make the stored pairs, unless there are some or none are wanted.
+
+        Args:
+            like: Data of a batch, (b, 2).
+        """
+        if self.pairs or not isinstance(self.objective, StoredPairs):
+            return
+        assert self.teacher is not None
+        for k in range(STORED):
+            e = torch.randn(like.shape, generator=step_generator(k, 12))
+            self.pairs.append(teacher_pairs(self.teacher, e, steps=SOLVER))
 
     @property
     def beforehand(self) -> float:
@@ -215,6 +225,7 @@ class ToyRun:
         They are the mean over a turn, if the generator rests in some steps.
         """
         turn = self.objective.ratio if isinstance(self.objective, Matching) else 1
+        self.store_pairs(x)  # counted apart, see `beforehand`
         sizes: list[int] = []
         with FlopCounterMode(display=False) as flops:
             for step in range(turn):

@@ -135,7 +135,7 @@ def test_results_are_kept_and_those_of_other_settings_refused(tmp_path: Path) ->
     other = kept.read("MeanFlow", "spiral", 0)
     assert other == replace(outcome, weights={})
     assert kept.read(TEACHER, "spiral", 1) is None
-    with pytest.raises(InputError, match="other settings than budget 7 made it"):
+    with pytest.raises(InputError, match="other settings than budget 7"):
         Kept(tmp_path, {"budget": 7}).read(TEACHER, "spiral", 0)
     (tmp_path / "meanflow-spiral-0.json").write_text("{}")
     with pytest.raises(InputError, match="holds no result of this command"):
