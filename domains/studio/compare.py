@@ -69,7 +69,7 @@ def compare_tab(seed: int) -> None:
 
     with gr.Row():
         with gr.Column():
-            what = gr.Radio([MUSIC, VOICE], value=MUSIC, label="What is sampled")
+            what = gr.Radio([MUSIC, VOICE], value=MUSIC, label="What is sampled", elem_id="what")
             text = gr.Textbox(TEXT, label="Text", lines=2, max_length=MAX_CHARACTERS, visible=False)
             names = voice_names()
             voice = gr.Dropdown(names, value=names[0], label="Voice", visible=False)
@@ -83,15 +83,16 @@ def compare_tab(seed: int) -> None:
             with gr.Row():
                 steps = gr.Slider(*STEPS, 16.0, step=1.0, label="Steps", info="to compare")
                 noise = gr.Number(seed, precision=0, label="Seed", info="of the noise")
-            button = gr.Button("Compare", variant="primary")
+            button = gr.Button("Compare", variant="primary", elem_id="compare-button")
         with gr.Column():
-            about = gr.Markdown(ABOUT[MUSIC])
+            about = gr.Markdown(ABOUT[MUSIC], elem_id="about")
             table = gr.Dataframe(
                 headers=HEADER,
                 interactive=False,
                 label="What it costs",
                 buttons=[],
                 row_count=2,
+                elem_id="costs",
                 wrap=True,
                 column_widths=["37%", "21%", "21%", "21%"],
             )

@@ -102,17 +102,22 @@ def compose_tab(seed: int) -> None:
                 value="rise",
                 label="Loudness over time",
                 info="choose a curve, or draw one below",
+                elem_id="curve-name",
             )
             editor = curve_editor("rise")
             with gr.Row():
                 seconds = gr.Slider(*ask.SECONDS, 6.0, step=0.5, label="Length", info="in seconds")
                 steps = gr.Slider(*ask.STEPS, 70.0, step=5.0, label="Steps", info="of optimization")
-            structure = gr.Textbox(label="Structure", info="a letter for each section, such as ABA")
+            structure = gr.Textbox(
+                label="Structure",
+                info="a letter for each section, such as ABA",
+                elem_id="structure",
+            )
             tags = gr.Dropdown(
                 composer_tags(), multiselect=True, label="Tags", info="what the music is like"
             )
             loop = gr.Checkbox(label="Loop: the end leads into the start")
-            with gr.Accordion("A recording or a melody", open=False):
+            with gr.Accordion("A recording or a melody", open=False, elem_id="material"):
                 recording = gr.Audio(
                     sources=["microphone", "upload"],
                     type="filepath",
@@ -125,13 +130,16 @@ def compose_tab(seed: int) -> None:
                     begin = gr.Number(2.0, label="Start of the gap (s)")
                     end = gr.Number(3.0, label="End of the gap (s)")
                 midi = gr.File(
-                    label="or the melody as MIDI", file_types=[".mid", ".midi"], type="filepath"
+                    label="or the melody as MIDI",
+                    file_types=[".mid", ".midi"],
+                    type="filepath",
+                    elem_id="melody",
                 )
             noise = gr.Number(seed, precision=0, label="Seed of the noise")
-            button = gr.Button("Compose", variant="primary")
+            button = gr.Button("Compose", variant="primary", elem_id="compose-button")
         with gr.Column():
             sound = player("Music", "music")
-            cost = gr.Markdown()
+            cost = gr.Markdown(elem_id="music-cost")
             plot = picture("Asked for and achieved", "plot")
     tracker = gr.Progress()
     fields = (curve, editor, seconds, structure, loop, recording, use, begin, end, midi)

@@ -107,10 +107,15 @@ def policies_tab(seed: int) -> None:
     )
     with gr.Row():
         with gr.Column():
-            start = gr.Number(seed, precision=0, label="Seed of the start and of the actions")
-            button = gr.Button("Run an episode", variant="primary")
+            start = gr.Number(
+                seed,
+                precision=0,
+                label="Seed of the start and of the actions",
+                elem_id="policy-seed",
+            )
+            button = gr.Button("Run an episode", variant="primary", elem_id="policy-button")
         with gr.Column():
-            result = gr.Markdown()
+            result = gr.Markdown(elem_id="episode")
     with gr.Row():
         with gr.Column():
             live = picture("The episode as it runs", "live", 400)
@@ -122,6 +127,7 @@ def policies_tab(seed: int) -> None:
                 interactive=False,
                 buttons=["download"],
                 autoplay=True,
+                elem_id="video",
                 height=400,
             )
 

@@ -150,13 +150,13 @@ def sing_tab(seed: int) -> None:
             key = gr.Slider(*KEY, 0.0, step=1.0, label="Key", info="in semitones")
             tempo = gr.Slider(*TEMPO, 1.0, step=0.05, label="Tempo", info="as a factor")
             noise = gr.Number(seed, precision=0, label="Seed of the noise")
-            button = gr.Button("Sing", variant="primary")
+            button = gr.Button("Sing", variant="primary", elem_id="sing-button")
         with gr.Column(scale=2):
             label = "Piano roll; dark notes begin a syllable"
             drawing = None if first is None else partial(draw_roll, first, 0.0, 1.0)
             roll = picture(label, "roll", first=drawing)
             sound = player("Song", "song")
-            cost = gr.Markdown()
+            cost = gr.Markdown(elem_id="song-cost")
 
     def on_sing(
         score: str | None, key: float, tempo: float, seed: float | None

@@ -112,19 +112,23 @@ def speak_tab(seed: int) -> None:
     )
     with gr.Row():
         with gr.Column():
-            text = gr.Textbox(TEXT, label="Text", lines=4, max_length=MAX_CHARACTERS)
+            text = gr.Textbox(
+                TEXT, label="Text", lines=4, max_length=MAX_CHARACTERS, elem_id="speak-text"
+            )
             names = voice_names()
             voice = gr.Dropdown(names, value=names[0], label="Voice")
             with gr.Row():
                 speed = gr.Slider(*SPEED, 1.0, step=0.05, label="Speed", info="as a factor")
                 pitch = gr.Slider(*PITCH, 0.0, step=0.5, label="Pitch", info="in semitones")
-            noise = gr.Number(seed, precision=0, label="Seed of the noise")
-            button = gr.Button("Speak", variant="primary")
+            noise = gr.Number(seed, precision=0, label="Seed of the noise", elem_id="speak-seed")
+            button = gr.Button("Speak", variant="primary", elem_id="speak-button")
         with gr.Column():
-            words = gr.Textbox(label="Text in words", lines=3, interactive=False)
-            phonemes = gr.Textbox(label="Phonemes", info=SYMBOLS, lines=3, interactive=False)
+            words = gr.Textbox(label="Text in words", lines=3, interactive=False, elem_id="words")
+            phonemes = gr.Textbox(
+                label="Phonemes", info=SYMBOLS, lines=3, interactive=False, elem_id="phonemes"
+            )
             sound = player("Speech", "speech")
-            cost = gr.Markdown()
+            cost = gr.Markdown(elem_id="speech-cost")
 
     def on_read(text: str, voice: str) -> tuple[str, str]:
         with clear_errors("speech"):

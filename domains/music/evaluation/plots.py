@@ -71,7 +71,8 @@ def _plot_control(
     """Plot target and result of a control."""
     data = control.plot_data(mel)
     target, result = (x.detach().cpu().numpy().astype(float) for x in data[:2])
-    axis.set_title(f"{control.name}: {float(control.metric(mel)[0]):.3g} {control.unit}")
+    unit = control.unit.replace("^2", "²")
+    axis.set_title(f"{control.name}: {float(control.metric(mel)[0]):.3g} {unit}")
     if target.ndim == 2:
         gap = np.full((len(target), 1), np.nan)
         both = np.concatenate([target, gap, result], axis=1)
