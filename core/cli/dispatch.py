@@ -236,7 +236,7 @@ def _by_domain(
             f"name the run first: oneleap {name} runs/CONFIG/TIME (options: oneleap {name} --help)"
         )
     runs = tuple(takewhile(lambda word: not word.startswith("-"), argv))
-    if command.program and len(runs) > 1:
+    if command.program and any(map(_holds_model, runs[1:])):
         from oneleap.core.jobs.several import run_several
 
         return run_several((command.program, name), runs, argv[len(runs) :])
@@ -257,6 +257,17 @@ def _by_domain(
     if not known:
         raise InputError(f"{model}: no domain of oneleap can {name} a {class_path}")
     return call(command.domains[known[0]], name, argv)
+
+
+def _holds_model(path: str) -> bool:
+    """Whether a word names a model, and no other argument of a command, such as its data."""
+    from oneleap.core.training.run import find_model
+
+    try:
+        find_model(Path(path))
+    except InputError:
+        return False
+    return True
 
 
 def _bases(class_path: str, model: Path) -> list[str]:

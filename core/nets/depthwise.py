@@ -1,5 +1,7 @@
 """Depthwise convolution over frames, in the memory layout that is fast on a CPU."""
 
+from contextlib import nullcontext
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -39,7 +41,8 @@ class DepthwiseConv(nn.Conv1d):
         column = size > LONG_KERNEL and torch.is_grad_enabled()
         axis, padding = (3, (half, 0)) if column else (2, (0, half))
         x = input if input.dtype is torch.float64 else input.float()
-        with torch.autocast("cpu", enabled=False):
+        mixed = torch.is_autocast_enabled("cpu")
+        with torch.autocast("cpu", enabled=False) if mixed else nullcontext():
             found = nn.functional.conv2d(
                 x.mT.unsqueeze(axis),
                 self.weight.to(x).unsqueeze(axis),

@@ -33,7 +33,7 @@ def export(run: Path, out: Path | None = None, dictionary: Path | None = None) -
     from oneleap.core.files import atomic_write
     from oneleap.domains.singing.lyrics.phonemizer import Phonemizer, read_dictionary
     from oneleap.domains.singing.openvpi import openutau
-    from oneleap.domains.singing.openvpi.dsconfig import configuration_files
+    from oneleap.domains.singing.openvpi.dsconfig import configuration_files, has_own_phonemes
     from oneleap.domains.singing.openvpi.singer_graphs import singer_graphs, write_graph
     from oneleap.domains.singing.voice.loading import ACOUSTIC
     from oneleap.domains.singing.voice.singer import Singer
@@ -59,7 +59,9 @@ def export(run: Path, out: Path | None = None, dictionary: Path | None = None) -
         words = read_dictionary(dictionary)
     files = configuration_files(singer, name)
     files["character.yaml"] = openutau.character_yaml(name, "" if dictionary else spec.language)
-    files |= dict.fromkeys(openutau.DICTIONARIES, openutau.dictionary(spec.phonemes, words))
+    for place in openutau.DICTIONARIES:
+        part = singer.durations if place.startswith("dsdur/") else singer.acoustic
+        files[place] = openutau.dictionary(part.spec.phonemes, words)
     for graph in singer_graphs(singer, name):
         path = out / graph.path
         gap = write_graph(graph, singer, path)
@@ -70,6 +72,10 @@ def export(run: Path, out: Path | None = None, dictionary: Path | None = None) -
             path.write_text(text, encoding="utf-8")
     with atomic_write(out / "character.txt") as path:
         path.write_text(openutau.character_txt(name), encoding="utf-8")
-    numbers = {"<PAD>": 0} | spec.tokens
-    with atomic_write(out / "phonemes.json") as path:
-        path.write_text(json.dumps(numbers, ensure_ascii=False, indent=1), encoding="utf-8")
+    tables = {"phonemes.json": spec}
+    if has_own_phonemes(singer):
+        tables["dsdur/phonemes.json"] = singer.durations.spec
+    for place, table in tables.items():
+        numbers = {"<PAD>": 0} | table.tokens
+        with atomic_write(out / place) as path:
+            path.write_text(json.dumps(numbers, ensure_ascii=False, indent=1), encoding="utf-8")

@@ -14,6 +14,7 @@ from oneleap.domains.audio.mel import Mel
 from oneleap.domains.singing.lyrics.phonemizer import SYLLABIC
 from oneleap.domains.singing.segments import timing
 from oneleap.domains.singing.segments.manner import USUAL_GLIDE_S
+from oneleap.domains.singing.segments.phonemes import spell
 from oneleap.domains.singing.segments.segment import ScoreSegment
 from oneleap.domains.singing.spec import SingingBatch, Spec
 
@@ -60,14 +61,15 @@ class AudioFeatures(NamedTuple):
 
 
 def phoneme_tokens(segment: ScoreSegment, spec: Spec) -> Int[Tensor, "l"]:
-    """Tokens of the phonemes of a phrase.
+    """Tokens of the phonemes of a phrase, in the spelling of the voice.
 
     Raises:
         InputError: The voice has no such phoneme. The message names bar and note if known.
     """
     known = spec.tokens
+    spelled = {p: spell(p, known, segment.lang) for p in set(segment.ph_seq)}
     for i, phoneme in enumerate(segment.ph_seq):
-        if phoneme not in known:
+        if spelled[phoneme] not in known:
             where = "ph_seq"
             if segment.note_locations:
                 where = segment.note_location(timing.phoneme_notes(segment, SYLLABIC)[i])
@@ -75,7 +77,7 @@ def phoneme_tokens(segment: ScoreSegment, spec: Spec) -> Int[Tensor, "l"]:
                 f"{where}: phoneme {i + 1} is '{phoneme}', which this voice cannot sing"
                 f"{suggest(phoneme, known)} (known: {' '.join(spec.phonemes)})"
             )
-    return torch.tensor([known[phoneme] for phoneme in segment.ph_seq])
+    return torch.tensor([known[spelled[phoneme]] for phoneme in segment.ph_seq])
 
 
 def score_features(segment: ScoreSegment, spec: Spec, frames: int | None = None) -> ScoreFeatures:

@@ -39,6 +39,11 @@ def mel_keys(mel: Mel, channels: int | None = None) -> dict[str, Any]:
     }
 
 
+def has_own_phonemes(singer: Singer) -> bool:
+    """Whether the duration model knows more phonemes than the acoustic model."""
+    return singer.durations.spec.phonemes != singer.acoustic.spec.phonemes
+
+
 def configuration_files(singer: Singer, name: str) -> dict[str, dict[str, Any]]:
     """Make the contents of all ``.yaml`` files of a singer.
 
@@ -71,7 +76,7 @@ def configuration_files(singer: Singer, name: str) -> dict[str, dict[str, Any]]:
             **mel,
         },
         "dsdur/dsconfig.yaml": {
-            "phonemes": "../phonemes.json",
+            "phonemes": "phonemes.json" if has_own_phonemes(singer) else "../phonemes.json",
             "linguistic": f"{name}.linguistic.onnx",
             "dur": f"{name}.dur.onnx",
             "predict_dur": True,

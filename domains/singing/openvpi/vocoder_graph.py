@@ -23,7 +23,7 @@ class VoicedVocoderGraph(nn.Module):
 
     def __init__(self, graph: SourceFilterGraph, spec: Spec) -> None:
         super().__init__()
-        self.graph, self.spec = graph, spec
+        self.alone, self.spec = graph, spec  # torch.export keeps the name "graph" for itself
 
     def forward(
         self, mel: Float[Tensor, "1 n c"], f0: Float[Tensor, "1 n"]
@@ -32,7 +32,7 @@ class VoicedVocoderGraph(nn.Module):
         spec = self.spec.mel
         x = (mel[0] - spec.mean) / spec.std
         pitch = torch.where(x[:, spec.n_mels] > 0, f0[0], 0.0)
-        samples: Tensor = self.graph(x[:, : spec.n_mels], pitch)
+        samples: Tensor = self.alone(x[:, : spec.n_mels], pitch)
         return samples.reshape(1, -1)
 
 

@@ -26,7 +26,7 @@ from oneleap.domains.singing.models.curves import CurveModel, hertz
 from oneleap.domains.singing.models.durations import DurationModel
 from oneleap.domains.singing.segments.manner import DEFAULT_MANNER, Manner
 from oneleap.domains.singing.segments.movement import glide_difference, manner_of, manner_offsets
-from oneleap.domains.singing.segments.phonemes import spell_phonemes
+from oneleap.domains.singing.segments.phonemes import spell, spell_phonemes
 from oneleap.domains.singing.segments.segment import ScoreSegment, Segment
 from oneleap.domains.singing.segments.timing import check_length, lead_in
 from oneleap.domains.singing.segments.transforms import change_tempo, transpose
@@ -107,7 +107,8 @@ class Singer:
 
         Args:
             acoustic: Acoustic model.
-            durations: Duration model.
+            durations: Duration model. It may know more phonemes: those of the acoustic model with
+                marks of stress and of the place in the word.
             pitch: Curve model of pitch.
             vocoder: Vocoder.
             variance: Curve model of energy and breathiness, or ``None``.
@@ -128,7 +129,9 @@ class Singer:
         for part in parts:
             name = type(part).__name__
             check_compatible(acoustic.spec.mel, part.spec.mel, "acoustic model", name)
-            if part.spec.phonemes != acoustic.spec.phonemes:
+            known, own = acoustic.spec.phonemes, part.spec.phonemes
+            finer = set(known) <= set(own) and all(spell(p, known) in known for p in own)
+            if own != known and not (part is durations and finer):
                 raise InputError(
                     f"{name} has other phonemes than the acoustic model: train both on the same "
                     "data"
@@ -231,7 +234,8 @@ class Singer:
         spec, found = self.acoustic.spec, list[ScoreSegment]()
         for i, segment in enumerate(segments):
             try:
-                score = spell_phonemes(ScoreSegment.from_segment(segment), spec.phonemes)
+                known = self.durations.spec.phonemes
+                score = spell_phonemes(ScoreSegment.from_segment(segment), known)
                 found.append(change_tempo(transpose(score, key), tempo))
             except InputError as error:
                 raise InputError(f"phrase {i + 1}: {error}") from None

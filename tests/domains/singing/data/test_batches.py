@@ -1,5 +1,7 @@
 """Scores as tensors: frames, smoothed pitch, and what a voice cannot sing."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch

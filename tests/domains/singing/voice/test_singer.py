@@ -28,6 +28,7 @@ from oneleap.core.sampling.samplers import FlowMapSampler
 from oneleap.domains.audio.vocoders.nsf import NSF
 from oneleap.domains.singing import AcousticModel, AuxDecoderConfig, Singer
 from oneleap.domains.singing.lyrics.phonemizer import Phonemizer
+from oneleap.domains.singing.models.durations import DurationModel
 from oneleap.domains.singing.scores.phrasing import score_to_segments
 from oneleap.domains.singing.scores.score import Note, Score, uniform_bars
 from oneleap.domains.singing.segments.segment import Curve, Segment
@@ -144,6 +145,23 @@ def test_incompatible_models_are_rejected(singer: Singer, tmp_path: Path) -> Non
         Singer.load(tmp_path / "a")
     with pytest.raises(InputError, match="voice: no 'nobody'"):
         Singer.load("nobody")
+
+
+def test_a_duration_model_may_know_marks_that_the_others_do_not(singer: Singer) -> None:
+    plain = SPEC.phonemes
+    marked = (*plain, *(p + mark for p in plain if p not in ("SP", "AP") for mark in ("1", "_b")))
+    finer = DurationModel(replace(SPEC, phonemes=marked), encoder=SMALL, depth=1).eval()
+    found = Singer.from_parts(singer.acoustic, finer, singer.pitch, singer.vocoder)
+    names = tuple(p if p in ("SP", "AP") else f"{p}1" for p in SCORE.ph_seq)
+    (prepared,) = found.prepare([replace(SCORE, ph_seq=names)], 0.0, 1.0)
+    assert prepared.ph_seq == names  # durations see the marks
+    sung = found.predict_durations(prepared)
+    own = found.predict_durations(replace(SCORE, ph_dur=()))
+    assert sung.tokens.tolist() == own.tokens.tolist()  # the acoustic model does not
+    assert len(found.sing([replace(SCORE, ph_seq=names)]).samples)
+    strange = DurationModel(replace(SPEC, phonemes=(*plain, "xyz")), encoder=SMALL, depth=1)
+    with pytest.raises(InputError, match="other phonemes"):
+        Singer.from_parts(singer.acoustic, strange, singer.pitch, singer.vocoder)
 
 
 def test_a_model_conditioned_on_energy_needs_a_variance_model(singer: Singer) -> None:
