@@ -226,7 +226,9 @@ def _time_limit(source: str, task: Task | None, stored: str) -> int | None:
     return None if assumed else limit
 
 
-def derive_next_observations(path: str, fields: dict[str, NDArray[np.float32]]) -> OfflineDataset:
+def derive_next_observations(
+    path: str, fields: Mapping[str, NDArray[np.floating[Any]]]
+) -> OfflineDataset:
     """Build a data set whose next observation is the row that follows.
 
     If a dropped last step was marked as a timeout, the row before it gets that mark.

@@ -217,7 +217,7 @@ def episode_bounds(ends: NDArray[np.bool_]) -> NDArray[np.int64]:
 
 
 def build_dataset(
-    fields: Mapping[str, NDArray[np.float32]], bounds: NDArray[np.int64]
+    fields: Mapping[str, NDArray[np.floating[Any]]], bounds: NDArray[np.int64]
 ) -> OfflineDataset:
     """Convert validated fields and the bounds of the episodes to tensors."""
     columns = {name: torch.from_numpy(np.ascontiguousarray(a)) for name, a in fields.items()}
