@@ -25,6 +25,7 @@ class DepthwiseConv(nn.Conv1d):
 
     def __init__(self, width: int, kernel: int) -> None:
         super().__init__(width, width, kernel, padding=kernel // 2, groups=width)
+        self.width, self.kernel = width, kernel
 
     def forward(self, input: Float[Tensor, "b n c"]) -> Float[Tensor, "b n c"]:
         """Filter frames.

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from importlib.metadata import Distribution, PackageNotFoundError, distribution, version
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 from urllib.parse import urlparse
 from urllib.request import url2pathname
 
@@ -94,7 +95,15 @@ def faults(extra: str, known: dict[str, list[Requirement]]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def install_command(package: Distribution, extra: str = "") -> str:
+@runtime_checkable
+class Installed(Protocol):
+    """What :func:`install_command` needs of ``importlib.metadata.Distribution``."""
+
+    def read_text(self, filename: str) -> str | None:
+        """Text of a file of the metadata, if there is one."""
+
+
+def install_command(package: Installed, extra: str = "") -> str:
     """Return the command that installs an extra the way oneleap was installed.
 
     Args:

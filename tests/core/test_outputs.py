@@ -88,7 +88,17 @@ def test_a_command_refuses_before_it_works(
 def test_every_output_of_every_command_is_known() -> None:
     """An option for a path that a command writes has a name that is checked."""
     inputs = {
-        *("acoustic", "base", "card", "composer", "data", "dictionary", "durations", "file"),
+        *(
+            "acoustic",
+            "base",
+            "card",
+            "composer",
+            "data",
+            "dictionary",
+            "durations",
+            "file",
+            "folder",
+        ),
         *("held_out", "inpaint", "lexicon", "melody", "midi", "music", "outpaint", "path"),
         *("pitch", "recordings", "run", "score", "sentences", "soundfont", "student", "styles"),
         *("fortunes", "tagger", "timbre", "variance", "vocoder", "wordnet", "policy"),

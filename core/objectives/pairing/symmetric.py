@@ -86,6 +86,7 @@ class Symmetric(Around):
             field=reversible(batch.field, back),
             target=None if batch.target is None else reversible(batch.target, back),
             x=torch.where(turn, end, start),
+            teacher=None,
         )
         return self.inner.loss(joint, replace(draw, e=torch.where(turn, start, end)))
 
