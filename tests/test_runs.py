@@ -164,6 +164,26 @@ def test_a_refused_run_leaves_nothing_behind(
     assert sorted(here.rglob("*")) == before
 
 
+def test_settings_that_the_trainer_refuses_leave_nothing_behind(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = sorted(here.rglob("*"))
+    said = complain(capsys, "fit --config tiny.yaml --run a --trainer.enable_progress_bar false")
+    assert said.startswith("trainer: Trainer was configured with `enable_progress_bar=False`")
+    assert sorted(here.rglob("*")) == before
+
+
+@pytest.mark.skipif(not Path("/sys").is_dir(), reason="needs a folder that nobody can write")
+@pytest.mark.parametrize("options", ["--run /sys/run", "--runs /sys", "--run /sys"])
+def test_a_folder_that_cannot_be_written_says_what_to_do(
+    options: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = complain(capsys, f"fit --config tiny.yaml {options}")
+    assert said.startswith("/sys")
+    assert " cannot be written (" in said
+    assert said.endswith("name another folder with --run")
+
+
 def test_warnings_of_ours_are_one_line(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (here / "warner.py").write_text(
         "import warnings\n"

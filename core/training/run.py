@@ -14,6 +14,7 @@ Every command accepts a run folder, a model folder, or a packed folder of severa
 
 import json
 import os
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -126,7 +127,7 @@ def newest_run(runs: Path) -> Path:
 
 
 @contextmanager
-def claimed_folder(folder: Path, *, fresh: bool = False) -> Iterator[Path]:
+def claimed_folder(folder: Path, *, fresh: bool = False, option: str = "--run") -> Iterator[Path]:
     """Reserve a folder for this process until the block ends.
 
     Two processes never have the same folder, even if they ask at the same time. A folder that is
@@ -136,28 +137,35 @@ def claimed_folder(folder: Path, *, fresh: bool = False) -> Iterator[Path]:
         folder: Folder to reserve; it is created.
         fresh: Whether to take the first of ``folder``, ``folder-2``, ``folder-3`` ... that does not
             exist.
+        option: Option of the command that names the folder, for messages.
 
     Yields:
         The folder.
 
     Raises:
-        InputError: If another process has the folder.
+        InputError: If another process has the folder, or it cannot be written.
     """
+    name = folder
     made = [path for path in (folder, *folder.parents) if not path.exists()]
-    if fresh:
-        name = _create_unused(folder)
-        made = [name, *(path for path in made if path != folder)]
-    else:
-        name = folder
-        name.mkdir(parents=True, exist_ok=True)
     try:
+        try:
+            if fresh:
+                name = _create_unused(folder)
+                made = [name, *(path for path in made if path != folder)]
+            else:
+                name.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=name).close()
+        except OSError as error:
+            raise InputError(
+                f"{name} cannot be written ({error.strerror}): name another folder with {option}"
+            ) from None
         with _locked(name):
             for each in (name, name / LAST.parent, name / MODEL):
                 remove_leftovers(each)
             yield name
     finally:
-        with suppress(OSError):  # not empty
-            for path in made:
+        for path in made:
+            with suppress(OSError):  # not empty, or never created
                 path.rmdir()
 
 

@@ -156,7 +156,7 @@ def sweep(
         find_config(name)
     folder = (out or Path("runs/sweep") / runs_name(plan.configs)).absolute()
     wanted = trials(values, seeds)
-    with claimed_folder(folder):
+    with claimed_folder(folder, option="--out"):
         check_plan(folder, plan)
         if any(trial_score(plan, folder / trial.name) is None for trial in wanted):
             check_sweep(plan, wanted)

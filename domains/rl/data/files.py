@@ -12,6 +12,7 @@ from oneleap.core.errors import InputError
 from oneleap.core.reading.arrays import array_names, hdf5_member, read_arrays, read_hdf5
 from oneleap.core.reading.guard import reading
 from oneleap.domains.rl.data.validation import DIMENSIONS
+from oneleap.domains.rl.envs.task import Task
 
 Fields = Mapping[str, Any]
 """Arrays by the names of D4RL's files; dictionary observations are mappings of arrays."""
@@ -79,7 +80,8 @@ def _read_hdf5(path: str) -> Contents:
             for name in FIELDS
             if name in file
         }
-        return Contents(fields, *(_text(file.attrs.get(key)) for key in ("env_id", TASK_KEY)))
+        env, task = (file.attrs.get(key) for key in ("env_id", TASK_KEY))
+        return Contents(fields, _text(env), task_text(path, task))
 
 
 def _read_npz(path: str) -> Contents:
@@ -102,13 +104,32 @@ def _read_npz(path: str) -> Contents:
             fields.setdefault(field, {})[key] = array
         else:
             fields[field] = array
-    return Contents(fields, *(_text(found.get(key)) for key in ("env_id", TASK_KEY)))
+    return Contents(fields, _text(found.get("env_id")), task_text(path, found.get(TASK_KEY)))
 
 
 def _refuse_other(path: str, names: list[str]) -> None:
     if not set(names) & set(FIELDS):
         held = ", ".join(sorted(set(names))) or "nothing"
         raise InputError(f"{path}: has none of D4RL's fields, but {held}")
+
+
+def task_text(path: str, value: Any) -> str:
+    """The attribute :data:`TASK_KEY` as text; empty if there is none.
+
+    Args:
+        path: The file, for the message.
+        value: The attribute, or ``None``.
+
+    Raises:
+        InputError: It is no task in JSON.
+    """
+    text = _text(value)
+    if value is not None:
+        try:
+            Task.from_json(text)
+        except InputError as error:
+            raise InputError(f"{path}: {TASK_KEY}: {error}: delete it from the file") from None
+    return text
 
 
 def _text(value: Any) -> str:

@@ -16,7 +16,7 @@ from oneleap.core.reading.arrays import check_hdf5, hdf5_member, read_array, rea
 from oneleap.core.reading.guard import reading
 from oneleap.domains.rl.data import d4rl
 from oneleap.domains.rl.data.datamodule import OfflineData, naming_page
-from oneleap.domains.rl.data.files import FIELDS, column
+from oneleap.domains.rl.data.files import FIELDS, TASK_KEY, column, task_text
 from oneleap.domains.rl.data.rewards import GoalDistanceReward, Reward, StoredReward
 from oneleap.domains.rl.data.transitions import LoadedData, Transitions, scales
 from oneleap.domains.rl.data.validation import (
@@ -242,6 +242,7 @@ def _read_file(path: str) -> tuple[dict[str, Any], str]:
                 )
             found[name] = np.memmap(path, node.dtype, "r", offset, node.shape)
         env = file.attrs.get("env_id", "")
+        task_text(path, file.attrs.get(TASK_KEY))  # refused alike, whoever reads the file
     return found, env if isinstance(env, str) else ""
 
 

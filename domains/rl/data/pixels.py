@@ -16,7 +16,7 @@ from torch import Tensor
 from oneleap.core.errors import InputError
 from oneleap.domains.rl.data import d4rl, minari
 from oneleap.domains.rl.data.datamodule import OfflineData, naming_page
-from oneleap.domains.rl.data.files import TASK_KEY, column, is_steps_file, read_file
+from oneleap.domains.rl.data.files import TASK_KEY, column, is_steps_file, read_file, task_text
 from oneleap.domains.rl.data.minari_tasks import tasks
 from oneleap.domains.rl.data.rewards import Reward, StoredReward
 from oneleap.domains.rl.data.transitions import LoadedData, Transitions
@@ -241,9 +241,9 @@ def read_pixel_minari(path: str, clip: bool) -> tuple[LoadedData, Images]:
         raise InputError(f"{path}: actions are {storage.action_space}, but must be continuous")
     low, high = minari.space_limits(storage.action_space, fields["actions"])
     fields["actions"] = validate_actions(path, fields["actions"], low, high, clip)
-    text = meta.get(TASK_KEY)
+    text = task_text(path, meta.get(TASK_KEY))
     with minari.one_line_errors(path):
-        task = Task.from_json(str(text)) if text else tasks(meta).get("task")
+        task = Task.from_json(text) if text else tasks(meta).get("task")
     return LoadedData(build_dataset(fields, bounds), low, high, task), np.concatenate(parts)
 
 

@@ -74,7 +74,11 @@ class Task:
         """
         try:
             fields = json.loads(text)
-            return cls(**{**fields, "obs_keys": tuple(fields.get("obs_keys", ()))})
+            task = cls(**{**fields, "obs_keys": tuple(fields.get("obs_keys", ()))})
+            kinds = (str, dict, (int, float), (int, float), str, tuple, bool)  # of the attributes
+            if not all(map(isinstance, vars(task).values(), kinds)):
+                raise TypeError
+            return task
         except (ValueError, TypeError, AttributeError):
             raise InputError(f"not a task in JSON: {text[:80]}") from None
 

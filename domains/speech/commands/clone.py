@@ -56,7 +56,7 @@ def clone(
     _require_pitch(base, from_)
     if (out / CARD).is_file():
         raise InputError(f"{out} holds a voice already: delete it, or name another folder")
-    with claimed_folder(out):
+    with claimed_folder(out, option="--out"):
         start = time.monotonic()
         data = out / "training" / "data"
         if not (data / "metadata.csv").is_file():

@@ -4,10 +4,12 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from support.song_strategies import SAKURA
 
 from oneleap.core.errors import InputError
+from oneleap.domains.audio.wave import read_wave
 from oneleap.domains.studio.pianoroll import Bar, note_bars, note_name, piano_roll
 from oneleap.domains.studio.sing import MAX_BYTES, read_song, sing
 from oneleap.domains.studio.speak import MAX_CHARACTERS, read_text, speak
@@ -87,6 +89,19 @@ def test_a_song_is_as_long_as_its_score() -> None:
     wave = sing(str(SCORE), 0.0, 2.0, 0)
     assert wave.seconds == pytest.approx(end, abs=0.5)
     assert abs(wave.samples).max() > 0.05
+
+
+def test_a_song_has_the_vibrato_and_the_glides_of_the_command(tmp_path: Path) -> None:
+    from oneleap.domains.main import main
+
+    out, command = tmp_path / "song.wav", ["sing", str(SCORE), "--tempo", "2", "--key", "-2"]
+    here = sing(str(SCORE), -2.0, 2.0, 0)
+    assert main([*command, "-o", str(out)]) == 0
+    commanded = read_wave(out, here.sample_rate).samples
+    np.testing.assert_allclose(here.samples, commanded, atol=2**-14)
+    assert main([*command, "--vibrato", "0", "-o", str(out)]) == 0
+    plain = read_wave(out, here.sample_rate).samples
+    assert abs(here.samples - plain).max() > 0.01
 
 
 def test_scores_that_are_refused(tmp_path: Path) -> None:

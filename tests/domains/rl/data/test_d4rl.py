@@ -270,6 +270,19 @@ def test_files_that_are_none_are_reported_in_one_line(tmp_path):
         read_d4rl(str(tmp_path / "group.hdf5"))
 
 
+@pytest.mark.parametrize(
+    "task", ["3", "[1]", "", "null", "{", "{}", '{"env": 3}', '{"env": "x", "hue": 1}', 3, [1.5]]
+)
+@pytest.mark.parametrize("env", [None, "none"])
+def test_a_stored_task_that_is_none_is_refused(tmp_path, task, env):
+    path = write(tmp_path / "hopper-mine.hdf5", columns(), oneleap_task=task)
+    with pytest.raises(InputError, match=r"hopper-mine\.hdf5: oneleap_task: not a task in JSON: "):
+        read_d4rl(path, env)
+    np.savez(tmp_path / "hopper-mine.npz", **columns(), oneleap_task=task)
+    with pytest.raises(InputError, match=r"npz: oneleap_task: .*: delete it from the file$"):
+        read_d4rl(str(tmp_path / "hopper-mine.npz"), env)
+
+
 def test_a_missing_field_is_named(tmp_path):
     raw = columns()
     del raw["terminals"]
