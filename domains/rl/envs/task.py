@@ -75,8 +75,11 @@ class Task:
         try:
             fields = json.loads(text)
             task = cls(**{**fields, "obs_keys": tuple(fields.get("obs_keys", ()))})
-            kinds = (str, dict, (int, float), (int, float), str, tuple, bool)  # of the attributes
-            if not all(map(isinstance, vars(task).values(), kinds)):
+            number = (int, float)
+            kinds: tuple[type | tuple[type, ...], ...]  # of the attributes
+            kinds = (str, dict, number, number, str, tuple, bool)
+            values = vars(task).values()
+            if not all(isinstance(x, kind) for x, kind in zip(values, kinds, strict=True)):
                 raise TypeError
             return task
         except (ValueError, TypeError, AttributeError):
