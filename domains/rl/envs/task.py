@@ -75,9 +75,16 @@ class Task:
         try:
             fields = json.loads(text)
             task = cls(**{**fields, "obs_keys": tuple(fields.get("obs_keys", ()))})
-            number = (int, float)
-            kinds: tuple[type | tuple[type, ...], ...]  # of the attributes
-            kinds = (str, dict, number, number, str, tuple, bool)
+            number: tuple[type, ...] = (int, float)
+            kinds = (
+                (str,),
+                (dict,),
+                number,
+                number,
+                (str,),
+                (tuple,),
+                (bool,),
+            )  # of the attributes
             values = vars(task).values()
             if not all(isinstance(x, kind) for x, kind in zip(values, kinds, strict=True)):
                 raise TypeError
