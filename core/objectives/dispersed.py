@@ -1,20 +1,18 @@
 """Any objective plus a dispersive loss on hidden layers (arXiv 2506.09027, arXiv 2510.07865)."""
 
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
 
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
 from oneleap.core.losses.dispersion import Dispersion, InfoNCEL2
-from oneleap.core.losses.hooks import ActivationRecorder, RecordsActivations, mean_pool
-from oneleap.core.objectives.meanflow import MeanFlow
-from oneleap.core.types import Draw, Loss, Objective, TeacherUse, TrainingBatch
+from oneleap.core.losses.hooks import ActivationRecorder, mean_pool
+from oneleap.core.objectives.pairing.around import Around
+from oneleap.core.types import Draw, Loss, TrainingBatch
 
 
 @dataclass(frozen=True)
-class Dispersed(Objective):
+class Dispersed(Around):
     """``L + weight * dispersion``, the dispersion being averaged over layers, Wang & He Eq. (1).
 
     The features come from the objective's own forward passes, that is, from every call of the
@@ -46,26 +44,13 @@ class Dispersed(Objective):
             compares whole sequences, frame by frame, as the paper does.
     """
 
-    teacher: ClassVar[TeacherUse] = "optional"
-
-    objective: Objective | None = None
     dispersion: Dispersion = field(default_factory=InfoNCEL2)
     layers: tuple[str, ...] = ()
     weight: float = 0.5
     frames: int | None = None
-    _default: Objective = field(default_factory=MeanFlow, init=False, repr=False, compare=False)
     _recorder: ActivationRecorder = field(
         default_factory=ActivationRecorder, init=False, repr=False, compare=False
     )
-
-    @property
-    def inner(self) -> Objective:
-        """The objective to which the dispersion is added."""
-        return self._default if self.objective is None else self.objective
-
-    def teacher_use(self) -> TeacherUse:
-        """Return that of the inner objective."""
-        return self.inner.teacher_use()
 
     def record_activations(self, net: nn.Module) -> None:
         """Register hooks on layers of the network being trained; its average needs none.
@@ -74,25 +59,11 @@ class Dispersed(Objective):
             InputError: If the network has no such layers.
         """
         self._recorder.record_activations(net, self.layers)
-        if isinstance(self.inner, RecordsActivations):
-            self.inner.record_activations(net)
-
-    def target_decay(self, progress: float) -> float | None:
-        """Decay of the inner objective."""
-        return self.inner.target_decay(progress)
+        super().record_activations(net)
 
     def is_distance(self) -> bool:
         """Return False: a dispersion can be negative."""
         return False
-
-    def draw(
-        self,
-        x: Float[Tensor, "b *d"],
-        generator: torch.Generator | None = None,
-        progress: float = 0.0,
-    ) -> Draw:
-        """Draw as the inner objective does."""
-        return self.inner.draw(x, generator, progress)
 
     def loss(self, batch: TrainingBatch, draw: Draw) -> Loss:
         """See the class."""

@@ -1,4 +1,4 @@
-"""What objectives share that change the pairs of noise and data of another one."""
+"""The base of objectives that change or extend another objective."""
 
 from dataclasses import dataclass, field
 from typing import ClassVar

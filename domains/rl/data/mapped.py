@@ -1,4 +1,4 @@
-"""Offline data beyond memory: observations stay on the disk, and a batch reads its own rows."""
+"""Data module of offline data larger than memory: each batch reads its observations from disk."""
 
 from collections.abc import Iterator
 from functools import cached_property
