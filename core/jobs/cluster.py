@@ -26,6 +26,9 @@ Ray kills its processes when a command is interrupted, and their jobs must not t
 ``PR_SET_PDEATHSIG``, 9 is ``SIGKILL``.
 """
 
+ANSWER_S = 10.0
+"""How long to wait for a cluster to answer, in seconds."""
+
 START = "start one with ray start --head, and join other nodes to it (docs/howto/scale.md)"
 """What to do without a cluster."""
 
@@ -118,14 +121,31 @@ def connected(address: str) -> Iterator[None]:
         return
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # else Ray warns of a change
     try:
+        require_answer(address)
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, OverflowError, RuntimeError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise InputError(f"ray: no cluster at {address} ({reason}): {START}") from None
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def require_answer(address: str) -> None:
+    """Try to reach a cluster; Ray itself tries for minutes.
+
+    Args:
+        address: ``HOST:PORT``, with or without ``ray://``; another address, such as ``auto``, is
+            left to Ray.
+
+    Raises:
+        OSError: Nothing answers there.
+    """
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdecimal():
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER_S):
+            pass
 
 
 def require_room(nodes: list[dict[str, Any]], wanted: Mapping[str, int | float]) -> None:

@@ -1,6 +1,7 @@
 """Jobs on a Ray cluster of two nodes on this machine."""
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from oneleap.core.errors import InputError
-from oneleap.core.jobs.cluster import on_node, require_room
+from oneleap.core.jobs.cluster import on_node, require_answer, require_room
 from oneleap.core.jobs.place import Place
 from oneleap.core.jobs.processes import Job
 
@@ -77,6 +78,16 @@ def test_a_folder_that_a_node_does_not_see_is_named(tmp_path: Path) -> None:
     assert "nowhere is missing" in str(on_node(job, str(tmp_path / "nowhere")))
 
 
+def test_an_address_where_nothing_answers_is_noticed_at_once() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        for address in (f"127.0.0.1:{port}", f"ray://127.0.0.1:{port}", "auto", "local"):
+            require_answer(address)
+    for address in (f"127.0.0.1:{port}", f"ray://127.0.0.1:{port}"):
+        with pytest.raises(OSError, match="refused"):
+            require_answer(address)
+
+
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
     """Two nodes of one core each."""
@@ -129,31 +140,35 @@ def test_jobs_run_on_both_nodes(
 def test_jobs_of_a_node_that_dies_start_again(
     cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    psutil = pytest.importorskip("psutil")
     monkeypatch.chdir(tmp_path)
-    lost = cluster.add_node(num_cpus=4)
+    large = [cluster.add_node(num_cpus=4) for _ in range(2)]
     cluster.wait_for_nodes()
     code = (
-        "import os, pathlib, time\n"
+        "import os, pathlib, sys, time\n"
         "first = pathlib.Path('first')\n"
-        "again = first.exists()\n"
-        "again or pathlib.Path('pid').write_text(str(os.getpid()))\n"
-        "first.touch()\n"
-        "time.sleep(0 if again else 600)\n"
+        "if not first.exists():\n"
+        "    first.write_text(str(os.getpid()))\n"
+        "    time.sleep(120)\n"
+        "    sys.exit('its node did not die')\n"
     )
-    job = Job(("-c", code), tmp_path / "logs" / "a.log", threads=4)  # fits on the new node alone
+    job = Job(("-c", code), tmp_path / "logs" / "a.log", threads=4)  # fits on the large nodes alone
 
-    def watch() -> None:
-        wait_for(Path("first").exists)
-        cluster.add_node(num_cpus=4)
-        cluster.remove_node(lost, allow_graceful=False)
+    def kill_its_node() -> None:
+        wait_for(lambda: Path("first").exists() and bool(Path("first").read_text()))
+        above = {parent.pid for parent in psutil.Process(int(Path("first").read_text())).parents()}
+        for node in large:
+            if above & {process.process.pid for process in node.all_processes["raylet"]}:
+                cluster.remove_node(node, allow_graceful=False)
 
-    thread = Thread(target=watch)
+    thread = Thread(target=kill_its_node)
     thread.start()
     done: list[str] = []
     assert Place(ray=cluster.address, threads=4).run({"a": job}, done.append) == {}
     thread.join()
     assert done == ["a"]
-    assert not Path("/proc", Path("pid").read_text(), "cwd").exists()  # it did not outlive its node
+    pid = Path("first").read_text()
+    assert not Path("/proc", pid, "cwd").exists()  # it did not outlive its node
 
 
 @pytest.mark.slow
@@ -162,6 +177,7 @@ def test_without_a_cluster_there_is_one_line(cluster: Any, tmp_path: Path) -> No
     jobs = {"a": Job(("-c", "pass"), tmp_path / "a.log")}
     with pytest.raises(InputError, match=r"ray: no node has room for a job: --threads 64"):
         Place(ray=cluster.address, threads=64).run(jobs, lambda name: None)
-    with pytest.raises(InputError, match=r"ray: no cluster at 127\.0\.0\.1:1 .*ray start") as e:
-        Place(ray="127.0.0.1:1").run(jobs, lambda name: None)
-    assert "\n" not in str(e.value)
+    for address in ("127.0.0.1:1", f"127.0.0.1:{10**30}"):
+        with pytest.raises(InputError, match=rf"ray: no cluster at {address} .*ray start") as e:
+            Place(ray=address).run(jobs, lambda name: None)
+        assert "\n" not in str(e.value)

@@ -19,6 +19,7 @@ from support.matrix.domains import write_transitions
 from oneleap.domains.main import main
 
 STEPS, SKIPPED = 300, 100
+TESTS = Path(__file__).parents[2].absolute()
 CONFIG = """
 model:
   class_path: oneleap.domains.rl.Policy
@@ -52,7 +53,7 @@ def step_time(folder: Path, processes: int, name: str) -> float:
     argv = ["fit", "--config", "e.yaml", "--trainer.devices", str(processes), "--run", name]
     argv += ["--trainer.max_steps", str(STEPS), "--trainer.logger", "false"]
     argv += ["--trainer.callbacks+=support.ddp.efficiency.Clock"]
-    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(TESTS)}
     program = [sys.executable, "-m", "support.ddp.efficiency", *argv]
     subprocess.run(program, cwd=folder, env=env, check=True, stdout=2)
     return float(json.loads((folder / "time.json").read_text()))
@@ -60,6 +61,7 @@ def step_time(folder: Path, processes: int, name: str) -> float:
 
 def measure(folder: Path, rounds: int) -> dict[str, Any]:
     """Time one process and two, in turn; the efficiency is the ratio of the medians."""
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / "e.yaml").write_text(CONFIG)
     os.chdir(folder)
     write_transitions(folder)
