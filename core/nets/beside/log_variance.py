@@ -10,12 +10,13 @@ from torch import Tensor, nn
 class LogVariance(nn.Module):
     """``exp(-lv(r, t)) L + lv(r, t)``: every time weighs alike, and no minimum moves.
 
-    ``lv`` is a linear map of Fourier features of the two times. For a fixed network it converges to
+    ``lv`` is a linear map of Fourier features of both times together, ``cos(a r + b t + c)`` and
+    ``cos(a r - b t + d)``, so that it can depend on the gap. For a fixed network it converges to
     ``ln E[L | r, t]``, where the gradient is ``grad E[L] / E[L]``: the mean of a target stays its
     mean. Weights that divide by a row's own error, as adaptive ones do, move it.
 
     Args:
-        features: Number of features of each time.
+        features: Number of features of each kind.
         seed: Seed of their frequencies.
     """
 
@@ -35,8 +36,9 @@ class LogVariance(nn.Module):
     def forward(self, r: Float[Tensor, "b"], t: Float[Tensor, "b"]) -> Float[Tensor, "b"]:
         """Log-variance at each row's times."""
         times = torch.stack([r, t]).to(self.frequencies)
-        angle = times.unsqueeze(-1) * self.frequencies.unsqueeze(1) + self.phases.unsqueeze(1)
-        features = math.sqrt(2) * angle.cos().movedim(0, 1).flatten(1)
+        ours, theirs = times.unsqueeze(-1) * self.frequencies.unsqueeze(1)
+        angle = torch.cat([ours + theirs, ours - theirs], 1) + self.phases.flatten()
+        features = math.sqrt(2) * angle.cos()
         lv: Tensor = self.linear(features).squeeze(1)
         return lv
 

@@ -1,11 +1,15 @@
 """The log-variance of a loss: where it converges, and that no mean moves."""
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 import torch
 from support.exact import seeded
 from torch import Tensor
 
 from oneleap.core.losses.metrics import AdaptiveSquaredError
+from oneleap.core.nets.beside import log_variance as log_variance_file
 from oneleap.core.nets.beside.log_variance import LogVariance
 from oneleap.core.nets.low_rank import adapt, load_plain, plain_weights
 from oneleap.core.nets.mlp import MLP
@@ -28,6 +32,77 @@ def test_a_constant_loss_has_its_logarithm_and_a_weighted_loss_of_one_plus_it() 
     torch.testing.assert_close(module(0 * t, t), wanted, atol=0.03, rtol=0)
     found = module.weigh(loss, 0 * t, t)
     torch.testing.assert_close(found, 1 + wanted, atol=0.03, rtol=0)
+
+
+def test_each_pair_of_times_gets_the_logarithm_of_its_own_loss() -> None:
+    """The weighted loss is convex in the linear map, so its minimum is found to many digits."""
+    r, t = torch.cartesian_prod(*2 * [torch.arange(4).double() / 4]).unbind(1)
+    loss = 0.1 + 2 * r + t**2  # from 0.1 to 2.2
+    module = LogVariance().double()
+    optimizer = torch.optim.LBFGS(
+        module.parameters(), max_iter=200, tolerance_grad=1e-9, line_search_fn="strong_wolfe"
+    )
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        total = module.weigh(loss, r, t).mean()
+        total.backward()
+        return total
+
+    optimizer.step(closure)  # type: ignore[no-untyped-call]
+    torch.testing.assert_close(module(r, t), loss.log(), atol=1e-4, rtol=0)
+    scale = torch.ones_like(loss).requires_grad_()
+    (slope,) = torch.autograd.grad(module.weigh(scale * loss, r, t).sum(), scale)
+    torch.testing.assert_close(slope, torch.ones_like(slope), atol=1e-4, rtol=0)  # alike
+
+
+WEIGH, FORWARD = LogVariance.weigh, LogVariance.forward
+
+
+def without(*names: str) -> SimpleNamespace:
+    """torch as the file sees it, with functions that leave their argument as it is."""
+    return SimpleNamespace(**{**vars(torch), **dict.fromkeys(names, lambda x: x)})
+
+
+@pytest.mark.parametrize(
+    ("where", "name", "mutant"),
+    [
+        (LogVariance, "weigh", lambda self, loss, r, t: WEIGH(self, loss, r, t) - self(r, t)),
+        (LogVariance, "weigh", lambda self, loss, r, t: WEIGH(self, loss, r, t) + self(r, t)),
+        (LogVariance, "weigh", lambda self, loss, r, t: WEIGH(self, loss.log(), r, t)),
+        (LogVariance, "forward", lambda self, r, t: FORWARD(self, r, t).detach()),
+        (LogVariance, "forward", lambda self, r, t: FORWARD(self, t, t)),
+        (LogVariance, "forward", lambda self, r, t: FORWARD(self, r, r)),
+        (
+            LogVariance,
+            "forward",
+            lambda self, r, t: FORWARD(self, r, 0 * t) + FORWARD(self, 0 * r, t),
+        ),
+        (
+            log_variance_file,
+            "torch",
+            SimpleNamespace(**{**vars(torch), "exp": lambda x: (-x).exp()}),
+        ),
+        (log_variance_file, "torch", without("exp")),
+    ],
+    ids=[
+        "no-penalty",
+        "penalty-twice",
+        "logarithm",
+        "constant",
+        "r",
+        "t",
+        "blind-to-the-gap",
+        "sign",
+        "no-exp",
+    ],
+)
+def test_a_mutant_of_the_log_variance_is_seen(
+    monkeypatch: pytest.MonkeyPatch, where: Any, name: str, mutant: Any
+) -> None:
+    monkeypatch.setattr(where, name, mutant)
+    with pytest.raises((AssertionError, RuntimeError)):
+        test_each_pair_of_times_gets_the_logarithm_of_its_own_loss()
 
 
 def minimizer(adaptive: bool) -> float:
