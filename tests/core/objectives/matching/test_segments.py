@@ -1,5 +1,6 @@
 """Generators of several steps: states, their noise, and what the fake learns from them."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -11,9 +12,9 @@ from torch import Tensor
 
 from oneleap.core.errors import InputError
 from oneleap.core.objectives import DMD, DMD2, TDM, DiffInstruct, PhasedDMD
-from oneleap.core.objectives.matching import phased
-from oneleap.core.objectives.matching.dmd2 import simulated
+from oneleap.core.objectives.matching import dmd2, phased
 from oneleap.core.objectives.matching.phased import travelled
+from oneleap.core.paths.base import expand
 from oneleap.core.types import Draw, SecondNetworks, TrainingBatch
 
 TRUTH = Gaussian(0.7, 0.5)
@@ -153,9 +154,9 @@ def test_earlier_steps_are_simulated_with_fresh_noise_and_without_gradient() -> 
     assert {float(t) for t in draw.t.unique()} == {0.25, 0.5, 0.75, 1.0}
     assert draw.renoise is not None
     weight = torch.tensor(2.0, dtype=torch.float64, requires_grad=True)
-    z = simulated(replace(exact(e), field=lambda z, r, t: weight * z), draw, 4)
+    z = dmd2.simulated(replace(exact(e), field=lambda z, r, t: weight * z), draw, 4)
     assert not z.requires_grad
-    z = simulated(exact(e), draw, 4)
+    z = dmd2.simulated(exact(e), draw, 4)
     assert torch.equal(z[draw.t == 1], draw.e[draw.t == 1])
     by_hand = draw.e
     for k, n in enumerate(draw.renoise, start=1):
@@ -170,11 +171,23 @@ def test_states_of_the_simulation_have_the_law_of_the_path() -> None:
     objective = DMD2(generator_steps=3)
     e = torch.randn(60_000, 1, generator=seeded(), dtype=torch.float64)
     draw = objective.draw(e, seeded(1))
-    z = simulated(exact(e), draw, 3)
+    z = dmd2.simulated(exact(e), draw, 3)
     for t in draw.t.unique():
         rows = z[draw.t == t]
         assert rows.mean().item() == pytest.approx((1 - t.item()) * 0.7, abs=0.02)
         assert rows.std().item() == pytest.approx(TRUTH.sigma(t).item(), rel=0.02)
+
+
+def test_every_step_of_an_exact_generator_makes_data() -> None:
+    objective = DMD2(generator_steps=3)
+    e = torch.randn(60_000, 1, generator=seeded(), dtype=torch.float64)
+    draw = objective.draw(e, seeded(1))
+    x = objective.leap(exact(e), draw)
+    assert torch.unique(draw.t, return_counts=True)[1].min() > 19_000
+    for t in draw.t.unique():
+        rows = x[draw.t == t]
+        assert rows.mean().item() == pytest.approx(TRUTH.mean, abs=0.02)
+        assert rows.std().item() == pytest.approx(TRUTH.std, rel=0.02)
 
 
 def test_one_step_draws_nothing_more() -> None:
@@ -234,3 +247,79 @@ def test_a_mutant_of_the_noising_misses_the_law_of_the_path(
     monkeypatch.setattr(phased, "coefficients", mutant)
     with pytest.raises(AssertionError):
         test_a_state_is_noised_to_the_law_of_the_path(objective)
+
+
+SIMULATED, NOISED = dmd2.simulated, dmd2.noised
+
+
+def with_the_first_noise(batch: TrainingBatch, draw: Draw, steps: int) -> Tensor:
+    again = None if draw.renoise is None else tuple(draw.e for _ in draw.renoise)
+    return SIMULATED(batch, replace(draw, renoise=again), steps)
+
+
+def one_step_further(batch: TrainingBatch, draw: Draw, steps: int) -> Tensor:
+    return SIMULATED(batch, replace(draw, t=draw.t - 1 / steps), steps)
+
+
+@pytest.mark.parametrize(
+    ("name", "mutant", "missed"),
+    [
+        (
+            "simulated",
+            SIMULATED.__wrapped__,  # type: ignore[attr-defined]
+            [test_earlier_steps_are_simulated_with_fresh_noise_and_without_gradient],
+        ),
+        (
+            "simulated",
+            with_the_first_noise,
+            [
+                test_earlier_steps_are_simulated_with_fresh_noise_and_without_gradient,
+                test_states_of_the_simulation_have_the_law_of_the_path,
+                test_every_step_of_an_exact_generator_makes_data,
+            ],
+        ),
+        (
+            "simulated",
+            one_step_further,
+            [
+                test_earlier_steps_are_simulated_with_fresh_noise_and_without_gradient,
+                test_states_of_the_simulation_have_the_law_of_the_path,
+                test_every_step_of_an_exact_generator_makes_data,
+            ],
+        ),
+        (  # the states of real training: always pure noise
+            "simulated",
+            lambda batch, draw, steps: draw.e,
+            [
+                test_states_of_the_simulation_have_the_law_of_the_path,
+                test_every_step_of_an_exact_generator_makes_data,
+            ],
+        ),
+        (  # noised to the time before
+            "noised",
+            lambda batch, x, draw: NOISED(batch, x, replace(draw, t=(1 + draw.t) / 2)),
+            [
+                test_earlier_steps_are_simulated_with_fresh_noise_and_without_gradient,
+                test_states_of_the_simulation_have_the_law_of_the_path,
+                test_every_step_of_an_exact_generator_makes_data,
+            ],
+        ),
+        (  # the velocity instead of the mean velocity down to the data
+            "consistency_function",
+            lambda field, z, t: z - expand(t, z) * field(z, t, t),
+            [
+                test_earlier_steps_are_simulated_with_fresh_noise_and_without_gradient,
+                test_states_of_the_simulation_have_the_law_of_the_path,
+                test_every_step_of_an_exact_generator_makes_data,
+            ],
+        ),
+    ],
+    ids=["gradient", "stale-noise", "step-too-far", "pure-noise", "noised-late", "velocity"],
+)
+def test_a_mutant_of_backward_simulation_is_seen(
+    monkeypatch: pytest.MonkeyPatch, name: str, mutant: Any, missed: list[Callable[[], None]]
+) -> None:
+    monkeypatch.setattr(dmd2, name, mutant)
+    for exactness in missed:
+        with pytest.raises(AssertionError):
+            exactness()
