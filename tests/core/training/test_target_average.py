@@ -1,6 +1,9 @@
 """The moving average that only gives targets, beside the one that samples."""
 
+from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import lightning as L
 import pytest
@@ -9,6 +12,9 @@ from support.tiny_generative import Endless, Toy, batch, trainer
 from torch import Tensor, nn
 
 from oneleap.core.objectives import ConsistencyTraining, ConsistencyTrajectory
+from oneleap.core.training import model as models
+from oneleap.core.training.ema import ema_update
+from oneleap.core.training.model import GenerativeModel
 from oneleap.core.training.module import TrainingModule
 
 TRAINING = ConsistencyTraining(first=2, last=20, mu0=0.8)
@@ -105,3 +111,63 @@ def test_the_average_of_targets_is_resumed_and_an_older_run_goes_on_without(
     torch.save(saved, older)
     model = run(older)
     assert model.target_net is model.average
+
+
+# Mutants.
+
+
+def resumed() -> None:
+    with TemporaryDirectory() as folder:
+        test_the_average_of_targets_is_resumed_and_an_older_run_goes_on_without(Path(folder))
+
+
+def used() -> None:
+    test_the_targets_are_used(0.3)
+
+
+START, UPDATE = GenerativeModel.start_target, GenerativeModel.update_target
+OWN = test_targets_have_an_average_of_their_own
+
+
+@pytest.mark.parametrize(
+    ("where", "name", "mutant", "exactness"),
+    [
+        (GenerativeModel, "start_target", lambda self, weights=None: None, OWN),
+        (GenerativeModel, "start_target", lambda self, weights=None: None, used),
+        (GenerativeModel, "start_target", lambda self, weights=None: START(self), resumed),
+        (GenerativeModel, "target_net", property(lambda self: self.average), OWN),
+        (GenerativeModel, "target_net", property(lambda self: self.average), used),
+        (GenerativeModel, "target_net", property(lambda self: self.net), OWN),
+        (GenerativeModel, "update_target", lambda self, progress: None, OWN),
+        (GenerativeModel, "update_target", lambda self, progress: UPDATE(self, 0.0), OWN),
+        (
+            models,
+            "ema_update",
+            lambda average, net, decay: ema_update(average, net, 1 - decay),
+            OWN,
+        ),
+        (models, "frozen_copy", lambda average: average, OWN),
+    ],
+    ids=[
+        "none",
+        "none-is-used",
+        "not-resumed",
+        "the-sampling-one",
+        "the-sampling-one-is-used",
+        "the-weights",
+        "never-updated",
+        "without-progress",
+        "exchanged",
+        "shared-memory",
+    ],
+)
+def test_a_mutant_of_the_targets_is_seen(
+    monkeypatch: pytest.MonkeyPatch,
+    where: Any,
+    name: str,
+    mutant: Any,
+    exactness: Callable[[], None],
+) -> None:
+    monkeypatch.setattr(where, name, mutant)
+    with pytest.raises(AssertionError):
+        exactness()
