@@ -176,6 +176,41 @@ def test_the_guided_velocity_is_its_formula(guidance: TargetGuidance) -> None:
         torch.testing.assert_close(guided[i], wanted)
 
 
+PARTS = TargetGuidance._parts
+Parts = tuple[Conditioned, Tensor, Tensor]
+
+
+def everywhere(self: TargetGuidance, field: Conditioned, draw: Draw) -> Parts:
+    conditional, dropped, unguided = PARTS(self, field, draw)
+    return conditional, dropped, torch.zeros_like(unguided)
+
+
+def outside(self: TargetGuidance, field: Conditioned, draw: Draw) -> Parts:
+    conditional, dropped, unguided = PARTS(self, field, draw)
+    return conditional, dropped, ~unguided
+
+
+@pytest.mark.parametrize(
+    "mutant",
+    [
+        everywhere,
+        outside,
+        lambda self, field, draw: PARTS(self, field, replace(draw, t=draw.r)),
+        lambda self, field, draw: PARTS(self, field, replace(draw, t=1 - draw.t)),
+        lambda self, field, draw: PARTS(self, field, replace(draw, t=draw.t / (1 - draw.t))),
+    ],
+    ids=["everywhere", "outside", "end-of-the-step", "time-reversed", "sigma"],
+)
+@pytest.mark.parametrize("guidance", [GUIDANCES[0], GUIDANCES[3]], ids=str)
+def test_a_mutant_of_the_interval_is_seen(
+    monkeypatch: pytest.MonkeyPatch, guidance: TargetGuidance, mutant: Any
+) -> None:
+    test_the_guided_velocity_is_its_formula(guidance)
+    monkeypatch.setattr(TargetGuidance, "_parts", mutant)
+    with pytest.raises(AssertionError):
+        test_the_guided_velocity_is_its_formula(guidance)
+
+
 def test_a_scale_of_1_is_no_guidance() -> None:
     plain, inert = MeanFlow(HALF), MeanFlow(HALF, guidance=TargetGuidance(1.0, 0.0, drop=0.0))
     field, x, _, _ = net_case(TargetGuidance())

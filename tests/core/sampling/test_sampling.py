@@ -2,6 +2,9 @@
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -9,6 +12,7 @@ from support.exact import Gaussian, seeded
 from torch import Tensor
 
 from oneleap.core.errors import InputError
+from oneleap.core.fields import guidance as guidance_file
 from oneleap.core.fields.guidance import GuidedField
 from oneleap.core.fields.jvp import total_derivative
 from oneleap.core.sampling.ode import euler, heun, sample, time_grid
@@ -111,13 +115,10 @@ def test_guidance_in_an_interval_depends_on_the_time_where_a_step_starts() -> No
     cond, null = Gaussian(1.0, 0.5), Gaussian(-1.0, 0.8)
     t = torch.tensor([0.1, 0.3, 0.5, 0.7, 0.9], dtype=torch.float64)
     z, r = noise(5, 2), t - 0.1
-    some = GuidedField(cond, null, 3.0, (0.3, 0.7))
-    inside = torch.tensor([False, True, True, True, False])
-    wanted = torch.where(
-        inside.unsqueeze(1),
-        GuidedField(cond, null, 3.0)(z, r, t),
-        GuidedField(cond, null, 1.0)(z, r, t),
-    )
+    some = GuidedField(cond, null, 3.0, (0.3, 0.5))
+    inside = torch.tensor([False, True, True, False, False])
+    guided = 3 * cond(z, r, t) - 2 * null(z, r, t)
+    wanted = torch.where(inside.unsqueeze(1), guided, cond(z, r, t))
     torch.testing.assert_close(some(z, r, t), wanted)
     assert torch.equal(some(z, r, t)[~inside], cond(z, r, t)[~inside])
     part = slice(2, 5)
@@ -143,6 +144,59 @@ def test_an_interval_has_a_forward_derivative() -> None:
     after, before = some(z + 1e-5 * v, r, t + 1e-5), some(z - 1e-5 * v, r, t - 1e-5)
     torch.testing.assert_close(u, some(z, r, t))
     torch.testing.assert_close(slope, (after - before) / 2e-5, rtol=1e-6, atol=1e-7)
+
+
+CALL = GuidedField.__call__
+Guided = Callable[[GuidedField, Tensor, Tensor, Tensor], Tensor]
+
+
+def the_end_decides(self: GuidedField, z: Tensor, r: Tensor, t: Tensor) -> Tensor:
+    cond, null = self.cond, self.null
+    fixed = replace(self, cond=lambda *_: cond(z, r, t), null=lambda *_: null(z, r, t))
+    return CALL(fixed, z, t, r)
+
+
+def other_interval(ends: Callable[[float, float], tuple[float, float]]) -> Guided:
+    return lambda self, z, r, t: CALL(replace(self, interval=ends(*self.interval)), z, r, t)
+
+
+def chosen(choice: Callable[[Tensor, Tensor, Tensor], Tensor]) -> SimpleNamespace:
+    """torch as the file of the guidance sees it, with another choice."""
+    return SimpleNamespace(**{**vars(torch), "where": choice})
+
+
+@pytest.mark.parametrize(
+    ("where", "name", "mutant"),
+    [
+        (GuidedField, "__call__", the_end_decides),
+        (GuidedField, "__call__", other_interval(lambda low, high: (0.0, 1.0))),
+        (
+            GuidedField,
+            "__call__",
+            other_interval(lambda low, high: (low / (1 + low), high / (1 + high))),
+        ),
+        (GuidedField, "__call__", other_interval(lambda low, high: (1 - high, 1 - low))),
+        (GuidedField, "__call__", other_interval(lambda low, high: (low + 1e-6, high - 1e-6))),
+        (guidance_file, "torch", chosen(lambda inside, guided, cond: cond)),
+        (guidance_file, "torch", chosen(lambda i, guided, cond: torch.where(~i, guided, cond))),
+        (guidance_file, "torch", chosen(lambda i, guided, cond: torch.where(i, guided, 0.0))),
+    ],
+    ids=["end", "always", "sigma", "reversed", "open", "never", "outside", "nothing-outside"],
+)
+def test_a_mutant_of_the_interval_is_seen(
+    monkeypatch: pytest.MonkeyPatch, where: Any, name: str, mutant: Any
+) -> None:
+    monkeypatch.setattr(where, name, mutant)
+    with pytest.raises(AssertionError):
+        test_guidance_in_an_interval_depends_on_the_time_where_a_step_starts()
+
+
+def test_an_interval_that_rows_lose_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = GuidedField.rows
+    everywhere = lambda self, index: replace(right(self, index), interval=(0.0, 1.0))  # noqa: E731
+    monkeypatch.setattr(GuidedField, "rows", everywhere)
+    with pytest.raises(AssertionError):
+        test_guidance_in_an_interval_depends_on_the_time_where_a_step_starts()
 
 
 @pytest.mark.parametrize("interval", [(0.6, 0.4), (-0.1, 0.5), (0.5, 1.1)])
