@@ -1,7 +1,11 @@
-"""Searched times, One More Step and negative-away attention."""
+"""Searched times and One More Step, and that their classic mistakes are seen."""
 
 import itertools
 import math
+from collections.abc import Callable
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -9,12 +13,9 @@ from support.exact import Gaussian, seeded
 from torch import Tensor
 
 from oneleap.core.errors import InputError
-from oneleap.core.nets import MLP, DiT1d
-from oneleap.core.nets.attention import SelfAttention, rotary_angles
-from oneleap.core.objectives import NoisePrediction
+from oneleap.core.objectives import NoisePrediction, denoising
 from oneleap.core.paths.ddpm import LinearBetas
-from oneleap.core.sampling.diffusion import one_more_step
-from oneleap.core.sampling.negative import NegativeAway, steer_away
+from oneleap.core.sampling import base, diffusion, search
 from oneleap.core.sampling.samplers import (
     ConsistencySampler,
     DDIMSampler,
@@ -23,7 +24,7 @@ from oneleap.core.sampling.samplers import (
     with_steps,
 )
 from oneleap.core.sampling.search import search_times
-from oneleap.core.types import Conditioned, TrainingBatch
+from oneleap.core.types import Field, TrainingBatch
 
 TRUTH = Gaussian(0.7, 0.5)
 
@@ -46,16 +47,18 @@ def test_the_search_finds_the_best_time_at_the_ends_too(wanted: tuple[float, ...
 
 
 def test_each_time_is_searched_between_its_neighbors() -> None:
-    wanted = (1.0, 0.75, 0.5, 0.25)
+    """The best times lie far from equal spacing, beyond where a first neighbor stood."""
+    wanted = (1.0, 0.375, 0.25, 0.125)
 
     def distance(times: tuple[float, ...]) -> float:
         assert times[0] == 1
         assert all(a > b > 0 for a, b in itertools.pairwise(times))
         return sum((a - b) ** 2 for a, b in zip(times, wanted, strict=True))
 
-    found, value = search_times(distance, steps=4, grid=32, rounds=3)
+    found, value = search_times(distance, steps=4, grid=32, rounds=4)
     assert value == 0
     assert found == wanted
+    assert search_times(distance, steps=4, grid=32, rounds=1)[1] > 0
 
 
 def test_the_best_of_all_that_was_tried_is_returned() -> None:
@@ -65,6 +68,44 @@ def test_the_best_of_all_that_was_tried_is_returned() -> None:
         return 0.0 if times[1] == 0.5 else abs(times[1] - 0.9) + 1
 
     assert search_times(distance, steps=2) == ((1.0, 0.5), 0.0)
+
+
+ENDS = [(1.0, 1 / 64), (1.0, 63 / 64)]
+
+
+def finds_both_ends() -> None:
+    for wanted in ENDS:
+        test_the_search_finds_the_best_time_at_the_ends_too(wanted)
+
+
+def last(known: dict[tuple[int, ...], float], key: Any) -> tuple[int, ...]:
+    """The authors' mistake: what was tried last, not what was best."""
+    return list(known)[-1]
+
+
+def without_the_ends(*ends: int) -> range:
+    """The nodes left at the end of a ternary search, without the outer ones."""
+    return range(ends[0] + 1, ends[1] - 1) if len(ends) == 2 and ends[0] > 1 else range(*ends)
+
+
+MUTANTS_OF_THE_SEARCH = {
+    "worst": ("min", lambda known, key: max(known, key=key), finds_both_ends),
+    "last": ("min", last, test_the_best_of_all_that_was_tried_is_returned),
+    "last-of-several": ("min", last, test_each_time_is_searched_between_its_neighbors),
+    "first": ("min", lambda known, key: next(iter(known)), finds_both_ends),
+    "last-probes": ("range", without_the_ends, finds_both_ends),
+}
+
+
+@pytest.mark.parametrize("mutant", MUTANTS_OF_THE_SEARCH.values(), ids=MUTANTS_OF_THE_SEARCH)
+def test_a_mutant_of_the_search_is_seen(
+    monkeypatch: pytest.MonkeyPatch, mutant: tuple[str, Any, Callable[[], None]]
+) -> None:
+    name, wrong, exactness = mutant
+    exactness()
+    monkeypatch.setattr(search, name, wrong, raising=False)
+    with pytest.raises(AssertionError):
+        exactness()
 
 
 def test_samplers_step_at_the_times_they_are_given() -> None:
@@ -96,6 +137,11 @@ def test_times_that_cannot_be_are_refused(steps: int, times: tuple[float, ...]) 
         search_times(lambda t: 0.0, steps=9, grid=8)
 
 
+def zero(inside: Tensor, a: Tensor, b: float) -> Tensor:
+    """The schedule's weight everywhere, which is 0 at pure noise."""
+    return a
+
+
 # One More Step: data of mean 0.7, a schedule whose last step holds a share of them.
 
 SHORT = LinearBetas(steps=10, last=0.25)
@@ -105,7 +151,7 @@ def test_one_more_step_gives_the_law_of_the_last_step() -> None:
     e = torch.randn(200_000, 1, generator=seeded(), dtype=torch.float64)
     abar = SHORT.alphas_cumprod[SHORT.steps]
     assert 0.1 < abar < 0.6
-    start = one_more_step(TRUTH, e, SHORT)
+    start = diffusion.one_more_step(TRUTH, e, SHORT)
     assert start.mean().item() == pytest.approx(math.sqrt(abar) * 0.7, abs=0.01)
     assert start.var().item() == pytest.approx(1 - abar, abs=0.01)
 
@@ -143,70 +189,39 @@ def test_the_last_time_is_trained_and_its_minimum_is_the_mean_of_the_data() -> N
         NoisePrediction(p_end=1.0)
 
 
-# Negative-away attention.
+def field_of_another_sign(field: Field, noise: Tensor, schedule: LinearBetas) -> Tensor:
+    return ONE_MORE(lambda z, r, t: -field(z, r, t), noise, schedule)
 
 
-def transformer() -> DiT1d:
-    torch.manual_seed(0)
-    net = DiT1d(3, cond_dim=2, width=16, depth=2, heads=2).double()
-    for weight in net.parameters():
-        torch.nn.init.normal_(weight, std=0.3, generator=seeded(1))
-    return net
+ONE_MORE = diffusion.one_more_step
+LAW, MEAN = (
+    test_one_more_step_gives_the_law_of_the_last_step,
+    test_one_more_step_mends_the_mean_of_the_samples,
+)
+TRAINED = test_the_last_time_is_trained_and_its_minimum_is_the_mean_of_the_data
+MUTANTS_OF_ONE_MORE_STEP: dict[str, tuple[Any, str, Any, Callable[[], None]]] = {
+    "variance": (diffusion, "math", SimpleNamespace(sqrt=lambda x: x), LAW),
+    "sign": (diffusion, "one_more_step", field_of_another_sign, LAW),
+    "pure-noise": (diffusion, "one_more_step", lambda field, noise, schedule: noise, LAW),
+    "earlier-step": (
+        diffusion,
+        "one_more_step",
+        lambda field, noise, schedule: ONE_MORE(field, noise, replace(schedule, steps=9)),
+        LAW,
+    ),
+    "before-the-end": (Tensor, "new_ones", lambda z, n: torch.full((n,), 0.8).to(z), LAW),
+    "left-out": (base, "one_more_step", lambda field, noise, schedule: noise, MEAN),
+    "other-sign": (base, "one_more_step", field_of_another_sign, MEAN),
+    "no-weight": (denoising, "torch", SimpleNamespace(**{**vars(torch), "where": zero}), TRAINED),
+    "never-trained": (denoising, "math", SimpleNamespace(ceil=lambda share: 0), TRAINED),
+}
 
 
-def conditioned(net: DiT1d | MLP) -> Conditioned:
-    c = torch.randn(2, 2, generator=seeded(2), dtype=torch.float64)
-    return Conditioned(net, (c,), (torch.zeros_like(c),))
-
-
-def test_a_scale_of_zero_is_the_plain_network() -> None:
-    net, z = transformer(), torch.randn(2, 3, 5, generator=seeded(), dtype=torch.float64)
-    field, t = conditioned(net), torch.ones(2).double()
-    assert steer_away(field, 0.0, z) is field
-    null = field.drop(torch.ones(2, dtype=torch.bool))
-    torch.testing.assert_close(NegativeAway(field, null, 0.0)(z, 0 * t, t), field(z, 0 * t, t))
-    steered = FlowMapSampler(negative=0.3)(field, z)
-    assert not torch.allclose(steered, FlowMapSampler()(field, z))
-    assert torch.equal(FlowMapSampler()(field, z), FlowMapSampler()(field, z))  # no hook is left
-
-
-def test_equal_conditions_shrink_each_layer_by_one_minus_the_scale() -> None:
-    """With one layer, ``Z - a Z`` is ``(1 - a) Z``, but for the bias, which is no attention."""
-    layer = SelfAttention(8, 2).double()
-    x = torch.randn(2, 4, 8, generator=seeded(), dtype=torch.float64)
-
-    def net(z: Tensor, r: Tensor, t: Tensor, c: Tensor) -> Tensor:
-        y: Tensor = layer(z, rotary_angles(4, 4, z))
-        return y
-
-    class Net(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.layer = layer
-
-        def forward(self, z: Tensor, r: Tensor, t: Tensor, c: Tensor) -> Tensor:
-            return net(z, r, t, c)
-
-    field, t = Conditioned(Net(), (torch.zeros(2, 1),)), torch.ones(2)
-    found = NegativeAway(field, field, 0.25)(x, 0 * t, t)
-    bias = layer.out.bias
-    torch.testing.assert_close(found - bias, 0.75 * (field(x, 0 * t, t) - bias))
-
-
-def test_queries_are_the_conditions_and_keys_and_values_the_negatives() -> None:
-    layer = SelfAttention(8, 2).double()
-    x, other = torch.randn(2, 2, 4, 8, generator=seeded(), dtype=torch.float64)
-    rotation = rotary_angles(4, 4, x)
-    torch.testing.assert_close(layer.out(layer.mix(x, x.clone(), rotation)), layer(x, rotation))
-    layer.qkv.weight.data[:8] = 0.0  # all queries alike: each frame gets the mean of the values
-    layer.qkv.bias.data[:8] = 0.0
-    values = torch.nn.functional.linear(other, layer.qkv.weight[16:], layer.qkv.bias[16:])
-    torch.testing.assert_close(
-        layer.mix(x, other, rotation), values.mean(1, keepdim=True).expand(-1, 4, -1)
-    )
-
-
-def test_a_network_without_attention_is_told() -> None:
-    z = torch.zeros(2, 3).double()
-    with pytest.raises(InputError, match="no attention layers"):
-        steer_away(conditioned(MLP(3, 2, 16)), 0.3, z)
+@pytest.mark.parametrize("mutant", MUTANTS_OF_ONE_MORE_STEP.values(), ids=MUTANTS_OF_ONE_MORE_STEP)
+def test_a_mutant_of_one_more_step_is_seen(
+    monkeypatch: pytest.MonkeyPatch, mutant: tuple[Any, str, Any, Callable[[], None]]
+) -> None:
+    where, name, wrong, exactness = mutant
+    monkeypatch.setattr(where, name, wrong)
+    with pytest.raises(AssertionError):
+        exactness()
