@@ -1,6 +1,8 @@
 """Times lie where they should, in the shares they should."""
 
 import math
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 from support.exact import seeded
 
 from oneleap.core.errors import InputError
+from oneleap.core.paths import times as times_file
 from oneleap.core.paths.times import LogitNormal, TimePairs, Times, Uniform
 
 TIMES = st.one_of(
@@ -103,12 +106,51 @@ def test_a_batch_too_small_for_deployed_intervals_is_refused() -> None:
         TimePairs(deployed=(1,)).n_deployed(4)
 
 
-@given(st.floats(-2, 2), st.floats(0.1, 2))
-def test_logits_of_logit_normal_times_have_the_stated_moments(mean: float, std: float) -> None:
+def logits_have_the_stated_moments(mean: float, std: float) -> None:
     t = LogitNormal(mean, std).sample((20_000,), torch.empty(0).double(), seeded())
     logit = torch.logit(t)
     assert abs(logit.mean() - mean) < 0.03 * std
     assert abs(logit.std() / std - 1) < 0.03
+
+
+@given(st.floats(-2, 2), st.floats(0.1, 2))
+def test_logits_of_logit_normal_times_have_the_stated_moments(mean: float, std: float) -> None:
+    logits_have_the_stated_moments(mean, std)
+
+
+LAW = LogitNormal.sample
+
+
+@pytest.mark.parametrize(
+    "mutant",
+    [
+        lambda self, *a: 1 - LAW(self, *a),
+        lambda self, *a: LAW(replace(self, mean=-self.mean), *a),
+        lambda self, *a: LAW(replace(self, std=self.std**2), *a),
+        lambda self, *a: LAW(replace(self, std=self.std**0.5), *a),
+        lambda self, *a: LAW(self, *a).square(),
+        lambda self, *a: LAW(LogitNormal(), *a),
+        lambda self, *a: LAW(replace(self, mean=self.std, std=self.mean), *a),
+    ],
+    ids=["time-reversed", "sign", "variance", "root", "of-a-square", "default", "exchanged"],
+)
+def test_a_mutant_of_logit_normal_times_is_seen(
+    monkeypatch: pytest.MonkeyPatch, mutant: Any
+) -> None:
+    logits_have_the_stated_moments(-0.5, 0.6)
+    monkeypatch.setattr(LogitNormal, "sample", mutant)
+    with pytest.raises(AssertionError):
+        logits_have_the_stated_moments(-0.5, 0.6)
+
+
+@pytest.mark.parametrize(
+    "squash", [torch.exp, torch.tanh, lambda x: x], ids=["exp", "tanh", "none"]
+)
+def test_a_logarithm_for_the_logit_is_seen(monkeypatch: pytest.MonkeyPatch, squash: Any) -> None:
+    """``sigma`` itself is log-normal, and ``t = sigma / (1 + sigma)`` is not."""
+    monkeypatch.setattr(times_file, "torch", SimpleNamespace(**{**vars(torch), "sigmoid": squash}))
+    with pytest.raises(AssertionError):
+        logits_have_the_stated_moments(-0.5, 0.6)
 
 
 def test_uniform_times_have_the_moments_of_the_uniform_law() -> None:
