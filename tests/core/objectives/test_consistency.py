@@ -3,7 +3,11 @@
 import itertools
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -27,19 +31,17 @@ from support.exact_paths import (
 from torch import Tensor
 
 from oneleap.core.errors import InputError
+from oneleap.core.fields import flow_map as flow_map_file
 from oneleap.core.fields.flow_map import consistency_function, flow_map, integrate_teacher
 from oneleap.core.losses.metrics import PseudoHuber, SquaredError
 from oneleap.core.objectives import (
     ConsistencyDistillation,
     ConsistencyTraining,
-    ConsistencyTrajectory,
-    Dispersed,
     EasyConsistencyTuning,
     ImprovedConsistencyTraining,
-    MeanFlow,
 )
-from oneleap.core.paths.base import LinearPath
-from oneleap.core.paths.edm import Karras
+from oneleap.core.objectives import consistency_distillation as distillation_file
+from oneleap.core.paths.base import LinearPath, jump
 from oneleap.core.types import Draw, Field, TrainingBatch
 
 FromData = ConsistencyTraining | ImprovedConsistencyTraining | EasyConsistencyTuning
@@ -244,100 +246,7 @@ def test_pseudo_huber_counts_no_padding_and_is_smooth_at_zero() -> None:
         PseudoHuber(0.0)
 
 
-# Grids, laws and curricula.
-
-
-def test_distillation_draws_neighbouring_nodes_evenly() -> None:
-    objective = ConsistencyDistillation(nodes=6)
-    draw = objective.draw(torch.zeros(50_000, 1).double(), seeded())
-    nodes = Karras().times(6, draw.e)
-    assert draw.s is not None
-    upper = torch.searchsorted(nodes, draw.t)
-    assert torch.equal(nodes[upper], draw.t)
-    assert torch.equal(nodes[upper - 1], draw.s)
-    assert (upper.bincount(minlength=6)[1:] / 10_000 - 1).abs().max() < 0.05
-
-
-def test_the_grid_of_consistency_training_grows_as_in_the_paper() -> None:
-    objective = ConsistencyTraining()
-    assert [objective.nodes(p) for p in (0.0, 0.25, 0.5, 1.0)] == [2, 76, 107, 151]
-    assert (objective.draw(torch.zeros(9, 1).double(), seeded(), 0.0).t == 1).all()
-
-
-def test_the_decay_of_consistency_training_rises_with_its_grid() -> None:
-    """``mu = exp(s0 ln mu0 / N)``: mu0 at first, and 0.99932 of 151 levels."""
-    objective = ConsistencyTraining()
-    assert objective.target_decay(0.0) == pytest.approx(0.95)
-    assert objective.target_decay(1.0) == pytest.approx(0.95 ** (2 / 151))
-    decays = [objective.target_decay(k / 20) or 0.0 for k in range(21)]
-    assert decays == sorted(decays)
-    assert ConsistencyTraining(mu0=0.9).target_decay(0.0) == pytest.approx(0.9)
-    assert ConsistencyTraining(mu0=None).target_decay(0.5) is None
-
-
-def test_the_decays_of_targets_are_those_of_the_sources() -> None:
-    for objective, decay in (
-        (ConsistencyDistillation(), 0.95),
-        (ConsistencyTrajectory(), 0.999),
-        (Dispersed(ConsistencyDistillation(target_ema=0.9)), 0.9),
-        (ImprovedConsistencyTraining(), None),
-        (MeanFlow(), None),
-    ):
-        assert objective.target_decay(0.3) == decay
-    for build in (
-        lambda: ConsistencyDistillation(target_ema=1.0),
-        lambda: ConsistencyTrajectory(target_ema=-0.1),
-        lambda: ConsistencyTraining(mu0=0.0),
-    ):
-        with pytest.raises(InputError, match="is not in"):
-            build()
-
-
-def test_the_grid_of_ict_doubles_at_equal_shares_of_training() -> None:
-    objective = ImprovedConsistencyTraining()
-    counts = [objective.nodes(k / 8) for k in range(9)]
-    assert counts == [11, 21, 41, 81, 161, 321, 641, 1281, 1281]
-    assert objective.nodes(1 / 8 - 1e-9) == 11
-    assert ImprovedConsistencyTraining(first=10, last=50).nodes(1.0) == 41
-
-
-def test_ict_draws_intervals_by_its_law_and_weights_them_by_their_width() -> None:
-    objective = ImprovedConsistencyTraining(metric=SquaredError())
-    x = torch.zeros(100_000, 1).double()
-    draw = objective.draw(x, seeded(), 0.0)
-    assert draw.s is not None
-    sigmas = Karras().sigmas(11, x)
-    nodes = Karras().times(11, x)
-    index = torch.searchsorted(nodes, draw.t) - 1
-    assert torch.equal(nodes[index], draw.s)
-    share = index.bincount(minlength=10) / len(x)
-    law = Karras().log_normal(sigmas, -1.1, 2.0)
-    assert (share - law).abs().max() < 5e-3
-    net, few = Pointwise(1), slice(0, 50)
-    part = Draw(draw.e[few], draw.r[few], draw.t[few], draw.s[few])
-    batch = TrainingBatch(field=net, x=x[few])
-    plain = ConsistencyTraining(metric=SquaredError()).loss(batch, part).per_sample
-    weight = 1 / sigmas.diff()[index[few]]
-    torch.testing.assert_close(objective.loss(batch, part).per_sample, weight * plain)
-
-
-@pytest.mark.parametrize("progress", [0.0, 0.5, 1.0])
-def test_ect_closes_in_by_its_rule(progress: float) -> None:
-    objective = EasyConsistencyTuning()
-    draw = objective.draw(torch.zeros(20_000, 1).double(), seeded(), progress)
-    assert draw.s is not None
-    sigma, near = (t / (1 - t) for t in (draw.t, draw.s))
-    stage = {0.0: 0, 0.5: 4, 1.0: 7}[progress]
-    wanted = sigma * (1 - 2.0 ** -(stage + 1) * (1 + 8 / (1 + sigma.exp())))
-    torch.testing.assert_close(near, wanted.clamp(min=0))
-    at_data = (draw.s == 0).double().mean()
-    assert at_data == pytest.approx(0.81 if stage == 0 else 0.0, abs=0.01)
-    net, few = Pointwise(1), slice(0, 50)
-    part = Draw(draw.e[few], draw.r[few], draw.t[few], draw.s[few])
-    batch = TrainingBatch(field=net, x=randn(50, 1))
-    plain = ConsistencyTraining(metric=PseudoHuber()).loss(batch, part).per_sample
-    gap = (sigma - near)[few]
-    torch.testing.assert_close(objective.loss(batch, part).per_sample * gap, plain)
+# Draws.
 
 
 @each_objective
@@ -354,6 +263,90 @@ def test_padding_seeds_and_shapes(objective: Any_) -> None:
     check_seeds(objective)
     for shape in ((64,), (3, 5), (2, 4, 4)):
         check_per_sample(objective, Gaussian(), shape)
+
+
+# Mutants: of the maps' calls, of the teacher's step, and of the constant target.
+
+
+def exact_maps_agree() -> None:
+    """Along one trajectory of the teacher, and for data at a point."""
+    truth, x = Gaussian(), randn(64, 2)
+    objective = ConsistencyDistillation(nodes=160)
+    batch = TrainingBatch(field=truth, x=x, teacher=truth)
+    assert objective.loss(batch, objective.draw(x, seeded())).per_sample.mean() < 1e-9
+
+
+def targets_are_constant() -> None:
+    for objective in OBJECTIVES:
+        test_the_gradient_is_that_of_a_constant_target(objective)
+
+
+def means_are_stationary() -> None:
+    test_the_exact_map_is_stationary_on_average_as_the_times_close_in(FROM_DATA[0])
+
+
+STEP, POINT = flow_map_file.integrate_teacher, LinearPath.point
+CODE_MUTANTS: dict[str, tuple[Any, str, Any, Callable[[], None]]] = {
+    "teacher-stands-still": (
+        distillation_file,
+        "integrate_teacher",
+        lambda teacher, z, s, t, **rest: z,
+        exact_maps_agree,
+    ),
+    "teacher-goes-back": (
+        distillation_file,
+        "integrate_teacher",
+        lambda teacher, z, s, t, **rest: STEP(teacher, z, 2 * t - s, t, **rest),
+        exact_maps_agree,
+    ),
+    "teacher-to-the-data": (
+        distillation_file,
+        "integrate_teacher",
+        lambda teacher, z, s, t, **rest: STEP(teacher, z, 0 * s, t, **rest),
+        exact_maps_agree,
+    ),
+    "velocity-for-the-map": (
+        distillation_file,
+        "consistency_function",
+        lambda field, z, t: jump(z, field(z, t, t), 0 * t, t),
+        exact_maps_agree,
+    ),
+    "noise-at-time-zero": (
+        LinearPath,
+        "point",
+        lambda self, x, e, t: POINT(self, e, x, t),
+        means_are_stationary,
+    ),
+    "other-noise": (
+        LinearPath,
+        "point",
+        lambda self, x, e, t: POINT(self, x, e.flip(0), t),
+        means_are_stationary,
+    ),
+    "to-half-of-the-way": (
+        flow_map_file,
+        "consistency_function",
+        lambda field, z, t: jump(z, field(z, t / 2, t), t / 2, t),
+        means_are_stationary,
+    ),
+    "no-stop-gradient": (
+        flow_map_file,
+        "torch",
+        SimpleNamespace(**{**vars(torch), "no_grad": nullcontext}),
+        targets_are_constant,
+    ),
+}
+
+
+@pytest.mark.parametrize("mutant", CODE_MUTANTS.values(), ids=CODE_MUTANTS)
+def test_a_mutant_of_the_code_is_seen(
+    monkeypatch: pytest.MonkeyPatch, mutant: tuple[Any, str, Any, Callable[[], None]]
+) -> None:
+    where, name, wrong, exactness = mutant
+    exactness()
+    monkeypatch.setattr(where, name, wrong)
+    with pytest.raises(AssertionError):
+        exactness()
 
 
 # Compilation; in a process of its own, for the shape checks of the tests are no graph.

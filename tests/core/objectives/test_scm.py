@@ -25,7 +25,7 @@ from torch import Tensor
 
 from oneleap.core.errors import InputError
 from oneleap.core.losses.metrics import SquaredError, masked_mean
-from oneleap.core.objectives import TBCM, ContinuousConsistency
+from oneleap.core.objectives import TBCM, ContinuousConsistency, scm
 from oneleap.core.paths.base import expand
 from oneleap.core.paths.trigflow import TrigFlow
 from oneleap.core.types import Conditioned, Draw, Field, TrainingBatch
@@ -239,3 +239,63 @@ def test_guidance_without_a_teacher_is_told() -> None:
         field = Conditioned(shifted(1.0), (torch.ones(8, 1).double(),))
         with pytest.raises(InputError):
             objective.loss(TrainingBatch(field=field, x=x), objective.draw(x, seeded(), 1.0))
+
+
+# Mutants of the tangent.
+
+
+def still() -> None:
+    test_the_exact_map_stands_still(Gaussian(0.7, 0.5), (64,), 1.0)
+
+
+def equation() -> None:
+    test_the_target_is_its_equation_by_central_differences(0.5, 0.02, distilled=True)
+
+
+def at_rest(f: Field, x: Tensor, r: Tensor, t: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+    return DERIVATIVE(lambda x, r, _: f(x, r, t), x, r, t, v)
+
+
+DERIVATIVE, RATE = scm.total_derivative, TrigFlow.velocity
+DRAW = ContinuousConsistency.draw
+MUTANTS: dict[str, tuple[Any, str, Any, Callable[[], None]]] = {
+    "without-time": (scm, "total_derivative", at_rest, still),
+    "without-velocity": (
+        scm,
+        "total_derivative",
+        lambda f, x, r, t, v: DERIVATIVE(f, x, r, t, 0 * v),
+        still,
+    ),
+    "sign": (scm, "total_derivative", lambda f, x, r, t, v: DERIVATIVE(f, x, r, t, -v), still),
+    "per-unit-of-noise": (
+        TrigFlow,
+        "velocity",
+        lambda self, x, e, tau: RATE(self, x, e / self.sigma_data, tau),
+        equation,
+    ),
+    "towards-data": (TrigFlow, "velocity", lambda self, x, e, tau: -RATE(self, x, e, tau), still),
+    "negative-factors": (scm, "expand", lambda h, like: -expand(h, like), still),
+    "warmed-up-at-once": (
+        ContinuousConsistency,
+        "draw",
+        lambda self, *a: replace(DRAW(self, *a), ramp=torch.ones_like(DRAW(self, *a).t)),
+        equation,
+    ),
+    "norm-of-the-sum": (
+        scm,
+        "masked_mean",
+        lambda g, mask: g.flatten(1).sum(1),
+        equation,
+    ),
+}
+
+
+@pytest.mark.parametrize("mutant", MUTANTS.values(), ids=MUTANTS)
+def test_a_mutant_of_the_tangent_is_seen(
+    monkeypatch: pytest.MonkeyPatch, mutant: tuple[Any, str, Any, Callable[[], None]]
+) -> None:
+    where, name, wrong, exactness = mutant
+    exactness()
+    monkeypatch.setattr(where, name, wrong)
+    with pytest.raises(AssertionError):
+        exactness()

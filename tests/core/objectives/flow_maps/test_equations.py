@@ -23,6 +23,7 @@ from oneleap.core.objectives import (
     SoFlow,
     SplitMeanFlow,
     TerminalVelocityMatching,
+    alphaflow,
     splitmeanflow,
 )
 from oneleap.core.objectives.flow_maps import eulerian, facm, lagrangian
@@ -265,6 +266,53 @@ def test_soflow_of_a_point_has_no_loss() -> None:
     assert loss.per_sample.max() < 1e-20
     wrong = SoFlow().loss(TrainingBatch(field=TRUTH, x=x), SoFlow().draw(x, seeded(), 0.5))
     assert wrong.per_sample.mean() > 1e-3
+
+
+SOFLOW_DRAW = SoFlow.draw
+
+
+def other_ramp(change: Callable[[Tensor], Tensor]) -> Callable[..., Draw]:
+    def draw(*a: Any, **k: Any) -> Draw:
+        found = SOFLOW_DRAW(*a, **k)
+        assert found.ramp is not None
+        return replace(found, ramp=change(found.ramp))
+
+    return draw
+
+
+@pytest.mark.parametrize(
+    ("where", "name", "mutant", "exactness"),
+    [
+        (
+            alphaflow,
+            "jump",
+            no_jump,
+            test_soflow_descends_the_papers_quotient_up_to_its_factor,
+        ),
+        (
+            alphaflow,
+            "jump",
+            jump_back,
+            test_soflow_descends_the_papers_quotient_up_to_its_factor,
+        ),
+        (
+            alphaflow,
+            "expand",
+            complement,
+            test_soflow_descends_the_papers_quotient_up_to_its_factor,
+        ),
+        (SoFlow, "draw", other_ramp(torch.sqrt), test_rho_falls_exponentially),
+        (SoFlow, "draw", other_ramp(torch.ones_like), test_rho_falls_exponentially),
+        (SoFlow, "rho", lambda self, p: 0.1 - 0.099 * p, test_rho_falls_exponentially),
+    ],
+    ids=["no-jump", "jump-back", "complement", "root", "one", "linear"],
+)
+def test_a_mutant_of_soflow_is_seen(
+    monkeypatch: Patch, where: Any, name: str, mutant: Any, exactness: Callable[[], None]
+) -> None:
+    monkeypatch.setattr(where, name, mutant)
+    with pytest.raises(AssertionError):
+        exactness()
 
 
 # FACM.
