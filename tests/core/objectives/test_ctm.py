@@ -2,8 +2,10 @@
 
 import itertools
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
-from typing import Literal
+from types import SimpleNamespace
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -28,7 +30,7 @@ from torch import Tensor, nn
 from oneleap.core.errors import InputError
 from oneleap.core.fields.flow_map import consistency_function, flow_map, integrate_teacher
 from oneleap.core.losses.metrics import SquaredError
-from oneleap.core.objectives import ConsistencyTrajectory
+from oneleap.core.objectives import ConsistencyTrajectory, ctm
 from oneleap.core.paths.base import LinearPath
 from oneleap.core.paths.edm import Karras
 from oneleap.core.types import Conditioned, Draw, Field, TrainingBatch
@@ -228,3 +230,62 @@ def test_padding_seeds_and_foreign_draws() -> None:
         ConsistencyTrajectory().loss(
             TrainingBatch(field=Gaussian(), x=randn(4, 2)), replace(draw, s=None)
         )
+
+
+# Mutants.
+
+
+def maps_agree() -> None:
+    truth, objective = Gaussian(), ConsistencyTrajectory(denoising=0.0, nodes=80)
+    x = Gaussian().sample((64, 2), seeded(1))
+    loss = objective.loss(teach(truth, x), objective.draw(x, seeded()))
+    assert loss.per_sample.mean() < 1e-6
+
+
+def teaches_itself() -> None:
+    test_without_a_teacher_the_exact_map_teaches_itself((3, 5))
+
+
+def targets_are_constant() -> None:
+    for averaged in (True, False):
+        test_the_gradient_is_that_of_constant_targets_and_a_constant_outer_step(
+            averaged=averaged, distilled=True, denoise_to="data"
+        )
+
+
+STEP, MAP, POINT = ctm.integrate_teacher, ctm.flow_map, LinearPath.point
+MUTANTS: dict[str, tuple[Any, str, Any, Callable[[], None]]] = {
+    "teacher-stands-still": (ctm, "integrate_teacher", lambda f, z, s, t, **_: z, maps_agree),
+    "teacher-goes-back": (
+        ctm,
+        "integrate_teacher",
+        lambda f, z, s, t, **rest: STEP(f, z, 2 * t - s, t, **rest),
+        maps_agree,
+    ),
+    "always-to-data": (ctm, "flow_map", lambda f, z, r, t: MAP(f, z, 0 * r, t), teaches_itself),
+    "times-swapped": (ctm, "flow_map", lambda f, z, r, t: MAP(f, z, t, r), teaches_itself),
+    "no-outer-step": (ctm, "consistency_function", lambda f, z, r: z, targets_are_constant),
+    "noise-at-time-zero": (
+        LinearPath,
+        "point",
+        lambda self, x, e, t: POINT(self, e, x, t),
+        teaches_itself,
+    ),
+    "no-stop-gradient": (
+        ctm,
+        "torch",
+        SimpleNamespace(**{**vars(torch), "no_grad": nullcontext}),
+        targets_are_constant,
+    ),
+}
+
+
+@pytest.mark.parametrize("mutant", MUTANTS.values(), ids=MUTANTS)
+def test_a_mutant_of_the_trajectories_is_seen(
+    monkeypatch: pytest.MonkeyPatch, mutant: tuple[Any, str, Any, Callable[[], None]]
+) -> None:
+    where, name, wrong, exactness = mutant
+    exactness()
+    monkeypatch.setattr(where, name, wrong)
+    with pytest.raises(AssertionError):
+        exactness()

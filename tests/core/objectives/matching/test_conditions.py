@@ -27,7 +27,7 @@ from oneleap.core.objectives import (
     ScoreIdentity,
     UniInstruct,
 )
-from oneleap.core.objectives.matching import base, forget
+from oneleap.core.objectives.matching import base, forget, vsd
 from oneleap.core.objectives.matching import judge as judge_file
 from oneleap.core.objectives.matching.base import Matching, half_square, noised
 from oneleap.core.objectives.matching.judge import convict, deceive, logit
@@ -295,23 +295,6 @@ def test_the_half_square_has_the_given_gradient() -> None:
     torch.testing.assert_close(found, g / 3)
 
 
-def test_dmd_regresses_the_teachers_pairs() -> None:
-    objective = DMD(steps=400, regression=1.0)
-    truth = Gaussian(0.7, 0.5)
-    e = torch.randn(64, 2, generator=seeded(), dtype=torch.float64)
-    zero, one = torch.zeros(64).double(), torch.ones(64).double()
-    batch = TrainingBatch(field=truth, x=e, teacher=truth)
-    x = truth.flow(e, zero, one)
-    draw = Draw(e, zero, one)
-    exact = objective.anchor(batch, x, draw)
-    assert exact is not None
-    assert exact.max() < 1e-4
-    off = objective.anchor(batch, x + 1, draw)
-    assert off is not None
-    assert off.mean().item() == pytest.approx(1.0, rel=1e-2)
-    assert DMD(regression=0.0).anchor(batch, x, draw) is None
-
-
 # Students that divide the conditions among them.
 
 
@@ -331,6 +314,34 @@ def test_a_student_learns_from_its_own_rows_alone() -> None:
 
 
 # Mutants of what is beside the gap.
+
+
+def unguided(field: Any, w: Tensor) -> Any:
+    return field
+
+
+def backwards(field: Any, w: Tensor) -> Any:
+    return GUIDE(field, 1 - w)
+
+
+GUIDE = vsd.guide_teacher
+
+
+@pytest.mark.parametrize("mutant", [unguided, backwards])
+@pytest.mark.parametrize(
+    "exactness",
+    [
+        test_guidance_is_the_teachers_alone_except_in_vsd,
+        test_drawn_scales_are_those_of_both_networks_and_differ_by_row,
+    ],
+)
+def test_a_mutant_of_the_guidance_of_both_is_seen(
+    monkeypatch: pytest.MonkeyPatch, mutant: Any, exactness: Callable[[], None]
+) -> None:
+    monkeypatch.setattr(vsd, "guide_teacher", mutant)
+    with pytest.raises(AssertionError):
+        exactness()
+
 
 RIGHT_ROWS = base.has_entry
 
