@@ -20,9 +20,9 @@ class SanaSprint(Matching):
 
     Student: sCM's loss ``- gan_weight logit(z)`` at its noised one-step sample. Judge: hinge loss
     of samples against data at equal noise, and, with ``mismatched``, against the data of another
-    row, so that it looks at the conditions. Cost: that of sCM, 1 forward and backward pass of the
-    generator's step, 2 of the judge, and 1 forward and backward pass each for data and mismatched
-    data.
+    row, so that it looks at the conditions. Cost: ContinuousConsistency's, 1 forward and backward
+    pass of the generator's step, 2 of the judge, and 1 forward and backward pass each for data and
+    mismatched data.
 
     Traps: the judge overfits low-dimensional data such as actions; lower ``gan_weight``. Where
     conditions are equal in many rows, or padding differs between rows, turn ``mismatched`` off.

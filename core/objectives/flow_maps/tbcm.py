@@ -22,8 +22,8 @@ class TBCM(ContinuousConsistency):
     The teacher starts from pure noise and takes Euler steps along a route of random falling times,
     one in each interval of a grid. Each row trains at one of the states visited, with the teacher's
     velocity there, see :class:`oneleap.core.objectives.ContinuousConsistency`. The data's shape and
-    conditions are all that is used. Cost: that of sCM, and ``route`` passes of the teacher, twice
-    that with guidance.
+    conditions are all that is used. Cost: ContinuousConsistency's, and ``route`` passes of the
+    teacher, twice that with guidance.
 
     Traps: the student sees no state that a guided teacher would not reach, which is the purpose,
     and no data, so it never exceeds its teacher. The states have the errors of ``route`` Euler

@@ -76,7 +76,7 @@ class DMD(DiffInstruct):
     The gap is divided by ``mean|x - D_r|`` of the sample, Eq. (8); else the noisiest times
     dominate. ``regression |x - ODE(e)|^2`` holds the generator to the teacher's pairs of noise and
     data, Eq. (9). It prevents missing modes, and gives the spread a gradient where the gap gives
-    none. It adds ``steps`` passes of the teacher, twice that under guidance.
+    none. Cost: DiffInstruct's, and ``steps`` passes of the teacher, twice that under guidance.
 
     Deviations: pairs are made in each step instead of stored, and compared by the squared error
     instead of LPIPS. A single ``ratio`` of 1 is the paper's.

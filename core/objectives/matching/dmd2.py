@@ -23,12 +23,12 @@ class DMD2(DMD):
     Generator: the normalized gap ``+ gan_weight softplus(-logit(z))``. Second networks: flow
     matching on samples ``+ judge_weight [softplus(logit(z)) + softplus(-logit(z_data))]``.
 
-    With ``steps`` above 1 the generator maps any of the times 1, 1 - 1/K, ..., 1/K to data,
-    ``x = z - t u(z, 0, t)``, and goes back to the next time with fresh noise: sample with
+    With ``generator_steps`` K above 1 the generator maps any of the times 1, 1 - 1/K, ..., 1/K to
+    data, ``x = z - t u(z, 0, t)``, and goes back to the next time with fresh noise: sample with
     ``ConsistencySampler``. Training simulates that (Sec. 4.5, backward simulation): a row starts
     from pure noise, takes its first steps without gradient, and trains the step that it reaches.
     Cost: that of DMD without regression; generator and judge 1 forward and backward pass each, the
-    judge 1 more forward and backward pass for data, and ``steps - 1`` forward passes.
+    judge 1 more forward and backward pass for data, and ``generator_steps - 1`` forward passes.
 
     Traps: the judge overfits low-dimensional data such as actions at once; raise ``r1``, or set
     ``gan_weight`` to 0. Few-step samples of ``sample`` are untrained.

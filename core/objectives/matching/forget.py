@@ -19,7 +19,7 @@ class ScoreForgetting(ScoreIdentity):
     Rows with the forbidden condition show the generator and the fake that condition, and the
     teacher none: under what is to be forgotten, the generator learns to make what the unconditional
     teacher makes. All other rows are SiD, which keeps what it knows, with the same weight. Without
-    a forbidden condition it is SiD. Cost: that of SiD.
+    a forbidden condition it is SiD. Cost: ScoreIdentity's.
 
     Traps: the condition must be droppable, and the forbidden one must occur in the data. It is
     unlearned by the distilled generator alone; the teacher still knows it.

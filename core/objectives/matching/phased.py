@@ -99,7 +99,7 @@ class PhasedDMD(SegmentMatching):
 
     In phase ``k`` of the run, equal shares of it, the step to ``ends[k]`` is trained, on samples of
     the steps before. Sample with ``FlowMapSampler`` at the same times, equal steps by default.
-    Cost: the skeleton's, and 1 forward pass for each step but the last.
+    Cost: DiffInstruct's, and 1 forward pass for each step but the last.
 
     Traps: one network holds all steps, so a later phase can harm an earlier one. The first phases
     end early in the run: nothing can be sampled before the last.

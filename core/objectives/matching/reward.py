@@ -49,7 +49,8 @@ class DiffInstructPlus(DiffInstruct):
     """Diff-Instruct++: ``-reward_weight R(x)`` beside Diff-Instruct's divergence.
 
     Guidance is a reward, too: ``R = log p(z_t|c) / p(z_t)`` adds ``-w (D_c - D_0)`` to the gap.
-    That is a teacher guided at ``1 + w``, with an unguided fake: set ``guidance``.
+    That is a teacher guided at ``1 + w``, with an unguided fake: set ``guidance``. Cost:
+    DiffInstruct's, and 1 forward and backward pass of the reward.
 
     Trap: the optimum is ``p exp(reward_weight R)`` only for the divergence of the data themselves.
     A linear reward ``k x`` shifts a Gaussian of spread ``s`` by ``k / int t^2 / V_p dt``,
@@ -76,7 +77,7 @@ class DiffInstructStar(ScoreIdentity):
     With ``alpha: 0.5`` and ``exact: true`` the divergence is the Kullback-Leibler divergence of the
     data, and the optimum is ``p exp(reward_weight R)``: a linear reward ``k x`` shifts a Gaussian
     of spread ``s`` by ``k s^2`` and keeps its spread. As actors of reinforcement learning, read the
-    value for the reward.
+    value for the reward. Cost: ScoreIdentity's, and 1 forward and backward pass of the reward.
 
     Attributes:
         reward: The reward.

@@ -31,7 +31,7 @@ class ScoreIdentity(Matching):
     goes against the term through the samples. All agree to first order near the optimum.
 
     SIM's pseudo-Huber distance divides by ``sqrt(|D_r - D_f|^2 + c^2)``; the quotient keeps its
-    gradient. It belongs to ``alpha = 1``. Cost: the skeleton's, and 1 backward pass of teacher and
+    gradient. It belongs to ``alpha = 1``. Cost: DiffInstruct's, and 1 backward pass of teacher and
     fake to their input. It needs no data but the shape.
 
     Traps: the normalizer of SiD depends on the sample, which breaks the identity slightly.

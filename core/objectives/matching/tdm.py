@@ -20,7 +20,7 @@ class TDM(SegmentMatching):
     between both ends only, and the gap is taken there. No interval is shared by two steps, so one
     fake knows them all. With ``K = 1`` this is DMD without regression, up to the fake's weight
     ``(1 - t)^2``. Sample with ``FlowMapSampler`` in ``K`` steps. It needs no data but the shape.
-    Cost: the skeleton's, and ``K - 1`` forward passes.
+    Cost: DiffInstruct's, and ``generator_steps - 1`` forward passes.
 
     Deviations: the fake regresses the noise between ``x_s`` and ``z``, which is exact, instead of
     data estimates under importance weights. The gradient is taken at ``x_s``; it is that at the

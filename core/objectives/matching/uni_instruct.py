@@ -54,7 +54,7 @@ class UniInstruct(Matching):
     ============  ===========  =====================
 
     Reverse-kl is :class:`oneleap.core.objectives.matching.sid.ScoreIdentity` at ``alpha = 1/2``.
-    Cost: the skeleton's, 1 backward pass of teacher and fake to their input, 1 forward pass of the
+    Cost: DiffInstruct's, 1 backward pass of teacher and fake to their input, 1 forward pass of the
     judge, and 2 forward and backward passes to train it.
 
     Traps: the judge must be trained before ``r`` means anything. In the authors' code the ratio

@@ -30,8 +30,8 @@ class VSD(DiffInstruct):
 
     Guidance acts on the teacher and on the fake alike, by the fake's own unconditional field, in
     contrast to DMD2; the fake is trained unguided. SNOOPI's PG-SB draws the scale for each row from
-    ``scales``, the same for both, which steadies training over networks. Guiding the fake adds 1
-    pass of it.
+    ``scales``, the same for both, which steadies training over networks. Cost: DiffInstruct's, and
+    under guidance 1 more forward pass of the fake.
 
     Traps: the fake must be faster than the generator. The authors train a low-rank fake (rank 64)
     at 1000 times the generator's learning rate, OneDP a full one at 20 times: set ``fake_lr``. To

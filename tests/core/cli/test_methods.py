@@ -1,7 +1,9 @@
 """``oneleap methods`` says of every objective what its code does."""
 
 import inspect
+import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -51,6 +53,23 @@ def test_whether_the_data_matter_is_as_stated(name: str) -> None:
         batch = replace(batch, teacher=teacher)
     losses = [objective.loss(replace(batch, x=data), draw).per_sample for data in (x, 2 * x)]
     assert about(CLASSES[name]).data == (not torch.equal(*losses))
+
+
+def test_every_objective_has_an_equation_and_a_trap_in_the_documentation() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "methods.md").read_text()
+    parts = [part.split("\n", 1) for part in re.split(r"^#{2,4} ", text, flags=re.MULTILINE)[1:]]
+    for name in CLASSES:
+        own = [rest for head, rest in parts if f"`{name}`" in head]
+        assert own, f"docs/methods.md has no section on {name}"
+        assert all("$$" in rest for rest in own), name
+        assert all(re.search(r"\*Traps?[.:]\*", rest) for rest in own), name
+
+
+def test_costs_name_only_what_the_list_explains() -> None:
+    """A cost that refers to another method names one of the list."""
+    for known in all_methods():
+        for other in re.findall(r"(\w+)'s\b|[Tt]hat of (\w+)", known.cost):
+            assert {*other} <= {*CLASSES, "average", "generator", "the", ""}, known
 
 
 def test_what_is_needed_is_that_of_the_class() -> None:
