@@ -3,7 +3,9 @@
 import copy
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -15,7 +17,7 @@ from torch.func import functional_call
 from oneleap.core.errors import InputError
 from oneleap.core.hub.config import from_config, to_config
 from oneleap.core.losses.dispersion import Covariance, Dispersion, Hinge, InfoNCECosine, InfoNCEL2
-from oneleap.core.losses.hooks import downsample_mask
+from oneleap.core.losses.hooks import ActivationRecorder, downsample_mask
 from oneleap.core.nets import MLP, UNet1d
 from oneleap.core.objectives import (
     ConsistencyTrajectory,
@@ -25,6 +27,7 @@ from oneleap.core.objectives import (
     MeanFlow,
     SplitMeanFlow,
 )
+from oneleap.core.objectives import dispersed as dispersed_file
 from oneleap.core.paths.base import LinearPath
 from oneleap.core.types import Conditioned, Draw, Objective, TrainingBatch
 
@@ -258,3 +261,60 @@ for objective, dispersion, frames in (
 def test_it_compiles_to_one_graph(backend: str) -> None:
     script = f"import sys; sys.path[:0] = {sys.path!r}\n" + COMPILED.replace("{backend}", backend)
     subprocess.run([sys.executable, "-c", script], check=True, timeout=900)
+
+
+# Mutants.
+
+
+def added() -> None:
+    test_it_adds_the_dispersion_of_the_very_pass_that_is_trained(MeanFlow(), InfoNCEL2())
+
+
+def pooled() -> None:
+    test_features_are_means_over_real_frames()
+
+
+RECORD, POOL = ActivationRecorder.activations, dispersed_file.mean_pool
+MUTANTS: dict[str, tuple[Any, str, Any, Callable[[], None]]] = {
+    "first-layer-only": (
+        ActivationRecorder,
+        "activations",
+        lambda self: dict(list(RECORD(self).items())[:1]),
+        added,
+    ),
+    "half-of-the-batch": (
+        ActivationRecorder,
+        "activations",
+        lambda self: {name: h[: len(h) // 2] for name, h in RECORD(self).items()},
+        added,
+    ),
+    "without-gradient": (
+        ActivationRecorder,
+        "activations",
+        lambda self: {name: h.detach() for name, h in RECORD(self).items()},
+        added,
+    ),
+    "mean-with-padding": (
+        dispersed_file,
+        "mean_pool",
+        lambda h, frames, mask, batch: h.mean(frames),
+        pooled,
+    ),
+    "padding-for-frames": (
+        dispersed_file,
+        "mean_pool",
+        lambda h, frames, mask, batch: POOL(h, frames, None if mask is None else ~mask, batch),
+        pooled,
+    ),
+}
+
+
+@pytest.mark.parametrize("mutant", MUTANTS.values(), ids=MUTANTS)
+def test_a_mutant_of_the_wrapper_is_seen(
+    monkeypatch: pytest.MonkeyPatch, mutant: tuple[Any, str, Any, Callable[[], None]]
+) -> None:
+    where, name, wrong, exactness = mutant
+    exactness()
+    monkeypatch.setattr(where, name, wrong)
+    with pytest.raises((AssertionError, RuntimeError)):  # without gradient, torch has none to take
+        exactness()

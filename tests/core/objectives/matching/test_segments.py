@@ -249,6 +249,54 @@ def test_a_mutant_of_the_noising_misses_the_law_of_the_path(
         test_a_state_is_noised_to_the_law_of_the_path(objective)
 
 
+JUMP, COEFFICIENTS = phased.jump, RIGHT
+
+
+@pytest.mark.parametrize(
+    ("name", "mutant", "exactness"),
+    [
+        (
+            "jump",
+            lambda z, u, r, t: z,
+            test_steps_carry_noise_to_the_start_of_each_row,
+        ),
+        (
+            "jump",
+            lambda z, u, r, t: JUMP(z, u, t, r),
+            test_steps_carry_noise_to_the_start_of_each_row,
+        ),
+        (
+            "jump",
+            lambda z, u, r, t: JUMP(z, u, 0 * r, t),
+            test_steps_carry_noise_to_the_start_of_each_row,
+        ),
+        (
+            "expand",
+            lambda choice, z: torch.ones_like(expand(choice, z)),
+            test_steps_carry_noise_to_the_start_of_each_row,
+        ),
+        (
+            "coefficients",
+            lambda s, t: (COEFFICIENTS(s, t)[0], t),
+            lambda: test_the_exact_fake_minimizes_its_loss(TDM()),
+        ),
+        (
+            "coefficients",
+            lambda s, t: (1 - t, COEFFICIENTS(s, t)[1]),
+            lambda: test_the_exact_fake_minimizes_its_loss(PhasedDMD(ends=(0.6, 0.2, 0.0))),
+        ),
+    ],
+    ids=["still", "back", "to-data", "too-far", "noise-again", "state-for-data"],
+)
+def test_a_mutant_of_the_segments_is_seen(
+    monkeypatch: pytest.MonkeyPatch, name: str, mutant: Any, exactness: Callable[[], None]
+) -> None:
+    exactness()
+    monkeypatch.setattr(phased, name, mutant)
+    with pytest.raises(AssertionError):
+        exactness()
+
+
 SIMULATED, NOISED = dmd2.simulated, dmd2.noised
 
 

@@ -1,7 +1,9 @@
 """Optimal transport within a batch: it is optimal, and rows keep to their conditions."""
 
 import itertools
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -116,3 +118,34 @@ def test_what_is_asked_of_the_inner_objective_is_asked_of_it() -> None:
     assert Coupled(SplitMeanFlow(guidance=2.0)).teacher_use() == "required"
     assert not Coupled(Dispersed()).is_distance()
     assert Coupled().is_distance()
+
+
+# Mutants.
+
+
+def without_masks(cond: tuple[Tensor, ...], n: int, like: Tensor) -> Tensor:
+    return SAME(tuple(c for c in cond if c.dtype != torch.bool), n, like)
+
+
+BEST, SAME = coupled.assignment, coupled.same_conditions
+EXACT = test_an_exact_plan_leaves_meanflow_no_residual_and_the_wrong_one_does
+EQUAL = test_only_rows_of_equal_conditions_exchange_noise
+MUTANTS: dict[str, tuple[str, Any, Callable[[], None]]] = {
+    "not-paired": ("assignment", lambda x, e: torch.arange(len(x)), EXACT),
+    "farthest": ("assignment", lambda x, e: BEST(-x, e), EXACT),
+    "inverse": ("assignment", lambda x, e: BEST(x, e).argsort(), EXACT),
+    "across-conditions": ("same_conditions", lambda cond, n, like: SAME((), n, like), EQUAL),
+    "padding-forgotten": ("same_conditions", without_masks, EQUAL),
+    "nobody": ("same_conditions", lambda cond, n, like: torch.arange(n), EQUAL),
+}
+
+
+@pytest.mark.parametrize("mutant", MUTANTS.values(), ids=MUTANTS)
+def test_a_mutant_of_the_pairing_is_seen(
+    monkeypatch: pytest.MonkeyPatch, mutant: tuple[str, Any, Callable[[], None]]
+) -> None:
+    name, wrong, exactness = mutant
+    exactness()
+    monkeypatch.setattr(coupled, name, wrong)
+    with pytest.raises(AssertionError):
+        exactness()
