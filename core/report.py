@@ -2,6 +2,7 @@
 
 import base64
 import html
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,6 +119,12 @@ class Section:
 
     title: str
     parts: Sequence[Part]
+
+
+def size_text(path: Path) -> str:
+    """Return the size of a file in MiB, or in KiB below one MiB."""
+    size = path.stat().st_size
+    return f"{size / 2**20:.1f} MiB" if size >= 2**20 else f"{math.ceil(size / 2**10)} KiB"
 
 
 def write_page(path: Path, title: str, sections: Sequence[Section]) -> None:

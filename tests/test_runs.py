@@ -168,8 +168,8 @@ def test_settings_that_the_trainer_refuses_leave_nothing_behind(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = sorted(here.rglob("*"))
-    said = complain(capsys, "fit --config tiny.yaml --run a --trainer.enable_progress_bar false")
-    assert said.startswith("trainer: Trainer was configured with `enable_progress_bar=False`")
+    said = complain(capsys, "fit --config tiny.yaml --run a --trainer.overfit_batches -1")
+    assert said.startswith("trainer: You have passed invalid value -1 for overfit_batches")
     assert sorted(here.rglob("*")) == before
 
 

@@ -1,5 +1,6 @@
 """Checks of ``oneleap fit`` and its sisters, made before anything is built or written."""
 
+import logging
 import re
 import traceback
 import warnings
@@ -30,6 +31,31 @@ STEPS = {
 
 SHARDING = ("fsdp", "deepspeed", "modelparallel", "model_parallel")
 """Parts of the names of strategies that split the weights over processes."""
+
+SPAWNING = ("spawn", "fork", "notebook")
+"""Parts of the names of strategies whose processes hand weights back by a file of their own."""
+
+OWN = ": use it with the config.yaml of its own run"
+"""What to do with a checkpoint that fits no other run."""
+
+UNUSED = {
+    "enable_checkpointing": "a run always keeps its last checkpoint: leave it out, or write fewer "
+    "with --checkpoints.every_n_steps N",
+    "barebones": "a run always writes figures and checkpoints: leave it out",
+    "default_root_dir": "a run has a folder of its own: name it with --run",
+}
+"""Settings of the trainer that a run cannot have, and the mend."""
+
+MENDS = (
+    ("No supported gpu", "accelerator: no GPU is found: use auto or cpu (see oneleap doctor)"),
+    ("can not run on your system", "accelerator: it is not on this machine: use auto or cpu"),
+    ("torch_xla", "accelerator: torch_xla is not installed: use auto or cpu"),
+    ("`devices`", "devices: give a number of at least 1, or auto"),
+    ("Trainer(devices=", "devices: give a number of at least 1, or auto"),
+    ("invalid strategy name", "strategy: use auto, or ddp for several processes"),
+    ("multiple progress bar", "callbacks: a run has a progress line already: leave others out"),
+)
+"""Parts of Lightning's refusals that name no mend, and what to say instead."""
 
 
 def split_configs(argv: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -109,8 +135,8 @@ def restoring(checkpoint: str | None) -> Iterator[None]:
             raise
         if "Error(s) in loading state_dict" in str(error):
             first = str(error).splitlines()[1].strip()
-            raise InputError(f"{checkpoint} is for another model: {first}") from None
-        raise InputError(f"{checkpoint} does not fit this run: {reason_of(error)}") from None
+            raise InputError(f"{checkpoint} is for another model: {first}{OWN}") from None
+        raise InputError(f"{checkpoint} does not fit this run: {reason_of(error)}{OWN}") from None
 
 
 def _while_restoring(error: BaseException) -> bool:
@@ -141,6 +167,38 @@ def check_trainer(trainer: Namespace) -> None:
             f"trainer.strategy: {named} splits the weights over processes, and moving averages and "
             "exact checkpoints need them whole: use ddp (docs/howto/scale.md)"
         )
+    if any(part in str(named).lower() for part in SPAWNING):
+        raise InputError(
+            f"trainer.strategy: the processes of {named} cannot hand back the weights: use ddp "
+            "(docs/howto/scale.md)"
+        )
+
+
+def require_used(trainer: Namespace) -> None:
+    """Refuse settings of the trainer that a training cannot have.
+
+    Raises:
+        InputError: If there is one; the message says what to do instead.
+    """
+    for name, mend in UNUSED.items():
+        if trainer[name] not in ((None, True) if name.startswith("enable") else (None, False)):
+            raise InputError(f"trainer.{name}: {mend}")
+
+
+def refused(error: Exception) -> Exception:
+    """Return the error to raise when Lightning refuses the settings of its trainer.
+
+    Args:
+        error: What Lightning raised.
+
+    Returns:
+        One line with the mend, or the error itself if a library is missing.
+    """
+    if isinstance(error, ImportError) and error.name is not None:
+        return error
+    text = str(error)
+    mend = next((mend for part, mend in MENDS if part in text), None)
+    return InputError(f"trainer: {text}" if mend is None else f"trainer.{mend}")
 
 
 def require_names(settings: Namespace) -> None:
@@ -203,3 +261,13 @@ def name_library(error: ModuleNotFoundError) -> None:
     found: Any = re.search(r"pip install -U '([\w.-]+)", str(error))
     if error.name is None and found is not None:
         raise InputError(f"{found[1]} is not installed: pip install {found[1]}") from None
+
+
+@contextmanager
+def quiet_loggers() -> Iterator[None]:
+    """Hide Lightning's tips and its messages about absent hardware."""
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)
+        yield

@@ -20,6 +20,7 @@ NO_VALUE = re.compile(r"argument (?:-\w/)?--([\w.]+)\S*: expected one argument")
 MISSING = re.compile(r"arguments are required: (.+)")
 WRONG = re.compile(r"Expected (?:an? )?<class '(.+?)'>(?:\. Got value: (.*))?")
 CHOICE = re.compile(r"Literal\[(.+)\]\. Got value: (.*)")
+LITERAL = re.compile(r"Expected a typing\.Literal\[(.+)\]$")
 NO_CLASS = re.compile(r"module '(\S+)' has no attribute '(\w+)'|dot import path string: (\S+)")
 NOISE = re.compile(
     r"Does not validate|Subtypes:|Errors:|Given value|Expected a path but|.*NoneType"
@@ -66,6 +67,9 @@ def original_error(error: BaseException) -> BaseException:
 def _reason(reasons: list[str], where: str, known: list[str]) -> str:
     """Say what jsonargparse means about the field ``where``."""
     first = reasons[0]
+    if WRONG.search(first):  # a value that may be of several types: what is known of one says more
+        told = (r for r in reasons for kind in (UNKNOWN, MISSING, NO_CLASS) if kind.search(r))
+        first = next(told, first)
     if found := UNKNOWN.search(first):
         name = ".".join(part for part in (where, *found.groups()) if part)
         return f"no option '{name}'{suggest(name, known)}"
@@ -75,6 +79,8 @@ def _reason(reasons: list[str], where: str, known: list[str]) -> str:
     if found := MISSING.search(first):
         names = [name.partition(".")[2] or name for name in found[1].split(", ")]
         return f"{at}{', '.join(names)} {'is' if len(names) == 1 else 'are'} missing"
+    if choices := _choices(reasons):
+        return f"{at}expected {' or '.join(choices)}"
     if found := WRONG.search(first):
         if found[1] in ("tuple", "list") and found[2]:
             return f"{at}expected a list such as '[{found[2]}]', not '{found[2]}'"
@@ -86,6 +92,19 @@ def _reason(reasons: list[str], where: str, known: list[str]) -> str:
         name = (found[2] or found[3]).rpartition(".")[2]
         return f"{at}no class '{name}'{suggest(name, _classes())}"
     return at + (" ".join(reasons) if first.startswith("Problems parsing") else first)
+
+
+def _choices(reasons: list[str]) -> list[str]:
+    """Return what a value may be, if some of its types are lists of choices."""
+    if not any(map(LITERAL.search, reasons)):
+        return []
+    found: dict[str, None] = {}
+    for reason in reasons:
+        if literal := LITERAL.search(reason):
+            found |= dict.fromkeys(literal[1].replace("'", "").split(", "))
+        elif wrong := WRONG.search(reason):
+            found[wrong[1]] = None
+    return list(found)
 
 
 def _arguments(class_path: str) -> Iterator[str]:

@@ -5,11 +5,9 @@ as its argument ``spec``. This module connects both, so no configuration repeats
 """
 
 import inspect
-import logging
 import os
 import sys
 import time
-import warnings
 from argparse import SUPPRESS, ArgumentError
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -199,6 +197,7 @@ class CLI(LightningCLI):
             self._find_checkpoint(settings)
             return
         checks.require_length(settings.trainer)
+        checks.require_used(settings.trainer)
         self.folder = self._claim_folder(settings)
         self._to_save = absolute_paths(settings)
         trackers = tracker_settings(settings.trainer.logger)
@@ -258,7 +257,7 @@ class CLI(LightningCLI):
             run = self.files[-1].parent
             settings.ckpt_path = str(run / NAMED_CHECKPOINTS[settings.ckpt_path])
         if settings.ckpt_path and not Path(settings.ckpt_path).is_file():
-            raise InputError(f"ckpt_path: {settings.ckpt_path} is missing")
+            raise InputError(f"ckpt_path: {settings.ckpt_path} is missing: name another")
 
     def instantiate_classes(self) -> None:
         """Build the data, then the model that fits them, then the trainer.
@@ -315,6 +314,9 @@ class CLI(LightningCLI):
             InputError: If Lightning rejects its settings.
         """
         settings = self.config_init[self.command].trainer
+        if settings.enable_progress_bar is False:  # ours stays, as it counts the steps, but silent
+            self.config_init[self.command].progress.disable()
+        kwargs["enable_progress_bar"] = True
         kwargs["plugins"] = [AtomicCheckpointIO(), *_as_list(settings.plugins)]
         loggers = [] if settings.logger is True else _as_list(settings.logger)
         if self.folder is None:
@@ -327,8 +329,8 @@ class CLI(LightningCLI):
             self.config[self.command] = self._to_save  # what config.yaml will hold
         try:
             return super().instantiate_trainer(**kwargs)
-        except (TypeError, ValueError, MisconfigurationException) as error:
-            raise InputError(f"trainer: {error}") from None
+        except (ImportError, TypeError, ValueError, MisconfigurationException) as error:
+            raise checks.refused(error) from None
 
     def _run_subcommand(self, subcommand: str) -> None:
         with checks.restoring(self.settings.ckpt_path):
@@ -375,22 +377,12 @@ def main(command: str, argv: Sequence[str]) -> int:
     if not torch.cuda.is_available():
         # Without this, optimizers query the driver for a GPU in every step, which takes 0.7 ms.
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
-    with quiet_loggers(), ExitStack() as claims:
+    with checks.quiet_loggers(), ExitStack() as claims:
         try:
             CLI(command, argv, claims)
         except MisconfigurationException as error:
             raise InputError(f"trainer: {str(error).splitlines()[0]}") from None
     return 0
-
-
-@contextmanager
-def quiet_loggers() -> Iterator[None]:
-    """Hide Lightning's tips and its messages about absent hardware."""
-    for name in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)
-        yield
 
 
 def _as_list(value: Any) -> list[Any]:

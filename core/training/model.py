@@ -195,7 +195,8 @@ class GenerativeModel(Trainable):
         if not isinstance(model, GenerativeModel):
             kind = type(model).__name__
             raise InputError(
-                f"teacher: {self.recipe.teacher} holds a {kind}, which is not a generative model"
+                f"teacher: {self.recipe.teacher} holds a {kind}, which is not a generative model: "
+                "name another"
             )
         self._teacher = [model.requires_grad_(False).to(self.device)]
         metric = getattr(self.objective, "metric", None)
@@ -244,7 +245,8 @@ class GenerativeModel(Trainable):
         except RuntimeError as error:
             reason = str(error).splitlines()[-1].strip()
             raise InputError(
-                f"teacher: {self.recipe.teacher} has another network: {reason}"
+                f"teacher: {self.recipe.teacher} has another network: {reason}: give the model the "
+                "sizes in the teacher's config.json"
             ) from None
 
     def check_source(self, model: "GenerativeModel", name: str) -> None:
@@ -270,7 +272,7 @@ class GenerativeModel(Trainable):
         model = load_pretrained(source)
         if type(model) is not type(self):
             kind, own = type(model).__name__, type(self).__name__
-            raise InputError(f"init_from: {source} holds a {kind}, and a {own} is to be trained")
+            raise InputError(f"init_from: {source} holds a {kind}: name a {own}")
         self.check_source(model, f"init_from {source}")
         averaged = {k: w for k, w in model.state_dict().items() if not k.startswith("net.")}
         trained = {k: w for k, w in self.state_dict().items() if k.startswith("net.")}
@@ -278,7 +280,10 @@ class GenerativeModel(Trainable):
             self.load_state_dict(trained | averaged)
         except RuntimeError as error:
             reason = str(error).splitlines()[-1].strip()
-            raise InputError(f"init_from: {source} has other sizes: {reason}") from None
+            raise InputError(
+                f"init_from: {source} has other sizes: {reason}: give the model those in its "
+                "config.json"
+            ) from None
         load_plain(self.net, self.average.state_dict())
 
 

@@ -48,7 +48,7 @@ class Recipe:
                 decay is not in [0, 1), or the rank is below 1.
         """
         if self.from_teacher and self.teacher is None:
-            raise InputError("from_teacher: no teacher is set")
+            raise InputError("from_teacher: no teacher is set: name one as recipe.teacher")
         if self.from_teacher and self.init_from is not None:
             raise InputError(
                 "from_teacher: init_from is set too: start from one of the two models, and set the "

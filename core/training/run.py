@@ -111,7 +111,7 @@ def find_model(path: Path, part: str | None = None) -> ModelPath:
             f"{path} has no model yet: finish it with oneleap fit --config {config} --run {run} "
             "--ckpt_path last"
         )
-    raise InputError(f"{path} holds no model: {MODEL_CONFIG} is missing")
+    raise InputError(f"{path} holds no model: {MODEL_CONFIG} is missing: name a run")
 
 
 def newest_run(runs: Path) -> Path:
@@ -122,7 +122,7 @@ def newest_run(runs: Path) -> Path:
     """
     found = sorted(path.parents[1] for path in runs.glob(f"*/{LAST}"))
     if not found:
-        raise InputError(f"nothing to resume: no run in {runs} has {LAST}")
+        raise InputError(f"nothing to resume: no run in {runs} has {LAST}: leave --ckpt_path out")
     return found[-1]
 
 

@@ -42,7 +42,9 @@ def doctor(json: bool = False, measure: bool = False) -> int:
         print(dumps({"healthy": healthy, "findings": [asdict(f) for f in findings]}, indent=2))
     else:
         _print(findings)
-        verdict = "all that is needed is there" if healthy else "something needed is missing"
+        verdict = "something needed is missing"
+        if healthy:
+            verdict = "all that is needed is there; an extra is needed for its own commands only"
         print(f"\n{verdict}", file=sys.stderr)
     return 0 if healthy else 1
 
@@ -55,3 +57,4 @@ def _print(findings: "Sequence[Finding]") -> None:
         print(f"{MARKS[finding.state]:<{marks}}  {finding.name:<{width}}  {finding.text}")
         if finding.mend:
             print(f"{'':<{marks}}  {'':<{width}}  mend: {finding.mend}")
+    sys.stdout.flush()  # the verdict comes last, also in a file of both streams

@@ -19,6 +19,30 @@ from oneleap.domains.extras import EXTRAS
 PACKAGE = "oneleap"
 PYTHON = (3, 11)
 
+PURPOSES = {
+    "all": "everything but servers, data makers and tools of developers",
+    "audio": "what all sound needs",
+    "coupling": "minibatch optimal transport in training",
+    "dev": "tests and linters of oneleap itself",
+    "docs": "builds the documentation of oneleap itself",
+    "espeak": "speech in languages other than English",
+    "eval": "a speech recognizer and DNSMOS, to judge sound",
+    "export": "ONNX files and the Hugging Face Hub",
+    "music": "oneleap compose, MIDI",
+    "ogbench": "OGBench's tasks",
+    "ray": "sweeps and evaluations over several nodes",
+    "rl": "offline data, simulators, policies",
+    "rl-collect": "trains demonstrators",
+    "robot": "robosuite and robomimic",
+    "serve": "oneleap serve, speech and policies over HTTP",
+    "singing": "oneleap sing, scores",
+    "singing-data": "makes songs to train on",
+    "speech": "oneleap speak, cloned voices",
+    "speech-data": "makes speech to train on",
+    "studio": "oneleap studio, a web page to try what ships",
+}
+"""What each extra is for."""
+
 _REQUIREMENT = re.compile(r"\s*([\w.-]+)\s*(?:\[([\w,. -]+)\])?\s*\(?([^;()]*)\)?\s*(?:;(.*))?$")
 _EXTRA = re.compile(r"""extra\s*==\s*['"]([\w.-]+)['"]""")
 
@@ -145,8 +169,9 @@ def examine_packages() -> Iterator[Finding]:
     for extra in sorted(set(known) - {""}):
         lacks = faults(extra, known)
         name, values = f"extra {extra}", {"missing": lacks}
+        use = PURPOSES.get(extra, "")
         if lacks:
             mend = install_command(package, extra)
-            yield Finding(name, "missing", f"missing: {', '.join(lacks)}", mend, values)
+            yield Finding(name, "missing", f"{use}; missing: {', '.join(lacks)}", mend, values)
         else:
-            yield Finding(name, "ok", "complete", values=values)
+            yield Finding(name, "ok", f"{use}; complete", values=values)

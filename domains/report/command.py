@@ -28,9 +28,9 @@ def report(
 ) -> None:
     """Write one HTML page about a run or a model; it needs no other file and no network.
 
-    It holds the results of ``oneleap evaluate`` with their pictures and videos, the learning
-    curves, a sound of models that speak, sing or compose, the versions, the configuration, and the
-    commands that make all of it again.
+    It holds the card of a model that ships, the results of ``oneleap evaluate`` with their pictures
+    and videos, the learning curves, a sound of models that speak, sing or compose, the versions,
+    the configuration, and the commands that make all of it again.
 
     Example: oneleap report runs/rl/ofql_pointmaze-umaze/0
 
@@ -46,7 +46,7 @@ def report(
         InputError: There is no model in ``run``, or a file of it is damaged.
     """
     from oneleap.core.outputs import check_output
-    from oneleap.core.report import write_page
+    from oneleap.core.report import size_text, write_page
     from oneleap.domains.report import sections
     from oneleap.domains.report.sounds import sounds
 
@@ -59,6 +59,7 @@ def report(
     class_path = sections.class_of(found)
     parts = [
         sections.about(found, class_path),
+        *sections.card(found),
         *sections.results(found),
         *sounds(found, text, score, seed),
         *sections.media(found.evaluation),
@@ -68,7 +69,7 @@ def report(
         sections.configuration(found),
     ]
     write_page(page, f"{class_path.rpartition('.')[2]}: {run.name}", parts)
-    print(f"report: {page} ({page.stat().st_size / 2**20:.1f} MiB)")
+    print(f"report: {page} ({size_text(page)})")
 
 
 def find_reported(run: Path) -> "tuple[Reported, bool]":
@@ -95,7 +96,8 @@ def find_reported(run: Path) -> "tuple[Reported, bool]":
     if str(run) in known:
         folder, part = known[str(run)]
         return Reported(folder / part, None, folder, Path("evaluation", run.name), run.name), True
-    if not run.exists() and (suggestion := suggest(str(run), known)):
+    if not run.exists():
+        suggestion = suggest(str(run), known) or f": these do: {', '.join(sorted(known))}"
         raise InputError(f"{run}: no such folder, and no such model ships{suggestion}")
     found = find_model(run)
     home = run if found.run is None else found.run

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from oneleap.core.cli.advice import shell_line
 from oneleap.core.errors import InputError
+from oneleap.core.hub.pretrained import CARD, WEIGHTS, read_config
 from oneleap.core.hub.pretrained import CONFIG as MODEL_CONFIG
-from oneleap.core.hub.pretrained import WEIGHTS, read_config
-from oneleap.core.report import Code, Media, Part, Section, Table, Text, png
+from oneleap.core.reading.text import read_text
+from oneleap.core.report import Code, Media, Part, Section, Table, Text, png, size_text
 from oneleap.core.training.run import CONFIG, EVALUATION
 
 if TYPE_CHECKING:
@@ -76,9 +77,27 @@ def about(found: Reported, class_path: str) -> Section:
     rows = [("folder", str(found.home)), ("model", class_path)]
     for file in files:
         name = file.parent.name
-        size = f"{count_weights(file):,} weights, {file.stat().st_size / 2**20:.1f} MiB"
+        size = f"{count_weights(file):,} weights, {size_text(file)}"
         rows.append((f"weights of {name}" if len(files) > 1 else "weights", size))
     return Section("What this is", [Table(("", ""), rows)])
+
+
+def card(found: Reported) -> list[Section]:
+    """Return the card of a model that came without its run: how it was made, and its limits.
+
+    Args:
+        found: The model and its run.
+
+    Returns:
+        One section, or none without a card, or for a run, whose configuration says it all.
+
+    Raises:
+        InputError: If the card cannot be read.
+    """
+    file = found.home / CARD
+    if found.run is not None or not file.is_file():
+        return []
+    return [Section("Card", [Code(read_text(file))])]
 
 
 def count_weights(file: Path) -> int:

@@ -285,10 +285,14 @@ def _too_long(limits: Limits) -> RequestError:
 
 async def _http_error(request: Request, error: HTTPException) -> Response:
     """Reply to a request for a path or a method that is not served."""
-    message = {404: "no such path: see GET /v1/models", 405: "the path takes another method"}
-    found = RequestError(
-        error.status_code, message.get(error.status_code, error.detail), None, "not_found"
-    )
+    status, message, code = error.status_code, error.detail, "not_found"
+    if status == 404:
+        message = "no such path: see GET /v1/models"
+    if status == 405:
+        allowed = (error.headers or {}).get("Allow", "another method")
+        message = f"{request.method} is not served here: use {allowed}"
+        code = "method_not_allowed"
+    found = RequestError(status, message, None, code)
     return JSONResponse(found.body, error.status_code, error.headers)
 
 

@@ -6,7 +6,14 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from oneleap.core.report import Code, Media, Section, Table, Text, png, write_page
+from oneleap.core.report import Code, Media, Section, Table, Text, png, size_text, write_page
+
+
+def test_sizes_are_never_zero(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    for size, text in ((1, "1 KiB"), (6118, "6 KiB"), (2**20, "1.0 MiB"), (5 * 2**19, "2.5 MiB")):
+        file.write_bytes(bytes(size))
+        assert size_text(file) == text
 
 
 def test_a_page_holds_everything_and_escapes_text(tmp_path: Path) -> None:

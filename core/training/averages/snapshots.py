@@ -58,7 +58,10 @@ class Snapshots(Callback):
         if trainer.global_step == 0:
             return
         if len(self._saved) != len(self._averages):
-            raise InputError("Snapshots: the run began without it or with other sigma_rels")
+            raise InputError(
+                "Snapshots: the run began without it or with other sigma_rels: resume it with its "
+                "own config.yaml"
+            )
         for average, weights in zip(self._averages, self._saved, strict=True):
             average.load_state_dict(weights)
 

@@ -86,6 +86,9 @@ def compose(
         InputError: If an argument, a file or a model is invalid.
     """
     _check(out, seed, decode, method)
+    from oneleap.domains.audio.wave import check_sound_file
+
+    check_sound_file(out)
     from oneleap.domains.music.composer.composer import Composer
     from oneleap.domains.music.composer.ditto2 import DECODE_STEPS
     from oneleap.domains.music.composer.generation import GenerationSettings, default_steps

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from oneleap.core.cli.fit import quiet_loggers
+from oneleap.core.cli.checks import quiet_loggers
 from oneleap.core.objectives import MeanFlow
 from oneleap.core.timing import median_ms
 from oneleap.core.training.recipe import Recipe

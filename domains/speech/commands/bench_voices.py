@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from oneleap.core.errors import InputError, suggest
 
 if TYPE_CHECKING:
-    from oneleap.domains.audio.wave import Wave
-    from oneleap.domains.speech.evaluation.panel import Speak
+    from oneleap.domains.speech.evaluation.panel import Speaker
     from oneleap.domains.speech.synthetic.kokoro import KokoroVoice
     from oneleap.domains.speech.voice.voice import Voice
 
@@ -32,9 +31,10 @@ def voices(
 
     The texts are 80 Harvard sentences, 100 other sentences, 30 single words and a story of two
     minutes. ``WER`` is the word error rate of whisper-base with its 95 % interval. ``OVRL`` and
-    ``P.808`` are ratings that DNSMOS predicts. ``pitch`` is the spread of pitch within a sentence:
-    half the range from the 16th to the 84th percentile. ``CPU`` is processor time. The command
-    needs the extra ``eval``.
+    ``P.808`` are ratings that DNSMOS predicts. ``pitch SD`` is the standard deviation of the pitch
+    within a sentence, and its ``spread`` half the range from the 16th to the 84th percentile. It is
+    the pitch that a program speaks with, not an estimate from its sound. ``CPU`` is processor time.
+    The command needs the extra ``eval``.
 
     Example: oneleap bench voices --voice heart --limit 5
 
@@ -89,35 +89,42 @@ def _speakers(
     vocoder: str | None,
     peers: list[str] | None,
     styles: Path,
-) -> "Iterator[tuple[str, Speak]]":
+) -> "Iterator[tuple[str, Speaker]]":
     """Load voices and programs, one at a time."""
-    from functools import partial
-
-    from oneleap.domains.speech.evaluation.panel import speak_by
+    from oneleap.domains.speech.evaluation.panel import speaker_of
     from oneleap.domains.speech.voice.voice import Voice
 
     for name in voices:
         loaded = Voice.load(name, vocoder=vocoder, int8=True)
         for n in steps or (loaded.acoustic.sampler.steps,):
-            yield f"{name}, {n} call{'s' if n > 1 else ''}", partial(_speak, loaded, n)
+            yield f"{name}, {n} call{'s' if n > 1 else ''}", _speaker(loaded, n)
     for peer in peers or []:
         try:
             if peer == HIBARI:
                 from oneleap.domains.audio.synthetic.hibari import Hibari
 
-                yield "hibari-tts", speak_by(Hibari())
+                yield "hibari-tts", speaker_of(Hibari())
             else:
                 from oneleap.domains.speech.synthetic.kokoro import Kokoro
 
-                yield f"Kokoro-82M {peer}", speak_by(Kokoro(_kokoro_voice(peer), styles))
+                yield f"Kokoro-82M {peer}", speaker_of(Kokoro(_kokoro_voice(peer), styles))
         except ModuleNotFoundError as error:
             raise InputError(
                 f"peer: {peer} needs the package {error.name}: pip install 'oneleap[speech-data]'"
             ) from None
 
 
-def _speak(voice: "Voice", steps: int, text: str, seed: int) -> "Wave":
-    return voice.speak(text, steps=steps, seed=seed)
+def _speaker(voice: "Voice", steps: int) -> "Speaker":
+    """Return a voice with a number of network calls."""
+    from oneleap.domains.speech.evaluation.panel import Speaker
+    from oneleap.domains.speech.voice.delivery import Delivery
+
+    return Speaker(
+        lambda text, seed: voice.speak(text, steps=steps, seed=seed),
+        (lambda text, seed: voice.pitch(text, Delivery(steps=steps), seed=seed))
+        if voice.can_change_pitch
+        else None,
+    )
 
 
 def _kokoro_voice(name: str) -> "KokoroVoice":

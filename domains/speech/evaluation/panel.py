@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from statistics import fmean
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
 from oneleap.domains.audio.evaluation.dnsmos import ratings
 from oneleap.domains.audio.loudness import level
-from oneleap.domains.audio.pitch import harvest
-from oneleap.domains.audio.synthetic.teachers import Teacher
+from oneleap.domains.audio.synthetic.teachers import Spoken, Teacher
 from oneleap.domains.audio.wave import Wave, concatenate
 from oneleap.domains.speech.evaluation.recognition import (
     normalize_words,
@@ -28,17 +28,26 @@ from oneleap.domains.speech.evaluation.sentences import (
 )
 from oneleap.domains.speech.text.sentences import PAUSE_S, split_sentences
 
-Speak = Callable[[str, int], Wave]
-"""Text and seed to sound."""
-
 Recognize = Callable[[Wave], str]
 """Sound to text."""
 
 Figures = dict[str, float]
 """Figures by name."""
 
-HIGHEST_HZ = 500.0
-"""Highest pitch of speech, in Hz."""
+
+@dataclass(frozen=True)
+class Speaker:
+    """A voice or another program.
+
+    Attributes:
+        speak: Text and seed to sound.
+        pitch: Text and seed to the pitch of each frame in Hz, 0 where unvoiced; ``None`` if the
+            program does not tell it. An estimate from the sound would not do: of hibari-tts it has
+            a spread of 5.4 semitones, where the pitch that it speaks with has 3.2.
+    """
+
+    speak: Callable[[str, int], Wave]
+    pitch: Callable[[str, int], NDArray[np.floating]] | None = None
 
 
 @dataclass(frozen=True)
@@ -68,36 +77,38 @@ def packaged_texts(limit: int | None = None) -> Texts:
     return Texts(harvard, everyday, words, shown)
 
 
-def speak_by(teacher: Teacher) -> Speak:
-    """Speak with a program that takes a sentence at a time.
+def speaker_of(teacher: Teacher) -> Speaker:
+    """Return a program that takes a sentence at a time, as a speaker.
 
-    Raises:
-        ValueError: It cannot say a sentence.
+    It raises ``ValueError`` if it cannot say a sentence.
     """
 
-    def speak(text: str, seed: int) -> Wave:
-        waves = list[Wave]()
+    def say(text: str, seed: int) -> Iterator[Spoken]:
         for sentence in split_sentences(text):
             said = teacher.say(sentence, seed)
             if said is None:
                 raise ValueError(f"not spoken: {sentence}")
-            waves.append(said.wave)
-        return concatenate(waves, PAUSE_S)
+            yield said
 
-    return speak
+    return Speaker(
+        lambda text, seed: concatenate([said.wave for said in say(text, seed)], PAUSE_S),
+        lambda text, seed: np.concatenate([said.f0 for said in say(text, seed)]),
+    )
 
 
-def judge(name: str, speak: Speak, texts: Texts, recognizer: Recognize, seed: int = 0) -> Figures:
+def judge(
+    name: str, speaker: Speaker, texts: Texts, recognizer: Recognize, seed: int = 0
+) -> Figures:
     """Measure everything about one voice.
 
     Sounds are brought to one level before they are judged. Word error rates come with their 95 %
-    intervals. ``pitch_sd`` is the spread of pitch within a sentence in semitones, like a standard
-    deviation, averaged over the Harvard sentences. ``cpu`` is the processor time per second of
-    sound.
+    intervals. ``pitch_sd`` is the standard deviation of the pitch within a sentence in semitones,
+    averaged over the Harvard sentences, and ``pitch_spread`` half the distance of the 16th and the
+    84th percentile, which ignores rare leaps. ``cpu`` is the processor time per second of sound.
 
     Args:
         name: Name for the progress bar.
-        speak: The voice.
+        speaker: The voice.
         texts: What it speaks.
         recognizer: The speech recognizer.
         seed: Seed of the noise of the first text.
@@ -105,6 +116,7 @@ def judge(name: str, speak: Speak, texts: Texts, recognizer: Recognize, seed: in
     Returns:
         Figures by name.
     """
+    speak = speaker.speak
     speak("Hello.", seed)  # warm up
     found, cpu, wall, seconds = dict[str, float](), 0.0, 0.0, 0.0
     console = Console(stderr=True)
@@ -118,8 +130,9 @@ def judge(name: str, speak: Speak, texts: Texts, recognizer: Recognize, seed: in
             seconds += wave.seconds
             waves.append(level(wave))
         found |= {f"{kind}_{key}": x for key, x in _clarity(lines, waves, recognizer).items()}
-        if kind == "harvard":
-            found["pitch_sd"] = fmean(_pitch_spreads(waves))
+    if speaker.pitch is not None:
+        melodies = [speaker.pitch(line, seed + i) for i, line in enumerate(texts.harvard)]
+        found |= pitch_range(melodies)
     words = [recognizer(level(speak(word, seed + i))) for i, word in enumerate(texts.words)]
     found["words_heard"] = float(
         sum(
@@ -145,17 +158,18 @@ def _clarity(lines: Sequence[str], waves: Sequence[Wave], recognizer: Recognize)
     }
 
 
-def _pitch_spreads(waves: Sequence[Wave]) -> Iterator[float]:
-    """Half the distance of two percentiles of the pitch of each sound, in semitones.
+def pitch_range(melodies: Sequence[NDArray[np.floating]]) -> Figures:
+    """Return the standard deviation and the spread of the pitch of sentences, in semitones.
 
-    They are the 16th and the 84th, so for a normal distribution this is the standard deviation.
-    Unlike that, it does not count the octave errors of the estimate.
+    Args:
+        melodies: Pitch of each frame in Hz, 0 where unvoiced, of each sentence.
     """
-    for wave in waves:
-        f0 = harvest(wave, high=HIGHEST_HZ)
-        if (f0 > 0).any():
-            low, high = np.quantile(np.log2(f0[f0 > 0]), (0.16, 0.84))
-            yield float(6 * (high - low))
+    tones = [12 * np.log2(f0[f0 > 0]) for f0 in melodies if (f0 > 0).any()]
+    ends = [np.quantile(tone, (0.16, 0.84)) for tone in tones]
+    return {
+        "pitch_sd": fmean(float(tone.std()) for tone in tones),
+        "pitch_spread": fmean(float(high - low) / 2 for low, high in ends),
+    }
 
 
 def format_panel(rows: Mapping[str, Figures]) -> Table:
@@ -178,6 +192,10 @@ def _wer(kind: str) -> Callable[[Figures], str]:
     return form
 
 
+def _known(x: Figures, name: str) -> str:
+    return f"{x[name]:.2f}" if name in x else "unknown"
+
+
 _FIGURES: Mapping[str, Callable[[Figures], str]] = {
     "WER %, Harvard": _wer("harvard"),
     "OVRL": lambda x: f"{x['harvard_dnsmos']:.2f}",
@@ -187,7 +205,8 @@ _FIGURES: Mapping[str, Callable[[Figures], str]] = {
     "P.808, everyday": lambda x: f"{x['everyday_p808']:.2f}",
     "words heard": lambda x: f"{x['words_heard']:.0f} of {x['words']:.0f}",
     "WER %, story": lambda x: f"{100 * x['passage_wer']:.1f}",
-    "pitch, semitones": lambda x: f"{x['pitch_sd']:.2f}",
+    "pitch SD, semitones": lambda x: _known(x, "pitch_sd"),
+    "pitch spread, semitones": lambda x: _known(x, "pitch_spread"),
     "CPU s per s": lambda x: f"{x['cpu']:.4f}",
     "RTF": lambda x: f"{x['rtf']:.4f}",
 }

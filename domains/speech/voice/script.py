@@ -14,6 +14,12 @@ from oneleap.domains.speech.text.ssml import Prosody, is_ssml, parse_ssml
 CUT_S = 0.2
 """Longest silence inside a sentence that was too long for one line, in seconds."""
 
+BATCH_FRAMES = 4000
+"""Largest number of frames of a batch, with padding: about 20 MB per layer."""
+
+FRAMES_PER_TOKEN = 6
+"""Assumed number of frames of a token, for the size of batches."""
+
 
 @dataclass(frozen=True)
 class Line:
@@ -107,3 +113,25 @@ def join_lines(lines: Sequence[Line], waves: Sequence[Wave]) -> Wave:
     """Join spoken lines, with their silences."""
     parts = [part for line, w in zip(lines, waves, strict=True) for part in line.finish(w)]
     return Wave(np.concatenate([part.samples for part in parts]), waves[0].sample_rate)
+
+
+def similar_texts(lengths: Sequence[int], speeds: Sequence[float]) -> Iterator[list[int]]:
+    """Group texts of one tempo and similar lengths, with about :data:`BATCH_FRAMES` frames each.
+
+    Args:
+        lengths: Number of tokens of each text.
+        speeds: Factor of the tempo of each text.
+
+    Yields:
+        Indices of texts.
+    """
+    batch = list[int]()
+    for i in sorted(range(len(lengths)), key=lambda i: (speeds[i], lengths[i])):
+        frames = FRAMES_PER_TOKEN * lengths[i] / speeds[i]  # of the longest text so far
+        other = batch and speeds[batch[0]] != speeds[i]
+        if batch and (other or (len(batch) + 1) * frames > BATCH_FRAMES):
+            yield batch
+            batch = []
+        batch.append(i)
+    if batch:
+        yield batch

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Float
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from oneleap.core.errors import InputError, Notice, suggest
@@ -37,14 +38,8 @@ from oneleap.domains.speech.voice.loading import (
     load_vocoder,
     write_card,
 )
-from oneleap.domains.speech.voice.script import Line, join_lines, script_lines
+from oneleap.domains.speech.voice.script import Line, join_lines, script_lines, similar_texts
 from oneleap.domains.speech.voice.vocoding import Vocoder, vocode, vocode_in_pieces
-
-BATCH_FRAMES = 4000
-"""Largest number of frames of a batch, with padding: about 20 MB per layer."""
-
-FRAMES_PER_TOKEN = 6
-"""Assumed number of frames of a token, for the size of batches."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,7 +202,7 @@ class Voice:
         tokens = [token_ids(line.ipa, self.acoustic.spec.symbols) for line in flat]
         speeds = [delivery.speed * line.prosody.rate for line in flat]
         spoken: dict[int, Wave] = {}
-        for batch in _batches([len(t) for t in tokens], speeds):
+        for batch in similar_texts([len(t) for t in tokens], speeds):
             if before_batch is not None:
                 before_batch()
             chosen = [seeds[i] for i in batch]
@@ -258,6 +253,39 @@ class Voice:
                 yield line.louder(piece)
             if line.after_s:
                 yield self._silence(line.after_s)
+
+    def pitch(
+        self,
+        text: str,
+        delivery: Delivery = Delivery(),  # noqa: B008  (frozen)
+        *,
+        seed: int = 0,
+        ipa: bool = False,
+    ) -> NDArray[np.float32]:
+        """Return the melody of :meth:`speak`: what the vocoder is given, without pauses.
+
+        Args:
+            text: See :meth:`speak`.
+            delivery: How it is spoken.
+            seed: See :meth:`speak`.
+            ipa: See :meth:`speak`.
+
+        Returns:
+            Pitch of each frame in Hz, 0 where unvoiced.
+
+        Raises:
+            InputError: If this voice generates no pitch; else see :meth:`speak`.
+        """
+        self._check(delivery)
+        spec = self.acoustic.spec
+        if spec.pitch is None:
+            raise InputError("this voice generates no pitch: take another one, such as heart")
+        f0 = list[NDArray[np.float32]]()
+        for i, line in enumerate(self._lines(text, "text", delivery, ipa)):
+            tokens = token_ids(line.ipa, spec.symbols)
+            (found,) = self._features([tokens], [line], [seed + i], delivery)
+            f0.append(spec.pitch.decode(found[spec.mel.n_mels :].unsqueeze(0))[0].numpy())
+        return np.concatenate(f0)
 
     def _check(self, delivery: Delivery) -> None:
         """Check that this voice can speak so.
@@ -363,25 +391,3 @@ class Voice:
         save_release(self.vocoder, folder / VOCODER, bits=bits)
         write_about(folder, self.about)
         write_card(folder, card)
-
-
-def _batches(lengths: Sequence[int], speeds: Sequence[float]) -> Iterator[list[int]]:
-    """Group texts of one tempo and similar lengths, with about :data:`BATCH_FRAMES` frames each.
-
-    Args:
-        lengths: Number of tokens of each text.
-        speeds: Factor of the tempo of each text.
-
-    Yields:
-        Indices of texts.
-    """
-    batch = list[int]()
-    for i in sorted(range(len(lengths)), key=lambda i: (speeds[i], lengths[i])):
-        frames = FRAMES_PER_TOKEN * lengths[i] / speeds[i]  # of the longest text so far
-        other = batch and speeds[batch[0]] != speeds[i]
-        if batch and (other or (len(batch) + 1) * frames > BATCH_FRAMES):
-            yield batch
-            batch = []
-        batch.append(i)
-    if batch:
-        yield batch

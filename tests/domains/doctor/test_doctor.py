@@ -5,6 +5,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 from types import SimpleNamespace
@@ -49,6 +50,15 @@ def test_every_requirement_of_oneleap_is_parsed() -> None:
     assert set(EXTRAS) <= set(known)
     assert {r.name for r in known[""]} >= {"torch", "lightning", "numpy"}
     assert {r.name for r in known["rl"]} >= {"gymnasium", "minari", "mujoco"}
+
+
+def test_the_purpose_of_every_extra_is_known_and_told() -> None:
+    root = Path(__file__).parents[3]
+    declared = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    extras = set(declared["optional-dependencies"])
+    assert set(packages.PURPOSES) == extras
+    page = (root / "docs" / "install.md").read_text()
+    assert [name for name in extras if f"\n| `{name}` | " not in page] == []
 
 
 def test_an_extra_lacks_what_the_extras_inside_it_lack(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -162,6 +162,7 @@ def test_a_damaged_file_is_named(
 def test_mistakes_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert "did you mean 'heart'?" in complain(capsys, "report haert")
     assert "no such folder" in complain(capsys, "report nowhere/at/all")
+    assert "these do: allison, emma, heart" in complain(capsys, "report nowhere/at/all")
     copied("rl_bc")
     Path("file").touch()
     assert "cannot be written" in complain(capsys, "report rl_bc --out file/page.html")
@@ -175,6 +176,8 @@ def test_a_model_that_ships_is_named(capsys: pytest.CaptureFixture[str]) -> None
     assert page.count("audio") == page.count("img") == 1
     assert "oneleap report heart" in page.text
     assert "weights of acoustic" in page.text
+    assert page.sections[1] == "Card"
+    assert "No person was recorded for it" in page.text
 
 
 def test_a_singer_that_ships_sings_in_its_language(capsys: pytest.CaptureFixture[str]) -> None:

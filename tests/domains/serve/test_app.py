@@ -215,6 +215,10 @@ def test_other_paths_and_methods_are_errors_in_json(client: TestClient) -> None:
     for reply, status in ((client.get("/v2"), 404), (client.get(SPEECH), 405)):
         assert reply.status_code == status
         assert reply.json()["error"]["type"] == "invalid_request_error"
+    wrong = client.get(SPEECH)
+    assert wrong.headers["allow"] == "POST"
+    assert wrong.json()["error"]["message"] == "GET is not served here: use POST"
+    assert wrong.json()["error"]["code"] == "method_not_allowed"
 
 
 @pytest.mark.parametrize("host", ["localhost:8000", "127.0.0.1", "127.0.0.2:80", "[::1]:8000"])

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import torch
 from jsonargparse import Namespace
 from support.tiny import CONFIG, complain
 from support.tiny_generative import Toy
@@ -31,7 +32,19 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("--trainer.accumulate_grad_batches 0", "trainer.accumulate_grad_batches: 0 is not"),
         ("--trainer.check_val_every_n_epoch 0", "trainer.check_val_every_n_epoch: 0 is not"),
         ("--trainer.val_check_interval 0", "trainer.val_check_interval: 0 is not positive"),
-        ("--trainer.devices x", "trainer: `devices` selected with"),
+        ("--trainer.devices x", "trainer.devices: give a number of at least 1, or auto"),
+        ("--trainer.devices 0", "trainer.devices: give a number of at least 1, or auto"),
+        ("--trainer.enable_checkpointing false", "leave it out, or write fewer with --checkpoints"),
+        ("--trainer.barebones true", "trainer.barebones: a run always writes figures and"),
+        ("--trainer.default_root_dir x", "name it with --run"),
+        ("--trainer.strategy ddp_spawn", "hand back the weights: use ddp"),
+        ("--trainer.strategy swift", "trainer.strategy: use auto, or ddp for several processes"),
+        ("--trainer.accelerator tpu", "torch_xla is not installed: use auto or cpu"),
+        ("--trainer.callbacks RichProgressBar", "has a progress line already: leave others out"),
+        ("--trainer.callbacks EarlyStopping", "trainer.callbacks: monitor is missing"),
+        ("--trainer.callbacks bogus", "trainer.callbacks: no class 'bogus'"),
+        ("--trainer.precision 8", "trainer.precision: expected 64 or 32 or 16 or transformer"),
+        ("--trainer.deterministic maybe", "trainer.deterministic: expected bool or warn"),
         ("--run ''", "run: the name is empty"),
         ("--runs ''", "runs: the name is empty"),
         ("--ckpt_path ''", "ckpt_path: the name is empty"),
@@ -55,6 +68,31 @@ def test_a_mistake_is_one_line_before_training(
     before = sorted(here.rglob("*"))
     assert complaint in complain(capsys, f"fit --config tiny.yaml {options}")
     assert sorted(here.rglob("*")) == before
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
+@pytest.mark.parametrize("name", ["gpu", "cuda"])
+def test_a_missing_gpu_is_one_line(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    line = complain(capsys, f"fit --config tiny.yaml --run a --trainer.accelerator {name}")
+    assert line.startswith("trainer.accelerator: ")
+    assert ": use auto or cpu" in line
+
+
+def test_a_run_may_be_silent_and_is_the_same(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = "fit --config tiny.yaml --run"
+    assert main([*line.split(), "a"]) == 0
+    assert "fit 40/40" in capsys.readouterr().err
+    silent = ("--trainer.enable_progress_bar", "false")
+    assert main([*line.split(), "b", *silent]) == 0
+    assert capsys.readouterr().err == "run: b\n"
+    a, b = (here / run / "model" / "model.safetensors" for run in "ab")
+    assert a.read_bytes() == b.read_bytes()
+    again = ["fit", "--config", "b/config.yaml", "--run", "b", "--ckpt_path", "last"]
+    assert main([*again, "--trainer.max_steps", "50"]) == 0
+    assert capsys.readouterr().err == "run: b\n"
+    assert "is at step 50 already" in complain(capsys, " ".join(again))
 
 
 @pytest.mark.parametrize("line", ["collect pointmaze --steps", "speak --out", "speak -o"])

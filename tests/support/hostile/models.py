@@ -84,7 +84,8 @@ def write_checkpoint(folder: Path) -> Path:
 
 def resume(path: Path) -> object:
     """Resume from a checkpoint, as ``oneleap fit`` does."""
-    from oneleap.core.cli.fit import CLI, quiet_loggers
+    from oneleap.core.cli.checks import quiet_loggers
+    from oneleap.core.cli.fit import CLI
 
     run = path.parent / "resumed"
     shutil.rmtree(run, ignore_errors=True)

@@ -4,6 +4,7 @@ import faulthandler
 import json
 import os
 import random
+import signal
 import sys
 from collections import Counter
 from pathlib import Path
@@ -12,8 +13,16 @@ from typing import Any
 from support.hostile.attempt import attempt
 from support.hostile.readers import READERS
 
-HANG_S = 60
-"""Seconds after which an attempt counts as endless, also in code that is not Python's."""
+HANG_S = 60.0
+"""Processor time in s after which an attempt counts as endless, also in code that is not Python's.
+
+Not the time of a clock: on a busy machine, a good file may wait longer.
+"""
+
+
+def watch_attempts() -> None:
+    """Print where an attempt is, and end the process, when the timer of :data:`HANG_S` is over."""
+    faulthandler.register(signal.SIGPROF, chain=True)  # the default action ends the process
 
 
 def feed(name: str, folder: Path, count: int, seed: int, watch: bool = False) -> dict[str, Any]:
@@ -39,10 +48,10 @@ def feed(name: str, folder: Path, count: int, seed: int, watch: bool = False) ->
         path.write_bytes(reader.mutate(good, rng))
         (folder / "current").write_text(str(k))
         if watch:
-            faulthandler.dump_traceback_later(HANG_S, exit=True)
+            signal.setitimer(signal.ITIMER_PROF, HANG_S)
         read, fault = attempt(reader.read, path)
         if watch:
-            faulthandler.cancel_dump_traceback_later()
+            signal.setitimer(signal.ITIMER_PROF, 0)
         found["read" if read else "refused"] += 1
         if fault is not None:
             faults.setdefault(fault, []).append(k)
@@ -54,4 +63,5 @@ def feed(name: str, folder: Path, count: int, seed: int, watch: bool = False) ->
 if __name__ == "__main__":
     where = Path(sys.argv[2])
     os.chdir(where)
+    watch_attempts()
     print(json.dumps(feed(sys.argv[1], where, int(sys.argv[3]), int(sys.argv[4]), watch=True)))

@@ -118,6 +118,19 @@ def test_mistakes_are_one_line(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["song.wav", "tune.mid"]
 
 
+def test_a_missing_sound_library_is_told_before_the_work(
+    composer_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def compose(*_: object) -> None:
+        raise AssertionError("the composer is loaded")
+
+    monkeypatch.setitem(sys.modules, "soundfile", None)
+    monkeypatch.setattr("oneleap.domains.music.composer.composer.Composer.load", compose)
+    assert run("--model", str(composer_folder)) == 2
+    said = "oneleap: soundfile is not installed: pip install 'oneleap[audio]'\n"
+    assert capsys.readouterr().err == said
+
+
 COLD_START = """
 import sys
 from oneleap.domains.main import main
