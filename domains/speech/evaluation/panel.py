@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +48,7 @@ class Speaker:
     """
 
     speak: Callable[[str, int], Wave]
-    pitch: Callable[[str, int], NDArray[np.floating]] | None = None
+    pitch: Callable[[str, int], NDArray[np.floating[Any]]] | None = None
 
 
 @dataclass(frozen=True)
@@ -158,7 +159,7 @@ def _clarity(lines: Sequence[str], waves: Sequence[Wave], recognizer: Recognize)
     }
 
 
-def pitch_range(melodies: Sequence[NDArray[np.floating]]) -> Figures:
+def pitch_range(melodies: Sequence[NDArray[np.floating[Any]]]) -> Figures:
     """Return the standard deviation and the spread of the pitch of sentences, in semitones.
 
     Args:
