@@ -1,4 +1,4 @@
-"""The three trainings of a clone: acoustic teacher, acoustic student and vocoder."""
+"""The two trainings of a clone: the acoustic model and the vocoder of another voice go on."""
 
 import shutil
 from collections.abc import Mapping
@@ -15,16 +15,12 @@ from oneleap.core.hub.pretrained import read_config
 from oneleap.core.training.run import CONFIG, LAST, MODEL
 from oneleap.domains.speech.voice.loading import ACOUSTIC, VOCODER
 
-TEACHER_CONFIG, STUDENT_CONFIG, VOCODER_CONFIG = (
-    "speech/clone-teacher",
-    "speech/clone",
-    "audio/clone",
-)
-"""Configurations of the three trainings."""
+ACOUSTIC_CONFIG, VOCODER_CONFIG = "speech/clone", "audio/clone"
+"""Configurations of the two trainings."""
 
 
 def acoustic_settings(base: Path, data: Path, cache: Path, language: str) -> dict[str, Any]:
-    """Settings that the configurations of teacher and student leave open.
+    """Settings of the acoustic model's training, which its configuration leaves open.
 
     Sizes and formats are those of the voice to start from.
 
@@ -39,34 +35,16 @@ def acoustic_settings(base: Path, data: Path, cache: Path, language: str) -> dic
     """
     arguments = read_config(base / ACOUSTIC)["init_args"]
     spec = arguments["spec"]["init_args"]
+    kept = ("text", "decoder", "sampler", "temperature", "expressive")
     return {
-        **{f"model.init_args.{name}": arguments[name] for name in ("text", "decoder")},
+        **{f"model.init_args.{name}": arguments[name] for name in kept},
+        "model.init_args.recipe.init_from": str((base / ACOUSTIC).resolve()),
         "data.init_args.path": [str(data)],
         "data.init_args.mel": spec["mel"]["init_args"],
         "data.init_args.pitch": spec["pitch"]["init_args"],
         "data.init_args.phonemizer": spec["phonemizer"],
         "data.init_args.language": language,
         "data.init_args.cache": str(cache),
-    }
-
-
-def teacher_settings(base: Path) -> dict[str, Any]:
-    """Settings of the teacher alone: it starts from the weights of the other voice."""
-    return {"model.init_args.recipe.init_from": str((base / ACOUSTIC).resolve())}
-
-
-def student_settings(base: Path, teacher: Path) -> dict[str, Any]:
-    """Settings of the student alone: its teacher, and the sampling of the other voice.
-
-    It goes on from the teacher's weights with ``init_from``. ``from_teacher`` would forget what
-    they still know of long intervals, which the teacher's training does not touch.
-    """
-    arguments = read_config(base / ACOUSTIC)["init_args"]
-    kept = ("sampler", "temperature", "expressive")
-    return {
-        **{f"model.init_args.{name}": arguments[name] for name in kept},
-        "model.init_args.recipe.teacher": str(teacher.resolve()),
-        "model.init_args.recipe.init_from": str(teacher.resolve()),
     }
 
 

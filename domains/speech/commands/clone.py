@@ -39,8 +39,7 @@ def clone(
         transcribe: Recognize the texts, even where there are some. Recordings without texts are
             always recognized; this needs the extra eval.
         asr_model: Whisper model for this; by default whisper-base.
-        acoustic_steps: Gradient steps of the acoustic model's teacher, and as many of itself; by
-            default those of speech/clone-teacher and of speech/clone.
+        acoustic_steps: Gradient steps of the acoustic model; by default those of speech/clone.
         vocoder_steps: Gradient steps of the vocoder; by default those of audio/clone.
         workers: Number of processes that estimate pitch.
         seed: Seed of all draws.
@@ -117,17 +116,13 @@ def _clips(
 def _train(
     base: Path, out: Path, language: str, steps: tuple[int | None, int | None], seed: int
 ) -> None:
-    """Train the acoustic model, as a teacher and as its student, then the vocoder."""
+    """Train the acoustic model, then the vocoder."""
     from oneleap.domains.speech.cloning import training
 
     work = out / "training"
-    shared = training.acoustic_settings(base, work / "data", work / "cache", language)
-    print("training the acoustic model in many steps", file=sys.stderr)
-    settings = shared | training.teacher_settings(base)
-    teacher = training.train(training.TEACHER_CONFIG, settings, work / "teacher", seed, steps[0])
-    print("training the acoustic model in one step", file=sys.stderr)
-    settings = shared | training.student_settings(base, teacher)
-    training.train(training.STUDENT_CONFIG, settings, work / "acoustic", seed, steps[0])
+    settings = training.acoustic_settings(base, work / "data", work / "cache", language)
+    print("training the acoustic model", file=sys.stderr)
+    training.train(training.ACOUSTIC_CONFIG, settings, work / "acoustic", seed, steps[0])
     print("training the vocoder", file=sys.stderr)
     settings = training.vocoder_settings(base, work / "data")
     training.train(training.VOCODER_CONFIG, settings, work / "vocoder", seed, steps[1])

@@ -81,7 +81,9 @@ close(fast, plain)
 
 
 @pytest.mark.parametrize("backend", ["aot_eager", pytest.param("inductor", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind", [pytest.param(k, marks=pytest.mark.slow if k == "unet" else ()) for k in KINDS]
+)
 def test_a_loss_with_a_jvp_and_a_hidden_layer_compiles_to_one_graph(
     kind: str, backend: str
 ) -> None:
