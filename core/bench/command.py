@@ -76,10 +76,14 @@ def bench(
         )
     for name in sets or ():
         if name not in SETS:
-            raise InputError(f"sets: no dataset '{name}'{suggest(name, SETS)}")
+            raise InputError(f"sets: no dataset '{name}'{suggest(name, SETS)} ({', '.join(SETS)})")
     for name in methods or ():
         if name not in METHODS:
-            raise InputError(f"methods: no method '{name}'{suggest(name, METHODS)}")
+            raise InputError(
+                f"methods: no method '{name}'{suggest(name, METHODS)} ({', '.join(METHODS)})"
+            )
+    if folder is not None and folder.exists() and not folder.is_dir():
+        raise InputError(f"folder: {folder} is a file: name a folder")
     if budget == 0:
         print_measurements("compiled training steps, in turns", step_ratios(), json)
         return

@@ -94,6 +94,7 @@ def play_side_by_side(
     from oneleap.domains.rl.evaluation.rollouts import groups_of, merge, tell_cut
 
     count = len(groups_of(range(episodes.episodes)))
+    home.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=".evaluate-", dir=home) as name:
         folder = Path(name).absolute()
         plan = {

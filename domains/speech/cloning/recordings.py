@@ -68,7 +68,11 @@ def find_recordings(source: Path) -> list[Recording]:
     folder = source.parent if source.is_file() else source
     if not folder.is_dir():
         raise InputError(f"{source}: no such file or folder")
-    if source.is_file() or (folder / "metadata.csv").is_file():
+    if source.is_file() and source.name != "metadata.csv":
+        raise InputError(
+            f"{source}: no sound file ({', '.join(sorted(SUFFIXES))}) and no metadata.csv"
+        )
+    if (folder / "metadata.csv").is_file():
         return [Recording(item.path, item.text) for item in read_ljspeech(folder)]
     return [_with_text(path) for path in find_audio_files(folder)]
 

@@ -11,6 +11,13 @@ if TYPE_CHECKING:
     from oneleap.domains.speech.cloning.recordings import Clip
 
 
+LANGUAGES = ("en-us", "en-gb")
+"""Languages of recordings."""
+
+SOURCE = "recordings.txt"
+"""File in the training's folder that names the recordings."""
+
+
 def clone(
     recordings: Path,
     out: Path = Path("my_voice"),
@@ -32,7 +39,7 @@ def clone(
 
     Args:
         recordings: Folder of recordings, with metadata.csv (name|text), with a .txt file beside
-            each, or without texts; or a single recording.
+            each, or without texts; or a metadata.csv; or a single recording.
         out: Folder of the voice.
         from_: Name of a shipped voice, or folder of a voice, to start from; it must generate pitch.
         language: Language of the recordings, en-us or en-gb.
@@ -45,8 +52,17 @@ def clone(
         seed: Seed of all draws.
 
     Raises:
-        InputError: If there is too little speech, a text is missing, or the voice cannot be cloned.
+        InputError: If an option is out of range, there is too little speech, a text is missing, or
+            the voice cannot be cloned.
     """
+    if language not in LANGUAGES:
+        raise InputError(f"language: must be {' or '.join(LANGUAGES)}, not '{language}'")
+    counts = {"acoustic_steps": acoustic_steps, "vocoder_steps": vocoder_steps, "workers": workers}
+    for option, count in counts.items():
+        if count is not None and count < 1:
+            raise InputError(f"{option}: must be at least 1, not {count}")
+    if not recordings.expanduser().exists():
+        raise InputError(f"{recordings}: no such file or folder")
     from oneleap.core.cli.advice import next_line
     from oneleap.core.hub.pretrained import CARD
     from oneleap.core.training.run import claimed_folder
@@ -59,12 +75,21 @@ def clone(
     with claimed_folder(out, option="--out"):
         start = time.monotonic()
         data = out / "training" / "data"
+        source = data.parent / SOURCE
+        whose = str(recordings.expanduser().resolve())
+        if source.is_file() and source.read_text(encoding="utf-8") != whose:
+            raise InputError(
+                f"{out} holds a clone of other recordings, {source.read_text(encoding='utf-8')}: "
+                "name another folder with --out, or delete it"
+            )
         if not (data / "metadata.csv").is_file():
             from oneleap.domains.speech.cloning.dataset import write_dataset
 
             clips = _clips(recordings, base, language, transcribe, asr_model)
             minutes = sum(clip.wave.seconds for clip in clips) / 60
             print(f"{len(clips)} clips, {minutes:.1f} minutes of speech", file=sys.stderr)
+            data.parent.mkdir(parents=True, exist_ok=True)
+            source.write_text(whose, encoding="utf-8")
             write_dataset(clips, data, workers)
         _train(base, out, language, (acoustic_steps, vocoder_steps), seed)
         _finish(base, from_, out, recordings)

@@ -113,6 +113,10 @@ def test_results_are_a_table_and_a_picture(tmp_path: Path) -> None:
         bench_core.bench(budget=-1)
     with pytest.raises(InputError, match="no method 'MeanFlo'; did you mean 'MeanFlow'"):
         bench_core.bench(methods=["MeanFlo"])
+    with pytest.raises(InputError, match=r"no dataset 'x'.* \(.*spiral"):
+        bench_core.bench(sets=["x"])
+    with pytest.raises(InputError, match=r"folder: .*methods\.png is a file: name a folder"):
+        bench_core.bench(folder=tmp_path / "methods.png")
 
 
 def test_methods_bring_those_that_they_start_from() -> None:

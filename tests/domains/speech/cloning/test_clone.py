@@ -1,6 +1,7 @@
 """``oneleap voice clone`` from end to end, on tones that stand for a person."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from support.tiny_speech import RATE, acoustic, pitched_acoustic, pitched_vocode
 from oneleap.core.errors import InputError
 from oneleap.domains.audio.wave import Wave
 from oneleap.domains.speech import Voice
-from oneleap.domains.speech.commands.clone import clone
+from oneleap.domains.speech.commands.clone import SOURCE, clone
 
 
 @pytest.fixture
@@ -65,6 +66,34 @@ def test_an_interrupted_clone_goes_on(recordings: Path, base: Path, tmp_path: Pa
     assert (again / "training/acoustic/model/model.safetensors").stat().st_mtime_ns == stamp
     a, b = (dict(Voice.load(folder).vocoder.named_parameters()) for folder in (whole, again))
     assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"workers": 0}, "workers: must be at least 1, not 0"),
+        ({"acoustic_steps": -1}, "acoustic_steps: must be at least 1, not -1"),
+        ({"vocoder_steps": 0}, "vocoder_steps: must be at least 1, not 0"),
+        ({"language": "fr"}, "language: must be en-us or en-gb, not 'fr'"),
+    ],
+)
+def test_options_are_checked_before_the_work(
+    recordings: Path, base: Path, tmp_path: Path, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        clone(recordings, tmp_path / "mine", str(base), **options)
+    assert not (tmp_path / "mine").exists()
+
+
+def test_another_persons_recordings_need_another_folder(
+    recordings: Path, base: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "mine" / "training").mkdir(parents=True)
+    (tmp_path / "mine" / "training" / SOURCE).write_text("/recordings/of/another")
+    with pytest.raises(InputError, match=r"other recordings, /recordings/of/another: name another"):
+        run(recordings, base, tmp_path / "mine")
+    with pytest.raises(InputError, match="nowhere: no such file or folder"):
+        run(tmp_path / "nowhere", base, tmp_path / "mine")
 
 
 def test_a_voice_without_pitch_cannot_be_cloned(recordings: Path, tmp_path: Path) -> None:

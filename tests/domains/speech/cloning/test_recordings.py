@@ -94,3 +94,12 @@ def test_the_dataset_has_sound_pitch_and_text(tmp_path: Path) -> None:
     assert [item.text for item in find_recordings(tmp_path)] == ["one two"] * 3
     f0 = np.load(tmp_path / "f0" / "c0.npy", allow_pickle=False)
     assert np.median(f0[f0 > 0]) == pytest.approx(150, rel=0.01)
+
+
+def test_a_file_that_is_no_recording_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_text("Hello.", encoding="utf-8")
+    with pytest.raises(
+        InputError, match=r"notes\.txt: no sound file \(.*\.wav.*\) and no metadata"
+    ):
+        find_recordings(file)
