@@ -4,10 +4,15 @@ Data are ``N(m, s^2)`` in every element and noise is ``N(0, 1)``, so ``z_t`` is 
 ``(1 - t) m`` and variance ``sigma_t^2 = (1 - t)^2 s^2 + t^2``. Along the probability-flow ODE, the
 standardized state ``(z_t - (1 - t) m) / sigma_t`` is constant. This gives the flow map and the mean
 velocity. The posterior means of data and noise given ``z_t`` give the velocity in a second way.
+
+:func:`require_seen` checks that a test of such a truth is able to fail.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -77,3 +82,16 @@ def on_trajectory(truth: Gaussian, z: Tensor, draw: Draw) -> tuple[Tensor, Draw]
 def seeded(seed: int = 0) -> torch.Generator:
     """Make a generator."""
     return torch.Generator().manual_seed(seed)
+
+
+Mutant = tuple[Any, str, Any, Callable[[], None]]
+"""Where a name stands, the name, the mistaken value, and the test that must see it."""
+
+
+def require_seen(patch: pytest.MonkeyPatch, mutant: Mutant) -> None:
+    """Check that a test passes, and fails under a mutant."""
+    where, name, wrong, exactness = mutant
+    exactness()
+    patch.setattr(where, name, wrong)
+    with pytest.raises(AssertionError):
+        exactness()
