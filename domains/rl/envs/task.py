@@ -75,18 +75,16 @@ class Task:
         try:
             fields = json.loads(text)
             task = cls(**{**fields, "obs_keys": tuple(fields.get("obs_keys", ()))})
-            number: tuple[type, ...] = (int, float)
-            kinds = (
-                (str,),
-                (dict,),
-                number,
-                number,
-                (str,),
-                (tuple,),
-                (bool,),
-            )  # of the attributes
-            values = vars(task).values()
-            if not all(isinstance(x, kind) for x, kind in zip(values, kinds, strict=True)):
+            kinds = {
+                "env": str,
+                "env_kwargs": dict,
+                "ref_min": int | float,
+                "ref_max": int | float,
+                "reference": str,
+                "obs_keys": tuple,
+                "by_success": bool,
+            }
+            if not all(isinstance(value, kinds[name]) for name, value in vars(task).items()):
                 raise TypeError
             return task
         except (ValueError, TypeError, AttributeError):
