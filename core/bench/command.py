@@ -82,6 +82,8 @@ def bench(
             raise InputError(
                 f"methods: no method '{name}'{suggest(name, METHODS)} ({', '.join(METHODS)})"
             )
+    if picture.suffix.lower() != ".png":
+        raise InputError(f"picture: {picture} is not a .png file: name one")
     if folder is not None and folder.exists() and not folder.is_dir():
         raise InputError(f"folder: {folder} is a file: name a folder")
     if budget == 0:

@@ -23,8 +23,9 @@ CHOICE = re.compile(r"Literal\[(.+)\]\. Got value: (.*)")
 LITERAL = re.compile(r"Expected a typing\.Literal\[(.+)\]$")
 NO_CLASS = re.compile(r"module '(\S+)' has no attribute '(\w+)'|dot import path string: (\S+)")
 NOISE = re.compile(
-    r"Does not validate|Subtypes:|Errors:|Given value|Expected a path but|.*NoneType"
+    r"Does not validate|Subtypes:|Errors:|Given value type|Expected a path but|.*NoneType"
 )
+GIVEN = re.compile(r"Given value: (.*)")
 
 OTHER_TYPE = re.compile(r"Import path \S+ does not correspond to a subclass of")
 """What is said of the other types that a field may have, beside the real problem."""
@@ -43,9 +44,13 @@ def explain(message: str, options: Iterable[str] = ()) -> str:
     keys: list[str] = []
     reasons: list[str] = []
     others: list[str] = []
+    given = ""
     known = list(options)
     for line in (line.strip().removeprefix("- ") for line in message.splitlines()):
         if NOISE.match(line):
+            continue
+        if found := GIVEN.match(line):
+            given = found[1]
             continue
         if found := re.match(r"Parser key \"?([^\"]+)\"?:(.*)", line):
             keys.append(found[1])
@@ -54,7 +59,7 @@ def explain(message: str, options: Iterable[str] = ()) -> str:
             known += [".".join((*keys, name)) for name in _arguments(found[1])]
             line = ""
         (others if OTHER_TYPE.match(line) else reasons).extend([line] if line else [])
-    return _reason(reasons or others or [message], ".".join(keys), known)
+    return _reason(reasons or others or [message], ".".join(keys), known, given)
 
 
 def original_error(error: BaseException) -> BaseException:
@@ -64,8 +69,8 @@ def original_error(error: BaseException) -> BaseException:
     return error
 
 
-def _reason(reasons: list[str], where: str, known: list[str]) -> str:
-    """Say what jsonargparse means about the field ``where``."""
+def _reason(reasons: list[str], where: str, known: list[str], given: str) -> str:
+    """Say what jsonargparse means about the field ``where``, which has the value ``given``."""
     first = reasons[0]
     if WRONG.search(first):  # a value that may be of several types: what is known of one says more
         told = (r for r in reasons for kind in (UNKNOWN, MISSING, NO_CLASS) if kind.search(r))
@@ -80,11 +85,12 @@ def _reason(reasons: list[str], where: str, known: list[str]) -> str:
         names = [name.partition(".")[2] or name for name in found[1].split(", ")]
         return f"{at}{', '.join(names)} {'is' if len(names) == 1 else 'are'} missing"
     if choices := _choices(reasons):
-        return f"{at}expected {' or '.join(choices)}"
+        return f"{at}expected {' or '.join(choices)}" + (f", not '{given}'" if given else "")
     if found := WRONG.search(first):
         if found[1] in ("tuple", "list") and found[2]:
             return f"{at}expected a list such as '[{found[2]}]', not '{found[2]}'"
-        return f"{at}expected {found[1]}" + (f", not '{found[2]}'" if found[2] else "")
+        value = found[2] or given
+        return f"{at}expected {found[1]}" + (f", not '{value}'" if value else "")
     if found := CHOICE.search(first):
         choices = found[1].replace("'", "").split(", ")
         return f"{at}expected {' or '.join(choices)}, not '{found[2]}'{suggest(found[2], choices)}"

@@ -115,6 +115,8 @@ def test_results_are_a_table_and_a_picture(tmp_path: Path) -> None:
         bench_core.bench(methods=["MeanFlo"])
     with pytest.raises(InputError, match=r"no dataset 'x'.* \(.*spiral"):
         bench_core.bench(sets=["x"])
+    with pytest.raises(InputError, match=r"picture: plot\.pdf is not a .png file"):
+        bench_core.bench(budget=1, picture=Path("plot.pdf"))
     with pytest.raises(InputError, match=r"folder: .*methods\.png is a file: name a folder"):
         bench_core.bench(folder=tmp_path / "methods.png")
 

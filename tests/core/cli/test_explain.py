@@ -40,7 +40,7 @@ OBJECTIVE, SIZE = "--model.objective=MeanFlow", "--model.size=3"
     [
         (["--stps=3"], "no option 'stps'; did you mean 'steps'?"),
         (["--steps=three"], "steps: expected int, not 'three'"),
-        (["--clip=hard"], "clip: expected float"),
+        (["--clip=hard"], "clip: expected float, not 'hard'"),
         ([OBJECTIVE], "model: size is missing"),
         ([OBJECTIVE, "--model.siz=3"], "no option 'model.siz'; did you mean 'model.size'?"),
         ([OBJECTIVE, "--model.size=big"], "model.size: expected int, not 'big'"),
@@ -70,6 +70,15 @@ def test_one_line(argv: list[str], line: str) -> None:
 def test_choices() -> None:
     message = "Parser key \"maze\":\n  Expected a typing.Literal['umaze', 'large']. Got value: umze"
     assert explain(message) == "maze: expected umaze or large, not 'umze'; did you mean 'umaze'?"
+
+
+def test_choices_of_several_types_name_the_value() -> None:
+    message = (
+        'Parser key "precision":\n  Errors:\n    - Expected a typing.Literal[64, 32]\n'
+        "    - Expected a typing.Literal['bf16']\n  Given value type: <class 'str'>\n"
+        "  Given value: 8"
+    )
+    assert explain(message) == "precision: expected 64 or 32 or bf16, not '8'"
 
 
 def test_what_is_not_understood_is_passed_on() -> None:

@@ -84,7 +84,7 @@ def test_what_does_not_fit_is_left_out_with_its_reason(tmp_path: Path) -> None:
 
 def test_too_little_speech_is_refused(tmp_path: Path) -> None:
     good = save(tmp_path, "good.wav", tone(6.0))
-    with pytest.raises(InputError, match="3 clips and 18 s of speech are too little"):
+    with pytest.raises(InputError, match="3 clips can be used, 18 s in all: at least 4"):
         read_clips([Recording(good, "d" * 60)] * 3, RATE, None)
 
 
