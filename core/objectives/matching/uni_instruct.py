@@ -61,8 +61,12 @@ class UniInstruct(Matching):
     comes from the scaled loss of the judge instead of its logit, and the branch of the reverse KL
     does not run; here is the formula.
 
+    Deviations: the integral begins at ``t_min = 0.3``. Near the data the squared difference of
+    scores grows as ``1 / t^4`` while both networks are least exact, and samples leave the data.
+
     Attributes:
         ratio: See the skeleton; all networks train in every step.
+        t_min: Smallest time of the integral; 0 is the divergence of the data themselves.
         divergence: Name of the divergence; chi2 is ``E q/p - 1``.
         judge_weight: Weight of the judge's own loss.
     """
@@ -70,6 +74,7 @@ class UniInstruct(Matching):
     judged: ClassVar[bool] = True
 
     ratio: int = 1
+    t_min: float = 0.3
     t_max: float = 0.95
     divergence: Divergence = "js"
     judge_weight: float = 1e-2
