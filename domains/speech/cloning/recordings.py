@@ -122,8 +122,8 @@ def read_clips(
         warnings.warn(f"left out: {'; '.join(parts)}", Notice, stacklevel=2)
     if len(found) < FEWEST or total < LEAST_S:
         raise InputError(
-            f"{recordings[0].path.parent}: {len(found)} clips can be used, {total:.0f} s in all: at "
-            f"least {FEWEST} clips and {LEAST_S:g} s are needed, 5 to 20 minutes are good"
+            f"{recordings[0].path.parent}: {len(found)} clips can be used, {total:.0f} s in all: "
+            f"at least {FEWEST} clips and {LEAST_S:g} s are needed, 5 to 20 minutes are good"
         )
     return found
 
