@@ -106,7 +106,8 @@ def parse_yaml(text: str, where: str | os.PathLike[str]) -> Any:
         Plain values.
 
     Raises:
-        InputError: If it is no YAML, or too large with its aliases written out.
+        InputError: If it is no YAML, has a NUL character, or is too large with its aliases written
+            out.
     """
     import yaml
 
@@ -126,11 +127,17 @@ def parse_yaml(text: str, where: str | os.PathLike[str]) -> Any:
 
 
 def _nodes(node: Any, known: dict[int, int]) -> int:
-    """Count the nodes below a node of YAML, with aliases written out; 0 marks those above it."""
+    """Count the nodes below a node of YAML, with aliases written out; 0 marks those above it.
+
+    Raises:
+        ValueError: If an alias stands for itself, or a text has a NUL, which no name may have.
+    """
     if id(node) in known:
         if not known[id(node)]:
             raise ValueError("an alias of itself")
         return known[id(node)]
+    if isinstance(node.value, str) and "\0" in node.value:
+        raise ValueError(f"line {node.start_mark.line + 1} has a NUL character")
     known[id(node)] = 0
     value = node.value if isinstance(node.value, list) else ()
     inner = (each for item in value for each in (item if isinstance(item, tuple) else (item,)))

@@ -85,6 +85,7 @@ def test_aliases_of_yaml_do_not_multiply(trap: str) -> None:
         ("z: 2026-99-99", "month must be in"),
         ("x" * 2**21, "too many for a configuration"),
         ("a: [", "while parsing"),
+        ('a:\n- "x\\0y"', "line 2 has a NUL character"),
     ],
 )
 def test_what_is_no_configuration_is_refused(text: str, said: str) -> None:
