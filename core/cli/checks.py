@@ -160,7 +160,7 @@ def check_trainer(trainer: Namespace) -> None:
         value = trainer[name]
         if isinstance(value, int | float) and value < (1 if name in counts else 1e-9):
             raise InputError(f"trainer.{name}: {value} is not positive")
-    if str(trainer.devices) != "-1" and re.fullmatch(r"0|-\d+", str(trainer.devices)):
+    if re.fullmatch(r"0|-(?!1$)\d+", str(trainer.devices)):  # -1 means all
         raise InputError(
             f"trainer.devices: give a number of at least 1, or auto, not {trainer.devices}"
         )
